@@ -1,0 +1,157 @@
+//! Which calls of one connection wait for a reply: the part of a client that needs no socket (C1, C4 to C7).
+
+use std::collections::BTreeMap;
+
+use crate::Status;
+use crate::wire::{Response, UNREADABLE_CALL};
+
+/// How many calls are remembered whose reply is not wanted any more. A peer that never answers them must not fill the
+/// memory; beyond this number the oldest is forgotten, and its reply, should it come, counts as unexpected.
+const ABANDONED_LIMIT: usize = 4096;
+
+/// The calls of one connection that have no reply yet, by sequence.
+#[derive(Debug)]
+pub(super) struct Calls<W> {
+    last_sequence: i64,
+    /// `None` for a call whose reply is not wanted any more, or never was (C6).
+    open: BTreeMap<i64, Option<W>>,
+    /// How many of `open` are `None`.
+    abandoned: usize,
+}
+
+/// To whom a response belongs.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Addressee<W> {
+    /// A call waits for it.
+    Waiting(W),
+    /// Nobody wants it any more: it came too late (C4), or it was never to be waited for (C6).
+    Abandoned,
+    /// No call has its sequence (C5).
+    Unknown,
+}
+
+impl<W> Calls<W> {
+    /// The calls of a new connection: the next one is the first after `last_sequence` (C1).
+    pub(super) fn new(last_sequence: i64) -> Self {
+        Calls { last_sequence, open: BTreeMap::new(), abandoned: 0 }
+    }
+
+    /// Begins a call; gives its sequence.
+    pub(super) fn begin(&mut self, waiter: Option<W>) -> i64 {
+        self.last_sequence += 1;
+        if waiter.is_none() {
+            self.abandoned += 1;
+        }
+        self.open.insert(self.last_sequence, waiter);
+        self.forget_oldest_abandoned();
+        self.last_sequence
+    }
+
+    /// Takes back a call that was never sent.
+    pub(super) fn take_back(&mut self, sequence: i64) {
+        if let Some(None) = self.open.remove(&sequence) {
+            self.abandoned -= 1;
+        }
+    }
+
+    /// Gives up waiting for a reply that may still come. True if the call was still open.
+    pub(super) fn abandon(&mut self, sequence: i64) -> bool {
+        match self.open.get_mut(&sequence) {
+            Some(waiter @ Some(_)) => {
+                *waiter = None;
+                self.abandoned += 1;
+                self.forget_oldest_abandoned();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Finds the call that a response answers, and closes it.
+    ///
+    /// A response that says the call could not be read carries no sequence, and answers the oldest open call (C5). That
+    /// is so even if it was abandoned: else its answer would be taken for the next call's (C4).
+    pub(super) fn resolve(&mut self, response: &Response) -> Addressee<W> {
+        let unreadable =
+            response.sequence == UNREADABLE_CALL && response.status == Status::FAILED_UNMARSHAL_CALL;
+        let found = match unreadable {
+            true => self.open.pop_first().map(|(_, waiter)| waiter),
+            false => self.open.remove(&response.sequence),
+        };
+        match found {
+            Some(Some(waiter)) => Addressee::Waiting(waiter),
+            Some(None) => {
+                self.abandoned -= 1;
+                Addressee::Abandoned
+            }
+            None => Addressee::Unknown,
+        }
+    }
+
+    /// Closes all calls; gives those that wait (C7).
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = W> + use<W> {
+        self.abandoned = 0;
+        std::mem::take(&mut self.open).into_values().flatten()
+    }
+
+    fn forget_oldest_abandoned(&mut self) {
+        if self.abandoned > ABANDONED_LIMIT {
+            let oldest = self.open.iter().find(|(_, waiter)| waiter.is_none()).map(|(sequence, _)| *sequence);
+            if let Some(sequence) = oldest {
+                self.take_back(sequence);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn success(sequence: i64) -> Response {
+        Response { sequence, ..Response::default() }
+    }
+
+    #[test]
+    fn sequences_count_from_one() {
+        // C1.
+        let mut calls = Calls::new(0);
+        assert_eq!(calls.begin(Some('a')), 1);
+        assert_eq!(calls.begin(Some('b')), 2);
+        assert_eq!(calls.resolve(&success(2)), Addressee::Waiting('b'));
+        assert_eq!(calls.resolve(&success(1)), Addressee::Waiting('a'));
+        assert_eq!(calls.resolve(&success(1)), Addressee::Unknown);
+    }
+
+    #[test]
+    fn a_late_reply_is_dropped() {
+        // C4.
+        let mut calls = Calls::new(0);
+        let late = calls.begin(Some('a'));
+        assert!(calls.abandon(late));
+        let next = calls.begin(Some('b'));
+        assert_eq!(calls.resolve(&success(late)), Addressee::Abandoned);
+        assert_eq!(calls.resolve(&success(next)), Addressee::Waiting('b'));
+    }
+
+    #[test]
+    fn an_unreadable_call_is_the_oldest_open_one() {
+        // C5, and C4 for the one that was abandoned.
+        let mut calls = Calls::new(0);
+        let first = calls.begin(Some('a'));
+        calls.begin(Some('b'));
+        calls.abandon(first);
+        assert_eq!(calls.resolve(&Response::unreadable_call()), Addressee::Abandoned);
+        assert_eq!(calls.resolve(&Response::unreadable_call()), Addressee::Waiting('b'));
+        assert_eq!(calls.resolve(&Response::unreadable_call()), Addressee::Unknown);
+    }
+
+    #[test]
+    fn abandoned_calls_do_not_pile_up() {
+        let mut calls = Calls::<()>::new(0);
+        for _ in 0..3 * ABANDONED_LIMIT {
+            calls.begin(None);
+        }
+        assert_eq!(calls.open.len(), ABANDONED_LIMIT);
+    }
+}

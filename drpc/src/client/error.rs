@@ -1,0 +1,339 @@
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+use crate::wire::{EnvelopeError, FrameError, MessageTooLong};
+use crate::{Failure, Status};
+
+/// Why a call gave no reply.
+///
+/// ```
+/// # fn example(error: drpc::CallError) {
+/// use drpc::{CallErrorKind, Status};
+///
+/// match error.kind() {
+///     CallErrorKind::Status if error.status() == Some(Status::UNKNOWN_MODULE) => println!("an older server"),
+///     CallErrorKind::Timeout => println!("the server is slow"),
+///     _ => println!("{error}"),
+/// }
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct CallError(Box<Kind>);
+
+/// The kinds of [`CallError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CallErrorKind {
+    /// The server could not be reached; nothing was sent (C8).
+    Connect,
+    /// The client is not connected; nothing was sent (C3).
+    NotConnected,
+    /// The connection broke while the call was under way; it may have been executed (C7).
+    Disconnected,
+    /// No reply came in time; the call may have been executed (C4).
+    Timeout,
+    /// The server answered that the call failed: see [`CallError::status`].
+    Status,
+    /// The server took the call and will not answer it, where a reply was wanted (SUBMITTED, C6).
+    Submitted,
+    /// A reply came that can't be read (C3).
+    Reply,
+    /// The request is too long for the wire (W7) or the limit; nothing was sent.
+    TooLong,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Connect(ConnectError),
+    NotConnected,
+    Disconnected(Arc<Disconnect>),
+    Timeout(Duration),
+    Status(Status),
+    Submitted,
+    Payload(Failure),
+    TooLong(MessageTooLong),
+}
+
+impl CallError {
+    /// What went wrong.
+    #[must_use]
+    pub fn kind(&self) -> CallErrorKind {
+        match &*self.0 {
+            Kind::Connect(_) => CallErrorKind::Connect,
+            Kind::NotConnected => CallErrorKind::NotConnected,
+            Kind::Disconnected(cause) => match **cause {
+                Disconnect::Undecodable(_) => CallErrorKind::Reply,
+                _ => CallErrorKind::Disconnected,
+            },
+            Kind::Timeout(_) => CallErrorKind::Timeout,
+            Kind::Status(_) => CallErrorKind::Status,
+            Kind::Submitted => CallErrorKind::Submitted,
+            Kind::Payload(_) => CallErrorKind::Reply,
+            Kind::TooLong(_) => CallErrorKind::TooLong,
+        }
+    }
+
+    /// What the server answered, if it did.
+    #[must_use]
+    pub fn status(&self) -> Option<Status> {
+        match *self.0 {
+            Kind::Status(status) => Some(status),
+            Kind::Submitted => Some(Status::SUBMITTED),
+            _ => None,
+        }
+    }
+
+    /// Whether no reply came in time.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        self.kind() == CallErrorKind::Timeout
+    }
+
+    pub(crate) fn answered(status: Status) -> Self {
+        match status {
+            Status::SUBMITTED => Kind::Submitted.into(),
+            status => Kind::Status(status).into(),
+        }
+    }
+
+    pub(crate) fn payload(failure: Failure) -> Self {
+        Kind::Payload(failure).into()
+    }
+}
+
+impl CallError {
+    pub(super) fn not_connected() -> Self {
+        Kind::NotConnected.into()
+    }
+
+    pub(super) fn timeout(after: Duration) -> Self {
+        Kind::Timeout(after).into()
+    }
+}
+
+impl From<Kind> for CallError {
+    fn from(kind: Kind) -> Self {
+        CallError(Box::new(kind))
+    }
+}
+
+impl From<ConnectError> for CallError {
+    fn from(error: ConnectError) -> Self {
+        Kind::Connect(error).into()
+    }
+}
+
+impl From<MessageTooLong> for CallError {
+    fn from(error: MessageTooLong) -> Self {
+        Kind::TooLong(error).into()
+    }
+}
+
+impl From<Arc<Disconnect>> for CallError {
+    fn from(cause: Arc<Disconnect>) -> Self {
+        match *cause {
+            Disconnect::Closed => CallError::from(Kind::NotConnected),
+            _ => Kind::Disconnected(cause).into(),
+        }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Kind::Connect(error) => write!(f, "{error}"),
+            Kind::NotConnected => f.write_str("not connected: the client was closed; connect again first"),
+            Kind::Disconnected(cause) => write!(f, "{cause}"),
+            Kind::Timeout(after) => {
+                write!(f, "no reply came within {after:?}; the call may have been executed")
+            }
+            Kind::Status(status) => match status.name() {
+                Some(name) => write!(f, "the server answered {name}: {}", status.description()),
+                None => write!(f, "the server answered {status}"),
+            },
+            Kind::Submitted => f.write_str("the call was submitted, and there is no reply to it"),
+            Kind::Payload(_) => f.write_str("the reply's body is not what the method replies"),
+            Kind::TooLong(error) => write!(f, "can't send the call: {error}"),
+        }
+    }
+}
+
+impl Error for CallError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &*self.0 {
+            Kind::Connect(error) => error.source(),
+            Kind::Disconnected(cause) => cause.source(),
+            Kind::Payload(failure) => failure.source(),
+            _ => None,
+        }
+    }
+}
+
+/// Why a connection is no more: told to every call that waited on it (C7).
+#[derive(Debug)]
+pub(crate) enum Disconnect {
+    /// This side closed it.
+    Closed,
+    /// The server closed it.
+    ByPeer,
+    /// What the server sent is not of this wire.
+    Frame(FrameError),
+    /// What the server sent is no response.
+    Undecodable(EnvelopeError),
+    Io(io::Error),
+    /// The runtime that the connection lived on is gone.
+    Runtime,
+}
+
+impl fmt::Display for Disconnect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Disconnect::Closed => f.write_str("the connection was closed by this client"),
+            Disconnect::ByPeer => f.write_str("the server closed the connection"),
+            Disconnect::Frame(error) => write!(f, "the server broke the wire's rules: {error}"),
+            Disconnect::Undecodable(error) => {
+                write!(f, "the server sent something else than a response: {error}")
+            }
+            Disconnect::Io(error) => write!(f, "the connection failed: {error}"),
+            Disconnect::Runtime => f.write_str("the runtime that the connection was made on has stopped"),
+        }
+    }
+}
+
+impl Error for Disconnect {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Disconnect::Frame(error) => Some(error),
+            Disconnect::Undecodable(error) => Some(error),
+            Disconnect::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<FrameError> for Disconnect {
+    fn from(error: FrameError) -> Self {
+        Disconnect::Frame(error)
+    }
+}
+
+impl From<EnvelopeError> for Disconnect {
+    fn from(error: EnvelopeError) -> Self {
+        Disconnect::Undecodable(error)
+    }
+}
+
+impl From<io::Error> for Disconnect {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Disconnect::ByPeer,
+            _ => Disconnect::Io(error),
+        }
+    }
+}
+
+/// Why no connection could be made: the path, what the system said, and what to do (C8).
+#[derive(Debug)]
+pub struct ConnectError {
+    path: PathBuf,
+    cause: ConnectCause,
+}
+
+#[derive(Debug)]
+enum ConnectCause {
+    Io(io::Error),
+    PathTooLong(usize),
+    Timeout(Duration),
+    Probe(Disconnect),
+}
+
+impl ConnectError {
+    pub(crate) fn io(path: &Path, cause: io::Error) -> Self {
+        ConnectError { path: path.to_owned(), cause: ConnectCause::Io(cause) }
+    }
+
+    /// The socket that was to be connected to.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The system's error number, if the system refused.
+    #[must_use]
+    pub fn raw_os_error(&self) -> Option<i32> {
+        match &self.cause {
+            ConnectCause::Io(cause) => cause.raw_os_error(),
+            _ => None,
+        }
+    }
+}
+
+impl ConnectError {
+    pub(super) fn path_too_long(path: &Path) -> Self {
+        ConnectError { path: path.to_owned(), cause: ConnectCause::PathTooLong(path.as_os_str().len()) }
+    }
+
+    pub(super) fn timeout(path: &Path, after: Duration) -> Self {
+        ConnectError { path: path.to_owned(), cause: ConnectCause::Timeout(after) }
+    }
+
+    pub(super) fn probe(path: &Path, cause: Disconnect) -> Self {
+        ConnectError { path: path.to_owned(), cause: ConnectCause::Probe(cause) }
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "can't connect to {}: ", self.path.display())?;
+        match &self.cause {
+            ConnectCause::Io(cause) => {
+                write!(f, "{cause}")?;
+                match Errno::from_io_error(cause) {
+                    Some(Errno::NOENT) => f.write_str("; is the server started, and the path right?"),
+                    Some(Errno::CONNREFUSED) => f.write_str(
+                        "; nobody listens there: the socket file is stale, start the server again",
+                    ),
+                    Some(Errno::ACCESS) => f.write_str(
+                        "; run as a user whom the socket's mode lets in, or open its mode at the server",
+                    ),
+                    Some(Errno::PROTOTYPE) => {
+                        f.write_str("; a stream socket listens there, not dRPC's SOCK_SEQPACKET")
+                    }
+                    _ => Ok(()),
+                }
+            }
+            ConnectCause::PathTooLong(len) => {
+                write!(
+                    f,
+                    "the path is {len} bytes long, and a socket's path is at most {}",
+                    crate::transport::MAX_PATH
+                )
+            }
+            ConnectCause::Timeout(after) => {
+                write!(
+                    f,
+                    "the server did not take the connection within {after:?}; it may be stuck or overloaded"
+                )
+            }
+            ConnectCause::Probe(cause) => {
+                write!(f, "could not find out which wire the server speaks: {cause}")
+            }
+        }
+    }
+}
+
+impl Error for ConnectError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.cause {
+            ConnectCause::Io(cause) => Some(cause),
+            ConnectCause::Probe(cause) => cause.source(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The clients: async on tokio ([`Client`]), and blocking without a runtime ([`blocking::Client`]).
+//!
+//! Both are thin edges over the same core: [`Calls`](calls::Calls) matches replies to calls, [`Prober`](probe::Prober)
+//! finds out the wire, and the errors are one set. Generated stubs take either, through [`Caller`].
+
+mod builder;
+mod caller;
+mod calls;
+#[cfg(feature = "client")]
+mod connection;
+mod error;
+#[cfg(feature = "client")]
+mod handle;
+mod probe;
+
+/// A client that blocks its thread, without a runtime in its dependency tree.
+#[cfg(feature = "blocking")]
+pub mod blocking;
+
+pub use builder::ClientBuilder;
+pub use caller::{CallOptions, Caller};
+pub use error::{CallError, CallErrorKind, ConnectError};
+#[cfg(feature = "client")]
+pub use handle::Client;
+
+use crate::Payload;
+use crate::wire::Response;
+
+/// The reply in a response.
+fn reply_of<R: Payload>(response: Response) -> Result<R, CallError> {
+    // A method that replies nothing has done so once its call is accepted (C6).
+    let nothing = std::any::TypeId::of::<R>() == std::any::TypeId::of::<()>();
+    if response.status.is_success() || (nothing && !response.status.is_failure()) {
+        R::from_body(response.body).map_err(CallError::payload)
+    } else {
+        Err(CallError::answered(response.status))
+    }
+}
+
+/// C5: a reply that no call waits for is reported, and delivered to none.
+fn report_unknown(response: &Response) {
+    tracing::warn!(
+        sequence = response.sequence,
+        status = %response.status,
+        "the server answered a call that was never made; the response is dropped"
+    );
+}

@@ -1,0 +1,141 @@
+//! Declare RPC modules by macro and serve them over a Unix domain socket, speaking DAOS's dRPC.
+//!
+//! Write an ordinary `impl` block and put [`#[drpc_module]`](drpc_module) on it:
+//!
+//! ```
+//! use drpc::{Failure, Server, drpc_module};
+//!
+//! #[derive(Clone, PartialEq, prost::Message)]
+//! pub struct Hello {
+//!     #[prost(string, tag = "1")]
+//!     pub name: String,
+//! }
+//!
+//! #[derive(Clone, PartialEq, prost::Message)]
+//! pub struct HelloResponse {
+//!     #[prost(string, tag = "1")]
+//!     pub greeting: String,
+//! }
+//!
+//! #[derive(Default)]
+//! struct Greeter;
+//!
+//! #[drpc_module(id = 5, register)]
+//! impl Greeter {
+//!     /// Greets a person by name.
+//!     #[method(1)]
+//!     async fn hello(&self, req: Hello) -> Result<HelloResponse, Failure> {
+//!         Ok(HelloResponse { greeting: format!("Hello {}", req.name) })
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     // `register` made the server find the module; no socket is needed to try it.
+//!     let client = drpc::testing::client_of(Server::builder())?;
+//!     let reply = GreeterClient::new(client).hello(Hello { name: "World".into() }).await?;
+//!     assert_eq!(reply.greeting, "Hello World");
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Where to go from here
+//!
+//! - [`drpc_module`]: the attribute, with every key and every form of handler.
+//! - [`Server`] serves modules; [`Client`] and [`blocking::Client`] call them.
+//! - [`Context`]: who calls, and whether they still wait. [`Failure`]: how a handler fails.
+//! - [`registry`]: how modules register themselves, and when they don't.
+//! - [`testing`]: the whole way of a call, without a socket.
+//! - [`wire`]: the protocol, without sockets and runtimes.
+//!
+//! # Features
+//!
+//! | feature | what it adds | default |
+//! |---|---|---|
+//! | `server` | [`Server`], on tokio | yes |
+//! | `client` | [`Client`], on tokio | yes |
+//! | `blocking` | [`blocking::Client`], without a runtime | yes |
+//!
+//! Without any of them the crate is the protocol and the dispatch, without tokio in its dependency tree.
+//!
+//! Rules such as W8 or D4 in these pages are those of DAOS's behaviour as this project wrote it down.
+
+#![cfg_attr(
+    not(all(feature = "server", feature = "client", feature = "blocking")),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "the edges share one core; a build without some of them leaves parts unused"
+    )
+)]
+
+mod client;
+mod context;
+mod failure;
+mod module;
+mod payload;
+mod router;
+mod transport;
+
+pub mod registry;
+#[cfg(feature = "server")]
+pub mod server;
+#[cfg(all(feature = "server", feature = "client"))]
+pub mod testing;
+pub mod wire;
+
+#[doc(hidden)]
+pub mod private;
+
+#[cfg(feature = "client")]
+pub use client::Client;
+#[cfg(feature = "blocking")]
+pub use client::blocking;
+pub use client::{CallError, CallErrorKind, CallOptions, Caller, ClientBuilder, ConnectError};
+pub use context::{Context, Session};
+pub use failure::Failure;
+pub use module::{Method, Module, UnknownMethod};
+pub use payload::Payload;
+pub use router::{DuplicateModule, ModuleService};
+#[cfg(feature = "server")]
+pub use server::{BindError, ExistingSocket, Order, Server, ServerBuilder, ServerHandle};
+pub use transport::PeerCredentials;
+pub use wire::{Status, Wire, WireMode};
+
+/// For modules written by hand: put it on the `impl` of [`Module`].
+pub use async_trait::async_trait;
+pub use drpc_macros::drpc_module;
+
+/// Includes what `drpc-build` made of the registry: a module of constants for each dRPC module, and `MODULES`.
+///
+/// ```ignore
+/// mod registry {
+///     drpc::include_registry!();
+/// }
+/// use registry::greeter;
+/// ```
+#[macro_export]
+macro_rules! include_registry {
+    () => {
+        include!(concat!(env!("OUT_DIR"), "/drpc_registry.rs"));
+    };
+}
+
+/// Includes the messages that `drpc-build` made of a `.proto` file, by the name of its package.
+///
+/// ```ignore
+/// mod hello {
+///     drpc::include_proto!("hello");
+/// }
+/// use hello::Hello;
+/// ```
+#[macro_export]
+macro_rules! include_proto {
+    ($package:literal) => {
+        include!(concat!(env!("OUT_DIR"), "/", $package, ".rs"));
+    };
+}
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

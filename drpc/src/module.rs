@@ -1,0 +1,153 @@
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::private::HandlerFuture;
+use crate::{Context, Failure};
+
+/// A set of methods under one module ID: what a server dispatches to.
+///
+/// `#[drpc_module]` writes this for an `impl` block. By hand it looks like this:
+///
+/// ```
+/// use bytes::Bytes;
+/// use drpc::{Context, Failure, Method, Module};
+///
+/// struct Echo;
+///
+/// const ECHO: Method = Method::new(7, 700, "echo");
+///
+/// #[drpc::async_trait]
+/// impl Module for Echo {
+///     fn id(&self) -> i32 { 7 }
+///     fn name(&self) -> &str { "echo" }
+///     fn get_method(&self, id: i32) -> Option<Method> { (id == ECHO.id()).then_some(ECHO) }
+///     async fn handle_call(&self, _: &Context, method: Method, body: Bytes) -> Result<Bytes, Failure> {
+///         match method {
+///             ECHO => Ok(body),
+///             _ => Err(Failure::unknown_method()),
+///         }
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait Module: Send + Sync + 'static {
+    /// The module's ID: any number, unique within a server (D6).
+    fn id(&self) -> i32;
+
+    /// The module's name, for logs and errors.
+    fn name(&self) -> &str;
+
+    /// The method of a (system-wide) ID, or `None` if this module does not serve it (D2, D7).
+    fn get_method(&self, id: i32) -> Option<Method>;
+
+    /// Carries out one call of a method that [`get_method`](Self::get_method) gave.
+    ///
+    /// The body is the marshalled request; on success the result is the marshalled reply.
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`], whose status answers the call.
+    async fn handle_call(&self, context: &Context, method: Method, body: Bytes) -> Result<Bytes, Failure>;
+}
+
+/// A module may be shared: a server then takes an `Arc` of it, and its owner keeps another.
+impl<M: Module + ?Sized> Module for Arc<M> {
+    fn id(&self) -> i32 {
+        (**self).id()
+    }
+
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn get_method(&self, id: i32) -> Option<Method> {
+        (**self).get_method(id)
+    }
+
+    // What async-trait makes of the declaration, but without a second box around the future.
+    fn handle_call<'life0, 'life1, 'async_trait>(
+        &'life0 self,
+        context: &'life1 Context,
+        method: Method,
+        body: Bytes,
+    ) -> HandlerFuture<'async_trait>
+    where
+        'life0: 'async_trait,
+        'life1: 'async_trait,
+        Self: 'async_trait,
+    {
+        (**self).handle_call(context, method, body)
+    }
+}
+
+/// A method of a module: which one it is, and its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Method {
+    module: i32,
+    id: i32,
+    name: &'static str,
+}
+
+impl Method {
+    /// A method by its module's ID, its own system-wide ID, and its name.
+    #[must_use]
+    pub const fn new(module: i32, id: i32, name: &'static str) -> Self {
+        Method { module, id, name }
+    }
+
+    /// The ID of the method's module.
+    #[must_use]
+    pub const fn module(self) -> i32 {
+        self.module
+    }
+
+    /// The method's system-wide ID: module · 100 + its number in the module (M).
+    #[must_use]
+    pub const fn id(self) -> i32 {
+        self.id
+    }
+
+    /// The method's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.name
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name)
+    }
+}
+
+/// The ID names no method of the module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownMethod {
+    module: i32,
+    id: i32,
+}
+
+impl UnknownMethod {
+    /// The ID that the module does not have.
+    #[must_use]
+    pub const fn new(module: i32, id: i32) -> Self {
+        UnknownMethod { module, id }
+    }
+}
+
+impl fmt::Display for UnknownMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "module {} has no method {}", self.module, self.id)
+    }
+}
+
+impl std::error::Error for UnknownMethod {}
+
+impl From<UnknownMethod> for Failure {
+    fn from(_: UnknownMethod) -> Self {
+        Failure::unknown_method()
+    }
+}

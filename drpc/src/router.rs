@@ -1,0 +1,214 @@
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+
+use crate::wire::{Call, Response};
+use crate::{Context, Failure, Method, Module, Status};
+
+/// The modules of a server, and the way from a call to its response.
+///
+/// It needs no runtime and no socket: whoever has calls may have them processed here.
+///
+/// # Example
+///
+/// ```
+/// # use drpc::{drpc_module, wire::Call, Context, ModuleService, PeerCredentials, Session, Status};
+/// # struct Echo;
+/// # #[drpc_module(id = 7)]
+/// # impl Echo {
+/// #     #[method(0)]
+/// #     fn echo(&self, body: bytes::Bytes) -> bytes::Bytes { body }
+/// # }
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut service = ModuleService::new();
+/// service.register(Echo)?;
+///
+/// let session = Session::new(1, PeerCredentials::this_process());
+/// let call = Call { module: 7, method: 700, sequence: 1, body: "ping".into() };
+/// let response = service.process(&Context::new(session.into(), call.sequence), call).await;
+/// assert_eq!((response.status, &response.body[..]), (Status::SUCCESS, &b"ping"[..]));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Default)]
+pub struct ModuleService {
+    /// Sorted by ID.
+    modules: Vec<Entry>,
+}
+
+struct Entry {
+    id: i32,
+    module: Arc<dyn Module>,
+    /// Who put it there, for the error about a second one.
+    origin: String,
+}
+
+impl ModuleService {
+    /// A service without modules.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a module.
+    ///
+    /// # Errors
+    ///
+    /// [`DuplicateModule`] if there is one of that ID already (D6); it names both.
+    pub fn register<M: Module>(&mut self, module: M) -> Result<(), DuplicateModule> {
+        self.register_arc(Arc::new(module), format!("`{}`", std::any::type_name::<M>()))
+    }
+
+    /// Adds a module; `origin` says where it was declared.
+    pub(crate) fn register_arc(
+        &mut self,
+        module: Arc<dyn Module>,
+        origin: String,
+    ) -> Result<(), DuplicateModule> {
+        let id = module.id();
+        match self.position(id) {
+            Err(place) => {
+                self.modules.insert(place, Entry { id, module, origin });
+                Ok(())
+            }
+            Ok(place) => {
+                let first = &self.modules[place];
+                Err(DuplicateModule {
+                    id,
+                    first: format!("module {} ({})", first.module.name(), first.origin),
+                    second: format!("module {} ({origin})", module.name()),
+                })
+            }
+        }
+    }
+
+    /// Takes a module away, if it is there (D6).
+    pub fn unregister(&mut self, id: i32) -> Option<Arc<dyn Module>> {
+        let place = self.position(id).ok()?;
+        Some(self.modules.remove(place).module)
+    }
+
+    /// The module of an ID.
+    #[must_use]
+    pub fn get(&self, id: i32) -> Option<&Arc<dyn Module>> {
+        self.position(id).ok().map(|place| &self.modules[place].module)
+    }
+
+    /// The modules, by ascending ID.
+    pub fn modules(&self) -> impl ExactSizeIterator<Item = &dyn Module> {
+        self.modules.iter().map(|entry| &*entry.module)
+    }
+
+    fn position(&self, id: i32) -> Result<usize, usize> {
+        self.modules.binary_search_by_key(&id, |entry| entry.id)
+    }
+
+    /// Carries out one call. Whatever happens, there is a response with the call's sequence: every failure is a status
+    /// in it (D2 to D4), and so is a panic of the handler (S10).
+    ///
+    /// A call that failed is logged, since the wire carries no text (E4).
+    pub async fn process(&self, context: &Context, call: Call) -> Response {
+        let Call { module, method, sequence, body } = call;
+        match self.dispatch(context, module, method, body).await {
+            Ok(body) => Response { sequence, status: Status::SUCCESS, body },
+            Err(failure) => {
+                log_failure(context, module, method, &failure);
+                Response::failure(sequence, failure.status())
+            }
+        }
+    }
+
+    /// As [`process`](Self::process), for a marshalled call. One that can't be read is answered with sequence -1 and
+    /// FAILED_UNMARSHAL_CALL (D1).
+    pub async fn process_message(&self, context: &Context, message: Bytes) -> Response {
+        match Call::decode(message) {
+            Ok(call) => self.process(context, call).await,
+            Err(_) => Response::unreadable_call(),
+        }
+    }
+
+    async fn dispatch(
+        &self,
+        context: &Context,
+        module: i32,
+        method: i32,
+        body: Bytes,
+    ) -> Result<Bytes, Failure> {
+        let module = self.get(module).ok_or_else(Failure::unknown_module)?;
+        // A module written by hand may panic before it gives a future, so the call itself is inside the guard too.
+        let handled = AssertUnwindSafe(async {
+            let method: Method = module.get_method(method).ok_or_else(Failure::unknown_method)?;
+            module.handle_call(context, method, body).await
+        });
+        handled.catch_unwind().await.unwrap_or_else(|panic| Err(Failure::from(HandlerPanic::new(&*panic))))
+    }
+}
+
+impl fmt::Debug for ModuleService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.modules.iter().map(|entry| (entry.id, entry.module.name()))).finish()
+    }
+}
+
+fn log_failure(context: &Context, module: i32, method: i32, failure: &Failure) {
+    let status = failure.status();
+    let (session, sequence) = (context.session().id(), context.sequence());
+    let cause = std::error::Error::source(failure).map(tracing::field::display);
+    tracing::warn!(session, sequence, module, method, %status, cause, "call failed: {failure}");
+}
+
+/// A handler panicked (S10). The panic hook has printed where.
+#[derive(Debug)]
+struct HandlerPanic(String);
+
+impl HandlerPanic {
+    fn new(panic: &(dyn std::any::Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().copied();
+        HandlerPanic(
+            text.or_else(|| panic.downcast_ref::<String>().map(|s| &**s)).unwrap_or("no message").to_owned(),
+        )
+    }
+}
+
+impl fmt::Display for HandlerPanic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the handler panicked: {}", self.0)
+    }
+}
+
+impl std::error::Error for HandlerPanic {}
+
+impl From<HandlerPanic> for Failure {
+    fn from(panic: HandlerPanic) -> Self {
+        Failure::from_error(panic)
+    }
+}
+
+/// Two modules of one server have the same ID (D6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DuplicateModule {
+    id: i32,
+    first: String,
+    second: String,
+}
+
+impl DuplicateModule {
+    /// The ID that both have.
+    #[must_use]
+    pub fn id(&self) -> i32 {
+        self.id
+    }
+}
+
+impl fmt::Display for DuplicateModule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DuplicateModule { id, first, second } = self;
+        write!(f, "two modules have ID {id}: {first} and {second}; a server takes one of each ID")
+    }
+}
+
+impl std::error::Error for DuplicateModule {}

@@ -1,0 +1,199 @@
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::builder::Config;
+use super::session::SessionLoop;
+use super::shutdown::{ServerHandle, draining};
+use super::{BindError, ServerBuilder};
+use crate::transport::{AsyncSocket, Link, Listener, Socket};
+use crate::{ModuleService, Session};
+
+/// A server that listens on a socket (S1).
+///
+/// # Example
+///
+/// ```no_run
+/// # use drpc::drpc_module;
+/// # #[derive(Default)]
+/// # struct Greeter;
+/// # #[drpc_module(id = 5)]
+/// # impl Greeter { #[method(1)] fn hello(&self) {} }
+/// use drpc::Server;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = Server::builder().module(Greeter).bind("/run/greeter.sock")?;
+/// server.serve_until(drpc::server::shutdown_signal()).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    listener: Listener,
+    shared: Arc<Shared>,
+}
+
+/// What all sessions of a server share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(super) service: ModuleService,
+    pub(super) config: Config,
+    /// Turns true when the server is to stop.
+    pub(super) shutdown: watch::Sender<bool>,
+    last_session: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new(service: ModuleService, config: Config) -> Self {
+        Shared { service, config, shutdown: watch::Sender::new(false), last_session: AtomicU64::new(0) }
+    }
+
+    pub(super) fn next_session_id(&self) -> u64 {
+        self.last_session.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+impl Server {
+    /// Begins to set a server up.
+    #[must_use]
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+
+    pub(super) fn bind(path: &Path, service: ModuleService, config: Config) -> Result<Self, BindError> {
+        let listener = Listener::bind(path, config.mode, config.existing)?;
+        Ok(Server { listener, shared: Arc::new(Shared::new(service, config)) })
+    }
+
+    /// The socket's path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.listener.file.path()
+    }
+
+    /// The modules that are served.
+    #[must_use]
+    pub fn modules(&self) -> &ModuleService {
+        &self.shared.service
+    }
+
+    /// A handle to stop the server with.
+    #[must_use]
+    pub fn handle(&self) -> ServerHandle {
+        ServerHandle::new(self.shared.clone())
+    }
+
+    /// Serves until [`ServerHandle::shutdown`], then shuts down gracefully (S7): stops accepting, removes the socket file,
+    /// lets running calls finish up to the drain timeout, and cuts the rest.
+    ///
+    /// The sessions run as tasks of their own. If this future is dropped, they are cut at once.
+    ///
+    /// # Errors
+    ///
+    /// If the socket can't be registered with the runtime. Errors of accepting are logged, and do not end it (S4).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
+    pub async fn serve(self) -> io::Result<()> {
+        let Server { listener: Listener { socket, file }, shared } = self;
+        let socket = AsyncSocket::new(socket)?;
+        let drain_timeout = shared.config.drain_timeout;
+        let mut sessions = JoinSet::new();
+        accept_sessions(&socket, &shared, &mut sessions).await;
+
+        drop((socket, file));
+        let drained = async { while sessions.join_next().await.is_some() {} };
+        if timeout(drain_timeout, drained).await.is_err() {
+            tracing::warn!(sessions = sessions.len(), "cutting the sessions that did not finish in time");
+            sessions.shutdown().await;
+        }
+        Ok(())
+    }
+
+    /// As [`serve`](Self::serve), and shuts down when `signal` is ready.
+    ///
+    /// # Errors
+    ///
+    /// As [`serve`](Self::serve).
+    ///
+    /// # Panics
+    ///
+    /// As [`serve`](Self::serve).
+    pub async fn serve_until(self, signal: impl Future<Output = ()>) -> io::Result<()> {
+        let handle = self.handle();
+        let serving = self.serve();
+        tokio::pin!(serving);
+        tokio::select! {
+            result = &mut serving => return result,
+            () = signal => handle.shutdown(),
+        }
+        serving.await
+    }
+}
+
+/// Accepts sessions until the server is to stop. No session, and no error of accepting, ends this (S1, S4).
+async fn accept_sessions(socket: &AsyncSocket, shared: &Arc<Shared>, sessions: &mut JoinSet<()>) {
+    let mut shutdown = shared.shutdown.subscribe();
+    let mut backoff = Backoff::default();
+    loop {
+        tokio::select! {
+            () = draining(&mut shutdown) => return,
+            // A session that ended has given its descriptor back: no reason to wait any longer.
+            Some(_) = sessions.join_next() => backoff = Backoff::default(),
+            accepted = accept(socket, backoff.wait()) => match accepted.and_then(|link| open(link, shared)) {
+                Ok(session) => {
+                    backoff = Backoff::default();
+                    sessions.spawn(session.run());
+                }
+                Err(error) => {
+                    backoff.increase(&error);
+                    tracing::error!(%error, wait = ?backoff.wait(), "could not accept a connection");
+                }
+            }
+        }
+    }
+}
+
+async fn accept(socket: &AsyncSocket, wait: Duration) -> io::Result<Socket> {
+    if !wait.is_zero() {
+        sleep(wait).await;
+    }
+    socket.when_readable(Socket::accept).await
+}
+
+fn open(socket: Socket, shared: &Arc<Shared>) -> io::Result<SessionLoop> {
+    let session = Session::new(shared.next_session_id(), socket.peer()?);
+    let link = Link::Socket(AsyncSocket::new(socket)?);
+    Ok(SessionLoop::new(link, session, shared.clone()))
+}
+
+/// How long to wait before the next try to accept: the kernel is out of descriptors or memory, and asking again at
+/// once would be a busy loop (S4).
+#[derive(Default)]
+struct Backoff(Duration);
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(5);
+    const LONGEST: Duration = Duration::from_millis(500);
+
+    fn wait(&self) -> Duration {
+        self.0
+    }
+
+    fn increase(&mut self, error: &io::Error) {
+        // A client that gave up says nothing about the next one.
+        if Errno::from_io_error(error) != Some(Errno::CONNABORTED) {
+            self.0 = (self.0 * 2).clamp(Self::FIRST, Self::LONGEST);
+        }
+    }
+}

@@ -1,0 +1,225 @@
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::accept::Shared;
+use super::{BindError, Server};
+use crate::registry::{ModuleDescriptor, declared_modules};
+use crate::wire::{DEFAULT_MESSAGE_LIMIT, WireMode};
+use crate::{Module, ModuleService};
+
+/// Sets a [`Server`] up.
+///
+/// | setting | default |
+/// |---|---|
+/// | [`mode`](Self::mode) | 0600 |
+/// | [`existing_socket`](Self::existing_socket) | [`ReplaceStale`](ExistingSocket::ReplaceStale) |
+/// | [`order`](Self::order) | [`Serial`](Order::Serial) |
+/// | [`wire`](Self::wire) | recognised for each session |
+/// | [`message_limit`](Self::message_limit) | 64 MiB |
+/// | [`message_timeout`](Self::message_timeout) | 10 s |
+/// | [`handler_timeout`](Self::handler_timeout) | none |
+/// | [`drain_timeout`](Self::drain_timeout) | 5 s |
+#[derive(Default)]
+#[must_use = "a server is not made before `bind`"]
+pub struct ServerBuilder {
+    modules: Vec<(Arc<dyn Module>, String)>,
+    expected: Vec<(i32, String)>,
+    explicit_only: bool,
+    config: Config,
+}
+
+/// A server's settings.
+#[derive(Clone, Debug)]
+pub(super) struct Config {
+    pub(super) mode: u32,
+    pub(super) existing: ExistingSocket,
+    pub(super) order: Order,
+    pub(super) wire: WireMode,
+    pub(super) message_limit: usize,
+    pub(super) message_timeout: Duration,
+    pub(super) handler_timeout: Option<Duration>,
+    pub(super) drain_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            mode: 0o600,
+            existing: ExistingSocket::default(),
+            order: Order::default(),
+            wire: WireMode::Auto,
+            message_limit: DEFAULT_MESSAGE_LIMIT,
+            message_timeout: Duration::from_secs(10),
+            handler_timeout: None,
+            drain_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What to do about something that stands at the socket's path already (S3). Only sockets are ever removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExistingSocket {
+    /// Refuse to start, whatever it is.
+    Fail,
+    /// Remove a socket that no server listens on any more, as one that crashed leaves it; refuse to start if a server
+    /// answers there.
+    #[default]
+    ReplaceStale,
+    /// Remove a socket without asking. A server that still listens on it can't be reached any more.
+    Unlink,
+}
+
+/// In which order the calls of one session are carried out (S5). Sessions are always served side by side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// One call at a time, answered in the order of the calls, as DAOS's Go server does.
+    #[default]
+    Serial,
+    /// Up to so many calls of a session at once, answered as they finish, as DAOS's engine does. A further call is
+    /// not read before one of them is answered. A limit of 0 is taken as 1.
+    Concurrent(usize),
+}
+
+impl Order {
+    pub(super) fn limit(self) -> usize {
+        match self {
+            Order::Serial => 1,
+            Order::Concurrent(limit) => limit.max(1),
+        }
+    }
+}
+
+impl ServerBuilder {
+    /// Serves this module, beside those that register themselves.
+    pub fn module<M: Module>(mut self, module: M) -> Self {
+        self.modules
+            .push((Arc::new(module), format!("`{}`, given to the server", std::any::type_name::<M>())));
+        self
+    }
+
+    /// Leaves out the modules that register themselves (`#[drpc_module(…, register)]`): only those given by
+    /// [`module`](Self::module) are served.
+    pub fn explicit_modules_only(mut self) -> Self {
+        self.explicit_only = true;
+        self
+    }
+
+    /// Refuses to start unless modules of these IDs are served, such as the `MODULES` that the build helper makes of
+    /// the registry. This catches a registration that the linker lost: see [`registry`](crate::registry).
+    pub fn expect_modules(mut self, modules: &[(i32, &str)]) -> Self {
+        self.expected.extend(modules.iter().map(|(id, name)| (*id, (*name).to_owned())));
+        self
+    }
+
+    /// The socket file's permissions (S2). They hold from the moment the file exists.
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.config.mode = mode;
+        self
+    }
+
+    /// What to do about something that stands at the path already (S3).
+    pub fn existing_socket(mut self, existing: ExistingSocket) -> Self {
+        self.config.existing = existing;
+        self
+    }
+
+    /// In which order the calls of one session are carried out (S5).
+    pub fn order(mut self, order: Order) -> Self {
+        self.config.order = order;
+        self
+    }
+
+    /// Which generation of the wire to speak (W8). A [`Wire`](crate::Wire) for one alone.
+    pub fn wire(mut self, wire: impl Into<WireMode>) -> Self {
+        self.config.wire = wire.into();
+        self
+    }
+
+    /// The longest message that is taken or sent, in bytes (W6). A longer call ends its session; a longer reply is answered
+    /// FAILED_MARSHAL.
+    pub fn message_limit(mut self, bytes: usize) -> Self {
+        self.config.message_limit = bytes;
+        self
+    }
+
+    /// How long the rest of a message may take, once its first chunk has come. Then the session ends.
+    pub fn message_timeout(mut self, timeout: Duration) -> Self {
+        self.config.message_timeout = timeout;
+        self
+    }
+
+    /// How long a handler may take. Then it is dropped where it waits, and its caller is answered FAILURE. A handler that
+    /// blocks its thread can't be dropped.
+    pub fn handler_timeout(mut self, timeout: Duration) -> Self {
+        self.config.handler_timeout = Some(timeout);
+        self
+    }
+
+    /// How long running calls may go on once the server is to stop (S7).
+    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
+        self.config.drain_timeout = timeout;
+        self
+    }
+
+    /// Makes the socket and listens on it. Clients may connect from now on; they are served once
+    /// [`Server::serve`] runs.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`] if the path or mode is unfit (S2), something stands at the path that may not be removed (S3), two
+    /// modules have the same ID (D6), or an expected module is missing.
+    pub fn bind(self, path: impl AsRef<Path>) -> Result<Server, BindError> {
+        let (service, config) = self.build()?;
+        Server::bind(path.as_ref(), service, config)
+    }
+
+    /// The server without its socket.
+    pub(crate) fn build_shared(self) -> Result<Arc<Shared>, BindError> {
+        let (service, config) = self.build()?;
+        Ok(Arc::new(Shared::new(service, config)))
+    }
+
+    fn build(self) -> Result<(ModuleService, Config), BindError> {
+        let mut service = ModuleService::new();
+        if !self.explicit_only {
+            for descriptor in declared_modules() {
+                if let Some(module) = descriptor.create() {
+                    service.register_arc(module, descriptor.to_string()).map_err(BindError::duplicate)?;
+                }
+            }
+        }
+        for (module, origin) in self.modules {
+            service.register_arc(module, origin).map_err(BindError::duplicate)?;
+        }
+        let missing: Vec<_> = self
+            .expected
+            .iter()
+            .filter(|(id, _)| service.get(*id).is_none())
+            .map(|(id, name)| MissingModule { id: *id, name: name.clone(), declared: declared(*id) })
+            .collect();
+        if !missing.is_empty() {
+            return Err(BindError::missing(missing));
+        }
+        Ok((service, self.config))
+    }
+}
+
+/// A module that was expected, and is not served.
+#[derive(Debug)]
+pub(super) struct MissingModule {
+    pub(super) id: i32,
+    pub(super) name: String,
+    /// Where the program declares it nevertheless.
+    pub(super) declared: Option<&'static ModuleDescriptor>,
+}
+
+fn declared(id: i32) -> Option<&'static ModuleDescriptor> {
+    declared_modules().find(|descriptor| descriptor.id() == id)
+}
+
+impl std::fmt::Debug for ServerBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerBuilder").field("config", &self.config).finish_non_exhaustive()
+    }
+}

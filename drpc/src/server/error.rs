@@ -1,0 +1,156 @@
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
+
+use super::builder::MissingModule;
+use crate::DuplicateModule;
+use crate::transport::MAX_PATH;
+
+/// Why a server could not start: what was wrong, where, and what to do.
+#[derive(Debug)]
+pub struct BindError(Box<Kind>);
+
+#[derive(Debug)]
+enum Kind {
+    EmptyPath,
+    PathTooLong { path: PathBuf, len: usize },
+    Mode { path: PathBuf, mode: u32 },
+    Exists { path: PathBuf },
+    NotASocket { path: PathBuf },
+    InUse { path: PathBuf },
+    Io { path: PathBuf, cause: io::Error },
+    Duplicate(DuplicateModule),
+    Missing(Vec<MissingModule>),
+}
+
+impl BindError {
+    pub(crate) fn empty_path() -> Self {
+        Kind::EmptyPath.into()
+    }
+
+    pub(crate) fn path_too_long(path: &Path, len: usize) -> Self {
+        Kind::PathTooLong { path: path.to_owned(), len }.into()
+    }
+
+    pub(crate) fn mode(path: &Path, mode: u32) -> Self {
+        Kind::Mode { path: path.to_owned(), mode }.into()
+    }
+
+    pub(crate) fn exists(path: &Path) -> Self {
+        Kind::Exists { path: path.to_owned() }.into()
+    }
+
+    pub(crate) fn not_a_socket(path: &Path) -> Self {
+        Kind::NotASocket { path: path.to_owned() }.into()
+    }
+
+    pub(crate) fn in_use(path: &Path) -> Self {
+        Kind::InUse { path: path.to_owned() }.into()
+    }
+
+    pub(crate) fn io(path: &Path, cause: io::Error) -> Self {
+        Kind::Io { path: path.to_owned(), cause }.into()
+    }
+
+    pub(super) fn duplicate(error: DuplicateModule) -> Self {
+        Kind::Duplicate(error).into()
+    }
+
+    pub(super) fn missing(modules: Vec<MissingModule>) -> Self {
+        Kind::Missing(modules).into()
+    }
+
+    /// Whether something stands at the path already: a server in use, a socket, or another file (S3).
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        matches!(*self.0, Kind::Exists { .. } | Kind::InUse { .. } | Kind::NotASocket { .. })
+    }
+
+    /// Whether the modules are at fault: two of one ID (D6), or one that was expected and is not there.
+    #[must_use]
+    pub fn is_module_error(&self) -> bool {
+        matches!(*self.0, Kind::Duplicate(_) | Kind::Missing(_))
+    }
+}
+
+impl From<Kind> for BindError {
+    fn from(kind: Kind) -> Self {
+        BindError(Box::new(kind))
+    }
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Kind::EmptyPath => {
+                f.write_str("can't listen on an empty path: give the path of the socket to make")
+            }
+            Kind::PathTooLong { path, len } => write!(
+                f,
+                "can't listen on {}: the path is {len} bytes long, and a socket's path is at most {MAX_PATH}",
+                path.display()
+            ),
+            Kind::Mode { path, mode } => write!(
+                f,
+                "can't listen on {}: {mode:#o} is no mode for a socket; typical are 0600 (one user) and 0666 (all)",
+                path.display()
+            ),
+            Kind::Exists { path } => write!(
+                f,
+                "can't listen on {}: something is there already; remove it, or let the server replace a stale socket",
+                path.display()
+            ),
+            Kind::NotASocket { path } => write!(
+                f,
+                "can't listen on {}: what is there is not a socket, and is left alone; move it away or choose another path",
+                path.display()
+            ),
+            Kind::InUse { path } => write!(
+                f,
+                "can't listen on {}: a server answers there; stop it or choose another path",
+                path.display()
+            ),
+            Kind::Io { path, cause } => {
+                let hint = match cause.kind() {
+                    io::ErrorKind::NotFound => "; make the directory first",
+                    io::ErrorKind::PermissionDenied => "; this user may not write to the directory",
+                    _ => "",
+                };
+                write!(f, "can't listen on {}: {cause}{hint}", path.display())
+            }
+            Kind::Duplicate(error) => write!(f, "{error}"),
+            Kind::Missing(modules) => {
+                for (place, missing) in modules.iter().enumerate() {
+                    let separator = if place == 0 { "" } else { "\n" };
+                    write!(f, "{separator}{missing}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl fmt::Display for MissingModule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let MissingModule { id, name, declared } = self;
+        write!(f, "module {id} ({name}) is expected and not served: ")?;
+        match declared {
+            Some(declared) => {
+                write!(f, "{declared} does not register itself; write `register` in its attribute, or `.module(…)`")
+            }
+            None => f.write_str(
+                "nothing linked into this program declares it; name its crate (`use the_crate as _;`), or `.module(…)`",
+            ),
+        }
+    }
+}
+
+impl Error for BindError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &*self.0 {
+            Kind::Io { cause, .. } => Some(cause),
+            Kind::Duplicate(error) => Some(error),
+            _ => None,
+        }
+    }
+}

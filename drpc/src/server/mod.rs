@@ -1,0 +1,16 @@
+//! The server, on tokio: one listening socket, a task for each session.
+//!
+//! Start reading at `session.rs`: it is the way of a call.
+
+mod accept;
+mod builder;
+mod error;
+mod session;
+mod shutdown;
+
+pub use accept::Server;
+pub use builder::{ExistingSocket, Order, ServerBuilder};
+pub use error::BindError;
+pub use shutdown::{ServerHandle, shutdown_signal};
+
+pub(crate) use session::spawn_in_memory;

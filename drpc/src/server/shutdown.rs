@@ -1,0 +1,53 @@
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::accept::Shared;
+
+/// Stops a [`Server`](super::Server) from elsewhere. Cheap to clone.
+#[derive(Clone)]
+pub struct ServerHandle(Arc<Shared>);
+
+impl ServerHandle {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        ServerHandle(shared)
+    }
+
+    /// Begins a graceful shutdown (S7) and returns at once; `serve` returns when it is done.
+    pub fn shutdown(&self) {
+        self.0.shutdown.send_replace(true);
+    }
+}
+
+impl fmt::Debug for ServerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerHandle").finish_non_exhaustive()
+    }
+}
+
+/// Waits until the server is to stop. Cancel safe.
+pub(super) async fn draining(shutdown: &mut watch::Receiver<bool>) {
+    if shutdown.wait_for(|stop| *stop).await.is_err() {
+        // Nobody is left who could stop it.
+        std::future::pending().await
+    }
+}
+
+/// Waits for SIGTERM or SIGINT (ctrl-c): what asks a daemon to stop. For
+/// [`Server::serve_until`](super::Server::serve_until).
+///
+/// From the first poll on, these signals no longer end the process by themselves.
+///
+/// # Panics
+///
+/// If the process can't install a signal handler, or outside of a tokio runtime with its I/O driver on.
+pub async fn shutdown_signal() {
+    let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be handled");
+    let mut interrupt = signal(SignalKind::interrupt()).expect("SIGINT can be handled");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

@@ -1,0 +1,53 @@
+use std::io::{self, IoSlice};
+
+use bytes::Bytes;
+
+use super::AsyncSocket;
+use super::memory::MemoryEnd;
+
+/// One end of a connection, that can be waited on: a socket's, or a pair's in memory.
+#[derive(Debug)]
+pub(crate) enum Link {
+    Socket(AsyncSocket),
+    Memory(MemoryEnd),
+}
+
+impl Link {
+    /// Two ends in memory, joined.
+    pub(crate) fn memory_pair() -> (Link, Link) {
+        let (one, other) = MemoryEnd::pair();
+        (Link::Memory(one), Link::Memory(other))
+    }
+
+    /// Receives one packet, whole; `None` at end of file. Cancel safe.
+    pub(crate) async fn recv(&self) -> io::Result<Option<Bytes>> {
+        match self {
+            Link::Socket(socket) => socket.recv().await,
+            Link::Memory(end) => end.recv().await,
+        }
+    }
+
+    /// Sends one packet, whole, if there is room for it now.
+    pub(crate) fn try_send(&self, packet: &[IoSlice<'_>]) -> io::Result<()> {
+        match self {
+            Link::Socket(socket) => socket.try_send(packet),
+            Link::Memory(end) => end.try_send(packet),
+        }
+    }
+
+    /// Sends one packet, whole. Cancel safe: it is sent or it is not.
+    pub(crate) async fn send(&self, packet: &[IoSlice<'_>]) -> io::Result<()> {
+        match self {
+            Link::Socket(socket) => socket.send(packet).await,
+            Link::Memory(end) => end.send(packet).await,
+        }
+    }
+
+    /// Waits until the peer has closed altogether: a half-close does not count. Cancel safe.
+    pub(crate) async fn peer_closed(&self) -> io::Result<()> {
+        match self {
+            Link::Socket(socket) => socket.peer_closed().await,
+            Link::Memory(end) => end.peer_closed().await,
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Packets between two ends: `SOCK_SEQPACKET` sockets, and a pair in memory for tests.
+//!
+//! A [`Socket`] is the one place that makes socket calls. [`Link`] is what a session and an async client hold: one end,
+//! of either kind, that can be waited on. Nothing here knows what is in a packet.
+
+mod buffer;
+#[cfg(any(feature = "server", feature = "client"))]
+mod link;
+#[cfg(feature = "server")]
+mod listener;
+mod memory;
+mod peer;
+#[cfg(any(feature = "server", feature = "client"))]
+mod readiness;
+mod seqpacket;
+
+#[cfg(any(feature = "server", feature = "client"))]
+pub(crate) use link::Link;
+#[cfg(feature = "server")]
+pub(crate) use listener::Listener;
+pub use peer::PeerCredentials;
+#[cfg(any(feature = "server", feature = "client"))]
+pub(crate) use readiness::AsyncSocket;
+pub(crate) use seqpacket::{MAX_PATH, Mode, Socket};

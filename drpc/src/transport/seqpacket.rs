@@ -1,0 +1,173 @@
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rustix::buffer::spare_capacity;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{
+    self, AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
+};
+
+use super::PeerCredentials;
+use super::buffer::with_buffer;
+use crate::wire::MAX_PACKET;
+
+/// The longest path of a socket, in bytes: what a `sockaddr_un` holds before its NUL (S2).
+pub(crate) const MAX_PATH: usize = 107;
+
+/// A `SOCK_SEQPACKET` socket: every socket call of this crate is made here (W1).
+#[derive(Debug)]
+pub(crate) struct Socket(OwnedFd);
+
+/// Whether calls on a socket wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Blocking,
+    NonBlocking,
+}
+
+impl Socket {
+    /// A socket that is neither bound nor connected.
+    pub(crate) fn new(mode: Mode) -> io::Result<Self> {
+        let socket = net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, mode.flags(), None)?;
+        Ok(Socket(socket))
+    }
+
+    /// Connects to a listening socket. A full backlog is `WouldBlock` on a non-blocking socket.
+    pub(crate) fn connect(&self, path: &Path) -> io::Result<()> {
+        Ok(net::connect(&self.0, &SocketAddrUnix::new(path)?)?)
+    }
+
+    pub(super) fn bind(&self, path: &Path) -> io::Result<()> {
+        Ok(net::bind(&self.0, &SocketAddrUnix::new(path)?)?)
+    }
+
+    /// Starts to listen, with the longest backlog that the kernel allows (S1).
+    pub(super) fn listen(&self) -> io::Result<()> {
+        Ok(net::listen(&self.0, i32::MAX)?)
+    }
+
+    pub(crate) fn accept(&self) -> io::Result<Socket> {
+        Ok(Socket(retry(|| net::accept_with(&self.0, Mode::NonBlocking.flags()))?))
+    }
+
+    pub(crate) fn peer(&self) -> io::Result<PeerCredentials> {
+        PeerCredentials::of(self.0.as_fd())
+    }
+
+    /// Receives one packet, whole; `None` at end of file (W9). What was sent before the peer closed is received first.
+    ///
+    /// End of file and a packet of 0 bytes read alike. A packet is empty where the peer can still send: on the plain wire it
+    /// is a message.
+    pub(crate) fn recv(&self) -> io::Result<Option<Bytes>> {
+        let packet = with_buffer(|buffer| {
+            // MSG_TRUNC makes the kernel tell the packet's whole length, of which the buffer holds what fits.
+            let receive = || match net::recv(&self.0, spare_capacity(&mut *buffer), RecvFlags::TRUNC) {
+                // The peer closed without reading all that was sent to it. That is told once, and before what it sent.
+                Err(Errno::CONNRESET) => Err(Errno::INTR),
+                result => result,
+            };
+            let (_, len) = retry(receive)?;
+            if len > buffer.len() {
+                return Err(over_long(len));
+            }
+            Ok(())
+        })?;
+        if packet.is_empty() && self.peer_stopped_sending()? {
+            return Ok(None);
+        }
+        Ok(Some(packet))
+    }
+
+    /// Sends one packet, whole, or says `WouldBlock`, whatever the socket's mode.
+    pub(crate) fn send(&self, slices: &[IoSlice<'_>]) -> io::Result<()> {
+        // A peer that is gone is an error, never SIGPIPE (S6).
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        retry(|| net::sendmsg(&self.0, slices, &mut SendAncillaryBuffer::default(), flags))?;
+        Ok(())
+    }
+
+    /// How long [`connect`](Self::connect) waits for room in the listener's backlog, on a blocking socket.
+    pub(crate) fn set_connect_timeout(&self, timeout: Duration) -> io::Result<()> {
+        Ok(net::sockopt::set_socket_timeout(&self.0, net::sockopt::Timeout::Send, Some(timeout))?)
+    }
+
+    /// Waits until a packet or end of file can be received. False once the deadline has passed.
+    pub(crate) fn wait_readable(&self, deadline: Option<Instant>) -> io::Result<bool> {
+        self.wait(PollFlags::IN, deadline)
+    }
+
+    /// Waits until a packet can be sent. False once the deadline has passed.
+    pub(crate) fn wait_writable(&self, deadline: Option<Instant>) -> io::Result<bool> {
+        self.wait(PollFlags::OUT, deadline)
+    }
+
+    fn wait(&self, readiness: PollFlags, deadline: Option<Instant>) -> io::Result<bool> {
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+            match poll(&mut [PollFd::new(&self.0, readiness)], timeout.as_ref()) {
+                Err(Errno::INTR) => {}
+                ready => return Ok(ready? > 0),
+            }
+        }
+    }
+
+    /// Whether the peer has closed, or shut down its sending half.
+    fn peer_stopped_sending(&self) -> io::Result<bool> {
+        self.has(PollFlags::RDHUP)
+    }
+
+    /// Whether the peer has closed altogether: a half-close does not count, for its replies are still wanted.
+    pub(crate) fn peer_closed(&self) -> io::Result<bool> {
+        self.has(PollFlags::HUP)
+    }
+
+    fn has(&self, flags: PollFlags) -> io::Result<bool> {
+        let mut fds = [PollFd::new(&self.0, flags)];
+        retry(|| poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })))?;
+        Ok(fds[0].revents().intersects(flags | PollFlags::HUP))
+    }
+}
+
+impl Mode {
+    fn flags(self) -> SocketFlags {
+        match self {
+            Mode::Blocking => SocketFlags::CLOEXEC,
+            Mode::NonBlocking => SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for Socket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+/// Makes a system call again for as long as it is interrupted.
+fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            result => return Ok(result?),
+        }
+    }
+}
+
+/// W10: a packet that was cut is an error, never a shortened message.
+fn over_long(len: usize) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("packet of {len} bytes is over the {MAX_PACKET} bytes that the wire allows"),
+    )
+}

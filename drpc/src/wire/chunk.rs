@@ -1,0 +1,173 @@
+//! Framing out: one message as the packets of its wire.
+
+use std::io::IoSlice;
+
+use super::{ChunkHeader, MAX_PACKET, MessageTooLong, Wire};
+
+/// One packet of a message, borrowed from it: to be sent by one vectored send.
+///
+/// ```text
+/// [ header: 24 bytes, or none on the plain wire | slice of the head | slice of the body ]
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Packet<'a> {
+    header: [u8; ChunkHeader::LEN],
+    /// 0 on the plain wire.
+    header_len: usize,
+    head: &'a [u8],
+    body: &'a [u8],
+}
+
+impl Packet<'_> {
+    /// The packet's parts, in order; some may be empty.
+    #[must_use]
+    pub fn slices(&self) -> [IoSlice<'_>; 3] {
+        [IoSlice::new(&self.header[..self.header_len]), IoSlice::new(self.head), IoSlice::new(self.body)]
+    }
+
+    /// The packet in one piece.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<u8> {
+        self.slices().iter().flat_map(|slice| &**slice).copied().collect()
+    }
+}
+
+/// The packets of one message, made as they are asked for (W3, W7).
+///
+/// ```
+/// use drpc::wire::{Codec, Wire};
+///
+/// let body = vec![0; 300_000];
+/// let codec = Codec::new(Wire::Chunked, 1 << 20);
+/// assert_eq!(codec.packets(b"head", &body)?.len(), 3);
+/// # Ok::<(), drpc::wire::MessageTooLong>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Packets<'a> {
+    wire: Wire,
+    head: &'a [u8],
+    body: &'a [u8],
+    next: u32,
+    total: u32,
+}
+
+impl<'a> Packets<'a> {
+    /// The packets of a message, given as its head (see [`Call::encode_head`](super::Call::encode_head)) and its body.
+    ///
+    /// # Errors
+    ///
+    /// [`MessageTooLong`] if the message is over the limit, or does not fit the plain wire's one packet (W7).
+    pub fn new(wire: Wire, head: &'a [u8], body: &'a [u8], limit: usize) -> Result<Self, MessageTooLong> {
+        let len = head.len() + body.len();
+        let limit = match wire {
+            Wire::Chunked => limit,
+            Wire::Plain => limit.min(MAX_PACKET),
+        };
+        if len > limit {
+            return Err(MessageTooLong { len, limit });
+        }
+        let total = match wire {
+            // W3: the empty message is one packet, and there is never an empty trailing chunk.
+            Wire::Chunked => u32::try_from(len.div_ceil(ChunkHeader::MAX_DATA).max(1))
+                .map_err(|_| MessageTooLong { len, limit })?,
+            Wire::Plain => 1,
+        };
+        Ok(Packets { wire, head, body, next: 0, total })
+    }
+
+    /// Goes on after the first `sent` packets.
+    pub(crate) fn skip_sent(mut self, sent: u32) -> Self {
+        self.next = sent.min(self.total);
+        self
+    }
+}
+
+impl<'a> Iterator for Packets<'a> {
+    type Item = Packet<'a>;
+
+    fn next(&mut self) -> Option<Packet<'a>> {
+        if self.next == self.total {
+            return None;
+        }
+        let chunk_idx = self.next;
+        self.next += 1;
+        if self.wire == Wire::Plain {
+            return Some(Packet {
+                header: [0; ChunkHeader::LEN],
+                header_len: 0,
+                head: self.head,
+                body: self.body,
+            });
+        }
+
+        let len = self.head.len() + self.body.len();
+        let start = chunk_idx as usize * ChunkHeader::MAX_DATA;
+        let end = len.min(start + ChunkHeader::MAX_DATA);
+        // The chunk [start, end) of head ++ body, as a slice of each.
+        let split = self.head.len();
+        let head = &self.head[start.min(split)..end.min(split)];
+        let body = &self.body[start.max(split) - split..end.max(split) - split];
+        let header = ChunkHeader {
+            total_data_size: len as u64,
+            chunk_data_size: (end - start) as u64,
+            chunk_idx,
+            total_chunks: self.total,
+        };
+        Some(Packet { header: header.to_bytes(), header_len: ChunkHeader::LEN, head, body })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = (self.total - self.next) as usize;
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Packets<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunks_of(len: usize) -> usize {
+        Packets::new(Wire::Chunked, &[], &vec![0; len], usize::MAX).unwrap().count()
+    }
+
+    #[test]
+    fn a_message_has_as_few_chunks_as_hold_it() {
+        // W3: exactly full is one chunk, and the empty message is one.
+        assert_eq!(chunks_of(0), 1);
+        assert_eq!(chunks_of(131_048), 1);
+        assert_eq!(chunks_of(131_049), 2);
+        assert_eq!(chunks_of(2 * 131_048), 2);
+        assert_eq!(chunks_of(2 * 131_048 + 1), 3);
+    }
+
+    #[test]
+    fn no_packet_is_longer_than_the_wire_allows() {
+        let body = vec![0; 500_000];
+        for packet in Packets::new(Wire::Chunked, b"head", &body, usize::MAX).unwrap() {
+            assert!(packet.to_vec().len() <= MAX_PACKET);
+        }
+    }
+
+    #[test]
+    fn plain_takes_one_packet_and_not_a_byte_more() {
+        // W7.
+        let body = vec![0; MAX_PACKET];
+        assert_eq!(Packets::new(Wire::Plain, &[], &body, usize::MAX).unwrap().count(), 1);
+        let error = Packets::new(Wire::Plain, b"h", &body, usize::MAX).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "message of 131073 bytes does not fit the plain wire's one packet of 131072 bytes"
+        );
+    }
+
+    #[test]
+    fn resuming_gives_the_packets_that_are_left() {
+        let body = vec![9; 300_000];
+        let packets = Packets::new(Wire::Chunked, b"head", &body, usize::MAX).unwrap();
+        let all: Vec<_> = packets.clone().map(|packet| packet.to_vec()).collect();
+        let rest: Vec<_> = packets.skip_sent(1).map(|packet| packet.to_vec()).collect();
+        assert_eq!(rest, all[1..]);
+    }
+}

@@ -1,0 +1,180 @@
+use bytes::Bytes;
+
+use super::assemble::Assembler;
+use super::chunk::Packets;
+use super::generation::{is_plain_envelope, recognise};
+use super::{FrameError, MessageTooLong, Wire, WireMode};
+
+/// One connection's wire: packets in, messages out, and back.
+///
+/// The two generations are two thin framings over this one type. A server that does not know yet which one its peer
+/// speaks starts with [`WireMode::Auto`] and learns it from the first packet (W8).
+///
+/// After an error the connection is of no more use: close it.
+#[derive(Debug)]
+pub struct Codec {
+    /// `None` until the first packet has told.
+    wire: Option<Wire>,
+    limit: usize,
+    assembler: Assembler,
+}
+
+impl Codec {
+    /// A connection's wire, with the longest message that is taken or sent, in bytes (W6).
+    #[must_use]
+    pub fn new(wire: impl Into<WireMode>, limit: usize) -> Self {
+        let wire = match wire.into() {
+            WireMode::Auto => None,
+            WireMode::Fixed(wire) => Some(wire),
+        };
+        Codec { wire, limit, assembler: Assembler::new(limit) }
+    }
+
+    /// What the peer speaks; `None` before its first packet under [`WireMode::Auto`].
+    #[must_use]
+    pub fn wire(&self) -> Option<Wire> {
+        self.wire
+    }
+
+    /// The longest message that is taken or sent, in bytes.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Takes the next packet; gives the message that it completes, if it does.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError`] if the packet breaks a rule of the wire (W5), announces a message over the limit (W6), or is of
+    /// the other generation (W8).
+    pub fn receive(&mut self, packet: Bytes) -> Result<Option<Bytes>, FrameError> {
+        let wire = *self.wire.get_or_insert_with(|| recognise(&packet));
+        match wire {
+            Wire::Chunked => {
+                let first = !self.assembler.is_mid_message();
+                self.assembler.push(packet.clone()).map_err(|error| {
+                    match first && is_plain_envelope(&packet) {
+                        true => FrameError::OtherWire { peer: Wire::Plain },
+                        false => error,
+                    }
+                })
+            }
+            Wire::Plain if packet.len() > self.limit => {
+                Err(FrameError::OverLimit { total: packet.len() as u64, limit: self.limit })
+            }
+            Wire::Plain => Ok(Some(packet)),
+        }
+    }
+
+    /// Whether some chunks of a message have come, but not all.
+    #[must_use]
+    pub fn is_mid_message(&self) -> bool {
+        self.assembler.is_mid_message()
+    }
+
+    /// The packets of a message, given as its head (see [`Call::encode_head`](super::Call::encode_head)) and its body.
+    ///
+    /// While the wire is not known yet, it is taken to be chunked.
+    ///
+    /// # Errors
+    ///
+    /// [`MessageTooLong`] if the message is over the limit, or does not fit the plain wire's one packet (W7).
+    pub fn packets<'a>(&self, head: &'a [u8], body: &'a [u8]) -> Result<Packets<'a>, MessageTooLong> {
+        Packets::new(self.wire.unwrap_or(Wire::Chunked), head, body, self.limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Call, ChunkHeader};
+    use super::*;
+
+    const LIMIT: usize = 1 << 20;
+
+    fn round_trip(wire: Wire, head: &[u8], body: &[u8]) -> Bytes {
+        let mut codec = Codec::new(wire, LIMIT);
+        let packets: Vec<_> = codec.packets(head, body).unwrap().map(|packet| packet.to_vec()).collect();
+        let mut message = None;
+        for packet in packets {
+            assert!(message.is_none(), "complete before its last packet");
+            message = codec.receive(packet.into()).unwrap();
+        }
+        message.unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn any_message_comes_back_as_it_went(
+            head in prop::collection::vec(any::<u8>(), 0..64),
+            len in prop_oneof![0..300usize, 131_000..131_100usize, 262_000..262_200usize],
+            fill in any::<u8>(),
+        ) {
+            let body = vec![fill; len];
+            let whole = [&head[..], &body[..]].concat();
+            prop_assert_eq!(&round_trip(Wire::Chunked, &head, &body)[..], &whole[..]);
+            if whole.len() <= super::super::MAX_PACKET {
+                prop_assert_eq!(&round_trip(Wire::Plain, &head, &body)[..], &whole[..]);
+            }
+        }
+
+        #[test]
+        fn any_chunk_size_gives_the_same_message(
+            message in prop::collection::vec(any::<u8>(), 1..2000),
+            size in 1..2000usize,
+        ) {
+            let mut codec = Codec::new(Wire::Chunked, LIMIT);
+            let total_chunks = message.chunks(size).len() as u32;
+            let mut received = None;
+            for (idx, data) in message.chunks(size).enumerate() {
+                let header = ChunkHeader {
+                    total_data_size: message.len() as u64,
+                    chunk_data_size: data.len() as u64,
+                    chunk_idx: idx as u32,
+                    total_chunks,
+                };
+                received = codec.receive([&header.to_bytes()[..], data].concat().into()).unwrap();
+            }
+            prop_assert_eq!(&received.unwrap()[..], &message[..]);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(packets in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..80), 0..8)) {
+            for mode in [WireMode::Auto, Wire::Chunked.into(), Wire::Plain.into()] {
+                let mut codec = Codec::new(mode, LIMIT);
+                for packet in &packets {
+                    match codec.receive(packet.clone().into()) {
+                        Ok(Some(message)) => drop(Call::decode(message)),
+                        Ok(None) => {}
+                        Err(_) => break,
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn no_header_makes_it_panic(
+            headers in prop::collection::vec((0..40u64, 0..40u64, 0..5u32, 0..5u32, 0..40usize), 1..6),
+        ) {
+            let mut codec = Codec::new(Wire::Chunked, LIMIT);
+            for (total_data_size, chunk_data_size, chunk_idx, total_chunks, len) in headers {
+                let header = ChunkHeader { total_data_size, chunk_data_size, chunk_idx, total_chunks };
+                if codec.receive([&header.to_bytes()[..], &vec![0; len]].concat().into()).is_err() {
+                    break;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_plain_peer_is_named_on_the_chunked_wire() {
+        // W8.
+        let mut codec = Codec::new(Wire::Chunked, LIMIT);
+        let call = Call { module: 7, method: 700, sequence: 5, body: vec![b'a'; 100].into() };
+        let error = codec.receive(call.encode()).unwrap_err();
+        assert_eq!(error, FrameError::OtherWire { peer: Wire::Plain });
+        assert!(error.to_string().contains("peer speaks the plain wire of DAOS 2.6"));
+    }
+}

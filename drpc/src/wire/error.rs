@@ -1,0 +1,180 @@
+use std::fmt;
+
+use super::{ChunkHeader, MAX_PACKET, Wire};
+
+/// A packet that breaks the rules of the wire (W5, W6). It ends the connection: after it, nothing that the peer sends
+/// can be trusted to start where it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// The packet has no room for a header.
+    ShortPacket {
+        /// The packet's bytes.
+        len: usize,
+    },
+    /// The header says that the message has no chunk.
+    NoChunks,
+    /// A chunk is missing, or came twice.
+    ChunkIndex {
+        /// The index that was due.
+        expected: u32,
+        /// The index that came.
+        found: u32,
+    },
+    /// The number of chunks changed in mid message.
+    ChunkCountChanged {
+        /// What the message's first header said.
+        first: u32,
+        /// What this header says.
+        now: u32,
+    },
+    /// The message's size changed in mid message.
+    TotalChanged {
+        /// What the message's first header said.
+        first: u64,
+        /// What this header says.
+        now: u64,
+    },
+    /// The header claims more data than a packet can hold.
+    ChunkTooLong {
+        /// What the header claims, in bytes.
+        claimed: u64,
+    },
+    /// The header claims another size than that of the data behind it.
+    ChunkSize {
+        /// What the header claims, in bytes.
+        claimed: u64,
+        /// The bytes that follow the header.
+        actual: u64,
+    },
+    /// The chunks hold more data than the message was to have.
+    PastTotal {
+        /// The message's size by its headers.
+        total: u64,
+        /// The bytes that came.
+        received: u64,
+    },
+    /// The last chunk is there, and data is missing.
+    Incomplete {
+        /// The message's size by its headers.
+        total: u64,
+        /// The bytes that came.
+        received: u64,
+    },
+    /// The message is to have more chunks than bytes.
+    TooManyChunks {
+        /// The number of chunks that the header claims.
+        chunks: u32,
+        /// The message's size that the header claims, in bytes.
+        total: u64,
+    },
+    /// The message is longer than this receiver takes.
+    OverLimit {
+        /// The message's size by its header.
+        total: u64,
+        /// The receiver's limit, in bytes.
+        limit: usize,
+    },
+    /// The peer speaks the other generation of the wire (W8).
+    OtherWire {
+        /// What the peer speaks.
+        peer: Wire,
+    },
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FrameError::ShortPacket { len } => {
+                write!(
+                    f,
+                    "packet of {len} bytes is too short for a chunk header of {} bytes",
+                    ChunkHeader::LEN
+                )
+            }
+            FrameError::NoChunks => {
+                f.write_str("chunk header says total_chunks = 0; a message has at least one")
+            }
+            FrameError::ChunkIndex { expected, found } => {
+                write!(f, "chunk {found} came where chunk {expected} was due: a chunk was lost or came twice")
+            }
+            FrameError::ChunkCountChanged { first, now } => {
+                write!(f, "total_chunks changed in mid message, from {first} to {now}")
+            }
+            FrameError::TotalChanged { first, now } => {
+                write!(f, "total_data_size changed in mid message, from {first} to {now}")
+            }
+            FrameError::ChunkTooLong { claimed } => write!(
+                f,
+                "chunk_data_size of {claimed} bytes is over the {} bytes that a packet holds",
+                ChunkHeader::MAX_DATA
+            ),
+            FrameError::ChunkSize { claimed, actual } => {
+                write!(f, "chunk_data_size says {claimed} bytes, and {actual} follow the header")
+            }
+            FrameError::PastTotal { total, received } => {
+                write!(f, "{received} bytes of data came for a message of {total}")
+            }
+            FrameError::Incomplete { total, received } => {
+                write!(f, "the last chunk is there, and only {received} of {total} bytes came")
+            }
+            FrameError::TooManyChunks { chunks, total } => {
+                write!(f, "total_chunks of {chunks} is more than the message's {total} bytes can fill")
+            }
+            FrameError::OverLimit { total, limit } => {
+                write!(f, "message of {total} bytes is over the receiver's limit of {limit} bytes")
+            }
+            FrameError::OtherWire { peer } => {
+                write!(f, "peer speaks {peer}, and this end was set to the other wire")
+            }
+        }
+    }
+}
+
+impl std::error::Error for FrameError {}
+
+/// A message that can't be sent because it is too long for its wire or over the sender's limit (W7).
+/// The connection lives on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageTooLong {
+    pub(super) len: usize,
+    pub(super) limit: usize,
+}
+
+impl fmt::Display for MessageTooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let MessageTooLong { len, limit } = self;
+        if *limit == MAX_PACKET {
+            write!(f, "message of {len} bytes does not fit the plain wire's one packet of {limit} bytes")
+        } else {
+            write!(f, "message of {len} bytes is over the limit of {limit} bytes")
+        }
+    }
+}
+
+impl std::error::Error for MessageTooLong {}
+
+/// Bytes that are no `Call`, or no `Response`.
+#[derive(Clone, Debug)]
+pub struct EnvelopeError {
+    what: &'static str,
+    source: prost::DecodeError,
+}
+
+impl EnvelopeError {
+    pub(super) fn new(what: &'static str, source: prost::DecodeError) -> Self {
+        EnvelopeError { what, source }
+    }
+}
+
+impl fmt::Display for EnvelopeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not a dRPC {}", self.what)
+    }
+}
+
+impl std::error::Error for EnvelopeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}

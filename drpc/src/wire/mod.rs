@@ -1,0 +1,56 @@
+//! The protocol without a socket: envelope, framing, and the state of one connection's wire.
+//!
+//! This is the sans-IO core: it takes packets and gives messages, takes messages and gives packets. It knows no
+//! socket, no clock and no runtime, and it never allocates on a peer's word.
+//!
+//! DAOS speaks two generations of the wire ([`Wire`]), and both carry the same envelope ([`Call`], [`Response`]):
+//!
+//! ```text
+//! plain   (DAOS 2.6 and earlier)   one packet:    [ envelope ]
+//! chunked (DAOS 2.8 and later)     each packet:   [ header, 24 bytes | a slice of the envelope ]
+//! ```
+//!
+//! # Example
+//!
+//! A call goes out as packets, and the packets come in as the same call:
+//!
+//! ```
+//! use drpc::wire::{Call, Codec, Wire};
+//!
+//! let call = Call { module: 5, method: 501, sequence: 1, body: "World".into() };
+//! let mut head = Vec::new();
+//! call.encode_head(&mut head);
+//!
+//! let mut codec = Codec::new(Wire::Chunked, 1 << 20);
+//! let mut received = None;
+//! for packet in codec.packets(&head, &call.body)? {
+//!     received = codec.receive(packet.to_vec().into())?;
+//! }
+//! assert_eq!(Call::decode(received.unwrap())?, call);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod assemble;
+mod chunk;
+mod codec;
+mod envelope;
+mod error;
+mod generation;
+mod header;
+mod status;
+
+pub use chunk::{Packet, Packets};
+pub use codec::Codec;
+pub(crate) use envelope::UNREADABLE_CALL;
+pub use envelope::{Call, Response};
+pub use error::{EnvelopeError, FrameError, MessageTooLong};
+pub(crate) use generation::is_first_chunk;
+pub use generation::{ParseWireModeError, Wire, WireMode};
+pub use header::ChunkHeader;
+pub use status::Status;
+
+/// The longest packet that may be sent or received, in bytes (W1).
+pub const MAX_PACKET: usize = 1 << 17;
+
+/// The longest message that a receiver takes unless told otherwise: 64 MiB (W6).
+pub const DEFAULT_MESSAGE_LIMIT: usize = 64 << 20;
