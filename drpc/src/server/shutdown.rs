@@ -1,4 +1,5 @@
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -35,19 +36,21 @@ pub(super) async fn draining(shutdown: &mut watch::Receiver<bool>) {
     }
 }
 
-/// Waits for SIGTERM or SIGINT (ctrl-c): what asks a daemon to stop. For
+/// A future that is ready at SIGTERM or SIGINT (ctrl-c): what asks a daemon to stop. For
 /// [`Server::serve_until`](super::Server::serve_until).
 ///
-/// From the first poll on, these signals no longer end the process by themselves.
+/// From this call on, and not only once the future is polled, these signals no longer end the process by themselves.
 ///
 /// # Panics
 ///
 /// If the process can't install a signal handler, or outside of a tokio runtime with its I/O driver on.
-pub async fn shutdown_signal() {
+pub fn shutdown_signal() -> impl Future<Output = ()> + Send + 'static {
     let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be handled");
     let mut interrupt = signal(SignalKind::interrupt()).expect("SIGINT can be handled");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     }
 }

@@ -1,0 +1,59 @@
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use drpc::blocking::Client;
+use drpc::wire::Response;
+use drpc::{CallError, CallOptions, Method, Status};
+
+use crate::args::CallArgs;
+
+const ANSWERED_OTHERWISE: u8 = 1;
+const NOT_MADE: u8 = 3;
+
+pub(crate) fn run(args: &CallArgs) -> ExitCode {
+    match call(args).and_then(|response| Ok(print(args, &response)?)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("drpc: {error}");
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                eprintln!("  because: {error}");
+                cause = error.source();
+            }
+            ExitCode::from(NOT_MADE)
+        }
+    }
+}
+
+fn call(args: &CallArgs) -> Result<Response, Box<dyn Error>> {
+    let client = Client::builder(&args.socket)
+        .wire(args.wire)
+        .connect_timeout(args.timeout)
+        .timeout(args.timeout)
+        .connect_blocking()?;
+    let method = Method::new(args.module, args.method, "called by number");
+    let response: Result<_, CallError> = client.call_raw(method, args.hex.0.clone().into(), &CallOptions::new());
+    Ok(response?)
+}
+
+fn print(args: &CallArgs, response: &Response) -> io::Result<ExitCode> {
+    let Response { status, sequence, body } = response;
+    if status.is_success() {
+        writeln!(io::stdout(), "{}", hex::encode(body))?;
+    }
+    eprintln!("status={} sequence={sequence}", status.name().map_or(status.code().to_string(), str::to_owned));
+    match *status {
+        Status::SUCCESS => return Ok(ExitCode::SUCCESS),
+        Status::UNKNOWN_MODULE => eprintln!("hint: the server does not serve module {}", args.module),
+        Status::UNKNOWN_METHOD => eprintln!(
+            "hint: module {} of the server has no method {}; IDs are system-wide, from {} for this module",
+            args.module,
+            args.method,
+            i64::from(args.module) * 100
+        ),
+        Status::FAILED_UNMARSHAL_PAYLOAD => eprintln!("hint: the body given by --hex is not this method's request"),
+        _ => {}
+    }
+    Ok(ExitCode::from(ANSWERED_OTHERWISE))
+}

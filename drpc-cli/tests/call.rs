@@ -1,0 +1,120 @@
+//! `drpc call` as a user sees it: stdout, stderr and exit code.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use drpc::{Context, Failure, Method, Module, Server, Wire, WireMode};
+
+/// Module 7: 700 echoes, 701 fails.
+struct Echo;
+
+#[drpc::async_trait]
+impl Module for Echo {
+    fn id(&self) -> i32 {
+        7
+    }
+
+    fn name(&self) -> &str {
+        "echo"
+    }
+
+    fn get_method(&self, id: i32) -> Option<Method> {
+        (700..=701).contains(&id).then(|| Method::new(7, id, "method"))
+    }
+
+    async fn handle_call(&self, _: &Context, method: Method, body: bytes::Bytes) -> Result<bytes::Bytes, Failure> {
+        match method.id() {
+            700 => Ok(body),
+            _ => Err("asked to fail".into()),
+        }
+    }
+}
+
+/// A server in this process, until dropped.
+struct Serving {
+    _runtime: tokio::runtime::Runtime,
+    _folder: tempfile::TempDir,
+    socket: PathBuf,
+}
+
+fn serve(wire: impl Into<WireMode>) -> Serving {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("s.sock");
+    let server = Server::builder().wire(wire).module(Echo).bind(&socket).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.spawn(server.serve());
+    Serving { _runtime: runtime, _folder: folder, socket }
+}
+
+fn drpc(socket: &Path, args: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_drpc")).arg("call").arg(socket).args(args).output().unwrap();
+    let Output { status, stdout, stderr } = output;
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+fn seen(code: i32, stdout: &str, stderr: &str) -> (Option<i32>, String, String) {
+    (Some(code), stdout.to_owned(), stderr.to_owned())
+}
+
+#[test]
+fn success_prints_the_body_and_exits_0() {
+    let server = serve(WireMode::Auto);
+    let args = ["7", "700", "--hex", "00ff0a", "--wire", "chunked"];
+    assert_eq!(drpc(&server.socket, &args), seen(0, "00ff0a\n", "status=SUCCESS sequence=1\n"));
+}
+
+#[test]
+fn the_wire_is_found_out_unless_told() {
+    // W8. On the chunked wire the probe was sequence 1.
+    let chunked = serve(Wire::Chunked);
+    assert_eq!(drpc(&chunked.socket, &["7", "700", "--hex", "61"]), seen(0, "61\n", "status=SUCCESS sequence=2\n"));
+    let plain = serve(Wire::Plain);
+    assert_eq!(drpc(&plain.socket, &["7", "700", "--hex", "61"]), seen(0, "61\n", "status=SUCCESS sequence=1\n"));
+}
+
+#[test]
+fn another_status_exits_1() {
+    let server = serve(WireMode::Auto);
+    let call = |args: &[&str]| drpc(&server.socket, &[args, &["--wire", "chunked"]].concat());
+    assert_eq!(call(&["7", "701"]), seen(1, "", "status=FAILURE sequence=1\n"));
+    assert_eq!(
+        call(&["-3", "1"]),
+        seen(1, "", "status=UNKNOWN_MODULE sequence=1\nhint: the server does not serve module -3\n")
+    );
+    assert_eq!(
+        call(&["7", "7"]),
+        seen(
+            1,
+            "",
+            "status=UNKNOWN_METHOD sequence=1\nhint: module 7 of the server has no method 7; IDs are system-wide, from 700 \
+             for this module\n"
+        )
+    );
+}
+
+#[test]
+fn a_wrong_command_line_exits_2() {
+    let socket = Path::new("/nowhere.sock");
+    let wrong: [&[&str]; 5] =
+        [&["7"], &["seven", "700"], &["7", "700", "--hex", "0"], &["7", "700", "--wire", "fast"], &[]];
+    for args in wrong {
+        let (code, stdout, stderr) = drpc(socket, args);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{args:?}: {stderr}");
+        assert!(stderr.starts_with("error: "), "{stderr}");
+    }
+}
+
+#[test]
+fn a_call_that_cannot_be_made_exits_3_and_says_why() {
+    // C8.
+    let (code, stdout, stderr) = drpc(Path::new("/nowhere/s.sock"), &["7", "700"]);
+    assert_eq!((code, stdout.as_str()), (Some(3), ""));
+    assert!(stderr.starts_with("drpc: can't connect to /nowhere/s.sock: No such file or directory"), "{stderr}");
+    assert!(stderr.contains("is the server started, and the path right?"), "{stderr}");
+
+    // W8: the mismatch has a name.
+    let plain = serve(Wire::Plain);
+    let (code, _, stderr) = drpc(&plain.socket, &["7", "700", "--wire", "chunked"]);
+    assert_eq!(code, Some(3));
+    assert!(stderr.contains("peer speaks the plain wire of DAOS 2.6"), "{stderr}");
+}

@@ -1,0 +1,15 @@
+# What CI runs.
+ci:
+    .ci/run
+
+test:
+    cargo test
+
+# Accept the compiler's present messages and expansions as the expected ones; read the diff before you commit it.
+bless:
+    TRYBUILD=overwrite cargo test -p drpc-tests ui
+    DRPC_BLESS=1 cargo test -p drpc-macros
+
+# Needs a nightly toolchain and cargo-fuzz.
+fuzz target="codec":
+    cd fuzz && cargo +nightly fuzz run --features libfuzzer {{target}}
