@@ -30,7 +30,7 @@ pub type DefaultCaller = ();
 ///
 /// # Errors
 ///
-/// A failure with FAILED_UNMARSHAL_PAYLOAD (D4).
+/// A failure with `FAILED_UNMARSHAL_PAYLOAD` (D4).
 pub fn decode<T: Payload>(body: Bytes) -> Result<T, Failure> {
     T::from_body(body)
 }

@@ -123,7 +123,7 @@ impl ModuleService {
     }
 
     /// As [`process`](Self::process), for a marshalled call. One that can't be read is answered with sequence -1 and
-    /// FAILED_UNMARSHAL_CALL (D1).
+    /// `FAILED_UNMARSHAL_CALL` (D1).
     pub async fn process_message(&self, context: &Context, message: Bytes) -> Response {
         match Call::decode(message) {
             Ok(call) => self.process(context, call).await,

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use super::calls::{Addressee, Calls};
 use super::error::{CallError, ConnectError, Disconnect};
 use super::probe::{PROBE, PROBE_SEQUENCE, Prober};
-use super::{CallOptions, Caller, ClientBuilder, reply_of, report_unknown};
-use crate::transport::{Mode, Socket};
-use crate::wire::{Call, Codec, Packets, Response, Status, Wire, WireMode};
+use super::{CallOptions, Caller, ClientBuilder, reply_of, report_unknown, submitted};
+use crate::transport::{Mode, Socket, is_peer_gone};
+use crate::wire::{Call, Codec, Packets, Response, Wire, WireMode};
 use crate::{Method, Payload};
 
 /// A client whose calls block their thread until the reply is there.
@@ -89,9 +89,9 @@ impl Client {
             },
             Current::Broken(cause) => {
                 turn.leave(Current::Broken(cause.clone()));
-                return Err(cause.into());
+                return Err(CallError::not_connected(cause));
             }
-            Current::Closed => return Err(CallError::not_connected()),
+            Current::Closed => return Err(CallError::not_connected(Disconnect::Closed.into())),
         };
         match connection.call(method, body, options, deadline) {
             Ok(response) => {
@@ -110,7 +110,7 @@ impl Client {
             Err(Fault::Disconnect(cause)) => {
                 let cause = Arc::new(cause);
                 turn.leave(Current::Broken(cause.clone()));
-                Err(cause.into())
+                Err(CallError::disconnected(cause))
             }
         }
     }
@@ -270,9 +270,9 @@ impl Connection {
         deadline: Deadline,
     ) -> Result<Response, Fault> {
         let sequence = self.calls.begin((!options.no_response).then_some(()));
-        self.send(Call { module: method.module(), method: method.id(), sequence, body }, deadline)?;
+        self.send(Call { module: method.module(), method: method.id(), sequence, body }, options, deadline)?;
         if options.no_response {
-            return Ok(Response { status: Status::SUBMITTED, ..Response::default() });
+            return Ok(submitted());
         }
         let received = self.receive(deadline);
         if matches!(received, Err(Fault::Timeout { .. })) {
@@ -281,7 +281,7 @@ impl Connection {
         received
     }
 
-    fn send(&mut self, call: Call, deadline: Deadline) -> Result<(), Fault> {
+    fn send(&mut self, call: Call, options: &CallOptions, deadline: Deadline) -> Result<(), Fault> {
         self.head.clear();
         call.encode_head(&mut self.head);
         let packets = match Packets::new(self.wire, &self.head, &call.body, self.codec.limit()) {
@@ -297,7 +297,7 @@ impl Connection {
                     io::ErrorKind::WouldBlock if self.socket.wait_writable(deadline.at)? => {}
                     io::ErrorKind::WouldBlock => return Err(Fault::Timeout { whole: false }),
                     // The server is gone. What it said before it went is received first.
-                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => return Ok(()),
+                    _ if is_peer_gone(&error) && !options.no_response => return Ok(()),
                     _ => return Err(error.into()),
                 }
             }

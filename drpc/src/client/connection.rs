@@ -14,10 +14,10 @@ use tokio::task::AbortHandle;
 
 use super::calls::{Addressee, Calls};
 use super::error::{CallError, Disconnect};
-use super::report_unknown;
+use super::{report_unknown, submitted};
 use crate::Method;
-use crate::transport::Link;
-use crate::wire::{Call, Codec, Packets, Response, Wire};
+use crate::transport::{Link, is_peer_gone};
+use crate::wire::{Call, Codec, MessageTooLong, Packets, Response, Wire};
 
 /// A live connection. Dropped, it closes.
 #[derive(Debug)]
@@ -33,8 +33,8 @@ struct Shared {
     wire: Wire,
     message_limit: usize,
     state: Mutex<State>,
-    /// The outbox has got something to send.
-    outbox_filled: Notify,
+    /// The outbox has got something to send, or the connection is no more.
+    changed: Notify,
 }
 
 #[derive(Debug)]
@@ -49,7 +49,7 @@ struct State {
 type Waiter = oneshot::Sender<Result<Response, Arc<Disconnect>>>;
 
 /// A call that is not wholly sent.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Outgoing {
     sequence: i64,
     head: Bytes,
@@ -58,6 +58,8 @@ struct Outgoing {
     sent: u32,
     /// The driver is at it, or some of it is sent: it can't be taken back any more.
     begun: bool,
+    /// Who waits for no more than that it is sent (C6).
+    on_sent: Option<Waiter>,
 }
 
 impl Connection {
@@ -68,48 +70,41 @@ impl Connection {
     /// Outside of a tokio runtime.
     pub(super) fn spawn(link: Link, wire: Wire, message_limit: usize, last_sequence: i64) -> Self {
         let state = State { calls: Calls::new(last_sequence), outbox: VecDeque::new(), broken: None };
-        let shared = Arc::new(Shared {
-            link,
-            wire,
-            message_limit,
-            state: Mutex::new(state),
-            outbox_filled: Notify::new(),
-        });
+        let shared =
+            Arc::new(Shared { link, wire, message_limit, state: Mutex::new(state), changed: Notify::new() });
         let driver = tokio::spawn(drive(shared.clone())).abort_handle();
         Connection { shared, driver }
     }
 
-    /// Why the connection is no more, if so.
-    pub(super) fn broken(&self) -> Option<Arc<Disconnect>> {
-        self.shared.state().broken.clone()
+    /// Whether the connection is no more.
+    pub(super) fn is_broken(&self) -> bool {
+        self.shared.state().broken.is_some()
     }
 
-    /// Sends a call; gives what its response will come through.
-    pub(super) fn begin(&self, method: Method, body: Bytes) -> Result<InFlight<'_>, CallError> {
+    /// Sends a call; gives what its response will come through. One without response is answered SUBMITTED once it is
+    /// sent (C6).
+    pub(super) fn begin(
+        &self,
+        method: Method,
+        body: Bytes,
+        no_response: bool,
+    ) -> Result<InFlight<'_>, CallError> {
+        let mut state = self.shared.state();
+        if let Some(cause) = &state.broken {
+            return Err(CallError::not_connected(cause.clone()));
+        }
         let (waiter, response) = oneshot::channel();
-        let sequence = self.send(method, body, Some(waiter))?;
+        let (on_response, on_sent) = if no_response { (None, Some(waiter)) } else { (Some(waiter), None) };
+        let sequence = state.calls.begin(on_response);
+        let call = Call { module: method.module(), method: method.id(), sequence, body };
+        if let Err(error) = self.shared.send_now(&mut state, call, on_sent) {
+            state.calls.take_back(sequence);
+            return Err(error.into());
+        }
         Ok(InFlight { connection: self, sequence, response: Some(response) })
     }
 
-    /// Sends a call whose response is not wanted (C6).
-    pub(super) fn begin_without_response(&self, method: Method, body: Bytes) -> Result<(), CallError> {
-        self.send(method, body, None).map(drop)
-    }
-
-    fn send(&self, method: Method, body: Bytes, waiter: Option<Waiter>) -> Result<i64, CallError> {
-        let mut state = self.shared.state();
-        if let Some(cause) = &state.broken {
-            return Err(cause.clone().into());
-        }
-        let sequence = state.calls.begin(waiter);
-        let result = self.shared.send_now(&mut state, sequence, method, body);
-        if result.is_err() {
-            state.calls.take_back(sequence);
-        }
-        result.map(|()| sequence)
-    }
-
-    /// Gives a call up. True if the server may be at work on it.
+    /// Gives a call up. True if the server may be at work on it, and a response to it was wanted.
     fn abandon(&self, sequence: i64) -> bool {
         let mut state = self.shared.state();
         let unsent = state.outbox.iter().position(|call| call.sequence == sequence && !call.begun);
@@ -125,7 +120,7 @@ impl Connection {
 
     /// Closes the connection; every call that waits on it fails (C7).
     pub(super) fn close(&self) {
-        self.shared.break_off(Disconnect::Closed);
+        self.shared.state().break_off(Disconnect::Closed);
         self.driver.abort();
     }
 }
@@ -136,7 +131,7 @@ impl Drop for Connection {
     }
 }
 
-/// A call that waits for its response. Dropped before, the call is abandoned (C4).
+/// A call that waits for its response.
 #[derive(Debug)]
 pub(super) struct InFlight<'a> {
     connection: &'a Connection,
@@ -148,17 +143,16 @@ pub(super) struct InFlight<'a> {
 impl InFlight<'_> {
     /// Waits for the response.
     pub(super) async fn response(&mut self) -> Result<Response, CallError> {
-        let Some(response) = &mut self.response else { return Err(CallError::not_connected()) };
-        let result = response.await;
+        let result = match &mut self.response {
+            Some(response) => response.await.ok(),
+            None => None,
+        };
         self.response = None;
-        match result {
-            Ok(result) => result.map_err(CallError::from),
-            // The driver answers every call, even when it is dropped.
-            Err(_) => Err(CallError::not_connected()),
-        }
+        // `break_off` answers every call that nothing else does, even when the driver is dropped.
+        result.unwrap_or_else(|| Err(Arc::new(Disconnect::Closed))).map_err(CallError::disconnected)
     }
 
-    /// Gives the call up. True if the server may still be at work on it.
+    /// Gives the call up, unless its response is there. True if the server may still be at work on it.
     pub(super) fn abandon(&mut self) -> bool {
         self.response.take().is_some() && self.connection.abandon(self.sequence)
     }
@@ -170,67 +164,80 @@ impl Shared {
     }
 
     /// Sends a call as far as the socket takes it, and leaves the rest to the driver.
-    fn send_now(
-        &self,
-        state: &mut State,
-        sequence: i64,
-        method: Method,
-        body: Bytes,
-    ) -> Result<(), CallError> {
-        let call = Call { module: method.module(), method: method.id(), sequence, body };
+    fn send_now(&self, state: &mut State, call: Call, on_sent: Option<Waiter>) -> Result<(), MessageTooLong> {
         let mut head = Vec::with_capacity(64);
         call.encode_head(&mut head);
         let packets = Packets::new(self.wire, &head, &call.body, self.message_limit)?;
 
+        let mut unsent = packets.len();
         let mut sent = 0;
         if state.outbox.is_empty() {
             for packet in packets {
                 match self.link.try_send(&packet.slices()) {
-                    Ok(()) => sent += 1,
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    // The driver will find the same, and tells all calls, this one included (C7).
-                    Err(_) => return Ok(()),
+                    Ok(()) => {
+                        sent += 1;
+                        unsent -= 1;
+                    }
+                    // What a server said before it went is still to be received. The driver does that, finds the same as we
+                    // did here, and tells all calls (C7).
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock || is_peer_gone(&error) => break,
+                    Err(error) => {
+                        state.break_off(error.into());
+                        self.changed.notify_one();
+                        return Ok(());
+                    }
                 }
             }
-            if sent as usize == Packets::new(self.wire, &head, &call.body, self.message_limit)?.len() {
-                return Ok(());
-            }
         }
+        if unsent == 0 {
+            if let Some(waiter) = on_sent {
+                drop(waiter.send(Ok(submitted())));
+            }
+            return Ok(());
+        }
+        let Call { sequence, body, .. } = call;
         state.outbox.push_back(Outgoing {
             sequence,
             head: head.into(),
-            body: call.body,
+            body,
             sent,
             begun: sent > 0,
+            on_sent,
         });
-        self.outbox_filled.notify_one();
+        self.changed.notify_one();
         Ok(())
     }
 
-    /// Sends what is in the outbox, for ever. Cancel safe: what is sent is noted at once.
+    /// Sends what is in the outbox, until the connection is no more.
     async fn flush(&self) -> Result<(), Disconnect> {
         loop {
-            let Some(call) = self.begin_first() else {
-                self.outbox_filled.notified().await;
+            let Some((head, body, sent)) = self.begin_first()? else {
+                self.changed.notified().await;
                 continue;
             };
-            let packets = Packets::new(self.wire, &call.head, &call.body, self.message_limit)
-                .map_err(io::Error::other)?;
-            for packet in packets.skip_sent(call.sent) {
+            let packets =
+                Packets::new(self.wire, &head, &body, self.message_limit).map_err(io::Error::other)?;
+            for packet in packets.skip_sent(sent) {
                 self.link.send(&packet.slices()).await?;
-                if let Some(first) = self.state().outbox.front_mut() {
-                    first.sent += 1;
-                }
             }
-            self.state().outbox.pop_front();
+            let done = self.state().outbox.pop_front();
+            if let Some(waiter) = done.and_then(|call| call.on_sent) {
+                drop(waiter.send(Ok(submitted())));
+            }
         }
     }
 
-    fn begin_first(&self) -> Option<Outgoing> {
+    /// The first call in the outbox, which from now on can't be taken back: its head, its body, and how many of its
+    /// packets are sent.
+    fn begin_first(&self) -> Result<Option<(Bytes, Bytes, u32)>, Disconnect> {
         let mut state = self.state();
-        let first = state.outbox.front_mut()?;
-        first.begun = true;
-        Some(first.clone())
+        if state.broken.is_some() {
+            return Err(Disconnect::Closed);
+        }
+        Ok(state.outbox.front_mut().map(|first| {
+            first.begun = true;
+            (first.head.clone(), first.body.clone(), first.sent)
+        }))
     }
 
     /// Receives responses and hands them out, until the connection is no more.
@@ -250,35 +257,38 @@ impl Shared {
             }
         }
     }
+}
 
+impl State {
     /// Marks the connection as no more, and tells every call that waits on it the same cause (C7).
-    fn break_off(&self, cause: Disconnect) {
-        let mut state = self.state();
-        if state.broken.is_some() {
+    fn break_off(&mut self, cause: Disconnect) {
+        if self.broken.is_some() {
             return;
         }
         let cause = Arc::new(cause);
-        state.broken = Some(cause.clone());
-        state.outbox.clear();
-        for waiter in state.calls.drain() {
+        self.broken = Some(cause.clone());
+        let unsent = self.outbox.drain(..).filter_map(|call| call.on_sent);
+        for waiter in self.calls.drain().chain(unsent) {
             drop(waiter.send(Err(cause.clone())));
         }
     }
 }
 
-/// Moves the packets of one connection, both ways.
+/// Moves the packets of one connection, both ways, until it is no more.
 async fn drive(shared: Arc<Shared>) {
     let guard = BreakOnDrop(&shared);
+    let receiving = shared.receive();
+    tokio::pin!(receiving);
     let end = tokio::select! {
-        end = shared.receive() => end,
+        end = &mut receiving => end,
         end = shared.flush() => match end {
-            // The server may have answered before it closed: what it sent is received first.
-            Err(Disconnect::ByPeer) => shared.receive().await,
+            // The server may have answered before it went: what it sent is received first.
+            Err(Disconnect::ByPeer) => receiving.await,
             end => end,
         }
     };
     if let Err(cause) = end {
-        guard.0.break_off(cause);
+        guard.0.state().break_off(cause);
     }
 }
 
@@ -287,6 +297,6 @@ struct BreakOnDrop<'a>(&'a Shared);
 
 impl Drop for BreakOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.break_off(Disconnect::Runtime);
+        self.0.state().break_off(Disconnect::Runtime);
     }
 }

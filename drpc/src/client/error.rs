@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
+use crate::transport::is_peer_gone;
 use crate::wire::{EnvelopeError, FrameError, MessageTooLong};
 use crate::{Failure, Status};
 
@@ -17,7 +18,7 @@ use crate::{Failure, Status};
 /// use drpc::{CallErrorKind, Status};
 ///
 /// match error.kind() {
-///     CallErrorKind::Status if error.status() == Some(Status::UNKNOWN_MODULE) => println!("an older server"),
+///     CallErrorKind::Status if error.status() == Some(Status::`UNKNOWN_MODULE`) => println!("an older server"),
 ///     CallErrorKind::Timeout => println!("the server is slow"),
 ///     _ => println!("{error}"),
 /// }
@@ -51,7 +52,7 @@ pub enum CallErrorKind {
 #[derive(Debug)]
 enum Kind {
     Connect(ConnectError),
-    NotConnected,
+    NotConnected(Arc<Disconnect>),
     Disconnected(Arc<Disconnect>),
     Timeout(Duration),
     Status(Status),
@@ -66,7 +67,7 @@ impl CallError {
     pub fn kind(&self) -> CallErrorKind {
         match &*self.0 {
             Kind::Connect(_) => CallErrorKind::Connect,
-            Kind::NotConnected => CallErrorKind::NotConnected,
+            Kind::NotConnected(_) => CallErrorKind::NotConnected,
             Kind::Disconnected(cause) => match **cause {
                 Disconnect::Undecodable(_) => CallErrorKind::Reply,
                 _ => CallErrorKind::Disconnected,
@@ -108,8 +109,14 @@ impl CallError {
 }
 
 impl CallError {
-    pub(super) fn not_connected() -> Self {
-        Kind::NotConnected.into()
+    /// The connection was no more before the call was sent (C3).
+    pub(super) fn not_connected(cause: Arc<Disconnect>) -> Self {
+        Kind::NotConnected(cause).into()
+    }
+
+    /// The connection broke after the call was sent (C7).
+    pub(super) fn disconnected(cause: Arc<Disconnect>) -> Self {
+        Kind::Disconnected(cause).into()
     }
 
     pub(super) fn timeout(after: Duration) -> Self {
@@ -135,20 +142,11 @@ impl From<MessageTooLong> for CallError {
     }
 }
 
-impl From<Arc<Disconnect>> for CallError {
-    fn from(cause: Arc<Disconnect>) -> Self {
-        match *cause {
-            Disconnect::Closed => CallError::from(Kind::NotConnected),
-            _ => Kind::Disconnected(cause).into(),
-        }
-    }
-}
-
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
             Kind::Connect(error) => write!(f, "{error}"),
-            Kind::NotConnected => f.write_str("not connected: the client was closed; connect again first"),
+            Kind::NotConnected(cause) => write!(f, "not connected: {cause}; connect again first"),
             Kind::Disconnected(cause) => write!(f, "{cause}"),
             Kind::Timeout(after) => {
                 write!(f, "no reply came within {after:?}; the call may have been executed")
@@ -168,7 +166,7 @@ impl Error for CallError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &*self.0 {
             Kind::Connect(error) => error.source(),
-            Kind::Disconnected(cause) => cause.source(),
+            Kind::NotConnected(cause) | Kind::Disconnected(cause) => cause.source(),
             Kind::Payload(failure) => failure.source(),
             _ => None,
         }
@@ -231,10 +229,7 @@ impl From<EnvelopeError> for Disconnect {
 
 impl From<io::Error> for Disconnect {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Disconnect::ByPeer,
-            _ => Disconnect::Io(error),
-        }
+        if is_peer_gone(&error) { Disconnect::ByPeer } else { Disconnect::Io(error) }
     }
 }
 

@@ -14,7 +14,7 @@ use super::error::{CallError, ConnectError, Disconnect};
 use super::probe::{PROBE, PROBE_SEQUENCE, Prober};
 use super::{CallOptions, Caller, ClientBuilder, reply_of};
 use crate::transport::{AsyncSocket, Link, Mode, Socket};
-use crate::wire::{Response, Status, Wire, WireMode};
+use crate::wire::{Response, Wire, WireMode};
 use crate::{Method, Payload};
 
 /// An async client of one server, on tokio.
@@ -118,12 +118,8 @@ impl Client {
         options: &CallOptions,
     ) -> Result<Response, CallError> {
         let connection = self.connection().await?;
-        if options.no_response {
-            connection.begin_without_response(method, body)?;
-            return Ok(Response { status: Status::SUBMITTED, ..Response::default() });
-        }
-        let mut call =
-            Abandonable { client: self, connection: &connection, in_flight: connection.begin(method, body)? };
+        let in_flight = connection.begin(method, body, options.no_response)?;
+        let mut call = Abandonable { client: self, connection: &connection, in_flight };
         call.in_flight.response().await
     }
 
@@ -131,7 +127,7 @@ impl Client {
     #[must_use]
     pub fn is_connected(&self) -> bool {
         match &*self.current() {
-            Current::Open(connection) => connection.broken().is_none(),
+            Current::Open(connection) => !connection.is_broken(),
             Current::Replace => true,
             Current::Closed => false,
         }
@@ -145,7 +141,7 @@ impl Client {
     /// As [`connect`](Self::connect).
     pub async fn reconnect(&self) -> Result<(), ConnectError> {
         let _connecting = self.0.connecting.lock().await;
-        if matches!(&*self.current(), Current::Open(connection) if connection.broken().is_none()) {
+        if matches!(&*self.current(), Current::Open(connection) if !connection.is_broken()) {
             return Ok(());
         }
         let connection = self.0.config.open().await?;
@@ -166,7 +162,7 @@ impl Client {
         loop {
             match &*self.current() {
                 Current::Open(connection) => return Ok(connection.clone()),
-                Current::Closed => return Err(CallError::not_connected()),
+                Current::Closed => return Err(CallError::not_connected(Disconnect::Closed.into())),
                 Current::Replace => {}
             }
             self.replace().await?;

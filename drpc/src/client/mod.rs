@@ -45,3 +45,8 @@ fn report_unknown(response: &Response) {
         "the server answered a call that was never made; the response is dropped"
     );
 }
+
+/// What a call without response is answered with once it is sent (C6).
+fn submitted() -> Response {
+    Response { status: crate::Status::SUBMITTED, ..Response::default() }
+}

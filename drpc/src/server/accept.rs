@@ -64,7 +64,6 @@ impl Shared {
 
 impl Server {
     /// Begins to set a server up.
-    #[must_use]
     pub fn builder() -> ServerBuilder {
         ServerBuilder::default()
     }

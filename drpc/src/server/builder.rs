@@ -137,7 +137,7 @@ impl ServerBuilder {
     }
 
     /// The longest message that is taken or sent, in bytes (W6). A longer call ends its session; a longer reply is answered
-    /// FAILED_MARSHAL.
+    /// `FAILED_MARSHAL`.
     pub fn message_limit(mut self, bytes: usize) -> Self {
         self.config.message_limit = bytes;
         self

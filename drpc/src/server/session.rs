@@ -29,7 +29,7 @@ use tokio::time::timeout_at;
 
 use super::accept::Shared;
 use super::shutdown::draining;
-use crate::transport::Link;
+use crate::transport::{Link, is_peer_gone};
 use crate::wire::{Call, Codec, FrameError, Response, Wire};
 use crate::{Context, PeerCredentials, Session, Status};
 
@@ -235,10 +235,6 @@ pub(crate) fn spawn_in_memory(server: Arc<Shared>) -> Link {
     let session = Session::new(server.next_session_id(), PeerCredentials::this_process());
     tokio::spawn(SessionLoop::new(ours, session, server).run());
     theirs
-}
-
-fn is_peer_gone(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
 /// What ends a session before its client does.

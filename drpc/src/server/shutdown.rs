@@ -32,7 +32,7 @@ impl fmt::Debug for ServerHandle {
 pub(super) async fn draining(shutdown: &mut watch::Receiver<bool>) {
     if shutdown.wait_for(|stop| *stop).await.is_err() {
         // Nobody is left who could stop it.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

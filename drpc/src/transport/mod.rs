@@ -22,3 +22,8 @@ pub use peer::PeerCredentials;
 #[cfg(any(feature = "server", feature = "client"))]
 pub(crate) use readiness::AsyncSocket;
 pub(crate) use seqpacket::{MAX_PATH, Mode, Socket};
+
+/// Whether a send failed because nobody is at the other end any more (S6).
+pub(crate) fn is_peer_gone(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionReset)
+}

@@ -39,7 +39,7 @@ impl PeerCredentials {
         }
     }
 
-    /// Reads SO_PEERCRED.
+    /// Reads `SO_PEERCRED`.
     ///
     /// Not through rustix: its process ID can't be 0, which is what the kernel says of a peer in another PID namespace.
     #[allow(

@@ -37,7 +37,7 @@ pub struct Call {
 /// ```
 /// use drpc::{Status, wire::Response};
 ///
-/// let response = Response::failure(1, Status::UNKNOWN_METHOD);
+/// let response = Response::failure(1, Status::`UNKNOWN_METHOD`);
 /// assert_eq!(Response::decode(response.encode())?, response);
 /// # Ok::<(), drpc::wire::EnvelopeError>(())
 /// ```
@@ -89,7 +89,7 @@ impl Response {
         Response { sequence, status, body: Bytes::new() }
     }
 
-    /// The answer to bytes that are no call: sequence -1, FAILED_UNMARSHAL_CALL (D1).
+    /// The answer to bytes that are no call: sequence -1, `FAILED_UNMARSHAL_CALL` (D1).
     #[must_use]
     pub const fn unreadable_call() -> Response {
         Response::failure(UNREADABLE_CALL, Status::FAILED_UNMARSHAL_CALL)

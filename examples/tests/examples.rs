@@ -1,0 +1,111 @@
+//! The examples as a user sees them: what they print, what they answer, how they end.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use drpc::blocking::Client;
+use drpc::wire::Response;
+use drpc::{CallOptions, Method, Status, Wire, WireMode};
+use rustix::process::{Pid, Signal, kill_process};
+
+#[test]
+fn quickstart_prints_what_happened() {
+    let output = Command::new(env!("CARGO_BIN_EXE_quickstart")).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{stdout}");
+    assert!(stdout.contains("called hello (501): Hello World\n"), "{stdout}");
+    assert!(stdout.ends_with("shut down; the socket is gone: true\n"), "{stdout}");
+}
+
+/// An `interop-server` in a folder of its own.
+struct Interop {
+    server: Child,
+    socket: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Interop {
+    fn start(args: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("s.sock");
+        let mut server = Command::new(env!("CARGO_BIN_EXE_interop-server"))
+            .arg("--socket")
+            .arg(&socket)
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, format!("listening on {}\n", socket.display()));
+        Interop { server, socket, _folder: folder }
+    }
+
+    fn client(&self, wire: impl Into<WireMode>) -> Client {
+        Client::builder(&self.socket).wire(wire).connect_blocking().unwrap()
+    }
+
+    /// Sends the signal; gives the exit code.
+    fn stop(mut self, signal: Signal) -> (Option<i32>, bool) {
+        kill_process(Pid::from_child(&self.server), signal).unwrap();
+        let status = self.server.wait().unwrap();
+        (status.code(), self.socket.exists())
+    }
+}
+
+fn call(client: &Client, module: i32, method: i32, body: &'static [u8]) -> Response {
+    client.call_raw(Method::new(module, method, "by number"), body.into(), &CallOptions::new()).unwrap()
+}
+
+#[test]
+fn interop_server_answers_on_both_wires() {
+    let interop = Interop::start(&[]);
+    for wire in [Wire::Chunked, Wire::Plain] {
+        let client = interop.client(wire);
+        let called = |module, method, body| {
+            let response = call(&client, module, method, body);
+            (response.status, String::from_utf8(response.body.to_vec()).unwrap())
+        };
+        let success = |body: &str| (Status::SUCCESS, body.to_owned());
+        let failure = |status| (status, String::new());
+
+        assert_eq!(called(0, 0, b"\x0a\x05World"), success("\n\u{b}Hello World"));
+        assert_eq!(called(7, 700, b"ping"), success("ping"));
+        assert_eq!(called(7, 701, b"ping"), failure(Status::FAILURE));
+        assert_eq!(called(7, 702, b"\x01\0\0\0"), success("\u{1}\0\0\0"));
+        assert_eq!(called(7, 702, b"\x01"), failure(Status::FAILURE));
+        assert_eq!(called(7, 703, b""), failure(Status::FAILURE));
+        let uid = rustix::process::getuid().as_raw();
+        let gid = rustix::process::getgid().as_raw();
+        assert_eq!(called(7, 704, b""), success(&format!("uid={uid} gid={gid} pid={}", std::process::id())));
+        assert_eq!(called(7, 705, b""), failure(Status::UNKNOWN_METHOD));
+        assert_eq!(called(99, 9900, b""), failure(Status::UNKNOWN_MODULE));
+        assert_eq!(called(0, 0, b"\xff"), failure(Status::FAILED_UNMARSHAL_PAYLOAD));
+    }
+}
+
+#[test]
+fn interop_server_stops_gracefully() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let interop = Interop::start(&["--mode", "0640", "--order", "concurrent", "--wire", "plain"]);
+        assert_eq!(mode_of(&interop.socket), 0o640);
+        // A session that is open and idle does not hold it up.
+        let _idle = interop.client(Wire::Plain);
+        assert_eq!(interop.stop(signal), (Some(0), false));
+    }
+}
+
+#[test]
+fn interop_server_refuses_a_wrong_command_line() {
+    for args in [&["--socket", "/tmp/s", "--wire", "fast"][..], &["--socket", "/tmp/s", "--mode", "0900"], &[]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_interop-server")).args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+    }
+}
+
+fn mode_of(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777
+}
