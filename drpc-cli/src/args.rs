@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use drpc::WireMode;
 
 /// Talk to dRPC servers.
@@ -15,6 +15,52 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Call(CallArgs),
+    /// Check, compare and convert registries of module IDs, in TOML or as DAOS's C header (a file ending in .h).
+    #[command(subcommand)]
+    Registry(RegistryCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RegistryCommand {
+    /// Check a registry. Exit code 1 if it has mistakes.
+    Check {
+        /// The registry.
+        registry: PathBuf,
+    },
+    /// Tell what changed from one registry to a later one. Exit code 1 if a change breaks programs that follow the
+    /// earlier one.
+    Diff {
+        /// The earlier registry.
+        old: PathBuf,
+        /// The later registry.
+        new: PathBuf,
+    },
+    /// Print a registry in another form.
+    Emit {
+        /// The registry.
+        registry: PathBuf,
+        /// What to print.
+        #[arg(value_enum)]
+        form: Form,
+        /// The name of the Go package.
+        #[arg(long, default_value = "drpc")]
+        go_package: String,
+    },
+}
+
+/// The forms of a registry.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Form {
+    /// This project's own form.
+    Toml,
+    /// A C header of enums, as DAOS keeps it.
+    C,
+    /// Go constants.
+    Go,
+    /// A table to read.
+    Markdown,
+    /// Rust constants.
+    Rust,
 }
 
 /// Call a method by its number and print the reply's body as hex.

@@ -2,13 +2,14 @@
 //!
 //! | exit code | meaning |
 //! |---|---|
-//! | 0 | the server answered SUCCESS |
-//! | 1 | the server answered another status |
+//! | 0 | the server answered SUCCESS; the registry is sound, or changed compatibly |
+//! | 1 | the server answered another status; the registry has mistakes, or breaks programs |
 //! | 2 | the command line is wrong |
-//! | 3 | the call could not be made, or no response came |
+//! | 3 | the call could not be made, or no response came; the output could not be written |
 
 mod args;
 mod call;
+mod registry;
 
 use std::process::ExitCode;
 
@@ -19,5 +20,6 @@ use args::{Args, Command};
 fn main() -> ExitCode {
     match Args::parse().command {
         Command::Call(args) => call::run(&args),
+        Command::Registry(command) => registry::run(&command),
     }
 }

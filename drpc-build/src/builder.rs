@@ -1,0 +1,342 @@
+//! What a build script asks for, and the order in which it is done.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+use drpc_registry::Registry;
+
+use crate::error::{Error, Failure};
+use crate::protos;
+
+/// Begins the configuration of a build script.
+pub fn configure() -> Builder {
+    Builder { registry: None, outputs: Vec::new(), prost: prost_build::Config::new(), out_dir: None }
+}
+
+/// The configuration of a build script; [`configure`] begins it.
+#[must_use = "nothing happens before `compile_protos` or `generate`"]
+pub struct Builder {
+    registry: Option<PathBuf>,
+    outputs: Vec<Output>,
+    prost: prost_build::Config,
+    out_dir: Option<PathBuf>,
+}
+
+/// A further file to make of the registry.
+struct Output {
+    path: PathBuf,
+    write: Box<dyn Fn(&Registry) -> String>,
+}
+
+impl Builder {
+    /// Checks the registry at `path`, makes constants of it, and tells `#[drpc_module]` where it is.
+    ///
+    /// A path that ends in `.h` is read as a C header of DAOS's form, any other as TOML. The constants are included
+    /// with `drpc::include_registry!()`; see [`Registry::to_rust`].
+    pub fn registry(mut self, path: impl Into<PathBuf>) -> Self {
+        self.registry = Some(path.into());
+        self
+    }
+
+    /// Also writes the registry as a C header; see [`Registry::to_c_header`].
+    ///
+    /// A relative path begins in `OUT_DIR`. A file that would not change is not touched.
+    pub fn c_header(self, path: impl Into<PathBuf>) -> Self {
+        self.output(path, Registry::to_c_header)
+    }
+
+    /// Also writes the registry as Go constants of the package named; see [`Registry::to_go`].
+    ///
+    /// A relative path begins in `OUT_DIR`. A file that would not change is not touched.
+    pub fn go(self, path: impl Into<PathBuf>, package: impl Into<String>) -> Self {
+        let package = package.into();
+        self.output(path, move |registry| registry.to_go(&package))
+    }
+
+    /// Also writes the registry as a Markdown table; see [`Registry::to_markdown`].
+    ///
+    /// A relative path begins in `OUT_DIR`. A file that would not change is not touched.
+    pub fn markdown(self, path: impl Into<PathBuf>) -> Self {
+        self.output(path, Registry::to_markdown)
+    }
+
+    /// Sets what prost-build offers to set.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), drpc_build::Error> {
+    /// drpc_build::configure()
+    ///     .prost(|config| {
+    ///         config.bytes(["."]);
+    ///     })
+    ///     .compile_protos(&["proto/hello.proto"], &["proto"])
+    /// # }
+    /// ```
+    pub fn prost(mut self, set: impl FnOnce(&mut prost_build::Config)) -> Self {
+        set(&mut self.prost);
+        self
+    }
+
+    /// Writes everything to `path` instead of `OUT_DIR`.
+    pub fn out_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.out_dir = Some(path.into());
+        self
+    }
+
+    /// Does all that is configured and makes prost messages of `protos`, whose imports are looked for in `includes`.
+    ///
+    /// The messages of a package `hello` are written to `hello.rs`, and included with `drpc::include_proto!("hello")`.
+    ///
+    /// # Errors
+    ///
+    /// One error with every mistake in the registry and in the `.proto` files, or with the reason why a file could
+    /// not be read or written.
+    pub fn compile_protos(
+        self,
+        protos: &[impl AsRef<Path>],
+        includes: &[impl AsRef<Path>],
+    ) -> Result<(), Error> {
+        let protos: Vec<_> = protos.iter().map(AsRef::as_ref).collect();
+        let includes: Vec<_> = includes.iter().map(AsRef::as_ref).collect();
+        self.run(&protos, &includes)?.print();
+        Ok(())
+    }
+
+    /// Does all that is configured, without any `.proto` files.
+    ///
+    /// # Errors
+    ///
+    /// One error with every mistake in the registry, or with the reason why a file could not be read or written.
+    pub fn generate(self) -> Result<(), Error> {
+        self.run(&[], &[])?.print();
+        Ok(())
+    }
+
+    fn output(mut self, path: impl Into<PathBuf>, write: impl Fn(&Registry) -> String + 'static) -> Self {
+        self.outputs.push(Output { path: path.into(), write: Box::new(write) });
+        self
+    }
+
+    /// Does everything but talk to cargo. A failed half does not keep the other from reporting its own mistakes.
+    fn run(mut self, protos: &[&Path], includes: &[&Path]) -> Result<Directives, Error> {
+        let out_dir = match self.out_dir.take().or_else(|| env::var_os("OUT_DIR").map(PathBuf::from)) {
+            Some(out_dir) => out_dir,
+            None => return Err(Failure::NoOutDir.into()),
+        };
+        self.prost.out_dir(&out_dir);
+        let mut directives = Directives::default();
+        let mut failures = Vec::new();
+        failures.extend(self.run_registry(&out_dir, &mut directives).err());
+        if !protos.is_empty() {
+            match protos::compile(&mut self.prost, protos, includes) {
+                Ok(inputs) => directives.inputs.extend(inputs),
+                Err(mistakes) => failures.extend(mistakes),
+            }
+        }
+        if failures.is_empty() { Ok(directives) } else { Err(Error::new(failures)) }
+    }
+
+    fn run_registry(&self, out_dir: &Path, directives: &mut Directives) -> Result<(), Failure> {
+        let Some(path) = &self.registry else {
+            return match self.outputs.first() {
+                Some(output) => Err(Failure::NoRegistry(output.path.clone())),
+                None => Ok(()),
+            };
+        };
+        let registry = Registry::load(path).map_err(Failure::Registry)?;
+        write_if_changed(&out_dir.join("drpc_registry.rs"), &registry.to_rust())?;
+        for output in &self.outputs {
+            write_if_changed(&out_dir.join(&output.path), &(output.write)(&registry))?;
+        }
+        let absolute = fs::canonicalize(path).map_err(|error| Failure::read(path, error))?;
+        directives.inputs.push(path.clone());
+        directives.registry = Some(absolute);
+        Ok(())
+    }
+}
+
+/// What cargo has to be told.
+#[derive(Debug, Default)]
+struct Directives {
+    /// The files whose change makes the script run again.
+    inputs: Vec<PathBuf>,
+    /// Where `#[drpc_module]` finds the registry.
+    registry: Option<PathBuf>,
+}
+
+impl Directives {
+    fn print(&self) {
+        for input in &self.inputs {
+            println!("cargo::rerun-if-changed={}", input.display());
+        }
+        if let Some(registry) = &self.registry {
+            println!("cargo::rustc-env=DRPC_REGISTRY={}", registry.display());
+        }
+    }
+}
+
+/// Writes a file unless it holds the text already: a new time stamp would have everything built anew that includes it.
+fn write_if_changed(path: &Path, text: &str) -> Result<(), Failure> {
+    let write = || -> io::Result<()> {
+        if fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
+            return Ok(());
+        }
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        fs::write(path, text)
+    };
+    write().map_err(|error| Failure::write(path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REGISTRY: &str =
+        "[[module]]\nid = 5\nname = \"greeter\"\nmethod = [{ number = 1, name = \"hello\" }]\n";
+    const PROTO: &str = "syntax = \"proto3\";\npackage hello;\nimport \"names.proto\";\n\
+                         message Hello { names.Name name = 1; }\n";
+    const IMPORTED: &str = "syntax = \"proto3\";\npackage names;\nimport \"google/protobuf/empty.proto\";\n\
+                            message Name { string first = 1; }\n";
+
+    /// A package with a registry and two `.proto` files.
+    fn package() -> tempfile::TempDir {
+        let package = tempfile::tempdir().expect("a temporary folder");
+        fs::create_dir(package.path().join("out")).expect("a new folder");
+        put(&package, "modules.toml", REGISTRY);
+        put(&package, "hello.proto", PROTO);
+        put(&package, "names.proto", IMPORTED);
+        package
+    }
+
+    fn put(package: &tempfile::TempDir, name: &str, text: &str) {
+        fs::write(package.path().join(name), text).expect("a writable folder");
+    }
+
+    fn get(package: &tempfile::TempDir, name: &str) -> String {
+        fs::read_to_string(package.path().join("out").join(name)).expect("a file that was written")
+    }
+
+    fn configured(package: &tempfile::TempDir) -> Builder {
+        configure().registry(package.path().join("modules.toml")).out_dir(package.path().join("out"))
+    }
+
+    fn run(builder: Builder, package: &tempfile::TempDir) -> Result<Directives, String> {
+        let proto = package.path().join("hello.proto");
+        let result = builder.run(&[&proto], &[package.path()]);
+        // The folder has another name each time.
+        result.map_err(|error| format!("{error:?}").replace(&package.path().display().to_string(), "PACKAGE"))
+    }
+
+    #[test]
+    fn a_script_makes_messages_and_constants() {
+        let package = package();
+        let builder =
+            configured(&package).c_header("include/modules.h").go("ids.go", "ids").markdown("ids.md");
+        run(builder, &package).expect("nothing is wrong");
+        assert!(get(&package, "drpc_registry.rs").contains("pub const HELLO: i32 = 501;"));
+        assert!(get(&package, "hello.rs").contains("pub struct Hello {"));
+        assert!(get(&package, "names.rs").contains("pub struct Name {"));
+        assert!(get(&package, "include/modules.h").contains("DRPC_METHOD_GREETER_HELLO = 501"));
+        assert!(get(&package, "ids.go").contains("package ids\n"));
+        assert!(get(&package, "ids.md").contains("| `hello` |"));
+    }
+
+    #[test]
+    fn cargo_hears_of_every_input_and_of_nothing_else() {
+        let package = package();
+        let directives = run(configured(&package), &package).expect("nothing is wrong");
+        let inputs = ["modules.toml", "names.proto", "hello.proto"].map(|name| package.path().join(name));
+        assert_eq!(directives.inputs, inputs);
+        assert_eq!(directives.registry, fs::canonicalize(&inputs[0]).ok());
+    }
+
+    #[test]
+    fn each_half_does_without_the_other() {
+        let package = package();
+        let directives = configured(&package).run(&[], &[]).expect("nothing is wrong");
+        assert_eq!(directives.inputs, [package.path().join("modules.toml")]);
+
+        let directives =
+            run(configure().out_dir(package.path().join("out")), &package).expect("nothing is wrong");
+        assert_eq!(directives.inputs.len(), 2);
+        assert_eq!(directives.registry, None);
+    }
+
+    #[test]
+    fn an_unchanged_file_is_not_touched() {
+        let package = package();
+        let path = package.path().join("out/drpc_registry.rs");
+        configured(&package).run(&[], &[]).expect("nothing is wrong");
+        let mut permissions = fs::metadata(&path).expect("a file that was written").permissions();
+        permissions.set_readonly(true);
+        fs::set_permissions(&path, permissions).expect("our own file");
+        configured(&package).run(&[], &[]).expect("nothing is written");
+    }
+
+    #[test]
+    fn prost_can_be_configured() {
+        let package = package();
+        let builder = configured(&package).prost(|config| {
+            config.type_attribute(".", "#[derive(Eq)]");
+        });
+        run(builder, &package).expect("nothing is wrong");
+        assert!(get(&package, "hello.rs").contains("#[derive(Eq)]"));
+    }
+
+    #[test]
+    fn mistakes_in_the_registry_and_in_protos_come_together() {
+        let package = package();
+        put(&package, "modules.toml", "[[module]]\nid = 5\n");
+        put(&package, "hello.proto", &PROTO.replace("names.Name", "names.Nam"));
+        let expected = "\
+the registry PACKAGE/modules.toml has 1 mistake
+
+error: `[[module]]` without `name`
+ --> PACKAGE/modules.toml:1:1
+  |
+1 | [[module]]
+  | ^^^^^^^^^^ `name` is missing
+  |
+  = help: add `name = \"…\"`, in lower_snake_case
+
+hello.proto:4:17: 'names.Nam' resolves to 'names.Nam', which is not defined";
+        assert_eq!(run(configured(&package), &package).expect_err("two mistakes"), expected);
+    }
+
+    #[test]
+    fn syntax_errors_and_missing_imports_name_their_place() {
+        let package = package();
+        put(&package, "hello.proto", "syntax = \"proto3\";\nmassage Hello {}\n");
+        let error = run(configured(&package), &package).expect_err("a syntax error");
+        assert!(error.starts_with("hello.proto:2:1: expected "), "{error}");
+
+        put(&package, "hello.proto", &PROTO.replace("names.proto", "nams.proto"));
+        let error = run(configured(&package), &package).expect_err("a missing import");
+        assert_eq!(error, "hello.proto:3:1: import 'nams.proto' not found");
+    }
+
+    #[test]
+    fn a_missing_proto_is_named() {
+        let package = package();
+        fs::remove_file(package.path().join("hello.proto")).expect("our own file");
+        let expected = "can't read PACKAGE/hello.proto: No such file or directory (os error 2)";
+        assert_eq!(run(configured(&package), &package).expect_err("a missing file"), expected);
+    }
+
+    #[test]
+    fn a_proto_outside_of_the_includes_is_named() {
+        let package = package();
+        let proto = package.path().join("hello.proto");
+        let error =
+            configured(&package).run(&[&proto], &[&package.path().join("out")]).expect_err("not included");
+        assert!(error.to_string().ends_with("hello.proto' is not in any include path"), "{error}");
+    }
+
+    #[test]
+    fn an_output_needs_a_registry() {
+        let error = configure().out_dir("out").c_header("modules.h").generate().expect_err("no registry");
+        assert_eq!(
+            error.to_string(),
+            "modules.h can't be written: no registry is configured\n  = help: add `.registry(\"…\")`"
+        );
+    }
+}

@@ -1,0 +1,82 @@
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use drpc_registry::{Registry, RegistryError, compare};
+
+use crate::args::{Form, RegistryCommand};
+
+/// The registry has mistakes, or breaks programs that follow the earlier one.
+const FOUND_WANTING: u8 = 1;
+const NOT_WRITTEN: u8 = 3;
+
+pub(crate) fn run(command: &RegistryCommand) -> ExitCode {
+    let done = match command {
+        RegistryCommand::Check { registry } => check(registry),
+        RegistryCommand::Diff { old, new } => diff(old, new),
+        RegistryCommand::Emit { registry, form, go_package } => emit(registry, *form, go_package),
+    };
+    match done {
+        Ok(code) => code,
+        Err(Failed::Registry(error)) => {
+            eprintln!("{error}");
+            ExitCode::from(FOUND_WANTING)
+        }
+        Err(Failed::Output(error)) => {
+            eprintln!("drpc: can't write the output: {error}");
+            ExitCode::from(NOT_WRITTEN)
+        }
+    }
+}
+
+fn check(path: &Path) -> Result<ExitCode, Failed> {
+    let registry = Registry::load(path)?;
+    let methods: usize = registry.modules().iter().map(|module| module.methods.len()).sum();
+    eprintln!("{}: {} modules, {methods} methods, no mistake", path.display(), registry.modules().len());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn diff(old: &Path, new: &Path) -> Result<ExitCode, Failed> {
+    let changes = compare(&Registry::load(old)?, &Registry::load(new)?);
+    let mut out = io::stdout().lock();
+    for change in &changes {
+        writeln!(out, "{change}")?;
+    }
+    let breaking = changes.iter().filter(|change| change.is_breaking()).count();
+    eprintln!("{} changes, {breaking} of them breaking", changes.len());
+    if breaking > 0 {
+        eprintln!("hint: keep an ID with its name; list a removed method's ID under `reserved`");
+        return Ok(ExitCode::from(FOUND_WANTING));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn emit(path: &Path, form: Form, go_package: &str) -> Result<ExitCode, Failed> {
+    let registry = Registry::load(path)?;
+    let text = match form {
+        Form::Toml => registry.to_toml(),
+        Form::C => registry.to_c_header(),
+        Form::Go => registry.to_go(go_package),
+        Form::Markdown => registry.to_markdown(),
+        Form::Rust => registry.to_rust(),
+    };
+    io::stdout().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+enum Failed {
+    Registry(RegistryError),
+    Output(io::Error),
+}
+
+impl From<RegistryError> for Failed {
+    fn from(error: RegistryError) -> Self {
+        Failed::Registry(error)
+    }
+}
+
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        Failed::Output(error)
+    }
+}

@@ -1,0 +1,242 @@
+//! The registry as its readers see it: checked entries and the ways to look them up.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use crate::report::{Problem, RegistryError};
+use crate::source::{Location, Source};
+use crate::{check, header_form, toml_form};
+
+/// A checked list of modules and their methods.
+///
+/// Whoever holds one need not check it again: IDs and names are unique, every method lies in its module's range and
+/// none takes a reserved ID.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    path: PathBuf,
+    modules: Vec<ModuleEntry>,
+}
+
+impl Registry {
+    /// Reads and checks the registry at `path`: a C header if its name ends in `.h`, TOML otherwise.
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be read ([`RegistryError::is_unreadable`]), or when its text is wrong, as with
+    /// [`parse`](Self::parse).
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, RegistryError> {
+        let path = path.as_ref();
+        let text = fs::read_to_string(path).map_err(|error| RegistryError::unreadable(path, error))?;
+        Self::parse(path, &text)
+    }
+
+    /// Checks the registry in `text`; `path` says which form it has and stands in messages, but is not opened.
+    ///
+    /// ```
+    /// let error = drpc_registry::Registry::parse("modules.toml", "[[module]]\nid = 5").unwrap_err();
+    /// assert!(error.to_string().contains("modules.toml:1:1"));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// One error that holds every mistake in the text, each with its place and a way out.
+    pub fn parse(path: impl AsRef<Path>, text: &str) -> Result<Self, RegistryError> {
+        let path = path.as_ref();
+        let source = Source::new(path, text);
+        let mut problems: Vec<Problem> = Vec::new();
+        let drafts = if source.is_header() {
+            header_form::read(text, &mut problems)
+        } else {
+            toml_form::read(text, &mut problems)
+        };
+        let modules = match drafts {
+            Some(drafts) => check::check(&drafts, &source, &mut problems),
+            None => Vec::new(),
+        };
+        if problems.is_empty() {
+            Ok(Self { path: path.to_owned(), modules })
+        } else {
+            Err(RegistryError::malformed(&source, problems))
+        }
+    }
+
+    /// The path that the registry was read from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// All modules, in the order of the file.
+    pub fn modules(&self) -> &[ModuleEntry] {
+        &self.modules
+    }
+
+    /// The module with this ID.
+    pub fn module(&self, id: i32) -> Option<&ModuleEntry> {
+        self.modules.iter().find(|module| module.id == id)
+    }
+
+    /// The module with this name.
+    pub fn module_named(&self, name: &str) -> Option<&ModuleEntry> {
+        self.modules.iter().find(|module| module.name == name)
+    }
+
+    /// The ID for a module to come: the one after the highest, or the lowest gap when that would be too high.
+    pub fn next_free_id(&self) -> Option<i32> {
+        next_free(0..=*MODULE_IDS.end(), self.modules.iter().map(|module| module.id))
+    }
+}
+
+/// One module: a contract, which any number of crates may implement (D7).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ModuleEntry {
+    /// The module ID, unique over the registry.
+    pub id: i32,
+    /// The name, unique over the registry; `lower_snake_case`.
+    pub name: String,
+    /// What the module is for; empty if the registry doesn't say.
+    pub doc: String,
+    /// The packages that may implement the module; empty if any may.
+    pub owners: Vec<String>,
+    /// The methods, in the order of the file.
+    pub methods: Vec<MethodEntry>,
+    /// The method IDs that must not be used again, in the order of the file.
+    pub reserved: Vec<ReservedEntry>,
+    /// Where the entry begins.
+    pub location: Location,
+}
+
+impl ModuleEntry {
+    /// The method with this global ID.
+    pub fn method(&self, id: i32) -> Option<&MethodEntry> {
+        self.methods.iter().find(|method| method.id == id)
+    }
+
+    /// The method with this name.
+    pub fn method_named(&self, name: &str) -> Option<&MethodEntry> {
+        self.methods.iter().find(|method| method.name == name)
+    }
+
+    /// The reservation of this global ID.
+    pub fn reservation(&self, id: i32) -> Option<&ReservedEntry> {
+        self.reserved.iter().find(|reserved| reserved.id == id)
+    }
+
+    /// Whether a package may implement the module: its owners list it, or no owners are listed (D7).
+    pub fn may_be_implemented_by(&self, package: &str) -> bool {
+        self.owners.is_empty() || self.owners.iter().any(|owner| owner == package)
+    }
+
+    /// The hundred global method IDs that the module owns (M).
+    pub fn method_ids(&self) -> RangeInclusive<i32> {
+        method_ids(self.id)
+    }
+
+    /// The global ID for a method to come: the one after the highest listed or reserved.
+    ///
+    /// When that would be another module's, it is the lowest gap, and nothing when all hundred are gone.
+    pub fn next_free_id(&self) -> Option<i32> {
+        let listed = self.methods.iter().map(|method| method.id);
+        next_free(self.method_ids(), listed.chain(self.reserved.iter().map(|reserved| reserved.id)))
+    }
+}
+
+/// One method of a module.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct MethodEntry {
+    /// The global method ID, unique system-wide (M).
+    pub id: i32,
+    /// The name, unique within the module; `lower_snake_case`.
+    pub name: String,
+    /// What the method does; empty if the registry doesn't say.
+    pub doc: String,
+    /// Where the entry begins.
+    pub location: Location,
+}
+
+impl MethodEntry {
+    /// The method's number within its module, 0 to 99.
+    pub fn number(&self) -> i32 {
+        number_of(self.id)
+    }
+}
+
+/// A method ID that was used once and must not be used again.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ReservedEntry {
+    /// The global method ID.
+    pub id: i32,
+    /// Why it is reserved.
+    pub reason: String,
+    /// Where the entry begins.
+    pub location: Location,
+}
+
+impl ReservedEntry {
+    /// The reserved number within the module, 0 to 99.
+    pub fn number(&self) -> i32 {
+        number_of(self.id)
+    }
+}
+
+/// The module IDs whose method IDs all fit an i32.
+pub(crate) const MODULE_IDS: RangeInclusive<i32> = -21_474_836..=21_474_835;
+
+/// The method IDs of a module, whose ID must be one of [`MODULE_IDS`] (M).
+pub(crate) fn method_ids(module: i32) -> RangeInclusive<i32> {
+    module * 100..=module * 100 + 99
+}
+
+/// The module that owns a method ID (M).
+pub(crate) fn module_of(method: i32) -> i32 {
+    method.div_euclid(100)
+}
+
+/// The number of a method ID within its module (M).
+pub(crate) fn number_of(method: i32) -> i32 {
+    method.rem_euclid(100)
+}
+
+/// The ID after the highest one used in the range; when there is none, the lowest that is not used.
+pub(crate) fn next_free(mut range: RangeInclusive<i32>, used: impl Iterator<Item = i32>) -> Option<i32> {
+    let used: BTreeSet<i32> = used.filter(|id| range.contains(id)).collect();
+    match used.last() {
+        None => Some(*range.start()),
+        Some(highest) if highest < range.end() => Some(highest + 1),
+        Some(_) => range.find(|id| !used.contains(id)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_free_id_follows_the_highest() {
+        assert_eq!(next_free(0..=9, [].into_iter()), Some(0));
+        assert_eq!(next_free(0..=9, [0, 5].into_iter()), Some(6));
+        assert_eq!(next_free(0..=9, [-3, 20].into_iter()), Some(0));
+    }
+
+    #[test]
+    fn the_lowest_gap_is_next_when_the_highest_id_is_used() {
+        assert_eq!(next_free(0..=3, [0, 3].into_iter()), Some(1));
+        assert_eq!(next_free(0..=3, [0, 1, 2, 3].into_iter()), None);
+    }
+
+    /// M: module m owns m * 100 to m * 100 + 99, below zero too.
+    #[test]
+    fn a_module_owns_a_hundred_ids() {
+        assert_eq!(method_ids(-3), -300..=-201);
+        for module in [*MODULE_IDS.start(), -3, 0, 2, *MODULE_IDS.end()] {
+            for (number, id) in method_ids(module).enumerate() {
+                assert_eq!(module_of(id), module);
+                assert_eq!(number_of(id), number as i32);
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+enum drpc_module {
+	DRPC_MODULE_TEST = 0,
+	NUM_DRPC_MODULES,
+	DRPC_MODULE_MGMT = 2
+};

@@ -1,0 +1,4 @@
+enum drpc_module {
+	DRPC_MODULE_TEST = FIRST_MODULE,
+	NUM_DRPC_MODULES
+};

@@ -1,0 +1,5 @@
+enum drpc_module {
+	DRPC_MODULE_A = -0x80000001,
+	DRPC_MODULE_B,
+	NUM_DRPC_MODULES
+};

@@ -1,0 +1,7 @@
+enum drpc_module {
+	DRPC_MODULE_TEST = 0,
+	DRPC_MODULE_MGMT = 2,
+	DRPC_MODULE_SRV = 2,
+
+	NUM_DRPC_MODULES
+};

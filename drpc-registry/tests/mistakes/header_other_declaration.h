@@ -1,0 +1,3 @@
+#include <stdint.h>
+
+typedef uint32_t d_rank_t;

@@ -1,0 +1,145 @@
+//! One registry in every form; what compilers say to the generated ones; and the way from form to form and back.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use drpc_registry::{ModuleEntry, Registry};
+
+use crate::{differs, folder};
+
+#[test]
+fn a_registry_in_every_form() {
+    let forms = folder("tests/forms");
+    let registry = sample();
+    let texts = [
+        ("sample.sorted.toml", registry.to_toml()),
+        ("sample.h", registry.to_c_header()),
+        ("sample.go", registry.to_go("modules")),
+        ("sample.md", registry.to_markdown()),
+        ("sample.rs", registry.to_rust()),
+    ];
+    let differences: Vec<_> =
+        texts.iter().filter_map(|(name, text)| differs(&forms.join(name), text)).collect();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn an_empty_registry_has_every_form_too() {
+    let empty = Registry::parse("modules.toml", "").expect("nothing is wrong with it");
+    assert_eq!(empty.to_toml(), "");
+    assert_eq!(empty.to_markdown().lines().count(), 2);
+    let again = Registry::parse("modules.h", &empty.to_c_header()).expect("a good header");
+    assert!(again.modules().is_empty());
+    assert_eq!(again.next_free_id(), Some(0));
+}
+
+/// M: the whole of DAOS's list, in TOML and in DAOS's own form.
+#[test]
+fn the_two_forms_of_daoss_list_are_equal() {
+    let [toml, header] = daos();
+    assert_eq!(outline(&toml), outline(&header));
+    let counts: Vec<_> = toml
+        .modules()
+        .iter()
+        .map(|module| (module.id, module.methods.len(), module.reserved.len()))
+        .collect();
+    assert_eq!(counts, [(0, 1, 0), (1, 1, 0), (2, 46, 6), (3, 10, 1), (4, 1, 0)]);
+}
+
+#[test]
+fn from_header_to_toml_and_back_nothing_changes() {
+    for header in [daos()[1].to_c_header(), sample().to_c_header()] {
+        let toml = parse("modules.h", &header).to_toml();
+        let again = parse("modules.toml", &toml).to_c_header();
+        assert_eq!(again, header);
+        assert_eq!(parse("modules.h", &again).to_toml(), toml);
+    }
+}
+
+#[test]
+fn toml_is_its_own_sorted_form() {
+    for registry in daos().into_iter().chain([sample()]) {
+        let toml = registry.to_toml();
+        assert_eq!(parse("modules.toml", &toml).to_toml(), toml);
+    }
+}
+
+#[test]
+fn a_c_compiler_has_no_complaint() {
+    if Command::new("gcc").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no gcc");
+        return;
+    }
+    let output = scratch("c");
+    for (name, registry) in named_registries() {
+        let file = output.join(format!("{name}.h"));
+        fs::write(&file, registry.to_c_header()).expect("a writable folder");
+        let mut gcc = Command::new("gcc");
+        gcc.args(["-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only", "-x", "c", "-include"]);
+        succeed(gcc.arg(&file).arg("/dev/null"));
+    }
+}
+
+/// The constants raise no warning where none of them is used.
+#[test]
+fn a_rust_compiler_has_no_complaint() {
+    let output = scratch("rust");
+    for (name, registry) in named_registries() {
+        let generated = output.join(format!("{name}_registry.rs"));
+        fs::write(&generated, registry.to_rust()).expect("a writable folder");
+        let user = output.join(format!("{name}.rs"));
+        let text = format!(
+            "//! A crate that is strict and uses nothing.\n#![deny(warnings, missing_docs, unreachable_pub, unused)]\n\
+             mod registry {{ include!({generated:?}); }}\n"
+        );
+        fs::write(&user, text).expect("a writable folder");
+        let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+        rustc.args(["--edition", "2024", "--crate-type", "lib", "--emit", "metadata", "--out-dir"]);
+        succeed(rustc.arg(&output).arg(&user));
+    }
+}
+
+fn sample() -> Registry {
+    Registry::load(folder("tests/forms/sample.toml")).expect("a good registry")
+}
+
+/// DAOS's list, as TOML and as a header.
+fn daos() -> [Registry; 2] {
+    ["modules.toml", "drpc_modules.h"]
+        .map(|name| Registry::load(folder("../proto/daos").join(name)).expect("a good registry"))
+}
+
+fn named_registries() -> [(&'static str, Registry); 3] {
+    let [daos, _] = daos();
+    [("sample", sample()), ("daos", daos), ("empty", parse("modules.toml", ""))]
+}
+
+fn parse(path: &str, text: &str) -> Registry {
+    Registry::parse(path, text).expect("what was written can be read")
+}
+
+/// All that both forms can hold, besides the reasons of reservations.
+fn outline(registry: &Registry) -> Vec<String> {
+    let module = |module: &ModuleEntry| {
+        let methods =
+            module.methods.iter().map(|method| format!("{} {} {}", method.id, method.name, method.doc));
+        let reserved = module.reserved.iter().map(|reserved| format!("{} reserved", reserved.id));
+        let mut members: Vec<_> = methods.chain(reserved).collect();
+        members.insert(0, format!("{} {} {}", module.id, module.name, module.doc));
+        members
+    };
+    registry.modules().iter().flat_map(module).collect()
+}
+
+fn scratch(name: &str) -> std::path::PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(&folder).expect("a writable target folder");
+    folder
+}
+
+fn succeed(command: &mut Command) {
+    let output = command.output().expect("a program that runs");
+    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
+}
