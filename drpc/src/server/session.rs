@@ -111,12 +111,12 @@ impl SessionLoop {
 
     /// Begins a call, and answers it if its handler is ready at once.
     async fn begin(&mut self, message: Bytes) -> Result<(), SessionFault> {
-        let call = match Call::decode(message.clone()) {
+        let framed = self.codec.wire() == Some(Wire::Plain) && crate::wire::is_first_chunk(&message);
+        let call = match Call::decode(message) {
             Ok(call) => call,
             Err(error) => {
-                // D1: the session goes on.
-                let other = self.codec.wire() == Some(Wire::Plain) && crate::wire::is_first_chunk(&message);
-                let hint = if other { ": peer speaks the chunked wire of DAOS 2.8" } else { "" };
+                // D1: the session goes on. W8: a peer of the other wire is named.
+                let hint = if framed { ": peer speaks the chunked wire of DAOS 2.8" } else { "" };
                 tracing::warn!(session = self.session.id(), "{error}{hint}");
                 return self.reply(Response::unreadable_call()).await;
             }

@@ -1,4 +1,6 @@
 use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use tokio::io::Interest;
@@ -7,23 +9,26 @@ use tokio::io::unix::AsyncFd;
 use super::Socket;
 
 /// A non-blocking [`Socket`] that can be waited on under tokio.
+///
+/// It is registered for reading alone. A socket is nearly always writable, and to be told so after every packet that the peer
+/// reads would double the wake-ups. Writability is first asked for when a send finds no room.
 #[derive(Debug)]
-pub(crate) struct AsyncSocket(AsyncFd<Socket>);
+pub(crate) struct AsyncSocket {
+    socket: AsyncFd<Socket>,
+    /// A second descriptor of the same socket, since epoll takes each but once.
+    writable: OnceLock<AsyncFd<OwnedFd>>,
+}
 
 impl AsyncSocket {
     /// # Panics
     ///
     /// Outside of a tokio runtime with its I/O driver on.
-    #[allow(unsafe_code, reason = "tokio can't see that the descriptor stays open; the type sees to it")]
     pub(crate) fn new(socket: Socket) -> io::Result<Self> {
-        // SAFETY: the Socket owns its descriptor, always names the same one, and never closes it before it is dropped.
-        // The AsyncFd owns the Socket from here on and lends it out by shared reference alone.
-        let registered = unsafe { AsyncFd::register(socket) }?;
-        Ok(AsyncSocket(registered))
+        Ok(AsyncSocket { socket: register(socket, Interest::READABLE)?, writable: OnceLock::new() })
     }
 
     pub(crate) fn socket(&self) -> &Socket {
-        self.0.get_ref()
+        self.socket.get_ref()
     }
 
     /// Waits until `operation` does not say `WouldBlock`. Cancel safe if the operation is.
@@ -31,7 +36,7 @@ impl AsyncSocket {
         &self,
         operation: impl FnMut(&Socket) -> io::Result<T>,
     ) -> io::Result<T> {
-        self.0.async_io(Interest::READABLE, operation).await
+        self.socket.async_io(Interest::READABLE, operation).await
     }
 
     /// Receives one packet, whole; `None` at end of file. Cancel safe.
@@ -41,7 +46,6 @@ impl AsyncSocket {
 
     /// Sends one packet, whole, if there is room for it now.
     pub(crate) fn try_send(&self, packet: &[IoSlice<'_>]) -> io::Result<()> {
-        // Not by the readiness that tokio remembers: the socket itself knows better, at the same cost.
         self.socket().send(packet)
     }
 
@@ -49,17 +53,25 @@ impl AsyncSocket {
     pub(crate) async fn send(&self, packet: &[IoSlice<'_>]) -> io::Result<()> {
         match self.try_send(packet) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.0.async_io(Interest::WRITABLE, |socket| socket.send(packet)).await
+                self.writable()?.async_io(Interest::WRITABLE, |_| self.try_send(packet)).await
             }
             result => result,
         }
     }
 
+    fn writable(&self) -> io::Result<&AsyncFd<OwnedFd>> {
+        if self.writable.get().is_none() {
+            let descriptor = self.socket().as_fd().try_clone_to_owned()?;
+            // Somebody else may have been faster; theirs is as good.
+            let _ = self.writable.set(register(descriptor, Interest::WRITABLE)?);
+        }
+        self.writable.get().ok_or_else(|| io::Error::other("the descriptor for writing was just made"))
+    }
+
     /// Waits until the peer has closed altogether. Cancel safe.
     pub(crate) async fn peer_closed(&self) -> io::Result<()> {
-        // A closed peer makes a socket writable, and sends look at the socket first: so it is writability whose
-        // memory is cleared here to be woken again.
-        self.0
+        // Registered for reading alone, the socket is told to be writable when it hangs up, and not before.
+        self.socket
             .async_io(Interest::WRITABLE, |socket| match socket.peer_closed()? {
                 true => Ok(()),
                 false => Err(io::ErrorKind::WouldBlock.into()),
@@ -67,3 +79,16 @@ impl AsyncSocket {
             .await
     }
 }
+
+/// Registers a descriptor with the runtime.
+#[allow(unsafe_code, reason = "tokio can't see that a descriptor stays open; the types here see to it")]
+fn register<T: AsFd + AsRawFd + Owns>(owner: T, interest: Interest) -> io::Result<AsyncFd<T>> {
+    // SAFETY: the owner owns its descriptor, always names the same one, and never closes it before it is dropped. The
+    // AsyncFd owns the owner from here on, and this module lends it out by shared reference alone.
+    Ok(unsafe { AsyncFd::register_with_interest(owner, interest) }?)
+}
+
+/// A type that owns one descriptor for as long as it lives.
+trait Owns {}
+impl Owns for Socket {}
+impl Owns for OwnedFd {}

@@ -18,6 +18,9 @@ use crate::wire::MAX_PACKET;
 /// The longest path of a socket, in bytes: what a `sockaddr_un` holds before its NUL (S2).
 pub(crate) const MAX_PATH: usize = 107;
 
+/// The send buffer that is asked for, in bytes: eight packets of the greatest length.
+const SEND_BUFFER: usize = 8 * MAX_PACKET;
+
 /// A `SOCK_SEQPACKET` socket: every socket call of this crate is made here (W1).
 #[derive(Debug)]
 pub(crate) struct Socket(OwnedFd);
@@ -33,7 +36,7 @@ impl Socket {
     /// A socket that is neither bound nor connected.
     pub(crate) fn new(mode: Mode) -> io::Result<Self> {
         let socket = net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, mode.flags(), None)?;
-        Ok(Socket(socket))
+        Ok(Socket(socket).with_room())
     }
 
     /// Connects to a listening socket. A full backlog is `WouldBlock` on a non-blocking socket.
@@ -51,7 +54,15 @@ impl Socket {
     }
 
     pub(crate) fn accept(&self) -> io::Result<Socket> {
-        Ok(Socket(retry(|| net::accept_with(&self.0, Mode::NonBlocking.flags()))?))
+        let socket = retry(|| net::accept_with(&self.0, Mode::NonBlocking.flags()))?;
+        Ok(Socket(socket).with_room())
+    }
+
+    /// Asks for room for several packets of the greatest length. The kernel takes memory only for what is queued.
+    fn with_room(self) -> Self {
+        // Less room is slower, and nothing else: the kernel's own limit may stand against it.
+        let _ = net::sockopt::set_socket_send_buffer_size(&self.0, SEND_BUFFER);
+        self
     }
 
     pub(crate) fn peer(&self) -> io::Result<PeerCredentials> {

@@ -34,9 +34,13 @@ impl Assembler {
         Assembler { limit, partial: None }
     }
 
-    /// Takes a packet; gives the message that it completes. A message of one chunk is a slice of its packet.
-    pub(super) fn push(&mut self, mut packet: Bytes) -> Result<Option<Bytes>, FrameError> {
-        let header = ChunkHeader::parse_checked(&packet)?;
+    /// Takes a packet and its header, checked; gives the message that the packet completes. A message of one chunk is a
+    /// slice of its packet.
+    pub(super) fn push(
+        &mut self,
+        header: ChunkHeader,
+        mut packet: Bytes,
+    ) -> Result<Option<Bytes>, FrameError> {
         packet.advance(ChunkHeader::LEN);
         match self.partial.take() {
             None => self.first(&header, packet),
@@ -137,7 +141,9 @@ mod tests {
 
     fn push_all(packets: impl IntoIterator<Item = Bytes>) -> Result<Option<Bytes>, FrameError> {
         let mut assembler = Assembler::new(LIMIT);
-        packets.into_iter().try_fold(None, |_, packet| assembler.push(packet))
+        packets
+            .into_iter()
+            .try_fold(None, |_, packet| assembler.push(ChunkHeader::parse_checked(&packet)?, packet))
     }
 
     #[test]
@@ -190,7 +196,8 @@ mod tests {
     fn memory_follows_the_data() {
         // W6: 64 MiB announced, 5 bytes sent.
         let mut assembler = Assembler::new(LIMIT);
-        assembler.push(packet(LIMIT as u64, 5, 0, 600, b"01234")).unwrap();
+        let packet = packet(LIMIT as u64, 5, 0, 600, b"01234");
+        assembler.push(ChunkHeader::parse(&packet).unwrap(), packet).unwrap();
         assert!(assembler.partial.unwrap().data.capacity() < 64);
     }
 

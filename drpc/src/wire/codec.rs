@@ -3,7 +3,7 @@ use bytes::Bytes;
 use super::assemble::Assembler;
 use super::chunk::Packets;
 use super::generation::{is_plain_envelope, recognise};
-use super::{FrameError, MessageTooLong, Wire, WireMode};
+use super::{ChunkHeader, FrameError, MessageTooLong, Wire, WireMode};
 
 /// One connection's wire: packets in, messages out, and back.
 ///
@@ -51,15 +51,13 @@ impl Codec {
     pub fn receive(&mut self, packet: Bytes) -> Result<Option<Bytes>, FrameError> {
         let wire = *self.wire.get_or_insert_with(|| recognise(&packet));
         match wire {
-            Wire::Chunked => {
-                let first = !self.assembler.is_mid_message();
-                self.assembler.push(packet.clone()).map_err(|error| {
-                    match first && is_plain_envelope(&packet) {
-                        true => FrameError::OtherWire { peer: Wire::Plain },
-                        false => error,
-                    }
-                })
-            }
+            Wire::Chunked => match ChunkHeader::parse_checked(&packet) {
+                Ok(header) => self.assembler.push(header, packet),
+                Err(_) if !self.is_mid_message() && is_plain_envelope(&packet) => {
+                    Err(FrameError::OtherWire { peer: Wire::Plain })
+                }
+                Err(error) => Err(error),
+            },
             Wire::Plain if packet.len() > self.limit => {
                 Err(FrameError::OverLimit { total: packet.len() as u64, limit: self.limit })
             }
@@ -89,7 +87,7 @@ impl Codec {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{Call, ChunkHeader};
+    use super::super::Call;
     use super::*;
 
     const LIMIT: usize = 1 << 20;

@@ -1,0 +1,10 @@
+//! Chapters to read: the attribute, the registry, and the way here from hand-written dispatch.
+
+#[doc = include_str!("attribute.md")]
+pub mod attribute {}
+
+#[doc = include_str!("registry.md")]
+pub mod registry {}
+
+#[doc = include_str!("from_hand_written_dispatch.md")]
+pub mod from_hand_written_dispatch {}
