@@ -1,3 +1,5 @@
+//! Checks the registry, and makes messages and constants.
+
 fn main() -> Result<(), drpc_build::Error> {
     drpc_build::configure()
         .registry("../proto/modules.toml")

@@ -59,9 +59,9 @@ impl Failure {
     /// ```
     /// use drpc::{Failure, Status};
     ///
-    /// let inner = Failure::new(Status::`UNKNOWN_METHOD`);
+    /// let inner = Failure::new(Status::UNKNOWN_METHOD);
     /// let wrapped = std::io::Error::other(inner);
-    /// assert_eq!(Failure::from_error(wrapped).status(), Status::`UNKNOWN_METHOD`);
+    /// assert_eq!(Failure::from_error(wrapped).status(), Status::UNKNOWN_METHOD);
     /// ```
     #[must_use]
     pub fn from_error(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {

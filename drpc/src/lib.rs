@@ -2,7 +2,7 @@
 //!
 //! Write an ordinary `impl` block and put [`#[drpc_module]`](drpc_module) on it:
 //!
-//! ```
+//! ```standalone_crate
 //! use drpc::{Failure, Server, drpc_module};
 //!
 //! #[derive(Clone, PartialEq, prost::Message)]
@@ -45,6 +45,7 @@
 //! - [`Server`] serves modules; [`Client`] and [`blocking::Client`] call them.
 //! - [`Context`]: who calls, and whether they still wait. [`Failure`]: how a handler fails.
 //! - [`registry`]: how modules register themselves, and when they don't.
+//! - [`guide`]: chapters on the attribute, on the registry, and for those who come from hand-written dispatch.
 //! - [`testing`]: the whole way of a call, without a socket.
 //! - [`wire`]: the protocol, without sockets and runtimes.
 //!
@@ -77,6 +78,8 @@ mod payload;
 mod router;
 mod transport;
 
+#[cfg(all(feature = "server", feature = "client", feature = "blocking"))]
+pub mod guide;
 pub mod registry;
 #[cfg(feature = "server")]
 pub mod server;
@@ -104,6 +107,28 @@ pub use wire::{Status, Wire, WireMode};
 
 /// For modules written by hand: put it on the `impl` of [`Module`].
 pub use async_trait::async_trait;
+/// Makes a module of an `impl` block: its enum of methods, its [`Module`], its client, and its registration.
+///
+/// ```
+/// use drpc::{Failure, drpc_module};
+///
+/// struct Echo;
+///
+/// #[drpc_module(id = 7)]
+/// impl Echo {
+///     /// Returns the body as it came.
+///     #[method(0)]
+///     fn echo(&self, body: bytes::Bytes) -> Result<bytes::Bytes, Failure> {
+///         if body.is_empty() { Err("nothing to echo".into()) } else { Ok(body) }
+///     }
+/// }
+///
+/// assert_eq!(EchoMethod::Echo.id(), 700);
+/// ```
+///
+/// Keys: `id` (an integer or a constant), `name`, `register` or `register = path`, `crate = path`, `client_only`. A handler takes `&self`,
+/// a request by value or none, a `&Context` or none; it returns a message, `Bytes`, `()`, or a `Result` of those.
+/// [The guide](guide::attribute) has it all.
 pub use drpc_macros::drpc_module;
 
 /// Includes what `drpc-build` made of the registry: a module of constants for each dRPC module, and `MODULES`.

@@ -32,6 +32,18 @@ pub fn declared_modules() -> impl Iterator<Item = &'static ModuleDescriptor> {
 
 inventory::collect!(ModuleDescriptor);
 
+/// Where a module comes from, for errors: its declaration, if it can be told which one that is; else its type.
+pub(crate) fn origin_of<M: Module>(module: &M) -> String {
+    let type_name = std::any::type_name::<M>();
+    let short_name = type_name.rsplit("::").next();
+    let mut declared = declared_modules()
+        .filter(|declared| declared.id == module.id() && Some(declared.type_name) == short_name);
+    match (declared.next(), declared.next()) {
+        (Some(one), None) => one.to_string(),
+        _ => format!("`{type_name}`"),
+    }
+}
+
 impl ModuleDescriptor {
     /// For generated code.
     #[doc(hidden)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::FutureExt;
 
+use crate::registry::origin_of;
 use crate::wire::{Call, Response};
 use crate::{Context, Failure, Method, Module, Status};
 
@@ -60,7 +61,8 @@ impl ModuleService {
     ///
     /// [`DuplicateModule`] if there is one of that ID already (D6); it names both.
     pub fn register<M: Module>(&mut self, module: M) -> Result<(), DuplicateModule> {
-        self.register_arc(Arc::new(module), format!("`{}`", std::any::type_name::<M>()))
+        let origin = origin_of(&module);
+        self.register_arc(Arc::new(module), origin)
     }
 
     /// Adds a module; `origin` says where it was declared.

@@ -18,13 +18,14 @@ use crate::{Failure, Status};
 /// use drpc::{CallErrorKind, Status};
 ///
 /// match error.kind() {
-///     CallErrorKind::Status if error.status() == Some(Status::`UNKNOWN_MODULE`) => println!("an older server"),
+///     CallErrorKind::Status if error.status() == Some(Status::UNKNOWN_MODULE) => println!("an older server"),
 ///     CallErrorKind::Timeout => println!("the server is slow"),
 ///     _ => println!("{error}"),
 /// }
 /// # }
 /// ```
-#[derive(Debug)]
+///
+/// Its `Debug` form is its text too, since that is what a `main` that returns it prints.
 pub struct CallError(Box<Kind>);
 
 /// The kinds of [`CallError`].
@@ -142,6 +143,12 @@ impl From<MessageTooLong> for CallError {
     }
 }
 
+impl fmt::Debug for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
@@ -234,7 +241,8 @@ impl From<io::Error> for Disconnect {
 }
 
 /// Why no connection could be made: the path, what the system said, and what to do (C8).
-#[derive(Debug)]
+///
+/// Its `Debug` form is its text too, since that is what a `main` that returns it prints.
 pub struct ConnectError {
     path: PathBuf,
     cause: ConnectCause,
@@ -280,6 +288,12 @@ impl ConnectError {
 
     pub(super) fn probe(path: &Path, cause: Disconnect) -> Self {
         ConnectError { path: path.to_owned(), cause: ConnectCause::Probe(cause) }
+    }
+}
+
+impl fmt::Debug for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::accept::Shared;
 use super::{BindError, Server};
-use crate::registry::{ModuleDescriptor, declared_modules};
+use crate::registry::{ModuleDescriptor, declared_modules, origin_of};
 use crate::wire::{DEFAULT_MESSAGE_LIMIT, WireMode};
 use crate::{Module, ModuleService};
 
@@ -93,8 +93,8 @@ impl Order {
 impl ServerBuilder {
     /// Serves this module, beside those that register themselves.
     pub fn module<M: Module>(mut self, module: M) -> Self {
-        self.modules
-            .push((Arc::new(module), format!("`{}`, given to the server", std::any::type_name::<M>())));
+        let origin = origin_of(&module);
+        self.modules.push((Arc::new(module), origin));
         self
     }
 

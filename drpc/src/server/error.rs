@@ -7,7 +7,8 @@ use crate::DuplicateModule;
 use crate::transport::MAX_PATH;
 
 /// Why a server could not start: what was wrong, where, and what to do.
-#[derive(Debug)]
+///
+/// Its `Debug` form is its text too, since that is what a `main` that returns it prints.
 pub struct BindError(Box<Kind>);
 
 #[derive(Debug)]
@@ -76,6 +77,12 @@ impl BindError {
 impl From<Kind> for BindError {
     fn from(kind: Kind) -> Self {
         BindError(Box::new(kind))
+    }
+}
+
+impl fmt::Debug for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -37,7 +37,7 @@ pub struct Call {
 /// ```
 /// use drpc::{Status, wire::Response};
 ///
-/// let response = Response::failure(1, Status::`UNKNOWN_METHOD`);
+/// let response = Response::failure(1, Status::UNKNOWN_METHOD);
 /// assert_eq!(Response::decode(response.encode())?, response);
 /// # Ok::<(), drpc::wire::EnvelopeError>(())
 /// ```

@@ -11,7 +11,7 @@ use std::fmt;
 /// use drpc::Status;
 ///
 /// assert_eq!(Status::FAILURE.to_string(), "FAILURE");
-/// assert_eq!(Status::from(3), Status::`UNKNOWN_MODULE`);
+/// assert_eq!(Status::from(3), Status::UNKNOWN_MODULE);
 /// assert!(!Status::from(42).is_success());
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]

@@ -1,0 +1,353 @@
+//! The arguments of `#[drpc_module(…)]` and of `#[method(…)]`.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::{Attribute, Expr, Ident, Lit, LitStr, Meta, Path, Token, UnOp, parse_quote, token};
+
+use crate::mistake::{Mistakes, mistake};
+
+/// What stands in `#[drpc_module(…)]`.
+pub(crate) struct ModuleArgs {
+    /// The path of the `drpc` crate.
+    pub(crate) krate: Path,
+    pub(crate) id: Option<Id>,
+    pub(crate) name: Option<LitStr>,
+    pub(crate) register: Option<Register>,
+    pub(crate) client_only: Option<Ident>,
+    /// Whether an argument was reported and left out; then nothing is missed.
+    pub(crate) faulty: bool,
+}
+
+/// What stands in `#[method(…)]`.
+pub(crate) struct MethodArgs {
+    pub(crate) number: Option<Number>,
+    pub(crate) name: Option<LitStr>,
+    /// Whether an argument was reported and left out; then nothing is missed.
+    pub(crate) faulty: bool,
+}
+
+/// A module's ID.
+pub(crate) enum Id {
+    Literal(Integer),
+    Constant(Path),
+}
+
+/// Which of its module's methods a method is.
+pub(crate) enum Number {
+    /// The number within the module: `#[method(1)]`.
+    InModule(Integer),
+    /// The system-wide ID: `#[method(id = 501)]`.
+    Global(Integer),
+}
+
+/// An integer, and how it was written.
+#[derive(Clone)]
+pub(crate) struct Integer {
+    pub(crate) value: i32,
+    pub(crate) tokens: TokenStream,
+}
+
+/// How a server makes a module by itself.
+#[derive(Clone)]
+pub(crate) enum Register {
+    /// With `Default`; the key `register` itself.
+    Default(Ident),
+    /// By calling a function.
+    Factory(Path),
+}
+
+impl ModuleArgs {
+    pub(crate) fn parse(tokens: TokenStream, mistakes: &mut Mistakes) -> Self {
+        let mut args = ModuleArgs {
+            krate: parse_quote!(::drpc),
+            id: None,
+            name: None,
+            register: None,
+            client_only: None,
+            faulty: false,
+        };
+        for argument in arguments.parse2(tokens).unwrap_or_else(|error| vec![Err(error)]) {
+            let taken = argument.and_then(|argument| args.take(argument));
+            args.faulty |= mistakes.check(taken).is_none();
+        }
+        args
+    }
+
+    fn take(&mut self, argument: Argument) -> syn::Result<()> {
+        match argument.name().as_str() {
+            "id" => self.id = Some(Id::parse(argument.value("id = 5")?)?),
+            "name" => self.name = Some(name(argument.value("name = \"greeter\"")?)?),
+            "crate" => self.krate = path(argument.value("crate = my_drpc")?, "crate = my_drpc")?,
+            "register" => self.register = Some(Register::parse(argument)?),
+            "client_only" => self.client_only = Some(argument.flag()?),
+            _ => return Err(argument.unknown(&["id", "name", "register", "crate", "client_only"], "id = 5")),
+        }
+        Ok(())
+    }
+}
+
+impl MethodArgs {
+    pub(crate) fn parse(attribute: &Attribute, mistakes: &mut Mistakes) -> Self {
+        let mut args = MethodArgs { number: None, name: None, faulty: false };
+        let parsed = match &attribute.meta {
+            Meta::Path(_) => Ok(Vec::new()),
+            Meta::List(list) => list.parse_args_with(arguments),
+            Meta::NameValue(meta) => {
+                Err(mistake(meta, "expected a number in parentheses", "write `#[method(1)]`"))
+            }
+        };
+        for argument in parsed.unwrap_or_else(|error| vec![Err(error)]) {
+            let taken = argument.and_then(|argument| args.take(argument));
+            args.faulty |= mistakes.check(taken).is_none();
+        }
+        args
+    }
+
+    fn take(&mut self, argument: Argument) -> syn::Result<()> {
+        let number = match argument.name().as_str() {
+            "name" => {
+                self.name = Some(name(argument.value("name = \"hello\"")?)?);
+                return Ok(());
+            }
+            "" | "id" if self.number.is_some() => {
+                return Err(mistake(argument, "the method's number is given twice", "leave one of them out"));
+            }
+            "" => Number::InModule(Integer::parse(argument.value("1")?, "#[method(1)]")?),
+            "id" => Number::Global(Integer::parse(argument.value("id = 501")?, "#[method(id = 501)]")?),
+            _ => return Err(argument.unknown(&["id", "name"], "#[method(1)]")),
+        };
+        self.number = Some(number);
+        Ok(())
+    }
+}
+
+impl Id {
+    fn parse(value: Expr) -> syn::Result<Self> {
+        match ungrouped(value) {
+            Expr::Path(constant) if constant.qself.is_none() => Ok(Id::Constant(constant.path)),
+            value => Integer::parse(value, "id = 5` or `id = ids::GREETER").map(Id::Literal),
+        }
+    }
+}
+
+impl Integer {
+    fn parse(value: Expr, example: &str) -> syn::Result<Self> {
+        let value = ungrouped(value);
+        let (literal, sign) = match &value {
+            Expr::Lit(expr) => (&expr.lit, ""),
+            Expr::Unary(expr) if matches!(expr.op, UnOp::Neg(_)) => match &*expr.expr {
+                Expr::Lit(expr) => (&expr.lit, "-"),
+                _ => return Err(not_an_integer(&value, example)),
+            },
+            _ => return Err(not_an_integer(&value, example)),
+        };
+        let Lit::Int(literal) = literal else { return Err(not_an_integer(&value, example)) };
+        if !matches!(literal.suffix(), "" | "i32") {
+            let help = format_args!("leave `{}` out", literal.suffix());
+            return Err(mistake(&value, "IDs are of type `i32`", help));
+        }
+        match format!("{sign}{}", literal.base10_digits()).parse() {
+            Ok(integer) => Ok(Integer { value: integer, tokens: value.into_token_stream() }),
+            Err(_) => Err(mistake(
+                &value,
+                "this number does not fit an `i32`",
+                format_args!("for example: `{example}`"),
+            )),
+        }
+    }
+}
+
+fn not_an_integer(value: &Expr, example: &str) -> syn::Error {
+    mistake(value, "expected an integer literal", format_args!("write `{example}`"))
+}
+
+impl ToTokens for Integer {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        self.tokens.to_tokens(tokens);
+    }
+}
+
+impl ToTokens for Register {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match self {
+            Register::Default(key) => key.to_tokens(tokens),
+            Register::Factory(path) => path.to_tokens(tokens),
+        }
+    }
+}
+
+impl Register {
+    fn parse(argument: Argument) -> syn::Result<Self> {
+        match argument {
+            Argument::Key(key) => Ok(Register::Default(key)),
+            Argument::Pair(_, value) | Argument::Bare(value) => {
+                path(value, "register = Greeter::new").map(Register::Factory)
+            }
+        }
+    }
+}
+
+/// One argument, whatever it means.
+enum Argument {
+    /// `register`
+    Key(Ident),
+    /// `id = 5`
+    Pair(Ident, Expr),
+    /// `1`
+    Bare(Expr),
+}
+
+impl Argument {
+    /// The key's name; empty if there is none.
+    fn name(&self) -> String {
+        match self {
+            Argument::Key(key) | Argument::Pair(key, _) => key.to_string(),
+            Argument::Bare(_) => String::new(),
+        }
+    }
+
+    fn value(self, example: &str) -> syn::Result<Expr> {
+        match self {
+            Argument::Pair(_, value) | Argument::Bare(value) => Ok(value),
+            Argument::Key(key) => {
+                Err(mistake(&key, format_args!("`{key}` needs a value"), format_args!("write `{example}`")))
+            }
+        }
+    }
+
+    fn flag(self) -> syn::Result<Ident> {
+        match self {
+            Argument::Key(key) => Ok(key),
+            Argument::Pair(key, value) => {
+                Err(mistake(value, format_args!("`{key}` takes no value"), format_args!("write `{key}`")))
+            }
+            Argument::Bare(value) => Err(mistake(value, "expected a key", "write `key = value`")),
+        }
+    }
+
+    /// The error for an argument that is none of the known ones.
+    fn unknown(&self, keys: &[&str], example: &str) -> syn::Error {
+        let name = self.name();
+        if name.is_empty() {
+            return mistake(self, "expected a key", format_args!("write `{example}`"));
+        }
+        let help = match drpc_registry::closest(&name, keys.iter().copied()) {
+            Some(key) => format!("did you mean `{key}`?"),
+            None => format!("the keys are `{}`", keys.join("`, `")),
+        };
+        mistake(self, format_args!("unknown key `{name}`"), help)
+    }
+}
+
+impl ToTokens for Argument {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match self {
+            Argument::Key(key) | Argument::Pair(key, _) => key.to_tokens(tokens),
+            Argument::Bare(value) => value.to_tokens(tokens),
+        }
+    }
+}
+
+/// A key stands before `=`, `,` or the end, or before parentheses, which are then a mistake; all else is a value.
+impl Parse for Argument {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let after = input.fork();
+        if after.call(Ident::parse_any).is_err()
+            || !(after.is_empty()
+                || after.peek(Token![,])
+                || after.peek(Token![=])
+                || after.peek(token::Paren))
+        {
+            return input.parse().map(Argument::Bare);
+        }
+        let key = input.call(Ident::parse_any)?;
+        if input.peek(token::Paren) {
+            let group = input.parse::<TokenTree>()?;
+            return Err(mistake(
+                group,
+                format_args!("expected `{key} = …`"),
+                "write a value after `=`, without parentheses",
+            ));
+        }
+        let Some(equals) = input.parse::<Option<Token![=]>>()? else { return Ok(Argument::Key(key)) };
+        if input.is_empty() || input.peek(Token![,]) {
+            return Err(mistake(
+                equals,
+                format_args!("expected a value for `{key}` after `=`"),
+                "write `key = value`",
+            ));
+        }
+        Ok(Argument::Pair(key, input.parse()?))
+    }
+}
+
+/// Arguments between commas, the faulty ones too. One that is given twice is faulty.
+fn arguments(input: ParseStream<'_>) -> syn::Result<Vec<syn::Result<Argument>>> {
+    let mut arguments = Vec::new();
+    let mut names = Vec::new();
+    while !input.is_empty() {
+        let argument = input.parse::<Argument>().and_then(|argument| {
+            let name = argument.name();
+            if names.contains(&name) {
+                let what = if name.is_empty() {
+                    "a second value".into()
+                } else {
+                    format!("`{name}` is given twice")
+                };
+                return Err(mistake(argument, what, "leave one of them out"));
+            }
+            names.push(name);
+            Ok(argument)
+        });
+        let complete = argument.is_ok();
+        arguments.push(argument);
+        if complete && !input.is_empty() && !input.peek(Token![,]) {
+            arguments.push(Err(mistake(
+                input.parse::<TokenTree>()?,
+                "expected `,`",
+                "separate arguments by commas",
+            )));
+        }
+        while !input.is_empty() && !input.peek(Token![,]) {
+            input.parse::<TokenTree>()?;
+        }
+        input.parse::<Option<Token![,]>>()?;
+    }
+    Ok(arguments)
+}
+
+/// A name of a module or method: what the registry allows.
+fn name(value: Expr) -> syn::Result<LitStr> {
+    let Expr::Lit(expr) = ungrouped(value.clone()) else {
+        return Err(mistake(value, "expected a string literal", "write the name in quotes"));
+    };
+    let Lit::Str(name) = expr.lit else {
+        return Err(mistake(value, "expected a string literal", "write the name in quotes"));
+    };
+    let text = name.value();
+    let mut characters = text.chars();
+    let fits = characters.next().is_some_and(|first| first.is_ascii_lowercase())
+        && characters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if fits {
+        Ok(name)
+    } else {
+        Err(mistake(name, "expected a name in lower_snake_case", "for example `pool_create`"))
+    }
+}
+
+fn path(value: Expr, example: &str) -> syn::Result<Path> {
+    match ungrouped(value) {
+        Expr::Path(expr) if expr.qself.is_none() => Ok(expr.path),
+        value => Err(mistake(value, "expected a path", format_args!("write `{example}`"))),
+    }
+}
+
+/// The expression without the invisible group that a `macro_rules!` variable puts around it.
+fn ungrouped(value: Expr) -> Expr {
+    match value {
+        Expr::Group(group) => ungrouped(*group.expr),
+        value => value,
+    }
+}

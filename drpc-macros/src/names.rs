@@ -1,0 +1,88 @@
+//! What the generated items are called.
+
+use proc_macro2::Ident;
+use quote::format_ident;
+use syn::ext::IdentExt;
+
+/// The module's name when the attribute doesn't say one: `PoolService` is `pool_service`.
+pub(crate) fn module(base: &Ident) -> String {
+    let letters: Vec<char> = base.unraw().to_string().chars().collect();
+    let mut name = String::new();
+    for (at, letter) in letters.iter().enumerate() {
+        let after_lower = at > 0 && !letters[at - 1].is_uppercase() && letters[at - 1] != '_';
+        let before_lower = at > 0 && letters.get(at + 1).is_some_and(|next| next.is_lowercase());
+        if letter.is_uppercase() && !name.ends_with('_') && (after_lower || before_lower) {
+            name.push('_');
+        }
+        name.extend(letter.to_lowercase());
+    }
+    name
+}
+
+/// The method's name when the attribute doesn't say one: the handler's.
+pub(crate) fn method(handler: &Ident) -> String {
+    handler.unraw().to_string()
+}
+
+/// The variant for a handler: `pool_create` is `PoolCreate`.
+pub(crate) fn variant(handler: &Ident) -> Ident {
+    let mut name = String::new();
+    for word in handler.unraw().to_string().split('_') {
+        let mut letters = word.chars();
+        name.extend(letters.next().into_iter().flat_map(char::to_uppercase));
+        name.push_str(letters.as_str());
+    }
+    // Neither is a name that an enum's variant can have.
+    if name == "Self" || !name.starts_with(char::is_alphabetic) {
+        name.insert(0, '_');
+    }
+    Ident::new(&name, handler.span())
+}
+
+/// The enum of the methods.
+pub(crate) fn methods(base: &Ident) -> Ident {
+    format_ident!("{}Method", base.unraw())
+}
+
+/// The client.
+pub(crate) fn client(base: &Ident) -> Ident {
+    format_ident!("{}Client", base.unraw())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ident(name: &str) -> Ident {
+        syn::parse_str(name).unwrap()
+    }
+
+    #[test]
+    fn a_module_is_named_after_its_type() {
+        for (ty, name) in [
+            ("Greeter", "greeter"),
+            ("PoolService", "pool_service"),
+            ("HTTPServer", "http_server"),
+            ("Chk2", "chk2"),
+            ("Pool_Service", "pool_service"),
+            ("r#Type", "type"),
+            ("already_so", "already_so"),
+        ] {
+            assert_eq!(module(&ident(ty)), name, "{ty}");
+        }
+    }
+
+    #[test]
+    fn a_variant_is_named_after_its_handler() {
+        for (handler, name) in [
+            ("hello", "Hello"),
+            ("pool_create", "PoolCreate"),
+            ("r#type", "Type"),
+            ("self_", "_Self"),
+            ("_1", "_1"),
+            ("getThing", "GetThing"),
+        ] {
+            assert_eq!(variant(&ident(handler)), name, "{handler}");
+        }
+    }
+}

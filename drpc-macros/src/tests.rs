@@ -1,0 +1,85 @@
+//! What the attribute generates, against golden files.
+//!
+//! `tests/expansion/NAME.rs` holds declarations, `NAME.expanded.rs` what becomes of them. After a change that is meant,
+//! `BLESS=1 cargo test -p drpc-macros` writes the latter anew.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::{Attribute, Item};
+
+use crate::expand_module;
+use crate::validate::Environment;
+
+fn expansion(name: &str, registry: Option<&str>) {
+    let folder = Path::new("tests/expansion");
+    let environment =
+        Environment { registry: registry.map(|file| folder.join(file)), package: "greeterd".into() };
+    let declared = fs::read_to_string(folder.join(name).with_extension("rs")).unwrap();
+    let items = syn::parse_file(&declared).unwrap().items;
+    let tokens = items.into_iter().map(|item| expand_item(item, &environment)).collect::<TokenStream>();
+    let actual = prettyplease::unparse(&syn::parse2(tokens).unwrap());
+
+    let golden: PathBuf = folder.join(name).with_extension("expanded.rs");
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&golden, &actual).unwrap();
+    }
+    let expected = fs::read_to_string(&golden).unwrap_or_default();
+    assert!(actual == expected, "{} differs; with BLESS=1 it becomes:\n\n{actual}", golden.display());
+}
+
+/// The item, or what the attribute makes of it.
+fn expand_item(mut item: Item, environment: &Environment) -> TokenStream {
+    let attributes: &mut Vec<Attribute> = match &mut item {
+        Item::Impl(item) => &mut item.attrs,
+        Item::Trait(item) => &mut item.attrs,
+        _ => return item.into_token_stream(),
+    };
+    let mut ours = attributes.extract_if(.., |attribute| attribute.path().is_ident("drpc_module"));
+    let Some(attribute) = ours.next() else { panic!("an item of a golden file without the attribute") };
+    drop(ours);
+    let args = attribute.meta.require_list().map(|list| list.tokens.clone()).unwrap_or_default();
+    expand_module(args, item.into_token_stream(), environment)
+}
+
+#[test]
+fn a_module() {
+    expansion("module", None);
+}
+
+#[test]
+fn every_form_of_handler() {
+    expansion("handlers", None);
+}
+
+#[test]
+fn an_id_from_a_constant() {
+    expansion("constant", None);
+}
+
+#[test]
+fn conditional_methods() {
+    expansion("conditional", None);
+}
+
+#[test]
+fn a_factory_and_a_renamed_crate() {
+    expansion("factory", None);
+}
+
+#[test]
+fn a_client_only() {
+    expansion("client_only", None);
+}
+
+#[test]
+fn numbers_from_the_registry() {
+    expansion("registry", Some("modules.toml"));
+}
+
+#[test]
+fn stubs_beside_mistakes() {
+    expansion("mistakes", None);
+}

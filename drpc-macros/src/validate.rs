@@ -1,0 +1,280 @@
+//! From what was written to what is meant: names, numbers, and what the registry says of them.
+
+use std::path::PathBuf;
+
+use drpc_registry::Registry;
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+
+use crate::args::{Id, Integer, ModuleArgs, Number};
+use crate::contract::Contract;
+use crate::mistake::{Mistakes, mistake};
+use crate::model::{Method, Model, ModuleId};
+use crate::names;
+use crate::parse::{Draft, Handler};
+
+/// What the macro knows from outside its input.
+pub(crate) struct Environment {
+    /// The registry to check against.
+    pub(crate) registry: Option<PathBuf>,
+    /// The package that is being compiled.
+    pub(crate) package: String,
+}
+
+/// The module IDs whose hundred method IDs all fit an `i32`.
+const MODULE_IDS: std::ops::RangeInclusive<i32> = -21_474_836..=21_474_835;
+
+/// Functions that every generated client has.
+const CLIENT_FUNCTIONS: [&str; 3] = ["new", "with", "raw"];
+
+/// Constants that every generated enum of methods has.
+const METHODS_CONSTANTS: [&str; 2] = ["ALL", "MODULE"];
+
+/// The module that is meant; nothing if there is a mistake in it.
+pub(crate) fn validate(
+    draft: &Draft,
+    args: &ModuleArgs,
+    environment: &Environment,
+    mistakes: &mut Mistakes,
+) -> Option<Model> {
+    if let (Some(_), Some(register)) = (&args.client_only, &args.register) {
+        let help = "leave it out: a client has no module to make";
+        mistakes.add(mistake(register, "`register` does not go with `client_only`", help));
+    }
+    let registry = environment.registry.as_deref().map(Registry::load).transpose();
+    let registry = mistakes.check(registry.map_err(|error| syn::Error::new(Span::call_site(), error)))?;
+
+    let name = args.name.as_ref().map_or_else(|| names::module(&draft.base), |name| name.value());
+    let identity = match args.faulty {
+        true => None,
+        false => mistakes.check(identify(draft, args, &name, registry.as_ref(), &environment.package)),
+    };
+    let mut methods: Vec<Method> = Vec::new();
+    for handler in &draft.handlers {
+        mistakes.check(check_generated_names(handler));
+        let name =
+            handler.args.name.as_ref().map_or_else(|| names::method(&handler.ident), |name| name.value());
+        let number = match handler.args.faulty {
+            true => None,
+            false => mistakes.check(number(handler, &name, identity.as_ref(), registry.is_some())).flatten(),
+        };
+        let (Some((number, number_span)), Some(call)) = (number, handler.call.clone()) else { continue };
+        let method = Method {
+            handler: handler.ident.clone(),
+            variant: names::variant(&handler.ident),
+            name,
+            number,
+            number_span,
+            notes: handler.notes.clone(),
+            cfgs: handler.cfgs.clone(),
+            call,
+        };
+        mistakes.check(methods.iter().try_for_each(|other| check_distinct(other, &method)));
+        methods.push(method);
+    }
+    if mistakes.count() > 0 {
+        return None;
+    }
+    Some(Model {
+        krate: args.krate.clone(),
+        served_by: args.client_only.is_none().then(|| draft.ty.clone()),
+        base: draft.base.clone(),
+        id: identity?.id,
+        name,
+        register: args.register.clone(),
+        docs: draft.docs.clone(),
+        methods,
+        registry: environment.registry.clone(),
+    })
+}
+
+/// A module's ID, and what is known of it.
+struct Identity<'r> {
+    id: ModuleId,
+    value: Option<i32>,
+    contract: Option<Contract<'r>>,
+}
+
+fn identify<'r>(
+    draft: &Draft,
+    args: &ModuleArgs,
+    name: &str,
+    registry: Option<&'r Registry>,
+    package: &str,
+) -> syn::Result<Identity<'r>> {
+    // A client may be in any package.
+    let owned = |contract: Contract<'r>, at: &dyn ToTokens| match args.client_only {
+        Some(_) => Ok(contract),
+        None => contract.owned_by(package, at),
+    };
+    match (&args.id, registry) {
+        (Some(Id::Literal(id)), _) if !MODULE_IDS.contains(&id.value) => {
+            let help = format!(
+                "module m has the method IDs m·100 to m·100+99: use {} to {}",
+                MODULE_IDS.start(),
+                MODULE_IDS.end()
+            );
+            Err(mistake(id, "this module's method IDs don't fit an `i32`", help))
+        }
+        (Some(Id::Literal(id)), registry) => {
+            let contract =
+                registry.map(|registry| owned(Contract::of_id(registry, id, name)?, id)).transpose()?;
+            Ok(Identity { id: ModuleId::Number(id.value), value: Some(id.value), contract })
+        }
+        (Some(Id::Constant(path)), None) => Ok(Identity {
+            id: ModuleId::Constant { path: path.clone(), listed: None },
+            value: None,
+            contract: None,
+        }),
+        (Some(Id::Constant(path)), Some(registry)) => {
+            let contract = owned(Contract::of_name(registry, name, path)?, path)?;
+            let value = contract.id();
+            let otherwise = format!("`{name}` is module {value} in the registry ({})", contract.place());
+            let id = ModuleId::Constant { path: path.clone(), listed: Some((value, otherwise)) };
+            Ok(Identity { id, value: Some(value), contract: Some(contract) })
+        }
+        (None, Some(registry)) => {
+            let at: &dyn ToTokens = match &args.name {
+                Some(name) => name,
+                None => &draft.base,
+            };
+            let contract = owned(Contract::of_name(registry, name, at)?, at)?;
+            Ok(Identity {
+                id: ModuleId::Number(contract.id()),
+                value: Some(contract.id()),
+                contract: Some(contract),
+            })
+        }
+        (None, None) => {
+            let help = "write `#[drpc_module(id = 5)]`; only a registry makes it known by the name \
+                        (`drpc_build::configure().registry(…)` in build.rs)";
+            Err(mistake(TokenStream::new(), "the module's `id` is missing", help))
+        }
+    }
+}
+
+/// A method's number within its module, and where it was said; nothing if it depends on another mistake.
+fn number(
+    handler: &Handler,
+    name: &str,
+    identity: Option<&Identity<'_>>,
+    has_registry: bool,
+) -> syn::Result<Option<(i32, Span)>> {
+    let contract = identity.and_then(|identity| identity.contract.as_ref());
+    let (number, written) = match &handler.args.number {
+        Some(Number::InModule(number)) => (in_module(number, identity)?, number),
+        Some(Number::Global(id)) => match identity {
+            Some(identity) => (global(id, identity)?, id),
+            None => return Ok(None),
+        },
+        None => match contract {
+            Some(contract) => {
+                let number = contract.number_of(name, &handler.ident)?;
+                return Ok(Some((number, handler.ident.span())));
+            }
+            None if has_registry => return Ok(None),
+            None => {
+                let help = "write `#[method(1)]`; only a registry makes it known by the name \
+                            (`drpc_build::configure().registry(…)` in build.rs)";
+                return Err(mistake(&handler.attribute, "the method's number is missing", help));
+            }
+        },
+    };
+    if let Some(contract) = contract {
+        contract.check_number(number, name, written)?;
+    }
+    Ok(Some((number, written.to_token_stream().span())))
+}
+
+fn in_module(number: &Integer, identity: Option<&Identity<'_>>) -> syn::Result<i32> {
+    if (0..=99).contains(&number.value) {
+        return Ok(number.value);
+    }
+    let module = identity.and_then(|identity| identity.value);
+    let (id, local) = (number.value, number.value.rem_euclid(100));
+    let help = if module == Some(id.div_euclid(100)) {
+        format!(
+            "{id} is the system-wide ID of number {local}: write `#[method({local})]` or `#[method(id = {id})]`"
+        )
+    } else {
+        "the system-wide ID is made of it: module · 100 + number".to_owned()
+    };
+    Err(mistake(number, "a method's number within its module is 0 to 99", help))
+}
+
+fn global(id: &Integer, identity: &Identity<'_>) -> syn::Result<i32> {
+    let local = id.value.rem_euclid(100);
+    match identity.value {
+        Some(module) if id.value.div_euclid(100) == module => Ok(local),
+        Some(module) => {
+            let (first, last) = (module * 100, module * 100 + 99);
+            let help = match id.value {
+                0..=99 => format!("{local} is a number within the module: write `#[method({local})]`"),
+                _ => format!("write the number within the module: `#[method({local})]`"),
+            };
+            Err(mistake(id, format_args!("the method IDs of module {module} are {first} to {last}"), help))
+        }
+        None => {
+            let help = format!("write the number within the module: `#[method({local})]`");
+            Err(mistake(id, "a system-wide ID can't be checked where the module's ID is a constant", help))
+        }
+    }
+}
+
+fn check_generated_names(handler: &Handler) -> syn::Result<()> {
+    let ident = &handler.ident;
+    let (name, variant) = (ident.unraw().to_string(), names::variant(ident).to_string());
+    let taken = if CLIENT_FUNCTIONS.contains(&name.as_str()) {
+        format!("the generated client has a function `{name}` of its own")
+    } else if METHODS_CONSTANTS.contains(&variant.as_str()) {
+        format!("the generated enum of methods has a constant `{variant}`")
+    } else {
+        return Ok(());
+    };
+    let help = format!(
+        "call the handler `{name}_` and the method by its name: `#[method(…, name = \"{}\")]`",
+        name.to_lowercase()
+    );
+    Err(mistake(ident, taken, help))
+}
+
+/// Whether two methods can stand side by side. Of two that are conditional, the compiler will know.
+fn check_distinct(other: &Method, method: &Method) -> syn::Result<()> {
+    if !other.cfgs.is_empty() && !method.cfgs.is_empty() {
+        return Ok(());
+    }
+    let first = match line(other.handler.span()) {
+        Some(line) => format!("`{}` in line {line}", other.handler),
+        None => format!("`{}`", other.handler),
+    };
+    let (at, what, help) = if method.number == other.number {
+        (
+            method.number_span,
+            format!("number {} is taken by {first}", method.number),
+            "give every method a number of its own",
+        )
+    } else if method.name == other.name {
+        (
+            method.handler.span(),
+            format!("the name `{}` is taken by {first}", method.name),
+            "give every method a name of its own",
+        )
+    } else if method.variant == other.variant {
+        let what = format!("the generated name `{}` is taken by {first}", method.variant);
+        (
+            method.handler.span(),
+            what,
+            "give the handler a name that differs in more than case and underscores",
+        )
+    } else {
+        return Ok(());
+    };
+    Err(mistake(quote_spanned!(at=> _), what, help))
+}
+
+/// The line of the source; unknown outside of the compiler.
+fn line(span: Span) -> Option<usize> {
+    proc_macro::is_available().then(|| span.unwrap().line())
+}

@@ -1,0 +1,115 @@
+/// The methods of module `greeter`.
+///
+/// Greets people.
+#[::core::prelude::v1::derive(
+    ::core::clone::Clone,
+    ::core::marker::Copy,
+    ::core::fmt::Debug,
+    ::core::cmp::PartialEq,
+    ::core::cmp::Eq,
+    ::core::hash::Hash
+)]
+#[repr(i32)]
+#[allow(dead_code, unreachable_pub, rustdoc::broken_intra_doc_links)]
+pub enum GreeterMethod {
+    /// Greets a person by name.
+    Hello = 501,
+}
+#[allow(dead_code, deprecated, unreachable_pub)]
+impl GreeterMethod {
+    /// The module's ID.
+    pub const MODULE: i32 = 5;
+    /// Every method of the module.
+    pub const ALL: &'static [Self] = &[Self::Hello];
+    /// The method's system-wide ID.
+    pub const fn id(self) -> i32 {
+        self as i32
+    }
+    /// The module's ID.
+    pub const fn module(self) -> i32 {
+        Self::MODULE
+    }
+    /// The method's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hello => "hello",
+        }
+    }
+    /// The method as a call names it.
+    pub const fn method(self) -> ::drpc::Method {
+        ::drpc::Method::new(Self::MODULE, self.id(), self.name())
+    }
+    /// The method of a system-wide ID.
+    pub const fn from_id(id: i32) -> ::core::option::Option<Self> {
+        match id {
+            501 => ::core::option::Option::Some(Self::Hello),
+            _ => ::core::option::Option::None,
+        }
+    }
+}
+impl ::core::convert::TryFrom<i32> for GreeterMethod {
+    type Error = ::drpc::UnknownMethod;
+    fn try_from(id: i32) -> ::core::result::Result<Self, Self::Error> {
+        Self::from_id(id).ok_or(::drpc::UnknownMethod::new(Self::MODULE, id))
+    }
+}
+impl ::core::convert::From<GreeterMethod> for ::drpc::Method {
+    fn from(method: GreeterMethod) -> Self {
+        method.method()
+    }
+}
+impl ::core::fmt::Display for GreeterMethod {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.pad(self.name())
+    }
+}
+/// A client of module `greeter`.
+///
+/// Greets people.
+#[::core::prelude::v1::derive(::core::clone::Clone, ::core::fmt::Debug)]
+#[allow(dead_code, unreachable_pub, rustdoc::broken_intra_doc_links)]
+pub struct GreeterClient<C = ::drpc::private::DefaultCaller> {
+    caller: C,
+    options: ::drpc::CallOptions,
+}
+#[allow(
+    dead_code,
+    deprecated,
+    private_interfaces,
+    unreachable_pub,
+    rustdoc::broken_intra_doc_links
+)]
+impl<C: ::drpc::Caller> GreeterClient<C> {
+    /// A client that calls through `caller`.
+    pub fn new(caller: C) -> Self {
+        Self {
+            caller,
+            options: ::core::default::Default::default(),
+        }
+    }
+    /// The same client with options for the calls to come.
+    pub fn with(&self, options: ::drpc::CallOptions) -> Self {
+        Self {
+            caller: ::core::clone::Clone::clone(&self.caller),
+            options,
+        }
+    }
+    /// Calls a method with a body as it is, and gives the reply's body as it is.
+    pub fn raw(
+        &self,
+        method: GreeterMethod,
+        body: ::drpc::private::Bytes,
+    ) -> C::Reply<::drpc::private::Bytes> {
+        self.caller.call(method.method(), body, &self.options)
+    }
+    /// Greets a person by name.
+    pub fn hello(&self, req: Hello) -> C::Reply<HelloResponse> {
+        ::drpc::private::assert_payload::<Hello>();
+        ::drpc::private::assert_payload::<HelloResponse>();
+        self.caller
+            .call::<
+                Hello,
+                HelloResponse,
+            >(GreeterMethod::Hello.method(), req, &self.options)
+    }
+}

@@ -1,0 +1,196 @@
+impl Greeter {
+    #[cfg(unix)]
+    fn hello(&self) {}
+    #[cfg(not(unix))]
+    fn hello(&self) {}
+}
+/// The methods of module `greeter`.
+#[::core::prelude::v1::derive(
+    ::core::clone::Clone,
+    ::core::marker::Copy,
+    ::core::fmt::Debug,
+    ::core::cmp::PartialEq,
+    ::core::cmp::Eq,
+    ::core::hash::Hash
+)]
+#[cfg_attr(any(all(unix), all(not(unix))), repr(i32))]
+#[allow(dead_code, unreachable_pub, rustdoc::broken_intra_doc_links)]
+pub enum GreeterMethod {
+    /// Method `hello`.
+    #[cfg(unix)]
+    Hello = 501,
+    /// Method `hello`.
+    #[cfg(not(unix))]
+    Hello = 501,
+}
+#[allow(dead_code, deprecated, unreachable_pub)]
+impl GreeterMethod {
+    /// The module's ID.
+    pub const MODULE: i32 = 5;
+    /// Every method of the module.
+    pub const ALL: &'static [Self] = &[
+        #[cfg(unix)]
+        Self::Hello,
+        #[cfg(not(unix))]
+        Self::Hello,
+    ];
+    /// The method's system-wide ID.
+    pub const fn id(self) -> i32 {
+        self as i32
+    }
+    /// The module's ID.
+    pub const fn module(self) -> i32 {
+        Self::MODULE
+    }
+    /// The method's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            #[cfg(unix)]
+            Self::Hello => "hello",
+            #[cfg(not(unix))]
+            Self::Hello => "hello",
+        }
+    }
+    /// The method as a call names it.
+    pub const fn method(self) -> ::drpc::Method {
+        ::drpc::Method::new(Self::MODULE, self.id(), self.name())
+    }
+    /// The method of a system-wide ID.
+    pub const fn from_id(id: i32) -> ::core::option::Option<Self> {
+        match id {
+            #[cfg(unix)]
+            501 => ::core::option::Option::Some(Self::Hello),
+            #[cfg(not(unix))]
+            501 => ::core::option::Option::Some(Self::Hello),
+            _ => ::core::option::Option::None,
+        }
+    }
+}
+impl ::core::convert::TryFrom<i32> for GreeterMethod {
+    type Error = ::drpc::UnknownMethod;
+    fn try_from(id: i32) -> ::core::result::Result<Self, Self::Error> {
+        Self::from_id(id).ok_or(::drpc::UnknownMethod::new(Self::MODULE, id))
+    }
+}
+impl ::core::convert::From<GreeterMethod> for ::drpc::Method {
+    fn from(method: GreeterMethod) -> Self {
+        method.method()
+    }
+}
+impl ::core::fmt::Display for GreeterMethod {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.pad(self.name())
+    }
+}
+#[allow(deprecated)]
+impl ::drpc::Module for Greeter {
+    fn id(&self) -> i32 {
+        GreeterMethod::MODULE
+    }
+    fn name(&self) -> &str {
+        "greeter"
+    }
+    fn get_method(&self, id: i32) -> ::core::option::Option<::drpc::Method> {
+        GreeterMethod::from_id(id).map(GreeterMethod::method)
+    }
+    fn handle_call<'life0, 'life1, 'async_trait>(
+        &'life0 self,
+        context: &'life1 ::drpc::Context,
+        method: ::drpc::Method,
+        body: ::drpc::private::Bytes,
+    ) -> ::drpc::private::HandlerFuture<'async_trait>
+    where
+        'life0: 'async_trait,
+        'life1: 'async_trait,
+        Self: 'async_trait,
+    {
+        match GreeterMethod::from_id(method.id()) {
+            #[cfg(unix)]
+            ::core::option::Option::Some(GreeterMethod::Hello) => {
+                ::drpc::private::Box::pin(async move {
+                    ::drpc::private::assert_payload::<()>();
+                    let reply = self.hello();
+                    ::drpc::private::encode::<()>(reply)
+                })
+            }
+            #[cfg(not(unix))]
+            ::core::option::Option::Some(GreeterMethod::Hello) => {
+                ::drpc::private::Box::pin(async move {
+                    ::drpc::private::assert_payload::<()>();
+                    let reply = self.hello();
+                    ::drpc::private::encode::<()>(reply)
+                })
+            }
+            _ => {
+                let unknown = ::drpc::Failure::unknown_method();
+                ::drpc::private::Box::pin(
+                    ::core::future::ready(::core::result::Result::Err(unknown)),
+                )
+            }
+        }
+    }
+}
+const _: () = {
+    #[allow(deprecated)]
+    const METHODS: &[::drpc::Method] = &[
+        #[cfg(unix)]
+        GreeterMethod::Hello.method(),
+        #[cfg(not(unix))]
+        GreeterMethod::Hello.method(),
+    ];
+    ::drpc::private::inventory::submit! {
+        ::drpc::private::ModuleDescriptor::new(GreeterMethod::MODULE, "greeter",
+        "Greeter", ::core::env!("CARGO_PKG_NAME"), ::core::file!(), ::core::line!(),
+        METHODS, ::core::option::Option::None,)
+    }
+};
+/// A client of module `greeter`.
+#[::core::prelude::v1::derive(::core::clone::Clone, ::core::fmt::Debug)]
+#[allow(dead_code, unreachable_pub, rustdoc::broken_intra_doc_links)]
+pub struct GreeterClient<C = ::drpc::private::DefaultCaller> {
+    caller: C,
+    options: ::drpc::CallOptions,
+}
+#[allow(
+    dead_code,
+    deprecated,
+    private_interfaces,
+    unreachable_pub,
+    rustdoc::broken_intra_doc_links
+)]
+impl<C: ::drpc::Caller> GreeterClient<C> {
+    /// A client that calls through `caller`.
+    pub fn new(caller: C) -> Self {
+        Self {
+            caller,
+            options: ::core::default::Default::default(),
+        }
+    }
+    /// The same client with options for the calls to come.
+    pub fn with(&self, options: ::drpc::CallOptions) -> Self {
+        Self {
+            caller: ::core::clone::Clone::clone(&self.caller),
+            options,
+        }
+    }
+    /// Calls a method with a body as it is, and gives the reply's body as it is.
+    pub fn raw(
+        &self,
+        method: GreeterMethod,
+        body: ::drpc::private::Bytes,
+    ) -> C::Reply<::drpc::private::Bytes> {
+        self.caller.call(method.method(), body, &self.options)
+    }
+    /// Method `hello`.
+    #[cfg(unix)]
+    pub fn hello(&self) -> C::Reply<()> {
+        ::drpc::private::assert_payload::<()>();
+        self.caller.call::<(), ()>(GreeterMethod::Hello.method(), (), &self.options)
+    }
+    /// Method `hello`.
+    #[cfg(not(unix))]
+    pub fn hello(&self) -> C::Reply<()> {
+        ::drpc::private::assert_payload::<()>();
+        self.caller.call::<(), ()>(GreeterMethod::Hello.method(), (), &self.options)
+    }
+}
