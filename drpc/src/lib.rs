@@ -70,6 +70,7 @@
     )
 )]
 
+mod buffer;
 mod client;
 mod context;
 mod failure;

@@ -3,6 +3,7 @@ use std::any::Any;
 use bytes::Bytes;
 
 use crate::Failure;
+use crate::buffer::{freeze, take};
 
 /// What may travel in a call's or response's body: a prost message, [`Bytes`] as they are, or `()` for nothing.
 ///
@@ -43,7 +44,11 @@ impl<M: prost::Message + Default + 'static> Payload for M {
     fn into_body(self) -> Bytes {
         match (&self as &dyn Any).downcast_ref::<Bytes>() {
             Some(raw) => raw.clone(),
-            None => self.encode_to_vec().into(),
+            None => {
+                let mut body = take(self.encoded_len());
+                self.encode_raw(&mut body);
+                freeze(body)
+            }
         }
     }
 }

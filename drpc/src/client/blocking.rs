@@ -227,7 +227,7 @@ impl ClientBuilder {
             if !socket.wait_readable(deadline.at).map_err(|error| failed(error.into()))? {
                 return Err(ConnectError::timeout(&self.path, self.connect_timeout));
             }
-            let packet = socket.recv().map_err(|error| failed(error.into()))?;
+            let packet = socket.recv(None).map_err(|error| failed(error.into()))?;
             if let Some(wire) = prober.receive(packet).map_err(failed)? {
                 return Ok(wire);
             }
@@ -311,7 +311,7 @@ impl Connection {
             if deadline.at.is_some() && !self.socket.wait_readable(deadline.at)? {
                 return Err(Fault::Timeout { whole: true });
             }
-            let packet = self.socket.recv()?.ok_or(Disconnect::ByPeer)?;
+            let packet = self.socket.recv(self.codec.rest())?.ok_or(Disconnect::ByPeer)?;
             let Some(message) = self.codec.receive(packet).map_err(Disconnect::from)? else { continue };
             let response = Response::decode(message).map_err(Disconnect::from)?;
             match self.calls.resolve(&response) {

@@ -244,7 +244,7 @@ impl Shared {
     async fn receive(&self) -> Result<(), Disconnect> {
         let mut codec = Codec::new(self.wire, self.message_limit);
         loop {
-            let packet = self.link.recv().await?.ok_or(Disconnect::ByPeer)?;
+            let packet = self.link.recv(codec.rest()).await?.ok_or(Disconnect::ByPeer)?;
             if let Some(message) = codec.receive(packet)? {
                 let response = Response::decode(message)?;
                 let addressee = self.state().calls.resolve(&response);

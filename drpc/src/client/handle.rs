@@ -293,7 +293,7 @@ async fn probe(link: &Link, message_limit: usize) -> Result<Wire, Disconnect> {
     link.send(&[io::IoSlice::new(&PROBE)]).await?;
     let mut prober = Prober::new(message_limit);
     loop {
-        if let Some(wire) = prober.receive(link.recv().await?)? {
+        if let Some(wire) = prober.receive(link.recv(None).await?)? {
             return Ok(wire);
         }
     }

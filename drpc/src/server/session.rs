@@ -183,16 +183,20 @@ async fn next_message(
 ) -> Result<Option<Bytes>, SessionFault> {
     loop {
         let packet = match *rest_due {
-            None => link.recv().await?,
-            Some(due) => {
-                timeout_at(due.into(), link.recv()).await.map_err(|_| SessionFault::HalfMessage)??
-            }
+            None => link.recv(codec.rest()).await?,
+            Some(due) => timeout_at(due.into(), link.recv(codec.rest()))
+                .await
+                .map_err(|_| SessionFault::HalfMessage)??,
         };
         match packet {
             None if codec.is_mid_message() => return Err(SessionFault::ClosedInMidMessage),
             None => return Ok(None),
             // W9: an empty packet is a message on the plain wire alone.
-            Some(packet) if packet.is_empty() && codec.wire() != Some(Wire::Plain) => return Ok(None),
+            Some(packet)
+                if packet.is_empty() && !codec.is_mid_message() && codec.wire() != Some(Wire::Plain) =>
+            {
+                return Ok(None);
+            }
             Some(packet) => {
                 if let Some(message) = codec.receive(packet)? {
                     *rest_due = None;

@@ -19,11 +19,12 @@ impl Link {
         (Link::Memory(one), Link::Memory(other))
     }
 
-    /// Receives one packet, whole; `None` at end of file. Cancel safe.
-    pub(crate) async fn recv(&self) -> io::Result<Option<Bytes>> {
+    /// Receives one packet, whole; `None` at end of file. The packet is appended to `into`, if that is given, and the
+    /// result is empty. Cancel safe.
+    pub(crate) async fn recv(&self, into: Option<&mut Vec<u8>>) -> io::Result<Option<Bytes>> {
         match self {
-            Link::Socket(socket) => socket.recv().await,
-            Link::Memory(end) => end.recv().await,
+            Link::Socket(socket) => socket.recv(into).await,
+            Link::Memory(end) => end.recv(into).await,
         }
     }
 

@@ -41,13 +41,19 @@ impl MemoryEnd {
         )
     }
 
-    pub(super) async fn recv(&self) -> io::Result<Option<Bytes>> {
-        self.incoming
-            .wait_for(|state| match state.packets.pop_front() {
-                Some(packet) => Some(Ok(Some(packet))),
-                None => state.closed.then_some(Ok(None)),
-            })
-            .await
+    pub(super) async fn recv(&self, into: Option<&mut Vec<u8>>) -> io::Result<Option<Bytes>> {
+        let received = self.incoming.wait_for(|state| match state.packets.pop_front() {
+            Some(packet) => Some(Ok(Some(packet))),
+            None => state.closed.then_some(Ok(None)),
+        });
+        let packet = received.await?;
+        Ok(match (packet, into) {
+            (Some(packet), Some(into)) => {
+                into.extend_from_slice(&packet);
+                Some(Bytes::new())
+            }
+            (packet, _) => packet,
+        })
     }
 
     pub(super) fn try_send(&self, packet: &[IoSlice<'_>]) -> io::Result<()> {

@@ -39,9 +39,9 @@ impl AsyncSocket {
         self.socket.async_io(Interest::READABLE, operation).await
     }
 
-    /// Receives one packet, whole; `None` at end of file. Cancel safe.
-    pub(crate) async fn recv(&self) -> io::Result<Option<Bytes>> {
-        self.when_readable(Socket::recv).await
+    /// As [`Socket::recv`]. Cancel safe.
+    pub(crate) async fn recv(&self, mut into: Option<&mut Vec<u8>>) -> io::Result<Option<Bytes>> {
+        self.when_readable(|socket| socket.recv(into.as_deref_mut())).await
     }
 
     /// Sends one packet, whole, if there is room for it now.

@@ -71,26 +71,39 @@ impl Socket {
 
     /// Receives one packet, whole; `None` at end of file (W9). What was sent before the peer closed is received first.
     ///
+    /// The packet is appended to `into`, if that is given, and the result is empty. `into` must have room for the packet.
+    ///
     /// End of file and a packet of 0 bytes read alike. A packet is empty where the peer can still send: on the plain wire it
     /// is a message.
-    pub(crate) fn recv(&self) -> io::Result<Option<Bytes>> {
-        let packet = with_buffer(|buffer| {
-            // MSG_TRUNC makes the kernel tell the packet's whole length, of which the buffer holds what fits.
-            let receive = || match net::recv(&self.0, spare_capacity(&mut *buffer), RecvFlags::TRUNC) {
-                // The peer closed without reading all that was sent to it. That is told once, and before what it sent.
-                Err(Errno::CONNRESET) => Err(Errno::INTR),
-                result => result,
-            };
-            let (_, len) = retry(receive)?;
-            if len > buffer.len() {
-                return Err(over_long(len));
+    pub(crate) fn recv(&self, into: Option<&mut Vec<u8>>) -> io::Result<Option<Bytes>> {
+        let (packet, is_empty) = match into {
+            Some(into) => (Bytes::new(), self.append_packet(into)? == 0),
+            None => {
+                let packet = with_buffer(|buffer| self.append_packet(buffer).map(drop))?;
+                let is_empty = packet.is_empty();
+                (packet, is_empty)
             }
-            Ok(())
-        })?;
-        if packet.is_empty() && self.peer_stopped_sending()? {
+        };
+        if is_empty && self.peer_stopped_sending()? {
             return Ok(None);
         }
         Ok(Some(packet))
+    }
+
+    /// Receives one packet behind what is in the buffer; gives its length.
+    fn append_packet(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        let before = buffer.len();
+        let receive = || match net::recv(&self.0, spare_capacity(&mut *buffer), RecvFlags::TRUNC) {
+            // The peer closed without reading all that was sent to it. That is told once, and before what it sent.
+            Err(Errno::CONNRESET) => Err(Errno::INTR),
+            result => result,
+        };
+        // MSG_TRUNC makes the kernel tell the packet's whole length, of which the buffer holds what fits.
+        let (_, len) = retry(receive)?;
+        match buffer.len() - before == len {
+            true => Ok(len),
+            false => Err(over_long(len)),
+        }
     }
 
     /// Sends one packet, whole, or says `WouldBlock`, whatever the socket's mode.
@@ -179,6 +192,6 @@ fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> io::Result<T> {
 fn over_long(len: usize) -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
-        format!("packet of {len} bytes is over the {MAX_PACKET} bytes that the wire allows"),
+        format!("packet of {len} bytes is longer than the wire or the rest of its message allows"),
     )
 }

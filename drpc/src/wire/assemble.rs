@@ -3,6 +3,7 @@
 use bytes::{Buf, Bytes};
 
 use super::{ChunkHeader, FrameError};
+use crate::buffer::{freeze, give_back, take};
 
 /// Puts chunked messages together, one after the other (W5, W6).
 #[derive(Debug)]
@@ -17,101 +18,155 @@ pub(super) struct Assembler {
 ///
 /// ```text
 /// data: [ chunk 0 | chunk 1 | … ]     <- grows with what has arrived, never past `total`
-///       0                   data.len()              total
+///       0                   received                total
+/// ```
+///
+/// While the buffer is lent, the last bytes of what has arrived are set aside, and the next packet's header comes to lie in
+/// their place, so that its data lies where it belongs:
+///
+/// ```text
+/// data: [ chunk 0 | chun ][ header | chunk 2 ]
+///       0                received - 24       data.len()
 /// ```
 #[derive(Debug)]
 struct Partial {
     /// The whole message's size by its first header; at most the limit.
-    total: u64,
+    total: usize,
     total_chunks: u32,
     /// The index of the chunk that is due; below `total_chunks`.
     due: u32,
+    /// How much of the message has arrived; at most `total`.
+    received: usize,
     data: Vec<u8>,
+    /// What the next packet's header will overwrite, while the buffer is lent.
+    aside: Option<[u8; ChunkHeader::LEN]>,
 }
+
+/// How many times what has arrived may be set apart for what is still to come (W6).
+const GROWTH: usize = 8;
 
 impl Assembler {
     pub(super) fn new(limit: usize) -> Self {
         Assembler { limit, partial: None }
     }
 
-    /// Takes a packet and its header, checked; gives the message that the packet completes. A message of one chunk is a
-    /// slice of its packet.
-    pub(super) fn push(
-        &mut self,
-        header: ChunkHeader,
-        mut packet: Bytes,
-    ) -> Result<Option<Bytes>, FrameError> {
-        packet.advance(ChunkHeader::LEN);
+    /// Takes a packet; gives the message that it completes. A message of one chunk is a slice of its packet.
+    ///
+    /// The packet is empty if it was received into the buffer that [`rest`](Self::rest) lent.
+    pub(super) fn push(&mut self, packet: Bytes) -> Result<Option<Bytes>, FrameError> {
         match self.partial.take() {
-            None => self.first(&header, packet),
-            Some(partial) => self.next(partial, &header, &packet),
+            None => self.first(packet),
+            Some(mut partial) => {
+                partial.next(&packet)?;
+                if partial.due < partial.total_chunks {
+                    self.partial = Some(partial);
+                    return Ok(None);
+                }
+                check_sum(partial.total as u64, partial.received as u64)?;
+                Ok(Some(freeze(partial.data)))
+            }
         }
+    }
+
+    /// In mid message, the buffer to receive the next packet into, with room for as much as is missing.
+    pub(super) fn rest(&mut self) -> Option<&mut Vec<u8>> {
+        self.partial.as_mut().and_then(Partial::lend)
     }
 
     pub(super) fn is_mid_message(&self) -> bool {
         self.partial.is_some()
     }
 
-    fn first(&mut self, header: &ChunkHeader, data: Bytes) -> Result<Option<Bytes>, FrameError> {
+    fn first(&mut self, mut packet: Bytes) -> Result<Option<Bytes>, FrameError> {
+        let header = ChunkHeader::parse_checked(&packet)?;
+        packet.advance(ChunkHeader::LEN);
         if header.chunk_idx != 0 {
             return Err(FrameError::ChunkIndex { expected: 0, found: header.chunk_idx });
         }
-        let total = header.total_data_size;
-        if total > self.limit as u64 {
-            return Err(FrameError::OverLimit { total, limit: self.limit });
-        }
+        let total = match usize::try_from(header.total_data_size) {
+            Ok(total) if total <= self.limit => total,
+            _ => return Err(FrameError::OverLimit { total: header.total_data_size, limit: self.limit }),
+        };
         if header.total_chunks == 1 {
-            check_sum(total, data.len() as u64)?;
-            return Ok(Some(data));
+            check_sum(total as u64, packet.len() as u64)?;
+            return Ok(Some(packet));
         }
-        let mut partial = Partial { total, total_chunks: header.total_chunks, due: 0, data: Vec::new() };
-        partial.append(&data)?;
+        let mut partial = Partial {
+            total,
+            total_chunks: header.total_chunks,
+            due: 0,
+            received: 0,
+            data: Vec::new(),
+            aside: None,
+        };
+        partial.append(&packet)?;
         self.partial = Some(partial);
         Ok(None)
-    }
-
-    fn next(
-        &mut self,
-        mut partial: Partial,
-        header: &ChunkHeader,
-        data: &[u8],
-    ) -> Result<Option<Bytes>, FrameError> {
-        if header.total_chunks != partial.total_chunks {
-            return Err(FrameError::ChunkCountChanged {
-                first: partial.total_chunks,
-                now: header.total_chunks,
-            });
-        }
-        if header.total_data_size != partial.total {
-            return Err(FrameError::TotalChanged { first: partial.total, now: header.total_data_size });
-        }
-        if header.chunk_idx != partial.due {
-            return Err(FrameError::ChunkIndex { expected: partial.due, found: header.chunk_idx });
-        }
-        partial.append(data)?;
-        if partial.due < partial.total_chunks {
-            self.partial = Some(partial);
-            return Ok(None);
-        }
-        check_sum(partial.total, partial.data.len() as u64)?;
-        Ok(Some(partial.data.into()))
     }
 }
 
 impl Partial {
-    fn append(&mut self, data: &[u8]) -> Result<(), FrameError> {
-        let received = (self.data.len() + data.len()) as u64;
-        if received > self.total {
-            return Err(FrameError::PastTotal { total: self.total, received });
+    /// Takes the packet of the chunk that is due, from the lent buffer or as it is given.
+    fn next(&mut self, packet: &[u8]) -> Result<(), FrameError> {
+        let Some(aside) = self.aside.take() else {
+            self.check_due(&ChunkHeader::parse_checked(packet)?)?;
+            return self.append(&packet[ChunkHeader::LEN..]);
+        };
+        let start = self.received - ChunkHeader::LEN;
+        self.check_due(&ChunkHeader::parse_checked(&self.data[start..])?)?;
+        self.data[start..self.received].copy_from_slice(&aside);
+        self.count(self.data.len() - self.received)
+    }
+
+    fn check_due(&self, header: &ChunkHeader) -> Result<(), FrameError> {
+        if header.total_chunks != self.total_chunks {
+            return Err(FrameError::ChunkCountChanged { first: self.total_chunks, now: header.total_chunks });
         }
-        // W6: memory follows the data. It at most doubles what has arrived, and stops at the total.
-        let missing = (self.total - self.data.len() as u64) as usize;
-        if self.data.capacity() - self.data.len() < data.len() {
-            self.data.reserve_exact(missing.min(data.len().max(self.data.len())));
+        if header.total_data_size != self.total as u64 {
+            return Err(FrameError::TotalChanged { first: self.total as u64, now: header.total_data_size });
         }
-        self.data.extend_from_slice(data);
-        self.due += 1;
+        if header.chunk_idx != self.due {
+            return Err(FrameError::ChunkIndex { expected: self.due, found: header.chunk_idx });
+        }
         Ok(())
+    }
+
+    fn append(&mut self, data: &[u8]) -> Result<(), FrameError> {
+        self.count(data.len())?;
+        self.make_room(data.len());
+        self.data.extend_from_slice(data);
+        Ok(())
+    }
+
+    /// One more chunk has arrived.
+    fn count(&mut self, len: usize) -> Result<(), FrameError> {
+        self.received += len;
+        self.due += 1;
+        if self.received > self.total {
+            return Err(FrameError::PastTotal { total: self.total as u64, received: self.received as u64 });
+        }
+        Ok(())
+    }
+
+    fn lend(&mut self) -> Option<&mut Vec<u8>> {
+        if self.aside.is_none() {
+            // A message may have begun with less than a header's length.
+            let aside = *self.data.last_chunk::<{ ChunkHeader::LEN }>()?;
+            self.make_room((self.total - self.received).min(ChunkHeader::MAX_DATA));
+            self.data.truncate(self.received - ChunkHeader::LEN);
+            self.aside = Some(aside);
+        }
+        Some(&mut self.data)
+    }
+
+    /// W6: memory follows the data, a fixed multiple of what has arrived, and never past the total.
+    fn make_room(&mut self, len: usize) {
+        if self.data.capacity() - self.data.len() < len {
+            let room = self.total.min((self.data.len() + len) * GROWTH);
+            let mut grown = take(room);
+            grown.extend_from_slice(&self.data);
+            give_back(std::mem::replace(&mut self.data, grown));
+        }
     }
 }
 
@@ -141,9 +196,7 @@ mod tests {
 
     fn push_all(packets: impl IntoIterator<Item = Bytes>) -> Result<Option<Bytes>, FrameError> {
         let mut assembler = Assembler::new(LIMIT);
-        packets
-            .into_iter()
-            .try_fold(None, |_, packet| assembler.push(ChunkHeader::parse_checked(&packet)?, packet))
+        packets.into_iter().try_fold(None, |_, packet| assembler.push(packet))
     }
 
     #[test]
@@ -196,9 +249,30 @@ mod tests {
     fn memory_follows_the_data() {
         // W6: 64 MiB announced, 5 bytes sent.
         let mut assembler = Assembler::new(LIMIT);
-        let packet = packet(LIMIT as u64, 5, 0, 600, b"01234");
-        assembler.push(ChunkHeader::parse(&packet).unwrap(), packet).unwrap();
+        assembler.push(packet(LIMIT as u64, 5, 0, 600, b"01234")).unwrap();
         assert!(assembler.partial.unwrap().data.capacity() < 64);
+    }
+
+    #[test]
+    fn a_packet_received_into_the_rest_is_the_same() {
+        let chunks: Vec<Vec<u8>> = (0..5u8).map(|idx| vec![idx; 30 + usize::from(idx)]).collect();
+        let whole = chunks.concat();
+        let mut assembler = Assembler::new(LIMIT);
+        let mut message = None;
+        for (idx, chunk) in chunks.iter().enumerate() {
+            let packet = packet(whole.len() as u64, chunk.len() as u64, idx as u32, 5, chunk);
+            // Lent again, as after a cancelled receive, it is the same buffer.
+            let _ = assembler.rest();
+            message = match assembler.rest() {
+                Some(rest) => {
+                    assert!(rest.capacity() - rest.len() >= packet.len());
+                    rest.extend_from_slice(&packet);
+                    assembler.push(Bytes::new()).unwrap()
+                }
+                None => assembler.push(packet).unwrap(),
+            };
+        }
+        assert_eq!(&message.unwrap()[..], &whole[..]);
     }
 
     #[test]

@@ -44,6 +44,8 @@ impl Codec {
 
     /// Takes the next packet; gives the message that it completes, if it does.
     ///
+    /// A packet that was received into [`rest`](Self::rest) is there already, and is given as an empty one.
+    ///
     /// # Errors
     ///
     /// [`FrameError`] if the packet breaks a rule of the wire (W5), announces a message over the limit (W6), or is of
@@ -51,13 +53,10 @@ impl Codec {
     pub fn receive(&mut self, packet: Bytes) -> Result<Option<Bytes>, FrameError> {
         let wire = *self.wire.get_or_insert_with(|| recognise(&packet));
         match wire {
-            Wire::Chunked => match ChunkHeader::parse_checked(&packet) {
-                Ok(header) => self.assembler.push(header, packet),
-                Err(_) if !self.is_mid_message() && is_plain_envelope(&packet) => {
-                    Err(FrameError::OtherWire { peer: Wire::Plain })
-                }
-                Err(error) => Err(error),
-            },
+            Wire::Chunked if !self.is_mid_message() && self.is_of_plain_wire(&packet) => {
+                Err(FrameError::OtherWire { peer: Wire::Plain })
+            }
+            Wire::Chunked => self.assembler.push(packet),
             Wire::Plain if packet.len() > self.limit => {
                 Err(FrameError::OverLimit { total: packet.len() as u64, limit: self.limit })
             }
@@ -65,10 +64,21 @@ impl Codec {
         }
     }
 
+    /// In mid message, the buffer to append the next packet to, so that its data needs no copy. Whoever has no use for it
+    /// may give the packet to [`receive`](Self::receive) instead, as long as this was not asked since the last packet.
+    pub fn rest(&mut self) -> Option<&mut Vec<u8>> {
+        self.assembler.rest()
+    }
+
     /// Whether some chunks of a message have come, but not all.
     #[must_use]
     pub fn is_mid_message(&self) -> bool {
         self.assembler.is_mid_message()
+    }
+
+    /// Whether a packet that is no chunk is a message of the plain wire.
+    fn is_of_plain_wire(&self, packet: &[u8]) -> bool {
+        ChunkHeader::parse_checked(packet).is_err() && is_plain_envelope(packet)
     }
 
     /// The packets of a message, given as its head (see [`Call::encode_head`](super::Call::encode_head)) and its body.
