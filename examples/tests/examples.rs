@@ -55,6 +55,14 @@ impl Interop {
     }
 }
 
+impl Drop for Interop {
+    fn drop(&mut self) {
+        // It may have been stopped already.
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
 fn call(client: &Client, module: i32, method: i32, body: &'static [u8]) -> Response {
     client.call_raw(Method::new(module, method, "by number"), body.into(), &CallOptions::new()).unwrap()
 }
