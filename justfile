@@ -8,7 +8,7 @@ test:
 # Accept the compiler's present messages and expansions as the expected ones; read the diff before you commit it.
 bless:
     TRYBUILD=overwrite cargo test -p drpc-tests ui
-    DRPC_BLESS=1 cargo test -p drpc-macros
+    BLESS=1 cargo test -p drpc-macros -p drpc-registry
 
 # Needs a nightly toolchain and cargo-fuzz.
 fuzz target="codec":

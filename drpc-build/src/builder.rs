@@ -6,7 +6,7 @@ use std::{env, fs, io};
 use drpc_registry::Registry;
 
 use crate::error::{Error, Failure};
-use crate::protos;
+use crate::{leftovers, protos};
 
 /// Begins the configuration of a build script.
 pub fn configure() -> Builder {
@@ -123,11 +123,12 @@ impl Builder {
             None => return Err(Failure::NoOutDir.into()),
         };
         self.prost.out_dir(&out_dir);
+        leftovers::clear(&out_dir).map_err(|error| Error::new(vec![Failure::write(&out_dir, error)]))?;
         let mut directives = Directives::default();
         let mut failures = Vec::new();
         failures.extend(self.run_registry(&out_dir, &mut directives).err());
         if !protos.is_empty() {
-            match protos::compile(&mut self.prost, protos, includes) {
+            match protos::compile(&mut self.prost, protos, includes, &out_dir) {
                 Ok(inputs) => directives.inputs.extend(inputs),
                 Err(mistakes) => failures.extend(mistakes),
             }
@@ -143,7 +144,9 @@ impl Builder {
             };
         };
         let registry = Registry::load(path).map_err(Failure::Registry)?;
-        write_if_changed(&out_dir.join("drpc_registry.rs"), &registry.to_rust())?;
+        let constants = "drpc_registry.rs";
+        leftovers::note(out_dir, constants).map_err(|error| Failure::write(out_dir, error))?;
+        write_if_changed(&out_dir.join(constants), &registry.to_rust())?;
         for output in &self.outputs {
             write_if_changed(&out_dir.join(&output.path), &(output.write)(&registry))?;
         }

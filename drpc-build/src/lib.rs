@@ -21,6 +21,7 @@
 
 mod builder;
 mod error;
+mod leftovers;
 mod protos;
 
 pub use builder::{Builder, configure};

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use protox::Compiler;
 
 use crate::error::Failure;
+use crate::leftovers;
 
 /// Compiles the files and answers with all that were read, imported ones included.
 pub(crate) fn compile(
     config: &mut prost_build::Config,
     protos: &[&Path],
     includes: &[&Path],
+    out_dir: &Path,
 ) -> Result<Vec<PathBuf>, Vec<Failure>> {
     let mut compiler = Compiler::new(includes).map_err(|error| vec![Failure::Proto(error)])?;
     compiler.include_source_info(true).include_imports(true);
@@ -28,7 +30,14 @@ pub(crate) fn compile(
     if !failures.is_empty() {
         return Err(failures);
     }
-    config.compile_fds(compiler.file_descriptor_set()).map_err(|error| vec![Failure::Generate(error)])?;
+    let descriptors = compiler.file_descriptor_set();
+    for file in &descriptors.file {
+        // prost-build names a file after its package.
+        let package = file.package.as_deref().filter(|package| !package.is_empty()).unwrap_or("_");
+        leftovers::note(out_dir, &format!("{package}.rs"))
+            .map_err(|error| vec![Failure::write(out_dir, error)])?;
+    }
+    config.compile_fds(descriptors).map_err(|error| vec![Failure::Generate(error)])?;
     Ok(compiler.files().filter_map(|file| file.path().map(Path::to_owned)).collect())
 }
 

@@ -16,10 +16,13 @@ pub(crate) fn run(args: &CallArgs) -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("drpc: {error}");
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                eprintln!("  because: {error}");
-                cause = error.source();
+            let mut said = error.to_string();
+            for cause in std::iter::successors(error.source(), |error| (*error).source()) {
+                let cause = cause.to_string();
+                if !said.contains(&cause) {
+                    eprintln!("  because: {cause}");
+                    said = cause;
+                }
             }
             ExitCode::from(NOT_MADE)
         }
@@ -33,7 +36,8 @@ fn call(args: &CallArgs) -> Result<Response, Box<dyn Error>> {
         .timeout(args.timeout)
         .connect_blocking()?;
     let method = Method::new(args.module, args.method, "called by number");
-    let response: Result<_, CallError> = client.call_raw(method, args.hex.0.clone().into(), &CallOptions::new());
+    let response: Result<_, CallError> =
+        client.call_raw(method, args.hex.0.clone().into(), &CallOptions::new());
     Ok(response?)
 }
 
@@ -42,17 +46,26 @@ fn print(args: &CallArgs, response: &Response) -> io::Result<ExitCode> {
     if status.is_success() {
         writeln!(io::stdout(), "{}", hex::encode(body))?;
     }
-    eprintln!("status={} sequence={sequence}", status.name().map_or(status.code().to_string(), str::to_owned));
+    eprintln!(
+        "status={} sequence={sequence}",
+        status.name().map_or(status.code().to_string(), str::to_owned)
+    );
     match *status {
         Status::SUCCESS => return Ok(ExitCode::SUCCESS),
         Status::UNKNOWN_MODULE => eprintln!("hint: the server does not serve module {}", args.module),
-        Status::UNKNOWN_METHOD => eprintln!(
-            "hint: module {} of the server has no method {}; IDs are system-wide, from {} for this module",
-            args.module,
-            args.method,
-            i64::from(args.module) * 100
-        ),
-        Status::FAILED_UNMARSHAL_PAYLOAD => eprintln!("hint: the body given by --hex is not this method's request"),
+        Status::UNKNOWN_METHOD => {
+            eprintln!("hint: module {} of the server has no method {}", args.module, args.method);
+            if (0..=99).contains(&args.method) {
+                let id = i64::from(args.module) * 100 + i64::from(args.method);
+                eprintln!(
+                    "hint: method IDs are system-wide: number {} of module {} is {id}",
+                    args.method, args.module
+                );
+            }
+        }
+        Status::FAILED_UNMARSHAL_PAYLOAD => {
+            eprintln!("hint: the body given by --hex is not this method's request")
+        }
         _ => {}
     }
     Ok(ExitCode::from(ANSWERED_OTHERWISE))

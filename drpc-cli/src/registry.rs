@@ -43,7 +43,8 @@ fn diff(old: &Path, new: &Path) -> Result<ExitCode, Failed> {
         writeln!(out, "{change}")?;
     }
     let breaking = changes.iter().filter(|change| change.is_breaking()).count();
-    eprintln!("{} changes, {breaking} of them breaking", changes.len());
+    let all = changes.len();
+    eprintln!("{all} change{}, {breaking} of them breaking", if all == 1 { "" } else { "s" });
     if breaking > 0 {
         eprintln!("hint: keep an ID with its name; list a removed method's ID under `reserved`");
         return Ok(ExitCode::from(FOUND_WANTING));

@@ -22,7 +22,12 @@ impl Module for Echo {
         (700..=701).contains(&id).then(|| Method::new(7, id, "method"))
     }
 
-    async fn handle_call(&self, _: &Context, method: Method, body: bytes::Bytes) -> Result<bytes::Bytes, Failure> {
+    async fn handle_call(
+        &self,
+        _: &Context,
+        method: Method,
+        body: bytes::Bytes,
+    ) -> Result<bytes::Bytes, Failure> {
         match method.id() {
             700 => Ok(body),
             _ => Err("asked to fail".into()),
@@ -47,7 +52,8 @@ fn serve(wire: impl Into<WireMode>) -> Serving {
 }
 
 fn drpc(socket: &Path, args: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_drpc")).arg("call").arg(socket).args(args).output().unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_drpc")).arg("call").arg(socket).args(args).output().unwrap();
     let Output { status, stdout, stderr } = output;
     (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
@@ -67,9 +73,15 @@ fn success_prints_the_body_and_exits_0() {
 fn the_wire_is_found_out_unless_told() {
     // W8. On the chunked wire the probe was sequence 1.
     let chunked = serve(Wire::Chunked);
-    assert_eq!(drpc(&chunked.socket, &["7", "700", "--hex", "61"]), seen(0, "61\n", "status=SUCCESS sequence=2\n"));
+    assert_eq!(
+        drpc(&chunked.socket, &["7", "700", "--hex", "61"]),
+        seen(0, "61\n", "status=SUCCESS sequence=2\n")
+    );
     let plain = serve(Wire::Plain);
-    assert_eq!(drpc(&plain.socket, &["7", "700", "--hex", "61"]), seen(0, "61\n", "status=SUCCESS sequence=1\n"));
+    assert_eq!(
+        drpc(&plain.socket, &["7", "700", "--hex", "61"]),
+        seen(0, "61\n", "status=SUCCESS sequence=1\n")
+    );
 }
 
 #[test]
@@ -86,8 +98,8 @@ fn another_status_exits_1() {
         seen(
             1,
             "",
-            "status=UNKNOWN_METHOD sequence=1\nhint: module 7 of the server has no method 7; IDs are system-wide, from 700 \
-             for this module\n"
+            "status=UNKNOWN_METHOD sequence=1\nhint: module 7 of the server has no method 7\n\
+             hint: method IDs are system-wide: number 7 of module 7 is 707\n"
         )
     );
 }
@@ -109,8 +121,18 @@ fn a_call_that_cannot_be_made_exits_3_and_says_why() {
     // C8.
     let (code, stdout, stderr) = drpc(Path::new("/nowhere/s.sock"), &["7", "700"]);
     assert_eq!((code, stdout.as_str()), (Some(3), ""));
-    assert!(stderr.starts_with("drpc: can't connect to /nowhere/s.sock: No such file or directory"), "{stderr}");
+    assert!(
+        stderr.starts_with("drpc: can't connect to /nowhere/s.sock: No such file or directory"),
+        "{stderr}"
+    );
     assert!(stderr.contains("is the server started, and the path right?"), "{stderr}");
+
+    let (code, _, stderr) = drpc(Path::new("/dev/null"), &["7", "700"]);
+    assert_eq!(code, Some(3));
+    assert_eq!(
+        stderr,
+        "drpc: can't connect to /dev/null: Connection refused (os error 111); what is there is not a socket\n"
+    );
 
     // W8: the mismatch has a name.
     let plain = serve(Wire::Plain);

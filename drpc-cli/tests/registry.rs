@@ -9,7 +9,8 @@ fn drpc(args: &[&str]) -> (Option<i32>, String, String) {
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
-const GREETER: &str = "[[module]]\nid = 5\nname = \"greeter\"\n\n[[module.method]]\nnumber = 1\nname = \"hello\"\n";
+const GREETER: &str =
+    "[[module]]\nid = 5\nname = \"greeter\"\n\n[[module.method]]\nnumber = 1\nname = \"hello\"\n";
 
 #[test]
 fn a_removed_method_breaks_and_an_added_one_does_not() {
@@ -20,7 +21,7 @@ fn a_removed_method_breaks_and_an_added_one_does_not() {
     fs::write(&new, format!("{GREETER}\n[[module.method]]\nnumber = 2\nname = \"bye\"\n")).unwrap();
 
     let (code, stdout, stderr) = drpc(&["diff", &old, &new]);
-    assert_eq!((code, stderr.as_str()), (Some(0), "1 changes, 0 of them breaking\n"));
+    assert_eq!((code, stderr.as_str()), (Some(0), "1 change, 0 of them breaking\n"));
     assert!(stdout.starts_with("compatible: ") && stdout.contains("`bye`"), "{stdout}");
 
     let (code, stdout, stderr) = drpc(&["diff", &new, &old]);

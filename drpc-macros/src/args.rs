@@ -82,7 +82,13 @@ impl ModuleArgs {
             "crate" => self.krate = path(argument.value("crate = my_drpc")?, "crate = my_drpc")?,
             "register" => self.register = Some(Register::parse(argument)?),
             "client_only" => self.client_only = Some(argument.flag()?),
-            _ => return Err(argument.unknown(&["id", "name", "register", "crate", "client_only"], "id = 5")),
+            _ => {
+                return Err(argument.unknown(
+                    &["id", "name", "register", "crate", "client_only"],
+                    "a key",
+                    "id = 5",
+                ));
+            }
         }
         Ok(())
     }
@@ -116,7 +122,7 @@ impl MethodArgs {
             }
             "" => Number::InModule(Integer::parse(argument.value("1")?, "#[method(1)]")?),
             "id" => Number::Global(Integer::parse(argument.value("id = 501")?, "#[method(id = 501)]")?),
-            _ => return Err(argument.unknown(&["id", "name"], "#[method(1)]")),
+            _ => return Err(argument.unknown(&["id", "name"], "an integer literal", "#[method(1)]")),
         };
         self.number = Some(number);
         Ok(())
@@ -228,10 +234,24 @@ impl Argument {
     }
 
     /// The error for an argument that is none of the known ones.
-    fn unknown(&self, keys: &[&str], example: &str) -> syn::Error {
+    fn unknown(&self, keys: &[&str], expected: &str, example: &str) -> syn::Error {
         let name = self.name();
-        if name.is_empty() {
-            return mistake(self, "expected a key", format_args!("write `{example}`"));
+        if let Argument::Bare(Expr::Lit(value)) = self
+            && let Some((key, _)) = example.split_once(" = ")
+        {
+            let value = value.to_token_stream();
+            return mistake(
+                self,
+                format_args!("expected {expected}"),
+                format_args!("write `{key} = {value}`"),
+            );
+        }
+        if name.is_empty() || name.contains(char::is_uppercase) {
+            return mistake(self, format_args!("expected {expected}"), format_args!("write `{example}`"));
+        }
+        if let (Argument::Pair(_, value), "number") = (self, name.as_str()) {
+            let help = format!("write the number by itself: `#[method({})]`", value.to_token_stream());
+            return mistake(self, "unknown key `number`", help);
         }
         let help = match drpc_registry::closest(&name, keys.iter().copied()) {
             Some(key) => format!("did you mean `{key}`?"),

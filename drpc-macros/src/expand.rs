@@ -2,7 +2,7 @@
 //!
 //! The comments show what each makes of
 //!
-//! ```ignore
+//! ```text
 //! /// Greets people.
 //! #[drpc_module(id = 5, register)]
 //! impl Greeter {
@@ -12,7 +12,7 @@
 //! }
 //! ```
 
-use proc_macro2::{Ident, Literal, Span, TokenStream};
+use proc_macro2::{Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::Type;
 use syn::spanned::Spanned;
@@ -255,8 +255,8 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
 //         assert_payload::<Hello>();
 //         assert_payload::<HelloResponse>();
 //         let request = decode::<Hello>(body)?;
-//         let reply = self.hello(request).await.map_err(|error| <Failure as Into<Failure>>::into(error))?;
-//         encode::<HelloResponse>(reply)
+//         let reply = self.hello(request).await.map_err(|error| <Failure as IntoFailure>::into_failure(error))?;
+//         Ok(encode::<HelloResponse>(reply))
 //     }),
 fn arm(model: &Model, method: &Method) -> TokenStream {
     let krate = &model.krate;
@@ -272,22 +272,24 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
     let convert = match &call.outcome {
         Outcome::Reply => None,
         Outcome::Result { error: Some(error), .. } => {
-            Some(quote!(.map_err(|error| <#error as ::core::convert::Into<#krate::Failure>>::into(error))?))
+            Some(quote!(.map_err(|error| <#error as #krate::private::IntoFailure>::into_failure(error))?))
         }
         Outcome::Result { error: None, span } => {
-            let into = quote_spanned!(here(*span)=> ::core::convert::Into::<#krate::Failure>::into(error));
+            let into = quote_spanned!(here(*span)=> #krate::private::IntoFailure::into_failure(error));
             Some(quote!(.map_err(|error| #into)?))
         }
     };
-    let reply = &call.reply;
+    let reply = reply(method);
     let steps = quote! {
         #asserts
         #request
         let reply = self.#handler(#(#arguments),*)#wait #convert;
-        #krate::private::encode::<#reply>(reply)
+        ::core::result::Result::Ok(#krate::private::encode::<#reply>(reply))
     };
     // A future that is not `Send` is an error at the handler.
-    let future = quote_spanned!(here(handler.span())=> #krate::private::Box::pin(async move { #steps }));
+    let span = here(handler.span());
+    let private = located(quote!(#krate::private), span);
+    let future = quote_spanned!(span=> #private::Box::pin(async move { #steps }));
     quote! {
         #(#cfgs)*
         ::core::option::Option::Some(#methods::#variant) => #future,
@@ -300,9 +302,12 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
 /// the same words but once: a wrong type in a signature is one error, wherever it is used.
 fn assert_payloads(model: &Model, method: &Method) -> TokenStream {
     let krate = &model.krate;
-    let reply = Some(&method.call.reply);
     let request = method.call.request().map(|(_, ty)| ty);
-    request.into_iter().chain(reply).map(|ty| quote!(#krate::private::assert_payload::<#ty>();)).collect()
+    request
+        .into_iter()
+        .chain(&method.call.reply)
+        .map(|ty| quote!(#krate::private::assert_payload::<#ty>();))
+        .collect()
 }
 
 // Output:
@@ -342,12 +347,15 @@ fn descriptor(model: &Model, ty: &Type) -> TokenStream {
         Some(_) => quote!(::core::option::Option::Some(create)),
         None => quote!(::core::option::Option::None),
     };
+    let claim = cfg!(feature = "unique-ids").then(|| claim(model)).flatten();
     quote! {
         const _: () = {
             #[allow(deprecated)]
             const METHODS: &[#krate::Method] = &[#(#all),*];
 
             #create
+
+            #claim
 
             #krate::private::inventory::submit! {
                 #krate::private::ModuleDescriptor::new(
@@ -363,6 +371,25 @@ fn descriptor(model: &Model, ty: &Type) -> TokenStream {
             }
         };
     }
+}
+
+// Output:
+//     #[unsafe(export_name = "two drpc modules have ID 5")]
+//     static CLAIM: u8 = 0;
+//
+// A second symbol of that name in one program is an error, and the linker shows the name and where both are.
+fn claim(model: &Model) -> Option<TokenStream> {
+    let id = match &model.id {
+        ModuleId::Number(id) => *id,
+        ModuleId::Constant { listed, .. } => listed.as_ref()?.0,
+    };
+    let symbol = format!("two drpc modules have ID {id}");
+    Some(quote! {
+        // SAFETY: nothing calls or reads a symbol of this name; it is there to be there once.
+        #[allow(unsafe_code)]
+        #[unsafe(export_name = #symbol)]
+        static CLAIM: u8 = 0;
+    })
 }
 
 // Output:
@@ -395,7 +422,14 @@ pub(crate) fn client(model: &Model) -> TokenStream {
             options: #krate::CallOptions,
         }
 
-        #[allow(dead_code, deprecated, private_interfaces, unreachable_pub, rustdoc::broken_intra_doc_links)]
+        #[allow(
+            dead_code,
+            deprecated,
+            non_snake_case,
+            private_interfaces,
+            unreachable_pub,
+            rustdoc::broken_intra_doc_links
+        )]
         impl<C: #krate::Caller> #name<C> {
             /// A client that calls through `caller`.
             pub fn new(caller: C) -> Self {
@@ -427,7 +461,7 @@ pub(crate) fn client(model: &Model) -> TokenStream {
 fn client_function(model: &Model, method: &Method) -> TokenStream {
     let Method { handler, variant, cfgs, call, .. } = method;
     let methods = names::methods(&model.base);
-    let (notes, asserts, reply) = (notes(method), assert_payloads(model, method), &call.reply);
+    let (notes, asserts, reply) = (notes(method), assert_payloads(model, method), reply(method));
     let (parameter, request, argument) = match call.request() {
         Some((name, ty)) => (quote!(#name: #ty), ty.clone(), quote!(#name)),
         None => (quote!(), quote!(()), quote!(())),
@@ -465,6 +499,10 @@ fn registry(model: &Model) -> TokenStream {
     quote!(#assertion #dependency)
 }
 
+fn reply(method: &Method) -> TokenStream {
+    method.call.reply.clone().unwrap_or_else(|| quote!(()))
+}
+
 /// A method's system-wide ID, as it stands in the enum.
 fn method_id(model: &Model, method: &Method) -> TokenStream {
     let span = here(method.number_span);
@@ -499,6 +537,15 @@ fn notes(method: &Method) -> TokenStream {
         quote!(#[doc = #summary])
     });
     quote!(#summary #(#notes)*)
+}
+
+/// The same tokens, at another place.
+fn located(tokens: TokenStream, place: Span) -> TokenStream {
+    let located = |mut token: TokenTree| {
+        token.set_span(token.span().located_at(place));
+        token
+    };
+    tokens.into_iter().map(located).collect()
 }
 
 /// The user's place, with names that mean what they mean in the generated code.

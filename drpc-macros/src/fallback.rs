@@ -1,7 +1,7 @@
 //! What stands in for a module with a mistake: all that other code may name, so that one mistake is one error.
 
-use proc_macro2::{Span, TokenStream};
-use quote::quote;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote};
 
 use crate::args::ModuleArgs;
 use crate::expand;
@@ -25,10 +25,9 @@ fn model(draft: &Draft, args: &ModuleArgs) -> Model {
         if methods.iter().any(|method| method.variant == variant) {
             continue;
         }
-        let nothing =
-            Call { is_async: false, parameters: Vec::new(), reply: quote!(()), outcome: Outcome::Reply };
+        let nothing = Call { is_async: false, parameters: Vec::new(), reply: None, outcome: Outcome::Reply };
         methods.push(Method {
-            handler: handler.ident.clone(),
+            handler: client_function(&handler.ident),
             variant,
             name: names::method(&handler.ident),
             number,
@@ -48,5 +47,13 @@ fn model(draft: &Draft, args: &ModuleArgs) -> Model {
         docs: draft.docs.clone(),
         methods,
         registry: None,
+    }
+}
+
+/// The handler's name, or one that the client has not taken.
+fn client_function(handler: &Ident) -> Ident {
+    match names::CLIENT_FUNCTIONS.contains(&names::method(handler).as_str()) {
+        true => format_ident!("{handler}_"),
+        false => handler.clone(),
     }
 }

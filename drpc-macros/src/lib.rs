@@ -1,13 +1,19 @@
-//! The attribute `#[drpc_module]` of the `drpc` crate, where it is documented.
+//! The attribute `#[drpc_module]` of the `drpc` crate, which documents it.
+//!
+//! It is a pure function of tokens, in steps: `args` and `parse` read what was written, `validate` settles names and
+//! numbers (`contract` against the registry), and from the `model` that comes of it `expand` generates the items.
+//! Beside a mistake, `fallback` generates stubs of them instead.
 
 mod args;
 mod contract;
 mod expand;
 mod fallback;
+mod item;
 mod mistake;
 mod model;
 mod names;
 mod parse;
+mod registry;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -19,7 +25,7 @@ use crate::args::ModuleArgs;
 use crate::mistake::Mistakes;
 use crate::validate::Environment;
 
-/// Makes a module of an `impl` block.
+/// Makes a dRPC module of an `impl` block, or a client of a `trait`.
 #[proc_macro_attribute]
 pub fn drpc_module(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let environment = Environment {

@@ -44,6 +44,12 @@ pub(crate) fn methods(base: &Ident) -> Ident {
     format_ident!("{}Method", base.unraw())
 }
 
+/// Functions that every client has.
+pub(crate) const CLIENT_FUNCTIONS: [&str; 3] = ["new", "with", "raw"];
+
+/// Constants that every enum of methods has.
+pub(crate) const METHODS_CONSTANTS: [&str; 2] = ["ALL", "MODULE"];
+
 /// The client.
 pub(crate) fn client(base: &Ident) -> Ident {
     format_ident!("{}Client", base.unraw())

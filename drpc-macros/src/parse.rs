@@ -3,7 +3,8 @@
 use std::mem;
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote_spanned};
+use quote::ToTokens;
+use syn::parse::Parser;
 use syn::spanned::Spanned;
 use syn::{
     Attribute, FnArg, GenericArgument, GenericParam, Generics, ImplItem, Item, ItemImpl, ItemTrait, Meta,
@@ -11,6 +12,7 @@ use syn::{
 };
 
 use crate::args::MethodArgs;
+use crate::item;
 use crate::mistake::{Mistakes, mistake};
 
 /// A module as it was written.
@@ -41,7 +43,8 @@ pub(crate) struct Handler {
 pub(crate) struct Call {
     pub(crate) is_async: bool,
     pub(crate) parameters: Vec<Parameter>,
-    pub(crate) reply: TokenStream,
+    /// The reply's type; nothing for a handler that has none.
+    pub(crate) reply: Option<TokenStream>,
     pub(crate) outcome: Outcome,
 }
 
@@ -77,15 +80,21 @@ pub(crate) fn parse(
     client_only: Option<&Ident>,
     mistakes: &mut Mistakes,
 ) -> (Option<Draft>, TokenStream) {
+    let keyword = keyword(&tokens);
+    if keyword.as_ref().is_some_and(|keyword| keyword == "impl") {
+        let Some(mut item) = mistakes.check(item::parse_impl.parse2(tokens.clone())) else {
+            return (None, tokens);
+        };
+        return (of_impl(&mut item, client_only, mistakes), item.into_token_stream());
+    }
     match syn::parse2(tokens.clone()) {
-        Ok(Item::Impl(mut item)) => (of_impl(&mut item, client_only, mistakes), item.into_token_stream()),
         Ok(Item::Trait(mut item)) => match of_trait(&mut item, client_only, mistakes) {
             Some(draft) => (Some(draft), TokenStream::new()),
             None => (None, item.into_token_stream()),
         },
-        Ok(item) => {
+        Ok(_) => {
             let help = "put `#[drpc_module]` on the `impl` block with the handlers";
-            mistakes.add(mistake(keyword(&item), "expected an `impl` block", help));
+            mistakes.add(mistake(keyword, "expected an `impl` block", help));
             (None, tokens)
         }
         Err(error) => {
@@ -95,10 +104,12 @@ pub(crate) fn parse(
     }
 }
 
-/// The word that says what an item is, or one close to it.
-fn keyword(item: &Item) -> Option<TokenTree> {
-    let is_keyword = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word != "pub");
-    item.to_token_stream().into_iter().find(is_keyword)
+/// The first word of an item after its attributes and visibility.
+fn keyword(tokens: &TokenStream) -> Option<Ident> {
+    tokens.clone().into_iter().find_map(|token| match token {
+        TokenTree::Ident(word) if word != "pub" && word != "unsafe" => Some(word),
+        _ => None,
+    })
 }
 
 fn of_impl(item: &mut ItemImpl, client_only: Option<&Ident>, mistakes: &mut Mistakes) -> Option<Draft> {
@@ -217,7 +228,7 @@ fn handler(
     self_ty: &Type,
     mistakes: &mut Mistakes,
 ) -> Option<Handler> {
-    if let Some(conditional) = attributes.iter().find(|attribute| is_conditional_method(attribute)) {
+    for conditional in attributes.extract_if(.., |attribute| is_conditional_method(attribute)) {
         let help = "write `#[method(…)]` by itself and put `#[cfg(…)]` on the handler";
         mistakes.add(mistake(conditional, "`#[method]` can't be conditional", help));
     }
@@ -287,7 +298,7 @@ fn call(signature: &Signature, self_ty: &Type, mistakes: &mut Mistakes) -> Optio
             parameters.extend(mistakes.check(parameter));
         }
     }
-    let output = mistakes.check(output(&signature.output, signature.ident.span(), self_ty));
+    let output = mistakes.check(output(&signature.output, self_ty));
     let (reply, outcome) = output?;
     let is_async = signature.asyncness.is_some();
     (mistakes.count() == before).then_some(Call { is_async, parameters, reply, outcome })
@@ -343,17 +354,18 @@ fn parameter(input: &PatType, self_ty: &Type) -> syn::Result<Parameter> {
             Pat::Ident(pat) if !pat.ident.to_string().starts_with('_') => pat.ident.clone(),
             _ => Ident::new("request", Span::call_site()),
         };
-        return Ok(Parameter::Request { name, ty: payload(&input.ty, "request", self_ty)? });
+        return Ok(Parameter::Request { name, ty: payload(&input.ty, "a request", self_ty)? });
     };
     let is_context = type_name(&reference.elem).is_ok_and(|name| name.to_string().ends_with("Context"));
     match &reference.mutability {
         None if is_context => Ok(Parameter::Context { span: input.ty.span() }),
         Some(_) if is_context => Err(mistake(&input.ty, "the context is `&Context`", "leave `mut` out")),
         _ => {
-            let help = format!(
-                "write `{}`; only the context is a reference, `&Context`",
-                reference.elem.to_token_stream()
-            );
+            let owned = match ungrouped(&reference.elem) {
+                Type::Slice(_) => "Bytes".to_owned(),
+                ty => ty.to_token_stream().to_string(),
+            };
+            let help = format!("write `{owned}`; only the context is a reference, `&Context`");
             Err(mistake(&input.ty, "a request is taken by value", help))
         }
     }
@@ -374,15 +386,15 @@ impl Parameter {
 }
 
 /// A `Result` with arguments holds the reply and the error; any other type is the reply.
-fn output(output: &ReturnType, end: Span, self_ty: &Type) -> syn::Result<(TokenStream, Outcome)> {
-    let ReturnType::Type(_, whole) = output else { return Ok((quote_spanned!(end=> ()), Outcome::Reply)) };
+fn output(output: &ReturnType, self_ty: &Type) -> syn::Result<(Option<TokenStream>, Outcome)> {
+    let ReturnType::Type(_, whole) = output else { return Ok((None, Outcome::Reply)) };
     let mut arguments = result_arguments(whole).into_iter().flatten();
     match arguments.next() {
-        None => Ok((payload(whole, "reply", self_ty)?, Outcome::Reply)),
+        None => Ok((Some(payload(whole, "a reply", self_ty)?), Outcome::Reply)),
         Some(reply) => {
-            let reply = payload(reply, "reply", self_ty)?;
-            let error = arguments.next().map(|error| named(error, "error", self_ty)).transpose()?;
-            Ok((reply, Outcome::Result { error, span: whole.span() }))
+            let reply = payload(reply, "a reply", self_ty)?;
+            let error = arguments.next().map(|error| named(error, "an error", self_ty)).transpose()?;
+            Ok((Some(reply), Outcome::Result { error, span: whole.span() }))
         }
     }
 }
@@ -406,16 +418,32 @@ fn result_arguments(ty: &Type) -> Option<impl Iterator<Item = &Type>> {
 fn payload(ty: &Type, role: &str, self_ty: &Type) -> syn::Result<TokenStream> {
     if let Type::Reference(_) = ungrouped(ty) {
         let help = "leave the `&` out: what travels is owned";
-        return Err(mistake(ty, format_args!("a {role} is given by value"), help));
+        return Err(mistake(ty, format_args!("{role} is given by value"), help));
+    }
+    if let Some(name) = wrapped_by_prost(ty) {
+        let help = "prost would wrap it in a message of its own: name a message, or take the body as it is with `drpc::Bytes`";
+        return Err(mistake(ty, format_args!("{role} can't be a bare `{name}`"), help));
     }
     named(ty, role, self_ty)
+}
+
+/// The types that are messages to prost (google.protobuf.StringValue and its like), and to nobody's surprise but here.
+fn wrapped_by_prost(ty: &Type) -> Option<&'static str> {
+    const WRAPPED: [&str; 9] = ["bool", "f32", "f64", "i32", "i64", "u32", "u64", "String", "Vec<u8>"];
+    let text: String = match ungrouped(ty) {
+        Type::Path(ty) if ty.qself.is_none() => {
+            ty.path.segments.last()?.to_token_stream().into_iter().map(|token| token.to_string()).collect()
+        }
+        _ => return None,
+    };
+    WRAPPED.into_iter().find(|wrapped| text == *wrapped)
 }
 
 /// A type by a name that means the same anywhere in the generated code.
 fn named(ty: &Type, role: &str, self_ty: &Type) -> syn::Result<TokenStream> {
     if let Type::ImplTrait(_) = ungrouped(ty) {
         let help = "name the type itself; instead of `impl Future<…>`, write `async fn`";
-        return Err(mistake(ty, format_args!("a {role} can't be `impl Trait`"), help));
+        return Err(mistake(ty, format_args!("{role} can't be `impl Trait`"), help));
     }
     Ok(without_self(ty.to_token_stream(), &self_ty.to_token_stream()))
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use proc_macro2::TokenStream;
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::{Attribute, Item};
 
 use crate::expand_module;
@@ -82,4 +82,22 @@ fn numbers_from_the_registry() {
 #[test]
 fn stubs_beside_mistakes() {
     expansion("mistakes", None);
+}
+
+#[test]
+fn bodies_are_given_back_unread() {
+    let environment = Environment { registry: None, package: "greeterd".into() };
+    let unfinished = quote! {
+        impl Greeter {
+            #[method(1)]
+            pub(crate) async fn hello(&self, req: Hello) {
+                let name = req. ;
+                if
+            }
+        }
+    };
+    let expanded = expand_module(quote!(id = 5), unfinished, &environment).to_string();
+    let body = quote!({ let name = req. ; if }).to_string();
+    assert!(expanded.contains(&body), "{expanded}");
+    assert!(!expanded.contains("compile_error"), "{expanded}");
 }

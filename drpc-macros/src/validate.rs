@@ -1,5 +1,6 @@
 //! From what was written to what is meant: names, numbers, and what the registry says of them.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use drpc_registry::Registry;
@@ -14,6 +15,7 @@ use crate::mistake::{Mistakes, mistake};
 use crate::model::{Method, Model, ModuleId};
 use crate::names;
 use crate::parse::{Draft, Handler};
+use crate::registry;
 
 /// What the macro knows from outside its input.
 pub(crate) struct Environment {
@@ -24,13 +26,7 @@ pub(crate) struct Environment {
 }
 
 /// The module IDs whose hundred method IDs all fit an `i32`.
-const MODULE_IDS: std::ops::RangeInclusive<i32> = -21_474_836..=21_474_835;
-
-/// Functions that every generated client has.
-const CLIENT_FUNCTIONS: [&str; 3] = ["new", "with", "raw"];
-
-/// Constants that every generated enum of methods has.
-const METHODS_CONSTANTS: [&str; 2] = ["ALL", "MODULE"];
+const MODULE_IDS: RangeInclusive<i32> = -21_474_836..=21_474_835;
 
 /// The module that is meant; nothing if there is a mistake in it.
 pub(crate) fn validate(
@@ -43,38 +39,17 @@ pub(crate) fn validate(
         let help = "leave it out: a client has no module to make";
         mistakes.add(mistake(register, "`register` does not go with `client_only`", help));
     }
-    let registry = environment.registry.as_deref().map(Registry::load).transpose();
+    let registry = environment.registry.as_deref().map(registry::load).transpose();
     let registry = mistakes.check(registry.map_err(|error| syn::Error::new(Span::call_site(), error)))?;
 
     let name = args.name.as_ref().map_or_else(|| names::module(&draft.base), |name| name.value());
     let identity = match args.faulty {
         true => None,
-        false => mistakes.check(identify(draft, args, &name, registry.as_ref(), &environment.package)),
+        false => mistakes.check(identify(draft, args, &name, registry.as_deref(), &environment.package)),
     };
-    let mut methods: Vec<Method> = Vec::new();
-    for handler in &draft.handlers {
-        mistakes.check(check_generated_names(handler));
-        let name =
-            handler.args.name.as_ref().map_or_else(|| names::method(&handler.ident), |name| name.value());
-        let number = match handler.args.faulty {
-            true => None,
-            false => mistakes.check(number(handler, &name, identity.as_ref(), registry.is_some())).flatten(),
-        };
-        let (Some((number, number_span)), Some(call)) = (number, handler.call.clone()) else { continue };
-        let method = Method {
-            handler: handler.ident.clone(),
-            variant: names::variant(&handler.ident),
-            name,
-            number,
-            number_span,
-            notes: handler.notes.clone(),
-            cfgs: handler.cfgs.clone(),
-            call,
-        };
-        mistakes.check(methods.iter().try_for_each(|other| check_distinct(other, &method)));
-        methods.push(method);
-    }
-    if mistakes.count() > 0 {
+    let method = |handler| method(handler, identity.as_ref(), registry.is_some(), mistakes);
+    let methods: Vec<Method> = draft.handlers.iter().filter_map(method).collect();
+    if !are_distinct(&methods, mistakes) || mistakes.count() > 0 {
         return None;
     }
     Some(Model {
@@ -155,6 +130,30 @@ fn identify<'r>(
     }
 }
 
+fn method(
+    handler: &Handler,
+    identity: Option<&Identity<'_>>,
+    has_registry: bool,
+    mistakes: &mut Mistakes,
+) -> Option<Method> {
+    mistakes.check(check_generated_names(handler));
+    let name = handler.args.name.as_ref().map_or_else(|| names::method(&handler.ident), |name| name.value());
+    if handler.args.faulty {
+        return None;
+    }
+    let (number, number_span) = mistakes.check(number(handler, &name, identity, has_registry))??;
+    Some(Method {
+        handler: handler.ident.clone(),
+        variant: names::variant(&handler.ident),
+        name,
+        number,
+        number_span,
+        notes: handler.notes.clone(),
+        cfgs: handler.cfgs.clone(),
+        call: handler.call.clone()?,
+    })
+}
+
 /// A method's number within its module, and where it was said; nothing if it depends on another mistake.
 fn number(
     handler: &Handler,
@@ -226,9 +225,9 @@ fn global(id: &Integer, identity: &Identity<'_>) -> syn::Result<i32> {
 fn check_generated_names(handler: &Handler) -> syn::Result<()> {
     let ident = &handler.ident;
     let (name, variant) = (ident.unraw().to_string(), names::variant(ident).to_string());
-    let taken = if CLIENT_FUNCTIONS.contains(&name.as_str()) {
+    let taken = if names::CLIENT_FUNCTIONS.contains(&name.as_str()) {
         format!("the generated client has a function `{name}` of its own")
-    } else if METHODS_CONSTANTS.contains(&variant.as_str()) {
+    } else if names::METHODS_CONSTANTS.contains(&variant.as_str()) {
         format!("the generated enum of methods has a constant `{variant}`")
     } else {
         return Ok(());
@@ -240,38 +239,41 @@ fn check_generated_names(handler: &Handler) -> syn::Result<()> {
     Err(mistake(ident, taken, help))
 }
 
-/// Whether two methods can stand side by side. Of two that are conditional, the compiler will know.
-fn check_distinct(other: &Method, method: &Method) -> syn::Result<()> {
-    if !other.cfgs.is_empty() && !method.cfgs.is_empty() {
-        return Ok(());
+/// Whether no handler is there twice; whatever else methods can't share is a mistake.
+///
+/// Of two methods that are conditional, only the compiler knows which there are.
+fn are_distinct(methods: &[Method], mistakes: &mut Mistakes) -> bool {
+    let mut distinct = true;
+    for (at, method) in methods.iter().enumerate() {
+        let others = || methods[..at].iter().filter(|other| method.cfgs.is_empty() || other.cfgs.is_empty());
+        if others().any(|other| other.handler == method.handler) {
+            // The compiler reports it by itself.
+            distinct = false;
+        } else if let Some(clash) = others().find_map(|other| clash(other, method)) {
+            mistakes.add(clash);
+        }
     }
-    let first = match line(other.handler.span()) {
-        Some(line) => format!("`{}` in line {line}", other.handler),
-        None => format!("`{}`", other.handler),
-    };
-    let (at, what, help) = if method.number == other.number {
-        (
-            method.number_span,
-            format!("number {} is taken by {first}", method.number),
-            "give every method a number of its own",
-        )
+    distinct
+}
+
+/// What two methods share and can't.
+fn clash(other: &Method, method: &Method) -> Option<syn::Error> {
+    let (at, place, what, help) = if method.number == other.number {
+        let what = format!("number {}", method.number);
+        (method.number_span, other.number_span, what, "give every method a number of its own")
     } else if method.name == other.name {
-        (
-            method.handler.span(),
-            format!("the name `{}` is taken by {first}", method.name),
-            "give every method a name of its own",
-        )
+        let what = format!("the name `{}`", method.name);
+        (method.handler.span(), other.handler.span(), what, "give every method a name of its own")
     } else if method.variant == other.variant {
-        let what = format!("the generated name `{}` is taken by {first}", method.variant);
-        (
-            method.handler.span(),
-            what,
-            "give the handler a name that differs in more than case and underscores",
-        )
+        let what = format!("the generated name `{}`", method.variant);
+        let help = "give the handler a name that differs in more than underscores";
+        (method.handler.span(), other.handler.span(), what, help)
     } else {
-        return Ok(());
+        return None;
     };
-    Err(mistake(quote_spanned!(at=> _), what, help))
+    let line = line(place).map(|line| format!(" in line {line}")).unwrap_or_default();
+    let what = format!("{what} is taken by `{}`{line}", other.handler);
+    Some(mistake(quote_spanned!(at=> _), what, help))
 }
 
 /// The line of the source; unknown outside of the compiler.

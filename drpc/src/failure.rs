@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use crate::wire::Status;
+use crate::{CallError, ConnectError};
 
 /// Why a call was not carried out: what a handler returns in place of a reply, and what a server answers.
 ///
@@ -146,6 +147,20 @@ impl From<io::Error> for Failure {
 
 impl From<Box<dyn Error + Send + Sync>> for Failure {
     fn from(error: Box<dyn Error + Send + Sync>) -> Self {
+        Failure::from_error(error)
+    }
+}
+
+/// For a handler that calls another server.
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        Failure::from_error(error)
+    }
+}
+
+/// For a handler that calls another server.
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
         Failure::from_error(error)
     }
 }

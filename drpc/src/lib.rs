@@ -56,10 +56,11 @@
 //! | `server` | [`Server`], on tokio | yes |
 //! | `client` | [`Client`], on tokio | yes |
 //! | `blocking` | [`blocking::Client`], without a runtime | yes |
+//! | `unique-ids` | two modules with one ID in one program are an error of the linker | no |
 //!
 //! Without any of them the crate is the protocol and the dispatch, without tokio in its dependency tree.
 //!
-//! Rules such as W8 or D4 in these pages are those of DAOS's behaviour as this project wrote it down.
+//! Rules such as W8 or D4 in these pages are those of DAOS's behaviour, which [a chapter](guide::rules) lists.
 
 #![cfg_attr(
     not(all(feature = "server", feature = "client", feature = "blocking")),
@@ -106,6 +107,9 @@ pub use server::{BindError, ExistingSocket, Order, Server, ServerBuilder, Server
 pub use transport::PeerCredentials;
 pub use wire::{Status, Wire, WireMode};
 
+/// The raw body of a call, as a handler may take and return it.
+pub use bytes::Bytes;
+
 /// For modules written by hand: put it on the `impl` of [`Module`].
 pub use async_trait::async_trait;
 /// Makes a module of an `impl` block: its enum of methods, its [`Module`], its client, and its registration.
@@ -143,11 +147,18 @@ pub use drpc_macros::drpc_module;
 #[macro_export]
 macro_rules! include_registry {
     () => {
-        include!(concat!(env!("OUT_DIR"), "/drpc_registry.rs"));
+        include!(concat!(
+            env!(
+                "OUT_DIR",
+                "no build script ran: add a build.rs with `drpc_build::configure().registry(…).generate()`"
+            ),
+            "/drpc_registry.rs"
+        ));
     };
 }
 
-/// Includes the messages that `drpc-build` made of a `.proto` file, by the name of its package.
+/// Includes the messages that `drpc-build` made of a `.proto` file, by what the file says after `package`; `"_"` if it says
+/// nothing.
 ///
 /// ```ignore
 /// mod hello {
@@ -158,7 +169,15 @@ macro_rules! include_registry {
 #[macro_export]
 macro_rules! include_proto {
     ($package:literal) => {
-        include!(concat!(env!("OUT_DIR"), "/", $package, ".rs"));
+        include!(concat!(
+            env!(
+                "OUT_DIR",
+                "no build script ran: add a build.rs with `drpc_build::configure().compile_protos(…, …)`"
+            ),
+            "/",
+            $package,
+            ".rs"
+        ));
     };
 }
 

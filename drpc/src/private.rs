@@ -36,16 +36,27 @@ pub fn decode<T: Payload>(body: Bytes) -> Result<T, Failure> {
 }
 
 /// A reply as a body.
-///
-/// # Errors
-///
-/// None today: every payload that exists can be marshalled.
-pub fn encode<T: Payload>(reply: T) -> Result<Bytes, Failure> {
-    Ok(reply.into_body())
+pub fn encode<T: Payload>(reply: T) -> Bytes {
+    reply.into_body()
 }
 
 /// Fails to compile, at the type's own span, for what can't travel.
 pub const fn assert_payload<T: Payload>() {}
 
-/// Fails to compile, at the type's own span, for an error that is no failure.
-pub const fn assert_error<E: Into<Failure>>() {}
+/// What a handler may return as its error: all that converts into a [`Failure`].
+#[diagnostic::on_unimplemented(
+    message = "a handler can't fail with `{Self}`: it does not convert into `drpc::Failure`",
+    label = "not an error that can be answered",
+    note = "write `impl From<{Self}> for drpc::Failure`; for a type of another crate, return `drpc::Failure` and use `.map_err(drpc::Failure::from_error)`"
+)]
+pub trait IntoFailure {
+    /// The error as a failure.
+    fn into_failure(self) -> Failure;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<Failure>> IntoFailure for E {
+    fn into_failure(self) -> Failure {
+        self.into()
+    }
+}

@@ -115,10 +115,11 @@ impl ModuleService {
     /// A call that failed is logged, since the wire carries no text (E4).
     pub async fn process(&self, context: &Context, call: Call) -> Response {
         let Call { module, method, sequence, body } = call;
-        match self.dispatch(context, module, method, body).await {
+        let mut found = None;
+        match self.dispatch(context, module, method, body, &mut found).await {
             Ok(body) => Response { sequence, status: Status::SUCCESS, body },
             Err(failure) => {
-                log_failure(context, module, method, &failure);
+                self.log_failure(context, module, method, found, &failure);
                 Response::failure(sequence, failure.status())
             }
         }
@@ -133,20 +134,51 @@ impl ModuleService {
         }
     }
 
+    /// Notes the method that it has found, for the log.
     async fn dispatch(
         &self,
         context: &Context,
         module: i32,
         method: i32,
         body: Bytes,
+        found: &mut Option<Method>,
     ) -> Result<Bytes, Failure> {
         let module = self.get(module).ok_or_else(Failure::unknown_module)?;
         // A module written by hand may panic before it gives a future, so the call itself is inside the guard too.
         let handled = AssertUnwindSafe(async {
             let method: Method = module.get_method(method).ok_or_else(Failure::unknown_method)?;
+            *found = Some(method);
             module.handle_call(context, method, body).await
         });
-        handled.catch_unwind().await.unwrap_or_else(|panic| Err(Failure::from(HandlerPanic::new(&*panic))))
+        handled.catch_unwind().await.unwrap_or_else(|panic| Err(panicked(&*panic)))
+    }
+
+    fn log_failure(
+        &self,
+        context: &Context,
+        module: i32,
+        method: i32,
+        found: Option<Method>,
+        failure: &Failure,
+    ) {
+        let (session, peer, sequence) = (context.session().id(), context.peer(), context.sequence());
+        let status = failure.status();
+        let cause = causes(failure).map(tracing::field::display);
+        let module_name = self.get(module).map(|module| module.name());
+        let method_name = found.map(Method::name);
+        tracing::warn!(
+            module,
+            module_name,
+            method,
+            method_name,
+            session,
+            uid = peer.uid(),
+            pid = peer.pid(),
+            sequence,
+            %status,
+            cause,
+            "call failed: {failure}"
+        );
     }
 }
 
@@ -156,38 +188,26 @@ impl fmt::Debug for ModuleService {
     }
 }
 
-fn log_failure(context: &Context, module: i32, method: i32, failure: &Failure) {
-    let status = failure.status();
-    let (session, sequence) = (context.session().id(), context.sequence());
-    let cause = std::error::Error::source(failure).map(tracing::field::display);
-    tracing::warn!(session, sequence, module, method, %status, cause, "call failed: {failure}");
+/// What the sources of a failure say, where they do not only repeat it.
+fn causes(failure: &Failure) -> Option<String> {
+    let first = std::error::Error::source(failure);
+    let sources = std::iter::successors(first, |error| error.source()).map(ToString::to_string);
+    let mut said = failure.to_string();
+    let causes: Vec<_> = sources
+        .filter(|text| {
+            let new = *text != said;
+            said.clone_from(text);
+            new
+        })
+        .collect();
+    (!causes.is_empty()).then(|| causes.join(": "))
 }
 
-/// A handler panicked (S10). The panic hook has printed where.
-#[derive(Debug)]
-struct HandlerPanic(String);
-
-impl HandlerPanic {
-    fn new(panic: &(dyn std::any::Any + Send)) -> Self {
-        let text = panic.downcast_ref::<&str>().copied();
-        HandlerPanic(
-            text.or_else(|| panic.downcast_ref::<String>().map(|s| &**s)).unwrap_or("no message").to_owned(),
-        )
-    }
-}
-
-impl fmt::Display for HandlerPanic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the handler panicked: {}", self.0)
-    }
-}
-
-impl std::error::Error for HandlerPanic {}
-
-impl From<HandlerPanic> for Failure {
-    fn from(panic: HandlerPanic) -> Self {
-        Failure::from_error(panic)
-    }
+/// A handler's panic as the failure of its call (S10). The panic hook has printed where it was.
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Failure {
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(|text| &**text));
+    Failure::with_message(Status::FAILURE, format!("the handler panicked: {}", text.unwrap_or("no message")))
 }
 
 /// Two modules of one server have the same ID (D6).
@@ -209,6 +229,13 @@ impl DuplicateModule {
 impl fmt::Display for DuplicateModule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let DuplicateModule { id, first, second } = self;
+        if first == second {
+            return write!(
+                f,
+                "{first} with ID {id} is there twice: it registers itself, or was given twice; leave out `.module(…)`, or \
+                 `register` in its attribute"
+            );
+        }
         write!(f, "two modules have ID {id}: {first} and {second}; a server takes one of each ID")
     }
 }

@@ -107,7 +107,9 @@ fn interop_server_stops_gracefully() {
 
 #[test]
 fn interop_server_refuses_a_wrong_command_line() {
-    for args in [&["--socket", "/tmp/s", "--wire", "fast"][..], &["--socket", "/tmp/s", "--mode", "0900"], &[]] {
+    for args in
+        [&["--socket", "/tmp/s", "--wire", "fast"][..], &["--socket", "/tmp/s", "--mode", "0900"], &[]]
+    {
         let output = Command::new(env!("CARGO_BIN_EXE_interop-server")).args(args).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}");
     }

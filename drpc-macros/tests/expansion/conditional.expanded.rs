@@ -108,17 +108,15 @@ impl ::drpc::Module for Greeter {
             #[cfg(unix)]
             ::core::option::Option::Some(GreeterMethod::Hello) => {
                 ::drpc::private::Box::pin(async move {
-                    ::drpc::private::assert_payload::<()>();
                     let reply = self.hello();
-                    ::drpc::private::encode::<()>(reply)
+                    ::core::result::Result::Ok(::drpc::private::encode::<()>(reply))
                 })
             }
             #[cfg(not(unix))]
             ::core::option::Option::Some(GreeterMethod::Hello) => {
                 ::drpc::private::Box::pin(async move {
-                    ::drpc::private::assert_payload::<()>();
                     let reply = self.hello();
-                    ::drpc::private::encode::<()>(reply)
+                    ::core::result::Result::Ok(::drpc::private::encode::<()>(reply))
                 })
             }
             _ => {
@@ -154,6 +152,7 @@ pub struct GreeterClient<C = ::drpc::private::DefaultCaller> {
 #[allow(
     dead_code,
     deprecated,
+    non_snake_case,
     private_interfaces,
     unreachable_pub,
     rustdoc::broken_intra_doc_links
@@ -184,13 +183,11 @@ impl<C: ::drpc::Caller> GreeterClient<C> {
     /// Method `hello`.
     #[cfg(unix)]
     pub fn hello(&self) -> C::Reply<()> {
-        ::drpc::private::assert_payload::<()>();
         self.caller.call::<(), ()>(GreeterMethod::Hello.method(), (), &self.options)
     }
     /// Method `hello`.
     #[cfg(not(unix))]
     pub fn hello(&self) -> C::Reply<()> {
-        ::drpc::private::assert_payload::<()>();
         self.caller.call::<(), ()>(GreeterMethod::Hello.method(), (), &self.options)
     }
 }

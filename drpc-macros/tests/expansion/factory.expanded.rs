@@ -89,9 +89,8 @@ impl crate::rpc::Module for Greeter {
         match GreeterMethod::from_id(method.id()) {
             ::core::option::Option::Some(GreeterMethod::Hello) => {
                 crate::rpc::private::Box::pin(async move {
-                    crate::rpc::private::assert_payload::<()>();
                     let reply = self.hello();
-                    crate::rpc::private::encode::<()>(reply)
+                    ::core::result::Result::Ok(crate::rpc::private::encode::<()>(reply))
                 })
             }
             _ => {
@@ -126,6 +125,7 @@ pub struct GreeterClient<C = crate::rpc::private::DefaultCaller> {
 #[allow(
     dead_code,
     deprecated,
+    non_snake_case,
     private_interfaces,
     unreachable_pub,
     rustdoc::broken_intra_doc_links
@@ -155,7 +155,6 @@ impl<C: crate::rpc::Caller> GreeterClient<C> {
     }
     /// Method `hello`.
     pub fn hello(&self) -> C::Reply<()> {
-        crate::rpc::private::assert_payload::<()>();
         self.caller.call::<(), ()>(GreeterMethod::Hello.method(), (), &self.options)
     }
 }

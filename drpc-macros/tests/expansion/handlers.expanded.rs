@@ -139,16 +139,15 @@ impl ::drpc::Module for Forms {
         match FormsMethod::from_id(method.id()) {
             ::core::option::Option::Some(FormsMethod::Nothing) => {
                 ::drpc::private::Box::pin(async move {
-                    ::drpc::private::assert_payload::<()>();
                     let reply = self.nothing();
-                    ::drpc::private::encode::<()>(reply)
+                    ::core::result::Result::Ok(::drpc::private::encode::<()>(reply))
                 })
             }
             ::core::option::Option::Some(FormsMethod::Reply) => {
                 ::drpc::private::Box::pin(async move {
                     ::drpc::private::assert_payload::<Hello>();
                     let reply = self.reply().await;
-                    ::drpc::private::encode::<Hello>(reply)
+                    ::core::result::Result::Ok(::drpc::private::encode::<Hello>(reply))
                 })
             }
             ::core::option::Option::Some(FormsMethod::Bytes) => {
@@ -157,7 +156,7 @@ impl ::drpc::Module for Forms {
                     ::drpc::private::assert_payload::<Bytes>();
                     let request = ::drpc::private::decode::<Bytes>(body)?;
                     let reply = self.bytes(request);
-                    ::drpc::private::encode::<Bytes>(reply)
+                    ::core::result::Result::Ok(::drpc::private::encode::<Bytes>(reply))
                 })
             }
             ::core::option::Option::Some(FormsMethod::Context) => {
@@ -168,10 +167,10 @@ impl ::drpc::Module for Forms {
                     let reply = self
                         .context(context, request)
                         .await
-                        .map_err(|error| <MyError as ::core::convert::Into<
-                            ::drpc::Failure,
-                        >>::into(error))?;
-                    ::drpc::private::encode::<()>(reply)
+                        .map_err(|error| <MyError as ::drpc::private::IntoFailure>::into_failure(
+                            error,
+                        ))?;
+                    ::core::result::Result::Ok(::drpc::private::encode::<()>(reply))
                 })
             }
             ::core::option::Option::Some(FormsMethod::ContextLast) => {
@@ -182,10 +181,10 @@ impl ::drpc::Module for Forms {
                     let reply = self
                         .context_last(request, context)
                         .await
-                        .map_err(|error| ::core::convert::Into::<
-                            ::drpc::Failure,
-                        >::into(error))?;
-                    ::drpc::private::encode::<Hello>(reply)
+                        .map_err(|error| ::drpc::private::IntoFailure::into_failure(
+                            error,
+                        ))?;
+                    ::core::result::Result::Ok(::drpc::private::encode::<Hello>(reply))
                 })
             }
             ::core::option::Option::Some(FormsMethod::Type) => {
@@ -194,7 +193,7 @@ impl ::drpc::Module for Forms {
                     ::drpc::private::assert_payload::<Forms>();
                     let request = ::drpc::private::decode::<Hello>(body)?;
                     let reply = self.r#type(request);
-                    ::drpc::private::encode::<Forms>(reply)
+                    ::core::result::Result::Ok(::drpc::private::encode::<Forms>(reply))
                 })
             }
             _ => {
@@ -232,6 +231,7 @@ pub struct FormsClient<C = ::drpc::private::DefaultCaller> {
 #[allow(
     dead_code,
     deprecated,
+    non_snake_case,
     private_interfaces,
     unreachable_pub,
     rustdoc::broken_intra_doc_links
@@ -261,7 +261,6 @@ impl<C: ::drpc::Caller> FormsClient<C> {
     }
     /// Method `nothing`.
     pub fn nothing(&self) -> C::Reply<()> {
-        ::drpc::private::assert_payload::<()>();
         self.caller.call::<(), ()>(FormsMethod::Nothing.method(), (), &self.options)
     }
     /// Method `reply`.

@@ -113,6 +113,7 @@ pub struct GreeterClient<C = ::drpc::private::DefaultCaller> {
 #[allow(
     dead_code,
     deprecated,
+    non_snake_case,
     private_interfaces,
     unreachable_pub,
     rustdoc::broken_intra_doc_links
@@ -152,7 +153,6 @@ impl<C: ::drpc::Caller> GreeterClient<C> {
     }
     /// Method `goodbye`.
     pub fn goodbye(&self) -> C::Reply<()> {
-        ::drpc::private::assert_payload::<()>();
         self.caller.call::<(), ()>(GreeterMethod::Goodbye.method(), (), &self.options)
     }
 }

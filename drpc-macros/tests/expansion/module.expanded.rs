@@ -103,10 +103,12 @@ impl ::drpc::Module for Greeter {
                     let reply = self
                         .hello(request)
                         .await
-                        .map_err(|error| <Failure as ::core::convert::Into<
-                            ::drpc::Failure,
-                        >>::into(error))?;
-                    ::drpc::private::encode::<HelloResponse>(reply)
+                        .map_err(|error| <Failure as ::drpc::private::IntoFailure>::into_failure(
+                            error,
+                        ))?;
+                    ::core::result::Result::Ok(
+                        ::drpc::private::encode::<HelloResponse>(reply),
+                    )
                 })
             }
             _ => {
@@ -143,6 +145,7 @@ pub struct GreeterClient<C = ::drpc::private::DefaultCaller> {
 #[allow(
     dead_code,
     deprecated,
+    non_snake_case,
     private_interfaces,
     unreachable_pub,
     rustdoc::broken_intra_doc_links

@@ -95,7 +95,9 @@ impl ::drpc::Module for Greeter {
                     ::drpc::private::assert_payload::<HelloResponse>();
                     let request = ::drpc::private::decode::<Hello>(body)?;
                     let reply = self.hello(request).await;
-                    ::drpc::private::encode::<HelloResponse>(reply)
+                    ::core::result::Result::Ok(
+                        ::drpc::private::encode::<HelloResponse>(reply),
+                    )
                 })
             }
             _ => {
@@ -126,6 +128,7 @@ pub struct GreeterClient<C = ::drpc::private::DefaultCaller> {
 #[allow(
     dead_code,
     deprecated,
+    non_snake_case,
     private_interfaces,
     unreachable_pub,
     rustdoc::broken_intra_doc_links
@@ -262,7 +265,7 @@ impl ::drpc::Module for Parrot {
                     ::drpc::private::assert_payload::<Bytes>();
                     let request = ::drpc::private::decode::<Bytes>(body)?;
                     let reply = self.echo(request);
-                    ::drpc::private::encode::<Bytes>(reply)
+                    ::core::result::Result::Ok(::drpc::private::encode::<Bytes>(reply))
                 })
             }
             _ => {
@@ -293,6 +296,7 @@ pub struct ParrotClient<C = ::drpc::private::DefaultCaller> {
 #[allow(
     dead_code,
     deprecated,
+    non_snake_case,
     private_interfaces,
     unreachable_pub,
     rustdoc::broken_intra_doc_links

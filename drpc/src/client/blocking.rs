@@ -10,7 +10,7 @@ use super::calls::{Addressee, Calls};
 use super::error::{CallError, ConnectError, Disconnect};
 use super::probe::{PROBE, PROBE_SEQUENCE, Prober};
 use super::{CallOptions, Caller, ClientBuilder, reply_of, report_unknown, submitted};
-use crate::transport::{Mode, Socket, is_peer_gone};
+use crate::transport::{Mode, Ready, Socket, is_peer_gone};
 use crate::wire::{Call, Codec, Packets, Response, Wire, WireMode};
 use crate::{Method, Payload};
 
@@ -80,11 +80,11 @@ impl Client {
         let mut turn = MyTurn::wait(&self.0, deadline)?;
         let mut connection = match turn.take() {
             Current::Open(connection) => connection,
-            Current::Replace => match self.0.config.open_blocking() {
+            Current::Replace => match self.0.config.open_blocking(deadline) {
                 Ok(connection) => connection,
                 Err(error) => {
                     turn.leave(Current::Replace);
-                    return Err(error.into());
+                    return Err(if deadline.left().is_zero() { deadline.passed() } else { error.into() });
                 }
             },
             Current::Broken(cause) => {
@@ -138,7 +138,7 @@ impl Client {
             turn.leave(current);
             return Ok(());
         }
-        match self.0.config.open_blocking() {
+        match self.0.config.open_blocking(Deadline::NEVER) {
             Ok(connection) => {
                 turn.leave(Current::Open(connection));
                 Ok(())
@@ -157,7 +157,7 @@ impl Client {
 }
 
 impl Caller for Client {
-    type Reply<R: Payload> = Result<R, CallError>;
+    type Reply<R> = Result<R, CallError>;
 
     fn call<Q: Payload, R: Payload>(
         &self,
@@ -182,13 +182,14 @@ impl ClientBuilder {
     ///
     /// As [`Client::connect`].
     pub fn connect_blocking(self) -> Result<Client, ConnectError> {
-        let connection = self.open_blocking()?;
+        let connection = self.open_blocking(Deadline::NEVER)?;
         let slot = Mutex::new(Some(Current::Open(connection)));
         Ok(Client(Arc::new(Inner { config: self, slot, free: Condvar::new() })))
     }
 
-    fn open_blocking(&self) -> Result<Connection, ConnectError> {
-        let deadline = Deadline::after(Some(self.connect_timeout));
+    /// Makes a connection, by the deadline of the call that needs it.
+    fn open_blocking(&self, call: Deadline) -> Result<Connection, ConnectError> {
+        let deadline = Deadline::after(Some(self.connect_timeout)).or_before(call);
         let socket = self.open_socket(deadline)?;
         match self.wire {
             WireMode::Fixed(wire) => Ok(Connection::new(socket, wire, self.message_limit, 0)),
@@ -270,39 +271,59 @@ impl Connection {
         deadline: Deadline,
     ) -> Result<Response, Fault> {
         let sequence = self.calls.begin((!options.no_response).then_some(()));
-        self.send(Call { module: method.module(), method: method.id(), sequence, body }, options, deadline)?;
+        let call = Call { module: method.module(), method: method.id(), sequence, body };
+        let early = self.send(call, options, deadline)?;
         if options.no_response {
             return Ok(submitted());
         }
-        let received = self.receive(deadline);
+        let received = early.map_or_else(|| self.receive(deadline), Ok);
         if matches!(received, Err(Fault::Timeout { .. })) {
             self.calls.abandon(sequence);
         }
         received
     }
 
-    fn send(&mut self, call: Call, options: &CallOptions, deadline: Deadline) -> Result<(), Fault> {
-        self.head.clear();
-        call.encode_head(&mut self.head);
-        let packets = match Packets::new(self.wire, &self.head, &call.body, self.codec.limit()) {
+    /// Sends a call; gives its response, if that comes before all of it is sent.
+    ///
+    /// While there is no room for it, what the server sends is received: it may be stuck in replies to calls that nobody
+    /// waits for (C4, C6), and would read no more until somebody took them.
+    fn send(
+        &mut self,
+        call: Call,
+        options: &CallOptions,
+        deadline: Deadline,
+    ) -> Result<Option<Response>, Fault> {
+        let mut head = std::mem::take(&mut self.head);
+        head.clear();
+        call.encode_head(&mut head);
+        let packets = match Packets::new(self.wire, &head, &call.body, self.codec.limit()) {
             Ok(packets) => packets,
             Err(error) => {
                 self.calls.take_back(call.sequence);
                 return Err(Fault::Unsent(error.into()));
             }
         };
+        let mut early = None;
         for packet in packets {
             while let Err(error) = self.socket.send(&packet.slices()) {
                 match error.kind() {
-                    io::ErrorKind::WouldBlock if self.socket.wait_writable(deadline.at)? => {}
-                    io::ErrorKind::WouldBlock => return Err(Fault::Timeout { whole: false }),
+                    io::ErrorKind::WouldBlock => match self.socket.wait_either(deadline.at)? {
+                        Some(Ready::ToReceive) => match self.receive_packet() {
+                            Ok(response) => early = response.or(early),
+                            Err(_) if early.is_some() => return Ok(early),
+                            Err(fault) => return Err(fault),
+                        },
+                        Some(Ready::ToSend) => {}
+                        None => return Err(Fault::Timeout { whole: false }),
+                    },
                     // The server is gone. What it said before it went is received first.
-                    _ if is_peer_gone(&error) && !options.no_response => return Ok(()),
+                    _ if is_peer_gone(&error) && !options.no_response => return Ok(early),
                     _ => return Err(error.into()),
                 }
             }
         }
-        Ok(())
+        self.head = head;
+        Ok(early)
     }
 
     /// Receives the response to the one call that waits.
@@ -311,15 +332,23 @@ impl Connection {
             if deadline.at.is_some() && !self.socket.wait_readable(deadline.at)? {
                 return Err(Fault::Timeout { whole: true });
             }
-            let packet = self.socket.recv(self.codec.rest())?.ok_or(Disconnect::ByPeer)?;
-            let Some(message) = self.codec.receive(packet).map_err(Disconnect::from)? else { continue };
-            let response = Response::decode(message).map_err(Disconnect::from)?;
-            match self.calls.resolve(&response) {
-                Addressee::Waiting(()) => return Ok(response),
-                Addressee::Abandoned => {}
-                Addressee::Unknown => report_unknown(&response),
+            if let Some(response) = self.receive_packet()? {
+                return Ok(response);
             }
         }
+    }
+
+    /// Receives one packet; gives the response that it completes, if the call waits for it.
+    fn receive_packet(&mut self) -> Result<Option<Response>, Fault> {
+        let packet = self.socket.recv(self.codec.rest())?.ok_or(Disconnect::ByPeer)?;
+        let Some(message) = self.codec.receive(packet).map_err(Disconnect::from)? else { return Ok(None) };
+        let response = Response::decode(message).map_err(Disconnect::from)?;
+        match self.calls.resolve(&response) {
+            Addressee::Waiting(()) => return Ok(Some(response)),
+            Addressee::Abandoned => {}
+            Addressee::Unknown => report_unknown(&response),
+        }
+        Ok(None)
     }
 }
 
@@ -396,6 +425,17 @@ struct Deadline {
 }
 
 impl Deadline {
+    const NEVER: Deadline = Deadline { limit: None, at: None };
+
+    /// The earlier of the two.
+    fn or_before(self, other: Deadline) -> Self {
+        match (self.at, other.at) {
+            (Some(one), Some(another)) if another < one => other,
+            (None, Some(_)) => other,
+            _ => self,
+        }
+    }
+
     fn after(limit: Option<Duration>) -> Self {
         Deadline { limit, at: limit.and_then(|limit| Instant::now().checked_add(limit)) }
     }

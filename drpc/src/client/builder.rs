@@ -74,7 +74,8 @@ impl ClientBuilder {
 
     pub(super) fn checked_path(&self) -> Result<&Path, ConnectError> {
         match self.path.as_os_str().len() {
-            0..=MAX_PATH => Ok(&self.path),
+            0 => Err(ConnectError::empty_path()),
+            1..=MAX_PATH => Ok(&self.path),
             _ => Err(ConnectError::path_too_long(&self.path)),
         }
     }

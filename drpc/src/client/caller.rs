@@ -8,7 +8,7 @@ use crate::{Method, Payload};
 /// a future of `Result<R, CallError>`; with the blocking one it is the `Result` itself.
 pub trait Caller: Clone {
     /// What a call gives.
-    type Reply<R: Payload>;
+    type Reply<R>;
 
     /// Calls a method.
     fn call<Q: Payload, R: Payload>(

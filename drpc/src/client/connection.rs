@@ -72,7 +72,7 @@ impl Connection {
         let state = State { calls: Calls::new(last_sequence), outbox: VecDeque::new(), broken: None };
         let shared =
             Arc::new(Shared { link, wire, message_limit, state: Mutex::new(state), changed: Notify::new() });
-        let driver = tokio::spawn(drive(shared.clone())).abort_handle();
+        let driver = tokio::spawn(drive(BreakOnDrop(shared.clone()))).abort_handle();
         Connection { shared, driver }
     }
 
@@ -275,8 +275,8 @@ impl State {
 }
 
 /// Moves the packets of one connection, both ways, until it is no more.
-async fn drive(shared: Arc<Shared>) {
-    let guard = BreakOnDrop(&shared);
+async fn drive(guard: BreakOnDrop) {
+    let shared = &*guard.0;
     let receiving = shared.receive();
     tokio::pin!(receiving);
     let end = tokio::select! {
@@ -288,14 +288,16 @@ async fn drive(shared: Arc<Shared>) {
         }
     };
     if let Err(cause) = end {
-        guard.0.state().break_off(cause);
+        shared.state().break_off(cause);
     }
+    // The server need not wait for a client that listens no more, though its handle may live on.
+    shared.link.hang_up();
 }
 
-/// Tells the calls of a connection whose driver is dropped with its runtime.
-struct BreakOnDrop<'a>(&'a Shared);
+/// Tells the calls of a connection whose driver is dropped with its runtime, also before it has begun.
+struct BreakOnDrop(Arc<Shared>);
 
-impl Drop for BreakOnDrop<'_> {
+impl Drop for BreakOnDrop {
     fn drop(&mut self) {
         self.0.state().break_off(Disconnect::Runtime);
     }

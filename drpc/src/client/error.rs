@@ -1,6 +1,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -250,6 +251,9 @@ pub struct ConnectError {
 
 #[derive(Debug)]
 enum ConnectCause {
+    EmptyPath,
+    /// Something else than a socket is at the path.
+    NotASocket(io::Error),
     Io(io::Error),
     PathTooLong(usize),
     Timeout(Duration),
@@ -258,7 +262,14 @@ enum ConnectCause {
 
 impl ConnectError {
     pub(crate) fn io(path: &Path, cause: io::Error) -> Self {
-        ConnectError { path: path.to_owned(), cause: ConnectCause::Io(cause) }
+        // The system refuses a connection to a regular file in the same words as to a dead socket.
+        let other_file = std::fs::metadata(path).is_ok_and(|file| !file.file_type().is_socket());
+        let cause = if other_file { ConnectCause::NotASocket(cause) } else { ConnectCause::Io(cause) };
+        ConnectError { path: path.to_owned(), cause }
+    }
+
+    pub(super) fn empty_path() -> Self {
+        ConnectError { path: PathBuf::new(), cause: ConnectCause::EmptyPath }
     }
 
     /// The socket that was to be connected to.
@@ -271,7 +282,7 @@ impl ConnectError {
     #[must_use]
     pub fn raw_os_error(&self) -> Option<i32> {
         match &self.cause {
-            ConnectCause::Io(cause) => cause.raw_os_error(),
+            ConnectCause::Io(cause) | ConnectCause::NotASocket(cause) => cause.raw_os_error(),
             _ => None,
         }
     }
@@ -299,8 +310,13 @@ impl fmt::Debug for ConnectError {
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if matches!(self.cause, ConnectCause::EmptyPath) {
+            return f.write_str("can't connect to an empty path: give the path of the server's socket");
+        }
         write!(f, "can't connect to {}: ", self.path.display())?;
         match &self.cause {
+            ConnectCause::EmptyPath => Ok(()),
+            ConnectCause::NotASocket(cause) => write!(f, "{cause}; what is there is not a socket"),
             ConnectCause::Io(cause) => {
                 write!(f, "{cause}")?;
                 match Errno::from_io_error(cause) {
@@ -340,7 +356,7 @@ impl fmt::Display for ConnectError {
 impl Error for ConnectError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.cause {
-            ConnectCause::Io(cause) => Some(cause),
+            ConnectCause::Io(cause) | ConnectCause::NotASocket(cause) => Some(cause),
             ConnectCause::Probe(cause) => cause.source(),
             _ => None,
         }

@@ -197,7 +197,7 @@ impl Client {
 }
 
 impl Caller for Client {
-    type Reply<R: Payload> = Pin<Box<dyn Future<Output = Result<R, CallError>> + Send>>;
+    type Reply<R> = Pin<Box<dyn Future<Output = Result<R, CallError>> + Send>>;
 
     fn call<Q: Payload, R: Payload>(
         &self,

@@ -1,4 +1,4 @@
-//! Chapters to read: the attribute, the registry, and the way here from hand-written dispatch.
+//! Chapters to read: the attribute, the registry, the way here from hand-written dispatch, and the rules that the pages cite.
 
 #[doc = include_str!("attribute.md")]
 pub mod attribute {}
@@ -8,3 +8,6 @@ pub mod registry {}
 
 #[doc = include_str!("from_hand_written_dispatch.md")]
 pub mod from_hand_written_dispatch {}
+
+#[doc = include_str!("rules.md")]
+pub mod rules {}

@@ -104,13 +104,15 @@ impl Server {
     ///
     /// Outside of a tokio runtime with I/O and time enabled.
     pub async fn serve(self) -> io::Result<()> {
-        let Server { listener: Listener { socket, file }, shared } = self;
-        let socket = AsyncSocket::new(socket)?;
+        let Server { listener: Listener { file, socket }, shared } = self;
+        // The file is dropped first: while the socket is open, no other file can come to have the number of ours.
+        let (socket, file) = (AsyncSocket::new(socket)?, file);
         let drain_timeout = shared.config.drain_timeout;
         let mut sessions = JoinSet::new();
         accept_sessions(&socket, &shared, &mut sessions).await;
 
-        drop((socket, file));
+        drop(file);
+        drop(socket);
         let drained = async { while sessions.join_next().await.is_some() {} };
         if timeout(drain_timeout, drained).await.is_err() {
             tracing::warn!(sessions = sessions.len(), "cutting the sessions that did not finish in time");
@@ -142,11 +144,12 @@ impl Server {
 
 /// Accepts sessions until the server is to stop. No session, and no error of accepting, ends this (S1, S4).
 async fn accept_sessions(socket: &AsyncSocket, shared: &Arc<Shared>, sessions: &mut JoinSet<()>) {
-    let mut shutdown = shared.shutdown.subscribe();
+    let shutdown = draining(shared.shutdown.subscribe());
+    tokio::pin!(shutdown);
     let mut backoff = Backoff::default();
     loop {
         tokio::select! {
-            () = draining(&mut shutdown) => return,
+            () = &mut shutdown => return,
             // A session that ended has given its descriptor back: no reason to wait any longer.
             Some(_) = sessions.join_next() => backoff = Backoff::default(),
             accepted = accept(socket, backoff.wait()) => match accepted.and_then(|link| open(link, shared)) {

@@ -192,6 +192,9 @@ impl ServerBuilder {
         for (module, origin) in self.modules {
             service.register_arc(module, origin).map_err(BindError::duplicate)?;
         }
+        if service.modules().len() == 0 {
+            tracing::warn!("the server has no module: every call will be answered UNKNOWN_MODULE");
+        }
         let missing: Vec<_> = self
             .expected
             .iter()

@@ -97,11 +97,17 @@ impl fmt::Display for BindError {
                 "can't listen on {}: the path is {len} bytes long, and a socket's path is at most {MAX_PATH}",
                 path.display()
             ),
-            Kind::Mode { path, mode } => write!(
-                f,
-                "can't listen on {}: {mode:#o} is no mode for a socket; typical are 0600 (one user) and 0666 (all)",
-                path.display()
-            ),
+            Kind::Mode { path, mode } => {
+                write!(
+                    f,
+                    "can't listen on {}: {mode:#o} is no mode for a socket; typical are 0600 (one user) and 0666 (all)",
+                    path.display()
+                )?;
+                match u32::from_str_radix(&mode.to_string(), 8) {
+                    Ok(1..=0o777) => write!(f, "; write 0o{mode} for an octal number"),
+                    _ => Ok(()),
+                }
+            }
             Kind::Exists { path } => write!(
                 f,
                 "can't listen on {}: something is there already; remove it, or let the server replace a stale socket",

@@ -15,6 +15,7 @@
 //! I/O error) stops the reading; the calls that run are still answered, and then the connection is closed. So it
 //! is with a client that closes: what it sent before is executed (S6).
 
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,13 +25,12 @@ use std::{fmt, io};
 
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::watch;
 use tokio::time::timeout_at;
 
 use super::accept::Shared;
 use super::shutdown::draining;
 use crate::transport::{Link, is_peer_gone};
-use crate::wire::{Call, Codec, FrameError, Response, Wire};
+use crate::wire::{Call, Codec, FrameError, Packet, Response, Wire};
 use crate::{Context, PeerCredentials, Session, Status};
 
 /// A session's task.
@@ -39,9 +39,10 @@ pub(super) struct SessionLoop {
     codec: Codec,
     session: Arc<Session>,
     server: Arc<Shared>,
-    shutdown: watch::Receiver<bool>,
     /// The calls whose handlers wait for something.
     running: FuturesUnordered<Pin<Box<dyn Future<Output = Response> + Send>>>,
+    /// What handlers answered while another response was on its way.
+    finished: VecDeque<Response>,
     /// When the rest of a message that has begun is due.
     rest_due: Option<Instant>,
     /// Where a response's head is written, again and again.
@@ -54,9 +55,9 @@ impl SessionLoop {
             link,
             codec: Codec::new(server.config.wire, server.config.message_limit),
             session: Arc::new(session),
-            shutdown: server.shutdown.subscribe(),
             server,
             running: FuturesUnordered::new(),
+            finished: VecDeque::new(),
             rest_due: None,
             head: Vec::new(),
         }
@@ -76,15 +77,21 @@ impl SessionLoop {
 
     async fn serve(&mut self) -> Result<(), SessionFault> {
         let limit = self.server.config.order.limit();
+        let shutdown = draining(self.server.shutdown.subscribe());
+        tokio::pin!(shutdown);
         let mut outcome = Ok(());
         let mut reading = true;
-        while reading || !self.running.is_empty() {
+        while reading || !self.running.is_empty() || !self.finished.is_empty() {
+            if let Some(response) = self.finished.pop_front() {
+                self.reply(response).await?;
+                continue;
+            }
             let busy = !self.running.is_empty();
             let room = self.running.len() < limit;
             tokio::select! {
                 biased;
                 Some(response) = self.running.next(), if busy => self.reply(response).await?,
-                () = draining(&mut self.shutdown), if reading => {
+                () = &mut shutdown, if reading => {
                     // S7: what runs may finish; nothing new is begun.
                     self.session.cancel();
                     reading = false;
@@ -143,15 +150,41 @@ impl SessionLoop {
             response = Response::failure(response.sequence, Status::FAILED_MARSHAL);
             self.encode(&response).map_err(|error| SessionFault::Io(io::Error::other(error)))?;
         }
-        let packets = self.codec.packets(&self.head, &response.body).map_err(io::Error::other)?;
+        let head = std::mem::take(&mut self.head);
+        let packets = self.codec.packets(&head, &response.body).map_err(io::Error::other)?;
         for packet in packets {
-            match self.link.send(&packet.slices()).await {
+            match self.send(&packet).await {
                 // S6: a client that has left needs no reply. What it sent before is still executed.
-                Err(error) if is_peer_gone(&error) => return Ok(()),
+                Err(error) if is_peer_gone(&error) => break,
                 result => result?,
             }
         }
+        self.head = head;
         Ok(())
+    }
+
+    /// Sends one packet of a response.
+    ///
+    /// While the client has no room for it, the calls that run go on: they may hold what other sessions wait for (S1), and
+    /// they are told of a shutdown (S7). None is begun, so that what they answer meanwhile is no more than may run at once.
+    async fn send(&mut self, packet: &Packet<'_>) -> io::Result<()> {
+        let slices = packet.slices();
+        match self.link.try_send(&slices) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            result => return result,
+        }
+        let sending = self.link.send(&slices);
+        let shutdown = draining(self.server.shutdown.subscribe());
+        tokio::pin!(sending, shutdown);
+        loop {
+            let busy = !self.running.is_empty();
+            tokio::select! {
+                biased;
+                result = &mut sending => return result,
+                Some(response) = self.running.next(), if busy => self.finished.push_back(response),
+                () = &mut shutdown, if !self.session.is_cancelled() => self.session.cancel(),
+            }
+        }
     }
 
     /// Writes the response's head, and says whether the whole can be sent.
@@ -202,7 +235,9 @@ async fn next_message(
                     *rest_due = None;
                     return Ok(Some(message));
                 }
-                rest_due.get_or_insert_with(|| Instant::now() + server.config.message_timeout);
+                if rest_due.is_none() {
+                    *rest_due = Instant::now().checked_add(server.config.message_timeout);
+                }
             }
         }
     }
@@ -211,7 +246,7 @@ async fn next_message(
 /// Carries out one call, within the time that the server gives a handler.
 async fn handle(server: Arc<Shared>, session: Arc<Session>, call: Call) -> Response {
     let sequence = call.sequence;
-    let deadline = server.config.handler_timeout.map(|limit| Instant::now() + limit);
+    let deadline = server.config.handler_timeout.and_then(|limit| Instant::now().checked_add(limit));
     let context = Context::new(session, sequence).with_deadline(deadline);
     let Some(deadline) = deadline else {
         return server.service.process(&context, call).await;

@@ -29,7 +29,7 @@ impl fmt::Debug for ServerHandle {
 }
 
 /// Waits until the server is to stop. Cancel safe.
-pub(super) async fn draining(shutdown: &mut watch::Receiver<bool>) {
+pub(super) async fn draining(mut shutdown: watch::Receiver<bool>) {
     if shutdown.wait_for(|stop| *stop).await.is_err() {
         // Nobody is left who could stop it.
         std::future::pending::<()>().await;

@@ -44,6 +44,14 @@ impl Link {
         }
     }
 
+    /// Ends the connection both ways, as closing it does, for a link that is still shared.
+    pub(crate) fn hang_up(&self) {
+        match self {
+            Link::Socket(socket) => socket.socket().hang_up(),
+            Link::Memory(end) => end.hang_up(),
+        }
+    }
+
     /// Waits until the peer has closed altogether: a half-close does not count. Cancel safe.
     pub(crate) async fn peer_closed(&self) -> io::Result<()> {
         match self {

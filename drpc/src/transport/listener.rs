@@ -13,8 +13,9 @@ use crate::server::{BindError, ExistingSocket};
 /// A listening socket, and the file that it made.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    pub(crate) socket: Socket,
+    // Dropped first: while the socket is open, no other file can come to have the number of ours.
     pub(crate) file: SocketFile,
+    pub(crate) socket: Socket,
 }
 
 /// The file of a listening socket. Dropped, it removes that file and no other (S7).
@@ -49,7 +50,7 @@ impl Listener {
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)?;
         }
         socket.listen().map_err(failed)?;
-        Ok(Listener { socket, file })
+        Ok(Listener { file, socket })
     }
 }
 

@@ -79,14 +79,18 @@ impl MemoryEnd {
     pub(super) async fn peer_closed(&self) -> io::Result<()> {
         self.outgoing.wait_for(|state| state.closed.then_some(Ok(()))).await
     }
-}
 
-impl Drop for MemoryEnd {
-    fn drop(&mut self) {
+    pub(super) fn hang_up(&self) {
         for queue in [&self.incoming, &self.outgoing] {
             queue.state().closed = true;
             queue.changed.notify(usize::MAX);
         }
+    }
+}
+
+impl Drop for MemoryEnd {
+    fn drop(&mut self) {
+        self.hang_up();
     }
 }
 

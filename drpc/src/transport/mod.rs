@@ -21,7 +21,7 @@ pub(crate) use listener::Listener;
 pub use peer::PeerCredentials;
 #[cfg(any(feature = "server", feature = "client"))]
 pub(crate) use readiness::AsyncSocket;
-pub(crate) use seqpacket::{MAX_PATH, Mode, Socket};
+pub(crate) use seqpacket::{MAX_PATH, Mode, Ready, Socket};
 
 /// Whether a send failed because nobody is at the other end any more (S6).
 pub(crate) fn is_peer_gone(error: &std::io::Error) -> bool {

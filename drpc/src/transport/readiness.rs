@@ -1,12 +1,17 @@
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::time::sleep;
 
 use super::Socket;
+
+/// How long a send waits that can't be told when there is room.
+const RETRY: Duration = Duration::from_millis(5);
 
 /// A non-blocking [`Socket`] that can be waited on under tokio.
 ///
@@ -51,11 +56,18 @@ impl AsyncSocket {
 
     /// Sends one packet, whole. Cancel safe: it is sent or it is not.
     pub(crate) async fn send(&self, packet: &[IoSlice<'_>]) -> io::Result<()> {
-        match self.try_send(packet) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.writable()?.async_io(Interest::WRITABLE, |_| self.try_send(packet)).await
+        loop {
+            match self.try_send(packet) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
             }
-            result => result,
+            match self.writable() {
+                Ok(writable) => {
+                    return writable.async_io(Interest::WRITABLE, |_| self.try_send(packet)).await;
+                }
+                // No descriptor is left (S4): no reason to cut a connection that has its own.
+                Err(_) => sleep(RETRY).await,
+            }
         }
     }
 

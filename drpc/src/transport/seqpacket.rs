@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, ioctl_fionread};
 use rustix::net::{
     self, AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
 };
@@ -30,6 +30,14 @@ pub(crate) struct Socket(OwnedFd);
 pub(crate) enum Mode {
     Blocking,
     NonBlocking,
+}
+
+/// What a socket is ready for.
+pub(crate) enum Ready {
+    /// A packet, or end of file, can be received.
+    ToReceive,
+    /// A packet can be sent, and there is nothing to receive.
+    ToSend,
 }
 
 impl Socket {
@@ -73,8 +81,8 @@ impl Socket {
     ///
     /// The packet is appended to `into`, if that is given, and the result is empty. `into` must have room for the packet.
     ///
-    /// End of file and a packet of 0 bytes read alike. A packet is empty where the peer can still send: on the plain wire it
-    /// is a message.
+    /// End of file and a packet of 0 bytes read alike. A packet is empty where the peer can still send, or where more is queued
+    /// behind it: on the plain wire it is a message.
     pub(crate) fn recv(&self, into: Option<&mut Vec<u8>>) -> io::Result<Option<Bytes>> {
         let (packet, is_empty) = match into {
             Some(into) => (Bytes::new(), self.append_packet(into)? == 0),
@@ -84,7 +92,7 @@ impl Socket {
                 (packet, is_empty)
             }
         };
-        if is_empty && self.peer_stopped_sending()? {
+        if is_empty && self.peer_stopped_sending()? && ioctl_fionread(&self.0)? == 0 {
             return Ok(None);
         }
         Ok(Some(packet))
@@ -114,6 +122,12 @@ impl Socket {
         Ok(())
     }
 
+    /// Ends the connection both ways.
+    pub(crate) fn hang_up(&self) {
+        // It may have ended by itself.
+        let _ = net::shutdown(&self.0, net::Shutdown::Both);
+    }
+
     /// How long [`connect`](Self::connect) waits for room in the listener's backlog, on a blocking socket.
     pub(crate) fn set_connect_timeout(&self, timeout: Duration) -> io::Result<()> {
         Ok(net::sockopt::set_socket_timeout(&self.0, net::sockopt::Timeout::Send, Some(timeout))?)
@@ -121,21 +135,27 @@ impl Socket {
 
     /// Waits until a packet or end of file can be received. False once the deadline has passed.
     pub(crate) fn wait_readable(&self, deadline: Option<Instant>) -> io::Result<bool> {
-        self.wait(PollFlags::IN, deadline)
+        Ok(!self.wait(PollFlags::IN, deadline)?.is_empty())
     }
 
-    /// Waits until a packet can be sent. False once the deadline has passed.
-    pub(crate) fn wait_writable(&self, deadline: Option<Instant>) -> io::Result<bool> {
-        self.wait(PollFlags::OUT, deadline)
+    /// Waits until a packet can be sent, or something received. `None` once the deadline has passed.
+    pub(crate) fn wait_either(&self, deadline: Option<Instant>) -> io::Result<Option<Ready>> {
+        let ready = self.wait(PollFlags::IN | PollFlags::OUT, deadline)?;
+        Ok(match ready.contains(PollFlags::IN) {
+            true => Some(Ready::ToReceive),
+            false => (!ready.is_empty()).then_some(Ready::ToSend),
+        })
     }
 
-    fn wait(&self, readiness: PollFlags, deadline: Option<Instant>) -> io::Result<bool> {
+    /// Waits for one of the events; gives those that have come, none once the deadline has passed.
+    fn wait(&self, events: PollFlags, deadline: Option<Instant>) -> io::Result<PollFlags> {
+        let mut fds = [PollFd::new(&self.0, events)];
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-            match poll(&mut [PollFd::new(&self.0, readiness)], timeout.as_ref()) {
+            match poll(&mut fds, timeout.as_ref()) {
                 Err(Errno::INTR) => {}
-                ready => return Ok(ready? > 0),
+                ready => return ready.map(|_| fds[0].revents()).map_err(io::Error::from),
             }
         }
     }

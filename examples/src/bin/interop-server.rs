@@ -111,7 +111,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .wire(args.wire)
         .mode(args.mode)
         .order(args.order.into())
-        .expect_modules(&[(registry::test::ID, registry::test::NAME), (registry::interop::ID, registry::interop::NAME)])
+        .expect_modules(&[
+            (registry::test::ID, registry::test::NAME),
+            (registry::interop::ID, registry::interop::NAME),
+        ])
         .bind(&args.socket)?;
     println!("listening on {}", args.socket.display());
     server.serve_until(stop).await?;

@@ -1,0 +1,19 @@
+//! The integration tests of drpc: one binary, over real sockets. The README beside it maps the kinds of test.
+//!
+//! Every test names the rule that it proves: S1, W8, or a row of H.
+
+mod clients;
+mod concurrency;
+mod dispatch;
+mod envelope;
+mod expansion;
+mod load;
+mod peers;
+mod round_trip;
+mod sessions;
+mod shutdown;
+mod sockets;
+mod support;
+mod ui;
+mod vectors;
+mod wires;

@@ -1,0 +1,245 @@
+//! The end of a server (S7).
+
+use std::time::Instant;
+
+use drpc::{CallErrorKind, Client, Context, Order, Server, Status, Wire};
+use tokio::sync::mpsc;
+
+use crate::support::{
+    Gate, Handlers, Logs, PATIENCE, RawPeer, SOON, TestServer, WIRES, call, echo, in_order, interop,
+};
+
+/// Module 7: 705 says by the gate that it runs, and is answered once its session is cancelled and the gate open.
+fn until_told(gate: &Gate) -> Handlers {
+    let gate = gate.clone();
+    echo().on(705, move |context: Context, body| {
+        let gate = gate.clone();
+        async move {
+            gate.arrive();
+            context.cancelled().await;
+            gate.through().await;
+            Ok(body)
+        }
+    })
+}
+
+#[test]
+fn running_calls_are_told_finish_and_are_answered() {
+    // S7; the Context says that the server is shutting down.
+    for order in [Order::Serial, Order::Concurrent(4)] {
+        for wire in WIRES {
+            let gate = Gate::new();
+            let server = TestServer::start(
+                Server::builder().order(order).drain_timeout(PATIENCE).module(until_told(&gate)),
+            );
+            let path = server.path().to_owned();
+            let peer = RawPeer::connect(&path);
+            peer.assert_served(wire);
+            peer.send_call(wire, 7, 705, 1, b"running");
+            in_order(gate.arrived(1));
+            let handle = server.handle();
+            handle.shutdown();
+            handle.shutdown();
+            // It stops accepting while the call still runs: whoever gets into the backlog is closed with it.
+            while let Ok(waiting) = RawPeer::try_connect(&path) {
+                waiting.assert_closed();
+            }
+            gate.open(1);
+            assert_eq!(peer.recv_response(wire).body, "running", "{order:?} {wire:?}");
+            peer.assert_closed();
+            server.wait();
+            assert!(!path.exists());
+        }
+    }
+}
+
+#[test]
+fn calls_that_had_not_begun_are_not_executed() {
+    // S7: nothing new is begun; the one that runs is answered.
+    let gate = Gate::new();
+    let (executed, mut executions) = mpsc::unbounded_channel();
+    let module = Handlers::new(7, "interop").on(700, {
+        let gate = gate.clone();
+        move |_, body| {
+            let (gate, executed) = (gate.clone(), executed.clone());
+            async move {
+                executed.send(()).unwrap();
+                gate.pass().await;
+                Ok(body)
+            }
+        }
+    });
+    let server = TestServer::start(Server::builder().drain_timeout(PATIENCE).module(module));
+    let peer = RawPeer::connect(server.path());
+    for sequence in 1..=3 {
+        peer.send_call(Wire::Chunked, 7, 700, sequence, b"");
+    }
+    in_order(gate.arrived(1));
+    server.handle().shutdown();
+    gate.open(3);
+    assert_eq!(peer.recv_response(Wire::Chunked).sequence, 1);
+    peer.assert_closed();
+    server.wait();
+    in_order(executions.recv()).unwrap();
+    assert!(executions.try_recv().is_err());
+}
+
+#[test]
+fn idle_sessions_and_half_messages_do_not_hold_it_up() {
+    // S7.
+    let server = TestServer::start(Server::builder().drain_timeout(2 * PATIENCE).module(interop()));
+    let idle: Vec<_> = WIRES
+        .iter()
+        .map(|wire| {
+            let peer = RawPeer::connect(server.path());
+            peer.assert_served(*wire);
+            peer
+        })
+        .collect();
+    let half = RawPeer::connect(server.path());
+    half.assert_served(Wire::Chunked);
+    half.send(&[crate::support::header(10, 5, 0, 2), b"01234".to_vec()].concat());
+    let never_called = RawPeer::connect(server.path());
+    let started = Instant::now();
+    server.stop();
+    assert!(started.elapsed() < PATIENCE);
+    for peer in idle {
+        peer.assert_closed();
+    }
+    half.assert_closed();
+    never_called.assert_closed();
+}
+
+#[test]
+fn calls_that_do_not_finish_in_time_are_cut() {
+    // S7: also one that sees no reason to stop, and with it its client.
+    let (logs, _guard) = Logs::of_this_thread();
+    let gate = Gate::new();
+    let server = TestServer::start(Server::builder().drain_timeout(SOON).module(until_told(&gate)));
+    let peer = RawPeer::connect(server.path());
+    peer.send_call(Wire::Chunked, 7, 705, 1, b"");
+    in_order(gate.arrived(1));
+    server.stop();
+    peer.assert_closed();
+    logs.assert_contain("cutting the sessions that did not finish in time");
+}
+
+#[test]
+fn a_client_that_never_reads_does_not_hold_it_up_for_ever() {
+    // S7, H "never reads": a reply that can't be sent is cut like a call.
+    let server = TestServer::start(Server::builder().drain_timeout(SOON).module(interop()));
+    let peer = RawPeer::connect(server.path());
+    let call = drpc::wire::Call { module: 7, method: 700, sequence: 1, body: vec![0; 100_000].into() };
+    let packet = crate::support::frame(&call.encode());
+    while peer.has_room_within(300) && peer.try_send(&packet).is_ok() {}
+    server.stop();
+}
+
+#[test]
+fn a_call_that_runs_beside_a_stuck_reply_is_told_too() {
+    // S7, D8: the session is stuck in a send when the server is to stop.
+    let (told, mut tidings) = mpsc::unbounded_channel();
+    let module = echo().on(705, move |context: Context, body| {
+        let told = told.clone();
+        async move {
+            told.send("runs").unwrap();
+            context.cancelled().await;
+            told.send("told").unwrap();
+            Ok(body)
+        }
+    });
+    let builder = Server::builder().order(Order::Concurrent(64)).drain_timeout(PATIENCE).module(module);
+    let server = TestServer::start(builder);
+    let peer = RawPeer::connect(server.path());
+    peer.send_call(Wire::Chunked, 7, 705, 1, b"");
+    assert_eq!(in_order(tidings.recv()), Some("runs"));
+    let call = drpc::wire::Call { module: 7, method: 700, sequence: 2, body: vec![0; 100_000].into() };
+    let packet = crate::support::frame(&call.encode());
+    while peer.has_room_within(300) && peer.try_send(&packet).is_ok() {}
+    server.handle().shutdown();
+    assert_eq!(in_order(tidings.recv()), Some("told"));
+    drop(peer);
+    server.wait();
+}
+
+#[test]
+fn clients_see_that_the_server_has_gone() {
+    // S7, C7.
+    in_order(async {
+        let gate = Gate::new();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let module = until_told(&gate);
+        let server = Server::builder().order(Order::Concurrent(4)).drain_timeout(SOON).module(module);
+        let server = server.bind(&path).unwrap();
+        let handle = server.handle();
+        let serving = tokio::spawn(server.serve());
+        let client = Client::connect(&path).await.unwrap();
+        let waiting = tokio::spawn(call(&client, 705, ""));
+        gate.arrived(1).await;
+        handle.shutdown();
+        serving.await.unwrap().unwrap();
+        let error = waiting.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), CallErrorKind::Disconnected);
+        assert_eq!(error.to_string(), "the server closed the connection");
+        assert!(!client.is_connected());
+        let error = client.reconnect().await.unwrap_err();
+        assert!(error.to_string().contains("is the server started"), "{error}");
+    });
+}
+
+#[test]
+fn it_can_be_asked_before_it_serves_and_by_a_future() {
+    // S7.
+    in_order(async {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let server = Server::builder().module(interop()).bind(&path).unwrap();
+        server.handle().shutdown();
+        server.serve().await.unwrap();
+        assert!(!path.exists());
+
+        let server = Server::builder().module(interop()).bind(&path).unwrap();
+        let client = Client::connect(&path).await.unwrap();
+        let called = async {
+            call(&client, 700, "").await.unwrap();
+        };
+        server.serve_until(called).await.unwrap();
+        assert!(!path.exists());
+    });
+}
+
+#[test]
+fn a_session_in_memory_ends_with_its_client() {
+    // `drpc::testing`: the same session, without a socket.
+    in_order(async {
+        let (told, mut tidings) = mpsc::unbounded_channel();
+        let module = interop().on(705, move |context: Context, body| {
+            let told = told.clone();
+            async move {
+                told.send("runs").unwrap();
+                context.cancelled().await;
+                told.send("told").unwrap();
+                Ok(body)
+            }
+        });
+        let builder = Server::builder().explicit_modules_only().order(Order::Concurrent(2)).module(module);
+        let client = drpc::testing::client_of(builder).unwrap();
+        for len in [0, 1, 300_000, 4 << 20] {
+            assert_eq!(call(&client, 700, vec![7; len]).await.unwrap().body, vec![7; len]);
+        }
+        assert_eq!(call(&client, 701, vec![]).await.unwrap().status, Status::FAILURE);
+        assert_eq!(call(&client, 799, vec![]).await.unwrap().status, Status::UNKNOWN_METHOD);
+
+        let waiting = tokio::spawn(call(&client, 705, vec![]));
+        assert_eq!(tidings.recv().await, Some("runs"));
+        waiting.abort();
+        assert!(waiting.await.unwrap_err().is_cancelled());
+        // C4: the reply that nobody takes any more does not get in the way of the next.
+        assert_eq!(call(&client, 700, vec![1]).await.unwrap().body, vec![1]);
+        client.close();
+        assert_eq!(tidings.recv().await, Some("told"));
+        let error = call(&client, 700, "").await.unwrap_err();
+        assert_eq!(error.kind(), CallErrorKind::NotConnected);
+    });
+}

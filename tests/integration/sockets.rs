@@ -1,0 +1,455 @@
+//! The socket file and the listening socket (S1 to S4, S7).
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use drpc::wire::Call;
+use drpc::{BindError, ExistingSocket, Server, Wire};
+use rustix::process::umask;
+
+use crate::support::{
+    Fake, Kind, Logs, RawPeer, TestServer, call, frame, in_order, interop, isolated, open_descriptors,
+    with_descriptor_limit,
+};
+
+const POLICIES: [ExistingSocket; 3] =
+    [ExistingSocket::Fail, ExistingSocket::ReplaceStale, ExistingSocket::Unlink];
+
+fn bind(path: &Path, existing: ExistingSocket) -> Result<Server, BindError> {
+    Server::builder().module(interop()).existing_socket(existing).bind(path)
+}
+
+fn mode_of(path: &Path) -> u32 {
+    fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+/// A socket file that no server listens on any more.
+fn leave_stale_socket(path: &Path) {
+    drop(UnixListener::bind(path).unwrap());
+    assert!(fs::symlink_metadata(path).unwrap().file_type().is_socket());
+}
+
+/// Serves a bound server until a call through its path is answered.
+fn assert_reachable(server: Server) {
+    let path = server.path().to_owned();
+    let handle = server.handle();
+    thread::scope(|scope| {
+        scope.spawn(|| in_order(server.serve()).unwrap());
+        RawPeer::connect(&path).assert_served(Wire::Chunked);
+        handle.shutdown();
+    });
+}
+
+#[test]
+fn the_mode_is_0600_unless_told_otherwise() {
+    // S2.
+    let directory = tempfile::tempdir().unwrap();
+    let server = bind(&directory.path().join("s"), ExistingSocket::Fail).unwrap();
+    assert_eq!(mode_of(server.path()), 0o600);
+}
+
+#[test]
+fn the_mode_is_what_was_asked_for_under_every_umask() {
+    // S2: the umask belongs to the whole process.
+    isolated("sockets::the_mode_is_what_was_asked_for_under_every_umask", || {
+        let directory = tempfile::tempdir().unwrap();
+        for mask in [0o000, 0o022, 0o077, 0o777] {
+            umask(rustix::fs::Mode::from_raw_mode(mask));
+            for mode in [0o600, 0o660, 0o666, 0o777, 0o400] {
+                let path = directory.path().join(format!("{mask:o}-{mode:o}"));
+                let server = Server::builder().mode(mode).bind(&path).unwrap();
+                assert_eq!(mode_of(&path), mode, "under umask {mask:o}");
+                drop(server);
+            }
+        }
+    });
+}
+
+#[test]
+fn the_mode_holds_from_the_moment_the_file_exists() {
+    // S2, Ours: another thread looks on, as fast as it can, while sockets are made.
+    isolated("sockets::the_mode_holds_from_the_moment_the_file_exists", || {
+        umask(rustix::fs::Mode::empty());
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let done = AtomicBool::new(false);
+        let seen = thread::scope(|scope| {
+            let onlooker = scope.spawn(|| {
+                let mut seen = Vec::new();
+                while !done.load(Ordering::Relaxed) {
+                    if let Ok(found) = fs::symlink_metadata(&path) {
+                        let mode = found.permissions().mode() & 0o7777;
+                        if !seen.contains(&mode) {
+                            seen.push(mode);
+                        }
+                    }
+                }
+                seen
+            });
+            for _ in 0..2_000 {
+                drop(Server::builder().bind(&path).unwrap());
+            }
+            done.store(true, Ordering::Relaxed);
+            onlooker.join().unwrap()
+        });
+        assert_eq!(seen, [0o600]);
+    });
+}
+
+#[test]
+fn a_path_of_107_bytes_is_taken_and_one_of_108_refused_with_its_length() {
+    // S2.
+    let directory = tempfile::tempdir().unwrap();
+    let of_len = |len: usize| -> PathBuf {
+        let start = directory.path().join("").into_os_string().into_string().unwrap();
+        format!("{start}{}", "x".repeat(len - start.len())).into()
+    };
+    let longest = of_len(107);
+    assert_reachable(bind(&longest, ExistingSocket::Fail).unwrap());
+
+    let too_long = of_len(108);
+    let error = bind(&too_long, ExistingSocket::Fail).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "can't listen on {}: the path is 108 bytes long, and a socket's path is at most 107",
+            too_long.display()
+        )
+    );
+    assert!(!error.is_in_use());
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn an_empty_path_is_refused() {
+    // S2.
+    let error = bind(Path::new(""), ExistingSocket::Unlink).unwrap_err();
+    assert_eq!(error.to_string(), "can't listen on an empty path: give the path of the socket to make");
+}
+
+#[test]
+fn a_mode_of_0_and_modes_that_are_none_are_refused() {
+    // S2.
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    for (mode, shown) in [(0, "0o0"), (0o1600, "0o1600"), (0o4755, "0o4755"), (u32::MAX, "0o37777777777")] {
+        let error = Server::builder().mode(mode).bind(&path).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "can't listen on {}: {shown} is no mode for a socket; typical are 0600 (one user) and 0666 (all)",
+                path.display()
+            )
+        );
+    }
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_directory_that_does_not_exist_is_named_with_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("missing/s");
+    let error = bind(&path, ExistingSocket::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "can't listen on {}: No such file or directory (os error 2); make the directory first",
+            path.display()
+        )
+    );
+}
+
+#[test]
+fn nothing_but_a_socket_is_ever_removed() {
+    // S3, Ours: Go's probe removes a regular file.
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    fs::write(&file, "precious").unwrap();
+    let folder = directory.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    let link = directory.path().join("link");
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let socket = directory.path().join("socket");
+    leave_stale_socket(&socket);
+    let link_to_socket = directory.path().join("link-to-socket");
+    std::os::unix::fs::symlink(&socket, &link_to_socket).unwrap();
+    let dangling = directory.path().join("dangling");
+    std::os::unix::fs::symlink(directory.path().join("nothing"), &dangling).unwrap();
+
+    for policy in POLICIES {
+        for path in [&file, &folder, &link, &link_to_socket, &dangling] {
+            let error = bind(path, policy).unwrap_err();
+            assert!(error.is_in_use(), "{policy:?}: {error}");
+            let said = match policy {
+                ExistingSocket::Fail => "something is there already",
+                _ => "what is there is not a socket, and is left alone",
+            };
+            assert!(error.to_string().contains(said), "{error}");
+        }
+    }
+    assert_eq!(fs::read_to_string(&link).unwrap(), "precious");
+    assert!(folder.is_dir());
+    assert!(fs::symlink_metadata(&link_to_socket).unwrap().is_symlink());
+    assert!(fs::symlink_metadata(&dangling).unwrap().is_symlink());
+    assert!(socket.exists());
+}
+
+#[test]
+fn a_stale_socket_is_replaced_unless_the_policy_is_to_fail() {
+    // S3.
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    leave_stale_socket(&path);
+    let stale = fs::symlink_metadata(&path).unwrap().ino();
+
+    let error = bind(&path, ExistingSocket::Fail).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "can't listen on {}: something is there already; remove it, or let the server replace a stale socket",
+            path.display()
+        )
+    );
+    assert_eq!(fs::symlink_metadata(&path).unwrap().ino(), stale, "it is still there");
+
+    for policy in [ExistingSocket::ReplaceStale, ExistingSocket::Unlink] {
+        assert_reachable(bind(&path, policy).unwrap());
+        leave_stale_socket(&path);
+    }
+}
+
+#[test]
+fn a_server_that_answers_is_in_use_and_goes_on() {
+    // S3.
+    let server = TestServer::start(Server::builder().module(interop()));
+    for policy in [ExistingSocket::Fail, ExistingSocket::ReplaceStale] {
+        let error = bind(server.path(), policy).unwrap_err();
+        assert!(error.is_in_use());
+        if policy == ExistingSocket::ReplaceStale {
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "can't listen on {}: a server answers there; stop it or choose another path",
+                    server.path().display()
+                )
+            );
+        }
+        RawPeer::connect(server.path()).assert_served(Wire::Chunked);
+    }
+}
+
+#[test]
+fn a_server_of_another_kind_and_one_with_a_full_backlog_are_in_use() {
+    // S3: neither answers the probe, and both live.
+    let directory = tempfile::tempdir().unwrap();
+    let stream = directory.path().join("stream");
+    let _listener = UnixListener::bind(&stream).unwrap();
+    assert!(
+        bind(&stream, ExistingSocket::ReplaceStale).unwrap_err().to_string().contains("a server answers")
+    );
+
+    let full = Fake::with_backlog(0);
+    let _waiting = RawPeer::connect(full.path());
+    let error = bind(full.path(), ExistingSocket::ReplaceStale).unwrap_err();
+    assert!(error.to_string().contains("a server answers"), "{error}");
+}
+
+#[test]
+fn to_unlink_takes_the_path_from_a_server_that_lives() {
+    // S3, and S7: the one that lost its path leaves the new file alone.
+    let old = TestServer::start(Server::builder().module(interop()));
+    let before = RawPeer::connect(old.path());
+    before.assert_served(Wire::Chunked);
+    let new = bind(old.path(), ExistingSocket::Unlink).unwrap();
+    let made = fs::symlink_metadata(new.path()).unwrap().ino();
+    before.assert_served(Wire::Chunked);
+
+    old.handle().shutdown();
+    before.assert_closed();
+    let path = old.path().to_owned();
+    // `old` removes its whole directory in the end, so the new one is reached before.
+    let left = fs::symlink_metadata(&path).unwrap().ino();
+    assert_eq!(left, made);
+    assert_reachable(new);
+}
+
+#[test]
+fn the_socket_file_is_removed_in_the_end_whether_served_or_not() {
+    // S7.
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let never_served = bind(&path, ExistingSocket::Fail).unwrap();
+    assert!(path.exists());
+    drop(never_served);
+    assert!(!path.exists());
+
+    assert_reachable(bind(&path, ExistingSocket::Fail).unwrap());
+    assert!(!path.exists());
+
+    // The future of `serve` is dropped.
+    in_order(async {
+        let server = bind(&path, ExistingSocket::Fail).unwrap();
+        let serving = tokio::spawn(server.serve());
+        let client = drpc::Client::connect(&path).await.unwrap();
+        serving.abort();
+        assert!(serving.await.unwrap_err().is_cancelled());
+        assert!(!path.exists());
+        assert_eq!(call(&client, 700, "").await.unwrap_err().kind(), drpc::CallErrorKind::Disconnected);
+    });
+}
+
+#[test]
+fn a_file_that_someone_else_put_there_is_not_removed() {
+    // S7: "that this server made".
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let server = bind(&path, ExistingSocket::Fail).unwrap();
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "another's").unwrap();
+    drop(server);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "another's");
+}
+
+#[test]
+fn a_failed_bind_leaves_no_descriptor_behind() {
+    isolated("sockets::a_failed_bind_leaves_no_descriptor_behind", || {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        fs::write(&path, "").unwrap();
+        let before = open_descriptors();
+        for policy in POLICIES {
+            bind(&path, policy).unwrap_err();
+            bind(&directory.path().join("missing/s"), policy).unwrap_err();
+        }
+        assert_eq!(open_descriptors(), before);
+    });
+}
+
+#[test]
+fn no_socket_is_inherited_by_programs_that_are_started() {
+    // A daemon's child must not keep its clients' connections open.
+    isolated("sockets::no_socket_is_inherited_by_programs_that_are_started", || {
+        let server = TestServer::start(Server::builder().module(interop()));
+        let clients = [Kind::Async, Kind::Blocking].map(|kind| kind.connect_to(server.path()));
+        // Long enough for either end to wait for room to send.
+        clients.iter().for_each(|client| drop(client.call(7, 700, &[0; 8 << 20]).unwrap()));
+        let mut sockets = 0;
+        for entry in fs::read_dir("/proc/self/fd").unwrap() {
+            let entry = entry.unwrap();
+            let opened = fs::read_link(entry.path()).unwrap_or_default();
+            if opened.to_string_lossy().starts_with("socket:") {
+                let info = Path::new("/proc/self/fdinfo").join(entry.file_name());
+                let info = fs::read_to_string(info).unwrap();
+                let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
+                const CLOSE_ON_EXEC: u32 = 0o2_000_000;
+                assert_ne!(u32::from_str_radix(flags.trim(), 8).unwrap() & CLOSE_ON_EXEC, 0);
+                sockets += 1;
+            }
+        }
+        assert!(sockets >= 5, "the listener, and two ends of two connections: {sockets}");
+    });
+}
+
+#[test]
+fn hundreds_of_clients_wait_in_the_backlog_and_are_all_served() {
+    // S1: SOMAXCONN. Nobody accepts before all of them are connected.
+    let directory = tempfile::tempdir().unwrap();
+    let server = bind(&directory.path().join("s"), ExistingSocket::Fail).unwrap();
+    let peers: Vec<_> = (0..300).map(|_| RawPeer::connect(server.path())).collect();
+    let handle = server.handle();
+    thread::scope(|scope| {
+        scope.spawn(|| in_order(server.serve()).unwrap());
+        for peer in &peers {
+            peer.assert_served(Wire::Chunked);
+        }
+        handle.shutdown();
+    });
+}
+
+#[test]
+fn out_of_descriptors_the_server_waits_and_goes_on() {
+    // S4: EMFILE.
+    isolated("sockets::out_of_descriptors_the_server_waits_and_goes_on", || {
+        let logs = Logs::of_this_process();
+        let server = TestServer::start(Server::builder().module(interop()));
+        let early = RawPeer::connect(server.path());
+        early.assert_served(Wire::Chunked);
+
+        let waiting = with_descriptor_limit(open_descriptors() + 1, || {
+            // The client takes the last descriptor.
+            let waiting = RawPeer::connect(server.path());
+            logs.wait_for("could not accept a connection error=Too many open files (os error 24)");
+            // Those who are connected are served meanwhile.
+            early.assert_served(Wire::Chunked);
+            waiting
+        });
+        waiting.assert_served(Wire::Chunked);
+        RawPeer::connect(server.path()).assert_served(Wire::Chunked);
+    });
+}
+
+#[test]
+fn out_of_descriptors_those_who_are_connected_are_served_to_the_end() {
+    // S4: also where a reply has to wait for its client, at either end.
+    isolated("sockets::out_of_descriptors_those_who_are_connected_are_served_to_the_end", || {
+        let server = TestServer::start(Server::builder().module(interop()));
+        let peer = RawPeer::connect(server.path());
+        let client = Kind::Async.connect_to(server.path());
+        peer.assert_served(Wire::Chunked);
+        client.assert_served();
+        with_descriptor_limit(open_descriptors(), || {
+            let call = Call { module: 7, method: 700, sequence: 1, body: vec![1; 100_000].into() };
+            let packet = frame(&call.encode());
+            let mut sent = 0;
+            while peer.has_room_within(300) && peer.try_send(&packet).is_ok() {
+                sent += 1;
+            }
+            for _ in 0..sent {
+                assert_eq!(peer.recv_response(Wire::Chunked).body, vec![1; 100_000]);
+            }
+            peer.assert_served(Wire::Chunked);
+            assert_eq!(client.call(7, 700, &[2; 8 << 20]).unwrap().body, vec![2; 8 << 20]);
+        });
+    });
+}
+
+#[test]
+fn a_session_that_ends_makes_room_at_once() {
+    // S4: the server need not wait for its next try when it has got a descriptor back.
+    isolated("sockets::a_session_that_ends_makes_room_at_once", || {
+        let logs = Logs::of_this_process();
+        let server = TestServer::start(Server::builder().module(interop()));
+        let early = RawPeer::connect(server.path());
+        early.assert_served(Wire::Chunked);
+        with_descriptor_limit(open_descriptors() + 1, || {
+            let waiting = RawPeer::connect(server.path());
+            // Let it get to its longest wait.
+            logs.wait_for("wait=500ms");
+            drop(early);
+            waiting.assert_served(Wire::Chunked);
+        });
+    });
+}
+
+#[test]
+fn a_socket_serves_every_user_whom_its_mode_lets_in() {
+    // S2: 0666, the agent's; a client of another user connects. Only root can become one.
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let server = TestServer::start(Server::builder().mode(0o666).module(interop()));
+    let directory = server.path().parent().unwrap();
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = server.path();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // Of this thread alone.
+            rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(65_534)).unwrap();
+            RawPeer::connect(path).assert_served(Wire::Chunked);
+        });
+    });
+}

@@ -1,0 +1,148 @@
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use bytes::Bytes;
+use drpc::wire::Response;
+use drpc::{
+    CallError, CallOptions, Caller, Client, ClientBuilder, ConnectError, Method, Payload, Wire, blocking,
+};
+use tokio::runtime::Runtime;
+
+use super::server::runtime;
+use super::{PATIENCE, RawPeer};
+
+/// Which of the two clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Async,
+    Blocking,
+}
+
+/// Runs a test with each of the two clients: one suite, two drivers.
+pub(crate) fn with_both_clients(test: impl Fn(Kind)) {
+    for kind in [Kind::Async, Kind::Blocking] {
+        println!("with the {kind:?} client");
+        test(kind);
+    }
+}
+
+/// A client's settings, with a time-out so that no test hangs.
+pub(crate) fn builder(path: &Path) -> ClientBuilder {
+    Client::builder(path).timeout(PATIENCE)
+}
+
+impl Kind {
+    pub(crate) fn connect(self, builder: ClientBuilder) -> Result<AnyClient, ConnectError> {
+        match self {
+            Kind::Async => {
+                let runtime = Arc::new(runtime());
+                let client = runtime.block_on(builder.connect())?;
+                Ok(AnyClient::Async(client, runtime))
+            }
+            Kind::Blocking => Ok(AnyClient::Blocking(builder.connect_blocking()?)),
+        }
+    }
+
+    /// Connects to a server of the chunked wire.
+    pub(crate) fn connect_to(self, path: &Path) -> AnyClient {
+        self.connect(builder(path)).expect("connects")
+    }
+}
+
+/// Either client, with calls that block.
+#[derive(Clone)]
+pub(crate) enum AnyClient {
+    // In this order: the client goes before its runtime.
+    Async(Client, Arc<Runtime>),
+    Blocking(blocking::Client),
+}
+
+impl AnyClient {
+    pub(crate) fn call(&self, module: i32, method: i32, body: &[u8]) -> Result<Response, CallError> {
+        self.call_with(module, method, body, &CallOptions::new())
+    }
+
+    pub(crate) fn call_with(
+        &self,
+        module: i32,
+        method: i32,
+        body: &[u8],
+        options: &CallOptions,
+    ) -> Result<Response, CallError> {
+        let (method, body) = (Method::new(module, method, "test"), Bytes::copy_from_slice(body));
+        match self {
+            AnyClient::Async(client, runtime) => runtime.block_on(client.call_raw(method, body, options)),
+            AnyClient::Blocking(client) => client.call_raw(method, body, options),
+        }
+    }
+
+    /// As a generated stub calls.
+    pub(crate) fn call_typed<Q: Payload, R: Payload>(
+        &self,
+        module: i32,
+        method: i32,
+        request: Q,
+        options: &CallOptions,
+    ) -> Result<R, CallError> {
+        let method = Method::new(module, method, "test");
+        match self {
+            AnyClient::Async(client, runtime) => runtime.block_on(client.call(method, request, options)),
+            AnyClient::Blocking(client) => client.call(method, request, options),
+        }
+    }
+
+    /// Calls the echo method and checks the reply.
+    #[track_caller]
+    pub(crate) fn assert_served(&self) {
+        let response = self.call(7, 700, b"are you there?").expect("is served");
+        assert!(response.status.is_success());
+        assert_eq!(response.body, "are you there?");
+    }
+
+    pub(crate) fn close(&self) {
+        match self {
+            AnyClient::Async(client, _) => client.close(),
+            AnyClient::Blocking(client) => client.close(),
+        }
+    }
+
+    pub(crate) fn reconnect(&self) -> Result<(), ConnectError> {
+        match self {
+            AnyClient::Async(client, runtime) => runtime.block_on(client.reconnect()),
+            AnyClient::Blocking(client) => client.reconnect(),
+        }
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        match self {
+            AnyClient::Async(client, _) => client.is_connected(),
+            AnyClient::Blocking(client) => client.is_connected(),
+        }
+    }
+}
+
+/// Calls a method of module 7 through a clone of the client, for a task of its own.
+pub(crate) fn call(
+    client: &Client,
+    method: i32,
+    body: impl Into<Bytes>,
+) -> impl Future<Output = Result<Response, CallError>> + Send + 'static {
+    let (client, body) = (client.clone(), body.into());
+    async move { client.call_raw(Method::new(7, method, "test"), body, &CallOptions::new()).await }
+}
+
+/// One call, which the test answers once it is there, by its sequence.
+pub(crate) fn answered(
+    client: &AnyClient,
+    server: &RawPeer,
+    wire: Wire,
+    answer: impl FnOnce(i64),
+) -> Result<Response, CallError> {
+    thread::scope(|scope| {
+        let calling = scope.spawn(|| client.call(7, 700, b""));
+        answer(server.recv_call(wire).unwrap().sequence);
+        calling.join().unwrap()
+    })
+}

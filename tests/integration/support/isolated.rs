@@ -1,0 +1,22 @@
+use std::env;
+use std::process::Command;
+
+/// Runs a test in a process of its own, for what belongs to a whole process: its umask, its descriptors, its memory.
+///
+/// `name` is the test's path in this binary, which is run anew for that one test.
+pub(crate) fn isolated(name: &str, test: impl FnOnce()) {
+    const MARK: &str = "DRPC_TEST_ISOLATED";
+    if env::var(MARK).is_ok_and(|marked| marked == name) {
+        return test();
+    }
+    let this_binary = env::current_exe().expect("this binary");
+    let output = Command::new(this_binary)
+        .args([name, "--exact", "--nocapture", "--test-threads=1"])
+        .env(MARK, name)
+        .output()
+        .expect("runs this binary anew");
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    print!("{stdout}{stderr}");
+    assert!(output.status.success(), "failed in its own process: {}", output.status);
+    assert!(stdout.contains("1 passed"), "there is no test of the name `{name}`");
+}

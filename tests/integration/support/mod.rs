@@ -1,0 +1,43 @@
+//! What the tests share: raw peers, servers, modules, and the two clients as one.
+
+mod client;
+mod fake;
+mod isolated;
+mod logs;
+mod modules;
+mod process;
+mod raw;
+mod server;
+mod vectors;
+
+use std::future::Future;
+use std::time::Duration;
+
+use drpc::Wire;
+
+pub(crate) use client::{AnyClient, Kind, answered, builder, call, with_both_clients};
+pub(crate) use fake::Fake;
+pub(crate) use isolated::isolated;
+pub(crate) use logs::Logs;
+pub(crate) use modules::{Gate, Handlers, Hello, HelloResponse, echo, greeting, interop};
+pub(crate) use process::{RunningMemory, open_descriptors, with_descriptor_limit};
+pub(crate) use raw::{RawPeer, frame, header, packets_of};
+pub(crate) use server::{TestServer, in_order};
+pub(crate) use vectors::{Afterwards, Direction, Vector};
+
+/// How long a test waits for what is sure to come, before it fails. Nothing is ever waited for in this way alone.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A time-out that a test means to see pass.
+pub(crate) const SOON: Duration = Duration::from_millis(40);
+
+/// Both generations of the wire.
+pub(crate) const WIRES: [Wire; 2] = [Wire::Chunked, Wire::Plain];
+
+/// Waits for a future that is sure to end.
+pub(crate) async fn patiently<F: Future>(what: &str, future: F) -> F::Output {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(output) => output,
+        Err(_) => panic!("waited for {what} in vain"),
+    }
+}

@@ -1,0 +1,52 @@
+//! What the compiler says of `#[drpc_module]`: every mistake, with the error that it gives, and what must compile.
+//!
+//! Each folder is compiled in an environment of its own, by this binary run anew. After a change that is meant,
+//! `TRYBUILD=overwrite cargo test ui` writes the expected errors.
+
+use std::env;
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn without_a_registry() {
+    with_registry("ui::without_a_registry", None, || {
+        let cases = trybuild::TestCases::new();
+        cases.pass("ui/pass/*.rs");
+        cases.compile_fail("ui/fail/*.rs");
+    });
+}
+
+#[test]
+fn with_a_registry() {
+    with_registry("ui::with_a_registry", Some("ui/registry.toml"), || {
+        let cases = trybuild::TestCases::new();
+        cases.pass("ui/registry/pass/*.rs");
+        cases.compile_fail("ui/registry/fail/*.rs");
+    });
+}
+
+#[test]
+fn with_a_broken_registry() {
+    with_registry("ui::with_a_broken_registry", Some("ui/broken.toml"), || {
+        trybuild::TestCases::new().compile_fail("ui/broken_registry/*.rs");
+    });
+}
+
+/// Runs a test in a process of its own, where the build scripts of a user would have left `DRPC_REGISTRY` like this.
+fn with_registry(test: &str, registry: Option<&str>, cases: impl FnOnce()) {
+    const MARK: &str = "DRPC_UI_TEST";
+    if env::var(MARK).is_ok_and(|marked| marked == test) {
+        return cases();
+    }
+    let mut again = Command::new(env::current_exe().expect("this binary"));
+    again.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(MARK, test);
+    match registry {
+        Some(registry) => again.env("DRPC_REGISTRY", Path::new(env!("CARGO_MANIFEST_DIR")).join(registry)),
+        None => again.env_remove("DRPC_REGISTRY"),
+    };
+    let output = again.output().expect("runs this binary anew");
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    print!("{stdout}{stderr}");
+    assert!(output.status.success(), "failed in its own process: {}", output.status);
+    assert!(stdout.contains("1 passed"), "there is no test of the name `{test}`");
+}

@@ -1,0 +1,15 @@
+use drpc::drpc_module;
+
+#[path = "../messages.rs"]
+mod messages;
+use messages::Hello;
+
+struct Greeter;
+
+#[drpc_module(id = 5)]
+impl Greeter {
+    #[method(1)]
+    fn hello(&self, #[cfg(unix)] _: Hello) {}
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+use drpc::drpc_module;
+
+struct Greeter;
+
+struct MyError;
+
+#[drpc_module(id = 5)]
+impl Greeter {
+    #[method(1)]
+    async fn hello(&self) -> Result<(), MyError> {
+        Ok(())
+    }
+}
+
+fn main() {}

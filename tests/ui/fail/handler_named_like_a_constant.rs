@@ -1,0 +1,12 @@
+use drpc::drpc_module;
+
+struct Greeter;
+
+#[drpc_module(id = 5)]
+impl Greeter {
+    #[method(1)]
+    #[allow(non_snake_case)]
+    fn ALL(&self) {}
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+struct Greeter;
+
+impl Greeter {
+    #[method(1)]
+    fn hello(&self) {}
+}
+
+fn main() {
+    Greeter.hello();
+}

@@ -1,0 +1,12 @@
+use drpc::drpc_module;
+
+struct Greeter;
+
+#[drpc_module(id = 5)]
+impl Greeter {
+    fn hello(&self) {}
+}
+
+fn main() {
+    Greeter.hello();
+}

@@ -1,0 +1,6 @@
+use drpc::drpc_module;
+
+#[drpc_module(id = 5)]
+pub struct Greeter;
+
+fn main() {}

@@ -1,0 +1,8 @@
+use drpc::drpc_module;
+
+struct Greeter;
+
+#[drpc_module(id = 5)]
+impl Greeter {}
+
+fn main() {}

@@ -1,0 +1,15 @@
+use drpc::drpc_module;
+
+struct Greeter;
+
+fn new() -> i32 {
+    5
+}
+
+#[drpc_module(id = 5, register = new)]
+impl Greeter {
+    #[method(1)]
+    fn hello(&self) {}
+}
+
+fn main() {}

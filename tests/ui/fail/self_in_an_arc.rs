@@ -1,0 +1,13 @@
+use std::sync::Arc;
+
+use drpc::drpc_module;
+
+struct Greeter;
+
+#[drpc_module(id = 5)]
+impl Greeter {
+    #[method(1)]
+    fn hello(self: Arc<Self>) {}
+}
+
+fn main() {}

@@ -1,0 +1,20 @@
+#![deny(warnings)]
+
+use drpc::drpc_module;
+
+#[path = "../messages.rs"]
+mod messages;
+use messages::Hello;
+
+struct Greeter;
+
+#[drpc_module(id = 5)]
+impl Greeter {
+    #[method(1)]
+    #[allow(non_snake_case, clippy::unused_self)]
+    fn sayHello(&self, #[allow(unused_variables)] req: Hello) {}
+}
+
+fn main() {
+    assert_eq!(GreeterMethod::SayHello.name(), "sayHello");
+}

@@ -1,0 +1,20 @@
+#![deny(warnings)]
+
+use drpc::drpc_module;
+
+#[derive(Default)]
+struct Greeter;
+
+#[drpc_module(id = 5, register)]
+impl Greeter {
+    #[method(1)]
+    fn hello(&self) {}
+
+    #[deprecated = "say hello"]
+    #[method(2)]
+    fn goodbye(&self) {}
+}
+
+fn main() {
+    assert_eq!(GreeterMethod::ALL.len(), 2);
+}

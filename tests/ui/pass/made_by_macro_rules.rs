@@ -1,0 +1,52 @@
+use drpc::{Context, Failure, drpc_module};
+
+#[path = "../messages.rs"]
+mod messages;
+use messages::{Hello, HelloResponse};
+
+macro_rules! module {
+    ($ty:ident, $id:expr, $number:literal, $handler:ident, $request:ty, $outcome:ty, $factory:path) => {
+        #[derive(Default)]
+        struct $ty;
+
+        /// Made by a macro.
+        #[drpc_module(id = $id, register = $factory)]
+        impl $ty {
+            #[method($number)]
+            async fn $handler(&self, context: &Context, request: $request) -> $outcome {
+                let _ = (context, request);
+                Default::default()
+            }
+        }
+    };
+}
+
+module!(Greeter, 5, 1, hello, Hello, HelloResponse, Greeter::default);
+module!(Parrot, -6, 2, repeat, Hello, (), Default::default);
+
+macro_rules! handlers {
+    ($($number:literal $handler:ident $outcome:ty;)*) => {
+        #[drpc_module(id = 7)]
+        impl Butler {
+            $(
+                #[method($number)]
+                fn $handler(&self) -> $outcome {
+                    Ok(())
+                }
+            )*
+        }
+    };
+}
+
+struct Butler;
+
+handlers! {
+    1 open Result<(), Failure>;
+    2 close std::io::Result<()>;
+}
+
+fn main() {
+    assert_eq!(GreeterMethod::Hello.id(), 501);
+    assert_eq!(ParrotMethod::Repeat.id(), -598);
+    assert_eq!(ButlerMethod::Close.id(), 702);
+}

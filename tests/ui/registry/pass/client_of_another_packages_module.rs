@@ -1,0 +1,11 @@
+use drpc::drpc_module;
+
+#[drpc_module(client_only)]
+trait Vault {
+    #[method]
+    fn open(&self);
+}
+
+fn main() {
+    assert_eq!(VaultMethod::Open.id(), 900);
+}
