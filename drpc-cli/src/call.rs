@@ -64,7 +64,7 @@ fn print(args: &CallArgs, response: &Response) -> io::Result<ExitCode> {
             }
         }
         Status::FAILED_UNMARSHAL_PAYLOAD => {
-            eprintln!("hint: the body given by --hex is not this method's request")
+            eprintln!("hint: the body given by --hex is not this method's request");
         }
         _ => {}
     }

@@ -129,9 +129,7 @@ fn a_client_that_never_reads_does_not_hold_it_up_for_ever() {
     // S7, H "never reads": a reply that can't be sent is cut like a call.
     let server = TestServer::start(Server::builder().drain_timeout(SOON).module(interop()));
     let peer = RawPeer::connect(server.path());
-    let call = drpc::wire::Call { module: 7, method: 700, sequence: 1, body: vec![0; 100_000].into() };
-    let packet = crate::support::frame(&call.encode());
-    while peer.has_room_within(300) && peer.try_send(&packet).is_ok() {}
+    peer.fill(Wire::Chunked, 700, 1, &RawPeer::connect(server.path()));
     server.stop();
 }
 
@@ -153,9 +151,7 @@ fn a_call_that_runs_beside_a_stuck_reply_is_told_too() {
     let peer = RawPeer::connect(server.path());
     peer.send_call(Wire::Chunked, 7, 705, 1, b"");
     assert_eq!(in_order(tidings.recv()), Some("runs"));
-    let call = drpc::wire::Call { module: 7, method: 700, sequence: 2, body: vec![0; 100_000].into() };
-    let packet = crate::support::frame(&call.encode());
-    while peer.has_room_within(300) && peer.try_send(&packet).is_ok() {}
+    peer.fill(Wire::Chunked, 700, 2, &RawPeer::connect(server.path()));
     server.handle().shutdown();
     assert_eq!(in_order(tidings.recv()), Some("told"));
     drop(peer);

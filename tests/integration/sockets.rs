@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use drpc::wire::Call;
 use drpc::{BindError, ExistingSocket, Server, Wire};
 use rustix::process::umask;
 
 use crate::support::{
-    Fake, Kind, Logs, RawPeer, TestServer, call, frame, in_order, interop, isolated, open_descriptors,
+    Fake, Kind, Logs, RawPeer, TestServer, call, in_order, interop, isolated, open_descriptors,
     with_descriptor_limit,
 };
 
@@ -397,19 +396,14 @@ fn out_of_descriptors_those_who_are_connected_are_served_to_the_end() {
     // S4: also where a reply has to wait for its client, at either end.
     isolated("sockets::out_of_descriptors_those_who_are_connected_are_served_to_the_end", || {
         let server = TestServer::start(Server::builder().module(interop()));
-        let peer = RawPeer::connect(server.path());
+        let (peer, other) = (RawPeer::connect(server.path()), RawPeer::connect(server.path()));
         let client = Kind::Async.connect_to(server.path());
         peer.assert_served(Wire::Chunked);
+        other.assert_served(Wire::Chunked);
         client.assert_served();
         with_descriptor_limit(open_descriptors(), || {
-            let call = Call { module: 7, method: 700, sequence: 1, body: vec![1; 100_000].into() };
-            let packet = frame(&call.encode());
-            let mut sent = 0;
-            while peer.has_room_within(300) && peer.try_send(&packet).is_ok() {
-                sent += 1;
-            }
-            for _ in 0..sent {
-                assert_eq!(peer.recv_response(Wire::Chunked).body, vec![1; 100_000]);
+            for sequence in peer.fill(Wire::Chunked, 700, 1, &other) {
+                assert_eq!(peer.recv_response(Wire::Chunked).sequence, sequence);
             }
             peer.assert_served(Wire::Chunked);
             assert_eq!(client.call(7, 700, &[2; 8 << 20]).unwrap().body, vec![2; 8 << 20]);

@@ -235,8 +235,12 @@ async fn next_message(
                     *rest_due = None;
                     return Ok(Some(message));
                 }
-                if rest_due.is_none() {
-                    *rest_due = Instant::now().checked_add(server.config.message_timeout);
+                let now = Instant::now();
+                match *rest_due {
+                    None => *rest_due = now.checked_add(server.config.message_timeout),
+                    // Chunks that keep coming leave the timer no chance to be looked at.
+                    Some(due) if due <= now => return Err(SessionFault::HalfMessage),
+                    Some(_) => {}
                 }
             }
         }

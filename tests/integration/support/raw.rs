@@ -1,4 +1,5 @@
-use std::io;
+use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -45,9 +46,22 @@ impl RawPeer {
         self.send_with(packet, SendFlags::NOSIGNAL).expect("sends");
     }
 
-    /// Sends one packet if there is room for it.
-    pub(crate) fn try_send(&self, packet: &[u8]) -> io::Result<()> {
-        self.send_with(packet, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
+    /// Sends one packet if there is room for it; false if there is none.
+    pub(crate) fn try_send(&self, packet: &[u8]) -> bool {
+        match self.send_with(packet, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+            Ok(()) => true,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => false,
+            Err(error) => panic!("can't send: {error}"),
+        }
+    }
+
+    /// Sends one packet; false if nobody is at the other end any more.
+    pub(crate) fn send_unless_closed(&self, packet: &[u8]) -> bool {
+        match self.send_with(packet, SendFlags::NOSIGNAL) {
+            Ok(()) => true,
+            Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => false,
+            Err(error) => panic!("can't send: {error}"),
+        }
     }
 
     fn send_with(&self, packet: &[u8], flags: SendFlags) -> io::Result<()> {
@@ -85,12 +99,6 @@ impl RawPeer {
     /// No more will be sent; what the peer sends is still received.
     pub(crate) fn half_close(&self) {
         net::shutdown(&self.0, Shutdown::Write).expect("shuts its sending half down");
-    }
-
-    /// Whether a packet can be sent within so many milliseconds.
-    pub(crate) fn has_room_within(&self, milliseconds: i64) -> bool {
-        let timeout = Timespec { tv_sec: 0, tv_nsec: milliseconds * 1_000_000 };
-        poll(&mut [PollFd::new(&self.0, PollFlags::OUT)], Some(&timeout)).expect("polls") > 0
     }
 
     fn is(&self, flags: PollFlags) -> bool {
@@ -151,6 +159,27 @@ impl RawPeer {
     pub(crate) fn recv_call(&self, wire: Wire) -> Option<Call> {
         let message = self.recv_message(wire)?;
         Some(Call::decode(message.into()).expect("a call"))
+    }
+
+    /// Calls a method of module 7 with bodies of 100 KB, reading no reply, until the server takes no more; gives the sequences.
+    ///
+    /// That the server takes no more has no event. So it is asked again and again, with a call of another session in between,
+    /// which shows that the server is not merely slow.
+    pub(crate) fn fill(&self, wire: Wire, method: i32, first: i64, other: &RawPeer) -> Range<i64> {
+        let mut next = first;
+        let mut refused = 0;
+        while refused < 20 {
+            let call = Call { module: 7, method, sequence: next, body: vec![b'x'; 100_000].into() };
+            if self.try_send(&packets_of(wire, &call.encode())[0]) {
+                next += 1;
+                refused = 0;
+            } else {
+                refused += 1;
+                other.assert_served(Wire::Chunked);
+            }
+            assert!(next < first + 10_000, "the server takes all that it is sent");
+        }
+        first..next
     }
 
     /// Calls the echo method and checks the reply: the session lives, and nothing else is on its way.
