@@ -1,0 +1,32 @@
+//! Generates the code of the peers that use Protocol Buffers, without protoc.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=proto");
+    #[cfg(feature = "peers")]
+    peers()?;
+    Ok(())
+}
+
+#[cfg(feature = "peers")]
+fn peers() -> Result<(), Box<dyn std::error::Error>> {
+    let files = protox::compile(["proto/echo.proto"], ["proto"])?;
+    tonic_prost_build::configure().bytes(".").compile_fds(files)?;
+
+    // A folder of its own: both make a file `echo.rs`.
+    let folder = std::path::PathBuf::from(std::env::var("OUT_DIR")?).join("ttrpc");
+    std::fs::create_dir_all(&folder)?;
+    // Its own list of modules can't be included in the midst of a crate.
+    std::fs::write(folder.join("modules.rs"), "pub mod echo;\npub mod echo_ttrpc;\n")?;
+    ttrpc_codegen::Codegen::new()
+        .out_dir(folder)
+        .input("proto/echo.proto")
+        .include("proto")
+        .rust_protobuf()
+        .rust_protobuf_customize(
+            ttrpc_codegen::ProtobufCustomize::default().tokio_bytes(true).gen_mod_rs(false),
+        )
+        .customize(ttrpc_codegen::Customize { async_all: true, ..Default::default() })
+        .run()?;
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! tonic: gRPC over HTTP/2, here on a Unix socket.
+
+use anyhow::Result;
+use hyper_util::rt::TokioIo;
+use tokio::net::{UnixListener, UnixStream};
+use tokio_stream::wrappers::UnixListenerStream;
+use tonic::transport::{Channel, Endpoint, Server};
+use tonic::{Request, Response, Status};
+use tower::service_fn;
+
+use super::Rpc;
+use crate::job::{Job, Setup};
+use crate::load::Echo;
+use crate::payload::Payload;
+
+#[allow(unreachable_pub, clippy::doc_markdown, clippy::missing_errors_doc, reason = "generated")]
+mod proto {
+    tonic::include_proto!("echo");
+}
+
+use proto::Message;
+use proto::echo_client::EchoClient;
+use proto::echo_server::{self, EchoServer};
+
+/// Above the largest body: tonic takes up to 4 MiB if not told otherwise.
+const MESSAGE_LIMIT: usize = 64 << 20;
+
+pub(super) struct Tonic;
+
+impl Rpc for Tonic {
+    const NAME: &'static str = "tonic";
+    const ABOUT: &'static str = "gRPC over HTTP/2 on a Unix socket, prost messages";
+
+    type Client = EchoClient<Channel>;
+
+    async fn serve(setup: &Setup, ready: impl FnOnce() + Send) -> Result<()> {
+        let listener = UnixListener::bind(&setup.socket)?;
+        let service = EchoServer::new(Service).max_decoding_message_size(MESSAGE_LIMIT);
+        ready();
+        let incoming = UnixListenerStream::new(listener);
+        Ok(Server::builder().add_service(service).serve_with_incoming(incoming).await?)
+    }
+
+    async fn connect(job: &Job) -> Result<Self::Client> {
+        let socket = job.socket.clone();
+        // The address is not used, but must be there.
+        let channel = Endpoint::from_static("http://localhost")
+            .connect_with_connector(service_fn(move |_| {
+                let socket = socket.clone();
+                async move { UnixStream::connect(socket).await.map(TokioIo::new) }
+            }))
+            .await?;
+        Ok(EchoClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT))
+    }
+}
+
+struct Service;
+
+#[tonic::async_trait]
+impl echo_server::Echo for Service {
+    async fn echo(&self, request: Request<Message>) -> Result<Response<Message>, Status> {
+        Ok(Response::new(request.into_inner()))
+    }
+}
+
+impl Echo for EchoClient<Channel> {
+    async fn echo(&mut self, payload: &Payload, _: usize) -> Result<()> {
+        let request = Message { body: payload.bytes().clone() };
+        let reply = EchoClient::echo(self, request).await?;
+        payload.check(&reply.into_inner().body)
+    }
+
+    fn share(&self) -> Option<Self> {
+        Some(self.clone())
+    }
+}
