@@ -42,14 +42,16 @@ impl<M: prost::Message + Default + 'static> Payload for M {
     }
 
     fn into_body(self) -> Bytes {
-        match (&self as &dyn Any).downcast_ref::<Bytes>() {
-            Some(raw) => raw.clone(),
-            None => {
-                let mut body = take(self.encoded_len());
-                self.encode_raw(&mut body);
-                freeze(body)
-            }
+        let mut reply = Some(self);
+        // Taken out, not cloned: the first clone of a `Bytes` allocates.
+        if let Some(raw) = (&mut reply as &mut dyn Any).downcast_mut::<Option<Bytes>>() {
+            return raw.take().unwrap_or_default();
         }
+        reply.map_or_else(Bytes::new, |message| {
+            let mut body = take(message.encoded_len());
+            message.encode_raw(&mut body);
+            freeze(body)
+        })
     }
 }
 
