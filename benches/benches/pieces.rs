@@ -10,7 +10,8 @@ use bytes::Bytes;
 use divan::Bencher;
 use drpc::wire::{Call, Codec, Response, Wire};
 use drpc::{
-    Context, Failure, Method, Module, ModuleService, Payload, PeerCredentials, Session, Status, drpc_module,
+    Body, Context, Failure, Method, Module, ModuleService, Payload, PeerCredentials, Session, Status,
+    drpc_module,
 };
 
 fn main() {
@@ -32,8 +33,7 @@ mod framing {
     #[divan::bench(args = SIZES)]
     fn out(bencher: Bencher<'_, '_>, size: usize) {
         let call = call(size);
-        let mut head = Vec::new();
-        call.encode_head(&mut head);
+        let head = call.head();
         let codec = Codec::new(Wire::Chunked, LIMIT);
         bencher.bench_local(|| {
             for packet in codec.packets(&head, &call.body).expect("within the limit") {
@@ -45,8 +45,7 @@ mod framing {
     #[divan::bench(args = SIZES)]
     fn back(bencher: Bencher<'_, '_>, size: usize) {
         let call = call(size);
-        let mut head = Vec::new();
-        call.encode_head(&mut head);
+        let head = call.head();
         let mut codec = Codec::new(Wire::Chunked, LIMIT);
         let packets: Vec<Bytes> = codec
             .packets(&head, &call.body)
@@ -70,23 +69,13 @@ mod envelope {
     #[divan::bench]
     fn encode_call(bencher: Bencher<'_, '_>) {
         let call = call(64);
-        let mut head = Vec::with_capacity(64);
-        bencher.bench_local(|| {
-            head.clear();
-            black_box(&call).encode_head(&mut head);
-            black_box(&head);
-        });
+        bencher.bench_local(|| black_box(&call).head());
     }
 
     #[divan::bench]
     fn encode_response(bencher: Bencher<'_, '_>) {
         let response = Response { sequence: 1000, status: Status::SUCCESS, body: call(64).body };
-        let mut head = Vec::with_capacity(64);
-        bencher.bench_local(|| {
-            head.clear();
-            black_box(&response).encode_head(&mut head);
-            black_box(&head);
-        });
+        bencher.bench_local(|| black_box(&response).head());
     }
 
     #[divan::bench]
@@ -109,7 +98,7 @@ struct Message {
 }
 
 fn message() -> Bytes {
-    Message { body: call(64).body }.into_body()
+    Message { body: call(64).body }.into_body().into_bytes()
 }
 
 struct Echo;
@@ -158,7 +147,7 @@ impl Module for ByHand {
         (0..self.methods).contains(&(id - self.id * 100)).then_some(Method::new(self.id, id, "echo"))
     }
 
-    async fn handle_call(&self, _: &Context, _: Method, body: Bytes) -> Result<Bytes, Failure> {
+    async fn handle_call(self: Arc<Self>, _: Context, _: Method, body: Bytes) -> Result<Body, Failure> {
         Ok(Message::from_body(body)?.into_body())
     }
 }
@@ -181,9 +170,10 @@ mod handler {
 
     fn bench(bencher: Bencher<'_, '_>, module: impl Module, id: i32) {
         let context = Context::new(session(), 1);
+        let module = Arc::new(module);
         let method = module.get_method(id).expect("the module has it");
         let body = message();
-        bencher.bench_local(|| ready(module.handle_call(&context, method, body.clone())));
+        bencher.bench_local(|| ready(module.clone().handle_call(context.clone(), method, body.clone())));
     }
 
     #[divan::bench]
@@ -223,7 +213,7 @@ mod dispatch {
             turn = (turn + 7919) % methods;
             let method = first * 100 + turn;
             let call = Call { module: method / 100, method, sequence: 1, body: body.clone() };
-            ready(service.process(&context, call))
+            ready(service.process(context.clone(), call))
         });
     }
 

@@ -53,11 +53,9 @@ struct PerCall {
 
 fn measure(path: PathBuf, method: i32, size: usize) -> Result<PerCall, Box<dyn Error + Send + Sync>> {
     let body = Bytes::from(vec![b'a'; size]);
-    let body = if method == 700 { Message { body }.into_body() } else { body };
+    let body = if method == 700 { Message { body }.into_body().into_bytes() } else { body };
     let call = Call { module: 7, method, sequence: 1, body };
-    let mut head = Vec::new();
-    call.encode_head(&mut head);
-    let packets: Vec<Vec<u8>> = Packets::new(Wire::Chunked, &head, &call.body, DEFAULT_MESSAGE_LIMIT)?
+    let packets: Vec<Vec<u8>> = Packets::new(Wire::Chunked, &call.head(), &call.body, DEFAULT_MESSAGE_LIMIT)?
         .map(|packet| packet.to_vec())
         .collect();
     let mut buffer = vec![0; 1 << 17];

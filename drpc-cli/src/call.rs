@@ -36,8 +36,7 @@ fn call(args: &CallArgs) -> Result<Response, Box<dyn Error>> {
         .timeout(args.timeout)
         .connect_blocking()?;
     let method = Method::new(args.module, args.method, "called by number");
-    let response: Result<_, CallError> =
-        client.call_raw(method, args.hex.0.clone().into(), &CallOptions::new());
+    let response: Result<_, CallError> = client.call_raw(method, args.hex.0.clone(), &CallOptions::new());
     Ok(response?)
 }
 

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
 
-use drpc::{Context, Failure, Method, Module, Server, Wire, WireMode};
+use drpc::{Body, Bytes, Context, Failure, Method, Module, Server, Wire, WireMode};
 
 /// Module 7: 700 echoes, 701 fails.
 struct Echo;
@@ -22,14 +23,9 @@ impl Module for Echo {
         (700..=701).contains(&id).then(|| Method::new(7, id, "method"))
     }
 
-    async fn handle_call(
-        &self,
-        _: &Context,
-        method: Method,
-        body: bytes::Bytes,
-    ) -> Result<bytes::Bytes, Failure> {
+    async fn handle_call(self: Arc<Self>, _: Context, method: Method, body: Bytes) -> Result<Body, Failure> {
         match method.id() {
-            700 => Ok(body),
+            700 => Ok(body.into()),
             _ => Err("asked to fail".into()),
         }
     }

@@ -199,7 +199,7 @@ fn methods_conversions(model: &Model, name: &Ident) -> TokenStream {
 //         fn id(&self) -> i32 { GreeterMethod::MODULE }
 //         fn name(&self) -> &str { "greeter" }
 //         fn get_method(&self, id: i32) -> Option<Method> { GreeterMethod::from_id(id).map(GreeterMethod::method) }
-//         fn handle_call(&self, context: &Context, method: Method, body: Bytes) -> HandlerFuture {
+//         fn handle_call(self: Arc<Self>, context: Context, method: Method, body: Bytes) -> HandlerFuture {
 //             match GreeterMethod::from_id(method.id()) {
 //                 Some(GreeterMethod::Hello) => …,
 //                 _ => Box::pin(ready(Err(Failure::unknown_method()))),
@@ -227,15 +227,13 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
                 #methods::from_id(id).map(#methods::method)
             }
 
-            fn handle_call<'life0, 'life1, 'async_trait>(
-                &'life0 self,
-                context: &'life1 #krate::Context,
+            fn handle_call<'async_trait>(
+                self: #krate::private::Arc<Self>,
+                context: #krate::Context,
                 method: #krate::Method,
                 body: #krate::private::Bytes,
             ) -> #krate::private::HandlerFuture<'async_trait>
             where
-                'life0: 'async_trait,
-                'life1: 'async_trait,
                 Self: 'async_trait,
             {
                 match #methods::from_id(method.id()) {
@@ -255,7 +253,8 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
 //         assert_payload::<Hello>();
 //         assert_payload::<HelloResponse>();
 //         let request = decode::<Hello>(body)?;
-//         let reply = self.hello(request).await.map_err(|error| <Failure as IntoFailure>::into_failure(error))?;
+//         let this = &*self;
+//         let reply = this.hello(request).await.map_err(|error| <Failure as IntoFailure>::into_failure(error))?;
 //         Ok(encode::<HelloResponse>(reply))
 //     }),
 fn arm(model: &Model, method: &Method) -> TokenStream {
@@ -266,7 +265,7 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
     let request = call.request().map(|(_, ty)| quote!(let request = #krate::private::decode::<#ty>(body)?;));
     let arguments = call.parameters.iter().map(|parameter| match parameter {
         Parameter::Request { .. } => quote!(request),
-        Parameter::Context { span } => quote_spanned!(here(*span)=> context),
+        Parameter::Context { span } => quote_spanned!(here(*span)=> &context),
     });
     let wait = call.is_async.then(|| quote!(.await));
     let convert = match &call.outcome {
@@ -283,7 +282,8 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
     let steps = quote! {
         #asserts
         #request
-        let reply = self.#handler(#(#arguments),*)#wait #convert;
+        let this = &*self;
+        let reply = this.#handler(#(#arguments),*)#wait #convert;
         ::core::result::Result::Ok(#krate::private::encode::<#reply>(reply))
     };
     // A future that is not `Send` is an error at the handler.

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{self, Poll};
 use std::time::Instant;
 
 use event_listener::Event;
+use futures_util::task::AtomicWaker;
 
 use crate::transport::PeerCredentials;
 
@@ -92,13 +94,23 @@ pub struct Session {
     id: u64,
     peer: PeerCredentials,
     cancellation: Cancellation,
+    /// The session is to take no more calls (S7).
+    stopping: AtomicBool,
+    /// The session's loop, to be told of that.
+    task: AtomicWaker,
 }
 
 impl Session {
     /// A session with this number and peer.
     #[must_use]
     pub fn new(id: u64, peer: PeerCredentials) -> Self {
-        Session { id, peer, cancellation: Cancellation::default() }
+        Session {
+            id,
+            peer,
+            cancellation: Cancellation::default(),
+            stopping: AtomicBool::new(false),
+            task: AtomicWaker::new(),
+        }
     }
 
     /// The session's number, unique within its server.
@@ -120,6 +132,22 @@ impl Session {
 
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancellation.is_cancelled()
+    }
+
+    /// Asks the session to take no more calls, and tells the handlers that run (S7).
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.cancel();
+        self.task.wake();
+    }
+
+    /// Waits for [`stop`](Self::stop). For the session's own task: the last that asked is woken.
+    pub(crate) fn poll_stop(&self, context: &mut task::Context<'_>) -> Poll<()> {
+        self.task.register(context.waker());
+        match self.stopping.load(Ordering::Acquire) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
     }
 }
 

@@ -101,11 +101,11 @@ pub use context::{Context, Session};
 pub use failure::Failure;
 pub use module::{Method, Module, UnknownMethod};
 pub use payload::Payload;
-pub use router::{DuplicateModule, ModuleService};
+pub use router::{DuplicateModule, ModuleService, Processing};
 #[cfg(feature = "server")]
 pub use server::{BindError, ExistingSocket, Order, Server, ServerBuilder, ServerHandle};
 pub use transport::PeerCredentials;
-pub use wire::{Status, Wire, WireMode};
+pub use wire::{Body, Status, Wire, WireMode};
 
 /// The raw body of a call, as a handler may take and return it.
 pub use bytes::Bytes;

@@ -5,15 +5,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::private::HandlerFuture;
-use crate::{Context, Failure};
+use crate::{Body, Context, Failure};
 
 /// A set of methods under one module ID: what a server dispatches to.
 ///
 /// `#[drpc_module]` writes this for an `impl` block. By hand it looks like this:
 ///
 /// ```
-/// use bytes::Bytes;
-/// use drpc::{Context, Failure, Method, Module};
+/// use std::sync::Arc;
+/// use drpc::{Body, Bytes, Context, Failure, Method, Module};
 ///
 /// struct Echo;
 ///
@@ -24,9 +24,9 @@ use crate::{Context, Failure};
 ///     fn id(&self) -> i32 { 7 }
 ///     fn name(&self) -> &str { "echo" }
 ///     fn get_method(&self, id: i32) -> Option<Method> { (id == ECHO.id()).then_some(ECHO) }
-///     async fn handle_call(&self, _: &Context, method: Method, body: Bytes) -> Result<Bytes, Failure> {
+///     async fn handle_call(self: Arc<Self>, _: Context, method: Method, body: Bytes) -> Result<Body, Failure> {
 ///         match method {
-///             ECHO => Ok(body),
+///             ECHO => Ok(body.into()),
 ///             _ => Err(Failure::unknown_method()),
 ///         }
 ///     }
@@ -45,12 +45,18 @@ pub trait Module: Send + Sync + 'static {
 
     /// Carries out one call of a method that [`get_method`](Self::get_method) gave.
     ///
-    /// The body is the marshalled request; on success the result is the marshalled reply.
+    /// The body is the marshalled request; on success the result is the marshalled reply. The module and the context
+    /// are the call's own, so that it may go on wherever it likes.
     ///
     /// # Errors
     ///
     /// A [`Failure`], whose status answers the call.
-    async fn handle_call(&self, context: &Context, method: Method, body: Bytes) -> Result<Bytes, Failure>;
+    async fn handle_call(
+        self: Arc<Self>,
+        context: Context,
+        method: Method,
+        body: Bytes,
+    ) -> Result<Body, Failure>;
 }
 
 /// A module may be shared: a server then takes an `Arc` of it, and its owner keeps another.
@@ -68,18 +74,16 @@ impl<M: Module + ?Sized> Module for Arc<M> {
     }
 
     // What async-trait makes of the declaration, but without a second box around the future.
-    fn handle_call<'life0, 'life1, 'async_trait>(
-        &'life0 self,
-        context: &'life1 Context,
+    fn handle_call<'async_trait>(
+        self: Arc<Self>,
+        context: Context,
         method: Method,
         body: Bytes,
     ) -> HandlerFuture<'async_trait>
     where
-        'life0: 'async_trait,
-        'life1: 'async_trait,
         Self: 'async_trait,
     {
-        (**self).handle_call(context, method, body)
+        M::handle_call(Arc::clone(&self), context, method, body)
     }
 }
 

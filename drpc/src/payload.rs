@@ -2,8 +2,7 @@ use std::any::Any;
 
 use bytes::Bytes;
 
-use crate::Failure;
-use crate::buffer::{freeze, take};
+use crate::{Body, Failure};
 
 /// What may travel in a call's or response's body: a prost message, [`Bytes`] as they are, or `()` for nothing.
 ///
@@ -22,7 +21,7 @@ pub trait Payload: Sized + Send + 'static + sealed::Sealed {
     fn from_body(body: Bytes) -> Result<Self, Failure>;
 
     /// The payload as a body.
-    fn into_body(self) -> Bytes;
+    fn into_body(self) -> Body;
 }
 
 #[diagnostic::do_not_recommend]
@@ -41,16 +40,14 @@ impl<M: prost::Message + Default + 'static> Payload for M {
         }
     }
 
-    fn into_body(self) -> Bytes {
+    fn into_body(self) -> Body {
         let mut reply = Some(self);
         // Taken out, not cloned: the first clone of a `Bytes` allocates.
         if let Some(raw) = (&mut reply as &mut dyn Any).downcast_mut::<Option<Bytes>>() {
-            return raw.take().unwrap_or_default();
+            return raw.take().unwrap_or_default().into();
         }
-        reply.map_or_else(Bytes::new, |message| {
-            let mut body = take(message.encoded_len());
-            message.encode_raw(&mut body);
-            freeze(body)
+        reply.map_or_else(Body::new, |message| {
+            Body::encoded(message.encoded_len(), |out| message.encode_raw(out))
         })
     }
 }
@@ -77,7 +74,7 @@ mod tests {
     fn a_message_is_marshalled() {
         let body = Hello { name: "World".into() }.into_body();
         assert_eq!(body, &b"\x0a\x05World"[..]);
-        assert_eq!(Hello::from_body(body).unwrap().name, "World");
+        assert_eq!(Hello::from_body(body.into_bytes()).unwrap().name, "World");
     }
 
     #[test]
@@ -85,7 +82,7 @@ mod tests {
         let body = Bytes::from(vec![1, 2, 3]);
         let raw = Bytes::from_body(body.clone()).unwrap();
         assert_eq!(raw.as_ptr(), body.as_ptr());
-        assert_eq!(raw.into_body().as_ptr(), body.as_ptr());
+        assert_eq!(raw.into_body().into_bytes().as_ptr(), body.as_ptr());
     }
 
     #[test]

@@ -11,10 +11,10 @@ pub use bytes::Bytes;
 pub use inventory;
 
 pub use crate::registry::ModuleDescriptor;
-use crate::{Failure, Payload};
+use crate::{Body, Failure, Payload};
 
 /// What `Module::handle_call` returns once async-trait has rewritten it.
-pub type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<Bytes, Failure>> + Send + 'a>>;
+pub type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<Body, Failure>> + Send + 'a>>;
 
 /// The client that a generated stub takes if no other is named.
 #[cfg(feature = "client")]
@@ -36,7 +36,7 @@ pub fn decode<T: Payload>(body: Bytes) -> Result<T, Failure> {
 }
 
 /// A reply as a body.
-pub fn encode<T: Payload>(reply: T) -> Bytes {
+pub fn encode<T: Payload>(reply: T) -> Body {
     reply.into_body()
 }
 

@@ -1,12 +1,16 @@
+use std::any::Any;
 use std::fmt;
-use std::panic::AssertUnwindSafe;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{self, Poll};
 
 use bytes::Bytes;
-use futures_util::FutureExt;
 
+use crate::private::HandlerFuture;
 use crate::registry::origin_of;
-use crate::wire::{Call, Response};
+use crate::wire::{Body, Call, Response};
 use crate::{Context, Failure, Method, Module, Status};
 
 /// The modules of a server, and the way from a call to its response.
@@ -30,8 +34,8 @@ use crate::{Context, Failure, Method, Module, Status};
 ///
 /// let session = Session::new(1, PeerCredentials::this_process());
 /// let call = Call { module: 7, method: 700, sequence: 1, body: "ping".into() };
-/// let response = service.process(&Context::new(session.into(), call.sequence), call).await;
-/// assert_eq!((response.status, &response.body[..]), (Status::SUCCESS, &b"ping"[..]));
+/// let response = service.process(Context::new(session.into(), call.sequence), call).await;
+/// assert_eq!((response.status, response.body.into_bytes()), (Status::SUCCESS, "ping".into()));
 /// # Ok(())
 /// # }
 /// ```
@@ -112,74 +116,118 @@ impl ModuleService {
     /// Carries out one call. Whatever happens, there is a response with the call's sequence: every failure is a status
     /// in it (D2 to D4), and so is a panic of the handler (S10).
     ///
-    /// A call that failed is logged, since the wire carries no text (E4).
-    pub async fn process(&self, context: &Context, call: Call) -> Response {
-        let Call { module, method, sequence, body } = call;
-        let mut found = None;
-        match self.dispatch(context, module, method, body, &mut found).await {
-            Ok(body) => Response { sequence, status: Status::SUCCESS, body },
-            Err(failure) => {
-                self.log_failure(context, module, method, found, &failure);
-                Response::failure(sequence, failure.status())
-            }
+    /// A call that failed is logged, since the wire carries no text (E4). A future that is dropped drops the handler where it
+    /// waits.
+    pub fn process(&self, context: Context, call: Call) -> Processing {
+        let module = self.get(call.module);
+        let mut method = None;
+        // A module written by hand may panic before it gives a future, so this is inside the guard too.
+        let handler = guarded(|| {
+            let module = module.ok_or_else(Failure::unknown_module)?;
+            let found = module.get_method(call.method).ok_or_else(Failure::unknown_method)?;
+            method = Some(found);
+            Ok(module.clone().handle_call(context.clone(), found, call.body))
+        });
+        Processing {
+            handler: handler.map_err(Some),
+            module_id: call.module,
+            module: module.cloned(),
+            method_id: call.method,
+            method,
+            sequence: call.sequence,
+            context,
         }
     }
 
     /// As [`process`](Self::process), for a marshalled call. One that can't be read is answered with sequence -1 and
     /// `FAILED_UNMARSHAL_CALL` (D1).
-    pub async fn process_message(&self, context: &Context, message: Bytes) -> Response {
+    pub async fn process_message(&self, context: Context, message: Bytes) -> Response<Body> {
         match Call::decode(message) {
             Ok(call) => self.process(context, call).await,
             Err(_) => Response::unreadable_call(),
         }
     }
+}
 
-    /// Notes the method that it has found, for the log.
-    async fn dispatch(
-        &self,
-        context: &Context,
-        module: i32,
-        method: i32,
-        body: Bytes,
-        found: &mut Option<Method>,
-    ) -> Result<Bytes, Failure> {
-        let module = self.get(module).ok_or_else(Failure::unknown_module)?;
-        // A module written by hand may panic before it gives a future, so the call itself is inside the guard too.
-        let handled = AssertUnwindSafe(async {
-            let method: Method = module.get_method(method).ok_or_else(Failure::unknown_method)?;
-            *found = Some(method);
-            module.handle_call(context, method, body).await
-        });
-        handled.catch_unwind().await.unwrap_or_else(|panic| Err(panicked(&*panic)))
+/// A call that is being carried out: what [`ModuleService::process`] gives.
+#[must_use = "a handler does nothing unless it is polled"]
+pub struct Processing {
+    /// The handler, or why there is none.
+    handler: Result<HandlerFuture<'static>, Option<Failure>>,
+    module_id: i32,
+    module: Option<Arc<dyn Module>>,
+    method_id: i32,
+    method: Option<Method>,
+    sequence: i64,
+    context: Context,
+}
+
+impl Processing {
+    /// The method that was called, if there is one.
+    #[must_use]
+    pub fn method(&self) -> Option<Method> {
+        self.method
     }
 
-    fn log_failure(
-        &self,
-        context: &Context,
-        module: i32,
-        method: i32,
-        found: Option<Method>,
-        failure: &Failure,
-    ) {
-        let (session, peer, sequence) = (context.session().id(), context.peer(), context.sequence());
+    /// The call's context.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// The response to the call, if its handler failed so; it is logged.
+    pub(crate) fn failed(&self, failure: &Failure) -> Response<Body> {
+        let (session, peer) = (self.context.session().id(), self.context.peer());
         let status = failure.status();
         let cause = causes(failure).map(tracing::field::display);
-        let module_name = self.get(module).map(|module| module.name());
-        let method_name = found.map(Method::name);
         tracing::warn!(
-            module,
-            module_name,
-            method,
-            method_name,
+            module = self.module_id,
+            module_name = self.module.as_ref().map(|module| module.name()),
+            method = self.method_id,
+            method_name = self.method.map(Method::name),
             session,
             uid = peer.uid(),
             pid = peer.pid(),
-            sequence,
+            sequence = self.sequence,
             %status,
             cause,
             "call failed: {failure}"
         );
+        Response::failure(self.sequence, status)
     }
+}
+
+impl Future for Processing {
+    type Output = Response<Body>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Response<Body>> {
+        let failure = match &mut self.handler {
+            Ok(handler) => match guarded(|| Ok(handler.as_mut().poll(context))) {
+                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Ready(Ok(body))) => {
+                    return Poll::Ready(Response { sequence: self.sequence, status: Status::SUCCESS, body });
+                }
+                Ok(Poll::Ready(Err(failure))) | Err(failure) => failure,
+            },
+            Err(failure) => failure.take().expect("a response is asked for once"),
+        };
+        Poll::Ready(self.failed(&failure))
+    }
+}
+
+impl fmt::Debug for Processing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Processing")
+            .field("module", &self.module_id)
+            .field("method", &self.method_id)
+            .field("sequence", &self.sequence)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Runs what belongs to a module; its panic is the failure of its call (S10).
+fn guarded<T>(run: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(panicked(&*panic)))
 }
 
 impl fmt::Debug for ModuleService {
@@ -204,7 +252,7 @@ fn causes(failure: &Failure) -> Option<String> {
 }
 
 /// A handler's panic as the failure of its call (S10). The panic hook has printed where it was.
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Failure {
+fn panicked(panic: &(dyn Any + Send)) -> Failure {
     let text =
         panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(|text| &**text));
     Failure::with_message(Status::FAILURE, format!("the handler panicked: {}", text.unwrap_or("no message")))

@@ -64,7 +64,7 @@ impl Drop for Interop {
 }
 
 fn call(client: &Client, module: i32, method: i32, body: &'static [u8]) -> Response {
-    client.call_raw(Method::new(module, method, "by number"), body.into(), &CallOptions::new()).unwrap()
+    client.call_raw(Method::new(module, method, "by number"), body, &CallOptions::new()).unwrap()
 }
 
 #[test]

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use drpc::wire::Response;
-use drpc::{Client, Context, Failure, Method, Module, ModuleService, PeerCredentials, Server, Status, Wire};
+use drpc::{
+    Body, Client, Context, Failure, Method, Module, ModuleService, PeerCredentials, Server, Status, Wire,
+};
 
 use crate::support::{
     Handlers, Logs, RawPeer, TestServer, WIRES, call, echo, greeting, header, in_order, interop, packets_of,
@@ -17,7 +19,7 @@ fn status_of(module: impl Module, method: Method, body: &'static [u8]) -> Status
     in_order(async {
         let client =
             drpc::testing::client_of(Server::builder().explicit_modules_only().module(module)).unwrap();
-        let response = client.call_raw(method, body.into(), &Default::default()).await.unwrap();
+        let response = client.call_raw(method, body, &Default::default()).await.unwrap();
         if !response.status.is_success() {
             // D3.
             assert!(response.body.is_empty());
@@ -220,15 +222,13 @@ impl Module for Panicking {
         Some(Method::new(7, id, "any"))
     }
 
-    fn handle_call<'life0, 'life1, 'async_trait>(
-        &'life0 self,
-        _: &'life1 Context,
+    fn handle_call<'async_trait>(
+        self: Arc<Self>,
+        _: Context,
         method: Method,
         body: Bytes,
-    ) -> std::pin::Pin<Box<dyn Future<Output = Result<Bytes, Failure>> + Send + 'async_trait>>
+    ) -> std::pin::Pin<Box<dyn Future<Output = Result<Body, Failure>> + Send + 'async_trait>>
     where
-        'life0: 'async_trait,
-        'life1: 'async_trait,
         Self: 'async_trait,
     {
         assert_ne!(method.id(), 704, "before there is a future");
@@ -239,7 +239,7 @@ impl Module for Panicking {
             if method.id() == 707 {
                 std::panic::panic_any(42);
             }
-            Ok(body)
+            Ok(body.into())
         })
     }
 }
@@ -374,7 +374,8 @@ fn small_chunks_and_a_chunk_at_a_time_are_legal() {
     let peer = RawPeer::connect(server.path());
     let body: Vec<u8> = (0..200).collect();
     let message =
-        drpc::wire::Call { module: 7, method: 700, sequence: 9, body: body.clone().into() }.encode();
+        drpc::wire::Call::<bytes::Bytes> { module: 7, method: 700, sequence: 9, body: body.clone().into() }
+            .encode();
     for (index, byte) in message.iter().enumerate() {
         let head = header(message.len() as u64, 1, index as u32, message.len() as u32);
         peer.send(&[head, vec![*byte]].concat());

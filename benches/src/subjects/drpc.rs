@@ -86,7 +86,7 @@ impl Module for Wide {
         (0..self.methods).contains(&(id - self.id * METHODS)).then_some(Method::new(self.id, id, "echo"))
     }
 
-    async fn handle_call(&self, _: &Context, _: Method, body: Bytes) -> Result<Bytes, Failure> {
+    async fn handle_call(self: Arc<Self>, _: Context, _: Method, body: Bytes) -> Result<drpc::Body, Failure> {
         Ok(Message::from_body(body)?.into_body())
     }
 }
@@ -270,14 +270,14 @@ pub(super) fn dispatch(methods: usize, window: Duration) -> Result<Duration> {
         service.register(module)?;
     }
     let session = Arc::new(Session::new(1, PeerCredentials::this_process()));
-    let body = Message { body: Bytes::from(vec![b'a'; 64]) }.into_body();
+    let body = Message { body: Bytes::from(vec![b'a'; 64]) }.into_body().into_bytes();
     let process = |turn: usize| {
         let method = wide_method(turn, methods);
         let call =
             Call { module: method.module(), method: method.id(), sequence: turn as i64, body: body.clone() };
         let context = Context::new(session.clone(), call.sequence);
         // A handler that does not wait is ready at once.
-        match pin!(service.process(&context, call)).poll(&mut task::Context::from_waker(Waker::noop())) {
+        match pin!(service.process(context, call)).poll(&mut task::Context::from_waker(Waker::noop())) {
             Poll::Ready(response) => response.status,
             Poll::Pending => panic!("the echo does not wait"),
         }

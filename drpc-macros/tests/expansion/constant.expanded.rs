@@ -77,15 +77,13 @@ impl ::drpc::Module for Greeter {
     fn get_method(&self, id: i32) -> ::core::option::Option<::drpc::Method> {
         GreeterMethod::from_id(id).map(GreeterMethod::method)
     }
-    fn handle_call<'life0, 'life1, 'async_trait>(
-        &'life0 self,
-        context: &'life1 ::drpc::Context,
+    fn handle_call<'async_trait>(
+        self: ::drpc::private::Arc<Self>,
+        context: ::drpc::Context,
         method: ::drpc::Method,
         body: ::drpc::private::Bytes,
     ) -> ::drpc::private::HandlerFuture<'async_trait>
     where
-        'life0: 'async_trait,
-        'life1: 'async_trait,
         Self: 'async_trait,
     {
         match GreeterMethod::from_id(method.id()) {
@@ -94,7 +92,8 @@ impl ::drpc::Module for Greeter {
                     ::drpc::private::assert_payload::<Hello>();
                     ::drpc::private::assert_payload::<HelloResponse>();
                     let request = ::drpc::private::decode::<Hello>(body)?;
-                    let reply = self.hello(request).await;
+                    let this = &*self;
+                    let reply = this.hello(request).await;
                     ::core::result::Result::Ok(
                         ::drpc::private::encode::<HelloResponse>(reply),
                     )

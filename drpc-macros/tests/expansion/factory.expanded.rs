@@ -75,21 +75,20 @@ impl crate::rpc::Module for Greeter {
     fn get_method(&self, id: i32) -> ::core::option::Option<crate::rpc::Method> {
         GreeterMethod::from_id(id).map(GreeterMethod::method)
     }
-    fn handle_call<'life0, 'life1, 'async_trait>(
-        &'life0 self,
-        context: &'life1 crate::rpc::Context,
+    fn handle_call<'async_trait>(
+        self: crate::rpc::private::Arc<Self>,
+        context: crate::rpc::Context,
         method: crate::rpc::Method,
         body: crate::rpc::private::Bytes,
     ) -> crate::rpc::private::HandlerFuture<'async_trait>
     where
-        'life0: 'async_trait,
-        'life1: 'async_trait,
         Self: 'async_trait,
     {
         match GreeterMethod::from_id(method.id()) {
             ::core::option::Option::Some(GreeterMethod::Hello) => {
                 crate::rpc::private::Box::pin(async move {
-                    let reply = self.hello();
+                    let this = &*self;
+                    let reply = this.hello();
                     ::core::result::Result::Ok(crate::rpc::private::encode::<()>(reply))
                 })
             }

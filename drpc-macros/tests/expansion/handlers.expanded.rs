@@ -125,28 +125,28 @@ impl ::drpc::Module for Forms {
     fn get_method(&self, id: i32) -> ::core::option::Option<::drpc::Method> {
         FormsMethod::from_id(id).map(FormsMethod::method)
     }
-    fn handle_call<'life0, 'life1, 'async_trait>(
-        &'life0 self,
-        context: &'life1 ::drpc::Context,
+    fn handle_call<'async_trait>(
+        self: ::drpc::private::Arc<Self>,
+        context: ::drpc::Context,
         method: ::drpc::Method,
         body: ::drpc::private::Bytes,
     ) -> ::drpc::private::HandlerFuture<'async_trait>
     where
-        'life0: 'async_trait,
-        'life1: 'async_trait,
         Self: 'async_trait,
     {
         match FormsMethod::from_id(method.id()) {
             ::core::option::Option::Some(FormsMethod::Nothing) => {
                 ::drpc::private::Box::pin(async move {
-                    let reply = self.nothing();
+                    let this = &*self;
+                    let reply = this.nothing();
                     ::core::result::Result::Ok(::drpc::private::encode::<()>(reply))
                 })
             }
             ::core::option::Option::Some(FormsMethod::Reply) => {
                 ::drpc::private::Box::pin(async move {
                     ::drpc::private::assert_payload::<Hello>();
-                    let reply = self.reply().await;
+                    let this = &*self;
+                    let reply = this.reply().await;
                     ::core::result::Result::Ok(::drpc::private::encode::<Hello>(reply))
                 })
             }
@@ -155,7 +155,8 @@ impl ::drpc::Module for Forms {
                     ::drpc::private::assert_payload::<Bytes>();
                     ::drpc::private::assert_payload::<Bytes>();
                     let request = ::drpc::private::decode::<Bytes>(body)?;
-                    let reply = self.bytes(request);
+                    let this = &*self;
+                    let reply = this.bytes(request);
                     ::core::result::Result::Ok(::drpc::private::encode::<Bytes>(reply))
                 })
             }
@@ -164,8 +165,9 @@ impl ::drpc::Module for Forms {
                     ::drpc::private::assert_payload::<Hello>();
                     ::drpc::private::assert_payload::<()>();
                     let request = ::drpc::private::decode::<Hello>(body)?;
-                    let reply = self
-                        .context(context, request)
+                    let this = &*self;
+                    let reply = this
+                        .context(&context, request)
                         .await
                         .map_err(|error| <MyError as ::drpc::private::IntoFailure>::into_failure(
                             error,
@@ -178,8 +180,9 @@ impl ::drpc::Module for Forms {
                     ::drpc::private::assert_payload::<Hello>();
                     ::drpc::private::assert_payload::<Hello>();
                     let request = ::drpc::private::decode::<Hello>(body)?;
-                    let reply = self
-                        .context_last(request, context)
+                    let this = &*self;
+                    let reply = this
+                        .context_last(request, &context)
                         .await
                         .map_err(|error| ::drpc::private::IntoFailure::into_failure(
                             error,
@@ -192,7 +195,8 @@ impl ::drpc::Module for Forms {
                     ::drpc::private::assert_payload::<Hello>();
                     ::drpc::private::assert_payload::<Forms>();
                     let request = ::drpc::private::decode::<Hello>(body)?;
-                    let reply = self.r#type(request);
+                    let this = &*self;
+                    let reply = this.r#type(request);
                     ::core::result::Result::Ok(::drpc::private::encode::<Forms>(reply))
                 })
             }

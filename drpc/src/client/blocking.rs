@@ -1,17 +1,17 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::calls::{Addressee, Calls};
 use super::error::{CallError, ConnectError, Disconnect};
 use super::probe::{PROBE, PROBE_SEQUENCE, Prober};
 use super::{CallOptions, Caller, ClientBuilder, reply_of, report_unknown, submitted};
 use crate::transport::{Mode, Ready, Socket, is_peer_gone};
-use crate::wire::{Call, Codec, Packets, Response, Wire, WireMode};
+use crate::wire::{Body, Call, Codec, Packets, Response, Wire, WireMode};
 use crate::{Method, Payload};
 
 /// A client whose calls block their thread until the reply is there.
@@ -25,7 +25,7 @@ use crate::{Method, Payload};
 /// use drpc::{CallOptions, Method, blocking::Client};
 ///
 /// let client = Client::connect("/run/daos_agent/daos_agent.sock")?;
-/// let response = client.call_raw(Method::new(1, 101, "request_credentials"), "".into(), &CallOptions::new())?;
+/// let response = client.call_raw(Method::new(1, 101, "request_credentials"), "", &CallOptions::new())?;
 /// println!("{}: {} bytes", response.status, response.body.len());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -34,10 +34,8 @@ pub struct Client(Arc<Inner>);
 
 struct Inner {
     config: ClientBuilder,
-    /// `None` while it is somebody's turn.
-    slot: Mutex<Option<Current>>,
-    /// A turn has ended.
-    free: Condvar,
+    /// Held by a call from its beginning to its end.
+    current: Mutex<Current>,
 }
 
 /// The connection that the next call goes out on, or why there is none.
@@ -72,57 +70,54 @@ impl Client {
     pub fn call_raw(
         &self,
         method: Method,
-        body: Bytes,
+        body: impl Into<Body>,
         options: &CallOptions,
     ) -> Result<Response, CallError> {
         let limit = options.timeout.or(self.0.config.timeout);
         let deadline = Deadline::after(limit);
-        let mut turn = MyTurn::wait(&self.0, deadline)?;
-        let mut connection = match turn.take() {
+        let mut current = self.my_turn(deadline).ok_or_else(|| deadline.passed())?;
+        if let Current::Replace = *current {
+            *current = match self.0.config.open_blocking(deadline) {
+                Ok(connection) => Current::Open(connection),
+                Err(_) if deadline.left().is_zero() => return Err(deadline.passed()),
+                Err(error) => return Err(error.into()),
+            };
+        }
+        let connection = match &mut *current {
             Current::Open(connection) => connection,
-            Current::Replace => match self.0.config.open_blocking(deadline) {
-                Ok(connection) => connection,
-                Err(error) => {
-                    turn.leave(Current::Replace);
-                    return Err(if deadline.left().is_zero() { deadline.passed() } else { error.into() });
-                }
-            },
-            Current::Broken(cause) => {
-                turn.leave(Current::Broken(cause.clone()));
-                return Err(CallError::not_connected(cause));
+            Current::Broken(cause) => return Err(CallError::not_connected(cause.clone())),
+            Current::Replace | Current::Closed => {
+                return Err(CallError::not_connected(Disconnect::Closed.into()));
             }
-            Current::Closed => return Err(CallError::not_connected(Disconnect::Closed.into())),
         };
-        match connection.call(method, body, options, deadline) {
-            Ok(response) => {
-                turn.leave(Current::Open(connection));
-                Ok(response)
+        connection.call(method, body.into(), options, deadline).map_err(|fault| match fault {
+            Fault::Unsent(error) => error,
+            Fault::Timeout { whole } => {
+                if !whole || self.0.config.server_answers_in_order {
+                    *current = Current::Replace;
+                }
+                deadline.passed()
             }
-            Err(Fault::Unsent(error)) => {
-                turn.leave(Current::Open(connection));
-                Err(error)
-            }
-            Err(Fault::Timeout { whole }) => {
-                let kept = whole && !self.0.config.server_answers_in_order;
-                turn.leave(if kept { Current::Open(connection) } else { Current::Replace });
-                Err(deadline.passed())
-            }
-            Err(Fault::Disconnect(cause)) => {
+            Fault::Disconnect(cause) => {
                 let cause = Arc::new(cause);
-                turn.leave(Current::Broken(cause.clone()));
-                Err(CallError::disconnected(cause))
+                *current = Current::Broken(cause.clone());
+                CallError::disconnected(cause)
             }
+        })
+    }
+
+    /// Waits for the call under way; `None` if that takes too long.
+    fn my_turn(&self, deadline: Deadline) -> Option<MutexGuard<'_, Current>> {
+        match deadline.at {
+            None => Some(self.0.current.lock()),
+            Some(at) => self.0.current.try_lock_until(at),
         }
     }
 
     /// Whether calls can be made: the client is connected, or will connect anew by itself. Waits for a call under way.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        let mut turn = MyTurn::wait_however_long(&self.0);
-        let current = turn.take();
-        let connected = matches!(current, Current::Open(_) | Current::Replace);
-        turn.leave(current);
-        connected
+        matches!(*self.0.current.lock(), Current::Open(_) | Current::Replace)
     }
 
     /// Connects again if the client was closed or its connection broke; does nothing if it is connected (C2). Sequences start
@@ -132,27 +127,16 @@ impl Client {
     ///
     /// As [`connect`](Self::connect).
     pub fn reconnect(&self) -> Result<(), ConnectError> {
-        let mut turn = MyTurn::wait_however_long(&self.0);
-        let current = turn.take();
-        if matches!(current, Current::Open(_)) {
-            turn.leave(current);
-            return Ok(());
+        let mut current = self.0.current.lock();
+        if !matches!(*current, Current::Open(_)) {
+            *current = Current::Open(self.0.config.open_blocking(Deadline::NEVER)?);
         }
-        match self.0.config.open_blocking(Deadline::NEVER) {
-            Ok(connection) => {
-                turn.leave(Current::Open(connection));
-                Ok(())
-            }
-            Err(error) => {
-                turn.leave(current);
-                Err(error)
-            }
-        }
+        Ok(())
     }
 
     /// Closes the connection, after a call under way. Does nothing if it is closed (C2).
     pub fn close(&self) {
-        MyTurn::wait_however_long(&self.0).take();
+        *self.0.current.lock() = Current::Closed;
     }
 }
 
@@ -183,8 +167,7 @@ impl ClientBuilder {
     /// As [`Client::connect`].
     pub fn connect_blocking(self) -> Result<Client, ConnectError> {
         let connection = self.open_blocking(Deadline::NEVER)?;
-        let slot = Mutex::new(Some(Current::Open(connection)));
-        Ok(Client(Arc::new(Inner { config: self, slot, free: Condvar::new() })))
+        Ok(Client(Arc::new(Inner { config: self, current: Mutex::new(Current::Open(connection)) })))
     }
 
     /// Makes a connection, by the deadline of the call that needs it.
@@ -243,8 +226,6 @@ struct Connection {
     codec: Codec,
     /// Those that timed out are remembered, so that their replies are not taken for another's.
     calls: Calls<()>,
-    /// Where a call's head is written, again and again.
-    head: Vec<u8>,
 }
 
 /// Why a call on a connection gave no response, and what that means for the connection.
@@ -260,13 +241,13 @@ enum Fault {
 impl Connection {
     fn new(socket: Socket, wire: Wire, message_limit: usize, last_sequence: i64) -> Self {
         let codec = Codec::new(wire, message_limit);
-        Connection { socket, wire, codec, calls: Calls::new(last_sequence), head: Vec::new() }
+        Connection { socket, wire, codec, calls: Calls::new(last_sequence) }
     }
 
     fn call(
         &mut self,
         method: Method,
-        body: Bytes,
+        body: Body,
         options: &CallOptions,
         deadline: Deadline,
     ) -> Result<Response, Fault> {
@@ -289,13 +270,11 @@ impl Connection {
     /// waits for (C4, C6), and would read no more until somebody took them.
     fn send(
         &mut self,
-        call: Call,
+        call: Call<Body>,
         options: &CallOptions,
         deadline: Deadline,
     ) -> Result<Option<Response>, Fault> {
-        let mut head = std::mem::take(&mut self.head);
-        head.clear();
-        call.encode_head(&mut head);
+        let head = call.head();
         let packets = match Packets::new(self.wire, &head, &call.body, self.codec.limit()) {
             Ok(packets) => packets,
             Err(error) => {
@@ -322,7 +301,6 @@ impl Connection {
                 }
             }
         }
-        self.head = head;
         Ok(early)
     }
 
@@ -361,58 +339,6 @@ impl From<Disconnect> for Fault {
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
         Fault::Disconnect(error.into())
-    }
-}
-
-/// The right to use the connection. Dropped, it passes on.
-struct MyTurn<'a> {
-    inner: &'a Inner,
-    current: Current,
-}
-
-impl<'a> MyTurn<'a> {
-    fn wait(inner: &'a Inner, deadline: Deadline) -> Result<Self, CallError> {
-        let mut slot = inner.slot();
-        loop {
-            if let Some(current) = slot.take() {
-                return Ok(MyTurn { inner, current });
-            }
-            slot = match deadline.at {
-                None => inner.free.wait(slot).unwrap_or_else(PoisonError::into_inner),
-                Some(_) if deadline.left().is_zero() => return Err(deadline.passed()),
-                Some(_) => {
-                    inner.free.wait_timeout(slot, deadline.left()).unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
-    }
-
-    fn wait_however_long(inner: &'a Inner) -> Self {
-        let slot = inner.free.wait_while(inner.slot(), |slot| slot.is_none());
-        let current = slot.unwrap_or_else(PoisonError::into_inner).take();
-        MyTurn { inner, current: current.unwrap_or(Current::Closed) }
-    }
-
-    fn take(&mut self) -> Current {
-        std::mem::replace(&mut self.current, Current::Closed)
-    }
-
-    /// What the next call is to find.
-    fn leave(&mut self, current: Current) {
-        self.current = current;
-    }
-}
-
-impl Drop for MyTurn<'_> {
-    fn drop(&mut self) {
-        *self.inner.slot() = Some(self.take());
-        self.inner.free.notify_one();
-    }
-}
-
-impl Inner {
-    fn slot(&self) -> MutexGuard<'_, Option<Current>> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which calls of one connection wait for a reply: the part of a client that needs no socket (C1, C4 to C7).
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 use crate::Status;
 use crate::wire::{Response, UNREADABLE_CALL};
@@ -9,12 +9,12 @@ use crate::wire::{Response, UNREADABLE_CALL};
 /// memory; beyond this number the oldest is forgotten, and its reply, should it come, counts as unexpected.
 const ABANDONED_LIMIT: usize = 4096;
 
-/// The calls of one connection that have no reply yet, by sequence.
+/// The calls of one connection that have no reply yet.
 #[derive(Debug)]
 pub(super) struct Calls<W> {
     last_sequence: i64,
-    /// `None` for a call whose reply is not wanted any more, or never was (C6).
-    open: BTreeMap<i64, Option<W>>,
+    /// By ascending sequence. `None` for a call whose reply is not wanted any more, or never was (C6).
+    open: VecDeque<(i64, Option<W>)>,
     /// How many of `open` are `None`.
     abandoned: usize,
 }
@@ -33,7 +33,7 @@ pub(super) enum Addressee<W> {
 impl<W> Calls<W> {
     /// The calls of a new connection: the next one is the first after `last_sequence` (C1).
     pub(super) fn new(last_sequence: i64) -> Self {
-        Calls { last_sequence, open: BTreeMap::new(), abandoned: 0 }
+        Calls { last_sequence, open: VecDeque::new(), abandoned: 0 }
     }
 
     /// Begins a call; gives its sequence.
@@ -42,29 +42,32 @@ impl<W> Calls<W> {
         if waiter.is_none() {
             self.abandoned += 1;
         }
-        self.open.insert(self.last_sequence, waiter);
+        self.open.push_back((self.last_sequence, waiter));
         self.forget_oldest_abandoned();
         self.last_sequence
     }
 
     /// Takes back a call that was never sent.
     pub(super) fn take_back(&mut self, sequence: i64) {
-        if let Some(None) = self.open.remove(&sequence) {
+        if let Some(None) = self.remove(sequence) {
             self.abandoned -= 1;
         }
     }
 
+    /// How many calls have no reply yet, wanted or not.
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
     /// Gives up waiting for a reply that may still come. True if the call was still open.
     pub(super) fn abandon(&mut self, sequence: i64) -> bool {
-        match self.open.get_mut(&sequence) {
-            Some(waiter @ Some(_)) => {
-                *waiter = None;
-                self.abandoned += 1;
-                self.forget_oldest_abandoned();
-                true
-            }
-            _ => false,
+        let Ok(place) = self.place(sequence) else { return false };
+        let was_open = self.open[place].1.take().is_some();
+        if was_open {
+            self.abandoned += 1;
+            self.forget_oldest_abandoned();
         }
+        was_open
     }
 
     /// Finds the call that a response answers, and closes it.
@@ -75,8 +78,8 @@ impl<W> Calls<W> {
         let unreadable =
             response.sequence == UNREADABLE_CALL && response.status == Status::FAILED_UNMARSHAL_CALL;
         let found = match unreadable {
-            true => self.open.pop_first().map(|(_, waiter)| waiter),
-            false => self.open.remove(&response.sequence),
+            true => self.open.pop_front().map(|(_, waiter)| waiter),
+            false => self.remove(response.sequence),
         };
         match found {
             Some(Some(waiter)) => Addressee::Waiting(waiter),
@@ -91,7 +94,16 @@ impl<W> Calls<W> {
     /// Closes all calls; gives those that wait (C7).
     pub(super) fn drain(&mut self) -> impl Iterator<Item = W> + use<W> {
         self.abandoned = 0;
-        std::mem::take(&mut self.open).into_values().flatten()
+        std::mem::take(&mut self.open).into_iter().filter_map(|(_, waiter)| waiter)
+    }
+
+    fn place(&self, sequence: i64) -> Result<usize, usize> {
+        self.open.binary_search_by_key(&sequence, |(sequence, _)| *sequence)
+    }
+
+    fn remove(&mut self, sequence: i64) -> Option<Option<W>> {
+        let place = self.place(sequence).ok()?;
+        self.open.remove(place).map(|(_, waiter)| waiter)
     }
 
     fn forget_oldest_abandoned(&mut self) {
@@ -141,9 +153,10 @@ mod tests {
         let first = calls.begin(Some('a'));
         calls.begin(Some('b'));
         calls.abandon(first);
-        assert_eq!(calls.resolve(&Response::unreadable_call()), Addressee::Abandoned);
-        assert_eq!(calls.resolve(&Response::unreadable_call()), Addressee::Waiting('b'));
-        assert_eq!(calls.resolve(&Response::unreadable_call()), Addressee::Unknown);
+        let unreadable = Response::unreadable_call();
+        assert_eq!(calls.resolve(&unreadable), Addressee::Abandoned);
+        assert_eq!(calls.resolve(&unreadable), Addressee::Waiting('b'));
+        assert_eq!(calls.resolve(&unreadable), Addressee::Unknown);
     }
 
     #[test]
@@ -152,6 +165,6 @@ mod tests {
         for _ in 0..3 * ABANDONED_LIMIT {
             calls.begin(None);
         }
-        assert_eq!(calls.open.len(), ABANDONED_LIMIT);
+        assert_eq!(calls.len(), ABANDONED_LIMIT);
     }
 }

@@ -1,15 +1,28 @@
 //! One connection of the async client: many calls in flight, matched by sequence.
 //!
 //! A call sends itself, on its own task, as far as the socket takes it. What the socket does not take goes into the outbox,
-//! and the connection's driver sends it on: so a call that is cancelled half sent still goes out whole (W10). The driver also
-//! receives, and hands every response to the call that it answers.
+//! and the connection's driver sends it on: so a call that is cancelled half sent still goes out whole (W10).
+//!
+//! A call without company also receives its response itself, which saves the way through another task. As soon as there
+//! are two, the driver receives for all:
+//!
+//! ```text
+//!            a call begins alone           it has its response
+//!  Driver ───────────────────────▶ Call ──────────────────────▶ Nobody
+//!    ▲                              │                             │
+//!    └── another begins, or it is ──┴─────────────────────────────┘
+//!        given up
+//! ```
 
 use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 
-use bytes::Bytes;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::calls::{Addressee, Calls};
@@ -17,7 +30,7 @@ use super::error::{CallError, Disconnect};
 use super::{report_unknown, submitted};
 use crate::Method;
 use crate::transport::{Link, is_peer_gone};
-use crate::wire::{Call, Codec, MessageTooLong, Packets, Response, Wire};
+use crate::wire::{Body, Call, Codec, Head, MessageTooLong, Packets, Response, Wire};
 
 /// A live connection. Dropped, it closes.
 #[derive(Debug)]
@@ -33,9 +46,20 @@ struct Shared {
     wire: Wire,
     message_limit: usize,
     state: Mutex<State>,
-    /// The outbox has got something to send, or the connection is no more.
+    /// Held by who receives, for as long as there is something to receive. Taken before `state`.
+    incoming: Mutex<Codec>,
+    /// Who receives: a call by its sequence, [`DRIVER`], or [`NOBODY`]. A call or the driver is made to receive under
+    /// the lock of `state`.
+    reader: AtomicI64,
+    /// There is something for the driver to do, or the connection is no more.
     changed: Notify,
 }
+
+/// The driver receives. (A call's sequence is greater than 0.)
+const DRIVER: i64 = 0;
+
+/// Nobody receives, since there is nothing to wait for.
+const NOBODY: i64 = -1;
 
 #[derive(Debug)]
 struct State {
@@ -46,14 +70,25 @@ struct State {
     broken: Option<Arc<Disconnect>>,
 }
 
-type Waiter = oneshot::Sender<Result<Response, Arc<Disconnect>>>;
+type Waiter = Arc<Slot>;
+
+/// Where a call finds its response.
+#[derive(Debug, Default)]
+struct Slot(Mutex<Answer>);
+
+#[derive(Debug, Default)]
+struct Answer {
+    result: Option<Result<Response, Arc<Disconnect>>>,
+    /// Who waits for it.
+    waker: Option<Waker>,
+}
 
 /// A call that is not wholly sent.
 #[derive(Debug)]
 struct Outgoing {
     sequence: i64,
-    head: Bytes,
-    body: Bytes,
+    head: Head,
+    body: Body,
     /// How many of its packets are sent.
     sent: u32,
     /// The driver is at it, or some of it is sent: it can't be taken back any more.
@@ -70,8 +105,15 @@ impl Connection {
     /// Outside of a tokio runtime.
     pub(super) fn spawn(link: Link, wire: Wire, message_limit: usize, last_sequence: i64) -> Self {
         let state = State { calls: Calls::new(last_sequence), outbox: VecDeque::new(), broken: None };
-        let shared =
-            Arc::new(Shared { link, wire, message_limit, state: Mutex::new(state), changed: Notify::new() });
+        let shared = Arc::new(Shared {
+            link,
+            wire,
+            message_limit,
+            state: Mutex::new(state),
+            incoming: Mutex::new(Codec::new(wire, message_limit)),
+            reader: AtomicI64::new(DRIVER),
+            changed: Notify::new(),
+        });
         let driver = tokio::spawn(drive(BreakOnDrop(shared.clone()))).abort_handle();
         Connection { shared, driver }
     }
@@ -86,36 +128,41 @@ impl Connection {
     pub(super) fn begin(
         &self,
         method: Method,
-        body: Bytes,
+        body: Body,
         no_response: bool,
     ) -> Result<InFlight<'_>, CallError> {
         let mut state = self.shared.state();
         if let Some(cause) = &state.broken {
             return Err(CallError::not_connected(cause.clone()));
         }
-        let (waiter, response) = oneshot::channel();
-        let (on_response, on_sent) = if no_response { (None, Some(waiter)) } else { (Some(waiter), None) };
+        let slot = Arc::new(Slot::default());
+        let waiter = Some(slot.clone());
+        let (on_response, on_sent) = if no_response { (None, waiter) } else { (waiter, None) };
         let sequence = state.calls.begin(on_response);
         let call = Call { module: method.module(), method: method.id(), sequence, body };
         if let Err(error) = self.shared.send_now(&mut state, call, on_sent) {
             state.calls.take_back(sequence);
             return Err(error.into());
         }
-        Ok(InFlight { connection: self, sequence, response: Some(response) })
+        let alone = state.calls.len() == 1 && !no_response;
+        self.shared.set_reader(if alone { sequence } else { DRIVER });
+        Ok(InFlight { connection: self, sequence, slot: Some(slot) })
     }
 
     /// Gives a call up. True if the server may be at work on it, and a response to it was wanted.
     fn abandon(&self, sequence: i64) -> bool {
         let mut state = self.shared.state();
         let unsent = state.outbox.iter().position(|call| call.sequence == sequence && !call.begun);
-        match unsent {
+        let abandoned = match unsent {
             Some(place) => {
                 state.outbox.remove(place);
                 state.calls.take_back(sequence);
                 false
             }
             None => state.calls.abandon(sequence),
-        }
+        };
+        self.shared.set_reader(DRIVER);
+        abandoned
     }
 
     /// Closes the connection; every call that waits on it fails (C7).
@@ -137,24 +184,66 @@ pub(super) struct InFlight<'a> {
     connection: &'a Connection,
     sequence: i64,
     /// `None` once the call is done with.
-    response: Option<oneshot::Receiver<Result<Response, Arc<Disconnect>>>>,
+    slot: Option<Waiter>,
 }
 
 impl InFlight<'_> {
     /// Waits for the response.
     pub(super) async fn response(&mut self) -> Result<Response, CallError> {
-        let result = match &mut self.response {
-            Some(response) => response.await.ok(),
-            None => None,
-        };
-        self.response = None;
-        // `break_off` answers every call that nothing else does, even when the driver is dropped.
-        result.unwrap_or_else(|| Err(Arc::new(Disconnect::Closed))).map_err(CallError::disconnected)
+        let response = poll_fn(|context| self.poll_response(context)).await;
+        self.slot = None;
+        response.map_err(CallError::disconnected)
+    }
+
+    fn poll_response(&self, context: &mut Context<'_>) -> Poll<Result<Response, Arc<Disconnect>>> {
+        let Some(slot) = &self.slot else { return Poll::Ready(Err(Disconnect::Closed.into())) };
+        // First of all, so that whoever receives from now on knows whom to wake.
+        if let Some(result) = slot.take_or_wait(context) {
+            return Poll::Ready(result);
+        }
+        let shared = &self.connection.shared;
+        match ready!(shared.poll_receive(context, self.sequence, Some(slot))) {
+            Ok(response) => Poll::Ready(Ok(response)),
+            Err(cause) => {
+                shared.end(cause);
+                Poll::Ready(slot.take_or_wait(context).unwrap_or_else(|| Err(Disconnect::Closed.into())))
+            }
+        }
     }
 
     /// Gives the call up, unless its response is there. True if the server may still be at work on it.
     pub(super) fn abandon(&mut self) -> bool {
-        self.response.take().is_some() && self.connection.abandon(self.sequence)
+        self.slot.take().is_some() && self.connection.abandon(self.sequence)
+    }
+}
+
+impl Slot {
+    fn answer(&self) -> MutexGuard<'_, Answer> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands the result over. A call that was dropped at this very moment does not take it any more.
+    fn put(&self, result: Result<Response, Arc<Disconnect>>) {
+        let waker = {
+            let mut answer = self.answer();
+            answer.result = Some(result);
+            answer.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn take_or_wait(&self, context: &Context<'_>) -> Option<Result<Response, Arc<Disconnect>>> {
+        let mut answer = self.answer();
+        let result = answer.result.take();
+        if result.is_none() {
+            match &mut answer.waker {
+                Some(waker) => waker.clone_from(context.waker()),
+                waker => *waker = Some(context.waker().clone()),
+            }
+        }
+        result
     }
 }
 
@@ -163,10 +252,21 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Says who receives from now on. To be called under the lock of `state`.
+    fn set_reader(&self, reader: i64) {
+        if self.reader.swap(reader, Ordering::AcqRel) != reader && reader == DRIVER {
+            self.changed.notify_one();
+        }
+    }
+
     /// Sends a call as far as the socket takes it, and leaves the rest to the driver.
-    fn send_now(&self, state: &mut State, call: Call, on_sent: Option<Waiter>) -> Result<(), MessageTooLong> {
-        let mut head = Vec::with_capacity(64);
-        call.encode_head(&mut head);
+    fn send_now(
+        &self,
+        state: &mut State,
+        call: Call<Body>,
+        on_sent: Option<Waiter>,
+    ) -> Result<(), MessageTooLong> {
+        let head = call.head();
         let packets = Packets::new(self.wire, &head, &call.body, self.message_limit)?;
 
         let mut unsent = packets.len();
@@ -191,19 +291,12 @@ impl Shared {
         }
         if unsent == 0 {
             if let Some(waiter) = on_sent {
-                drop(waiter.send(Ok(submitted())));
+                waiter.put(Ok(submitted()));
             }
             return Ok(());
         }
         let Call { sequence, body, .. } = call;
-        state.outbox.push_back(Outgoing {
-            sequence,
-            head: head.into(),
-            body,
-            sent,
-            begun: sent > 0,
-            on_sent,
-        });
+        state.outbox.push_back(Outgoing { sequence, head, body, sent, begun: sent > 0, on_sent });
         self.changed.notify_one();
         Ok(())
     }
@@ -222,40 +315,63 @@ impl Shared {
             }
             let done = self.state().outbox.pop_front();
             if let Some(waiter) = done.and_then(|call| call.on_sent) {
-                drop(waiter.send(Ok(submitted())));
+                waiter.put(Ok(submitted()));
             }
         }
     }
 
     /// The first call in the outbox, which from now on can't be taken back: its head, its body, and how many of its
     /// packets are sent.
-    fn begin_first(&self) -> Result<Option<(Bytes, Bytes, u32)>, Disconnect> {
+    fn begin_first(&self) -> Result<Option<(Head, Body, u32)>, Disconnect> {
         let mut state = self.state();
         if state.broken.is_some() {
             return Err(Disconnect::Closed);
         }
         Ok(state.outbox.front_mut().map(|first| {
             first.begun = true;
-            (first.head.clone(), first.body.clone(), first.sent)
+            (first.head, first.body.clone(), first.sent)
         }))
     }
 
-    /// Receives responses and hands them out, until the connection is no more.
-    async fn receive(&self) -> Result<(), Disconnect> {
-        let mut codec = Codec::new(self.wire, self.message_limit);
-        loop {
-            let packet = self.link.recv(codec.rest()).await?.ok_or(Disconnect::ByPeer)?;
-            if let Some(message) = codec.receive(packet)? {
-                let response = Response::decode(message)?;
-                let addressee = self.state().calls.resolve(&response);
-                match addressee {
-                    // A call that was dropped at this very moment does not take it any more.
-                    Addressee::Waiting(waiter) => drop(waiter.send(Ok(response))),
-                    Addressee::Abandoned => {}
-                    Addressee::Unknown => report_unknown(&response),
+    /// As long as `reader` is who receives: receives responses and hands them out, up to the one for `own`, which is
+    /// given. Else it is pending, and will be woken by who receives.
+    fn poll_receive(
+        &self,
+        context: &mut Context<'_>,
+        reader: i64,
+        own: Option<&Waiter>,
+    ) -> Poll<Result<Response, Disconnect>> {
+        let mut codec = self.incoming.lock().unwrap_or_else(PoisonError::into_inner);
+        // Looked at under the lock: who receives next waits for it, and is the last to ask the link.
+        while self.reader.load(Ordering::Acquire) == reader {
+            let packet = ready!(self.link.poll_recv(context, codec.rest()))?.ok_or(Disconnect::ByPeer)?;
+            let Some(message) = codec.receive(packet)? else { continue };
+            let response = Response::decode(message)?;
+            let addressee = self.state().calls.resolve(&response);
+            match addressee {
+                Addressee::Waiting(waiter) if own.is_some_and(|own| Arc::ptr_eq(own, &waiter)) => {
+                    // If another call has begun meanwhile, it has said who receives.
+                    let _ = self.reader.compare_exchange(reader, NOBODY, Ordering::AcqRel, Ordering::Relaxed);
+                    return Poll::Ready(Ok(response));
                 }
+                Addressee::Waiting(waiter) => waiter.put(Ok(response)),
+                Addressee::Abandoned => {}
+                Addressee::Unknown => report_unknown(&response),
             }
         }
+        Poll::Pending
+    }
+
+    /// The connection is no more: tells all calls, and the server, which need not wait for a client that listens no more
+    /// though its handle may live on.
+    fn end(&self, cause: Disconnect) {
+        {
+            let mut state = self.state();
+            state.break_off(cause);
+            self.set_reader(DRIVER);
+        }
+        self.changed.notify_one();
+        self.link.hang_up();
     }
 }
 
@@ -269,29 +385,37 @@ impl State {
         self.broken = Some(cause.clone());
         let unsent = self.outbox.drain(..).filter_map(|call| call.on_sent);
         for waiter in self.calls.drain().chain(unsent) {
-            drop(waiter.send(Err(cause.clone())));
+            waiter.put(Err(cause.clone()));
         }
     }
 }
 
-/// Moves the packets of one connection, both ways, until it is no more.
+/// Sends what the callers could not, and receives unless a caller does, until the connection is no more.
 async fn drive(guard: BreakOnDrop) {
     let shared = &*guard.0;
-    let receiving = shared.receive();
-    tokio::pin!(receiving);
-    let end = tokio::select! {
-        end = &mut receiving => end,
-        end = shared.flush() => match end {
-            // The server may have answered before it went: what it sent is received first.
-            Err(Disconnect::ByPeer) => receiving.await,
-            end => end,
+    let mut flushing = pin!(shared.flush());
+    // The server is gone. What it sent before is received first: it may have answered.
+    let mut hung_up = false;
+    let cause = poll_fn(|context| {
+        if !hung_up {
+            match flushing.as_mut().poll(context) {
+                Poll::Ready(Err(Disconnect::ByPeer)) => hung_up = true,
+                Poll::Ready(Err(cause)) => return Poll::Ready(cause),
+                _ => hung_up = shared.link.poll_peer_closed(context).is_ready(),
+            }
+            if hung_up {
+                let _state = shared.state();
+                shared.set_reader(DRIVER);
+            }
         }
-    };
-    if let Err(cause) = end {
-        shared.state().break_off(cause);
-    }
-    // The server need not wait for a client that listens no more, though its handle may live on.
-    shared.link.hang_up();
+        match ready!(shared.poll_receive(context, DRIVER, None)) {
+            Err(cause) => Poll::Ready(cause),
+            // Given to a caller alone.
+            Ok(_) => Poll::Pending,
+        }
+    })
+    .await;
+    shared.end(cause);
 }
 
 /// Tells the calls of a connection whose driver is dropped with its runtime, also before it has begun.

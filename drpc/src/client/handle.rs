@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::{sleep, timeout};
 
 use super::connection::{Connection, InFlight};
@@ -14,7 +13,7 @@ use super::error::{CallError, ConnectError, Disconnect};
 use super::probe::{PROBE, PROBE_SEQUENCE, Prober};
 use super::{CallOptions, Caller, ClientBuilder, reply_of};
 use crate::transport::{AsyncSocket, Link, Mode, Socket};
-use crate::wire::{Response, Wire, WireMode};
+use crate::wire::{Body, Response, Wire, WireMode};
 use crate::{Method, Payload};
 
 /// An async client of one server, on tokio.
@@ -33,7 +32,7 @@ use crate::{Method, Payload};
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let client = Client::connect("/run/daos_agent/daos_agent.sock").await?;
-/// let response = client.call_raw(Method::new(1, 101, "request_credentials"), "".into(), &CallOptions::new()).await?;
+/// let response = client.call_raw(Method::new(1, 101, "request_credentials"), "", &CallOptions::new()).await?;
 /// println!("{}: {} bytes", response.status, response.body.len());
 /// # Ok(())
 /// # }
@@ -99,9 +98,10 @@ impl Client {
     pub async fn call_raw(
         &self,
         method: Method,
-        body: Bytes,
+        body: impl Into<Body>,
         options: &CallOptions,
     ) -> Result<Response, CallError> {
+        let body = body.into();
         match options.timeout.or(self.0.config.timeout) {
             None => self.call_unlimited(method, body, options).await,
             Some(limit) => match timeout(limit, self.call_unlimited(method, body, options)).await {
@@ -114,7 +114,7 @@ impl Client {
     async fn call_unlimited(
         &self,
         method: Method,
-        body: Bytes,
+        body: Body,
         options: &CallOptions,
     ) -> Result<Response, CallError> {
         let connection = self.connection().await?;
@@ -293,7 +293,7 @@ async fn probe(link: &Link, message_limit: usize) -> Result<Wire, Disconnect> {
     link.send(&[io::IoSlice::new(&PROBE)]).await?;
     let mut prober = Prober::new(message_limit);
     loop {
-        if let Some(wire) = prober.receive(link.recv(None).await?)? {
+        if let Some(wire) = prober.receive(link.recv().await?)? {
             return Ok(wire);
         }
     }

@@ -2,7 +2,6 @@ use std::future::Future;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -12,10 +11,11 @@ use tokio::time::{sleep, timeout};
 
 use super::builder::Config;
 use super::session::SessionLoop;
+use super::sessions::Sessions;
 use super::shutdown::{ServerHandle, draining};
 use super::{BindError, ServerBuilder};
+use crate::ModuleService;
 use crate::transport::{AsyncSocket, Link, Listener, Socket};
-use crate::{ModuleService, Session};
 
 /// A server that listens on a socket (S1).
 ///
@@ -49,16 +49,12 @@ pub(crate) struct Shared {
     pub(super) config: Config,
     /// Turns true when the server is to stop.
     pub(super) shutdown: watch::Sender<bool>,
-    last_session: AtomicU64,
+    pub(super) sessions: Sessions,
 }
 
 impl Shared {
     pub(super) fn new(service: ModuleService, config: Config) -> Self {
-        Shared { service, config, shutdown: watch::Sender::new(false), last_session: AtomicU64::new(0) }
-    }
-
-    pub(super) fn next_session_id(&self) -> u64 {
-        self.last_session.fetch_add(1, Ordering::Relaxed) + 1
+        Shared { service, config, shutdown: watch::Sender::new(false), sessions: Sessions::default() }
     }
 }
 
@@ -174,9 +170,9 @@ async fn accept(socket: &AsyncSocket, wait: Duration) -> io::Result<Socket> {
 }
 
 fn open(socket: Socket, shared: &Arc<Shared>) -> io::Result<SessionLoop> {
-    let session = Session::new(shared.next_session_id(), socket.peer()?);
+    let peer = socket.peer()?;
     let link = Link::Socket(AsyncSocket::new(socket)?);
-    Ok(SessionLoop::new(link, session, shared.clone()))
+    Ok(SessionLoop::new(link, shared.sessions.open(peer), shared.clone()))
 }
 
 /// How long to wait before the next try to accept: the kernel is out of descriptors or memory, and asking again at

@@ -6,6 +6,7 @@ mod accept;
 mod builder;
 mod error;
 mod session;
+mod sessions;
 mod shutdown;
 
 pub use accept::Server;

@@ -1,7 +1,7 @@
 //! One session: the loop that takes a client's calls and answers them (S5, S6, S10).
 //!
 //! ```text
-//!            next_message              begin                     reply
+//!            poll_message              begin                     reply
 //! link.recv ─────────────▶ message ───────────▶ handler ready ───────────▶ link.send
 //!                                      │                          ▲
 //!                                      └──▶ running, if it waits ─┘
@@ -17,21 +17,20 @@
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{self, Poll};
 use std::time::Instant;
 use std::{fmt, io};
 
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::time::timeout_at;
+use tokio::time::{Sleep, sleep, sleep_until};
 
 use super::accept::Shared;
-use super::shutdown::draining;
 use crate::transport::{Link, is_peer_gone};
-use crate::wire::{Call, Codec, FrameError, Packet, Response, Wire};
-use crate::{Context, PeerCredentials, Session, Status};
+use crate::wire::{Body, Call, Codec, FrameError, Packet, Response, Wire};
+use crate::{Context, Failure, PeerCredentials, Processing, Session, Status};
 
 /// A session's task.
 pub(super) struct SessionLoop {
@@ -39,27 +38,38 @@ pub(super) struct SessionLoop {
     codec: Codec,
     session: Arc<Session>,
     server: Arc<Shared>,
-    /// The calls whose handlers wait for something.
-    running: FuturesUnordered<Pin<Box<dyn Future<Output = Response> + Send>>>,
-    /// What handlers answered while another response was on its way.
-    finished: VecDeque<Response>,
+    /// Whether more calls are to be read.
+    reading: bool,
     /// When the rest of a message that has begun is due.
-    rest_due: Option<Instant>,
-    /// Where a response's head is written, again and again.
-    head: Vec<u8>,
+    rest_due: Option<Pin<Box<Sleep>>>,
+    /// The calls whose handlers wait for something.
+    running: FuturesUnordered<Handling>,
+    /// What handlers answered while another response was on its way.
+    finished: VecDeque<Response<Body>>,
+}
+
+/// What a session has to act upon.
+enum Event {
+    /// A client's message has come, whole.
+    Message(Bytes),
+    /// A call is done.
+    Finished(Response<Body>),
+    /// The client has closed its end.
+    Closed,
+    Fault(SessionFault),
 }
 
 impl SessionLoop {
-    pub(super) fn new(link: Link, session: Session, server: Arc<Shared>) -> Self {
+    pub(super) fn new(link: Link, session: Arc<Session>, server: Arc<Shared>) -> Self {
         SessionLoop {
             link,
             codec: Codec::new(server.config.wire, server.config.message_limit),
-            session: Arc::new(session),
+            session,
             server,
+            reading: true,
+            rest_due: None,
             running: FuturesUnordered::new(),
             finished: VecDeque::new(),
-            rest_due: None,
-            head: Vec::new(),
         }
     }
 
@@ -72,48 +82,102 @@ impl SessionLoop {
             Ok(()) => tracing::debug!(session = id, "session closed"),
             Err(fault) => tracing::warn!(session = id, ?peer, "session closed: {fault}"),
         }
-        self.session.cancel();
     }
 
     async fn serve(&mut self) -> Result<(), SessionFault> {
-        let limit = self.server.config.order.limit();
-        let shutdown = draining(self.server.shutdown.subscribe());
-        tokio::pin!(shutdown);
         let mut outcome = Ok(());
-        let mut reading = true;
-        while reading || !self.running.is_empty() || !self.finished.is_empty() {
-            if let Some(response) = self.finished.pop_front() {
-                self.reply(response).await?;
-                continue;
-            }
-            let busy = !self.running.is_empty();
-            let room = self.running.len() < limit;
-            tokio::select! {
-                biased;
-                Some(response) = self.running.next(), if busy => self.reply(response).await?,
-                () = &mut shutdown, if reading => {
-                    // S7: what runs may finish; nothing new is begun.
-                    self.session.cancel();
-                    reading = false;
-                }
-                message = next_message(&self.link, &mut self.codec, &mut self.rest_due, &self.server), if reading && room => {
-                    match message {
-                        Ok(Some(message)) => self.begin(message).await?,
-                        Ok(None) => reading = false,
-                        Err(fault) => {
-                            self.refuse(&fault).await?;
-                            outcome = Err(fault);
-                            reading = false;
-                        }
-                    }
-                }
-                closed = self.link.peer_closed(), if busy && !self.session.is_cancelled() => {
-                    closed?;
-                    self.session.cancel();
+        while let Some(event) = poll_fn(|context| self.poll_event(context)).await {
+            match event {
+                Event::Message(message) => self.begin(message).await?,
+                Event::Finished(response) => self.reply(response).await?,
+                Event::Closed => self.reading = false,
+                Event::Fault(fault) => {
+                    self.reading = false;
+                    self.refuse(&fault).await?;
+                    outcome = Err(fault);
                 }
             }
         }
         outcome
+    }
+
+    /// Waits for what is next; `None` once nothing is read any more and nothing runs.
+    fn poll_event(&mut self, context: &mut task::Context<'_>) -> Poll<Option<Event>> {
+        if let Some(response) = self.finished.pop_front() {
+            return Poll::Ready(Some(Event::Finished(response)));
+        }
+        let busy = !self.running.is_empty();
+        if busy && let Poll::Ready(Some(response)) = self.running.poll_next_unpin(context) {
+            return Poll::Ready(Some(Event::Finished(response)));
+        }
+        if self.reading && self.session.poll_stop(context).is_ready() {
+            // S7: what runs may finish; nothing new is begun.
+            self.reading = false;
+        }
+        if !self.reading && !busy {
+            return Poll::Ready(None);
+        }
+        let room = self.running.len() < self.server.config.order.limit();
+        if self.reading
+            && room
+            && let Poll::Ready(event) = self.poll_message(context)
+        {
+            return Poll::Ready(Some(event));
+        }
+        if busy
+            && !self.session.is_cancelled()
+            && let Poll::Ready(closed) = self.link.poll_peer_closed(context)
+        {
+            self.session.cancel();
+            if let Err(error) = closed {
+                return Poll::Ready(Some(SessionFault::Io(error).into()));
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Receives the next message. What has come of it so far is kept in the codec.
+    fn poll_message(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
+        loop {
+            let packet = match self.link.poll_recv(context, self.codec.rest()) {
+                Poll::Ready(Ok(packet)) => packet,
+                Poll::Ready(Err(error)) => return Poll::Ready(SessionFault::Io(error).into()),
+                Poll::Pending => {
+                    return match &mut self.rest_due {
+                        Some(due) => due.as_mut().poll(context).map(|()| SessionFault::HalfMessage.into()),
+                        None => Poll::Pending,
+                    };
+                }
+            };
+            let mid_message = self.codec.is_mid_message();
+            let packet = match packet {
+                None if mid_message => return Poll::Ready(SessionFault::ClosedInMidMessage.into()),
+                None => return Poll::Ready(Event::Closed),
+                // W9: an empty packet is a message on the plain wire alone.
+                Some(packet)
+                    if packet.is_empty() && !mid_message && self.codec.wire() != Some(Wire::Plain) =>
+                {
+                    return Poll::Ready(Event::Closed);
+                }
+                Some(packet) => packet,
+            };
+            match self.codec.receive(packet) {
+                Ok(Some(message)) => {
+                    self.rest_due = None;
+                    return Poll::Ready(Event::Message(message));
+                }
+                Ok(None) => {}
+                Err(error) => return Poll::Ready(SessionFault::Frame(error).into()),
+            }
+            match &self.rest_due {
+                None => self.rest_due = Some(Box::pin(sleep(self.server.config.message_timeout))),
+                // Chunks that keep coming leave the timer no chance to be looked at.
+                Some(due) if due.deadline().into_std() <= Instant::now() => {
+                    return Poll::Ready(SessionFault::HalfMessage.into());
+                }
+                Some(_) => {}
+            }
+        }
     }
 
     /// Begins a call, and answers it if its handler is ready at once.
@@ -128,8 +192,11 @@ impl SessionLoop {
                 return self.reply(Response::unreadable_call()).await;
             }
         };
-        let mut handling = Box::pin(handle(self.server.clone(), self.session.clone(), call));
-        match poll_fn(|context| Poll::Ready(handling.as_mut().poll(context))).await {
+        let limit = self.server.config.handler_timeout;
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let context = Context::new(self.session.clone(), call.sequence).with_deadline(deadline);
+        let mut handling = Handling::new(self.server.service.process(context, call));
+        match poll_fn(|context| Poll::Ready(Pin::new(&mut handling).poll(context))).await {
             Poll::Ready(response) => self.reply(response).await,
             Poll::Pending => {
                 self.running.push(handling);
@@ -139,8 +206,9 @@ impl SessionLoop {
     }
 
     /// Sends a response, whole (W10).
-    async fn reply(&mut self, mut response: Response) -> Result<(), SessionFault> {
-        if let Err(error) = self.encode(&response) {
+    async fn reply(&mut self, mut response: Response<Body>) -> Result<(), SessionFault> {
+        let mut head = response.head();
+        if let Err(error) = self.codec.packets(&head, &response.body) {
             // D4: a reply that can't be sent is a failure of its call alone.
             tracing::warn!(
                 session = self.session.id(),
@@ -148,9 +216,8 @@ impl SessionLoop {
                 "can't send the reply: {error}"
             );
             response = Response::failure(response.sequence, Status::FAILED_MARSHAL);
-            self.encode(&response).map_err(|error| SessionFault::Io(io::Error::other(error)))?;
+            head = response.head();
         }
-        let head = std::mem::take(&mut self.head);
         let packets = self.codec.packets(&head, &response.body).map_err(io::Error::other)?;
         for packet in packets {
             match self.send(&packet).await {
@@ -159,7 +226,6 @@ impl SessionLoop {
                 result => result?,
             }
         }
-        self.head = head;
         Ok(())
     }
 
@@ -173,25 +239,20 @@ impl SessionLoop {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             result => return result,
         }
-        let sending = self.link.send(&slices);
-        let shutdown = draining(self.server.shutdown.subscribe());
-        tokio::pin!(sending, shutdown);
-        loop {
-            let busy = !self.running.is_empty();
-            tokio::select! {
-                biased;
-                result = &mut sending => return result,
-                Some(response) = self.running.next(), if busy => self.finished.push_back(response),
-                () = &mut shutdown, if !self.session.is_cancelled() => self.session.cancel(),
+        let SessionLoop { link, session, running, finished, .. } = self;
+        let mut sending = pin!(link.send(&slices));
+        poll_fn(|context| {
+            if let Poll::Ready(result) = sending.as_mut().poll(context) {
+                return Poll::Ready(result);
             }
-        }
-    }
-
-    /// Writes the response's head, and says whether the whole can be sent.
-    fn encode(&mut self, response: &Response) -> Result<(), crate::wire::MessageTooLong> {
-        self.head.clear();
-        response.encode_head(&mut self.head);
-        self.codec.packets(&self.head, &response.body).map(drop)
+            // The handlers see it by themselves; here it is only waited for.
+            let _ = session.poll_stop(context);
+            while let Poll::Ready(Some(response)) = running.poll_next_unpin(context) {
+                finished.push_back(response);
+            }
+            Poll::Pending
+        })
+        .await
     }
 
     /// Tells the peer, where it can be told in its own terms, that its packet was refused.
@@ -206,76 +267,45 @@ impl SessionLoop {
     }
 }
 
-/// Receives the rest of the next message; `None` once the client has closed its end. Cancel safe: what has come so far
-/// is kept in the codec.
-async fn next_message(
-    link: &Link,
-    codec: &mut Codec,
-    rest_due: &mut Option<Instant>,
-    server: &Shared,
-) -> Result<Option<Bytes>, SessionFault> {
-    loop {
-        let packet = match *rest_due {
-            None => link.recv(codec.rest()).await?,
-            Some(due) => timeout_at(due.into(), link.recv(codec.rest()))
-                .await
-                .map_err(|_| SessionFault::HalfMessage)??,
-        };
-        match packet {
-            None if codec.is_mid_message() => return Err(SessionFault::ClosedInMidMessage),
-            None => return Ok(None),
-            // W9: an empty packet is a message on the plain wire alone.
-            Some(packet)
-                if packet.is_empty() && !codec.is_mid_message() && codec.wire() != Some(Wire::Plain) =>
-            {
-                return Ok(None);
-            }
-            Some(packet) => {
-                if let Some(message) = codec.receive(packet)? {
-                    *rest_due = None;
-                    return Ok(Some(message));
-                }
-                let now = Instant::now();
-                match *rest_due {
-                    None => *rest_due = now.checked_add(server.config.message_timeout),
-                    // Chunks that keep coming leave the timer no chance to be looked at.
-                    Some(due) if due <= now => return Err(SessionFault::HalfMessage),
-                    Some(_) => {}
-                }
-            }
-        }
+impl Drop for SessionLoop {
+    fn drop(&mut self) {
+        self.server.sessions.close(&self.session);
     }
 }
 
-/// Carries out one call, within the time that the server gives a handler.
-async fn handle(server: Arc<Shared>, session: Arc<Session>, call: Call) -> Response {
-    let sequence = call.sequence;
-    let deadline = server.config.handler_timeout.and_then(|limit| Instant::now().checked_add(limit));
-    let context = Context::new(session, sequence).with_deadline(deadline);
-    let Some(deadline) = deadline else {
-        return server.service.process(&context, call).await;
-    };
-    let (module, method) = (call.module, call.method);
-    match timeout_at(deadline.into(), server.service.process(&context, call)).await {
-        Ok(response) => response,
-        Err(_) => {
-            let session = context.session().id();
-            tracing::warn!(
-                session,
-                sequence,
-                module,
-                method,
-                "call failed: the handler took too long and was cut off"
-            );
-            Response::failure(sequence, Status::FAILURE)
+/// A call that is carried out, within the time that the server gives a handler.
+struct Handling {
+    processing: Processing,
+    /// When the handler is cut off; made once the handler waits.
+    cut_off: Option<Pin<Box<Sleep>>>,
+}
+
+impl Handling {
+    fn new(processing: Processing) -> Self {
+        Handling { processing, cut_off: None }
+    }
+}
+
+impl Future for Handling {
+    type Output = Response<Body>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Response<Body>> {
+        if let Poll::Ready(response) = Pin::new(&mut self.processing).poll(context) {
+            return Poll::Ready(response);
         }
+        let Some(deadline) = self.processing.context().deadline() else { return Poll::Pending };
+        let cut_off = self.cut_off.get_or_insert_with(|| Box::pin(sleep_until(deadline.into())));
+        cut_off.as_mut().poll(context).map(|()| {
+            let cause = "the handler took too long and was cut off";
+            self.processing.failed(&Failure::with_message(Status::FAILURE, cause))
+        })
     }
 }
 
 /// Spawns a session whose client is in this process; gives the client's end.
 pub(crate) fn spawn_in_memory(server: Arc<Shared>) -> Link {
     let (ours, theirs) = Link::memory_pair();
-    let session = Session::new(server.next_session_id(), PeerCredentials::this_process());
+    let session = server.sessions.open(PeerCredentials::this_process());
     tokio::spawn(SessionLoop::new(ours, session, server).run());
     theirs
 }
@@ -300,9 +330,9 @@ impl fmt::Display for SessionFault {
     }
 }
 
-impl From<FrameError> for SessionFault {
-    fn from(error: FrameError) -> Self {
-        SessionFault::Frame(error)
+impl From<SessionFault> for Event {
+    fn from(fault: SessionFault) -> Self {
+        Event::Fault(fault)
     }
 }
 

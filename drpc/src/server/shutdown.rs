@@ -19,6 +19,7 @@ impl ServerHandle {
     /// Begins a graceful shutdown (S7) and returns at once; `serve` returns when it is done.
     pub fn shutdown(&self) {
         self.0.shutdown.send_replace(true);
+        self.0.sessions.stop();
     }
 }
 

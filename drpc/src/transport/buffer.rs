@@ -24,8 +24,32 @@ pub(super) fn with_buffer<E>(receive: impl FnOnce(&mut Vec<u8>) -> Result<(), E>
         receive(buffer)?;
         Ok(match buffer.len() {
             0 => Bytes::new(),
-            1..=SMALL => Bytes::copy_from_slice(buffer),
+            1..=128 => Short::<128>::of(buffer),
+            129..=512 => Short::<512>::of(buffer),
+            513..=SMALL => Bytes::copy_from_slice(buffer),
             _ => freeze(std::mem::take(buffer)),
         })
     })
+}
+
+/// A short packet in one allocation with its count of references. (`Bytes::copy_from_slice` makes a second one when it is first
+/// sliced, which is what becomes of every packet.)
+struct Short<const N: usize> {
+    len: usize,
+    bytes: [u8; N],
+}
+
+impl<const N: usize> Short<N> {
+    /// A packet of at most `N` bytes.
+    fn of(packet: &[u8]) -> Bytes {
+        let mut bytes = [0; N];
+        bytes[..packet.len()].copy_from_slice(packet);
+        Bytes::from_owner(Short { len: packet.len(), bytes })
+    }
+}
+
+impl<const N: usize> AsRef<[u8]> for Short<N> {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
 }

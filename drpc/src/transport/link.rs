@@ -1,4 +1,6 @@
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
@@ -6,6 +8,8 @@ use super::AsyncSocket;
 use super::memory::MemoryEnd;
 
 /// One end of a connection, that can be waited on: a socket's, or a pair's in memory.
+///
+/// For each of receiving, sending and the peer's end, one task can wait at a time: the last that asked is woken.
 #[derive(Debug)]
 pub(crate) enum Link {
     Socket(AsyncSocket),
@@ -20,12 +24,21 @@ impl Link {
     }
 
     /// Receives one packet, whole; `None` at end of file. The packet is appended to `into`, if that is given, and the
-    /// result is empty. Cancel safe.
-    pub(crate) async fn recv(&self, into: Option<&mut Vec<u8>>) -> io::Result<Option<Bytes>> {
+    /// result is empty.
+    pub(crate) fn poll_recv(
+        &self,
+        context: &mut Context<'_>,
+        into: Option<&mut Vec<u8>>,
+    ) -> Poll<io::Result<Option<Bytes>>> {
         match self {
-            Link::Socket(socket) => socket.recv(into).await,
-            Link::Memory(end) => end.recv(into).await,
+            Link::Socket(socket) => socket.poll_recv(context, into),
+            Link::Memory(end) => end.poll_recv(context, into),
         }
+    }
+
+    /// Receives one packet. Cancel safe.
+    pub(crate) async fn recv(&self) -> io::Result<Option<Bytes>> {
+        poll_fn(|context| self.poll_recv(context, None)).await
     }
 
     /// Sends one packet, whole, if there is room for it now.
@@ -40,7 +53,7 @@ impl Link {
     pub(crate) async fn send(&self, packet: &[IoSlice<'_>]) -> io::Result<()> {
         match self {
             Link::Socket(socket) => socket.send(packet).await,
-            Link::Memory(end) => end.send(packet).await,
+            Link::Memory(end) => poll_fn(|context| end.poll_send(context, packet)).await,
         }
     }
 
@@ -52,11 +65,11 @@ impl Link {
         }
     }
 
-    /// Waits until the peer has closed altogether: a half-close does not count. Cancel safe.
-    pub(crate) async fn peer_closed(&self) -> io::Result<()> {
+    /// Waits until the peer has closed altogether: a half-close does not count.
+    pub(crate) fn poll_peer_closed(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Link::Socket(socket) => socket.peer_closed().await,
-            Link::Memory(end) => end.peer_closed().await,
+            Link::Socket(socket) => socket.poll_peer_closed(context),
+            Link::Memory(end) => end.poll_peer_closed(context),
         }
     }
 }

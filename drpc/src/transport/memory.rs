@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use event_listener::Event;
 
 /// Packets that wait in one direction before a sender has to; about what a socket's send buffer holds.
 const QUEUE_LIMIT: usize = 256;
@@ -19,17 +19,19 @@ pub(crate) struct MemoryEnd {
 
 /// One direction.
 #[derive(Debug, Default)]
-struct Queue {
-    state: Mutex<State>,
-    /// Something that an end may wait for has changed.
-    changed: Event,
-}
+struct Queue(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
     packets: VecDeque<Bytes>,
     /// Either end is gone.
     closed: bool,
+    /// Who waits for a packet.
+    receiver: Option<Waker>,
+    /// Who waits for room.
+    sender: Option<Waker>,
+    /// Who waits for the end.
+    watcher: Option<Waker>,
 }
 
 impl MemoryEnd {
@@ -41,49 +43,64 @@ impl MemoryEnd {
         )
     }
 
-    pub(super) async fn recv(&self, into: Option<&mut Vec<u8>>) -> io::Result<Option<Bytes>> {
-        let received = self.incoming.wait_for(|state| match state.packets.pop_front() {
-            Some(packet) => Some(Ok(Some(packet))),
-            None => state.closed.then_some(Ok(None)),
-        });
-        let packet = received.await?;
-        Ok(match (packet, into) {
-            (Some(packet), Some(into)) => {
-                into.extend_from_slice(&packet);
-                Some(Bytes::new())
+    pub(super) fn poll_recv(
+        &self,
+        context: &mut Context<'_>,
+        into: Option<&mut Vec<u8>>,
+    ) -> Poll<io::Result<Option<Bytes>>> {
+        let mut state = self.incoming.state();
+        let Some(packet) = state.packets.pop_front() else {
+            if state.closed {
+                return Poll::Ready(Ok(None));
             }
-            (packet, _) => packet,
-        })
+            state.receiver = Some(context.waker().clone());
+            return Poll::Pending;
+        };
+        wake(&mut state.sender);
+        Poll::Ready(Ok(Some(match into {
+            Some(into) => {
+                into.extend_from_slice(&packet);
+                Bytes::new()
+            }
+            None => packet,
+        })))
     }
 
     pub(super) fn try_send(&self, packet: &[IoSlice<'_>]) -> io::Result<()> {
-        let result = self.outgoing.state().push(packet);
-        if result.is_ok() {
-            self.outgoing.changed.notify(usize::MAX);
+        self.outgoing.state().push(packet)
+    }
+
+    pub(super) fn poll_send(
+        &self,
+        context: &mut Context<'_>,
+        packet: &[IoSlice<'_>],
+    ) -> Poll<io::Result<()>> {
+        let mut state = self.outgoing.state();
+        match state.push(packet) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                state.sender = Some(context.waker().clone());
+                Poll::Pending
+            }
+            result => Poll::Ready(result),
         }
-        result
     }
 
-    pub(super) async fn send(&self, packet: &[IoSlice<'_>]) -> io::Result<()> {
-        let result = self
-            .outgoing
-            .wait_for(|state| match state.push(packet) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-                result => Some(result),
-            })
-            .await;
-        self.outgoing.changed.notify(usize::MAX);
-        result
-    }
-
-    pub(super) async fn peer_closed(&self) -> io::Result<()> {
-        self.outgoing.wait_for(|state| state.closed.then_some(Ok(()))).await
+    pub(super) fn poll_peer_closed(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.outgoing.state();
+        if state.closed {
+            return Poll::Ready(Ok(()));
+        }
+        state.watcher = Some(context.waker().clone());
+        Poll::Pending
     }
 
     pub(super) fn hang_up(&self) {
         for queue in [&self.incoming, &self.outgoing] {
-            queue.state().closed = true;
-            queue.changed.notify(usize::MAX);
+            let mut state = queue.state();
+            state.closed = true;
+            wake(&mut state.receiver);
+            wake(&mut state.sender);
+            wake(&mut state.watcher);
         }
     }
 }
@@ -96,18 +113,7 @@ impl Drop for MemoryEnd {
 
 impl Queue {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn wait_for<T>(&self, mut ready: impl FnMut(&mut State) -> Option<io::Result<T>>) -> io::Result<T> {
-        loop {
-            let listener = self.changed.listen();
-            if let Some(result) = ready(&mut self.state()) {
-                self.changed.notify(usize::MAX);
-                return result;
-            }
-            listener.await;
-        }
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -120,6 +126,13 @@ impl State {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         self.packets.push_back(packet.iter().flat_map(|slice| &**slice).copied().collect());
+        wake(&mut self.receiver);
         Ok(())
+    }
+}
+
+fn wake(waiting: &mut Option<Waker>) {
+    if let Some(waker) = waiting.take() {
+        waker.wake();
     }
 }

@@ -1,6 +1,7 @@
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::OnceLock;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -44,9 +45,18 @@ impl AsyncSocket {
         self.socket.async_io(Interest::READABLE, operation).await
     }
 
-    /// As [`Socket::recv`]. Cancel safe.
-    pub(crate) async fn recv(&self, mut into: Option<&mut Vec<u8>>) -> io::Result<Option<Bytes>> {
-        self.when_readable(|socket| socket.recv(into.as_deref_mut())).await
+    /// As [`Socket::recv`]. The last task that asked is woken.
+    pub(crate) fn poll_recv(
+        &self,
+        context: &mut Context<'_>,
+        mut into: Option<&mut Vec<u8>>,
+    ) -> Poll<io::Result<Option<Bytes>>> {
+        loop {
+            let mut ready = ready!(self.socket.poll_read_ready(context))?;
+            if let Ok(result) = ready.try_io(|socket| socket.get_ref().recv(into.as_deref_mut())) {
+                return Poll::Ready(result);
+            }
+        }
     }
 
     /// Sends one packet, whole, if there is room for it now.
@@ -80,15 +90,19 @@ impl AsyncSocket {
         self.writable.get().ok_or_else(|| io::Error::other("the descriptor for writing was just made"))
     }
 
-    /// Waits until the peer has closed altogether. Cancel safe.
-    pub(crate) async fn peer_closed(&self) -> io::Result<()> {
-        // Registered for reading alone, the socket is told to be writable when it hangs up, and not before.
-        self.socket
-            .async_io(Interest::WRITABLE, |socket| match socket.peer_closed()? {
+    /// Waits until the peer has closed altogether. The last task that asked is woken.
+    pub(crate) fn poll_peer_closed(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            // Registered for reading alone, the socket is told to be writable when it hangs up, and not before.
+            let mut ready = ready!(self.socket.poll_write_ready(context))?;
+            let closed = ready.try_io(|socket| match socket.get_ref().peer_closed()? {
                 true => Ok(()),
                 false => Err(io::ErrorKind::WouldBlock.into()),
-            })
-            .await
+            });
+            if let Ok(result) = closed {
+                return Poll::Ready(result);
+            }
+        }
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::io::IoSlice;
 
+use smallvec::{SmallVec, smallvec};
+
+use super::body::Segments;
 use super::{ChunkHeader, MAX_PACKET, MessageTooLong, Wire};
 
 /// One packet of a message, borrowed from it: to be sent by one vectored send.
@@ -15,14 +18,23 @@ pub struct Packet<'a> {
     /// 0 on the plain wire.
     header_len: usize,
     head: &'a [u8],
-    body: &'a [u8],
+    body: Segments<'a>,
+    /// The part of the body that goes with this packet.
+    start: usize,
+    end: usize,
 }
+
+/// The parts of a packet, for a vectored send.
+pub type Slices<'a> = SmallVec<[IoSlice<'a>; 5]>;
 
 impl Packet<'_> {
     /// The packet's parts, in order; some may be empty.
     #[must_use]
-    pub fn slices(&self) -> [IoSlice<'_>; 3] {
-        [IoSlice::new(&self.header[..self.header_len]), IoSlice::new(self.head), IoSlice::new(self.body)]
+    pub fn slices(&self) -> Slices<'_> {
+        let mut slices: Slices<'_> =
+            smallvec![IoSlice::new(&self.header[..self.header_len]), IoSlice::new(self.head)];
+        slices.extend(self.body.range(self.start, self.end).map(IoSlice::new));
+        slices
     }
 
     /// The packet in one piece.
@@ -46,19 +58,27 @@ impl Packet<'_> {
 pub struct Packets<'a> {
     wire: Wire,
     head: &'a [u8],
-    body: &'a [u8],
+    body: Segments<'a>,
+    body_len: usize,
     next: u32,
     total: u32,
 }
 
 impl<'a> Packets<'a> {
-    /// The packets of a message, given as its head (see [`Call::encode_head`](super::Call::encode_head)) and its body.
+    /// The packets of a message, given as its head (see [`Call::head`](super::Call::head)) and its body.
     ///
     /// # Errors
     ///
     /// [`MessageTooLong`] if the message is over the limit, or does not fit the plain wire's one packet (W7).
-    pub fn new(wire: Wire, head: &'a [u8], body: &'a [u8], limit: usize) -> Result<Self, MessageTooLong> {
-        let len = head.len() + body.len();
+    pub fn new(
+        wire: Wire,
+        head: &'a [u8],
+        body: impl Into<Segments<'a>>,
+        limit: usize,
+    ) -> Result<Self, MessageTooLong> {
+        let body = body.into();
+        let body_len = body.len();
+        let len = head.len() + body_len;
         let limit = match wire {
             Wire::Chunked => limit,
             Wire::Plain => limit.min(MAX_PACKET),
@@ -72,7 +92,7 @@ impl<'a> Packets<'a> {
                 .map_err(|_| MessageTooLong { len, limit })?,
             Wire::Plain => 1,
         };
-        Ok(Packets { wire, head, body, next: 0, total })
+        Ok(Packets { wire, head, body, body_len, next: 0, total })
     }
 
     /// Goes on after the first `sent` packets.
@@ -97,23 +117,31 @@ impl<'a> Iterator for Packets<'a> {
                 header_len: 0,
                 head: self.head,
                 body: self.body,
+                start: 0,
+                end: self.body_len,
             });
         }
 
-        let len = self.head.len() + self.body.len();
+        let len = self.head.len() + self.body_len;
         let start = chunk_idx as usize * ChunkHeader::MAX_DATA;
         let end = len.min(start + ChunkHeader::MAX_DATA);
-        // The chunk [start, end) of head ++ body, as a slice of each.
+        // The chunk [start, end) of head ++ body, as a part of each.
         let split = self.head.len();
         let head = &self.head[start.min(split)..end.min(split)];
-        let body = &self.body[start.max(split) - split..end.max(split) - split];
         let header = ChunkHeader {
             total_data_size: len as u64,
             chunk_data_size: (end - start) as u64,
             chunk_idx,
             total_chunks: self.total,
         };
-        Some(Packet { header: header.to_bytes(), header_len: ChunkHeader::LEN, head, body })
+        Some(Packet {
+            header: header.to_bytes(),
+            header_len: ChunkHeader::LEN,
+            head,
+            body: self.body,
+            start: start.max(split) - split,
+            end: end.max(split) - split,
+        })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

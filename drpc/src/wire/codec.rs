@@ -1,6 +1,7 @@
 use bytes::Bytes;
 
 use super::assemble::Assembler;
+use super::body::Segments;
 use super::chunk::Packets;
 use super::generation::{is_plain_envelope, recognise};
 use super::{ChunkHeader, FrameError, MessageTooLong, Wire, WireMode};
@@ -81,14 +82,18 @@ impl Codec {
         ChunkHeader::parse_checked(packet).is_err() && is_plain_envelope(packet)
     }
 
-    /// The packets of a message, given as its head (see [`Call::encode_head`](super::Call::encode_head)) and its body.
+    /// The packets of a message, given as its head (see [`Call::head`](super::Call::head)) and its body.
     ///
     /// While the wire is not known yet, it is taken to be chunked.
     ///
     /// # Errors
     ///
     /// [`MessageTooLong`] if the message is over the limit, or does not fit the plain wire's one packet (W7).
-    pub fn packets<'a>(&self, head: &'a [u8], body: &'a [u8]) -> Result<Packets<'a>, MessageTooLong> {
+    pub fn packets<'a>(
+        &self,
+        head: &'a [u8],
+        body: impl Into<Segments<'a>>,
+    ) -> Result<Packets<'a>, MessageTooLong> {
         Packets::new(self.wire.unwrap_or(Wire::Chunked), head, body, self.limit)
     }
 }
@@ -180,7 +185,7 @@ mod tests {
     fn a_plain_peer_is_named_on_the_chunked_wire() {
         // W8.
         let mut codec = Codec::new(Wire::Chunked, LIMIT);
-        let call = Call { module: 7, method: 700, sequence: 5, body: vec![b'a'; 100].into() };
+        let call = Call::<Bytes> { module: 7, method: 700, sequence: 5, body: vec![b'a'; 100].into() };
         let error = codec.receive(call.encode()).unwrap_err();
         assert_eq!(error, FrameError::OtherWire { peer: Wire::Plain });
         assert!(error.to_string().contains("peer speaks the plain wire of DAOS 2.6"));

@@ -153,7 +153,7 @@ mod tests {
     }
 
     fn call(module: i32, body: Vec<u8>) -> Vec<u8> {
-        Call { module, method: module * 100, sequence: 1, body: body.into() }.encode().into()
+        Call::<bytes::Bytes> { module, method: module * 100, sequence: 1, body: body.into() }.encode().into()
     }
 
     #[test]

@@ -18,12 +18,9 @@
 //! use drpc::wire::{Call, Codec, Wire};
 //!
 //! let call = Call { module: 5, method: 501, sequence: 1, body: "World".into() };
-//! let mut head = Vec::new();
-//! call.encode_head(&mut head);
-//!
 //! let mut codec = Codec::new(Wire::Chunked, 1 << 20);
 //! let mut received = None;
-//! for packet in codec.packets(&head, &call.body)? {
+//! for packet in codec.packets(&call.head(), &call.body)? {
 //!     received = codec.receive(packet.to_vec().into())?;
 //! }
 //! assert_eq!(Call::decode(received.unwrap())?, call);
@@ -31,6 +28,7 @@
 //! ```
 
 mod assemble;
+mod body;
 mod chunk;
 mod codec;
 mod envelope;
@@ -39,10 +37,11 @@ mod generation;
 mod header;
 mod status;
 
-pub use chunk::{Packet, Packets};
+pub use body::{Body, Segments};
+pub use chunk::{Packet, Packets, Slices};
 pub use codec::Codec;
 pub(crate) use envelope::UNREADABLE_CALL;
-pub use envelope::{Call, Response};
+pub use envelope::{Call, Head, Response};
 pub use error::{EnvelopeError, FrameError, MessageTooLong};
 pub(crate) use generation::is_first_chunk;
 pub use generation::{ParseWireModeError, Wire, WireMode};

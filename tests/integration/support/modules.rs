@@ -3,7 +3,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use drpc::{Context, Failure, Method, Module, Payload};
+use drpc::{Body, Context, Failure, Method, Module, Payload};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
@@ -47,9 +47,14 @@ impl Module for Handlers {
         self.methods.contains_key(&id).then(|| Method::new(self.id, id, "scripted"))
     }
 
-    async fn handle_call(&self, context: &Context, method: Method, body: Bytes) -> Result<Bytes, Failure> {
+    async fn handle_call(
+        self: Arc<Self>,
+        context: Context,
+        method: Method,
+        body: Bytes,
+    ) -> Result<Body, Failure> {
         match self.methods.get(&method.id()) {
-            Some(handler) => handler(context.clone(), body).await,
+            Some(handler) => handler(context, body).await.map(Body::from),
             None => Err(Failure::unknown_method()),
         }
     }
@@ -73,7 +78,7 @@ pub(crate) struct HelloResponse {
 pub(crate) fn greeting() -> Handlers {
     Handlers::new(0, "test").on(0, |_, body| async move {
         let Hello { name } = Payload::from_body(body)?;
-        Ok(HelloResponse { greeting: format!("Hello {name}") }.into_body())
+        Ok(HelloResponse { greeting: format!("Hello {name}") }.into_body().into_bytes())
     })
 }
 

@@ -1,0 +1,273 @@
+use std::fmt;
+
+use bytes::buf::UninitSlice;
+use bytes::{Buf, BufMut, Bytes};
+
+use crate::buffer::{SMALL, freeze, take};
+
+/// The body of a message that goes out: bytes in one piece, or in several that are sent one behind the other.
+///
+/// Pieces are what lets a large reply go out without a copy: a message's `bytes` field of 4 KiB or more is sent from where it
+/// is. What comes in is always one [`Bytes`].
+///
+/// # Example
+///
+/// ```
+/// use drpc::Body;
+///
+/// let body = Body::from("ping");
+/// assert_eq!((body.len(), body.into_bytes()), (4, "ping".into()));
+/// ```
+#[derive(Clone, Default)]
+pub struct Body {
+    first: Bytes,
+    rest: Vec<Bytes>,
+}
+
+impl Body {
+    /// The body without a byte.
+    #[must_use]
+    pub const fn new() -> Self {
+        Body { first: Bytes::new(), rest: Vec::new() }
+    }
+
+    /// How many bytes it has in all.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.segments().map(Bytes::len).sum()
+    }
+
+    /// Whether it has no byte.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.segments().all(Bytes::is_empty)
+    }
+
+    /// The body in one piece. It is copied only if it is in several.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        if self.rest.is_empty() {
+            return self.first;
+        }
+        let mut whole = take(self.len());
+        self.segments().for_each(|segment| whole.extend_from_slice(segment));
+        freeze(whole)
+    }
+
+    /// The pieces, in order.
+    pub fn segments(&self) -> impl Iterator<Item = &Bytes> {
+        std::iter::once(&self.first).chain(&self.rest)
+    }
+
+    /// What a message's encoder writes. Large fields of type [`Bytes`] are taken along, not copied.
+    pub(crate) fn encoded(len: usize, encode: impl FnOnce(&mut BodyWriter)) -> Body {
+        let mut writer = BodyWriter { segments: Vec::new(), tail: Vec::new() };
+        if len < BY_REFERENCE {
+            writer.tail = Vec::with_capacity(len);
+        }
+        encode(&mut writer);
+        writer.finish()
+    }
+}
+
+/// From this length on a piece is sent from where it is, in bytes; one that is shorter is cheaper to copy.
+const BY_REFERENCE: usize = 4 << 10;
+
+/// Takes what an encoder writes.
+pub(crate) struct BodyWriter {
+    segments: Vec<Bytes>,
+    /// What came behind the last segment.
+    tail: Vec<u8>,
+}
+
+impl BodyWriter {
+    fn end_segment(&mut self) {
+        if !self.tail.is_empty() {
+            self.segments.push(freeze(std::mem::take(&mut self.tail)));
+        }
+    }
+
+    fn finish(mut self) -> Body {
+        if self.segments.is_empty() {
+            return freeze(self.tail).into();
+        }
+        self.end_segment();
+        let mut segments = self.segments.into_iter();
+        Body { first: segments.next().unwrap_or_default(), rest: segments.collect() }
+    }
+
+    /// Room for so many bytes more. A large buffer comes from the pool.
+    fn make_room(&mut self, len: usize) {
+        if self.tail.capacity() - self.tail.len() >= len {
+            return;
+        }
+        let wanted = self.tail.len() + len;
+        if wanted <= SMALL {
+            self.tail.reserve(len);
+            return;
+        }
+        let mut grown = take(wanted.max(2 * self.tail.capacity()));
+        grown.extend_from_slice(&self.tail);
+        crate::buffer::give_back(std::mem::replace(&mut self.tail, grown));
+    }
+}
+
+#[allow(unsafe_code, reason = "`BufMut` is an unsafe trait; all is left to the one of `Vec`")]
+// SAFETY: `chunk_mut` and `advance_mut` are those of the tail, and `remaining_mut` is no more than what the tail may
+// still grow by. Nothing else touches the tail between the two.
+unsafe impl BufMut for BodyWriter {
+    fn remaining_mut(&self) -> usize {
+        self.tail.remaining_mut()
+    }
+
+    unsafe fn advance_mut(&mut self, count: usize) {
+        // SAFETY: the caller has written so many bytes into the tail's chunk.
+        unsafe { self.tail.advance_mut(count) };
+    }
+
+    fn chunk_mut(&mut self) -> &mut UninitSlice {
+        self.tail.chunk_mut()
+    }
+
+    fn put<T: Buf>(&mut self, mut source: T)
+    where
+        Self: Sized,
+    {
+        while source.has_remaining() {
+            let len = source.chunk().len();
+            if len >= BY_REFERENCE {
+                // Of a `Bytes`, this is no copy.
+                let segment = source.copy_to_bytes(len);
+                self.end_segment();
+                self.segments.push(segment);
+            } else {
+                self.put_slice(source.chunk());
+                source.advance(len);
+            }
+        }
+    }
+
+    fn put_slice(&mut self, source: &[u8]) {
+        self.make_room(source.len());
+        self.tail.extend_from_slice(source);
+    }
+}
+
+impl<B: Into<Bytes>> From<B> for Body {
+    fn from(bytes: B) -> Self {
+        Body { first: bytes.into(), rest: Vec::new() }
+    }
+}
+
+impl PartialEq for Body {
+    fn eq(&self, other: &Body) -> bool {
+        let bytes = |body: &Body| body.clone().into_bytes();
+        self.len() == other.len() && bytes(self) == bytes(other)
+    }
+}
+
+impl Eq for Body {}
+
+impl<T: ?Sized> PartialEq<&T> for Body
+where
+    Bytes: for<'a> PartialEq<&'a T>,
+{
+    fn eq(&self, other: &&T) -> bool {
+        self.clone().into_bytes() == *other
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.clone().into_bytes().fmt(f)
+    }
+}
+
+/// Bytes that stand in one or more pieces, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct Segments<'a> {
+    first: &'a [u8],
+    rest: &'a [Bytes],
+}
+
+impl<'a> Segments<'a> {
+    pub(super) fn len(&self) -> usize {
+        self.first.len() + self.rest.iter().map(Bytes::len).sum::<usize>()
+    }
+
+    /// The bytes from `start` to `end`, piece by piece.
+    pub(super) fn range(self, mut start: usize, mut end: usize) -> impl Iterator<Item = &'a [u8]> {
+        let all = std::iter::once(self.first).chain(self.rest.iter().map(|segment| &segment[..]));
+        all.filter_map(move |segment| {
+            let part = &segment[start.min(segment.len())..end.min(segment.len())];
+            start = start.saturating_sub(segment.len());
+            end = end.saturating_sub(segment.len());
+            (!part.is_empty()).then_some(part)
+        })
+    }
+}
+
+impl<'a, T: AsRef<[u8]> + ?Sized> From<&'a T> for Segments<'a> {
+    fn from(bytes: &'a T) -> Self {
+        Segments { first: bytes.as_ref(), rest: &[] }
+    }
+}
+
+impl<'a> From<&'a Body> for Segments<'a> {
+    fn from(body: &'a Body) -> Self {
+        Segments { first: &body.first, rest: &body.rest }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct Parts {
+        #[prost(string, tag = "1")]
+        name: String,
+        #[prost(bytes = "bytes", repeated, tag = "2")]
+        parts: Vec<Bytes>,
+        #[prost(bytes = "vec", tag = "3")]
+        copied: Vec<u8>,
+    }
+
+    fn body_of(message: &Parts) -> Body {
+        Body::encoded(message.encoded_len(), |out| message.encode_raw(out))
+    }
+
+    #[test]
+    fn what_is_written_is_what_prost_writes() {
+        for sizes in [&[][..], &[0], &[5], &[4095, 4096, 4097], &[100_000, 3, 70_000]] {
+            let parts: Vec<Bytes> = sizes.iter().map(|size| vec![7; *size].into()).collect();
+            for copied in [0, 10, 30_000] {
+                let message = Parts { name: "name".into(), parts: parts.clone(), copied: vec![1; copied] };
+                let body = body_of(&message);
+                assert_eq!(body.len(), message.encoded_len());
+                assert_eq!(body.into_bytes(), message.encode_to_vec());
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_field_is_not_copied() {
+        let part = Bytes::from(vec![7; 1 << 20]);
+        let body = body_of(&Parts { parts: vec![part.clone()], ..Parts::default() });
+        assert!(body.segments().any(|segment| segment.as_ptr() == part.as_ptr()));
+    }
+
+    #[test]
+    fn any_range_is_the_same_in_one_piece_and_in_several() {
+        let body = Body { first: "abc".into(), rest: vec!["".into(), "defg".into(), "h".into()] };
+        let whole = body.clone().into_bytes();
+        for start in 0..=whole.len() {
+            for end in start..=whole.len() {
+                let range: Vec<u8> = Segments::from(&body).range(start, end).flatten().copied().collect();
+                assert_eq!(range, whole[start..end]);
+            }
+        }
+    }
+}
