@@ -30,6 +30,8 @@ pub(super) fn all() -> Vec<&'static dyn Subject> {
         OnTokio::<Drpc<Message>>::NEW,
         Blocking::<Drpc<Bytes>>::NEW,
         OnTokio::<Drpc<Bytes>>::NEW,
+        Blocking::<Spinning>::NEW,
+        OnTokio::<Spinning>::NEW,
     ]
 }
 
@@ -107,7 +109,11 @@ fn wide_method(turn: usize, methods: usize) -> Method {
 }
 
 async fn serve(setup: &Setup, ready: impl FnOnce()) -> Result<()> {
-    let server = Server::builder().module(Messages).module(Raw);
+    serve_with(Server::builder(), setup, ready).await
+}
+
+async fn serve_with(builder: ServerBuilder, setup: &Setup, ready: impl FnOnce()) -> Result<()> {
+    let server = builder.module(Messages).module(Raw);
     let server = wide_modules(setup.methods)?.fold(server, ServerBuilder::module).bind(&setup.socket)?;
     ready();
     Ok(server.serve().await?)
@@ -216,6 +222,46 @@ where
 
     fn connect(job: &Job) -> Result<Self::Client> {
         Ok(Connection::new(blocking::Client::connect(&job.socket)?, job.methods))
+    }
+}
+
+/// Prost messages, with both sides spinning before they sleep.
+struct Spinning;
+
+const SPIN: Duration = Duration::from_micros(20);
+
+impl Rpc for Spinning {
+    const NAME: &'static str = "drpc-spin";
+    const ABOUT: &'static str = "drpc's async client, prost messages, both sides spinning for up to 20 µs";
+    const KIND: Kind = Kind::Ours;
+
+    type Client = Connection<Client, Message>;
+
+    async fn serve(setup: &Setup, ready: impl FnOnce() + Send) -> Result<()> {
+        serve_with(Server::builder().spin(SPIN), setup, ready).await
+    }
+
+    async fn connect(job: &Job) -> Result<Self::Client> {
+        Ok(Connection::new(Client::builder(&job.socket).spin(SPIN).connect().await?, job.methods))
+    }
+}
+
+impl BlockingRpc for Spinning {
+    const NAME: &'static str = "drpc-spin-blocking";
+    const ABOUT: &'static str = "drpc's blocking client, prost messages, both sides spinning for up to 20 µs";
+    const KIND: Kind = Kind::Ours;
+
+    type Client = Connection<blocking::Client, Message>;
+
+    async fn serve(setup: &Setup, ready: impl FnOnce() + Send) -> Result<()> {
+        serve_with(Server::builder().spin(SPIN), setup, ready).await
+    }
+
+    fn connect(job: &Job) -> Result<Self::Client> {
+        Ok(Connection::new(
+            blocking::Client::builder(&job.socket).spin(SPIN).connect_blocking()?,
+            job.methods,
+        ))
     }
 }
 

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::calls::{Addressee, Calls};
 use super::error::{CallError, ConnectError, Disconnect};
 use super::probe::{PROBE, PROBE_SEQUENCE, Prober};
 use super::{CallOptions, Caller, ClientBuilder, reply_of, report_unknown, submitted};
-use crate::transport::{Mode, Ready, Socket, is_peer_gone};
+use crate::transport::{Mode, Ready, Socket, Spin, is_peer_gone};
 use crate::wire::{Body, Call, Codec, Packets, Response, Wire, WireMode};
 use crate::{Method, Payload};
 
@@ -175,17 +176,25 @@ impl ClientBuilder {
         let deadline = Deadline::after(Some(self.connect_timeout)).or_before(call);
         let socket = self.open_socket(deadline)?;
         match self.wire {
-            WireMode::Fixed(wire) => Ok(Connection::new(socket, wire, self.message_limit, 0)),
+            WireMode::Fixed(wire) => Ok(self.connection(socket, wire, 0)),
             WireMode::Auto => match self.probe_blocking(&socket, deadline)? {
-                Wire::Chunked => {
-                    Ok(Connection::new(socket, Wire::Chunked, self.message_limit, PROBE_SEQUENCE))
-                }
+                Wire::Chunked => Ok(self.connection(socket, Wire::Chunked, PROBE_SEQUENCE)),
                 // Some plain servers close upon the probe.
                 Wire::Plain => {
                     let socket = self.open_socket(deadline)?;
-                    Ok(Connection::new(socket, Wire::Plain, self.message_limit, 0))
+                    Ok(self.connection(socket, Wire::Plain, 0))
                 }
             },
+        }
+    }
+
+    fn connection(&self, socket: Socket, wire: Wire, last_sequence: i64) -> Connection {
+        Connection {
+            socket,
+            wire,
+            codec: Codec::new(wire, self.message_limit),
+            calls: Calls::new(last_sequence),
+            spin: Spin::new(self.spin),
         }
     }
 
@@ -226,6 +235,7 @@ struct Connection {
     codec: Codec,
     /// Those that timed out are remembered, so that their replies are not taken for another's.
     calls: Calls<()>,
+    spin: Spin,
 }
 
 /// Why a call on a connection gave no response, and what that means for the connection.
@@ -239,11 +249,6 @@ enum Fault {
 }
 
 impl Connection {
-    fn new(socket: Socket, wire: Wire, message_limit: usize, last_sequence: i64) -> Self {
-        let codec = Codec::new(wire, message_limit);
-        Connection { socket, wire, codec, calls: Calls::new(last_sequence) }
-    }
-
     fn call(
         &mut self,
         method: Method,
@@ -307,18 +312,26 @@ impl Connection {
     /// Receives the response to the one call that waits.
     fn receive(&mut self, deadline: Deadline) -> Result<Response, Fault> {
         loop {
-            if deadline.at.is_some() && !self.socket.wait_readable(deadline.at)? {
+            let spun = self.spin.run(|| self.socket.try_recv(self.codec.rest()));
+            if spun.is_none() && deadline.at.is_some() && !self.socket.wait_readable(deadline.at)? {
                 return Err(Fault::Timeout { whole: true });
             }
-            if let Some(response) = self.receive_packet()? {
+            let packet = spun.unwrap_or_else(|| self.socket.recv(self.codec.rest()))?;
+            if let Some(response) = self.take_packet(packet)? {
                 return Ok(response);
             }
         }
     }
 
-    /// Receives one packet; gives the response that it completes, if the call waits for it.
+    /// Receives one packet that is there.
     fn receive_packet(&mut self) -> Result<Option<Response>, Fault> {
-        let packet = self.socket.recv(self.codec.rest())?.ok_or(Disconnect::ByPeer)?;
+        let packet = self.socket.recv(self.codec.rest())?;
+        self.take_packet(packet)
+    }
+
+    /// Takes a packet, `None` for end of file; gives the response that it completes, if the call waits for it.
+    fn take_packet(&mut self, packet: Option<Bytes>) -> Result<Option<Response>, Fault> {
+        let packet = packet.ok_or(Disconnect::ByPeer)?;
         let Some(message) = self.codec.receive(packet).map_err(Disconnect::from)? else { return Ok(None) };
         let response = Response::decode(message).map_err(Disconnect::from)?;
         match self.calls.resolve(&response) {

@@ -285,7 +285,7 @@ impl ClientBuilder {
             sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(50));
         }
-        Ok(Link::Socket(AsyncSocket::new(socket).map_err(failed)?))
+        Ok(Link::Socket(AsyncSocket::new(socket).map_err(failed)?.spinning(self.spin)))
     }
 }
 

@@ -171,7 +171,7 @@ async fn accept(socket: &AsyncSocket, wait: Duration) -> io::Result<Socket> {
 
 fn open(socket: Socket, shared: &Arc<Shared>) -> io::Result<SessionLoop> {
     let peer = socket.peer()?;
-    let link = Link::Socket(AsyncSocket::new(socket)?);
+    let link = Link::Socket(AsyncSocket::new(socket)?.spinning(shared.config.spin));
     Ok(SessionLoop::new(link, shared.sessions.open(peer), shared.clone()))
 }
 

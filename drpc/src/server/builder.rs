@@ -20,6 +20,7 @@ use crate::{Module, ModuleService};
 /// | [`message_timeout`](Self::message_timeout) | 10 s |
 /// | [`handler_timeout`](Self::handler_timeout) | none |
 /// | [`drain_timeout`](Self::drain_timeout) | 5 s |
+/// | [`spin`](Self::spin) | off |
 #[derive(Default)]
 #[must_use = "a server is not made before `bind`"]
 pub struct ServerBuilder {
@@ -40,6 +41,7 @@ pub(super) struct Config {
     pub(super) message_timeout: Duration,
     pub(super) handler_timeout: Option<Duration>,
     pub(super) drain_timeout: Duration,
+    pub(super) spin: Duration,
 }
 
 impl Default for Config {
@@ -53,6 +55,7 @@ impl Default for Config {
             message_timeout: Duration::from_secs(10),
             handler_timeout: None,
             drain_timeout: Duration::from_secs(5),
+            spin: Duration::ZERO,
         }
     }
 }
@@ -159,6 +162,17 @@ impl ServerBuilder {
     /// How long running calls may go on once the server is to stop (S7).
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
         self.config.drain_timeout = timeout;
+        self
+    }
+
+    /// How long a session tries to receive its next call again and again before it waits for it. 20 µs is a good value;
+    /// off unless set.
+    ///
+    /// For servers of few, busy clients: see [`ClientBuilder::spin`](crate::ClientBuilder::spin) for what it gains and costs.
+    /// One session of a process spins at a time, and holds up the other tasks of its thread for as long; on a runtime of
+    /// one thread, all of them.
+    pub fn spin(mut self, limit: Duration) -> Self {
+        self.config.spin = limit;
         self
     }
 

@@ -13,6 +13,7 @@ mod peer;
 #[cfg(any(feature = "server", feature = "client"))]
 mod readiness;
 mod seqpacket;
+mod spin;
 
 #[cfg(any(feature = "server", feature = "client"))]
 pub(crate) use link::Link;
@@ -22,6 +23,7 @@ pub use peer::PeerCredentials;
 #[cfg(any(feature = "server", feature = "client"))]
 pub(crate) use readiness::AsyncSocket;
 pub(crate) use seqpacket::{MAX_PATH, Mode, Ready, Socket};
+pub(crate) use spin::Spin;
 
 /// Whether a send failed because nobody is at the other end any more (S6).
 pub(crate) fn is_peer_gone(error: &std::io::Error) -> bool {

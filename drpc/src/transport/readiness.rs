@@ -9,7 +9,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::sleep;
 
-use super::Socket;
+use super::{Socket, Spin};
 
 /// How long a send waits that can't be told when there is room.
 const RETRY: Duration = Duration::from_millis(5);
@@ -23,6 +23,7 @@ pub(crate) struct AsyncSocket {
     socket: AsyncFd<Socket>,
     /// A second descriptor of the same socket, since epoll takes each but once.
     writable: OnceLock<AsyncFd<OwnedFd>>,
+    spin: Spin,
 }
 
 impl AsyncSocket {
@@ -30,7 +31,13 @@ impl AsyncSocket {
     ///
     /// Outside of a tokio runtime with its I/O driver on.
     pub(crate) fn new(socket: Socket) -> io::Result<Self> {
-        Ok(AsyncSocket { socket: register(socket, Interest::READABLE)?, writable: OnceLock::new() })
+        let socket = register(socket, Interest::READABLE)?;
+        Ok(AsyncSocket { socket, writable: OnceLock::new(), spin: Spin::default() })
+    }
+
+    /// Spins for so long before it waits for a packet.
+    pub(crate) fn spinning(self, limit: Duration) -> Self {
+        AsyncSocket { spin: Spin::new(limit), ..self }
     }
 
     pub(crate) fn socket(&self) -> &Socket {
@@ -52,8 +59,12 @@ impl AsyncSocket {
         mut into: Option<&mut Vec<u8>>,
     ) -> Poll<io::Result<Option<Bytes>>> {
         loop {
-            let mut ready = ready!(self.socket.poll_read_ready(context))?;
-            if let Ok(result) = ready.try_io(|socket| socket.get_ref().recv(into.as_deref_mut())) {
+            let Poll::Ready(ready) = self.socket.poll_read_ready(context) else {
+                // What is received so is told of again by the runtime, once, and for nothing.
+                let spun = self.spin.run(|| self.socket().recv(into.as_deref_mut()));
+                return spun.map_or(Poll::Pending, Poll::Ready);
+            };
+            if let Ok(result) = ready?.try_io(|socket| socket.get_ref().recv(into.as_deref_mut())) {
                 return Poll::Ready(result);
             }
         }

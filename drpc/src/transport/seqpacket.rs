@@ -84,10 +84,19 @@ impl Socket {
     /// End of file and a packet of 0 bytes read alike. A packet is empty where the peer can still send, or where more is queued
     /// behind it: on the plain wire it is a message.
     pub(crate) fn recv(&self, into: Option<&mut Vec<u8>>) -> io::Result<Option<Bytes>> {
+        self.recv_with(into, RecvFlags::empty())
+    }
+
+    /// As [`recv`](Self::recv), or says `WouldBlock`, whatever the socket's mode.
+    pub(crate) fn try_recv(&self, into: Option<&mut Vec<u8>>) -> io::Result<Option<Bytes>> {
+        self.recv_with(into, RecvFlags::DONTWAIT)
+    }
+
+    fn recv_with(&self, into: Option<&mut Vec<u8>>, flags: RecvFlags) -> io::Result<Option<Bytes>> {
         let (packet, is_empty) = match into {
-            Some(into) => (Bytes::new(), self.append_packet(into)? == 0),
+            Some(into) => (Bytes::new(), self.append_packet(into, flags)? == 0),
             None => {
-                let packet = with_buffer(|buffer| self.append_packet(buffer).map(drop))?;
+                let packet = with_buffer(|buffer| self.append_packet(buffer, flags).map(drop))?;
                 let is_empty = packet.is_empty();
                 (packet, is_empty)
             }
@@ -99,9 +108,9 @@ impl Socket {
     }
 
     /// Receives one packet behind what is in the buffer; gives its length.
-    fn append_packet(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    fn append_packet(&self, buffer: &mut Vec<u8>, flags: RecvFlags) -> io::Result<usize> {
         let before = buffer.len();
-        let receive = || match net::recv(&self.0, spare_capacity(&mut *buffer), RecvFlags::TRUNC) {
+        let receive = || match net::recv(&self.0, spare_capacity(&mut *buffer), RecvFlags::TRUNC | flags) {
             // The peer closed without reading all that was sent to it. That is told once, and before what it sent.
             Err(Errno::CONNRESET) => Err(Errno::INTR),
             result => result,
