@@ -45,7 +45,7 @@
 //! - [`Server`] serves modules; [`Client`] and [`blocking::Client`] call them.
 //! - [`Context`]: who calls, and whether they still wait. [`Failure`]: how a handler fails.
 //! - [`registry`]: how modules register themselves, and when they don't.
-//! - [`guide`]: chapters on the attribute, on the registry, and for those who come from hand-written dispatch.
+//! - [`guide`]: chapters on the attribute, on the registry, on sockets, and for those who come from hand-written dispatch.
 //! - [`testing`]: the whole way of a call, without a socket.
 //! - [`wire`]: the protocol, without sockets and runtimes.
 //!
@@ -104,7 +104,7 @@ pub use payload::Payload;
 pub use router::{DuplicateModule, ModuleService, Processing};
 #[cfg(feature = "server")]
 pub use server::{BindError, ExistingSocket, Order, Server, ServerBuilder, ServerHandle};
-pub use transport::PeerCredentials;
+pub use transport::{Address, PeerCredentials};
 pub use wire::{Body, Status, Wire, WireMode};
 
 /// The raw body of a call, as a handler may take and return it.

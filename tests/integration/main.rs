@@ -2,6 +2,7 @@
 //!
 //! Every test names the rule that it proves: S1, W8, or a row of H.
 
+mod activation;
 mod clients;
 mod concurrency;
 mod dispatch;

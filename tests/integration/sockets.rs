@@ -4,15 +4,19 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use drpc::server::remove_stale_sockets;
 use drpc::{BindError, ExistingSocket, Server, Wire};
+use rustix::fs::{FlockOperation, flock};
 use rustix::process::umask;
+use tempfile::TempDir;
 
 use crate::support::{
-    Fake, Kind, Logs, RawPeer, TestServer, call, in_order, interop, isolated, open_descriptors,
-    with_descriptor_limit,
+    Fake, Kind, Logs, RawPeer, TestServer, builder, call, in_order, interop, isolated, open_descriptors,
+    with_both_clients, with_descriptor_limit,
 };
 
 const POLICIES: [ExistingSocket; 3] =
@@ -34,7 +38,7 @@ fn leave_stale_socket(path: &Path) {
 
 /// Serves a bound server until a call through its path is answered.
 fn assert_reachable(server: Server) {
-    let path = server.path().to_owned();
+    let path = server.path().unwrap().to_owned();
     let handle = server.handle();
     thread::scope(|scope| {
         scope.spawn(|| in_order(server.serve()).unwrap());
@@ -48,7 +52,7 @@ fn the_mode_is_0600_unless_told_otherwise() {
     // S2.
     let directory = tempfile::tempdir().unwrap();
     let server = bind(&directory.path().join("s"), ExistingSocket::Fail).unwrap();
-    assert_eq!(mode_of(server.path()), 0o600);
+    assert_eq!(mode_of(server.path().unwrap()), 0o600);
 }
 
 #[test]
@@ -258,13 +262,41 @@ fn a_server_of_another_kind_and_one_with_a_full_backlog_are_in_use() {
 }
 
 #[test]
+fn of_servers_that_start_at_once_one_gets_the_path_and_keeps_it() {
+    // S3: between `bind` and `listen` a socket refuses its clients, as a stale one does. Another server must not meet it then.
+    const SERVERS: usize = 4;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    for _ in 0..500 {
+        leave_stale_socket(&path);
+        let start = Barrier::new(SERVERS);
+        let started = thread::scope(|scope| {
+            let start = || {
+                start.wait();
+                bind(&path, ExistingSocket::ReplaceStale)
+            };
+            let starting: Vec<_> = (0..SERVERS).map(|_| scope.spawn(start)).collect();
+            starting.into_iter().map(|server| server.join().unwrap()).collect::<Vec<_>>()
+        });
+        let (servers, refused): (Vec<_>, Vec<_>) = started.into_iter().partition(Result::is_ok);
+        assert_eq!(servers.len(), 1, "{refused:?}");
+        for error in refused.into_iter().map(Result::unwrap_err) {
+            assert!(error.to_string().contains("a server answers there"), "{error}");
+        }
+        RawPeer::connect(&path);
+        drop(servers);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "and nothing else is left behind");
+    }
+}
+
+#[test]
 fn to_unlink_takes_the_path_from_a_server_that_lives() {
     // S3, and S7: the one that lost its path leaves the new file alone.
     let old = TestServer::start(Server::builder().module(interop()));
     let before = RawPeer::connect(old.path());
     before.assert_served(Wire::Chunked);
     let new = bind(old.path(), ExistingSocket::Unlink).unwrap();
-    let made = fs::symlink_metadata(new.path()).unwrap().ino();
+    let made = fs::symlink_metadata(new.path().unwrap()).unwrap().ino();
     before.assert_served(Wire::Chunked);
 
     old.handle().shutdown();
@@ -358,7 +390,7 @@ fn hundreds_of_clients_wait_in_the_backlog_and_are_all_served() {
     // S1: SOMAXCONN. Nobody accepts before all of them are connected.
     let directory = tempfile::tempdir().unwrap();
     let server = bind(&directory.path().join("s"), ExistingSocket::Fail).unwrap();
-    let peers: Vec<_> = (0..300).map(|_| RawPeer::connect(server.path())).collect();
+    let peers: Vec<_> = (0..300).map(|_| RawPeer::connect(server.path().unwrap())).collect();
     let handle = server.handle();
     thread::scope(|scope| {
         scope.spawn(|| in_order(server.serve()).unwrap());
@@ -445,5 +477,274 @@ fn a_socket_serves_every_user_whom_its_mode_lets_in() {
             rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(65_534)).unwrap();
             RawPeer::connect(path).assert_served(Wire::Chunked);
         });
+    });
+}
+
+/// Runs something as a user who is not root, on a thread of its own; its group stays.
+fn as_a_common_user<T: Send>(run: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| {
+        let run = || {
+            if rustix::process::geteuid().is_root() {
+                rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(65_534)).unwrap();
+            }
+            run()
+        };
+        scope.spawn(run).join().unwrap()
+    })
+}
+
+/// A folder that a common user may make sockets in.
+fn common_folder() -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    directory
+}
+
+#[test]
+fn the_socket_is_given_to_the_user_and_group_that_were_asked_for() {
+    // S2. Only root may do so.
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    for (uid, gid, owners) in [
+        (None, None, (0, 0)),
+        (Some(65_534), None, (65_534, 0)),
+        (None, Some(12_345), (0, 12_345)),
+        (Some(65_534), Some(12_345), (65_534, 12_345)),
+    ] {
+        let server = Server::builder().module(interop()).mode(0o660).owner(uid, gid).bind(&path).unwrap();
+        let made = fs::symlink_metadata(&path).unwrap();
+        assert_eq!((made.uid(), made.gid()), owners);
+        assert_eq!(mode_of(&path), 0o660);
+        assert_reachable(server);
+        assert!(!path.exists());
+    }
+}
+
+#[test]
+fn nobody_connects_before_the_socket_has_its_owner() {
+    // S2: this group would be let in for as long as the file is not given away. That nobody listens yet does not keep it out:
+    // the kernel looks at the permissions first, and then whether someone listens. Only root can give a file away.
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    isolated("sockets::nobody_connects_before_the_socket_has_its_owner", || {
+        umask(rustix::fs::Mode::empty());
+        let directory = common_folder();
+        let path = directory.path().join("s");
+        let bind = |group| Server::builder().mode(0o660).owner(None, group).bind(&path).unwrap();
+        let connects = || RawPeer::try_connect(&path).is_ok();
+        let of_this_group = bind(None);
+        assert!(as_a_common_user(connects));
+        drop(of_this_group);
+
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..2_000 {
+                    drop(bind(Some(12_345)));
+                }
+                done.store(true, Ordering::Relaxed);
+            });
+            as_a_common_user(|| {
+                while !done.load(Ordering::Relaxed) {
+                    assert!(!connects());
+                }
+            });
+        });
+    });
+}
+
+#[test]
+fn an_owner_that_this_user_may_not_give_is_refused_and_nothing_left_behind() {
+    // S2.
+    let directory = common_folder();
+    let path = directory.path().join("s");
+    let error = as_a_common_user(|| {
+        let (logs, _logged) = Logs::of_this_thread();
+        let error = Server::builder().owner(Some(0), Some(12_345)).bind(&path).unwrap_err();
+        logs.assert_lack("locked");
+        error
+    });
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "can't listen on {}: can't give the socket to user 0 and group 12345: Operation not permitted (os error 1); only \
+             root may give it to another user, and others to a group of theirs",
+            path.display()
+        )
+    );
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn an_owner_that_means_none_is_refused() {
+    // S2: to the kernel, the greatest number is "as it is".
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    for (uid, gid, said) in
+        [(Some(u32::MAX), None, "user 4294967295"), (None, Some(u32::MAX), "group 4294967295")]
+    {
+        assert_eq!(
+            Server::builder().owner(uid, gid).bind(&path).unwrap_err().to_string(),
+            format!(
+                "can't listen on {}: can't give the socket to {said}: Invalid argument (os error 22)",
+                path.display()
+            )
+        );
+        assert!(!path.exists());
+    }
+}
+
+#[test]
+fn a_folder_that_another_program_keeps_locked_does_not_keep_the_server_from_starting() {
+    // Whoever may read a folder may lock it.
+    let (logs, _logged) = Logs::of_this_thread();
+    let directory = tempfile::tempdir().unwrap();
+    let folder = fs::File::open(directory.path()).unwrap();
+    flock(&folder, FlockOperation::LockExclusive).unwrap();
+    let server = bind(&directory.path().join("s"), ExistingSocket::ReplaceStale).unwrap();
+    logs.wait_for("another program keeps the folder locked; going on without");
+    flock(&folder, FlockOperation::Unlock).unwrap();
+    assert_reachable(server);
+
+    // The server has left no lock behind.
+    flock(&folder, FlockOperation::NonBlockingLockExclusive).unwrap();
+}
+
+#[test]
+fn only_stale_sockets_of_the_names_chosen_are_cleaned_up() {
+    // S8, with the names of DAOS's own daemons.
+    let directory = tempfile::tempdir().unwrap();
+    let of_name = |name: &str| directory.path().join(name);
+    let stale = ["daos_server.sock", "daos_engine_17.sock"].map(of_name);
+    stale.iter().for_each(|path| leave_stale_socket(path));
+    let live = of_name("daos_engine_18.sock");
+    let server = bind(&live, ExistingSocket::Fail).unwrap();
+    let kept = ["daos_engine.log.sock", "other.sock", "daos_engine_19"].map(of_name);
+    fs::write(&kept[0], "precious").unwrap();
+    kept[1..].iter().for_each(|path| leave_stale_socket(path));
+
+    let clean_up = || {
+        let mut removed = remove_stale_sockets(directory.path(), |name| {
+            name == "daos_server.sock" || (name.starts_with("daos_engine") && name.ends_with(".sock"))
+        })
+        .unwrap();
+        removed.sort();
+        removed
+    };
+    let mut expected = stale.clone();
+    expected.sort();
+    assert_eq!(clean_up(), expected);
+    assert!(clean_up().is_empty());
+    assert!(!stale.iter().any(|path| path.exists()));
+    assert!(kept.iter().all(|path| path.exists()));
+    assert_reachable(server);
+    remove_stale_sockets(of_name("missing"), |_| true).unwrap_err();
+}
+
+/// An abstract name that no other test has.
+fn abstract_name(test: &str) -> String {
+    format!("@drpc-test-{test}-{}", std::process::id())
+}
+
+#[test]
+fn an_abstract_name_is_served_to_both_clients() {
+    let name = abstract_name("served");
+    let server = Server::builder().module(interop()).bind(&name).unwrap();
+    assert_eq!(server.address().to_string(), name);
+    assert_eq!((server.path(), server.address().abstract_name()), (None, Some(&name.as_bytes()[1..])));
+    assert!(!Path::new(&name).exists(), "it is not a file");
+
+    let (address, handle) = (server.address().clone(), server.handle());
+    thread::scope(|scope| {
+        scope.spawn(|| in_order(server.serve()).unwrap());
+        with_both_clients(|kind| kind.connect_to(address.as_ref()).assert_served());
+        handle.shutdown();
+    });
+    with_both_clients(|kind| {
+        assert_eq!(
+            kind.connect(builder(address.as_ref())).err().unwrap().to_string(),
+            format!(
+                "can't connect to {name}: Connection refused (os error 111); is the server started, in this network \
+                 namespace, and the name right?"
+            )
+        );
+    });
+    bind(Path::new(&name), ExistingSocket::Fail).expect("is free again");
+}
+
+#[test]
+fn an_abstract_name_in_use_is_never_taken_away() {
+    // S3.
+    let name = abstract_name("in-use");
+    let _server = bind(Path::new(&name), ExistingSocket::Fail).unwrap();
+    for policy in POLICIES {
+        let error = bind(Path::new(&name), policy).unwrap_err();
+        assert!(error.is_in_use());
+        assert_eq!(
+            error.to_string(),
+            format!("can't listen on {name}: a server answers there; stop it or choose another name")
+        );
+    }
+}
+
+#[test]
+fn an_abstract_name_has_no_permissions_to_ask_for() {
+    // S2: they would keep nobody out.
+    let name = abstract_name("permissions");
+    let builders = [
+        Server::builder().mode(0o600),
+        Server::builder().owner(Some(0), None),
+        Server::builder().owner(None, Some(0)),
+    ];
+    for builder in builders {
+        assert_eq!(
+            builder.bind(&name).unwrap_err().to_string(),
+            format!(
+                "can't listen on {name}: an abstract name has neither mode nor owner, and lets everyone in; leave them out, \
+                 or choose a path"
+            )
+        );
+    }
+}
+
+#[test]
+fn an_abstract_name_of_107_bytes_is_taken_and_one_of_108_refused_with_its_length() {
+    // S2. The `@` takes the place of the byte that stands for it.
+    let of_len = |len: usize| {
+        let start = abstract_name("long");
+        format!("{start}{}", "x".repeat(1 + len - start.len()))
+    };
+    let longest = of_len(107);
+    let _server = bind(Path::new(&longest), ExistingSocket::Fail).unwrap();
+    with_both_clients(|kind| drop(kind.connect_to(Path::new(&longest))));
+
+    let too_long = of_len(108);
+    assert_eq!(
+        bind(Path::new(&too_long), ExistingSocket::Fail).unwrap_err().to_string(),
+        format!("can't listen on {too_long}: the name is 108 bytes long, and a socket's name is at most 107")
+    );
+    with_both_clients(|kind| {
+        assert_eq!(
+            kind.connect(builder(Path::new(&too_long))).err().unwrap().to_string(),
+            format!(
+                "can't connect to {too_long}: the name is 108 bytes long, and a socket's name is at most 107"
+            )
+        );
+    });
+    bind(Path::new("@"), ExistingSocket::Fail).unwrap_err();
+}
+
+#[test]
+fn a_file_whose_name_begins_with_an_at_sign_is_reached_through_its_folder() {
+    isolated("sockets::a_file_whose_name_begins_with_an_at_sign_is_reached_through_its_folder", || {
+        let directory = tempfile::tempdir().unwrap();
+        std::env::set_current_dir(directory.path()).unwrap();
+        let server = bind(Path::new("./@s"), ExistingSocket::Fail).unwrap();
+        assert!(directory.path().join("@s").exists());
+        assert_reachable(server);
     });
 }

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::ConnectError;
-use crate::transport::MAX_PATH;
+use crate::transport::{MAX_PATH, name_len};
 use crate::wire::{DEFAULT_MESSAGE_LIMIT, Wire, WireMode};
 
 /// Sets a client up: the async one by `connect`, the blocking one by `connect_blocking`.
@@ -87,7 +87,7 @@ impl ClientBuilder {
     }
 
     pub(super) fn checked_path(&self) -> Result<&Path, ConnectError> {
-        match self.path.as_os_str().len() {
+        match name_len(&self.path) {
             0 => Err(ConnectError::empty_path()),
             1..=MAX_PATH => Ok(&self.path),
             _ => Err(ConnectError::path_too_long(&self.path)),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use crate::transport::is_peer_gone;
+use crate::transport::{abstract_name, is_peer_gone, name_len};
 use crate::wire::{EnvelopeError, FrameError, MessageTooLong};
 use crate::{Failure, Status};
 
@@ -263,7 +263,8 @@ enum ConnectCause {
 impl ConnectError {
     pub(crate) fn io(path: &Path, cause: io::Error) -> Self {
         // The system refuses a connection to a regular file in the same words as to a dead socket.
-        let other_file = std::fs::metadata(path).is_ok_and(|file| !file.file_type().is_socket());
+        let other_file = abstract_name(path).is_none()
+            && std::fs::metadata(path).is_ok_and(|file| !file.file_type().is_socket());
         let cause = if other_file { ConnectCause::NotASocket(cause) } else { ConnectCause::Io(cause) };
         ConnectError { path: path.to_owned(), cause }
     }
@@ -290,7 +291,7 @@ impl ConnectError {
 
 impl ConnectError {
     pub(super) fn path_too_long(path: &Path) -> Self {
-        ConnectError { path: path.to_owned(), cause: ConnectCause::PathTooLong(path.as_os_str().len()) }
+        ConnectError { path: path.to_owned(), cause: ConnectCause::PathTooLong(name_len(path)) }
     }
 
     pub(super) fn timeout(path: &Path, after: Duration) -> Self {
@@ -321,6 +322,9 @@ impl fmt::Display for ConnectError {
                 write!(f, "{cause}")?;
                 match Errno::from_io_error(cause) {
                     Some(Errno::NOENT) => f.write_str("; is the server started, and the path right?"),
+                    Some(Errno::CONNREFUSED) if abstract_name(&self.path).is_some() => {
+                        f.write_str("; is the server started, in this network namespace, and the name right?")
+                    }
                     Some(Errno::CONNREFUSED) => f.write_str(
                         "; nobody listens there: the socket file is stale, start the server again",
                     ),
@@ -336,8 +340,9 @@ impl fmt::Display for ConnectError {
             ConnectCause::PathTooLong(len) => {
                 write!(
                     f,
-                    "the path is {len} bytes long, and a socket's path is at most {}",
-                    crate::transport::MAX_PATH
+                    "the {what} is {len} bytes long, and a socket's {what} is at most {}",
+                    crate::transport::MAX_PATH,
+                    what = if abstract_name(&self.path).is_some() { "name" } else { "path" }
                 )
             }
             ConnectCause::Timeout(after) => {

@@ -13,9 +13,9 @@ use super::builder::Config;
 use super::session::SessionLoop;
 use super::sessions::Sessions;
 use super::shutdown::{ServerHandle, draining};
-use super::{BindError, ServerBuilder};
-use crate::ModuleService;
+use super::{ServerBuilder, systemd};
 use crate::transport::{AsyncSocket, Link, Listener, Socket};
+use crate::{Address, ModuleService};
 
 /// A server that listens on a socket (S1).
 ///
@@ -64,15 +64,20 @@ impl Server {
         ServerBuilder::default()
     }
 
-    pub(super) fn bind(path: &Path, service: ModuleService, config: Config) -> Result<Self, BindError> {
-        let listener = Listener::bind(path, config.mode, config.existing)?;
-        Ok(Server { listener, shared: Arc::new(Shared::new(service, config)) })
+    pub(super) fn new(listener: Listener, service: ModuleService, config: Config) -> Self {
+        Server { listener, shared: Arc::new(Shared::new(service, config)) }
     }
 
-    /// The socket's path.
+    /// Where it listens, to print or to connect to.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        self.listener.file.path()
+    pub fn address(&self) -> &Address {
+        &self.listener.address
+    }
+
+    /// The path of the socket's file; `None` if it listens on an abstract name.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.listener.address.path()
     }
 
     /// The modules that are served.
@@ -88,7 +93,7 @@ impl Server {
     }
 
     /// Serves until [`ServerHandle::shutdown`], then shuts down gracefully (S7): stops accepting, removes the socket file,
-    /// lets running calls finish up to the drain timeout, and cuts the rest.
+    /// if this server made it, lets running calls finish up to the drain timeout, and cuts the rest.
     ///
     /// The sessions run as tasks of their own. If this future is dropped, they are cut at once.
     ///
@@ -100,13 +105,19 @@ impl Server {
     ///
     /// Outside of a tokio runtime with I/O and time enabled.
     pub async fn serve(self) -> io::Result<()> {
-        let Server { listener: Listener { file, socket }, shared } = self;
+        let Server { listener: Listener { file, socket, .. }, shared } = self;
         // The file is dropped first: while the socket is open, no other file can come to have the number of ours.
         let (socket, file) = (AsyncSocket::new(socket)?, file);
-        let drain_timeout = shared.config.drain_timeout;
+        let Config { drain_timeout, notify_systemd, .. } = shared.config;
         let mut sessions = JoinSet::new();
+        if notify_systemd {
+            systemd::notify("READY=1");
+        }
         accept_sessions(&socket, &shared, &mut sessions).await;
 
+        if notify_systemd {
+            systemd::notify("STOPPING=1");
+        }
         drop(file);
         drop(socket);
         let drained = async { while sessions.join_next().await.is_some() {} };

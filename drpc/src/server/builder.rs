@@ -1,10 +1,12 @@
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::accept::Shared;
-use super::{BindError, Server};
+use super::{BindError, Server, systemd};
 use crate::registry::{ModuleDescriptor, declared_modules, origin_of};
+use crate::transport::{FileOptions, Listener};
 use crate::wire::{DEFAULT_MESSAGE_LIMIT, WireMode};
 use crate::{Module, ModuleService};
 
@@ -13,6 +15,7 @@ use crate::{Module, ModuleService};
 /// | setting | default |
 /// |---|---|
 /// | [`mode`](Self::mode) | 0600 |
+/// | [`owner`](Self::owner) | this process's user and group |
 /// | [`existing_socket`](Self::existing_socket) | [`ReplaceStale`](ExistingSocket::ReplaceStale) |
 /// | [`order`](Self::order) | [`Serial`](Order::Serial) |
 /// | [`wire`](Self::wire) | recognised for each session |
@@ -21,8 +24,12 @@ use crate::{Module, ModuleService};
 /// | [`handler_timeout`](Self::handler_timeout) | none |
 /// | [`drain_timeout`](Self::drain_timeout) | 5 s |
 /// | [`spin`](Self::spin) | off |
+/// | [`notify_systemd`](Self::notify_systemd) | no |
+///
+/// At last, [`bind`](Self::bind) makes a socket to listen on; [`listen_systemd`](Self::listen_systemd) and
+/// [`listen_fd`](Self::listen_fd) take one that is there.
 #[derive(Default)]
-#[must_use = "a server is not made before `bind`"]
+#[must_use = "a server is not made before `bind` or `listen_…`"]
 pub struct ServerBuilder {
     modules: Vec<(Arc<dyn Module>, String)>,
     expected: Vec<(i32, String)>,
@@ -33,8 +40,8 @@ pub struct ServerBuilder {
 /// A server's settings.
 #[derive(Clone, Debug)]
 pub(super) struct Config {
-    pub(super) mode: u32,
-    pub(super) existing: ExistingSocket,
+    pub(super) file: FileOptions,
+    pub(super) notify_systemd: bool,
     pub(super) order: Order,
     pub(super) wire: WireMode,
     pub(super) message_limit: usize,
@@ -47,8 +54,8 @@ pub(super) struct Config {
 impl Default for Config {
     fn default() -> Self {
         Config {
-            mode: 0o600,
-            existing: ExistingSocket::default(),
+            file: FileOptions::default(),
+            notify_systemd: false,
             order: Order::default(),
             wire: WireMode::Auto,
             message_limit: DEFAULT_MESSAGE_LIMIT,
@@ -115,15 +122,31 @@ impl ServerBuilder {
         self
     }
 
-    /// The socket file's permissions (S2). They hold from the moment the file exists.
+    /// The socket file's permissions (S2), for [`bind`](Self::bind). They hold from the moment the file exists.
     pub fn mode(mut self, mode: u32) -> Self {
-        self.config.mode = mode;
+        self.config.file.mode = Some(mode);
+        self
+    }
+
+    /// The user and the group that the socket file is given to, by number, for [`bind`](Self::bind); `None` leaves either as it
+    /// is. It is given before anyone can connect (S2).
+    ///
+    /// Only root may give a file to another user; others may give it to a group of theirs.
+    ///
+    /// ```no_run
+    /// # const OPERATORS: u32 = 1001;
+    /// // For the members of a group alone.
+    /// let server = drpc::Server::builder().mode(0o660).owner(None, Some(OPERATORS)).bind("/run/greeter.sock")?;
+    /// # Ok::<(), drpc::BindError>(())
+    /// ```
+    pub fn owner(mut self, uid: Option<u32>, gid: Option<u32>) -> Self {
+        (self.config.file.uid, self.config.file.gid) = (uid, gid);
         self
     }
 
     /// What to do about something that stands at the path already (S3).
     pub fn existing_socket(mut self, existing: ExistingSocket) -> Self {
-        self.config.existing = existing;
+        self.config.file.existing = existing;
         self
     }
 
@@ -176,16 +199,83 @@ impl ServerBuilder {
         self
     }
 
+    /// Tells systemd when the server is ready, and when it begins to stop: `READY=1` and `STOPPING=1`, to `NOTIFY_SOCKET`, if
+    /// that is set. For a unit of `Type=notify`.
+    ///
+    /// It is ready once [`Server::serve`] accepts. In a program of several servers, ask it of the one that starts last.
+    pub fn notify_systemd(mut self) -> Self {
+        self.config.notify_systemd = true;
+        self
+    }
+
     /// Makes the socket and listens on it. Clients may connect from now on; they are served once
     /// [`Server::serve`] runs.
     ///
+    /// `@name` is a name in Linux's abstract namespace: see [`Address`](crate::Address). It is no file, so it is never stale,
+    /// and has no permissions: **whoever is in the same network namespace may connect**, so let handlers look at
+    /// [`Context::peer`](crate::Context::peer).
+    ///
+    /// Of several servers that start on one path at the same time, one gets it. For that, the folder is locked meanwhile
+    /// (`flock`), and when the file is removed. If the folder may not be read, or another program keeps it locked for a second,
+    /// the server goes on without.
+    ///
     /// # Errors
     ///
-    /// [`BindError`] if the path or mode is unfit (S2), something stands at the path that may not be removed (S3), two
-    /// modules have the same ID (D6), or an expected module is missing.
+    /// [`BindError`] if the path or mode is unfit (S2), the file can't be given to the [`owner`](Self::owner), something stands at
+    /// the path that may not be removed (S3), two modules have the same ID (D6), or an expected module is missing. With an
+    /// abstract name: if it is in use, or a mode or owner was asked for.
     pub fn bind(self, path: impl AsRef<Path>) -> Result<Server, BindError> {
         let (service, config) = self.build()?;
-        Server::bind(path.as_ref(), service, config)
+        Ok(Server::new(Listener::bind(path.as_ref(), &config.file)?, service, config))
+    }
+
+    /// Listens on a socket that is bound already, whether or not it listens.
+    ///
+    /// Its file is left as it is, and in its place when the server ends: [`mode`](Self::mode), [`owner`](Self::owner) and
+    /// [`existing_socket`](Self::existing_socket) are for [`bind`](Self::bind). The socket no longer blocks from now on, for those
+    /// with whom it is shared, too.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`] if it is not a Unix socket of type `SOCK_SEQPACKET`, is a connection, or is not bound; or if the modules are at
+    /// fault.
+    pub fn listen_fd(self, socket: OwnedFd) -> Result<Server, BindError> {
+        let (service, config) = self.build()?;
+        let fd = socket.as_raw_fd();
+        let listener = Listener::adopt(socket).map_err(|unfit| BindError::unfit(fd, unfit))?;
+        Ok(Server::new(listener, service, config))
+    }
+
+    /// Listens on the socket that systemd passed to this process (socket activation): its unit says
+    /// `ListenSequentialPacket=/run/greeter.sock`, and mode and owner.
+    ///
+    /// As with [`listen_fd`](Self::listen_fd), the file is left in its place. So is the environment, which can't be changed safely
+    /// once there are threads: `LISTEN_PID` keeps programs that are started from here from taking it as theirs, and they don't
+    /// inherit the descriptors. The socket stays open until the process ends, so that it can be listened on again.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`] if systemd passed no socket or several, what it passed is unfit, or the modules are at fault. See
+    /// [`is_socket_activated`](super::is_socket_activated) for a program that may also be started by hand.
+    pub fn listen_systemd(self) -> Result<Server, BindError> {
+        self.listen_passed(None)
+    }
+
+    /// As [`listen_systemd`](Self::listen_systemd), for one of several sockets: its unit says `FileDescriptorName=`, which is the
+    /// unit's own name (`greeter.socket`) by default.
+    ///
+    /// # Errors
+    ///
+    /// As [`listen_systemd`](Self::listen_systemd), and if no socket has this name, or several have it.
+    pub fn listen_systemd_named(self, name: &str) -> Result<Server, BindError> {
+        self.listen_passed(Some(name))
+    }
+
+    fn listen_passed(self, name: Option<&str>) -> Result<Server, BindError> {
+        let (service, config) = self.build()?;
+        let (socket, passed) = systemd::passed_socket(name).map_err(BindError::not_passed)?;
+        let listener = Listener::adopt(socket).map_err(|unfit| BindError::unfit_passed(passed, unfit))?;
+        Ok(Server::new(listener, service, config))
     }
 
     /// The server without its socket.

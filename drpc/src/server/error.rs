@@ -1,10 +1,12 @@
 use std::error::Error;
+use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
 use super::builder::MissingModule;
+use super::systemd::{NotPassed, Passed};
 use crate::DuplicateModule;
-use crate::transport::MAX_PATH;
+use crate::transport::{FileOptions, MAX_PATH, Unfit, abstract_name};
 
 /// Why a server could not start: what was wrong, where, and what to do.
 ///
@@ -14,12 +16,46 @@ pub struct BindError(Box<Kind>);
 #[derive(Debug)]
 enum Kind {
     EmptyPath,
-    PathTooLong { path: PathBuf, len: usize },
-    Mode { path: PathBuf, mode: u32 },
-    Exists { path: PathBuf },
-    NotASocket { path: PathBuf },
-    InUse { path: PathBuf },
-    Io { path: PathBuf, cause: io::Error },
+    PathTooLong {
+        path: PathBuf,
+        len: usize,
+    },
+    Mode {
+        path: PathBuf,
+        mode: u32,
+    },
+    Exists {
+        path: PathBuf,
+    },
+    NotASocket {
+        path: PathBuf,
+    },
+    InUse {
+        path: PathBuf,
+    },
+    /// An abstract name, and a mode or an owner.
+    NoPermissions {
+        name: PathBuf,
+    },
+    Owner {
+        path: PathBuf,
+        uid: Option<u32>,
+        gid: Option<u32>,
+        cause: io::Error,
+    },
+    Io {
+        path: PathBuf,
+        cause: io::Error,
+    },
+    Unfit {
+        fd: RawFd,
+        unfit: Unfit,
+    },
+    UnfitPassed {
+        passed: Passed,
+        unfit: Unfit,
+    },
+    NotPassed(NotPassed),
     Duplicate(DuplicateModule),
     Missing(Vec<MissingModule>),
 }
@@ -47,6 +83,26 @@ impl BindError {
 
     pub(crate) fn in_use(path: &Path) -> Self {
         Kind::InUse { path: path.to_owned() }.into()
+    }
+
+    pub(crate) fn no_permissions(name: &Path) -> Self {
+        Kind::NoPermissions { name: name.to_owned() }.into()
+    }
+
+    pub(crate) fn owner(path: &Path, options: &FileOptions, cause: io::Error) -> Self {
+        Kind::Owner { path: path.to_owned(), uid: options.uid, gid: options.gid, cause }.into()
+    }
+
+    pub(super) fn unfit(fd: RawFd, unfit: Unfit) -> Self {
+        Kind::Unfit { fd, unfit }.into()
+    }
+
+    pub(super) fn unfit_passed(passed: Passed, unfit: Unfit) -> Self {
+        Kind::UnfitPassed { passed, unfit }.into()
+    }
+
+    pub(super) fn not_passed(error: NotPassed) -> Self {
+        Kind::NotPassed(error).into()
     }
 
     pub(crate) fn io(path: &Path, cause: io::Error) -> Self {
@@ -94,8 +150,9 @@ impl fmt::Display for BindError {
             }
             Kind::PathTooLong { path, len } => write!(
                 f,
-                "can't listen on {}: the path is {len} bytes long, and a socket's path is at most {MAX_PATH}",
-                path.display()
+                "can't listen on {}: the {what} is {len} bytes long, and a socket's {what} is at most {MAX_PATH}",
+                path.display(),
+                what = if abstract_name(path).is_some() { "name" } else { "path" }
             ),
             Kind::Mode { path, mode } => {
                 write!(
@@ -120,9 +177,40 @@ impl fmt::Display for BindError {
             ),
             Kind::InUse { path } => write!(
                 f,
-                "can't listen on {}: a server answers there; stop it or choose another path",
-                path.display()
+                "can't listen on {}: a server answers there; stop it or choose another {}",
+                path.display(),
+                if abstract_name(path).is_some() { "name" } else { "path" }
             ),
+            Kind::NoPermissions { name } => write!(
+                f,
+                "can't listen on {}: an abstract name has neither mode nor owner, and lets everyone in; leave them out, or \
+                 choose a path",
+                name.display()
+            ),
+            Kind::Owner { path, uid, gid, cause } => {
+                let what = [("user", uid), ("group", gid)];
+                let what = what.map(|(what, id)| id.map(|id| format!("{what} {id}")));
+                let what: Vec<_> = what.into_iter().flatten().collect();
+                let hint = match cause.kind() {
+                    io::ErrorKind::PermissionDenied => {
+                        "; only root may give it to another user, and others to a group of theirs"
+                    }
+                    _ => "",
+                };
+                write!(
+                    f,
+                    "can't listen on {}: can't give the socket to {}: {cause}{hint}",
+                    path.display(),
+                    what.join(" and ")
+                )
+            }
+            Kind::Unfit { fd, unfit } => {
+                write!(f, "can't listen on descriptor {fd}: {unfit}{}", unfit.advice_for_program())
+            }
+            Kind::UnfitPassed { passed, unfit } => {
+                write!(f, "can't listen on {passed}: {unfit}{}", unfit.advice_for_unit())
+            }
+            Kind::NotPassed(error) => write!(f, "can't listen on a socket of the service manager: {error}"),
             Kind::Io { path, cause } => {
                 let hint = match cause.kind() {
                     io::ErrorKind::NotFound => "; make the directory first",
@@ -161,7 +249,10 @@ impl fmt::Display for MissingModule {
 impl Error for BindError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &*self.0 {
-            Kind::Io { cause, .. } => Some(cause),
+            Kind::Io { cause, .. } | Kind::Owner { cause, .. } => Some(cause),
+            Kind::Unfit { unfit: Unfit::Io(cause), .. } => Some(cause),
+            Kind::UnfitPassed { unfit: Unfit::Io(cause), .. } => Some(cause),
+            Kind::NotPassed(error) => error.cause().map(|cause| cause as _),
             Kind::Duplicate(error) => Some(error),
             _ => None,
         }

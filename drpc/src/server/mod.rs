@@ -8,10 +8,14 @@ mod error;
 mod session;
 mod sessions;
 mod shutdown;
+mod systemd;
 
 pub use accept::Server;
 pub use builder::{ExistingSocket, Order, ServerBuilder};
 pub use error::BindError;
 pub use shutdown::{ServerHandle, shutdown_signal};
+pub use systemd::is_socket_activated;
+
+pub use crate::transport::remove_stale_sockets;
 
 pub(crate) use session::spawn_in_memory;

@@ -3,6 +3,7 @@
 //! A [`Socket`] is the one place that makes socket calls. [`Link`] is what a session and an async client hold: one end,
 //! of either kind, that can be waited on. Nothing here knows what is in a packet.
 
+mod address;
 mod buffer;
 #[cfg(any(feature = "server", feature = "client"))]
 mod link;
@@ -13,16 +14,24 @@ mod peer;
 #[cfg(any(feature = "server", feature = "client"))]
 mod readiness;
 mod seqpacket;
+#[cfg(feature = "server")]
+mod socket_file;
 mod spin;
 
+pub use address::Address;
+pub(crate) use address::{abstract_name, name_len};
 #[cfg(any(feature = "server", feature = "client"))]
 pub(crate) use link::Link;
 #[cfg(feature = "server")]
-pub(crate) use listener::Listener;
+pub(crate) use listener::{Listener, Unfit};
 pub use peer::PeerCredentials;
 #[cfg(any(feature = "server", feature = "client"))]
 pub(crate) use readiness::AsyncSocket;
 pub(crate) use seqpacket::{MAX_PATH, Mode, Ready, Socket};
+#[cfg(feature = "server")]
+pub(crate) use socket_file::FileOptions;
+#[cfg(feature = "server")]
+pub use socket_file::remove_stale_sockets;
 pub(crate) use spin::Spin;
 
 /// Whether a send failed because nobody is at the other end any more (S6).

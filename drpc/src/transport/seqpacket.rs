@@ -7,11 +7,10 @@ use bytes::Bytes;
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionread};
-use rustix::net::{
-    self, AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
-};
+use rustix::net::{self, AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketFlags, SocketType};
 
 use super::PeerCredentials;
+use super::address::socket_address;
 use super::buffer::with_buffer;
 use crate::wire::MAX_PACKET;
 
@@ -47,13 +46,18 @@ impl Socket {
         Ok(Socket(socket).with_room())
     }
 
+    /// A socket that was made elsewhere, and is known to be of this kind.
+    pub(super) fn adopt(socket: OwnedFd) -> Self {
+        Socket(socket)
+    }
+
     /// Connects to a listening socket. A full backlog is `WouldBlock` on a non-blocking socket.
     pub(crate) fn connect(&self, path: &Path) -> io::Result<()> {
-        Ok(net::connect(&self.0, &SocketAddrUnix::new(path)?)?)
+        Ok(net::connect(&self.0, &socket_address(path)?)?)
     }
 
     pub(super) fn bind(&self, path: &Path) -> io::Result<()> {
-        Ok(net::bind(&self.0, &SocketAddrUnix::new(path)?)?)
+        Ok(net::bind(&self.0, &socket_address(path)?)?)
     }
 
     /// Starts to listen, with the longest backlog that the kernel allows (S1).

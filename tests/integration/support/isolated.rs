@@ -1,16 +1,22 @@
 use std::env;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// Runs a test in a process of its own, for what belongs to a whole process: its umask, its descriptors, its memory.
 ///
 /// `name` is the test's path in this binary, which is run anew for that one test.
 pub(crate) fn isolated(name: &str, test: impl FnOnce()) {
+    isolated_by(name, Command::new, test);
+}
+
+/// As [`isolated`], with a command that starts the binary it is given, with the arguments that are appended.
+pub(crate) fn isolated_by(name: &str, start: impl FnOnce(PathBuf) -> Command, test: impl FnOnce()) {
     const MARK: &str = "DRPC_TEST_ISOLATED";
     if env::var(MARK).is_ok_and(|marked| marked == name) {
         return test();
     }
     let this_binary = env::current_exe().expect("this binary");
-    let output = Command::new(this_binary)
+    let output = start(this_binary)
         .args([name, "--exact", "--nocapture", "--test-threads=1"])
         .env(MARK, name)
         .output()
@@ -18,5 +24,6 @@ pub(crate) fn isolated(name: &str, test: impl FnOnce()) {
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     print!("{stdout}{stderr}");
     assert!(output.status.success(), "failed in its own process: {}", output.status);
-    assert!(stdout.contains("1 passed"), "there is no test of the name `{name}`");
+    let passed = [stdout, stderr].iter().any(|printed| printed.contains("1 passed"));
+    assert!(passed, "there is no test of the name `{name}`");
 }

@@ -17,7 +17,7 @@ use drpc::Wire;
 
 pub(crate) use client::{AnyClient, Kind, answered, builder, call, with_both_clients};
 pub(crate) use fake::Fake;
-pub(crate) use isolated::isolated;
+pub(crate) use isolated::{isolated, isolated_by};
 pub(crate) use logs::Logs;
 pub(crate) use modules::{Gate, Handlers, Hello, HelloResponse, echo, greeting, interop};
 pub(crate) use process::{RunningMemory, open_descriptors, with_descriptor_limit};

@@ -26,7 +26,7 @@ impl TestServer {
     }
 
     fn spawn(server: Server, directory: TempDir) -> TestServer {
-        let (path, handle) = (server.path().to_owned(), server.handle());
+        let (path, handle) = (server.path().expect("a path").to_owned(), server.handle());
         let (runtime, dispatch) = (runtime(), dispatcher::get_default(Dispatch::clone));
         let serving = thread::spawn(move || {
             let _logged = dispatcher::set_default(&dispatch);
