@@ -1,12 +1,15 @@
 //! The examples as a user sees them: what they print, what they answer, how they end.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use drpc::blocking::Client;
 use drpc::wire::Response;
 use drpc::{CallOptions, Method, Status, Wire, WireMode};
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketType};
 use rustix::process::{Pid, Signal, kill_process};
 
 #[test]
@@ -113,6 +116,39 @@ fn interop_server_refuses_a_wrong_command_line() {
         let output = Command::new(env!("CARGO_BIN_EXE_interop-server")).args(args).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}");
     }
+}
+
+#[test]
+fn activated_serves_the_socket_that_it_is_passed_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (socket, notify) = (folder.path().join("s.sock"), folder.path().join("notify"));
+    let listener = net::socket(AddressFamily::UNIX, SocketType::SEQPACKET, None).unwrap();
+    net::bind(&listener, &SocketAddrUnix::new(&socket).unwrap()).unwrap();
+    net::listen(&listener, 16).unwrap();
+    let manager = UnixDatagram::bind(&notify).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let told = || {
+        let mut buffer = [0; 100];
+        let len = manager.recv(&mut buffer).unwrap();
+        String::from_utf8(buffer[..len].to_vec()).unwrap()
+    };
+
+    // As systemd does: the socket is descriptor 3, and the process is told that it is meant.
+    let server = Command::new("sh")
+        .args(["-c", r#"LISTEN_PID=$$; export LISTEN_PID; exec "$0" 3<&0 0</dev/null"#])
+        .arg(env!("CARGO_BIN_EXE_activated"))
+        .env("LISTEN_FDS", "1")
+        .env("NOTIFY_SOCKET", &notify)
+        .stdin(Stdio::from(listener))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let server = Interop { server, socket, _folder: folder };
+    assert_eq!(told(), "READY=1");
+    let response = call(&server.client(Wire::Chunked), 5, 501, b"\x0a\x05World");
+    assert_eq!((response.status, &*response.body), (Status::SUCCESS, &b"\n\x0bHello World"[..]));
+    assert_eq!(server.stop(Signal::TERM), (Some(0), true), "the socket's file is not the daemon's");
+    assert_eq!(told(), "STOPPING=1");
 }
 
 fn mode_of(path: &Path) -> u32 {
