@@ -1,10 +1,13 @@
-//! Chapters to read: the attribute, the registry, the way here from hand-written dispatch, and the rules that the pages cite.
+//! Chapters to read: the attribute, the registry, sockets, the way here from hand-written dispatch, and the rules that the pages cite.
 
 #[doc = include_str!("attribute.md")]
 pub mod attribute {}
 
 #[doc = include_str!("registry.md")]
 pub mod registry {}
+
+#[doc = include_str!("sockets.md")]
+pub mod sockets {}
 
 #[doc = include_str!("from_hand_written_dispatch.md")]
 pub mod from_hand_written_dispatch {}
