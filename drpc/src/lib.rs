@@ -42,7 +42,7 @@
 //! # Where to go from here
 //!
 //! - [`drpc_module`]: the attribute, with every key and every form of handler.
-//! - [`Server`] serves modules; [`Client`] and [`blocking::Client`] call them.
+//! - [`Server`] serves modules, [`progress::Server`] in a loop of your own; [`Client`] and [`blocking::Client`] call them.
 //! - [`Context`]: who calls, and whether they still wait. [`Failure`]: how a handler fails.
 //! - [`registry`]: how modules register themselves, and when they don't.
 //! - [`guide`]: chapters on the attribute, on the registry, on sockets, and for those who come from hand-written dispatch.
@@ -54,6 +54,7 @@
 //! | feature | what it adds | default |
 //! |---|---|---|
 //! | `server` | [`Server`], on tokio | yes |
+//! | `progress` | [`progress::Server`], in a loop of the caller's own, without a runtime | yes |
 //! | `client` | [`Client`], on tokio | yes |
 //! | `blocking` | [`blocking::Client`], without a runtime | yes |
 //! | `unique-ids` | two modules with one ID in one program are an error of the linker | no |
@@ -63,7 +64,7 @@
 //! Rules such as W8 or D4 in these pages are those of DAOS's behaviour, which [a chapter](guide::rules) lists.
 
 #![cfg_attr(
-    not(all(feature = "server", feature = "client", feature = "blocking")),
+    not(all(feature = "server", feature = "progress", feature = "client", feature = "blocking")),
     allow(
         dead_code,
         unused_imports,
@@ -80,10 +81,10 @@ mod payload;
 mod router;
 mod transport;
 
-#[cfg(all(feature = "server", feature = "client", feature = "blocking"))]
+#[cfg(all(feature = "server", feature = "progress", feature = "client", feature = "blocking"))]
 pub mod guide;
 pub mod registry;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "server", feature = "progress"))]
 pub mod server;
 #[cfg(all(feature = "server", feature = "client"))]
 pub mod testing;
@@ -102,8 +103,12 @@ pub use failure::Failure;
 pub use module::{Method, Module, UnknownMethod};
 pub use payload::Payload;
 pub use router::{DuplicateModule, ModuleService, Processing};
+#[cfg(feature = "progress")]
+pub use server::progress;
+#[cfg(any(feature = "server", feature = "progress"))]
+pub use server::{BindError, ExistingSocket, Order, ServerBuilder};
 #[cfg(feature = "server")]
-pub use server::{BindError, ExistingSocket, Order, Server, ServerBuilder, ServerHandle};
+pub use server::{Server, ServerHandle};
 pub use transport::{Address, PeerCredentials};
 pub use wire::{Body, Status, Wire, WireMode};
 

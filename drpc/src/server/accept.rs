@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::io::Errno;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::backoff::Backoff;
 use super::builder::Config;
 use super::session::SessionLoop;
 use super::sessions::Sessions;
@@ -184,25 +184,4 @@ fn open(socket: Socket, shared: &Arc<Shared>) -> io::Result<SessionLoop> {
     let peer = socket.peer()?;
     let link = Link::Socket(AsyncSocket::new(socket)?.spinning(shared.config.spin));
     Ok(SessionLoop::new(link, shared.sessions.open(peer), shared.clone()))
-}
-
-/// How long to wait before the next try to accept: the kernel is out of descriptors or memory, and asking again at
-/// once would be a busy loop (S4).
-#[derive(Default)]
-struct Backoff(Duration);
-
-impl Backoff {
-    const FIRST: Duration = Duration::from_millis(5);
-    const LONGEST: Duration = Duration::from_millis(500);
-
-    fn wait(&self) -> Duration {
-        self.0
-    }
-
-    fn increase(&mut self, error: &io::Error) {
-        // A client that gave up says nothing about the next one.
-        if Errno::from_io_error(error) != Some(Errno::CONNABORTED) {
-            self.0 = (self.0 * 2).clamp(Self::FIRST, Self::LONGEST);
-        }
-    }
 }

@@ -3,14 +3,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::accept::Shared;
-use super::{BindError, Server, systemd};
+#[cfg(feature = "progress")]
+use super::progress;
+use super::{BindError, systemd};
+#[cfg(feature = "server")]
+use super::{Server, accept::Shared};
 use crate::registry::{ModuleDescriptor, declared_modules, origin_of};
 use crate::transport::{FileOptions, Listener};
 use crate::wire::{DEFAULT_MESSAGE_LIMIT, WireMode};
 use crate::{Module, ModuleService};
 
-/// Sets a [`Server`] up.
+/// Sets a server up: [`bind`](Self::bind) makes the one on tokio, [`bind_progress`](Self::bind_progress) the one in steps.
 ///
 /// | setting | default |
 /// |---|---|
@@ -194,6 +197,8 @@ impl ServerBuilder {
     /// For servers of few, busy clients: see [`ClientBuilder::spin`](crate::ClientBuilder::spin) for what it gains and costs.
     /// One session of a process spins at a time, and holds up the other tasks of its thread for as long; on a runtime of
     /// one thread, all of them.
+    ///
+    /// It is for the server on tokio: whoever drives the one in steps may step without waiting.
     pub fn spin(mut self, limit: Duration) -> Self {
         self.config.spin = limit;
         self
@@ -202,7 +207,7 @@ impl ServerBuilder {
     /// Tells systemd when the server is ready, and when it begins to stop: `READY=1` and `STOPPING=1`, to `NOTIFY_SOCKET`, if
     /// that is set. For a unit of `Type=notify`.
     ///
-    /// It is ready once [`Server::serve`] accepts. In a program of several servers, ask it of the one that starts last.
+    /// It is ready once [`Server::serve`] accepts, or at the first [step](progress::Server::progress). In a program of several servers, ask it of the one that starts last.
     pub fn notify_systemd(mut self) -> Self {
         self.config.notify_systemd = true;
         self
@@ -224,6 +229,7 @@ impl ServerBuilder {
     /// [`BindError`] if the path or mode is unfit (S2), the file can't be given to the [`owner`](Self::owner), something stands at
     /// the path that may not be removed (S3), two modules have the same ID (D6), or an expected module is missing. With an
     /// abstract name: if it is in use, or a mode or owner was asked for.
+    #[cfg(feature = "server")]
     pub fn bind(self, path: impl AsRef<Path>) -> Result<Server, BindError> {
         let (service, config) = self.build()?;
         Ok(Server::new(Listener::bind(path.as_ref(), &config.file)?, service, config))
@@ -239,11 +245,10 @@ impl ServerBuilder {
     ///
     /// [`BindError`] if it is not a Unix socket of type `SOCK_SEQPACKET`, is a connection, or is not bound; or if the modules are at
     /// fault.
+    #[cfg(feature = "server")]
     pub fn listen_fd(self, socket: OwnedFd) -> Result<Server, BindError> {
         let (service, config) = self.build()?;
-        let fd = socket.as_raw_fd();
-        let listener = Listener::adopt(socket).map_err(|unfit| BindError::unfit(fd, unfit))?;
-        Ok(Server::new(listener, service, config))
+        Ok(Server::new(given(socket)?, service, config))
     }
 
     /// Listens on the socket that systemd passed to this process (socket activation): its unit says
@@ -257,6 +262,7 @@ impl ServerBuilder {
     ///
     /// [`BindError`] if systemd passed no socket or several, what it passed is unfit, or the modules are at fault. See
     /// [`is_socket_activated`](super::is_socket_activated) for a program that may also be started by hand.
+    #[cfg(feature = "server")]
     pub fn listen_systemd(self) -> Result<Server, BindError> {
         self.listen_passed(None)
     }
@@ -267,18 +273,53 @@ impl ServerBuilder {
     /// # Errors
     ///
     /// As [`listen_systemd`](Self::listen_systemd), and if no socket has this name, or several have it.
+    #[cfg(feature = "server")]
     pub fn listen_systemd_named(self, name: &str) -> Result<Server, BindError> {
         self.listen_passed(Some(name))
     }
 
+    #[cfg(feature = "server")]
     fn listen_passed(self, name: Option<&str>) -> Result<Server, BindError> {
         let (service, config) = self.build()?;
-        let (socket, passed) = systemd::passed_socket(name).map_err(BindError::not_passed)?;
-        let listener = Listener::adopt(socket).map_err(|unfit| BindError::unfit_passed(passed, unfit))?;
-        Ok(Server::new(listener, service, config))
+        Ok(Server::new(passed(name)?, service, config))
+    }
+
+    /// As [`bind`](Self::bind), for a server that is driven in steps (S9). Clients may connect from now on; they are served by
+    /// [`progress`](progress::Server::progress).
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    #[cfg(feature = "progress")]
+    pub fn bind_progress(self, path: impl AsRef<Path>) -> Result<progress::Server, BindError> {
+        let (service, config) = self.build()?;
+        progress::Server::new(Listener::bind(path.as_ref(), &config.file)?, service, config)
+    }
+
+    /// As [`listen_fd`](Self::listen_fd), for a server that is driven in steps (S9).
+    ///
+    /// # Errors
+    ///
+    /// As [`listen_fd`](Self::listen_fd).
+    #[cfg(feature = "progress")]
+    pub fn listen_fd_progress(self, socket: OwnedFd) -> Result<progress::Server, BindError> {
+        let (service, config) = self.build()?;
+        progress::Server::new(given(socket)?, service, config)
+    }
+
+    /// As [`listen_systemd`](Self::listen_systemd), for a server that is driven in steps (S9).
+    ///
+    /// # Errors
+    ///
+    /// As [`listen_systemd`](Self::listen_systemd).
+    #[cfg(feature = "progress")]
+    pub fn listen_systemd_progress(self) -> Result<progress::Server, BindError> {
+        let (service, config) = self.build()?;
+        progress::Server::new(passed(None)?, service, config)
     }
 
     /// The server without its socket.
+    #[cfg(feature = "server")]
     pub(crate) fn build_shared(self) -> Result<Arc<Shared>, BindError> {
         let (service, config) = self.build()?;
         Ok(Arc::new(Shared::new(service, config)))
@@ -310,6 +351,18 @@ impl ServerBuilder {
         }
         Ok((service, self.config))
     }
+}
+
+/// The socket that the program gives.
+fn given(socket: OwnedFd) -> Result<Listener, BindError> {
+    let fd = socket.as_raw_fd();
+    Listener::adopt(socket).map_err(|unfit| BindError::unfit(fd, unfit))
+}
+
+/// The socket that the service manager passed, of this name if there are several.
+fn passed(name: Option<&str>) -> Result<Listener, BindError> {
+    let (socket, passed) = systemd::passed_socket(name).map_err(BindError::not_passed)?;
+    Listener::adopt(socket).map_err(|unfit| BindError::unfit_passed(passed, unfit))
 }
 
 /// A module that was expected, and is not served.

@@ -1,21 +1,32 @@
-//! The server, on tokio: one listening socket, a task for each session.
+//! The servers: on tokio, a task for each session; or in steps, in a loop of the caller's own ([`progress`]).
 //!
 //! Start reading at `session.rs`: it is the way of a call.
 
+#[cfg(feature = "server")]
 mod accept;
+mod backoff;
 mod builder;
 mod error;
+#[cfg(feature = "progress")]
+pub mod progress;
+mod protocol;
+#[cfg(feature = "server")]
 mod session;
+#[cfg(feature = "server")]
 mod sessions;
+#[cfg(feature = "server")]
 mod shutdown;
 mod systemd;
 
+#[cfg(feature = "server")]
 pub use accept::Server;
 pub use builder::{ExistingSocket, Order, ServerBuilder};
 pub use error::BindError;
+#[cfg(feature = "server")]
 pub use shutdown::{ServerHandle, shutdown_signal};
 pub use systemd::is_socket_activated;
 
 pub use crate::transport::remove_stale_sockets;
 
+#[cfg(feature = "server")]
 pub(crate) use session::spawn_in_memory;

@@ -17,20 +17,24 @@
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{self, Poll};
 use std::time::Instant;
-use std::{fmt, io};
 
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{Sleep, sleep, sleep_until};
 
 use super::accept::Shared;
+use super::protocol::{
+    Incoming, SessionFault, context_of, cut_off, head_of, incoming, log_closed, log_opened, read_call,
+    refusal,
+};
 use crate::transport::{Link, is_peer_gone};
-use crate::wire::{Body, Call, Codec, FrameError, Packet, Response, Wire};
-use crate::{Context, Failure, PeerCredentials, Processing, Session, Status};
+use crate::wire::{Body, Codec, Packet, Response};
+use crate::{PeerCredentials, Processing, Session};
 
 /// A session's task.
 pub(super) struct SessionLoop {
@@ -75,13 +79,9 @@ impl SessionLoop {
 
     /// Serves the session to its end.
     pub(super) async fn run(mut self) {
-        let id = self.session.id();
-        let peer = self.session.peer().clone();
-        tracing::debug!(session = id, ?peer, "session opened");
-        match self.serve().await {
-            Ok(()) => tracing::debug!(session = id, "session closed"),
-            Err(fault) => tracing::warn!(session = id, ?peer, "session closed: {fault}"),
-        }
+        log_opened(&self.session);
+        let outcome = self.serve().await;
+        log_closed(&self.session, outcome.as_ref().err());
     }
 
     async fn serve(&mut self) -> Result<(), SessionFault> {
@@ -93,7 +93,9 @@ impl SessionLoop {
                 Event::Closed => self.reading = false,
                 Event::Fault(fault) => {
                     self.reading = false;
-                    self.refuse(&fault).await?;
+                    if let Some(refusal) = refusal(&fault) {
+                        self.reply(refusal).await?;
+                    }
                     outcome = Err(fault);
                 }
             }
@@ -149,25 +151,14 @@ impl SessionLoop {
                     };
                 }
             };
-            let mid_message = self.codec.is_mid_message();
-            let packet = match packet {
-                None if mid_message => return Poll::Ready(SessionFault::ClosedInMidMessage.into()),
-                None => return Poll::Ready(Event::Closed),
-                // W9: an empty packet is a message on the plain wire alone.
-                Some(packet)
-                    if packet.is_empty() && !mid_message && self.codec.wire() != Some(Wire::Plain) =>
-                {
-                    return Poll::Ready(Event::Closed);
-                }
-                Some(packet) => packet,
-            };
-            match self.codec.receive(packet) {
-                Ok(Some(message)) => {
+            match incoming(&mut self.codec, packet) {
+                Ok(Incoming::Message(message)) => {
                     self.rest_due = None;
                     return Poll::Ready(Event::Message(message));
                 }
-                Ok(None) => {}
-                Err(error) => return Poll::Ready(SessionFault::Frame(error).into()),
+                Ok(Incoming::Part) => {}
+                Ok(Incoming::Closed) => return Poll::Ready(Event::Closed),
+                Err(fault) => return Poll::Ready(fault.into()),
             }
             match &self.rest_due {
                 None => self.rest_due = Some(Box::pin(sleep(self.server.config.message_timeout))),
@@ -182,19 +173,11 @@ impl SessionLoop {
 
     /// Begins a call, and answers it if its handler is ready at once.
     async fn begin(&mut self, message: Bytes) -> Result<(), SessionFault> {
-        let framed = self.codec.wire() == Some(Wire::Plain) && crate::wire::is_first_chunk(&message);
-        let call = match Call::decode(message) {
+        let call = match read_call(&self.codec, &self.session, message) {
             Ok(call) => call,
-            Err(error) => {
-                // D1: the session goes on. W8: a peer of the other wire is named.
-                let hint = if framed { ": peer speaks the chunked wire of DAOS 2.8" } else { "" };
-                tracing::warn!(session = self.session.id(), "{error}{hint}");
-                return self.reply(Response::unreadable_call()).await;
-            }
+            Err(response) => return self.reply(response).await,
         };
-        let limit = self.server.config.handler_timeout;
-        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        let context = Context::new(self.session.clone(), call.sequence).with_deadline(deadline);
+        let context = context_of(&self.session, call.sequence, self.server.config.handler_timeout);
         let mut handling = Handling::new(self.server.service.process(context, call));
         match poll_fn(|context| Poll::Ready(Pin::new(&mut handling).poll(context))).await {
             Poll::Ready(response) => self.reply(response).await,
@@ -207,17 +190,7 @@ impl SessionLoop {
 
     /// Sends a response, whole (W10).
     async fn reply(&mut self, mut response: Response<Body>) -> Result<(), SessionFault> {
-        let mut head = response.head();
-        if let Err(error) = self.codec.packets(&head, &response.body) {
-            // D4: a reply that can't be sent is a failure of its call alone.
-            tracing::warn!(
-                session = self.session.id(),
-                sequence = response.sequence,
-                "can't send the reply: {error}"
-            );
-            response = Response::failure(response.sequence, Status::FAILED_MARSHAL);
-            head = response.head();
-        }
+        let head = head_of(&self.codec, &self.session, &mut response);
         let packets = self.codec.packets(&head, &response.body).map_err(io::Error::other)?;
         for packet in packets {
             match self.send(&packet).await {
@@ -254,17 +227,6 @@ impl SessionLoop {
         })
         .await
     }
-
-    /// Tells the peer, where it can be told in its own terms, that its packet was refused.
-    ///
-    /// As DAOS 2.8 does: a packet with a header is answered with sequence -1, one too short for a header is not (V).
-    async fn refuse(&mut self, fault: &SessionFault) -> Result<(), SessionFault> {
-        match fault {
-            SessionFault::Frame(FrameError::ShortPacket { .. } | FrameError::OtherWire { .. }) => Ok(()),
-            SessionFault::Frame(_) => self.reply(Response::unreadable_call()).await,
-            _ => Ok(()),
-        }
-    }
 }
 
 impl Drop for SessionLoop {
@@ -294,11 +256,8 @@ impl Future for Handling {
             return Poll::Ready(response);
         }
         let Some(deadline) = self.processing.context().deadline() else { return Poll::Pending };
-        let cut_off = self.cut_off.get_or_insert_with(|| Box::pin(sleep_until(deadline.into())));
-        cut_off.as_mut().poll(context).map(|()| {
-            let cause = "the handler took too long and was cut off";
-            self.processing.failed(&Failure::with_message(Status::FAILURE, cause))
-        })
+        let due = self.cut_off.get_or_insert_with(|| Box::pin(sleep_until(deadline.into())));
+        due.as_mut().poll(context).map(|()| cut_off(&self.processing))
     }
 }
 
@@ -310,34 +269,8 @@ pub(crate) fn spawn_in_memory(server: Arc<Shared>) -> Link {
     theirs
 }
 
-/// What ends a session before its client does.
-#[derive(Debug)]
-enum SessionFault {
-    Frame(FrameError),
-    HalfMessage,
-    ClosedInMidMessage,
-    Io(io::Error),
-}
-
-impl fmt::Display for SessionFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SessionFault::Frame(error) => write!(f, "{error}"),
-            SessionFault::HalfMessage => f.write_str("the rest of a message did not come in time"),
-            SessionFault::ClosedInMidMessage => f.write_str("the client closed in mid message"),
-            SessionFault::Io(error) => write!(f, "{error}"),
-        }
-    }
-}
-
 impl From<SessionFault> for Event {
     fn from(fault: SessionFault) -> Self {
         Event::Fault(fault)
-    }
-}
-
-impl From<io::Error> for SessionFault {
-    fn from(error: io::Error) -> Self {
-        SessionFault::Io(error)
     }
 }

@@ -31,7 +31,7 @@ impl Address {
     }
 
     /// The address that a socket is bound to; `None` if it is bound to none.
-    #[cfg(feature = "server")]
+    #[cfg(any(feature = "server", feature = "progress"))]
     pub(super) fn of(bound: &SocketAddr) -> Option<Self> {
         let path = match (bound.as_pathname(), bound.as_abstract_name()) {
             (Some(path), _) if abstract_name(path).is_some() => Path::new(".").join(path),
@@ -85,7 +85,7 @@ pub(super) fn socket_address(path: &Path) -> io::Result<SocketAddrUnix> {
     })
 }
 
-#[cfg(all(test, feature = "server"))]
+#[cfg(all(test, any(feature = "server", feature = "progress")))]
 mod tests {
     use super::*;
 

@@ -7,14 +7,14 @@ mod address;
 mod buffer;
 #[cfg(any(feature = "server", feature = "client"))]
 mod link;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "server", feature = "progress"))]
 mod listener;
 mod memory;
 mod peer;
 #[cfg(any(feature = "server", feature = "client"))]
 mod readiness;
 mod seqpacket;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "server", feature = "progress"))]
 mod socket_file;
 mod spin;
 
@@ -22,15 +22,15 @@ pub use address::Address;
 pub(crate) use address::{abstract_name, name_len};
 #[cfg(any(feature = "server", feature = "client"))]
 pub(crate) use link::Link;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "server", feature = "progress"))]
 pub(crate) use listener::{Listener, Unfit};
 pub use peer::PeerCredentials;
 #[cfg(any(feature = "server", feature = "client"))]
 pub(crate) use readiness::AsyncSocket;
 pub(crate) use seqpacket::{MAX_PATH, Mode, Ready, Socket};
-#[cfg(feature = "server")]
+#[cfg(any(feature = "server", feature = "progress"))]
 pub(crate) use socket_file::FileOptions;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "server", feature = "progress"))]
 pub use socket_file::remove_stale_sockets;
 pub(crate) use spin::Spin;
 

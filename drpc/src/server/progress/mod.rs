@@ -1,0 +1,418 @@
+//! The server in steps (S9), for a program that has a loop of its own: no runtime, and no thread.
+//!
+//! It serves what [the server on tokio](crate::Server) serves, by the same rules and with the same settings. Each
+//! [`Server::progress`] is one step, as DAOS's engine makes one with `drpc_progress`.
+//!
+//! ```
+//! # use std::time::Duration;
+//! # use drpc::drpc_module;
+//! # struct Greeter;
+//! # #[drpc_module(id = 5)]
+//! # impl Greeter { #[method(1)] fn hello(&self) {} }
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("greeter.sock");
+//! # let client = { let path = path.clone(); move || GreeterClient::new(drpc::blocking::Client::connect(path)?).hello().map_err(Into::into) };
+//! use drpc::progress::Server;
+//!
+//! let mut server = Server::builder().module(Greeter).bind_progress(&path)?;
+//! # let client = std::thread::spawn(move || -> Result<(), Box<dyn std::error::Error + Send + Sync>> { client() });
+//! let mut answered = 0;
+//! while answered < 1 {
+//!     answered += server.progress(Duration::from_millis(10))?.replies();
+//!     // and here the program's own work
+//! }
+//! # client.join().unwrap().unwrap();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Handlers
+//!
+//! A handler runs on the thread that makes the step, and one that blocks holds up the whole loop. An async one may wait for anything
+//! that wakes it from elsewhere, such as a channel to a thread of yours; it is polled by the step after. What needs a runtime,
+//! such as `tokio::time::sleep`, panics where there is none; the call is then answered FAILURE (S10). To have one, step
+//! inside of `Runtime::enter`, whose threads then do the waiting.
+
+mod poller;
+mod running;
+mod session;
+mod timers;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::mem;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::task::{self, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::task::AtomicWaker;
+use rustix::event::epoll::EventFlags;
+
+use super::backoff::Backoff;
+use super::builder::Config;
+use super::{BindError, ServerBuilder, protocol, systemd};
+use crate::transport::{Listener, Socket};
+use crate::wire::Codec;
+use crate::{Address, ModuleService, Session};
+use poller::Poller;
+use running::{Finished, Running};
+use session::SessionState;
+use timers::{Key, Timers};
+
+/// How many connections are accepted in one step.
+const ACCEPTS_PER_STEP: usize = 64;
+
+/// The token of the listening socket. Sessions are numbered from 1.
+const LISTENER: u64 = 0;
+
+/// A server that does its work in steps, whenever its owner says so (S9).
+///
+/// A step never waits for a client: one that sends half a message, reads no reply or sends without end has its share of each
+/// step, and no more.
+///
+/// Dropped, it closes its sessions, removes the socket's file, if it made it, and drops the handlers that still wait.
+pub struct Server {
+    address: Address,
+    /// `None` once it is shutting down.
+    listener: Option<Listening>,
+    /// Whether systemd is to be told that it is ready.
+    tell_ready: bool,
+    sessions: HashMap<u64, SessionState>,
+    last_session: u64,
+    core: Core,
+    poller: Poller,
+}
+
+/// The listening socket, and how it fares.
+struct Listening {
+    listener: Listener,
+    backoff: Backoff,
+    /// Set while nothing is accepted: the kernel is out of something.
+    paused: Option<Key>,
+}
+
+/// What the sessions share.
+struct Core {
+    service: ModuleService,
+    config: Config,
+    /// The calls of all sessions whose handlers wait.
+    running: FuturesUnordered<Running>,
+    timers: Timers<Due>,
+}
+
+/// What a timer is set for.
+#[derive(Debug)]
+enum Due {
+    /// The rest of a session's message.
+    RestOfMessage(u64),
+    /// A handler has had its time.
+    Handler(Arc<AtomicWaker>),
+    /// To accept again.
+    Accept,
+    /// The end, however much still runs.
+    Cut,
+}
+
+/// What a step has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    accepted: usize,
+    calls: usize,
+    replies: usize,
+    closed: usize,
+    /// Whether the step was woken by anything at all.
+    woken: bool,
+}
+
+impl Progress {
+    /// Whether there was nothing to do within the time-out, which is no error (S9).
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        *self == Progress::default()
+    }
+
+    /// How many connections were accepted.
+    #[must_use]
+    pub fn accepted(&self) -> usize {
+        self.accepted
+    }
+
+    /// How many calls have come.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.calls
+    }
+
+    /// How many calls have been answered, and the answer sent whole or its client found gone.
+    #[must_use]
+    pub fn replies(&self) -> usize {
+        self.replies
+    }
+
+    /// How many sessions have ended.
+    #[must_use]
+    pub fn closed(&self) -> usize {
+        self.closed
+    }
+}
+
+impl Server {
+    /// Begins to set a server up; [`ServerBuilder::bind_progress`] makes it.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+
+    pub(super) fn new(listener: Listener, service: ModuleService, config: Config) -> Result<Self, BindError> {
+        let address = listener.address.clone();
+        let watched = Poller::new().and_then(|poller| {
+            poller.add(&listener.socket, LISTENER, EventFlags::IN)?;
+            Ok(poller)
+        });
+        Ok(Server {
+            poller: watched.map_err(|cause| BindError::io(address.as_ref(), cause))?,
+            address,
+            listener: Some(Listening { listener, backoff: Backoff::default(), paused: None }),
+            tell_ready: config.notify_systemd,
+            sessions: HashMap::new(),
+            last_session: 0,
+            core: Core { service, config, running: FuturesUnordered::new(), timers: Timers::new() },
+        })
+    }
+
+    /// Where it listens, to print or to connect to.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// The modules that are served.
+    #[must_use]
+    pub fn modules(&self) -> &ModuleService {
+        &self.core.service
+    }
+
+    /// How many clients are connected.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Makes one step: accepts, receives, carries calls out, and replies, wherever that is possible now. Each session has its
+    /// share of at most 32 packets; what is left is done in the next step.
+    ///
+    /// If there is nothing to do, it waits for it up to `timeout`, which the kernel rounds up to milliseconds; zero is not to wait,
+    /// and [`Duration::MAX`] to wait for as long as it takes. It returns early at a signal, and when the
+    /// [`waker`](Self::waker) is called.
+    ///
+    /// # Errors
+    ///
+    /// If the system can't say what is ready. What goes wrong with a session or in accepting is logged, and is no
+    /// error here (S1, S4).
+    pub fn progress(&mut self, timeout: Duration) -> io::Result<Progress> {
+        if mem::take(&mut self.tell_ready) {
+            systemd::notify("READY=1");
+        }
+        let mut done = Progress::default();
+        let until_due = self.next_deadline().map(|due| due.saturating_duration_since(Instant::now()));
+        self.poller.wait(until_due.map_or(timeout, |until_due| until_due.min(timeout)))?;
+        while let Some(ready) = self.poller.next() {
+            done.woken = true;
+            match ready.token {
+                Poller::WAKEUP => self.poller.clear_wakeup(),
+                LISTENER => self.accept(&mut done),
+                session => self.serve(session, ready.flags, &mut done),
+            }
+        }
+        self.look_at_timers(&mut done);
+        self.poll_handlers(&mut done);
+        Ok(done)
+    }
+
+    /// When [`progress`](Self::progress) is to be called even if nothing happens, for one whose loop waits elsewhere: a
+    /// time-out is due then.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.core.timers.next()
+    }
+
+    /// Makes the [`progress`](Self::progress) that waits, or else the next one, return at once. It may be called on any thread.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        self.poller.waker().clone()
+    }
+
+    /// Begins a graceful shutdown (S7): accepts no more, removes the socket's file, if this server made it, closes the sessions that are idle, and tells the
+    /// handlers that run. Further steps let these finish, up to the drain timeout, and then cut the rest.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # fn stop(mut server: drpc::progress::Server) -> std::io::Result<()> {
+    /// server.begin_shutdown();
+    /// while !server.is_drained() {
+    ///     server.progress(Duration::from_millis(10))?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn begin_shutdown(&mut self) {
+        if self.listener.take().is_none() {
+            return;
+        }
+        if self.core.config.notify_systemd {
+            systemd::notify("STOPPING=1");
+        }
+        self.core.timers.set_after(self.core.config.drain_timeout, Due::Cut);
+        self.sessions.values_mut().for_each(SessionState::stop);
+        self.sessions.retain(|_, session| !session.is_finished());
+    }
+
+    /// Whether a shutdown has begun, and nothing is left to be done.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.listener.is_none() && self.sessions.is_empty()
+    }
+
+    fn accept(&mut self, done: &mut Progress) {
+        for _ in 0..ACCEPTS_PER_STEP {
+            let Some(Listening { listener, .. }) = &self.listener else { return };
+            let opened = match listener.socket.accept() {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) => Err(error),
+                Ok(socket) => self.open(socket),
+            };
+            let Some(Listening { listener, backoff, paused }) = &mut self.listener else { return };
+            match opened {
+                Ok(()) => {
+                    done.accepted += 1;
+                    *backoff = Backoff::default();
+                }
+                // S4: no error ends the accepting.
+                Err(error) => {
+                    backoff.increase(&error);
+                    tracing::error!(%error, wait = ?backoff.wait(), "could not accept a connection");
+                    if !backoff.wait().is_zero() && self.poller.delete(&listener.socket).is_ok() {
+                        *paused = self.core.timers.set_after(backoff.wait(), Due::Accept);
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, socket: Socket) -> io::Result<()> {
+        let id = self.last_session + 1;
+        let session = Session::new(id, socket.peer()?);
+        let codec = Codec::new(self.core.config.wire, self.core.config.message_limit);
+        self.poller.add(&socket, id, EventFlags::IN)?;
+        self.sessions.insert(id, SessionState::new(socket, session, codec));
+        self.last_session = id;
+        Ok(())
+    }
+
+    /// Accepts again, after a pause.
+    fn resume_accepting(&mut self) {
+        if let Some(Listening { listener, paused, .. }) = &mut self.listener
+            && let Some(pause) = paused.take()
+        {
+            self.core.timers.cancel(Some(pause));
+            if let Err(error) = self.poller.add(&listener.socket, LISTENER, EventFlags::IN) {
+                tracing::error!(%error, "can't accept yet");
+                *paused = self.core.timers.set_after(Backoff::LONGEST, Due::Accept);
+            }
+        }
+    }
+
+    fn serve(&mut self, id: u64, ready: EventFlags, done: &mut Progress) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            let in_vain = session.turn(&mut self.core, ready, done);
+            self.settle(id, in_vain, done);
+        }
+    }
+
+    fn look_at_timers(&mut self, done: &mut Progress) {
+        if self.next_deadline().is_none() {
+            return;
+        }
+        let now = Instant::now();
+        while let Some(due) = self.core.timers.pop(now) {
+            done.woken = true;
+            match due {
+                Due::RestOfMessage(id) => {
+                    if let Some(session) = self.sessions.get_mut(&id) {
+                        session.give_up_message();
+                        self.settle(id, EventFlags::empty(), done);
+                    }
+                }
+                Due::Handler(task) => task.wake(),
+                Due::Accept => self.resume_accepting(),
+                Due::Cut => self.cut(done),
+            }
+        }
+    }
+
+    /// Polls the handlers that were woken.
+    fn poll_handlers(&mut self, done: &mut Progress) {
+        // Each is done but once, so this ends.
+        while !self.core.running.is_empty() {
+            let mut context = task::Context::from_waker(self.poller.waker());
+            let Poll::Ready(Some(finished)) = self.core.running.poll_next_unpin(&mut context) else { return };
+            let Finished { session: id, response, timer } = finished;
+            self.core.timers.cancel(timer);
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.finish(response, done);
+                self.settle(id, EventFlags::empty(), done);
+            }
+        }
+    }
+
+    /// After each turn of a session: has it watched for what it waits for, or closes it.
+    fn settle(&mut self, id: u64, in_vain: EventFlags, done: &mut Progress) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        done.woken = true;
+        if !session.is_finished() {
+            session.watch(&self.core, &self.poller, in_vain);
+        }
+        if session.is_finished() {
+            let timer = session.take_timer();
+            self.core.timers.cancel(timer);
+            self.sessions.remove(&id);
+            done.closed += 1;
+            // It has given its descriptor back: no reason to wait any longer.
+            if let Some(Listening { backoff, .. }) = &mut self.listener {
+                *backoff = Backoff::default();
+            }
+            self.resume_accepting();
+        }
+    }
+
+    /// Ends what did not end by itself.
+    fn cut(&mut self, done: &mut Progress) {
+        if self.sessions.is_empty() {
+            return;
+        }
+        tracing::warn!(sessions = self.sessions.len(), "cutting the sessions that did not finish in time");
+        done.closed += self.sessions.len();
+        self.sessions.clear();
+        self.core.running.clear();
+    }
+}
+
+/// The descriptor to wait on in another loop: it can be read when [`progress`](Server::progress) has something to do. Beside it, see
+/// [`next_deadline`](Server::next_deadline).
+impl AsFd for Server {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.poller.as_fd()
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("address", &self.address)
+            .field("sessions", &self.sessions.len())
+            .field("running", &self.core.running.len())
+            .finish_non_exhaustive()
+    }
+}

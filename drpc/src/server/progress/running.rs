@@ -1,0 +1,66 @@
+//! The calls whose handlers wait for something.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{self, Poll};
+use std::time::Instant;
+
+use futures_util::task::AtomicWaker;
+
+use super::timers::{Key, Timers};
+use super::{Due, protocol};
+use crate::Processing;
+use crate::wire::{Body, Response};
+
+/// A call that is carried out, within the time that the server gives a handler.
+pub(super) struct Running {
+    session: u64,
+    processing: Processing,
+    cut_off: Option<CutOff>,
+}
+
+/// When the handler is cut off, and whom to wake then.
+struct CutOff {
+    timer: Key,
+    task: Arc<AtomicWaker>,
+}
+
+/// A call that is done.
+pub(super) struct Finished {
+    pub(super) session: u64,
+    pub(super) response: Response<Body>,
+    /// The timer that is of no more use.
+    pub(super) timer: Option<Key>,
+}
+
+impl Running {
+    pub(super) fn new(session: u64, processing: Processing, timers: &mut Timers<Due>) -> Self {
+        let cut_off = processing.context().deadline().map(|deadline| {
+            let task = Arc::new(AtomicWaker::new());
+            CutOff { timer: timers.set(deadline, Due::Handler(task.clone())), task }
+        });
+        Running { session, processing, cut_off }
+    }
+}
+
+impl Future for Running {
+    type Output = Finished;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Finished> {
+        let response = match (Pin::new(&mut self.processing).poll(context), &self.cut_off) {
+            (Poll::Ready(response), _) => response,
+            (Poll::Pending, Some(CutOff { timer: (deadline, _), .. })) if *deadline <= Instant::now() => {
+                protocol::cut_off(&self.processing)
+            }
+            (Poll::Pending, cut_off) => {
+                if let Some(cut_off) = cut_off {
+                    cut_off.task.register(context.waker());
+                }
+                return Poll::Pending;
+            }
+        };
+        let timer = self.cut_off.as_ref().map(|cut_off| cut_off.timer);
+        Poll::Ready(Finished { session: self.session, response, timer })
+    }
+}

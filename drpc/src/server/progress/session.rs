@@ -1,0 +1,253 @@
+//! One session of the progress server: the same as the tokio server's (`server/session.rs`), a turn at a time.
+//!
+//! ```text
+//!              incoming              begin                     reply            flush
+//! socket.recv ─────────▶ message ───────────▶ handler ready ─────────▶ unsent ─────────▶ socket.send
+//!                                      │                         ▲
+//!                                      └─▶ running, if it waits ─┘
+//! ```
+//!
+//! Nothing here waits. While replies are unsent, or as many calls run as may, nothing is read: so a client that does not read its
+//! replies is held in its own socket, and memory is bounded.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io::ErrorKind;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{self, Poll, Waker};
+
+use bytes::Bytes;
+use rustix::event::epoll::EventFlags;
+
+use super::poller::Poller;
+use super::protocol::{
+    Incoming, SessionFault, context_of, head_of, incoming, log_closed, log_opened, read_call, refusal,
+};
+use super::running::Running;
+use super::timers::Key;
+use super::{Core, Due, Progress};
+use crate::Session;
+use crate::transport::{Socket, is_peer_gone};
+use crate::wire::{Body, Codec, Head, Response};
+
+/// How many packets a session may receive and send in one turn. What is left comes in the next step, after all others had theirs.
+const PACKETS_PER_TURN: usize = 32;
+
+pub(super) struct SessionState {
+    socket: Socket,
+    codec: Codec,
+    session: Arc<Session>,
+    /// Whether more calls are to be read.
+    reading: bool,
+    /// When the rest of a message that has begun is due.
+    rest_due: Option<Key>,
+    /// How many of its calls run; at most what the order allows.
+    running: usize,
+    /// The responses that wait for room in the socket, the first of which may be half sent. No more than may run, and one.
+    unsent: VecDeque<Unsent>,
+    /// What ended the reading, if it was a fault.
+    fault: Option<SessionFault>,
+    /// What the poller watches the socket for; `None` if it doesn't.
+    watched: Option<EventFlags>,
+}
+
+struct Unsent {
+    head: Head,
+    response: Response<Body>,
+    /// How many of its packets were sent.
+    packets: u32,
+}
+
+impl SessionState {
+    /// A session whose socket is watched for calls.
+    pub(super) fn new(socket: Socket, session: Session, codec: Codec) -> Self {
+        log_opened(&session);
+        SessionState {
+            socket,
+            codec,
+            session: Arc::new(session),
+            reading: true,
+            rest_due: None,
+            running: 0,
+            unsent: VecDeque::new(),
+            fault: None,
+            watched: Some(EventFlags::IN),
+        }
+    }
+
+    /// Whether there is nothing left to do.
+    pub(super) fn is_finished(&self) -> bool {
+        !self.reading && self.running == 0 && self.unsent.is_empty()
+    }
+
+    /// Does what can be done now, up to its share: sends, receives, and carries out the calls that have come.
+    ///
+    /// Gives what the socket was ready for in vain: all of it, if there was nothing to be done.
+    pub(super) fn turn(&mut self, core: &mut Core, ready: EventFlags, done: &mut Progress) -> EventFlags {
+        let mut share = PACKETS_PER_TURN;
+        loop {
+            self.flush(&mut share, done);
+            if share == 0 || !self.wants_calls(core) {
+                break;
+            }
+            match self.socket.recv(self.codec.rest()) {
+                Ok(packet) => self.take(packet, core, done),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => self.fail(SessionFault::Io(error)),
+            }
+            share -= 1;
+        }
+        if self.reading && self.rest_due.is_none() && self.codec.is_mid_message() {
+            let due = Due::RestOfMessage(self.session.id());
+            self.rest_due = core.timers.set_after(core.config.message_timeout, due);
+        }
+        if ready.contains(EventFlags::HUP) && self.running > 0 {
+            // The client has left: those who work for it are told, and finish (S6).
+            self.session.cancel();
+        }
+        if share == PACKETS_PER_TURN { ready } else { EventFlags::empty() }
+    }
+
+    /// A call of this session is done.
+    pub(super) fn finish(&mut self, response: Response<Body>, done: &mut Progress) {
+        self.running -= 1;
+        self.reply(response);
+        self.flush(&mut { PACKETS_PER_TURN }, done);
+    }
+
+    /// The rest of a message has not come in time.
+    pub(super) fn give_up_message(&mut self) {
+        self.rest_due = None;
+        if self.reading {
+            self.fail(SessionFault::HalfMessage);
+        }
+    }
+
+    /// The timer that is of no more use once the session ends.
+    pub(super) fn take_timer(&mut self) -> Option<Key> {
+        self.rest_due.take()
+    }
+
+    /// Takes no more calls, and tells the handlers that run (S7).
+    pub(super) fn stop(&mut self) {
+        self.reading = false;
+        self.session.stop();
+    }
+
+    /// Has the socket watched for what the session waits for.
+    ///
+    /// To save system calls, something of no use now stays watched until the socket is ready for it `in_vain`.
+    pub(super) fn watch(&mut self, core: &Core, poller: &Poller, in_vain: EventFlags) {
+        let token = self.session.id();
+        let wanted = match self.unsent.is_empty() {
+            true if self.wants_calls(core) => EventFlags::IN,
+            true => EventFlags::empty(),
+            false => EventFlags::OUT,
+        };
+        // The end of a connection is always watched, as long as anything is.
+        let ended = wanted.is_empty() && in_vain.intersects(EventFlags::HUP | EventFlags::ERR);
+        let result = match self.watched {
+            None if wanted.is_empty() => return,
+            None => poller.add(&self.socket, token, wanted),
+            Some(_) if ended => poller.delete(&self.socket),
+            Some(watched) if watched.contains(wanted) && in_vain.is_empty() => return,
+            Some(_) => poller.modify(&self.socket, token, wanted),
+        };
+        self.watched = (!ended).then_some(wanted);
+        if let Err(error) = result {
+            self.abandon(SessionFault::Io(error));
+        }
+    }
+
+    fn wants_calls(&self, core: &Core) -> bool {
+        self.reading && self.unsent.is_empty() && self.running < core.config.order.limit()
+    }
+
+    fn take(&mut self, packet: Option<Bytes>, core: &mut Core, done: &mut Progress) {
+        match incoming(&mut self.codec, packet) {
+            Ok(Incoming::Message(message)) => {
+                core.timers.cancel(self.rest_due.take());
+                done.calls += 1;
+                self.begin(message, core);
+            }
+            Ok(Incoming::Part) => {}
+            Ok(Incoming::Closed) => self.reading = false,
+            Err(fault) => self.fail(fault),
+        }
+    }
+
+    /// Begins a call, and answers it if its handler is ready at once.
+    fn begin(&mut self, message: Bytes, core: &mut Core) {
+        let call = match read_call(&self.codec, &self.session, message) {
+            Ok(call) => call,
+            Err(response) => return self.reply(response),
+        };
+        let context = context_of(&self.session, call.sequence, core.config.handler_timeout);
+        let mut processing = core.service.process(context, call);
+        // One that waits is polled again in this step, with a waker.
+        match Pin::new(&mut processing).poll(&mut task::Context::from_waker(Waker::noop())) {
+            Poll::Ready(response) => self.reply(response),
+            Poll::Pending => {
+                self.running += 1;
+                core.running.push(Running::new(self.session.id(), processing, &mut core.timers));
+            }
+        }
+    }
+
+    /// Puts a response where it is sent from.
+    fn reply(&mut self, mut response: Response<Body>) {
+        let head = head_of(&self.codec, &self.session, &mut response);
+        self.unsent.push_back(Unsent { head, response, packets: 0 });
+    }
+
+    /// Sends what there is room for, message by message (W10).
+    fn flush(&mut self, share: &mut usize, done: &mut Progress) {
+        while let Some(Unsent { head, response, packets: sent }) = self.unsent.front_mut() {
+            let packets = match self.codec.packets(head, &response.body) {
+                Ok(packets) => packets,
+                Err(error) => return self.abandon(SessionFault::Io(std::io::Error::other(error))),
+            };
+            for packet in packets.skip_sent(*sent) {
+                if *share == 0 {
+                    return;
+                }
+                let sending = self.socket.send(&packet.slices());
+                match sending {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                    // S6: a client that has left needs no reply. What it sent before is still executed.
+                    Err(error) if is_peer_gone(&error) => break,
+                    Err(error) => return self.abandon(SessionFault::Io(error)),
+                }
+                *sent += 1;
+                *share -= 1;
+            }
+            self.unsent.pop_front();
+            done.replies += 1;
+        }
+    }
+
+    /// Ends the reading; what runs is still answered.
+    fn fail(&mut self, fault: SessionFault) {
+        self.reading = false;
+        if let Some(refusal) = refusal(&fault) {
+            self.reply(refusal);
+        }
+        self.fault.get_or_insert(fault);
+    }
+
+    /// Ends the session: its replies can't be sent.
+    fn abandon(&mut self, fault: SessionFault) {
+        self.reading = false;
+        self.unsent.clear();
+        self.fault.get_or_insert(fault);
+    }
+}
+
+impl Drop for SessionState {
+    fn drop(&mut self) {
+        log_closed(&self.session, self.fault.as_ref());
+        self.session.cancel();
+    }
+}

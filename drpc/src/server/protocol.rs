@@ -1,0 +1,126 @@
+//! What a session does about what comes in and what goes out, whoever drives it: the task of the tokio server
+//! (`session.rs`), or a step of [the progress server](super::progress). Nothing here does I/O.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use std::{fmt, io};
+
+use bytes::Bytes;
+
+use crate::wire::{Body, Call, Codec, FrameError, Head, Response, Wire};
+use crate::{Context, Failure, Processing, Session, Status};
+
+/// What has come of one receive.
+pub(super) enum Incoming {
+    /// A client's message, whole.
+    Message(Bytes),
+    /// A part of a message.
+    Part,
+    /// The client has closed its end.
+    Closed,
+}
+
+/// Takes what a receive gave: a packet (an empty one if it was received into [`Codec::rest`]), or `None` at end of file.
+#[inline]
+pub(super) fn incoming(codec: &mut Codec, packet: Option<Bytes>) -> Result<Incoming, SessionFault> {
+    let mid_message = codec.is_mid_message();
+    let packet = match packet {
+        None if mid_message => return Err(SessionFault::ClosedInMidMessage),
+        None => return Ok(Incoming::Closed),
+        // W9: an empty packet is a message on the plain wire alone.
+        Some(packet) if packet.is_empty() && !mid_message && codec.wire() != Some(Wire::Plain) => {
+            return Ok(Incoming::Closed);
+        }
+        Some(packet) => packet,
+    };
+    match codec.receive(packet) {
+        Ok(Some(message)) => Ok(Incoming::Message(message)),
+        Ok(None) => Ok(Incoming::Part),
+        Err(error) => Err(SessionFault::Frame(error)),
+    }
+}
+
+/// The call that a message is, or the answer to one that is none (D1): the session goes on.
+#[inline]
+pub(super) fn read_call(codec: &Codec, session: &Session, message: Bytes) -> Result<Call, Response<Body>> {
+    // W8: a peer of the other wire is named.
+    let framed = codec.wire() == Some(Wire::Plain) && crate::wire::is_first_chunk(&message);
+    Call::decode(message).map_err(|error| {
+        let hint = if framed { ": peer speaks the chunked wire of DAOS 2.8" } else { "" };
+        tracing::warn!(session = session.id(), "{error}{hint}");
+        Response::unreadable_call()
+    })
+}
+
+/// The context of a call that begins now, under the server's limit for handlers.
+#[inline]
+pub(super) fn context_of(session: &Arc<Session>, sequence: i64, limit: Option<Duration>) -> Context {
+    let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+    Context::new(session.clone(), sequence).with_deadline(deadline)
+}
+
+/// The head of a response. One that the wire can't carry becomes `FAILED_MARSHAL`: a failure of its call alone (D4).
+#[inline]
+pub(super) fn head_of(codec: &Codec, session: &Session, response: &mut Response<Body>) -> Head {
+    let head = response.head();
+    let Err(error) = codec.packets(&head, &response.body) else { return head };
+    tracing::warn!(session = session.id(), sequence = response.sequence, "can't send the reply: {error}");
+    *response = Response::failure(response.sequence, Status::FAILED_MARSHAL);
+    response.head()
+}
+
+/// What the peer is told of a fault of its own, where it can be told in its own terms.
+///
+/// As DAOS 2.8 does: a packet with a header is answered with sequence -1, one too short for a header is not (V).
+pub(super) fn refusal(fault: &SessionFault) -> Option<Response<Body>> {
+    match fault {
+        SessionFault::Frame(FrameError::ShortPacket { .. } | FrameError::OtherWire { .. }) => None,
+        SessionFault::Frame(_) => Some(Response::unreadable_call()),
+        _ => None,
+    }
+}
+
+/// The answer to a call whose handler has had its time.
+pub(super) fn cut_off(processing: &Processing) -> Response<Body> {
+    let cause = "the handler took too long and was cut off";
+    processing.failed(&Failure::with_message(Status::FAILURE, cause))
+}
+
+pub(super) fn log_opened(session: &Session) {
+    tracing::debug!(session = session.id(), peer = ?session.peer(), "session opened");
+}
+
+pub(super) fn log_closed(session: &Session, fault: Option<&SessionFault>) {
+    match fault {
+        None => tracing::debug!(session = session.id(), "session closed"),
+        Some(fault) => {
+            tracing::warn!(session = session.id(), peer = ?session.peer(), "session closed: {fault}");
+        }
+    }
+}
+
+/// What ends a session before its client does.
+#[derive(Debug)]
+pub(super) enum SessionFault {
+    Frame(FrameError),
+    HalfMessage,
+    ClosedInMidMessage,
+    Io(io::Error),
+}
+
+impl fmt::Display for SessionFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SessionFault::Frame(error) => write!(f, "{error}"),
+            SessionFault::HalfMessage => f.write_str("the rest of a message did not come in time"),
+            SessionFault::ClosedInMidMessage => f.write_str("the client closed in mid message"),
+            SessionFault::Io(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl From<io::Error> for SessionFault {
+    fn from(error: io::Error) -> Self {
+        SessionFault::Io(error)
+    }
+}
