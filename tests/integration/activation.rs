@@ -12,9 +12,10 @@ use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use drpc::server::is_socket_activated;
-use drpc::{BindError, Server, ServerBuilder, Wire};
+use drpc::{BindError, Server, ServerBuilder, Wire, progress};
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketType};
 use tempfile::TempDir;
 
@@ -51,6 +52,19 @@ fn assert_serves(server: Server, path: &Path) {
     });
 }
 
+/// The same with the server in steps.
+fn assert_serves_in_steps(mut server: progress::Server, path: &Path) {
+    thread::scope(|scope| {
+        scope.spawn(|| RawPeer::connect(path).assert_served(Wire::Chunked));
+        let mut closed = 0;
+        while closed == 0 {
+            closed += server.progress(PATIENCE).unwrap().closed();
+        }
+    });
+    server.begin_shutdown();
+    assert!(server.is_drained());
+}
+
 #[test]
 fn a_given_socket_is_served_and_its_file_left_in_its_place() {
     // S7: only what the server made is removed.
@@ -61,6 +75,12 @@ fn a_given_socket_is_served_and_its_file_left_in_its_place() {
         assert_eq!(server.path(), Some(&*path));
         assert_eq!(server.address().to_string(), path.to_str().unwrap());
         assert_serves(server, &path);
+        assert!(path.exists());
+
+        let path = directory.path().join(format!("{name} in steps"));
+        let server = builder().listen_fd_progress(socket(&path)).unwrap();
+        assert_eq!(server.address().path(), Some(&*path));
+        assert_serves_in_steps(server, &path);
         assert!(path.exists());
     }
 }
@@ -172,6 +192,7 @@ fn the_one_socket_that_systemd_passes_is_served() {
 
             // Once more, by its name.
             assert_serves(builder().listen_systemd_named("test.socket").unwrap(), &path);
+            assert_serves_in_steps(builder().listen_systemd_progress().unwrap(), &path);
             assert_eq!(
                 refusal(builder().listen_systemd_named("other")),
                 "none of those that it passed (test.socket) is named other; see `FileDescriptorName=` in the .socket unit"
@@ -354,6 +375,17 @@ fn assert_notifies(manager: &UnixDatagram) {
         handle.shutdown();
         assert_told(manager, "STOPPING=1");
     });
+
+    let mut server = builder().notify_systemd().bind_progress(&path).unwrap();
+    manager.set_nonblocking(true).unwrap();
+    assert!(manager.recv(&mut []).is_err(), "it is not ready before its first step");
+    for _ in 0..2 {
+        server.progress(Duration::ZERO).unwrap();
+    }
+    assert_told(manager, "READY=1");
+    assert!(manager.recv(&mut []).is_err(), "it is told once");
+    server.begin_shutdown();
+    assert_told(manager, "STOPPING=1");
 }
 
 #[test]

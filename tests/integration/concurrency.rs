@@ -8,7 +8,7 @@ use bytes::Bytes;
 use drpc::{Context, Order, Server, Wire};
 use tokio::sync::{Mutex, Notify, mpsc};
 
-use crate::support::{Gate, Handlers, RawPeer, TestServer, WIRES, echo, in_order};
+use crate::support::{Gate, Handlers, RawPeer, TestServer, WIRES, echo, in_order, with_both_servers};
 
 /// Module 7: 700 echoes at once, 705 once the gate lets it through.
 fn gated(gate: &Gate) -> Handlers {
@@ -25,131 +25,142 @@ fn gated(gate: &Gate) -> Handlers {
 #[test]
 fn serial_calls_are_answered_one_at_a_time_in_their_order() {
     // S5: as DAOS's Go server. The second call would be ready at once, and waits for the first.
-    for wire in WIRES {
-        let gate = Gate::new();
-        let server = TestServer::start(Server::builder().order(Order::Serial).module(gated(&gate)));
-        let peer = RawPeer::connect(server.path());
-        peer.send_call(wire, 7, 705, 1, b"first");
-        peer.send_call(wire, 7, 700, 2, b"second");
-        peer.send_call(wire, 7, 705, 3, b"third");
-        in_order(gate.arrived(1));
-        // Other sessions are not held up.
-        RawPeer::connect(server.path()).assert_served(wire);
-        assert_eq!(gate.unnoticed(), 0, "the third call waits for the first");
-        gate.open(2);
-        for (sequence, body) in [(1, "first"), (2, "second"), (3, "third")] {
-            let response = peer.recv_response(wire);
-            assert_eq!((response.sequence, &response.body[..]), (sequence, body.as_bytes()));
+    with_both_servers(|driver| {
+        for wire in WIRES {
+            let gate = Gate::new();
+            let server = driver.start(Server::builder().order(Order::Serial).module(gated(&gate)));
+            let peer = RawPeer::connect(server.path());
+            peer.send_call(wire, 7, 705, 1, b"first");
+            peer.send_call(wire, 7, 700, 2, b"second");
+            peer.send_call(wire, 7, 705, 3, b"third");
+            in_order(gate.arrived(1));
+            // Other sessions are not held up.
+            RawPeer::connect(server.path()).assert_served(wire);
+            assert_eq!(gate.unnoticed(), 0, "the third call waits for the first");
+            gate.open(2);
+            for (sequence, body) in [(1, "first"), (2, "second"), (3, "third")] {
+                let response = peer.recv_response(wire);
+                assert_eq!((response.sequence, &response.body[..]), (sequence, body.as_bytes()));
+            }
         }
-    }
+    });
 }
 
 #[test]
 fn concurrent_calls_are_answered_as_they_finish() {
     // S5: as DAOS's engine.
-    for wire in WIRES {
-        let gate = Gate::new();
-        let server = TestServer::start(Server::builder().order(Order::Concurrent(4)).module(gated(&gate)));
-        let peer = RawPeer::connect(server.path());
-        peer.send_call(wire, 7, 705, 1, b"slow");
-        peer.send_call(wire, 7, 700, 2, b"fast");
-        let response = peer.recv_response(wire);
-        assert_eq!((response.sequence, &response.body[..]), (2, &b"fast"[..]));
-        gate.open(1);
-        let response = peer.recv_response(wire);
-        assert_eq!((response.sequence, &response.body[..]), (1, &b"slow"[..]));
-    }
+    with_both_servers(|driver| {
+        for wire in WIRES {
+            let gate = Gate::new();
+            let server = driver.start(Server::builder().order(Order::Concurrent(4)).module(gated(&gate)));
+            let peer = RawPeer::connect(server.path());
+            peer.send_call(wire, 7, 705, 1, b"slow");
+            peer.send_call(wire, 7, 700, 2, b"fast");
+            let response = peer.recv_response(wire);
+            assert_eq!((response.sequence, &response.body[..]), (2, &b"fast"[..]));
+            gate.open(1);
+            let response = peer.recv_response(wire);
+            assert_eq!((response.sequence, &response.body[..]), (1, &b"slow"[..]));
+        }
+    });
 }
 
 #[test]
 fn no_more_calls_run_at_once_than_the_order_allows() {
     // S5: the bound, of each session by itself.
-    for (order, bound) in [(Order::Serial, 1), (Order::Concurrent(0), 1), (Order::Concurrent(3), 3)] {
-        let gate = Gate::new();
-        let server = TestServer::start(Server::builder().order(order).module(gated(&gate)));
-        let peer = RawPeer::connect(server.path());
-        for sequence in 1..=10 {
-            peer.send_call(Wire::Chunked, 7, 705, sequence, b"");
-        }
-        in_order(gate.arrived(bound));
-        // Another session has a bound of its own.
-        RawPeer::connect(server.path()).assert_served(Wire::Chunked);
-        // One is let through at a time: each makes room for exactly one.
-        for _ in 0..(10 - bound) {
+    with_both_servers(|driver| {
+        for (order, bound) in [(Order::Serial, 1), (Order::Concurrent(0), 1), (Order::Concurrent(3), 3)] {
+            let gate = Gate::new();
+            let server = driver.start(Server::builder().order(order).module(gated(&gate)));
+            let peer = RawPeer::connect(server.path());
+            for sequence in 1..=10 {
+                peer.send_call(Wire::Chunked, 7, 705, sequence, b"");
+            }
+            in_order(gate.arrived(bound));
+            // Another session has a bound of its own.
+            RawPeer::connect(server.path()).assert_served(Wire::Chunked);
+            // One is let through at a time: each makes room for exactly one.
+            for _ in 0..(10 - bound) {
+                assert_eq!(gate.unnoticed(), 0, "{order:?}");
+                gate.open(1);
+                in_order(gate.arrived(1));
+            }
+            gate.open(bound as usize);
+            let mut sequences: Vec<_> = (0..10).map(|_| peer.recv_response(Wire::Chunked).sequence).collect();
+            sequences.sort_unstable();
+            assert_eq!(sequences, (1..=10).collect::<Vec<_>>());
             assert_eq!(gate.unnoticed(), 0, "{order:?}");
-            gate.open(1);
-            in_order(gate.arrived(1));
         }
-        gate.open(bound as usize);
-        let mut sequences: Vec<_> = (0..10).map(|_| peer.recv_response(Wire::Chunked).sequence).collect();
-        sequences.sort_unstable();
-        assert_eq!(sequences, (1..=10).collect::<Vec<_>>());
-        assert_eq!(gate.unnoticed(), 0, "{order:?}");
-    }
+    });
 }
 
 #[test]
 fn a_session_that_is_stuck_in_its_reply_does_not_stop_its_other_calls() {
     // S1, H "never reads": one call of the bad client holds a lock of the module while it waits; the client reads none of
     // the replies to its others. The lock must come free all the same, or every other client would wait for ever.
-    let lock = Arc::new(Mutex::new(()));
-    let (held, proceed) = (Gate::new(), Arc::new(Notify::new()));
-    let module = echo().on(705, {
-        let (lock, held, proceed) = (lock.clone(), held.clone(), proceed.clone());
-        move |_, body| {
+    with_both_servers(|driver| {
+        let lock = Arc::new(Mutex::new(()));
+        let (held, proceed) = (Gate::new(), Arc::new(Notify::new()));
+        let module = echo().on(705, {
             let (lock, held, proceed) = (lock.clone(), held.clone(), proceed.clone());
+            move |_, body| {
+                let (lock, held, proceed) = (lock.clone(), held.clone(), proceed.clone());
+                async move {
+                    let _locked = lock.lock().await;
+                    held.arrive();
+                    proceed.notified().await;
+                    Ok(body)
+                }
+            }
+        });
+        let module = module.on(706, move |_, body| {
+            let lock = lock.clone();
             async move {
                 let _locked = lock.lock().await;
-                held.arrive();
-                proceed.notified().await;
                 Ok(body)
             }
-        }
-    });
-    let module = module.on(706, move |_, body| {
-        let lock = lock.clone();
-        async move {
-            let _locked = lock.lock().await;
-            Ok(body)
-        }
-    });
-    let server = TestServer::start(Server::builder().order(Order::Concurrent(64)).module(module));
-    let bad = RawPeer::connect(server.path());
-    bad.send_call(Wire::Chunked, 7, 705, 1, b"");
-    in_order(held.arrived(1));
-    // Replies that nobody reads, until the server is stuck sending one.
-    let good = RawPeer::connect(server.path());
-    let unread = bad.fill(Wire::Chunked, 700, 2, &good);
-    proceed.notify_one();
-    good.send_call(Wire::Chunked, 7, 706, 1, b"mine");
-    assert_eq!(good.recv_response(Wire::Chunked).body, "mine");
+        });
+        let server = driver.start(Server::builder().order(Order::Concurrent(64)).module(module));
+        let bad = RawPeer::connect(server.path());
+        bad.send_call(Wire::Chunked, 7, 705, 1, b"");
+        in_order(held.arrived(1));
+        // Replies that nobody reads, until the server is stuck sending one.
+        let good = RawPeer::connect(server.path());
+        let unread = bad.fill(Wire::Chunked, 700, 2, &good);
+        proceed.notify_one();
+        good.send_call(Wire::Chunked, 7, 706, 1, b"mine");
+        assert_eq!(good.recv_response(Wire::Chunked).body, "mine");
 
-    // And the bad one loses nothing by it.
-    let mut sequences: Vec<_> = (1..unread.end).map(|_| bad.recv_response(Wire::Chunked).sequence).collect();
-    sequences.sort_unstable();
-    assert_eq!(sequences, (1..unread.end).collect::<Vec<_>>());
+        // And the bad one loses nothing by it.
+        let mut sequences: Vec<_> =
+            (1..unread.end).map(|_| bad.recv_response(Wire::Chunked).sequence).collect();
+        sequences.sort_unstable();
+        assert_eq!(sequences, (1..unread.end).collect::<Vec<_>>());
+    });
 }
 
 #[test]
 fn replies_held_back_by_a_client_that_does_not_read_stay_within_the_bound() {
     // S5, H "never reads": calls that finish while a reply is stuck still count, or a client could fill the memory.
-    let started = Arc::new(AtomicUsize::new(0));
-    let module = echo().on(705, {
-        let started = started.clone();
-        move |_, body: Bytes| {
-            started.fetch_add(1, Ordering::SeqCst);
-            async move {
-                tokio::task::yield_now().await;
-                Ok(body)
+    with_both_servers(|driver| {
+        let started = Arc::new(AtomicUsize::new(0));
+        let module = echo().on(705, {
+            let started = started.clone();
+            move |_, body: Bytes| {
+                started.fetch_add(1, Ordering::SeqCst);
+                async move {
+                    tokio::task::yield_now().await;
+                    Ok(body)
+                }
             }
-        }
+        });
+        let server = driver.start(Server::builder().order(Order::Concurrent(8)).module(module));
+        let (peer, other) = (RawPeer::connect(server.path()), RawPeer::connect(server.path()));
+        peer.fill(Wire::Chunked, 705, 1, &other);
+        // What the socket has taken of replies (it may have room for 2 MiB), and those that may run.
+        let started = started.load(Ordering::SeqCst);
+        assert!(started < 24 + 8, "{started} calls were begun");
     });
-    let server = TestServer::start(Server::builder().order(Order::Concurrent(8)).module(module));
-    let (peer, other) = (RawPeer::connect(server.path()), RawPeer::connect(server.path()));
-    peer.fill(Wire::Chunked, 705, 1, &other);
-    // What the socket has taken of replies (it may have room for 2 MiB), and those that may run.
-    let started = started.load(Ordering::SeqCst);
-    assert!(started < 24 + 8, "{started} calls were begun");
 }
 
 #[test]
@@ -175,36 +186,40 @@ fn a_handler_that_blocks_its_thread_holds_up_its_session_alone() {
 #[test]
 fn both_wires_are_spoken_on_one_server_at_once() {
     // W8: recognised for each session by itself, and kept.
-    let server = TestServer::start(Server::builder().module(echo()));
-    thread::scope(|scope| {
-        for peer in 0..8 {
-            let server = &server;
-            scope.spawn(move || {
-                let wire = WIRES[peer % 2];
-                let peer = RawPeer::connect(server.path());
-                for len in [0, 1, 26, 200, 5653, 100_000] {
-                    let body = vec![len as u8; len];
-                    peer.send_call(wire, 7, 700, 3, &body);
-                    assert_eq!(peer.recv_response(wire).body, body);
-                }
-            });
-        }
+    with_both_servers(|driver| {
+        let server = driver.start(Server::builder().module(echo()));
+        thread::scope(|scope| {
+            for peer in 0..8 {
+                let server = &server;
+                scope.spawn(move || {
+                    let wire = WIRES[peer % 2];
+                    let peer = RawPeer::connect(server.path());
+                    for len in [0, 1, 26, 200, 5653, 100_000] {
+                        let body = vec![len as u8; len];
+                        peer.send_call(wire, 7, 700, 3, &body);
+                        assert_eq!(peer.recv_response(wire).body, body);
+                    }
+                });
+            }
+        });
     });
 }
 
 #[test]
 fn a_call_knows_its_own_context_among_others() {
-    let module = Handlers::new(7, "interop").on(700, |context: Context, _| async move {
-        tokio::task::yield_now().await;
-        Ok(context.sequence().to_string().into())
+    with_both_servers(|driver| {
+        let module = Handlers::new(7, "interop").on(700, |context: Context, _| async move {
+            tokio::task::yield_now().await;
+            Ok(context.sequence().to_string().into())
+        });
+        let server = driver.start(Server::builder().order(Order::Concurrent(16)).module(module));
+        let peer = RawPeer::connect(server.path());
+        for sequence in 100..200 {
+            peer.send_call(Wire::Plain, 7, 700, sequence, b"");
+        }
+        for _ in 100..200 {
+            let response = peer.recv_response(Wire::Plain);
+            assert_eq!(response.body, response.sequence.to_string());
+        }
     });
-    let server = TestServer::start(Server::builder().order(Order::Concurrent(16)).module(module));
-    let peer = RawPeer::connect(server.path());
-    for sequence in 100..200 {
-        peer.send_call(Wire::Plain, 7, 700, sequence, b"");
-    }
-    for _ in 100..200 {
-        let response = peer.recv_response(Wire::Plain);
-        assert_eq!(response.body, response.sequence.to_string());
-    }
 }

@@ -11,7 +11,8 @@ use drpc::{
 };
 
 use crate::support::{
-    Handlers, Logs, RawPeer, TestServer, WIRES, call, echo, greeting, header, in_order, interop, packets_of,
+    Handlers, Logs, RawPeer, WIRES, call, echo, greeting, header, in_order, interop, packets_of,
+    with_both_servers,
 };
 
 /// One call of a module by a client without a socket.
@@ -31,38 +32,42 @@ fn status_of(module: impl Module, method: Method, body: &'static [u8]) -> Status
 #[test]
 fn an_unreadable_call_is_answered_and_the_session_goes_on() {
     // D1.
-    let server = TestServer::start(Server::builder().module(interop()));
-    for wire in WIRES {
-        let peer = RawPeer::connect(server.path());
-        peer.assert_served(wire);
-        // No protobuf; a wrong wire type; cut in the body; field 0.
-        for bad in [&b"\xff\xff"[..], b"\x0a\x01x", b"\x22\x05abc", b"\x00\x00\x00"] {
-            peer.send_message(wire, bad);
-            assert_eq!(peer.recv_response(wire), Response::unreadable_call());
+    with_both_servers(|driver| {
+        let server = driver.start(Server::builder().module(interop()));
+        for wire in WIRES {
+            let peer = RawPeer::connect(server.path());
+            peer.assert_served(wire);
+            // No protobuf; a wrong wire type; cut in the body; field 0.
+            for bad in [&b"\xff\xff"[..], b"\x0a\x01x", b"\x22\x05abc", b"\x00\x00\x00"] {
+                peer.send_message(wire, bad);
+                assert_eq!(peer.recv_response(wire), Response::unreadable_call());
+            }
+            peer.assert_served(wire);
         }
-        peer.assert_served(wire);
-    }
+    });
 }
 
 #[test]
 fn unknown_modules_and_methods_keep_the_sequence() {
     // D2, D3: any i32 is an ID, and any i64 a sequence.
-    let server = TestServer::start(Server::builder().module(interop()));
-    for wire in WIRES {
-        let peer = RawPeer::connect(server.path());
-        for sequence in [1, 0, -1, -7, i64::MAX, i64::MIN] {
-            for (module, method, status) in [
-                (8, 700, Status::UNKNOWN_MODULE),
-                (-7, 700, Status::UNKNOWN_MODULE),
-                (i32::MIN, i32::MAX, Status::UNKNOWN_MODULE),
-                (7, 702, Status::UNKNOWN_METHOD),
-                (7, -700, Status::UNKNOWN_METHOD),
-            ] {
-                peer.send_call(wire, module, method, sequence, b"body");
-                assert_eq!(peer.recv_response(wire), Response::failure(sequence, status));
+    with_both_servers(|driver| {
+        let server = driver.start(Server::builder().module(interop()));
+        for wire in WIRES {
+            let peer = RawPeer::connect(server.path());
+            for sequence in [1, 0, -1, -7, i64::MAX, i64::MIN] {
+                for (module, method, status) in [
+                    (8, 700, Status::UNKNOWN_MODULE),
+                    (-7, 700, Status::UNKNOWN_MODULE),
+                    (i32::MIN, i32::MAX, Status::UNKNOWN_MODULE),
+                    (7, 702, Status::UNKNOWN_METHOD),
+                    (7, -700, Status::UNKNOWN_METHOD),
+                ] {
+                    peer.send_call(wire, module, method, sequence, b"body");
+                    assert_eq!(peer.recv_response(wire), Response::failure(sequence, status));
+                }
             }
         }
-    }
+    });
 }
 
 #[test]
@@ -247,183 +252,207 @@ impl Module for Panicking {
 #[test]
 fn a_panic_answers_failure_and_session_and_server_go_on() {
     // S10.
-    let (logs, _guard) = Logs::of_this_thread();
-    let server = TestServer::start(Server::builder().module(Panicking));
-    for wire in WIRES {
-        let peer = RawPeer::connect(server.path());
-        for method in 703..=707 {
-            peer.send_call(wire, 7, method, i64::from(method), b"body");
-            let response = peer.recv_response(wire);
-            assert_eq!(response, Response::failure(method.into(), Status::FAILURE));
-            peer.assert_served(wire);
+    with_both_servers(|driver| {
+        let (logs, _guard) = Logs::of_this_thread();
+        let server = driver.start(Server::builder().module(Panicking));
+        for wire in WIRES {
+            let peer = RawPeer::connect(server.path());
+            for method in 703..=707 {
+                peer.send_call(wire, 7, method, i64::from(method), b"body");
+                let response = peer.recv_response(wire);
+                assert_eq!(response, Response::failure(method.into(), Status::FAILURE));
+                peer.assert_served(wire);
+            }
+            RawPeer::connect(server.path()).assert_served(wire);
         }
-        RawPeer::connect(server.path()).assert_served(wire);
-    }
-    for place in
-        ["in get_method", "before there is a future", "in the future's first poll", "after it has waited"]
-    {
-        logs.assert_contain(place);
-    }
-    logs.assert_contain("the handler panicked: no message");
+        for place in
+            ["in get_method", "before there is a future", "in the future's first poll", "after it has waited"]
+        {
+            logs.assert_contain(place);
+        }
+        logs.assert_contain("the handler panicked: no message");
+    });
 }
 
 #[test]
 fn a_reply_too_long_is_failed_marshal_and_the_session_goes_on() {
     // D4, W7: on the plain wire one packet is all there is; on both, the server's own limit.
-    let (logs, _guard) = Logs::of_this_thread();
-    let module = echo().on(705, |_, body: Bytes| async move {
-        let len = u32::from_le_bytes(body[..4].try_into().unwrap());
-        Ok(vec![b'r'; len as usize].into())
-    });
-    let server = TestServer::start(Server::builder().message_limit(300_000).module(module));
-    for (wire, limit) in [(Wire::Plain, 131_072), (Wire::Chunked, 300_000)] {
-        let peer = RawPeer::connect(server.path());
-        // The envelope around the body: sequence 2, a key, and a length of three bytes.
-        let most = limit - 2 - 4;
-        for (len, status) in [
-            (most, Status::SUCCESS),
-            (most + 1, Status::FAILED_MARSHAL),
-            (50_000_000, Status::FAILED_MARSHAL),
-        ] {
-            peer.send_call(wire, 7, 705, 2, &u32::to_le_bytes(len));
-            let response = peer.recv_response(wire);
-            assert_eq!((response.sequence, response.status), (2, status), "{len} bytes on {wire}");
-            let expected = if status.is_success() { len } else { 0 };
-            assert_eq!(response.body.len(), expected as usize);
+    with_both_servers(|driver| {
+        let (logs, _guard) = Logs::of_this_thread();
+        let module = echo().on(705, |_, body: Bytes| async move {
+            let len = u32::from_le_bytes(body[..4].try_into().unwrap());
+            Ok(vec![b'r'; len as usize].into())
+        });
+        let server = driver.start(Server::builder().message_limit(300_000).module(module));
+        for (wire, limit) in [(Wire::Plain, 131_072), (Wire::Chunked, 300_000)] {
+            let peer = RawPeer::connect(server.path());
+            // The envelope around the body: sequence 2, a key, and a length of three bytes.
+            let most = limit - 2 - 4;
+            for (len, status) in [
+                (most, Status::SUCCESS),
+                (most + 1, Status::FAILED_MARSHAL),
+                (50_000_000, Status::FAILED_MARSHAL),
+            ] {
+                peer.send_call(wire, 7, 705, 2, &u32::to_le_bytes(len));
+                let response = peer.recv_response(wire);
+                assert_eq!((response.sequence, response.status), (2, status), "{len} bytes on {wire}");
+                let expected = if status.is_success() { len } else { 0 };
+                assert_eq!(response.body.len(), expected as usize);
+            }
+            peer.assert_served(wire);
         }
-        peer.assert_served(wire);
-    }
-    logs.assert_contain(
-        "can't send the reply: message of 131073 bytes does not fit the plain wire's one packet",
-    );
+        logs.assert_contain(
+            "can't send the reply: message of 131073 bytes does not fit the plain wire's one packet",
+        );
+    });
 }
 
 #[test]
 fn a_call_over_the_limit_ends_its_session_alone() {
     // W6.
-    let server = TestServer::start(Server::builder().message_limit(1000).module(interop()));
-    for wire in WIRES {
-        let peer = RawPeer::connect(server.path());
-        peer.send_call(wire, 7, 700, 1, &[b'x'; 980]);
-        assert_eq!(peer.recv_response(wire).body.len(), 980);
-        peer.send_call(wire, 7, 700, 1, &[b'x'; 1001]);
-        assert_eq!(peer.recv_response(wire), Response::unreadable_call());
-        peer.assert_closed();
-        RawPeer::connect(server.path()).assert_served(wire);
-    }
+    with_both_servers(|driver| {
+        let server = driver.start(Server::builder().message_limit(1000).module(interop()));
+        for wire in WIRES {
+            let peer = RawPeer::connect(server.path());
+            peer.send_call(wire, 7, 700, 1, &[b'x'; 980]);
+            assert_eq!(peer.recv_response(wire).body.len(), 980);
+            peer.send_call(wire, 7, 700, 1, &[b'x'; 1001]);
+            assert_eq!(peer.recv_response(wire), Response::unreadable_call());
+            peer.assert_closed();
+            RawPeer::connect(server.path()).assert_served(wire);
+        }
+    });
 }
 
 #[test]
 fn a_packet_longer_than_the_wire_allows_is_never_shortened() {
     // W1, W10.
-    let (logs, _guard) = Logs::of_this_thread();
-    let server = TestServer::start(Server::builder().module(interop()));
-    for wire in WIRES {
-        let peer = RawPeer::connect(server.path());
-        peer.assert_served(wire);
-        let packet = match wire {
-            Wire::Chunked => [header(131_049, 131_049, 0, 1), vec![0; 131_049]].concat(),
-            Wire::Plain => vec![0; 131_073],
-        };
-        peer.send(&packet);
-        peer.assert_closed();
-        RawPeer::connect(server.path()).assert_served(wire);
-    }
-    logs.assert_contain("packet of 131073 bytes is longer than the wire or the rest of its message allows");
+    with_both_servers(|driver| {
+        let (logs, _guard) = Logs::of_this_thread();
+        let server = driver.start(Server::builder().module(interop()));
+        for wire in WIRES {
+            let peer = RawPeer::connect(server.path());
+            peer.assert_served(wire);
+            let packet = match wire {
+                Wire::Chunked => [header(131_049, 131_049, 0, 1), vec![0; 131_049]].concat(),
+                Wire::Plain => vec![0; 131_073],
+            };
+            peer.send(&packet);
+            peer.assert_closed();
+            RawPeer::connect(server.path()).assert_served(wire);
+        }
+        logs.assert_contain(
+            "packet of 131073 bytes is longer than the wire or the rest of its message allows",
+        );
+    });
 }
 
 #[test]
 fn every_broken_frame_is_refused_by_name_and_ends_its_session_alone() {
     // W5.
-    let (logs, _guard) = Logs::of_this_thread();
-    let server = TestServer::start(Server::builder().wire(Wire::Chunked).module(interop()));
-    let chunk = |total, index, chunks| [header(total, 5, index, chunks), b"01234".to_vec()].concat();
-    let cases = [
-        (vec![chunk(5, 0, 0)], "chunk header says total_chunks = 0"),
-        (vec![chunk(5, 1, 1)], "chunk 1 came where chunk 0 was due"),
-        (vec![chunk(15, 0, 3), chunk(15, 2, 3)], "chunk 2 came where chunk 1 was due"),
-        (vec![chunk(15, 0, 3), chunk(15, 0, 3)], "chunk 0 came where chunk 1 was due"),
-        (vec![chunk(15, 0, 3), chunk(15, 1, 4)], "total_chunks changed in mid message, from 3 to 4"),
-        (vec![chunk(15, 0, 3), chunk(16, 1, 3)], "total_data_size changed in mid message, from 15 to 16"),
-        (vec![chunk(4, 0, 1)], "5 bytes of data came for a message of 4"),
-        (vec![chunk(8, 0, 2), chunk(8, 1, 2)], "10 bytes of data came for a message of 8"),
-        (vec![chunk(11, 0, 2), chunk(11, 1, 2)], "the last chunk is there, and only 10 of 11 bytes came"),
-        (vec![chunk(5, 0, 6)], "total_chunks of 6 is more than the message's 5 bytes can fill"),
-    ];
-    for (packets, named) in cases {
-        let peer = RawPeer::connect(server.path());
-        for packet in packets {
-            peer.send(&packet);
+    with_both_servers(|driver| {
+        let (logs, _guard) = Logs::of_this_thread();
+        let server = driver.start(Server::builder().wire(Wire::Chunked).module(interop()));
+        let chunk = |total, index, chunks| [header(total, 5, index, chunks), b"01234".to_vec()].concat();
+        let cases = [
+            (vec![chunk(5, 0, 0)], "chunk header says total_chunks = 0"),
+            (vec![chunk(5, 1, 1)], "chunk 1 came where chunk 0 was due"),
+            (vec![chunk(15, 0, 3), chunk(15, 2, 3)], "chunk 2 came where chunk 1 was due"),
+            (vec![chunk(15, 0, 3), chunk(15, 0, 3)], "chunk 0 came where chunk 1 was due"),
+            (vec![chunk(15, 0, 3), chunk(15, 1, 4)], "total_chunks changed in mid message, from 3 to 4"),
+            (vec![chunk(15, 0, 3), chunk(16, 1, 3)], "total_data_size changed in mid message, from 15 to 16"),
+            (vec![chunk(4, 0, 1)], "5 bytes of data came for a message of 4"),
+            (vec![chunk(8, 0, 2), chunk(8, 1, 2)], "10 bytes of data came for a message of 8"),
+            (vec![chunk(11, 0, 2), chunk(11, 1, 2)], "the last chunk is there, and only 10 of 11 bytes came"),
+            (vec![chunk(5, 0, 6)], "total_chunks of 6 is more than the message's 5 bytes can fill"),
+        ];
+        for (packets, named) in cases {
+            let peer = RawPeer::connect(server.path());
+            for packet in packets {
+                peer.send(&packet);
+            }
+            assert_eq!(peer.recv_response(Wire::Chunked), Response::unreadable_call(), "{named}");
+            peer.assert_closed();
+            logs.wait_for(named);
+            RawPeer::connect(server.path()).assert_served(Wire::Chunked);
         }
-        assert_eq!(peer.recv_response(Wire::Chunked), Response::unreadable_call(), "{named}");
+        // A packet without room for a header is not answered (V).
+        let peer = RawPeer::connect(server.path());
+        peer.send(&header(5, 5, 0, 1)[..23]);
         peer.assert_closed();
-        logs.wait_for(named);
-        RawPeer::connect(server.path()).assert_served(Wire::Chunked);
-    }
-    // A packet without room for a header is not answered (V).
-    let peer = RawPeer::connect(server.path());
-    peer.send(&header(5, 5, 0, 1)[..23]);
-    peer.assert_closed();
-    logs.wait_for("packet of 23 bytes is too short for a chunk header of 24 bytes");
+        logs.wait_for("packet of 23 bytes is too short for a chunk header of 24 bytes");
+    });
 }
 
 #[test]
 fn small_chunks_and_a_chunk_at_a_time_are_legal() {
     // W5: chunks smaller than the maximum.
-    let server = TestServer::start(Server::builder().module(interop()));
-    let peer = RawPeer::connect(server.path());
-    let body: Vec<u8> = (0..200).collect();
-    let message =
-        drpc::wire::Call::<bytes::Bytes> { module: 7, method: 700, sequence: 9, body: body.clone().into() }
-            .encode();
-    for (index, byte) in message.iter().enumerate() {
-        let head = header(message.len() as u64, 1, index as u32, message.len() as u32);
-        peer.send(&[head, vec![*byte]].concat());
-    }
-    assert_eq!(peer.recv_response(Wire::Chunked).body, body);
+    with_both_servers(|driver| {
+        let server = driver.start(Server::builder().module(interop()));
+        let peer = RawPeer::connect(server.path());
+        let body: Vec<u8> = (0..200).collect();
+        let message = drpc::wire::Call::<bytes::Bytes> {
+            module: 7,
+            method: 700,
+            sequence: 9,
+            body: body.clone().into(),
+        }
+        .encode();
+        for (index, byte) in message.iter().enumerate() {
+            let head = header(message.len() as u64, 1, index as u32, message.len() as u32);
+            peer.send(&[head, vec![*byte]].concat());
+        }
+        assert_eq!(peer.recv_response(Wire::Chunked).body, body);
+    });
 }
 
 #[test]
 fn unknown_fields_of_a_call_are_ignored() {
     // E5.
-    let server = TestServer::start(Server::builder().module(interop()));
-    for wire in WIRES {
-        let peer = RawPeer::connect(server.path());
-        let call = [&b"\x08\x07\x10\xbc\x05\x18\x05\x22\x02hi"[..], b"\x7a\x03new\x28\x01"].concat();
-        peer.send(&packets_of(wire, &call)[0]);
-        assert_eq!(peer.recv_packet(), packets_of(wire, b"\x08\x05\x1a\x02hi")[0]);
-    }
+    with_both_servers(|driver| {
+        let server = driver.start(Server::builder().module(interop()));
+        for wire in WIRES {
+            let peer = RawPeer::connect(server.path());
+            let call = [&b"\x08\x07\x10\xbc\x05\x18\x05\x22\x02hi"[..], b"\x7a\x03new\x28\x01"].concat();
+            peer.send(&packets_of(wire, &call)[0]);
+            assert_eq!(peer.recv_packet(), packets_of(wire, b"\x08\x05\x1a\x02hi")[0]);
+        }
+    });
 }
 
 #[test]
 fn a_module_learns_who_calls_it() {
     // D8.
-    let whoami = Handlers::new(9, "whoami").on(900, |context: Context, _| async move {
-        let peer = context.peer();
-        Ok(format!("{} {} {} {:?}", context.sequence(), peer.uid(), peer.gid(), peer.pid()).into())
-    });
-    let us = PeerCredentials::this_process();
-    assert_eq!(us.pid(), Some(std::process::id() as i32));
-    let expected = format!("5 {} {} {:?}", us.uid(), us.gid(), us.pid());
+    with_both_servers(|driver| {
+        let whoami = Handlers::new(9, "whoami").on(900, |context: Context, _| async move {
+            let peer = context.peer();
+            Ok(format!("{} {} {} {:?}", context.sequence(), peer.uid(), peer.gid(), peer.pid()).into())
+        });
+        let us = PeerCredentials::this_process();
+        assert_eq!(us.pid(), Some(std::process::id() as i32));
+        let expected = format!("5 {} {} {:?}", us.uid(), us.gid(), us.pid());
 
-    let server = TestServer::start(Server::builder().module(whoami));
-    let peer = RawPeer::connect(server.path());
-    peer.send_call(Wire::Chunked, 9, 900, 5, b"");
-    assert_eq!(peer.recv_response(Wire::Chunked).body, expected);
+        let server = driver.start(Server::builder().module(whoami));
+        let peer = RawPeer::connect(server.path());
+        peer.send_call(Wire::Chunked, 9, 900, 5, b"");
+        assert_eq!(peer.recv_response(Wire::Chunked).body, expected);
+    });
 }
 
 #[test]
 fn sessions_are_numbered_apart() {
-    let module = Handlers::new(7, "session")
-        .on(700, |context: Context, _| async move { Ok(context.session().id().to_string().into()) });
-    let server = TestServer::start(Server::builder().module(module));
-    in_order(async {
-        let mut seen = std::collections::BTreeSet::new();
-        for _ in 0..5 {
-            let client = Client::connect(server.path()).await.unwrap();
-            let first = call(&client, 700, "").await.unwrap().body;
-            assert_eq!(call(&client, 700, "").await.unwrap().body, first);
-            assert!(seen.insert(first));
-        }
+    with_both_servers(|driver| {
+        let module = Handlers::new(7, "session")
+            .on(700, |context: Context, _| async move { Ok(context.session().id().to_string().into()) });
+        let server = driver.start(Server::builder().module(module));
+        in_order(async {
+            let mut seen = std::collections::BTreeSet::new();
+            for _ in 0..5 {
+                let client = Client::connect(server.path()).await.unwrap();
+                let first = call(&client, 700, "").await.unwrap().body;
+                assert_eq!(call(&client, 700, "").await.unwrap().body, first);
+                assert!(seen.insert(first));
+            }
+        });
     });
 }

@@ -11,7 +11,7 @@ use futures_util::stream::{self, StreamExt};
 
 use crate::support::{
     AnyClient, Kind, PATIENCE, RawPeer, RunningMemory, TestServer, WIRES, builder, call, interop, isolated,
-    open_descriptors,
+    open_descriptors, with_both_servers,
 };
 
 const CLIENTS: usize = 16;
@@ -120,25 +120,27 @@ fn run(path: &Path, pattern: &Bytes, wires: [Wire; 2]) {
 fn ten_thousand_calls_of_each_of_sixteen_clients_leave_nothing_behind() {
     // The "what must hold"; S1, S5, W8.
     isolated("load::ten_thousand_calls_of_each_of_sixteen_clients_leave_nothing_behind", || {
-        let pattern = pattern();
-        let server =
-            TestServer::start(Server::builder().order(Order::Concurrent(IN_FLIGHT)).module(interop()));
-        RawPeer::connect(server.path()).assert_served(Wire::Chunked);
-        wait_for_descriptors(&server, None);
-        let before = open_descriptors();
+        with_both_servers(|driver| {
+            let pattern = pattern();
+            let server =
+                driver.start(Server::builder().order(Order::Concurrent(IN_FLIGHT)).module(interop()));
+            RawPeer::connect(server.path()).assert_served(Wire::Chunked);
+            wait_for_descriptors(&server, None);
+            let before = open_descriptors();
 
-        let memory = [WIRES, [Wire::Plain, Wire::Chunked]].map(|wires| {
-            let started = Instant::now();
-            run(server.path(), &pattern, wires);
-            println!("{} calls in {:?}", CLIENTS * CALLS, started.elapsed());
-            wait_for_descriptors(&server, Some(before));
-            RunningMemory::now()
+            let memory = [WIRES, [Wire::Plain, Wire::Chunked]].map(|wires| {
+                let started = Instant::now();
+                run(server.path(), &pattern, wires);
+                println!("{} calls in {:?}", CLIENTS * CALLS, started.elapsed());
+                wait_for_descriptors(&server, Some(before));
+                RunningMemory::now()
+            });
+            println!("after either run: {memory:?}");
+            // What threads and their allocators keep for the next time they keep once. 300 bytes left behind by each call would be
+            // as much again.
+            assert!(memory[1].resident < memory[0].resident + (48 << 20), "{memory:?}");
+            assert!(memory[1].resident < 256 << 20, "{memory:?}");
         });
-        println!("after either run: {memory:?}");
-        // What threads and their allocators keep for the next time they keep once. 300 bytes left behind by each call would be
-        // as much again.
-        assert!(memory[1].resident < memory[0].resident + (48 << 20), "{memory:?}");
-        assert!(memory[1].resident < 256 << 20, "{memory:?}");
     });
 }
 
@@ -162,30 +164,32 @@ fn wait_for_descriptors(server: &TestServer, expected: Option<usize>) {
 fn calls_that_are_cancelled_again_and_again_leave_nothing_behind() {
     // C4, W10: connections are replaced, or replies dropped; in the end no descriptor is left.
     isolated("load::calls_that_are_cancelled_again_and_again_leave_nothing_behind", || {
-        let module = interop().on(705, |_, body| async {
-            tokio::task::yield_now().await;
-            Ok(body)
-        });
-        let server = TestServer::start(Server::builder().order(Order::Concurrent(8)).module(module));
-        wait_for_descriptors(&server, None);
-        let before = open_descriptors();
-        for in_order in [true, false] {
-            crate::support::in_order(async {
-                let client =
-                    builder(server.path()).server_answers_in_order(in_order).connect().await.unwrap();
-                for round in 0..500usize {
-                    let body = Bytes::from(vec![round as u8; round * 1000]);
-                    tokio::select! {
-                        biased;
-                        result = call(&client, 705, body) => drop(result.unwrap()),
-                        () = turns(round % 7) => {}
-                    }
-                    let body = Bytes::from(round.to_string());
-                    assert_eq!(call(&client, 700, body.clone()).await.unwrap().body, body);
-                }
+        with_both_servers(|driver| {
+            let module = interop().on(705, |_, body| async {
+                tokio::task::yield_now().await;
+                Ok(body)
             });
-        }
-        wait_for_descriptors(&server, Some(before));
+            let server = driver.start(Server::builder().order(Order::Concurrent(8)).module(module));
+            wait_for_descriptors(&server, None);
+            let before = open_descriptors();
+            for in_order in [true, false] {
+                crate::support::in_order(async {
+                    let client =
+                        builder(server.path()).server_answers_in_order(in_order).connect().await.unwrap();
+                    for round in 0..500usize {
+                        let body = Bytes::from(vec![round as u8; round * 1000]);
+                        tokio::select! {
+                            biased;
+                            result = call(&client, 705, body) => drop(result.unwrap()),
+                            () = turns(round % 7) => {}
+                        }
+                        let body = Bytes::from(round.to_string());
+                        assert_eq!(call(&client, 700, body.clone()).await.unwrap().body, body);
+                    }
+                });
+            }
+            wait_for_descriptors(&server, Some(before));
+        });
     });
 }
 

@@ -10,6 +10,7 @@ mod envelope;
 mod expansion;
 mod load;
 mod peers;
+mod progress;
 mod round_trip;
 mod sessions;
 mod shutdown;

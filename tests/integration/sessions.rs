@@ -10,127 +10,137 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::support::{
     Gate, Handlers, Logs, PATIENCE, RawPeer, SOON, TestServer, WIRES, echo, header, in_order, interop,
-    isolated, open_descriptors,
+    isolated, open_descriptors, with_both_servers,
 };
 
 #[test]
 fn a_client_that_leaves_is_no_error() {
     // S6, W9: EOF at once, after calls, with replies unread (which resets the connection).
-    let (logs, _guard) = Logs::of_this_thread();
-    let server = TestServer::start(Server::builder().module(interop()));
-    for wire in WIRES {
-        drop(RawPeer::connect(server.path()));
-        let peer = RawPeer::connect(server.path());
-        peer.assert_served(wire);
-        drop(peer);
-        let peer = RawPeer::connect(server.path());
-        for sequence in 0..20 {
-            peer.send_call(wire, 7, 700, sequence, b"never read");
+    with_both_servers(|driver| {
+        let (logs, _guard) = Logs::of_this_thread();
+        let server = driver.start(Server::builder().module(interop()));
+        for wire in WIRES {
+            drop(RawPeer::connect(server.path()));
+            let peer = RawPeer::connect(server.path());
+            peer.assert_served(wire);
+            drop(peer);
+            let peer = RawPeer::connect(server.path());
+            for sequence in 0..20 {
+                peer.send_call(wire, 7, 700, sequence, b"never read");
+            }
+            drop(peer);
         }
-        drop(peer);
-    }
-    RawPeer::connect(server.path()).assert_served(Wire::Chunked);
-    server.stop();
-    logs.assert_lack("WARN");
-    logs.assert_lack("ERROR");
+        RawPeer::connect(server.path()).assert_served(Wire::Chunked);
+        server.stop();
+        logs.assert_lack("WARN");
+        logs.assert_lack("ERROR");
+    });
 }
 
 #[test]
 fn an_empty_call_on_the_plain_wire_does_not_hide_those_behind_it() {
     // W9, S6: an empty packet and end of file read alike, and the client has closed before it is read.
-    let (executed, mut executions) = mpsc::unbounded_channel();
-    let gate = Gate::new();
-    let method = move |gate: Gate| {
-        let executed = executed.clone();
-        move |_: Context, body: Bytes| {
-            let (executed, gate) = (executed.clone(), gate.clone());
-            async move {
-                gate.pass().await;
-                executed.send(body.len()).unwrap();
-                Ok(body)
+    with_both_servers(|driver| {
+        let (executed, mut executions) = mpsc::unbounded_channel();
+        let gate = Gate::new();
+        let method = move |gate: Gate| {
+            let executed = executed.clone();
+            move |_: Context, body: Bytes| {
+                let (executed, gate) = (executed.clone(), gate.clone());
+                async move {
+                    gate.pass().await;
+                    executed.send(body.len()).unwrap();
+                    Ok(body)
+                }
             }
+        };
+        let server = Server::builder()
+            .module(Handlers::new(0, "test").on(0, method(gate.clone())))
+            .module(Handlers::new(7, "interop").on(700, method(gate.clone())));
+        let server = driver.start(server);
+        let peer = RawPeer::connect(server.path());
+        for len in [1, 2] {
+            peer.send_call(Wire::Plain, 7, 700, 1, &vec![0; len]);
+            peer.send_call(Wire::Plain, 0, 0, 0, b"");
         }
-    };
-    let server = Server::builder()
-        .module(Handlers::new(0, "test").on(0, method(gate.clone())))
-        .module(Handlers::new(7, "interop").on(700, method(gate.clone())));
-    let server = TestServer::start(server);
-    let peer = RawPeer::connect(server.path());
-    for len in [1, 2] {
-        peer.send_call(Wire::Plain, 7, 700, 1, &vec![0; len]);
-        peer.send_call(Wire::Plain, 0, 0, 0, b"");
-    }
-    peer.send_call(Wire::Plain, 7, 700, 1, b"end");
-    in_order(gate.arrived(1));
-    drop(peer);
-    gate.open(5);
-    for len in [1, 0, 2, 0, 3] {
-        assert_eq!(in_order(executions.recv()), Some(len));
-    }
+        peer.send_call(Wire::Plain, 7, 700, 1, b"end");
+        in_order(gate.arrived(1));
+        drop(peer);
+        gate.open(5);
+        for len in [1, 0, 2, 0, 3] {
+            assert_eq!(in_order(executions.recv()), Some(len));
+        }
+    });
 }
 
 #[test]
 fn an_empty_packet_on_the_chunked_wire_ends_the_session() {
     // W9.
-    let (logs, _guard) = Logs::of_this_thread();
-    let server = TestServer::start(Server::builder().module(interop()));
-    let peer = RawPeer::connect(server.path());
-    peer.assert_served(Wire::Chunked);
-    peer.send(b"");
-    peer.assert_closed();
-    server.stop();
-    logs.assert_lack("WARN");
+    with_both_servers(|driver| {
+        let (logs, _guard) = Logs::of_this_thread();
+        let server = driver.start(Server::builder().module(interop()));
+        let peer = RawPeer::connect(server.path());
+        peer.assert_served(Wire::Chunked);
+        peer.send(b"");
+        peer.assert_closed();
+        server.stop();
+        logs.assert_lack("WARN");
+    });
 }
 
 #[test]
 fn a_client_that_leaves_in_mid_message_is_reported() {
     // W5.
-    let (logs, _guard) = Logs::of_this_thread();
-    let server = TestServer::start(Server::builder().module(interop()));
-    let peer = RawPeer::connect(server.path());
-    peer.send(&[header(10, 5, 0, 2), b"01234".to_vec()].concat());
-    drop(peer);
-    logs.wait_for("session closed: the client closed in mid message");
-    RawPeer::connect(server.path()).assert_served(Wire::Chunked);
+    with_both_servers(|driver| {
+        let (logs, _guard) = Logs::of_this_thread();
+        let server = driver.start(Server::builder().module(interop()));
+        let peer = RawPeer::connect(server.path());
+        peer.send(&[header(10, 5, 0, 2), b"01234".to_vec()].concat());
+        drop(peer);
+        logs.wait_for("session closed: the client closed in mid message");
+        RawPeer::connect(server.path()).assert_served(Wire::Chunked);
+    });
 }
 
 #[test]
 fn a_reply_to_a_client_that_left_raises_no_signal_and_the_rest_is_executed() {
     // S6: EPIPE in the first reply already, and 50 calls behind it; replies of many chunks among them.
-    for order in [Order::Serial, Order::Concurrent(4)] {
-        let (executed, mut executions) = mpsc::unbounded_channel();
-        let first = Arc::new(Notify::new());
-        let module = Handlers::new(7, "interop").on(700, {
-            let first = first.clone();
-            move |context: Context, body: Bytes| {
-                let (executed, first) = (executed.clone(), first.clone());
-                async move {
-                    if body[0] == 1 {
-                        first.notify_one();
-                        context.cancelled().await;
+    with_both_servers(|driver| {
+        for order in [Order::Serial, Order::Concurrent(4)] {
+            let (executed, mut executions) = mpsc::unbounded_channel();
+            let first = Arc::new(Notify::new());
+            let module = Handlers::new(7, "interop").on(700, {
+                let first = first.clone();
+                move |context: Context, body: Bytes| {
+                    let (executed, first) = (executed.clone(), first.clone());
+                    async move {
+                        if body[0] == 1 {
+                            first.notify_one();
+                            context.cancelled().await;
+                        }
+                        executed.send(body[0]).unwrap();
+                        Ok(vec![0; 300_000].into())
                     }
-                    executed.send(body[0]).unwrap();
-                    Ok(vec![0; 300_000].into())
                 }
+            });
+            let server = driver.start(Server::builder().order(order).module(module));
+            let peer = RawPeer::connect(server.path());
+            for call in 1..=50 {
+                peer.send_call(Wire::Chunked, 7, 700, call, &[call as u8]);
             }
-        });
-        let server = TestServer::start(Server::builder().order(order).module(module));
-        let peer = RawPeer::connect(server.path());
-        for call in 1..=50 {
-            peer.send_call(Wire::Chunked, 7, 700, call, &[call as u8]);
+            in_order(async {
+                first.notified().await;
+                drop(peer);
+                let mut bodies = Vec::new();
+                for _ in 0..50 {
+                    bodies.extend(executions.recv().await);
+                }
+                bodies.sort_unstable();
+                assert_eq!(bodies, (1..=50).collect::<Vec<u8>>());
+            });
+            assert_served(&server);
         }
-        in_order(async {
-            first.notified().await;
-            drop(peer);
-            let mut bodies = Vec::new();
-            for _ in 0..50 {
-                bodies.extend(executions.recv().await);
-            }
-            bodies.sort_unstable();
-            assert_eq!(bodies, (1..=50).collect::<Vec<u8>>());
-        });
-        assert_served(&server);
-    }
+    });
 }
 
 fn assert_served(server: &TestServer) {
@@ -142,12 +152,48 @@ fn assert_served(server: &TestServer) {
 #[test]
 fn a_handler_sees_that_its_caller_has_left() {
     // D8, S6: told, never cut; also by a client that had stopped sending before.
-    for (order, half_closed) in [
-        (Order::Serial, false),
-        (Order::Concurrent(4), false),
-        (Order::Serial, true),
-        (Order::Concurrent(4), true),
-    ] {
+    with_both_servers(|driver| {
+        for (order, half_closed) in [
+            (Order::Serial, false),
+            (Order::Concurrent(4), false),
+            (Order::Serial, true),
+            (Order::Concurrent(4), true),
+        ] {
+            let (told, mut tidings) = mpsc::unbounded_channel();
+            let gate = Gate::new();
+            let module = Handlers::new(7, "interop").on(700, {
+                let gate = gate.clone();
+                move |context: Context, body| {
+                    let (gate, told) = (gate.clone(), told.clone());
+                    async move {
+                        assert!(!context.is_cancelled());
+                        gate.pass().await;
+                        context.cancelled().await;
+                        told.send(context.is_cancelled()).unwrap();
+                        Ok(body)
+                    }
+                }
+            });
+            let server = driver.start(Server::builder().order(order).module(module));
+            let peer = RawPeer::connect(server.path());
+            peer.send_call(Wire::Plain, 7, 700, 1, b"");
+            in_order(async {
+                gate.arrived(1).await;
+                if half_closed {
+                    peer.half_close();
+                }
+                gate.open(1);
+                drop(peer);
+                assert_eq!(tidings.recv().await, Some(true));
+            });
+        }
+    });
+}
+
+#[test]
+fn a_handler_of_one_client_is_not_told_about_another() {
+    // S1.
+    with_both_servers(|driver| {
         let (told, mut tidings) = mpsc::unbounded_channel();
         let gate = Gate::new();
         let module = Handlers::new(7, "interop").on(700, {
@@ -155,136 +201,112 @@ fn a_handler_sees_that_its_caller_has_left() {
             move |context: Context, body| {
                 let (gate, told) = (gate.clone(), told.clone());
                 async move {
-                    assert!(!context.is_cancelled());
                     gate.pass().await;
-                    context.cancelled().await;
                     told.send(context.is_cancelled()).unwrap();
                     Ok(body)
                 }
             }
         });
-        let server = TestServer::start(Server::builder().order(order).module(module));
-        let peer = RawPeer::connect(server.path());
-        peer.send_call(Wire::Plain, 7, 700, 1, b"");
-        in_order(async {
-            gate.arrived(1).await;
-            if half_closed {
-                peer.half_close();
-            }
-            gate.open(1);
-            drop(peer);
-            assert_eq!(tidings.recv().await, Some(true));
-        });
-    }
-}
-
-#[test]
-fn a_handler_of_one_client_is_not_told_about_another() {
-    // S1.
-    let (told, mut tidings) = mpsc::unbounded_channel();
-    let gate = Gate::new();
-    let module = Handlers::new(7, "interop").on(700, {
-        let gate = gate.clone();
-        move |context: Context, body| {
-            let (gate, told) = (gate.clone(), told.clone());
-            async move {
-                gate.pass().await;
-                told.send(context.is_cancelled()).unwrap();
-                Ok(body)
-            }
-        }
+        let server = driver.start(Server::builder().module(module));
+        let stays = RawPeer::connect(server.path());
+        stays.send_call(Wire::Plain, 7, 700, 1, b"stays");
+        in_order(gate.arrived(1));
+        drop(RawPeer::connect(server.path()));
+        assert_served(&server);
+        gate.open(1);
+        assert_eq!(in_order(tidings.recv()), Some(false));
+        assert_eq!(stays.recv_response(Wire::Plain).body, "stays");
     });
-    let server = TestServer::start(Server::builder().module(module));
-    let stays = RawPeer::connect(server.path());
-    stays.send_call(Wire::Plain, 7, 700, 1, b"stays");
-    in_order(gate.arrived(1));
-    drop(RawPeer::connect(server.path()));
-    assert_served(&server);
-    gate.open(1);
-    assert_eq!(in_order(tidings.recv()), Some(false));
-    assert_eq!(stays.recv_response(Wire::Plain).body, "stays");
 }
 
 #[test]
 fn a_handler_that_takes_too_long_is_cut_and_its_caller_answered() {
     // Ours: `handler_timeout`. The session goes on, and the deadline is there to be seen.
-    struct Cut(mpsc::UnboundedSender<()>);
-    impl Drop for Cut {
-        fn drop(&mut self) {
-            let _ = self.0.send(());
+    with_both_servers(|driver| {
+        struct Cut(mpsc::UnboundedSender<()>);
+        impl Drop for Cut {
+            fn drop(&mut self) {
+                let _ = self.0.send(());
+            }
         }
-    }
-    let (logs, _guard) = Logs::of_this_thread();
-    let (cut, mut cuts) = mpsc::unbounded_channel();
-    let module = echo().on(705, move |context: Context, _| {
-        let guard = Cut(cut.clone());
-        async move {
-            let _guard = guard;
-            assert!(context.deadline().unwrap() <= Instant::now() + SOON);
-            std::future::pending().await
+        let (logs, _guard) = Logs::of_this_thread();
+        let (cut, mut cuts) = mpsc::unbounded_channel();
+        let module = echo().on(705, move |context: Context, _| {
+            let guard = Cut(cut.clone());
+            async move {
+                let _guard = guard;
+                assert!(context.deadline().unwrap() <= Instant::now() + SOON);
+                std::future::pending().await
+            }
+        });
+        let server = driver.start(Server::builder().handler_timeout(SOON).module(module));
+        for wire in WIRES {
+            let peer = RawPeer::connect(server.path());
+            peer.send_call(wire, 7, 705, 3, b"");
+            assert_eq!(peer.recv_response(wire), Response::failure(3, Status::FAILURE));
+            in_order(cuts.recv()).unwrap();
+            peer.assert_served(wire);
         }
+        logs.assert_contain("call failed: the handler took too long and was cut off");
     });
-    let server = TestServer::start(Server::builder().handler_timeout(SOON).module(module));
-    for wire in WIRES {
-        let peer = RawPeer::connect(server.path());
-        peer.send_call(wire, 7, 705, 3, b"");
-        assert_eq!(peer.recv_response(wire), Response::failure(3, Status::FAILURE));
-        in_order(cuts.recv()).unwrap();
-        peer.assert_served(wire);
-    }
-    logs.assert_contain("call failed: the handler took too long and was cut off");
 }
 
 #[test]
 fn without_a_limit_there_is_no_deadline() {
-    let module = Handlers::new(7, "interop")
-        .on(700, |context: Context, _| async move { Ok(format!("{:?}", context.deadline()).into()) });
-    let server = TestServer::start(Server::builder().module(module));
-    let peer = RawPeer::connect(server.path());
-    peer.send_call(Wire::Chunked, 7, 700, 1, b"");
-    assert_eq!(peer.recv_response(Wire::Chunked).body, "None");
+    with_both_servers(|driver| {
+        let module = Handlers::new(7, "interop")
+            .on(700, |context: Context, _| async move { Ok(format!("{:?}", context.deadline()).into()) });
+        let server = driver.start(Server::builder().module(module));
+        let peer = RawPeer::connect(server.path());
+        peer.send_call(Wire::Chunked, 7, 700, 1, b"");
+        assert_eq!(peer.recv_response(Wire::Chunked).body, "None");
+    });
 }
 
 #[test]
 fn the_longest_of_all_times_is_no_limit() {
     // What a user writes who wants none.
-    let server = TestServer::start(
-        Server::builder()
-            .handler_timeout(Duration::MAX)
-            .message_timeout(Duration::MAX)
-            .drain_timeout(Duration::MAX)
-            .module(interop()),
-    );
-    let peer = RawPeer::connect(server.path());
-    peer.assert_served(Wire::Chunked);
-    peer.send_call(Wire::Chunked, 7, 700, 1, &[7; 300_000]);
-    assert_eq!(peer.recv_response(Wire::Chunked).body, vec![7; 300_000]);
+    with_both_servers(|driver| {
+        let server = driver.start(
+            Server::builder()
+                .handler_timeout(Duration::MAX)
+                .message_timeout(Duration::MAX)
+                .drain_timeout(Duration::MAX)
+                .module(interop()),
+        );
+        let peer = RawPeer::connect(server.path());
+        peer.assert_served(Wire::Chunked);
+        peer.send_call(Wire::Chunked, 7, 700, 1, &[7; 300_000]);
+        assert_eq!(peer.recv_response(Wire::Chunked).body, vec![7; 300_000]);
+    });
 }
 
 #[test]
 fn sessions_give_their_descriptors_back() {
     // S1: however they end.
     isolated("sessions::sessions_give_their_descriptors_back", || {
-        let server = TestServer::start(Server::builder().message_timeout(SOON).module(interop()));
-        let before = open_descriptors();
-        for round in 0..50 {
-            let peer = RawPeer::connect(server.path());
-            match round % 5 {
-                0 => {}
-                1 => peer.assert_served(Wire::Plain),
-                2 => peer.send(b"garbage!"),
-                3 => peer.send(&header(1 << 40, 0, 0, 1)),
-                _ => {
-                    peer.send(&[header(10, 5, 0, 2), b"01234".to_vec()].concat());
-                    peer.assert_closed();
+        with_both_servers(|driver| {
+            let server = driver.start(Server::builder().message_timeout(SOON).module(interop()));
+            let before = open_descriptors();
+            for round in 0..50 {
+                let peer = RawPeer::connect(server.path());
+                match round % 5 {
+                    0 => {}
+                    1 => peer.assert_served(Wire::Plain),
+                    2 => peer.send(b"garbage!"),
+                    3 => peer.send(&header(1 << 40, 0, 0, 1)),
+                    _ => {
+                        peer.send(&[header(10, 5, 0, 2), b"01234".to_vec()].concat());
+                        peer.assert_closed();
+                    }
                 }
             }
-        }
-        // A session closes when its task is next at it; calls of another one give it the time.
-        let started = Instant::now();
-        while open_descriptors() != before {
-            assert!(started.elapsed() < PATIENCE, "{} descriptors, not {before}", open_descriptors());
-            RawPeer::connect(server.path()).assert_served(Wire::Chunked);
-        }
+            // A session closes when its task is next at it; calls of another one give it the time.
+            let started = Instant::now();
+            while open_descriptors() != before {
+                assert!(started.elapsed() < PATIENCE, "{} descriptors, not {before}", open_descriptors());
+                RawPeer::connect(server.path()).assert_served(Wire::Chunked);
+            }
+        });
     });
 }

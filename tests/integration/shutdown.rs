@@ -6,7 +6,7 @@ use drpc::{CallErrorKind, Client, Context, Order, Server, Status, Wire};
 use tokio::sync::mpsc;
 
 use crate::support::{
-    Gate, Handlers, Logs, PATIENCE, RawPeer, SOON, TestServer, WIRES, call, echo, in_order, interop,
+    Gate, Handlers, Logs, PATIENCE, RawPeer, SOON, WIRES, call, echo, in_order, interop, with_both_servers,
 };
 
 /// Module 7: 705 says by the gate that it runs, and is answered once its session is cancelled and the gate open.
@@ -26,136 +26,147 @@ fn until_told(gate: &Gate) -> Handlers {
 #[test]
 fn running_calls_are_told_finish_and_are_answered() {
     // S7; the Context says that the server is shutting down.
-    for order in [Order::Serial, Order::Concurrent(4)] {
-        for wire in WIRES {
-            let gate = Gate::new();
-            let server = TestServer::start(
-                Server::builder().order(order).drain_timeout(PATIENCE).module(until_told(&gate)),
-            );
-            let path = server.path().to_owned();
-            let peer = RawPeer::connect(&path);
-            peer.assert_served(wire);
-            peer.send_call(wire, 7, 705, 1, b"running");
-            in_order(gate.arrived(1));
-            let handle = server.handle();
-            handle.shutdown();
-            handle.shutdown();
-            // It stops accepting while the call still runs: whoever gets into the backlog is closed with it.
-            while let Ok(waiting) = RawPeer::try_connect(&path) {
-                waiting.assert_closed();
+    with_both_servers(|driver| {
+        for order in [Order::Serial, Order::Concurrent(4)] {
+            for wire in WIRES {
+                let gate = Gate::new();
+                let server = driver
+                    .start(Server::builder().order(order).drain_timeout(PATIENCE).module(until_told(&gate)));
+                let path = server.path().to_owned();
+                let peer = RawPeer::connect(&path);
+                peer.assert_served(wire);
+                peer.send_call(wire, 7, 705, 1, b"running");
+                in_order(gate.arrived(1));
+                let handle = server.handle();
+                handle.shutdown();
+                handle.shutdown();
+                // It stops accepting while the call still runs: whoever gets into the backlog is closed with it.
+                while let Ok(waiting) = RawPeer::try_connect(&path) {
+                    waiting.assert_closed();
+                }
+                gate.open(1);
+                assert_eq!(peer.recv_response(wire).body, "running", "{order:?} {wire:?}");
+                peer.assert_closed();
+                server.wait();
+                assert!(!path.exists());
             }
-            gate.open(1);
-            assert_eq!(peer.recv_response(wire).body, "running", "{order:?} {wire:?}");
-            peer.assert_closed();
-            server.wait();
-            assert!(!path.exists());
         }
-    }
+    });
 }
 
 #[test]
 fn calls_that_had_not_begun_are_not_executed() {
     // S7: nothing new is begun; the one that runs is answered.
-    let gate = Gate::new();
-    let (executed, mut executions) = mpsc::unbounded_channel();
-    let module = Handlers::new(7, "interop").on(700, {
-        let gate = gate.clone();
-        move |_, body| {
-            let (gate, executed) = (gate.clone(), executed.clone());
-            async move {
-                executed.send(()).unwrap();
-                gate.pass().await;
-                Ok(body)
+    with_both_servers(|driver| {
+        let gate = Gate::new();
+        let (executed, mut executions) = mpsc::unbounded_channel();
+        let module = Handlers::new(7, "interop").on(700, {
+            let gate = gate.clone();
+            move |_, body| {
+                let (gate, executed) = (gate.clone(), executed.clone());
+                async move {
+                    executed.send(()).unwrap();
+                    gate.pass().await;
+                    Ok(body)
+                }
             }
+        });
+        let server = driver.start(Server::builder().drain_timeout(PATIENCE).module(module));
+        let peer = RawPeer::connect(server.path());
+        for sequence in 1..=3 {
+            peer.send_call(Wire::Chunked, 7, 700, sequence, b"");
         }
+        in_order(gate.arrived(1));
+        server.handle().shutdown();
+        gate.open(3);
+        assert_eq!(peer.recv_response(Wire::Chunked).sequence, 1);
+        peer.assert_closed();
+        server.wait();
+        in_order(executions.recv()).unwrap();
+        assert!(executions.try_recv().is_err());
     });
-    let server = TestServer::start(Server::builder().drain_timeout(PATIENCE).module(module));
-    let peer = RawPeer::connect(server.path());
-    for sequence in 1..=3 {
-        peer.send_call(Wire::Chunked, 7, 700, sequence, b"");
-    }
-    in_order(gate.arrived(1));
-    server.handle().shutdown();
-    gate.open(3);
-    assert_eq!(peer.recv_response(Wire::Chunked).sequence, 1);
-    peer.assert_closed();
-    server.wait();
-    in_order(executions.recv()).unwrap();
-    assert!(executions.try_recv().is_err());
 }
 
 #[test]
 fn idle_sessions_and_half_messages_do_not_hold_it_up() {
     // S7.
-    let server = TestServer::start(Server::builder().drain_timeout(2 * PATIENCE).module(interop()));
-    let idle: Vec<_> = WIRES
-        .iter()
-        .map(|wire| {
-            let peer = RawPeer::connect(server.path());
-            peer.assert_served(*wire);
-            peer
-        })
-        .collect();
-    let half = RawPeer::connect(server.path());
-    half.assert_served(Wire::Chunked);
-    half.send(&[crate::support::header(10, 5, 0, 2), b"01234".to_vec()].concat());
-    let never_called = RawPeer::connect(server.path());
-    let started = Instant::now();
-    server.stop();
-    assert!(started.elapsed() < PATIENCE);
-    for peer in idle {
-        peer.assert_closed();
-    }
-    half.assert_closed();
-    never_called.assert_closed();
+    with_both_servers(|driver| {
+        let server = driver.start(Server::builder().drain_timeout(2 * PATIENCE).module(interop()));
+        let idle: Vec<_> = WIRES
+            .iter()
+            .map(|wire| {
+                let peer = RawPeer::connect(server.path());
+                peer.assert_served(*wire);
+                peer
+            })
+            .collect();
+        let half = RawPeer::connect(server.path());
+        half.assert_served(Wire::Chunked);
+        half.send(&[crate::support::header(10, 5, 0, 2), b"01234".to_vec()].concat());
+        let never_called = RawPeer::connect(server.path());
+        let started = Instant::now();
+        server.stop();
+        assert!(started.elapsed() < PATIENCE);
+        for peer in idle {
+            peer.assert_closed();
+        }
+        half.assert_closed();
+        never_called.assert_closed();
+    });
 }
 
 #[test]
 fn calls_that_do_not_finish_in_time_are_cut() {
     // S7: also one that sees no reason to stop, and with it its client.
-    let (logs, _guard) = Logs::of_this_thread();
-    let gate = Gate::new();
-    let server = TestServer::start(Server::builder().drain_timeout(SOON).module(until_told(&gate)));
-    let peer = RawPeer::connect(server.path());
-    peer.send_call(Wire::Chunked, 7, 705, 1, b"");
-    in_order(gate.arrived(1));
-    server.stop();
-    peer.assert_closed();
-    logs.assert_contain("cutting the sessions that did not finish in time");
+    with_both_servers(|driver| {
+        let (logs, _guard) = Logs::of_this_thread();
+        let gate = Gate::new();
+        let server = driver.start(Server::builder().drain_timeout(SOON).module(until_told(&gate)));
+        let peer = RawPeer::connect(server.path());
+        peer.send_call(Wire::Chunked, 7, 705, 1, b"");
+        in_order(gate.arrived(1));
+        server.stop();
+        peer.assert_closed();
+        logs.assert_contain("cutting the sessions that did not finish in time");
+    });
 }
 
 #[test]
 fn a_client_that_never_reads_does_not_hold_it_up_for_ever() {
     // S7, H "never reads": a reply that can't be sent is cut like a call.
-    let server = TestServer::start(Server::builder().drain_timeout(SOON).module(interop()));
-    let peer = RawPeer::connect(server.path());
-    peer.fill(Wire::Chunked, 700, 1, &RawPeer::connect(server.path()));
-    server.stop();
+    with_both_servers(|driver| {
+        let server = driver.start(Server::builder().drain_timeout(SOON).module(interop()));
+        let peer = RawPeer::connect(server.path());
+        peer.fill(Wire::Chunked, 700, 1, &RawPeer::connect(server.path()));
+        server.stop();
+    });
 }
 
 #[test]
 fn a_call_that_runs_beside_a_stuck_reply_is_told_too() {
     // S7, D8: the session is stuck in a send when the server is to stop.
-    let (told, mut tidings) = mpsc::unbounded_channel();
-    let module = echo().on(705, move |context: Context, body| {
-        let told = told.clone();
-        async move {
-            told.send("runs").unwrap();
-            context.cancelled().await;
-            told.send("told").unwrap();
-            Ok(body)
-        }
+    with_both_servers(|driver| {
+        let (told, mut tidings) = mpsc::unbounded_channel();
+        let module = echo().on(705, move |context: Context, body| {
+            let told = told.clone();
+            async move {
+                told.send("runs").unwrap();
+                context.cancelled().await;
+                told.send("told").unwrap();
+                Ok(body)
+            }
+        });
+        let builder = Server::builder().order(Order::Concurrent(64)).drain_timeout(PATIENCE).module(module);
+        let server = driver.start(builder);
+        let peer = RawPeer::connect(server.path());
+        peer.send_call(Wire::Chunked, 7, 705, 1, b"");
+        assert_eq!(in_order(tidings.recv()), Some("runs"));
+        peer.fill(Wire::Chunked, 700, 2, &RawPeer::connect(server.path()));
+        server.handle().shutdown();
+        assert_eq!(in_order(tidings.recv()), Some("told"));
+        drop(peer);
+        server.wait();
     });
-    let builder = Server::builder().order(Order::Concurrent(64)).drain_timeout(PATIENCE).module(module);
-    let server = TestServer::start(builder);
-    let peer = RawPeer::connect(server.path());
-    peer.send_call(Wire::Chunked, 7, 705, 1, b"");
-    assert_eq!(in_order(tidings.recv()), Some("runs"));
-    peer.fill(Wire::Chunked, 700, 2, &RawPeer::connect(server.path()));
-    server.handle().shutdown();
-    assert_eq!(in_order(tidings.recv()), Some("told"));
-    drop(peer);
-    server.wait();
 }
 
 #[test]

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::support::{
     Fake, Kind, Logs, RawPeer, TestServer, builder, call, in_order, interop, isolated, open_descriptors,
-    with_both_clients, with_descriptor_limit,
+    with_both_clients, with_both_servers, with_descriptors_left,
 };
 
 const POLICIES: [ExistingSocket; 3] =
@@ -292,20 +292,22 @@ fn of_servers_that_start_at_once_one_gets_the_path_and_keeps_it() {
 #[test]
 fn to_unlink_takes_the_path_from_a_server_that_lives() {
     // S3, and S7: the one that lost its path leaves the new file alone.
-    let old = TestServer::start(Server::builder().module(interop()));
-    let before = RawPeer::connect(old.path());
-    before.assert_served(Wire::Chunked);
-    let new = bind(old.path(), ExistingSocket::Unlink).unwrap();
-    let made = fs::symlink_metadata(new.path().unwrap()).unwrap().ino();
-    before.assert_served(Wire::Chunked);
+    with_both_servers(|driver| {
+        let old = driver.start(Server::builder().module(interop()));
+        let before = RawPeer::connect(old.path());
+        before.assert_served(Wire::Chunked);
+        let new = bind(old.path(), ExistingSocket::Unlink).unwrap();
+        let made = fs::symlink_metadata(new.path().unwrap()).unwrap().ino();
+        before.assert_served(Wire::Chunked);
 
-    old.handle().shutdown();
-    before.assert_closed();
-    let path = old.path().to_owned();
-    // `old` removes its whole directory in the end, so the new one is reached before.
-    let left = fs::symlink_metadata(&path).unwrap().ino();
-    assert_eq!(left, made);
-    assert_reachable(new);
+        old.handle().shutdown();
+        before.assert_closed();
+        let path = old.path().to_owned();
+        // `old` removes its whole directory in the end, so the new one is reached before.
+        let left = fs::symlink_metadata(&path).unwrap().ino();
+        assert_eq!(left, made);
+        assert_reachable(new);
+    });
 }
 
 #[test]
@@ -405,21 +407,23 @@ fn hundreds_of_clients_wait_in_the_backlog_and_are_all_served() {
 fn out_of_descriptors_the_server_waits_and_goes_on() {
     // S4: EMFILE.
     isolated("sockets::out_of_descriptors_the_server_waits_and_goes_on", || {
-        let logs = Logs::of_this_process();
-        let server = TestServer::start(Server::builder().module(interop()));
-        let early = RawPeer::connect(server.path());
-        early.assert_served(Wire::Chunked);
-
-        let waiting = with_descriptor_limit(open_descriptors() + 1, || {
-            // The client takes the last descriptor.
-            let waiting = RawPeer::connect(server.path());
-            logs.wait_for("could not accept a connection error=Too many open files (os error 24)");
-            // Those who are connected are served meanwhile.
+        with_both_servers(|driver| {
+            let (logs, _guard) = Logs::of_this_thread();
+            let server = driver.start(Server::builder().module(interop()));
+            let early = RawPeer::connect(server.path());
             early.assert_served(Wire::Chunked);
-            waiting
+
+            let waiting = with_descriptors_left(1, || {
+                // The client takes the last descriptor.
+                let waiting = RawPeer::connect(server.path());
+                logs.wait_for("could not accept a connection error=Too many open files (os error 24)");
+                // Those who are connected are served meanwhile.
+                early.assert_served(Wire::Chunked);
+                waiting
+            });
+            waiting.assert_served(Wire::Chunked);
+            RawPeer::connect(server.path()).assert_served(Wire::Chunked);
         });
-        waiting.assert_served(Wire::Chunked);
-        RawPeer::connect(server.path()).assert_served(Wire::Chunked);
     });
 }
 
@@ -427,18 +431,20 @@ fn out_of_descriptors_the_server_waits_and_goes_on() {
 fn out_of_descriptors_those_who_are_connected_are_served_to_the_end() {
     // S4: also where a reply has to wait for its client, at either end.
     isolated("sockets::out_of_descriptors_those_who_are_connected_are_served_to_the_end", || {
-        let server = TestServer::start(Server::builder().module(interop()));
-        let (peer, other) = (RawPeer::connect(server.path()), RawPeer::connect(server.path()));
-        let client = Kind::Async.connect_to(server.path());
-        peer.assert_served(Wire::Chunked);
-        other.assert_served(Wire::Chunked);
-        client.assert_served();
-        with_descriptor_limit(open_descriptors(), || {
-            for sequence in peer.fill(Wire::Chunked, 700, 1, &other) {
-                assert_eq!(peer.recv_response(Wire::Chunked).sequence, sequence);
-            }
+        with_both_servers(|driver| {
+            let server = driver.start(Server::builder().module(interop()));
+            let (peer, other) = (RawPeer::connect(server.path()), RawPeer::connect(server.path()));
+            let client = Kind::Async.connect_to(server.path());
             peer.assert_served(Wire::Chunked);
-            assert_eq!(client.call(7, 700, &[2; 8 << 20]).unwrap().body, vec![2; 8 << 20]);
+            other.assert_served(Wire::Chunked);
+            client.assert_served();
+            with_descriptors_left(0, || {
+                for sequence in peer.fill(Wire::Chunked, 700, 1, &other) {
+                    assert_eq!(peer.recv_response(Wire::Chunked).sequence, sequence);
+                }
+                peer.assert_served(Wire::Chunked);
+                assert_eq!(client.call(7, 700, &[2; 8 << 20]).unwrap().body, vec![2; 8 << 20]);
+            });
         });
     });
 }
@@ -447,16 +453,18 @@ fn out_of_descriptors_those_who_are_connected_are_served_to_the_end() {
 fn a_session_that_ends_makes_room_at_once() {
     // S4: the server need not wait for its next try when it has got a descriptor back.
     isolated("sockets::a_session_that_ends_makes_room_at_once", || {
-        let logs = Logs::of_this_process();
-        let server = TestServer::start(Server::builder().module(interop()));
-        let early = RawPeer::connect(server.path());
-        early.assert_served(Wire::Chunked);
-        with_descriptor_limit(open_descriptors() + 1, || {
-            let waiting = RawPeer::connect(server.path());
-            // Let it get to its longest wait.
-            logs.wait_for("wait=500ms");
-            drop(early);
-            waiting.assert_served(Wire::Chunked);
+        with_both_servers(|driver| {
+            let (logs, _guard) = Logs::of_this_thread();
+            let server = driver.start(Server::builder().module(interop()));
+            let early = RawPeer::connect(server.path());
+            early.assert_served(Wire::Chunked);
+            with_descriptors_left(1, || {
+                let waiting = RawPeer::connect(server.path());
+                // Let it get to its longest wait.
+                logs.wait_for("wait=500ms");
+                drop(early);
+                waiting.assert_served(Wire::Chunked);
+            });
         });
     });
 }
@@ -464,18 +472,20 @@ fn a_session_that_ends_makes_room_at_once() {
 #[test]
 fn a_socket_serves_every_user_whom_its_mode_lets_in() {
     // S2: 0666, the agent's; a client of another user connects. Only root can become one.
-    if !rustix::process::geteuid().is_root() {
-        return;
-    }
-    let server = TestServer::start(Server::builder().mode(0o666).module(interop()));
-    let directory = server.path().parent().unwrap();
-    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
-    let path = server.path();
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            // Of this thread alone.
-            rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(65_534)).unwrap();
-            RawPeer::connect(path).assert_served(Wire::Chunked);
+    with_both_servers(|driver| {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let server = driver.start(Server::builder().mode(0o666).module(interop()));
+        let directory = server.path().parent().unwrap();
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
+        let path = server.path();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                // Of this thread alone.
+                rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(65_534)).unwrap();
+                RawPeer::connect(path).assert_served(Wire::Chunked);
+            });
         });
     });
 }

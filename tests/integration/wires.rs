@@ -7,8 +7,8 @@ use drpc::{CallErrorKind, Context, Server, Status, Wire, WireMode};
 use tokio::sync::mpsc;
 
 use crate::support::{
-    AnyClient, Fake, Kind, Logs, RawPeer, SOON, TestServer, WIRES, answered, builder, echo, frame, greeting,
-    header, interop, with_both_clients,
+    AnyClient, Fake, Kind, Logs, RawPeer, SOON, WIRES, answered, builder, echo, frame, greeting, header,
+    interop, with_both_clients, with_both_servers,
 };
 
 /// The framed Call `{ sequence: 1 }`, byte by byte as the rule has it.
@@ -42,45 +42,49 @@ fn answer_call(client: &AnyClient, server: &RawPeer, wire: Wire) -> Call {
 #[test]
 fn a_probing_client_finds_out_what_our_server_speaks() {
     // W8: with and without the one method that the probe can reach.
-    with_both_clients(|kind| {
-        for mode in MODES {
-            for greets in [true, false] {
-                let server = Server::builder().wire(mode).module(interop());
-                let server = TestServer::start(if greets { server.module(greeting()) } else { server });
-                let client = kind.connect(builder(server.path()).wire(WireMode::Auto)).unwrap();
-                client.assert_served();
-                let too_long_for_plain = client.call(7, 700, &[1; 200_000]);
-                match mode {
-                    WireMode::Fixed(Wire::Plain) => {
-                        assert_eq!(too_long_for_plain.unwrap_err().kind(), CallErrorKind::TooLong);
+    with_both_servers(|driver| {
+        with_both_clients(|kind| {
+            for mode in MODES {
+                for greets in [true, false] {
+                    let server = Server::builder().wire(mode).module(interop());
+                    let server = driver.start(if greets { server.module(greeting()) } else { server });
+                    let client = kind.connect(builder(server.path()).wire(WireMode::Auto)).unwrap();
+                    client.assert_served();
+                    let too_long_for_plain = client.call(7, 700, &[1; 200_000]);
+                    match mode {
+                        WireMode::Fixed(Wire::Plain) => {
+                            assert_eq!(too_long_for_plain.unwrap_err().kind(), CallErrorKind::TooLong);
+                        }
+                        _ => assert_eq!(too_long_for_plain.unwrap().body.len(), 200_000),
                     }
-                    _ => assert_eq!(too_long_for_plain.unwrap().body.len(), 200_000),
                 }
             }
-        }
+        });
     });
 }
 
 #[test]
 fn the_probe_executes_nothing_but_the_greeting() {
     // W8: every other method of every module counts its calls.
-    with_both_clients(|kind| {
-        for mode in MODES {
-            let (executed, mut executions) = mpsc::unbounded_channel();
-            let method = move |context: Context, body| {
-                executed.send(context.sequence()).unwrap();
-                async move { Ok(body) }
-            };
-            let zero = crate::support::Handlers::new(0, "test").on(1, method.clone());
-            let seven = echo().on(700, method.clone()).on(0, method.clone()).on(1, method);
-            let server = TestServer::start(Server::builder().wire(mode).module(zero).module(seven));
-            let client = kind.connect(builder(server.path()).wire(WireMode::Auto)).unwrap();
-            client.assert_served();
-            // C1: on a chunked connection the probe was the first call.
-            let first = if mode == WireMode::from(Wire::Plain) { 1 } else { 2 };
-            assert_eq!(executions.try_recv(), Ok(first), "{mode:?}");
-            assert!(executions.try_recv().is_err());
-        }
+    with_both_servers(|driver| {
+        with_both_clients(|kind| {
+            for mode in MODES {
+                let (executed, mut executions) = mpsc::unbounded_channel();
+                let method = move |context: Context, body| {
+                    executed.send(context.sequence()).unwrap();
+                    async move { Ok(body) }
+                };
+                let zero = crate::support::Handlers::new(0, "test").on(1, method.clone());
+                let seven = echo().on(700, method.clone()).on(0, method.clone()).on(1, method);
+                let server = driver.start(Server::builder().wire(mode).module(zero).module(seven));
+                let client = kind.connect(builder(server.path()).wire(WireMode::Auto)).unwrap();
+                client.assert_served();
+                // C1: on a chunked connection the probe was the first call.
+                let first = if mode == WireMode::from(Wire::Plain) { 1 } else { 2 };
+                assert_eq!(executions.try_recv(), Ok(first), "{mode:?}");
+                assert!(executions.try_recv().is_err());
+            }
+        });
     });
 }
 
@@ -203,77 +207,87 @@ fn a_server_that_does_not_answer_the_probe_is_given_up() {
 #[test]
 fn a_chunked_client_names_a_plain_server() {
     // W8: "never as garbage". The call is one that a plain server can't read.
-    with_both_clients(|kind| {
-        let server = TestServer::start(Server::builder().wire(Wire::Plain).module(interop()));
-        let client = kind.connect_to(server.path());
-        let error = client.call(7, 700, b"body").unwrap_err();
-        assert_eq!(error.kind(), CallErrorKind::Disconnected);
-        assert!(error.to_string().contains("peer speaks the plain wire of DAOS 2.6"), "{error}");
+    with_both_servers(|driver| {
+        with_both_clients(|kind| {
+            let server = driver.start(Server::builder().wire(Wire::Plain).module(interop()));
+            let client = kind.connect_to(server.path());
+            let error = client.call(7, 700, b"body").unwrap_err();
+            assert_eq!(error.kind(), CallErrorKind::Disconnected);
+            assert!(error.to_string().contains("peer speaks the plain wire of DAOS 2.6"), "{error}");
+        });
     });
 }
 
 #[test]
 fn a_chunked_server_names_a_plain_client() {
     // W8: it can only hang up, as DAOS 2.8 does, and say so in its log.
-    with_both_clients(|kind| {
-        let (logs, _guard) = Logs::of_this_thread();
-        let server = TestServer::start(Server::builder().wire(Wire::Chunked).module(interop()));
-        let client = kind.connect(builder(server.path()).wire(Wire::Plain)).unwrap();
-        let error = client.call(7, 700, b"body").unwrap_err();
-        assert_eq!(error.to_string(), "the server closed the connection");
-        logs.wait_for("session closed: peer speaks the plain wire of DAOS 2.6");
+    with_both_servers(|driver| {
+        with_both_clients(|kind| {
+            let (logs, _guard) = Logs::of_this_thread();
+            let server = driver.start(Server::builder().wire(Wire::Chunked).module(interop()));
+            let client = kind.connect(builder(server.path()).wire(Wire::Plain)).unwrap();
+            let error = client.call(7, 700, b"body").unwrap_err();
+            assert_eq!(error.to_string(), "the server closed the connection");
+            logs.wait_for("session closed: peer speaks the plain wire of DAOS 2.6");
+        });
     });
 }
 
 #[test]
 fn a_plain_server_names_a_chunked_client() {
     // W8.
-    let (logs, _guard) = Logs::of_this_thread();
-    let server = TestServer::start(Server::builder().wire(Wire::Plain).module(interop()));
-    let peer = RawPeer::connect(server.path());
-    peer.send_call(Wire::Chunked, 7, 700, 1, b"body");
-    assert_eq!(Response::decode(peer.recv_packet().into()).unwrap(), Response::unreadable_call());
-    logs.wait_for("peer speaks the chunked wire of DAOS 2.8");
-    // D1: as in Go.
-    peer.assert_served(Wire::Plain);
+    with_both_servers(|driver| {
+        let (logs, _guard) = Logs::of_this_thread();
+        let server = driver.start(Server::builder().wire(Wire::Plain).module(interop()));
+        let peer = RawPeer::connect(server.path());
+        peer.send_call(Wire::Chunked, 7, 700, 1, b"body");
+        assert_eq!(Response::decode(peer.recv_packet().into()).unwrap(), Response::unreadable_call());
+        logs.wait_for("peer speaks the chunked wire of DAOS 2.8");
+        // D1: as in Go.
+        peer.assert_served(Wire::Plain);
+    });
 }
 
 #[test]
 fn a_call_too_long_for_the_plain_wire_is_a_typed_error_and_the_connection_lives_on() {
     // W7.
-    with_both_clients(|kind| {
-        let server = TestServer::start(Server::builder().module(interop()));
-        let client = kind.connect(builder(server.path()).wire(Wire::Plain)).unwrap();
-        client.assert_served();
-        // The envelope around the body: module 2, method 3, sequence 2, a key, and a length of three bytes.
-        let most = 131_072 - 2 - 3 - 2 - 4;
-        let error = client.call(7, 700, &vec![7; most + 1]).unwrap_err();
-        assert_eq!(error.kind(), CallErrorKind::TooLong);
-        assert_eq!(
-            error.to_string(),
-            "can't send the call: message of 131073 bytes does not fit the plain wire's one packet of 131072 bytes"
-        );
-        // The reply to the longest call that fits does not need more room than it.
-        assert_eq!(client.call(7, 700, &vec![7; most]).unwrap().body, vec![7; most]);
-        client.assert_served();
+    with_both_servers(|driver| {
+        with_both_clients(|kind| {
+            let server = driver.start(Server::builder().module(interop()));
+            let client = kind.connect(builder(server.path()).wire(Wire::Plain)).unwrap();
+            client.assert_served();
+            // The envelope around the body: module 2, method 3, sequence 2, a key, and a length of three bytes.
+            let most = 131_072 - 2 - 3 - 2 - 4;
+            let error = client.call(7, 700, &vec![7; most + 1]).unwrap_err();
+            assert_eq!(error.kind(), CallErrorKind::TooLong);
+            assert_eq!(
+                error.to_string(),
+                "can't send the call: message of 131073 bytes does not fit the plain wire's one packet of 131072 bytes"
+            );
+            // The reply to the longest call that fits does not need more room than it.
+            assert_eq!(client.call(7, 700, &vec![7; most]).unwrap().body, vec![7; most]);
+            client.assert_served();
+        });
     });
 }
 
 #[test]
 fn a_call_over_the_clients_limit_is_a_typed_error_and_the_connection_lives_on() {
     // W6.
-    with_both_clients(|kind| {
-        for wire in WIRES {
-            let server = TestServer::start(Server::builder().module(interop()));
-            let client = kind.connect(builder(server.path()).wire(wire).message_limit(1000)).unwrap();
-            let error = client.call(7, 700, &[0; 1000]).unwrap_err();
-            assert_eq!(error.kind(), CallErrorKind::TooLong);
-            assert_eq!(
-                error.to_string(),
-                "can't send the call: message of 1010 bytes is over the limit of 1000 bytes"
-            );
-            client.assert_served();
-        }
+    with_both_servers(|driver| {
+        with_both_clients(|kind| {
+            for wire in WIRES {
+                let server = driver.start(Server::builder().module(interop()));
+                let client = kind.connect(builder(server.path()).wire(wire).message_limit(1000)).unwrap();
+                let error = client.call(7, 700, &[0; 1000]).unwrap_err();
+                assert_eq!(error.kind(), CallErrorKind::TooLong);
+                assert_eq!(
+                    error.to_string(),
+                    "can't send the call: message of 1010 bytes is over the limit of 1000 bytes"
+                );
+                client.assert_served();
+            }
+        });
     });
 }
 

@@ -20,9 +20,9 @@ pub(crate) use fake::Fake;
 pub(crate) use isolated::{isolated, isolated_by};
 pub(crate) use logs::Logs;
 pub(crate) use modules::{Gate, Handlers, Hello, HelloResponse, echo, greeting, interop};
-pub(crate) use process::{RunningMemory, open_descriptors, with_descriptor_limit};
+pub(crate) use process::{RunningMemory, open_descriptors, with_descriptors_left};
 pub(crate) use raw::{RawPeer, frame, header, packets_of};
-pub(crate) use server::{TestServer, in_order};
+pub(crate) use server::{TestServer, in_order, with_both_servers};
 pub(crate) use vectors::{Afterwards, Direction, Vector};
 
 /// How long a test waits for what is sure to come, before it fails. Nothing is ever waited for in this way alone.

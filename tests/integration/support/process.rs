@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fs;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -8,8 +9,16 @@ pub(crate) fn open_descriptors() -> usize {
     fs::read_dir("/proc/self/fd").expect("a listing").count() - 1
 }
 
-/// Runs something while this process may have no more descriptors than so many.
-pub(crate) fn with_descriptor_limit<T>(limit: usize, run: impl FnOnce() -> T) -> T {
+/// Runs something while this process may open no more than so many further descriptors.
+pub(crate) fn with_descriptors_left<T>(left: usize, run: impl FnOnce() -> T) -> T {
+    let taken: BTreeSet<usize> = fs::read_dir("/proc/self/fd")
+        .expect("a listing")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().parse().expect("a number"))
+        .collect();
+    // The limit is one of numbers, and there may be gaps. The listing's own descriptor is free again.
+    let is_free = |number: &usize| fs::symlink_metadata(format!("/proc/self/fd/{number}")).is_err();
+    let limit =
+        (0..).filter(|number| !taken.contains(number) || is_free(number)).nth(left).expect("a number");
     let before = getrlimit(Resource::Nofile);
     let lower = Rlimit { current: Some(limit as u64), ..before };
     setrlimit(Resource::Nofile, lower).expect("lowers its limit");

@@ -2,63 +2,129 @@ use std::future::Future;
 use std::io;
 use std::mem;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Waker;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use drpc::{Server, ServerBuilder, ServerHandle};
+use drpc::{ServerBuilder, ServerHandle, progress};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tracing::dispatcher::{self, Dispatch};
 
-/// A server on a runtime of its own, so that a test may block. Dropped, it is shut down gracefully.
+/// What drives a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Driver {
+    /// [`drpc::Server`], on a runtime of two threads.
+    Tokio,
+    /// [`drpc::progress::Server`], in a loop on one thread without a runtime.
+    Progress,
+}
+
+/// Runs a test with each of the two servers: one suite, two drivers.
+pub(crate) fn with_both_servers(test: impl Fn(Driver)) {
+    for driver in [Driver::Tokio, Driver::Progress] {
+        println!("with the {driver:?} server");
+        test(driver);
+    }
+}
+
+impl Driver {
+    /// Clients may connect when this returns: it binds, then spawns.
+    pub(crate) fn start(self, builder: ServerBuilder) -> TestServer {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("test.sock");
+        let builder = builder.explicit_modules_only();
+        let (stop, serve): (_, Box<dyn FnOnce() -> io::Result<()> + Send>) = match self {
+            Driver::Tokio => {
+                let server = builder.bind(&path).expect("binds");
+                let (handle, runtime) = (server.handle(), runtime());
+                (Stop::Tokio(handle), Box::new(move || runtime.block_on(server.serve())))
+            }
+            Driver::Progress => {
+                let server = builder.bind_progress(&path).expect("binds");
+                let asked = Arc::new(AtomicBool::new(false));
+                (Stop::Progress(asked.clone(), server.waker()), Box::new(move || step(server, &asked)))
+            }
+        };
+        let dispatch = dispatcher::get_default(Dispatch::clone);
+        let serving = thread::spawn(move || {
+            let _logged = dispatcher::set_default(&dispatch);
+            serve()
+        });
+        TestServer { path, stop, serving: Some(serving), _directory: directory }
+    }
+}
+
+/// The loop of a program that owns it. It waits without end, so that whatever does not wake it makes its test fail.
+fn step(mut server: progress::Server, asked_to_stop: &AtomicBool) -> io::Result<()> {
+    while !server.is_drained() {
+        server.progress(Duration::MAX)?;
+        if asked_to_stop.load(Ordering::SeqCst) {
+            server.begin_shutdown();
+        }
+    }
+    Ok(())
+}
+
+/// A server on threads of its own, so that a test may block. Dropped, it is shut down gracefully.
 pub(crate) struct TestServer {
     path: PathBuf,
-    handle: ServerHandle,
+    stop: Stop,
     serving: Option<JoinHandle<io::Result<()>>>,
     _directory: TempDir,
 }
 
-impl TestServer {
-    /// Clients may connect when this returns: it binds, then spawns.
-    pub(crate) fn start(builder: ServerBuilder) -> TestServer {
-        let directory = tempfile::tempdir().expect("a directory");
-        let server = builder.explicit_modules_only().bind(directory.path().join("test.sock")).expect("binds");
-        Self::spawn(server, directory)
-    }
+/// Asks a server to stop.
+#[derive(Clone)]
+pub(crate) enum Stop {
+    Tokio(ServerHandle),
+    Progress(Arc<AtomicBool>, Waker),
+}
 
-    fn spawn(server: Server, directory: TempDir) -> TestServer {
-        let (path, handle) = (server.path().expect("a path").to_owned(), server.handle());
-        let (runtime, dispatch) = (runtime(), dispatcher::get_default(Dispatch::clone));
-        let serving = thread::spawn(move || {
-            let _logged = dispatcher::set_default(&dispatch);
-            runtime.block_on(server.serve())
-        });
-        TestServer { path, handle, serving: Some(serving), _directory: directory }
+impl Stop {
+    pub(crate) fn shutdown(&self) {
+        match self {
+            Stop::Tokio(handle) => handle.shutdown(),
+            Stop::Progress(asked, waker) => {
+                asked.store(true, Ordering::SeqCst);
+                waker.wake_by_ref();
+            }
+        }
+    }
+}
+
+impl TestServer {
+    /// The server on tokio, for a test that is about something else.
+    pub(crate) fn start(builder: ServerBuilder) -> TestServer {
+        Driver::Tokio.start(builder)
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(crate) fn handle(&self) -> ServerHandle {
-        self.handle.clone()
+    pub(crate) fn handle(&self) -> Stop {
+        self.stop.clone()
     }
 
-    /// Waits until `serve` returns, without asking it to.
+    /// Waits until it has stopped, without asking it to.
     pub(crate) fn wait(mut self) {
         let serving = self.serving.take().expect("not waited for yet");
         serving.join().expect("does not panic").expect("serves without an error");
     }
 
-    /// Shuts down, and waits until `serve` returns.
+    /// Shuts down, and waits until it has stopped.
     pub(crate) fn stop(self) {
-        self.handle.shutdown();
+        self.stop.shutdown();
         self.wait();
     }
 }
 
 impl Drop for TestServer {
     fn drop(&mut self) {
-        self.handle.shutdown();
+        self.stop.shutdown();
         if let Some(serving) = self.serving.take() {
             let result = serving.join();
             if !thread::panicking() {
