@@ -21,6 +21,15 @@ fn quickstart_prints_what_happened() {
     assert!(stdout.ends_with("shut down; the socket is gone: true\n"), "{stdout}");
 }
 
+#[test]
+fn own_loop_serves_between_its_work_without_a_runtime() {
+    let output = Command::new(env!("CARGO_BIN_EXE_own-loop")).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{stdout}");
+    assert!(stdout.contains("called: Hello World, from between piece "), "{stdout}");
+    assert!(stdout.ends_with("shut down; the socket is gone: true\n"), "{stdout}");
+}
+
 /// An `interop-server` in a folder of its own.
 struct Interop {
     server: Child,
