@@ -1,4 +1,4 @@
-//! drpc itself: its tokio server under its async and its blocking client.
+//! drpc itself: its servers, on tokio and in steps, under its async and its blocking client.
 //!
 //! The messages are prost's, as the peers' are that use it; the `raw` subjects carry the body as [`Bytes`].
 
@@ -15,7 +15,7 @@ use bytes::Bytes;
 use drpc::wire::Call;
 use drpc::{
     CallOptions, Caller, Client, Context, Failure, Method, Module, ModuleService, Payload as _,
-    PeerCredentials, Server, ServerBuilder, Session, blocking, drpc_module,
+    PeerCredentials, Server, ServerBuilder, Session, blocking, drpc_module, progress,
 };
 
 use super::{Blocking, BlockingRpc, Kind, OnTokio, Rpc, Subject};
@@ -32,6 +32,8 @@ pub(super) fn all() -> Vec<&'static dyn Subject> {
         OnTokio::<Drpc<Bytes>>::NEW,
         Blocking::<Spinning>::NEW,
         OnTokio::<Spinning>::NEW,
+        Blocking::<Stepping>::NEW,
+        OnTokio::<Stepping>::NEW,
     ]
 }
 
@@ -113,10 +115,22 @@ async fn serve(setup: &Setup, ready: impl FnOnce()) -> Result<()> {
 }
 
 async fn serve_with(builder: ServerBuilder, setup: &Setup, ready: impl FnOnce()) -> Result<()> {
-    let server = builder.module(Messages).module(Raw);
-    let server = wide_modules(setup.methods)?.fold(server, ServerBuilder::module).bind(&setup.socket)?;
+    let server = with_modules(builder, setup)?.bind(&setup.socket)?;
     ready();
     Ok(server.serve().await?)
+}
+
+/// The progress server, in a loop that does nothing else. It never gives its thread back to the runtime that runs it.
+fn serve_in_steps(setup: &Setup, ready: impl FnOnce()) -> Result<()> {
+    let mut server = with_modules(progress::Server::builder(), setup)?.bind_progress(&setup.socket)?;
+    ready();
+    loop {
+        server.progress(Duration::MAX)?;
+    }
+}
+
+fn with_modules(builder: ServerBuilder, setup: &Setup) -> Result<ServerBuilder> {
+    Ok(wide_modules(setup.methods)?.fold(builder.module(Messages).module(Raw), ServerBuilder::module))
 }
 
 /// What travels: a message, or the body itself.
@@ -262,6 +276,41 @@ impl BlockingRpc for Spinning {
             blocking::Client::builder(&job.socket).spin(SPIN).connect_blocking()?,
             job.methods,
         ))
+    }
+}
+
+/// Prost messages, with the server that is driven in steps.
+struct Stepping;
+
+impl Rpc for Stepping {
+    const NAME: &'static str = "drpc-progress";
+    const ABOUT: &'static str = "drpc's async client, prost messages, the progress server on one thread";
+    const KIND: Kind = Kind::Ours;
+
+    type Client = Connection<Client, Message>;
+
+    async fn serve(setup: &Setup, ready: impl FnOnce() + Send) -> Result<()> {
+        serve_in_steps(setup, ready)
+    }
+
+    async fn connect(job: &Job) -> Result<Self::Client> {
+        <Drpc<Message> as Rpc>::connect(job).await
+    }
+}
+
+impl BlockingRpc for Stepping {
+    const NAME: &'static str = "drpc-progress-blocking";
+    const ABOUT: &'static str = "drpc's blocking client, prost messages, the progress server on one thread";
+    const KIND: Kind = Kind::Ours;
+
+    type Client = Connection<blocking::Client, Message>;
+
+    async fn serve(setup: &Setup, ready: impl FnOnce() + Send) -> Result<()> {
+        serve_in_steps(setup, ready)
+    }
+
+    fn connect(job: &Job) -> Result<Self::Client> {
+        <Drpc<Message> as BlockingRpc>::connect(job)
     }
 }
 
