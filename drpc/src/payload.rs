@@ -46,9 +46,7 @@ impl<M: prost::Message + Default + 'static> Payload for M {
         if let Some(raw) = (&mut reply as &mut dyn Any).downcast_mut::<Option<Bytes>>() {
             return raw.take().unwrap_or_default().into();
         }
-        reply.map_or_else(Body::new, |message| {
-            Body::encoded(message.encoded_len(), |out| message.encode_raw(out))
-        })
+        reply.map_or_else(Body::new, |message| Body::of(&message))
     }
 }
 

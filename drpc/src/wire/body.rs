@@ -2,6 +2,7 @@ use std::fmt;
 
 use bytes::buf::UninitSlice;
 use bytes::{Buf, BufMut, Bytes};
+use prost::Message;
 
 use crate::buffer::{SMALL, freeze, take};
 
@@ -59,13 +60,16 @@ impl Body {
         std::iter::once(&self.first).chain(&self.rest)
     }
 
-    /// What a message's encoder writes. Large fields of type [`Bytes`] are taken along, not copied.
-    pub(crate) fn encoded(len: usize, encode: impl FnOnce(&mut BodyWriter)) -> Body {
-        let mut writer = BodyWriter { segments: Vec::new(), tail: Vec::new() };
+    /// A message, marshalled. Large fields of type [`Bytes`] are taken along, not copied.
+    pub(crate) fn of(message: &impl Message) -> Body {
+        let len = message.encoded_len();
         if len < BY_REFERENCE {
-            writer.tail = Vec::with_capacity(len);
+            let mut bytes = Vec::with_capacity(len);
+            message.encode_raw(&mut bytes);
+            return bytes.into();
         }
-        encode(&mut writer);
+        let mut writer = BodyWriter { segments: Vec::new(), tail: Vec::new() };
+        message.encode_raw(&mut writer);
         writer.finish()
     }
 }
@@ -221,8 +225,6 @@ impl<'a> From<&'a Body> for Segments<'a> {
 
 #[cfg(test)]
 mod tests {
-    use prost::Message;
-
     use super::*;
 
     #[derive(Clone, PartialEq, prost::Message)]
@@ -235,17 +237,13 @@ mod tests {
         copied: Vec<u8>,
     }
 
-    fn body_of(message: &Parts) -> Body {
-        Body::encoded(message.encoded_len(), |out| message.encode_raw(out))
-    }
-
     #[test]
     fn what_is_written_is_what_prost_writes() {
         for sizes in [&[][..], &[0], &[5], &[4095, 4096, 4097], &[100_000, 3, 70_000]] {
             let parts: Vec<Bytes> = sizes.iter().map(|size| vec![7; *size].into()).collect();
             for copied in [0, 10, 30_000] {
                 let message = Parts { name: "name".into(), parts: parts.clone(), copied: vec![1; copied] };
-                let body = body_of(&message);
+                let body = Body::of(&message);
                 assert_eq!(body.len(), message.encoded_len());
                 assert_eq!(body.into_bytes(), message.encode_to_vec());
             }
@@ -255,7 +253,7 @@ mod tests {
     #[test]
     fn a_large_field_is_not_copied() {
         let part = Bytes::from(vec![7; 1 << 20]);
-        let body = body_of(&Parts { parts: vec![part.clone()], ..Parts::default() });
+        let body = Body::of(&Parts { parts: vec![part.clone()], ..Parts::default() });
         assert!(body.segments().any(|segment| segment.as_ptr() == part.as_ptr()));
     }
 
