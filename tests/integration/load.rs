@@ -145,7 +145,7 @@ fn ten_thousand_calls_of_each_of_sixteen_clients_leave_nothing_behind() {
 }
 
 /// Waits until the sessions that ended have given their descriptors back.
-fn wait_for_descriptors(server: &TestServer, expected: Option<usize>) {
+pub(crate) fn wait_for_descriptors(server: &TestServer, expected: Option<usize>) {
     let started = Instant::now();
     let mut last = open_descriptors();
     loop {

@@ -16,6 +16,7 @@ mod sessions;
 mod shutdown;
 mod sockets;
 mod support;
+mod testing;
 mod ui;
 mod vectors;
 mod wires;

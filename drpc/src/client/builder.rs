@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::ConnectError;
-use crate::transport::{MAX_PATH, name_len};
+use crate::transport::{Connector, MAX_PATH, name_len};
 use crate::wire::{DEFAULT_MESSAGE_LIMIT, Wire, WireMode};
 
 /// Sets a client up: the async one by `connect`, the blocking one by `connect_blocking`.
@@ -25,6 +25,8 @@ pub struct ClientBuilder {
     pub(super) message_limit: usize,
     pub(super) server_answers_in_order: bool,
     pub(super) spin: Duration,
+    /// Connects within this process, in place of the socket.
+    pub(super) in_memory: Option<Connector>,
 }
 
 impl ClientBuilder {
@@ -37,7 +39,13 @@ impl ClientBuilder {
             message_limit: DEFAULT_MESSAGE_LIMIT,
             server_answers_in_order: true,
             spin: Duration::ZERO,
+            in_memory: None,
         }
+    }
+
+    /// For what answers within this process (`drpc::testing`).
+    pub(crate) fn in_memory(connector: Connector) -> Self {
+        ClientBuilder { in_memory: Some(connector), ..Self::new(Path::new("(in memory)")) }
     }
 
     /// Which generation of the wire to speak (W8). With [`WireMode::Auto`] each new connection begins with a probe: a
@@ -87,6 +95,9 @@ impl ClientBuilder {
     }
 
     pub(super) fn checked_path(&self) -> Result<&Path, ConnectError> {
+        if self.in_memory.is_some() {
+            return Err(ConnectError::no_socket(&self.path));
+        }
         match name_len(&self.path) {
             0 => Err(ConnectError::empty_path()),
             1..=MAX_PATH => Ok(&self.path),

@@ -269,6 +269,12 @@ impl ConnectError {
         ConnectError { path: path.to_owned(), cause }
     }
 
+    /// A blocking client was to connect to what answers in memory.
+    pub(super) fn no_socket(path: &Path) -> Self {
+        let cause = "a blocking client needs a socket; connect an async one, or bind the server";
+        Self::io(path, io::Error::new(io::ErrorKind::Unsupported, cause))
+    }
+
     pub(super) fn empty_path() -> Self {
         ConnectError { path: PathBuf::new(), cause: ConnectCause::EmptyPath }
     }

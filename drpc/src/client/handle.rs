@@ -70,12 +70,11 @@ impl Client {
         ClientBuilder::new(path.as_ref())
     }
 
-    /// A client of a session in this process. It can't be connected again.
+    /// A client that is connected already, by the link; `config` says how it connects again.
     #[cfg(feature = "server")]
-    pub(crate) fn of_link(link: Link) -> Client {
-        // Without a path there is nothing to connect to anew, so an abandoned call's connection is kept.
-        let config = ClientBuilder::new(Path::new("(in memory)")).server_answers_in_order(false);
-        let connection = Connection::spawn(link, Wire::Chunked, config.message_limit, 0);
+    pub(crate) fn of_link(config: ClientBuilder, link: Link) -> Client {
+        let wire = if config.wire == Wire::Plain.into() { Wire::Plain } else { Wire::Chunked };
+        let connection = Connection::spawn(link, wire, config.message_limit, 0);
         Client::new(config, connection)
     }
 
@@ -272,7 +271,10 @@ impl ClientBuilder {
         Ok(Connection::spawn(link, wire, self.message_limit, 0))
     }
 
-    async fn open_link(&self) -> Result<Link, ConnectError> {
+    pub(crate) async fn open_link(&self) -> Result<Link, ConnectError> {
+        if let Some(connector) = &self.in_memory {
+            return Ok(Link::Memory(connector.connect()));
+        }
         let path = self.checked_path()?;
         let failed = |cause| ConnectError::io(path, cause);
         let socket = Socket::new(Mode::NonBlocking).map_err(failed)?;

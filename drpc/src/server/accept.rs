@@ -15,6 +15,7 @@ use super::sessions::Sessions;
 use super::shutdown::{ServerHandle, draining};
 use super::{ServerBuilder, systemd};
 use crate::transport::{AsyncSocket, Link, Listener, Socket};
+use crate::wire::WireMode;
 use crate::{Address, ModuleService};
 
 /// A server that listens on a socket (S1).
@@ -55,6 +56,11 @@ pub(crate) struct Shared {
 impl Shared {
     pub(super) fn new(service: ModuleService, config: Config) -> Self {
         Shared { service, config, shutdown: watch::Sender::new(false), sessions: Sessions::default() }
+    }
+
+    /// What a client in this process has to know: the wire to speak, and whether calls are answered in their order.
+    pub(crate) fn speaks(&self) -> (WireMode, bool) {
+        (self.config.wire, self.config.order.limit() == 1)
     }
 }
 

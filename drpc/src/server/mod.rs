@@ -29,4 +29,6 @@ pub use systemd::is_socket_activated;
 pub use crate::transport::remove_stale_sockets;
 
 #[cfg(feature = "server")]
+pub(crate) use accept::Shared;
+#[cfg(feature = "server")]
 pub(crate) use session::spawn_in_memory;

@@ -52,10 +52,15 @@ pub(super) fn read_call(codec: &Codec, session: &Session, message: Bytes) -> Res
     })
 }
 
-/// The context of a call that begins now, under the server's limit for handlers.
+/// The context of a call that begins now, under the server's limit for handlers. `now` reads the server's clock.
 #[inline]
-pub(super) fn context_of(session: &Arc<Session>, sequence: i64, limit: Option<Duration>) -> Context {
-    let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+pub(super) fn context_of(
+    session: &Arc<Session>,
+    sequence: i64,
+    limit: Option<Duration>,
+    now: fn() -> Instant,
+) -> Context {
+    let deadline = limit.and_then(|limit| now().checked_add(limit));
     Context::new(session.clone(), sequence).with_deadline(deadline)
 }
 

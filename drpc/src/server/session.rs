@@ -21,11 +21,10 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{self, Poll};
-use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::time::{Sleep, sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::accept::Shared;
 use super::protocol::{
@@ -163,7 +162,7 @@ impl SessionLoop {
             match &self.rest_due {
                 None => self.rest_due = Some(Box::pin(sleep(self.server.config.message_timeout))),
                 // Chunks that keep coming leave the timer no chance to be looked at.
-                Some(due) if due.deadline().into_std() <= Instant::now() => {
+                Some(due) if due.deadline() <= Instant::now() => {
                     return Poll::Ready(SessionFault::HalfMessage.into());
                 }
                 Some(_) => {}
@@ -177,7 +176,8 @@ impl SessionLoop {
             Ok(call) => call,
             Err(response) => return self.reply(response).await,
         };
-        let context = context_of(&self.session, call.sequence, self.server.config.handler_timeout);
+        let limit = self.server.config.handler_timeout;
+        let context = context_of(&self.session, call.sequence, limit, || Instant::now().into_std());
         let mut handling = Handling::new(self.server.service.process(context, call));
         match poll_fn(|context| Poll::Ready(Pin::new(&mut handling).poll(context))).await {
             Poll::Ready(response) => self.reply(response).await,
@@ -261,12 +261,10 @@ impl Future for Handling {
     }
 }
 
-/// Spawns a session whose client is in this process; gives the client's end.
-pub(crate) fn spawn_in_memory(server: Arc<Shared>) -> Link {
-    let (ours, theirs) = Link::memory_pair();
+/// Spawns a session whose client, at the other end of the link, is in this process.
+pub(crate) fn spawn_in_memory(server: Arc<Shared>, link: Link) {
     let session = server.sessions.open(PeerCredentials::this_process());
-    tokio::spawn(SessionLoop::new(ours, session, server).run());
-    theirs
+    tokio::spawn(SessionLoop::new(link, session, server).run());
 }
 
 impl From<SessionFault> for Event {

@@ -12,7 +12,7 @@ use super::accept::Shared;
 pub struct ServerHandle(Arc<Shared>);
 
 impl ServerHandle {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
         ServerHandle(shared)
     }
 

@@ -17,12 +17,6 @@ pub(crate) enum Link {
 }
 
 impl Link {
-    /// Two ends in memory, joined.
-    pub(crate) fn memory_pair() -> (Link, Link) {
-        let (one, other) = MemoryEnd::pair();
-        (Link::Memory(one), Link::Memory(other))
-    }
-
     /// Receives one packet, whole; `None` at end of file. The packet is appended to `into`, if that is given, and the
     /// result is empty.
     pub(crate) fn poll_recv(
@@ -54,6 +48,14 @@ impl Link {
         match self {
             Link::Socket(socket) => socket.send(packet).await,
             Link::Memory(end) => poll_fn(|context| end.poll_send(context, packet)).await,
+        }
+    }
+
+    /// Says that no more will be sent. In memory there is no such thing: an end that is still there may send.
+    pub(crate) fn end_sending(&self) {
+        match self {
+            Link::Socket(socket) => socket.socket().end_sending(),
+            Link::Memory(_) => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! A connection without a socket, for tests: the same packets, the same back-pressure, the same end of file.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -15,6 +16,26 @@ const QUEUE_LIMIT: usize = 256;
 pub(crate) struct MemoryEnd {
     incoming: Arc<Queue>,
     outgoing: Arc<Queue>,
+}
+
+/// How a client connects to something in this process: it is given one end of a pair, and who answers has the other.
+#[derive(Clone)]
+pub(crate) struct Connector(Arc<dyn Fn() -> MemoryEnd + Send + Sync>);
+
+impl Connector {
+    pub(crate) fn new(connect: impl Fn() -> MemoryEnd + Send + Sync + 'static) -> Self {
+        Connector(Arc::new(connect))
+    }
+
+    pub(crate) fn connect(&self) -> MemoryEnd {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connector")
+    }
 }
 
 /// One direction.

@@ -24,6 +24,7 @@ pub(crate) use address::{abstract_name, name_len};
 pub(crate) use link::Link;
 #[cfg(any(feature = "server", feature = "progress"))]
 pub(crate) use listener::{Listener, Unfit};
+pub(crate) use memory::{Connector, MemoryEnd};
 pub use peer::PeerCredentials;
 #[cfg(any(feature = "server", feature = "client"))]
 pub(crate) use readiness::AsyncSocket;

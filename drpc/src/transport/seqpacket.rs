@@ -135,6 +135,12 @@ impl Socket {
         Ok(())
     }
 
+    /// Says that no more will be sent: the peer finds end of file behind what was.
+    pub(crate) fn end_sending(&self) {
+        // The connection may have ended by itself.
+        let _ = net::shutdown(&self.0, net::Shutdown::Write);
+    }
+
     /// Ends the connection both ways.
     pub(crate) fn hang_up(&self) {
         // It may have ended by itself.

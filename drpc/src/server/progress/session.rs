@@ -16,6 +16,7 @@ use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll, Waker};
+use std::time::Instant;
 
 use bytes::Bytes;
 use rustix::event::epoll::EventFlags;
@@ -183,7 +184,7 @@ impl SessionState {
             Ok(call) => call,
             Err(response) => return self.reply(response),
         };
-        let context = context_of(&self.session, call.sequence, core.config.handler_timeout);
+        let context = context_of(&self.session, call.sequence, core.config.handler_timeout, Instant::now);
         let mut processing = core.service.process(context, call);
         // One that waits is polled again in this step, with a waker.
         match Pin::new(&mut processing).poll(&mut task::Context::from_waker(Waker::noop())) {

@@ -1,0 +1,93 @@
+use std::sync::Arc;
+
+use super::relay::Line;
+use super::{Faults, Recorder};
+use crate::server::{Shared, spawn_in_memory};
+use crate::transport::{Connector, Link, MemoryEnd};
+use crate::{Client, ClientBuilder, ServerHandle};
+
+/// A server in this process, without a socket: what [`server_of`](super::server_of) gives. Cheap to clone.
+///
+/// # Example
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use drpc::testing::{self, MockModule, Recorder};
+/// use drpc::{Method, Server};
+///
+/// let mock = MockModule::new(5, "greeter").reply(501, drpc::Bytes::from("hi"));
+/// let recorder = Recorder::new();
+/// let server = testing::server_of(Server::builder().module(mock))?.record(&recorder);
+///
+/// let client = server.client_builder().timeout(Duration::from_secs(5)).connect().await?;
+/// client.call_raw(Method::new(5, 501, "hello"), "World", &Default::default()).await?;
+/// println!("{}", recorder.sessions()[0]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct InMemoryServer {
+    server: Arc<Shared>,
+    line: Line,
+}
+
+impl InMemoryServer {
+    pub(super) fn new(server: Arc<Shared>) -> Self {
+        InMemoryServer { server, line: Line::default() }
+    }
+
+    /// Records the sessions that are opened through what this returns.
+    #[must_use]
+    pub fn record(mut self, recorder: &Recorder) -> Self {
+        self.line.recorder = Some(recorder.clone());
+        self
+    }
+
+    /// Puts faults between client and server, in the sessions that are opened through what this returns.
+    #[must_use]
+    pub fn faults(mut self, faults: &Faults) -> Self {
+        self.line.faults = Some(faults.clone());
+        self
+    }
+
+    /// A client that is connected, in a session of its own.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        let link = Link::Memory(self.connector().connect());
+        Client::of_link(self.client_builder(), link)
+    }
+
+    /// Begins to set a client up. What it connects, it connects to this server.
+    ///
+    /// The client speaks the server's wire, and knows the server's [`Order`](crate::Order), unless it is told otherwise. A blocking
+    /// client needs a socket, and can't be connected so.
+    pub fn client_builder(&self) -> ClientBuilder {
+        let (wire, in_order) = self.server.speaks();
+        let wire = match wire {
+            crate::WireMode::Auto => crate::Wire::Chunked.into(),
+            fixed => fixed,
+        };
+        ClientBuilder::in_memory(self.connector()).wire(wire).server_answers_in_order(in_order)
+    }
+
+    /// A handle to stop the server with: its sessions end (S7), and so do those that are opened afterwards.
+    #[must_use]
+    pub fn handle(&self) -> ServerHandle {
+        ServerHandle::new(self.server.clone())
+    }
+
+    fn connector(&self) -> Connector {
+        let InMemoryServer { server, line } = self.clone();
+        Connector::new(move || {
+            let (client, ours) = MemoryEnd::pair();
+            spawn_in_memory(server.clone(), Link::Memory(line.through(ours)));
+            client
+        })
+    }
+}

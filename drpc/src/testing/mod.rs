@@ -1,0 +1,97 @@
+//! For the tests of programs that use this crate, and for looking at what travels.
+//!
+//! | to | take |
+//! |---|---|
+//! | call your own modules without a socket | [`client_of`], or [`server_of`] for several clients, settings, shutdown |
+//! | test code that calls a server | [`MockModule`]: a module of answers that you give, with a log of the calls |
+//! | see what travels | [`Recorder`], printed readably or kept as a [`Recording`] that can be replayed |
+//! | make the way a bad one | [`Faults`]: packets late, lost, cut short, or the connection closed |
+//! | do either between real processes | [`Proxy`]: a socket in front of a server's |
+//!
+//! What runs in memory needs no I/O driver and keeps tokio's time, so a test with paused time (tokio's feature `test-util`)
+//! sees every time-out at once, those of calls ([`CallOptions`](crate::CallOptions)) as those of handlers
+//! ([`handler_timeout`](ServerBuilder::handler_timeout)):
+//!
+//! ```
+//! # async fn test() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! use drpc::testing::{self, MockModule};
+//! use drpc::{CallOptions, Method, Server};
+//!
+//! let mock = MockModule::new(5, "greeter").hang(501);
+//! let client = testing::client_of(Server::builder().module(mock))?;
+//!
+//! let options = CallOptions::new().timeout(Duration::from_secs(3600));
+//! let error = client.call_raw(Method::new(5, 501, "hello"), "", &options).await.unwrap_err();
+//! assert!(error.is_timeout()); // after no time at all
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?.block_on(test())?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod faults;
+mod in_memory;
+mod mock;
+mod proxy;
+mod recorder;
+mod recording;
+mod relay;
+mod replay;
+mod show;
+
+pub use faults::{Fault, Faults};
+pub use in_memory::InMemoryServer;
+pub use mock::{MockCall, MockModule};
+pub use proxy::Proxy;
+pub use recorder::Recorder;
+pub use recording::{Direction, ParseRecordingError, RecordedPacket, Recording};
+pub use replay::Replay;
+
+use crate::Client;
+use crate::server::{BindError, ServerBuilder};
+
+/// A client of a server that lives in this process: the whole way of a call, without a socket.
+///
+/// The session ends when the last clone of the client is dropped. A call that is given up does not hold up those after it: they
+/// go on in another session of the same server (C4), as over a socket.
+///
+/// # Example
+///
+/// ```
+/// # use drpc::{drpc_module, Failure};
+/// # struct Echo;
+/// # #[drpc_module(id = 7)]
+/// # impl Echo {
+/// #     #[method(0)]
+/// #     fn echo(&self, body: bytes::Bytes) -> bytes::Bytes { body }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use drpc::Server;
+///
+/// let client = drpc::testing::client_of(Server::builder().module(Echo))?;
+/// assert_eq!(EchoClient::new(client).echo("ping".into()).await?, "ping");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// As [`ServerBuilder::bind`], but for the socket.
+///
+/// # Panics
+///
+/// Outside of a tokio runtime.
+pub fn client_of(server: ServerBuilder) -> Result<Client, BindError> {
+    Ok(server_of(server)?.client())
+}
+
+/// A server that lives in this process, without a socket: as many clients as are wanted, each in a session of its own.
+///
+/// # Errors
+///
+/// As [`ServerBuilder::bind`], but for the socket.
+pub fn server_of(server: ServerBuilder) -> Result<InMemoryServer, BindError> {
+    Ok(InMemoryServer::new(server.build_shared()?))
+}

@@ -1,0 +1,98 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tokio::task::JoinSet;
+
+use super::relay::Line;
+use super::{Faults, Recorder};
+use crate::Client;
+use crate::server::BindError;
+use crate::transport::{AsyncSocket, FileOptions, Link, Listener, Socket};
+
+/// A socket in front of a server's: what real clients and a real server send each other passes through this process, which may
+/// record it and put faults into it.
+///
+/// Point the clients at the proxy's path. The server sees the proxy's credentials in place of its clients' (D8).
+///
+/// # Example
+///
+/// ```no_run
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use drpc::testing::Recorder;
+///
+/// let recorder = Recorder::new();
+/// let proxy = recorder.proxy("/tmp/seen.sock", "/run/daos_server/daos_server.sock")?;
+/// let serving = tokio::spawn(proxy.serve());
+/// // … let clients call /tmp/seen.sock …
+/// serving.abort();
+/// recorder.sessions().iter().for_each(|session| println!("{session}"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Proxy {
+    listener: Listener,
+    server: PathBuf,
+    line: Line,
+}
+
+impl Proxy {
+    /// Listens on a socket of its own, of mode 0600; a stale one at the path is replaced. The server is connected to for each
+    /// client by itself, and need not be there yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`ServerBuilder::bind`](crate::ServerBuilder::bind).
+    pub fn bind(listen: impl AsRef<Path>, server: impl AsRef<Path>) -> Result<Proxy, BindError> {
+        let listener = Listener::bind(listen.as_ref(), &FileOptions::default())?;
+        Ok(Proxy { listener, server: server.as_ref().to_owned(), line: Line::default() })
+    }
+
+    /// Records the sessions.
+    #[must_use]
+    pub fn record(mut self, recorder: &Recorder) -> Self {
+        self.line.recorder = Some(recorder.clone());
+        self
+    }
+
+    /// Puts faults between the clients and the server.
+    #[must_use]
+    pub fn faults(mut self, faults: &Faults) -> Self {
+        self.line.faults = Some(faults.clone());
+        self
+    }
+
+    /// Serves until it is dropped, which closes all its connections and removes its socket. A client whose server can't be
+    /// connected to is closed upon, and the reason logged.
+    ///
+    /// # Errors
+    ///
+    /// If the socket can't be registered with the runtime, or no more connections can be accepted.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
+    pub async fn serve(self) -> io::Result<()> {
+        let Proxy { listener: Listener { file, socket, .. }, server, line } = self;
+        // The file is dropped first, as the server's is.
+        let (socket, _file) = (AsyncSocket::new(socket)?, file);
+        let mut sessions = JoinSet::new();
+        loop {
+            tokio::select! {
+                Some(_) = sessions.join_next() => {}
+                client = socket.when_readable(Socket::accept) => {
+                    let client = Link::Socket(AsyncSocket::new(client?)?);
+                    sessions.spawn(session(client, server.clone(), line.clone()));
+                }
+            }
+        }
+    }
+}
+
+async fn session(client: Link, server: PathBuf, line: Line) {
+    match Client::builder(&server).open_link().await {
+        Ok(server) => line.relay(client, server).await,
+        Err(error) => tracing::warn!(%error, "the proxy closes upon a client"),
+    }
+}

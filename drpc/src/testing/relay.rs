@@ -1,0 +1,108 @@
+//! A way between client and server with somebody in the middle, who records and spoils what passes.
+//!
+//! ```text
+//! client ──link──▶ relay: record, then fault ──link──▶ server
+//!        ◀──link──                            ◀──link──
+//! ```
+//!
+//! Sessions without a recorder and without faults have no relay.
+
+use std::future::{pending, poll_fn};
+use std::io::{self, IoSlice};
+
+use super::faults::{Faults, Passage};
+use super::recorder::{Recorder, Tape};
+use super::recording::Direction;
+use crate::transport::{Link, MemoryEnd};
+
+/// What is in the middle.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Line {
+    pub(super) recorder: Option<Recorder>,
+    pub(super) faults: Option<Faults>,
+}
+
+impl Line {
+    /// Puts itself between a client that has the other end of `client`, and a server to take the end that is returned.
+    pub(super) fn through(&self, client: MemoryEnd) -> MemoryEnd {
+        if self.recorder.is_none() && self.faults.is_none() {
+            return client;
+        }
+        let (server, theirs) = MemoryEnd::pair();
+        tokio::spawn(self.clone().relay(Link::Memory(client), Link::Memory(server)));
+        theirs
+    }
+
+    /// Carries packets both ways until either side is gone, or a fault closes the connection. Then both links are closed.
+    pub(super) async fn relay(self, client: Link, server: Link) {
+        let tape = self.recorder.as_ref().map(Recorder::begin);
+        let carry = |from, to, direction| {
+            Carrier { from, to, direction, tape: tape.as_ref(), faults: self.faults.as_ref() }.run()
+        };
+        let calls = async {
+            match carry(&client, &server, Direction::ToServer).await {
+                End::OfFile => {
+                    // A half-close: the client still wants its replies.
+                    server.end_sending();
+                    // Should that fail, the replies tell of the end.
+                    let _ = poll_fn(|context| client.poll_peer_closed(context)).await;
+                }
+                // The server has gone. What it said before is still to be carried.
+                End::ReceiverGone => pending().await,
+                End::ByFault => {}
+            }
+        };
+        let replies = async {
+            if let End::ReceiverGone = carry(&server, &client, Direction::ToClient).await {
+                // What the client sent before it went is still to be carried (S6), while nobody wants the replies.
+                while let Ok(Some(_)) = server.recv().await {}
+            }
+        };
+        tokio::select! {
+            () = calls => {}
+            () = replies => {}
+        }
+    }
+}
+
+/// One direction of a relay.
+struct Carrier<'a> {
+    from: &'a Link,
+    to: &'a Link,
+    direction: Direction,
+    tape: Option<&'a Tape>,
+    faults: Option<&'a Faults>,
+}
+
+/// Why a direction carries no more.
+enum End {
+    OfFile,
+    ReceiverGone,
+    ByFault,
+}
+
+impl Carrier<'_> {
+    async fn run(self) -> End {
+        loop {
+            // A link that fails has no more to give.
+            let Ok(Some(packet)) = self.from.recv().await else { return End::OfFile };
+            if let Some(tape) = self.tape {
+                tape.record(self.direction, packet.clone());
+            }
+            let passage = match self.faults {
+                Some(faults) => faults.next(self.direction),
+                None => Passage::default(),
+            };
+            let Some(packets) = passage.apply(packet).await else { return End::ByFault };
+            for packet in packets {
+                if self.send(&packet).await.is_err() {
+                    return End::ReceiverGone;
+                }
+            }
+        }
+    }
+
+    async fn send(&self, packet: &[u8]) -> io::Result<()> {
+        self.to.send(&[IoSlice::new(packet)]).await
+    }
+}
