@@ -10,6 +10,11 @@ bless:
     TRYBUILD=overwrite cargo test -p drpc-tests ui
     BLESS=1 cargo test -p drpc-macros -p drpc-registry
 
+# Sessions that come and go, and what they leave behind; then what idle connections cost.
+soak minutes="10":
+    cargo run --release -p drpc-soak -- --minutes {{minutes}}
+    cargo run --release -p drpc-soak -- idle
+
 # Needs a nightly toolchain and cargo-fuzz.
 fuzz target="codec":
     cd fuzz && cargo +nightly fuzz run --features libfuzzer {{target}}

@@ -1,0 +1,102 @@
+//! A soak test: sessions come and go against a server in a process of its own, good ones and bad ones, and the server is
+//! restarted once. Every call of those that behave must be answered right, and nothing may be left behind.
+//!
+//! ```sh
+//! cargo run --release -p drpc-soak -- --minutes 10
+//! cargo run --release -p drpc-soak -- --seconds 20    # what CI has time for
+//! ```
+//!
+//! Either server is warmed up by waves of sessions, soaked in more waves of the same kind, and measured after each with the last
+//! session closed. Exit code 1, with the reason, if a call went wrong, descriptors are left open, or the server's memory after the
+//! last waves is over that after the warm-up by more than 5 %.
+//!
+//! ```sh
+//! cargo run --release -p drpc-soak -- idle            # what a connection costs the server that nobody calls on
+//! ```
+
+mod body;
+mod idle;
+mod measure;
+mod raw;
+mod restarts;
+mod server;
+mod sessions;
+mod soak;
+mod survivors;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// What went wrong, for people.
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Soaks a drpc server in sessions, good and bad, and checks that nothing is left behind.
+#[derive(Parser)]
+struct Cli {
+    #[command(flatten)]
+    time: Time,
+    /// How many sessions a wave has.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(100..))]
+    sessions: u32,
+    #[command(subcommand)]
+    role: Option<Role>,
+}
+
+#[derive(Args)]
+#[group(multiple = false)]
+struct Time {
+    /// How long to soak, in minutes; 10 unless told otherwise. The waves that are begun are finished.
+    #[arg(long)]
+    minutes: Option<u64>,
+    /// The same in seconds. However short, either server has seven waves: that takes about 20 seconds.
+    #[arg(long)]
+    seconds: Option<u64>,
+}
+
+/// What to do in place of the soak.
+#[derive(Subcommand)]
+enum Role {
+    /// Measures what connections cost the server that nobody calls on: less than 4 KiB each.
+    Idle {
+        /// How many connections to open; fewer, if the hard limit of descriptors is too low.
+        #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..))]
+        connections: u32,
+    },
+    /// The server that is soaked: this program starts itself so.
+    #[command(hide = true)]
+    Serve { socket: PathBuf },
+    /// A client that exits in mid message, likewise.
+    #[command(hide = true)]
+    Die { socket: PathBuf },
+}
+
+fn main() -> ExitCode {
+    measure::make_allocator_measurable();
+    let cli = Cli::parse();
+    let result = match &cli.role {
+        None => soak::run(cli.time.duration(), cli.sessions as usize),
+        Some(Role::Idle { connections }) => idle::run(*connections as usize),
+        Some(Role::Serve { socket }) => server::serve(socket),
+        Some(Role::Die { socket }) => raw::die_in_mid_message(socket),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Time {
+    fn duration(&self) -> Duration {
+        match (self.minutes, self.seconds) {
+            (Some(minutes), _) => Duration::from_secs(minutes * 60),
+            (_, Some(seconds)) => Duration::from_secs(seconds),
+            _ => Duration::from_secs(600),
+        }
+    }
+}
