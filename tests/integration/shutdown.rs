@@ -62,11 +62,13 @@ fn calls_that_had_not_begun_are_not_executed() {
         let (executed, mut executions) = mpsc::unbounded_channel();
         let module = Handlers::new(7, "interop").on(700, {
             let gate = gate.clone();
-            move |_, body| {
+            move |context: Context, body| {
                 let (gate, executed) = (gate.clone(), executed.clone());
                 async move {
                     executed.send(()).unwrap();
                     gate.pass().await;
+                    // The server in steps is asked to stop, and does so in its next step.
+                    context.cancelled().await;
                     Ok(body)
                 }
             }
