@@ -4,7 +4,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{Attribute, Expr, Ident, Lit, LitStr, Meta, Path, Token, UnOp, parse_quote, token};
+use syn::{Attribute, Expr, ExprLit, Ident, Lit, LitStr, Meta, Path, Token, UnOp, parse_quote, token};
 
 use crate::mistake::{Mistakes, mistake};
 
@@ -15,6 +15,8 @@ pub(crate) struct ModuleArgs {
     pub(crate) id: Option<Id>,
     pub(crate) name: Option<LitStr>,
     pub(crate) register: Option<Register>,
+    /// The rule that says who may call any of the methods.
+    pub(crate) allow: Option<LitStr>,
     pub(crate) client_only: Option<Ident>,
     /// Whether an argument was reported and left out; then nothing is missed.
     pub(crate) faulty: bool,
@@ -24,6 +26,8 @@ pub(crate) struct ModuleArgs {
 pub(crate) struct MethodArgs {
     pub(crate) number: Option<Number>,
     pub(crate) name: Option<LitStr>,
+    /// The rule that says who may call.
+    pub(crate) allow: Option<LitStr>,
     /// Whether an argument was reported and left out; then nothing is missed.
     pub(crate) faulty: bool,
 }
@@ -65,6 +69,7 @@ impl ModuleArgs {
             id: None,
             name: None,
             register: None,
+            allow: None,
             client_only: None,
             faulty: false,
         };
@@ -81,10 +86,11 @@ impl ModuleArgs {
             "name" => self.name = Some(name(argument.value("name = \"greeter\"")?)?),
             "crate" => self.krate = path(argument.value("crate = my_drpc")?, "crate = my_drpc")?,
             "register" => self.register = Some(Register::parse(argument)?),
+            "allow" => self.allow = Some(rule(argument.value("allow = \"admin\"")?)?),
             "client_only" => self.client_only = Some(argument.flag()?),
             _ => {
                 return Err(argument.unknown(
-                    &["id", "name", "register", "crate", "client_only"],
+                    &["id", "name", "register", "allow", "crate", "client_only"],
                     "a key",
                     "id = 5",
                 ));
@@ -96,7 +102,7 @@ impl ModuleArgs {
 
 impl MethodArgs {
     pub(crate) fn parse(attribute: &Attribute, mistakes: &mut Mistakes) -> Self {
-        let mut args = MethodArgs { number: None, name: None, faulty: false };
+        let mut args = MethodArgs { number: None, name: None, allow: None, faulty: false };
         let parsed = match &attribute.meta {
             Meta::Path(_) => Ok(Vec::new()),
             Meta::List(list) => list.parse_args_with(arguments),
@@ -117,12 +123,18 @@ impl MethodArgs {
                 self.name = Some(name(argument.value("name = \"hello\"")?)?);
                 return Ok(());
             }
+            "allow" => {
+                self.allow = Some(rule(argument.value("allow = \"admin\"")?)?);
+                return Ok(());
+            }
             "" | "id" if self.number.is_some() => {
                 return Err(mistake(argument, "the method's number is given twice", "leave one of them out"));
             }
             "" => Number::InModule(Integer::parse(argument.value("1")?, "#[method(1)]")?),
             "id" => Number::Global(Integer::parse(argument.value("id = 501")?, "#[method(id = 501)]")?),
-            _ => return Err(argument.unknown(&["id", "name"], "an integer literal", "#[method(1)]")),
+            _ => {
+                return Err(argument.unknown(&["id", "name", "allow"], "an integer literal", "#[method(1)]"));
+            }
         };
         self.number = Some(number);
         Ok(())
@@ -340,12 +352,7 @@ fn arguments(input: ParseStream<'_>) -> syn::Result<Vec<syn::Result<Argument>>> 
 
 /// A name of a module or method: what the registry allows.
 fn name(value: Expr) -> syn::Result<LitStr> {
-    let Expr::Lit(expr) = ungrouped(value.clone()) else {
-        return Err(mistake(value, "expected a string literal", "write the name in quotes"));
-    };
-    let Lit::Str(name) = expr.lit else {
-        return Err(mistake(value, "expected a string literal", "write the name in quotes"));
-    };
+    let name = string(value)?;
     let text = name.value();
     let mut characters = text.chars();
     let fits = characters.next().is_some_and(|first| first.is_ascii_lowercase())
@@ -354,6 +361,22 @@ fn name(value: Expr) -> syn::Result<LitStr> {
         Ok(name)
     } else {
         Err(mistake(name, "expected a name in lower_snake_case", "for example `pool_create`"))
+    }
+}
+
+/// A name of a rule: whatever the server calls it.
+fn rule(value: Expr) -> syn::Result<LitStr> {
+    let name = string(value)?;
+    if name.value().trim().is_empty() {
+        return Err(mistake(name, "expected the name of a rule", "for example `allow = \"admin\"`"));
+    }
+    Ok(name)
+}
+
+fn string(value: Expr) -> syn::Result<LitStr> {
+    match ungrouped(value) {
+        Expr::Lit(ExprLit { lit: Lit::Str(string), .. }) => Ok(string),
+        value => Err(mistake(value, "expected a string literal", "write the name in quotes")),
     }
 }
 

@@ -100,6 +100,7 @@ fn repr(model: &Model) -> TokenStream {
 //             match self { Self::Hello => "hello" }
 //         }
 //         pub const fn method(self) -> Method { Method::new(Self::MODULE, self.id(), self.name()) }
+//             // With rules: match self { Self::Hello => Method::new(…).with_rule("admin"), … }
 //         pub const fn from_id(id: i32) -> Option<Self> {
 //             match id { 501 => Some(Self::Hello), _ => None }
 //         }
@@ -115,6 +116,17 @@ fn methods_functions(model: &Model, name: &Ident) -> TokenStream {
         .methods
         .iter()
         .map(|Method { variant, cfgs, name, .. }| quote!(#(#cfgs)* Self::#variant => #name));
+    let method = quote!(#krate::Method::new(Self::MODULE, self.id(), self.name()));
+    let method = match model.methods.iter().any(|method| method.rule.is_some()) {
+        false => method,
+        true => {
+            let arms = model.methods.iter().map(|Method { variant, cfgs, rule, .. }| {
+                let rule = rule.as_ref().map(|rule| quote!(.with_rule(#rule)));
+                quote!(#(#cfgs)* Self::#variant => #method #rule)
+            });
+            quote!(match self { #(#arms,)* })
+        }
+    };
     let from_ids = model.methods.iter().map(|method| {
         let (variant, cfgs) = (&method.variant, &method.cfgs);
         let pattern = match &model.id {
@@ -151,7 +163,7 @@ fn methods_functions(model: &Model, name: &Ident) -> TokenStream {
 
             /// The method as a call names it.
             pub const fn method(self) -> #krate::Method {
-                #krate::Method::new(Self::MODULE, self.id(), self.name())
+                #method
             }
 
             /// The method of a system-wide ID.
@@ -198,6 +210,7 @@ fn methods_conversions(model: &Model, name: &Ident) -> TokenStream {
 //     impl Module for Greeter {
 //         fn id(&self) -> i32 { GreeterMethod::MODULE }
 //         fn name(&self) -> &str { "greeter" }
+//         fn rule(&self) -> Option<&str> { Some("users") } // With a rule.
 //         fn get_method(&self, id: i32) -> Option<Method> { GreeterMethod::from_id(id).map(GreeterMethod::method) }
 //         fn handle_call(self: Arc<Self>, context: Context, method: Method, body: Bytes) -> HandlerFuture {
 //             match GreeterMethod::from_id(method.id()) {
@@ -212,6 +225,13 @@ fn methods_conversions(model: &Model, name: &Ident) -> TokenStream {
 pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStream {
     let (krate, name) = (&model.krate, &model.name);
     let methods = names::methods(&model.base);
+    let rule = model.rule.as_ref().map(|rule| {
+        quote! {
+            fn rule(&self) -> ::core::option::Option<&str> {
+                ::core::option::Option::Some(#rule)
+            }
+        }
+    });
     quote! {
         #[allow(deprecated)]
         impl #krate::Module for #ty {
@@ -222,6 +242,8 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
             fn name(&self) -> &str {
                 #name
             }
+
+            #rule
 
             fn get_method(&self, id: i32) -> ::core::option::Option<#krate::Method> {
                 #methods::from_id(id).map(#methods::method)

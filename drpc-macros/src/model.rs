@@ -18,6 +18,8 @@ pub(crate) struct Model {
     pub(crate) base: Ident,
     pub(crate) id: ModuleId,
     pub(crate) name: String,
+    /// The rule that says who may call any of the methods.
+    pub(crate) rule: Option<String>,
     /// How a server makes the module by itself; nothing if it doesn't.
     pub(crate) register: Option<Register>,
     /// The doc comment of the user's item.
@@ -45,6 +47,8 @@ pub(crate) struct Method {
     /// The number within the module, 0 to 99, and where it was given.
     pub(crate) number: i32,
     pub(crate) number_span: Span,
+    /// The rule that says who may call the method, beside its module's.
+    pub(crate) rule: Option<String>,
     /// `doc` and `deprecated`.
     pub(crate) notes: Vec<Attribute>,
     pub(crate) cfgs: Vec<Attribute>,

@@ -70,6 +70,11 @@ fn a_factory_and_a_renamed_crate() {
 }
 
 #[test]
+fn rules_of_access() {
+    expansion("rules", None);
+}
+
+#[test]
 fn a_client_only() {
     expansion("client_only", None);
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use drpc_registry::Registry;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
+use syn::LitStr;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
@@ -39,6 +40,13 @@ pub(crate) fn validate(
         let help = "leave it out: a client has no module to make";
         mistakes.add(mistake(register, "`register` does not go with `client_only`", help));
     }
+    if args.client_only.is_some() {
+        let of_methods = draft.handlers.iter().filter_map(|handler| handler.args.allow.as_ref());
+        for rule in args.allow.iter().chain(of_methods) {
+            let help = "leave it out: the server says who may call";
+            mistakes.add(mistake(rule, "`allow` does not go with `client_only`", help));
+        }
+    }
     let registry = environment.registry.as_deref().map(registry::load).transpose();
     let registry = mistakes.check(registry.map_err(|error| syn::Error::new(Span::call_site(), error)))?;
 
@@ -58,6 +66,7 @@ pub(crate) fn validate(
         base: draft.base.clone(),
         id: identity?.id,
         name,
+        rule: args.allow.as_ref().map(LitStr::value),
         register: args.register.clone(),
         docs: draft.docs.clone(),
         methods,
@@ -148,6 +157,7 @@ fn method(
         name,
         number,
         number_span,
+        rule: handler.args.allow.as_ref().map(LitStr::value),
         notes: handler.notes.clone(),
         cfgs: handler.cfgs.clone(),
         call: handler.call.clone()?,

@@ -1,15 +1,10 @@
 //! Who calls, and how long they will wait: what a handler may ask about its call.
 
-use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{self, Poll};
 use std::time::Instant;
 
-use event_listener::Event;
-use futures_util::task::AtomicWaker;
-
 use crate::transport::PeerCredentials;
+use crate::{Cancelled, Session};
 
 /// What a handler may know about the call that it serves.
 ///
@@ -72,10 +67,37 @@ impl Context {
         self.deadline
     }
 
-    /// Whether the answer is of no more use: the caller has left, or the server is shutting down.
+    /// Whether the answer is of no more use: the caller has left, or the server ends the session.
+    /// [`cancellation`](Self::cancellation) says which.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.session.cancellation.is_cancelled()
+        self.session.cancellation().is_cancelled()
+    }
+
+    /// Why the answer is of no more use; `None` while it is wanted.
+    ///
+    /// A handler that stops early may tell a caller that left from a server that shuts down and would still answer:
+    ///
+    /// ```
+    /// # use drpc::{Context, drpc_module};
+    /// # struct Copier;
+    /// use drpc::{Cancelled, Failure};
+    ///
+    /// #[drpc_module(id = 9)]
+    /// impl Copier {
+    ///     #[method(1)]
+    ///     async fn copy(&self, context: &Context) -> Result<(), Failure> {
+    ///         context.cancelled().await;
+    ///         match context.cancellation() {
+    ///             Some(Cancelled::CallerLeft) => Ok(()),
+    ///             _ => Err("stopped half way: call again".into()),
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn cancellation(&self) -> Option<Cancelled> {
+        self.session.cancellation().reason()
     }
 
     /// Waits until [`is_cancelled`](Self::is_cancelled). A handler is told, never cut: calls of a client that left are
@@ -83,104 +105,6 @@ impl Context {
     ///
     /// Cancel safe.
     pub async fn cancelled(&self) {
-        self.session.cancellation.cancelled().await;
-    }
-}
-
-/// One client's connection, as its handlers see it.
-///
-/// The peer's credentials are read once, when the connection is accepted.
-pub struct Session {
-    id: u64,
-    peer: PeerCredentials,
-    cancellation: Cancellation,
-    /// The session is to take no more calls (S7).
-    stopping: AtomicBool,
-    /// The session's loop, to be told of that.
-    task: AtomicWaker,
-}
-
-impl Session {
-    /// A session with this number and peer.
-    #[must_use]
-    pub fn new(id: u64, peer: PeerCredentials) -> Self {
-        Session {
-            id,
-            peer,
-            cancellation: Cancellation::default(),
-            stopping: AtomicBool::new(false),
-            task: AtomicWaker::new(),
-        }
-    }
-
-    /// The session's number, unique within its server.
-    #[must_use]
-    pub fn id(&self) -> u64 {
-        self.id
-    }
-
-    /// The process at the other end (D8).
-    #[must_use]
-    pub fn peer(&self) -> &PeerCredentials {
-        &self.peer
-    }
-
-    /// Tells the handlers that run that nobody waits for them.
-    pub(crate) fn cancel(&self) {
-        self.cancellation.cancel();
-    }
-
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.cancellation.is_cancelled()
-    }
-
-    /// Asks the session to take no more calls, and tells the handlers that run (S7).
-    pub(crate) fn stop(&self) {
-        self.stopping.store(true, Ordering::Release);
-        self.cancel();
-        self.task.wake();
-    }
-
-    /// Waits for [`stop`](Self::stop). For the session's own task: the last that asked is woken.
-    pub(crate) fn poll_stop(&self, context: &mut task::Context<'_>) -> Poll<()> {
-        self.task.register(context.waker());
-        match self.stopping.load(Ordering::Acquire) {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
-        }
-    }
-}
-
-impl fmt::Debug for Session {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("id", &self.id).field("peer", &self.peer).finish_non_exhaustive()
-    }
-}
-
-/// A flag that can be waited for, on any runtime or none.
-#[derive(Default)]
-struct Cancellation {
-    cancelled: AtomicBool,
-    event: Event,
-}
-
-impl Cancellation {
-    fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Release);
-        self.event.notify(usize::MAX);
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Acquire)
-    }
-
-    async fn cancelled(&self) {
-        while !self.is_cancelled() {
-            let listener = self.event.listen();
-            // Looked at again: the flag may have been set before the listener was there.
-            if !self.is_cancelled() {
-                listener.await;
-            }
-        }
+        self.session.cancellation().cancelled().await;
     }
 }

@@ -44,8 +44,10 @@
 //! - [`drpc_module`]: the attribute, with every key and every form of handler.
 //! - [`Server`] serves modules, [`progress::Server`] in a loop of your own; [`Client`] and [`blocking::Client`] call them.
 //! - [`Context`]: who calls, and whether they still wait. [`Failure`]: how a handler fails.
+//! - [`Allow`]: who may connect, and who may call what. [`Session`]: one client's connection, and what it is doing.
 //! - [`registry`]: how modules register themselves, and when they don't.
-//! - [`guide`]: chapters on the attribute, on the registry, on sockets, and for those who come from hand-written dispatch.
+//! - [`guide`]: chapters on the attribute, on the registry, on sockets, on access, limits and shutdown, and for those who come
+//!   from hand-written dispatch.
 //! - [`testing`]: the whole way of a call, without a socket.
 //! - [`wire`]: the protocol, without sockets and runtimes.
 //!
@@ -72,13 +74,17 @@
     )
 )]
 
+mod authorization;
 mod buffer;
+mod cancellation;
 mod client;
 mod context;
+mod extensions;
 mod failure;
 mod module;
 mod payload;
 mod router;
+mod session;
 mod transport;
 
 #[cfg(all(feature = "server", feature = "progress", feature = "client", feature = "blocking"))]
@@ -93,12 +99,15 @@ pub mod wire;
 #[doc(hidden)]
 pub mod private;
 
+pub use authorization::Allow;
+pub use cancellation::Cancelled;
 #[cfg(feature = "client")]
 pub use client::Client;
 #[cfg(feature = "blocking")]
 pub use client::blocking;
 pub use client::{CallError, CallErrorKind, CallOptions, Caller, ClientBuilder, ConnectError};
-pub use context::{Context, Session};
+pub use context::Context;
+pub use extensions::Extensions;
 pub use failure::Failure;
 pub use module::{Method, Module, UnknownMethod};
 pub use payload::Payload;
@@ -109,6 +118,7 @@ pub use server::progress;
 pub use server::{BindError, ExistingSocket, Order, ServerBuilder};
 #[cfg(feature = "server")]
 pub use server::{Server, ServerHandle};
+pub use session::{RunningCall, Session};
 pub use transport::{Address, PeerCredentials};
 pub use wire::{Body, Status, Wire, WireMode};
 
@@ -136,8 +146,9 @@ pub use async_trait::async_trait;
 /// assert_eq!(EchoMethod::Echo.id(), 700);
 /// ```
 ///
-/// Keys: `id` (an integer or a constant), `name`, `register` or `register = path`, `crate = path`, `client_only`. A handler takes `&self`,
-/// a request by value or none, a `&Context` or none; it returns a message, `Bytes`, `()`, or a `Result` of those.
+/// Keys: `id` (an integer or a constant), `name`, `register` or `register = path`, `allow = "rule"`, `crate = path`,
+/// `client_only`. A handler takes `&self`, a request by value or none, a `&Context` or none; it returns a message, `Bytes`,
+/// `()`, or a `Result` of those.
 /// [The guide](guide::attribute) has it all.
 pub use drpc_macros::drpc_module;
 

@@ -40,6 +40,14 @@ pub trait Module: Send + Sync + 'static {
     /// The module's name, for logs and errors.
     fn name(&self) -> &str;
 
+    /// The rule that says who may call any of the module's methods: `ServerBuilder::rule` defines it by this name. `None` if
+    /// everyone may who is connected. A method may have a [rule of its own](Method::rule) beside it.
+    ///
+    /// `#[drpc_module]` takes the name as `allow = "users"`.
+    fn rule(&self) -> Option<&str> {
+        None
+    }
+
     /// The method of a (system-wide) ID, or `None` if this module does not serve it (D2, D7).
     fn get_method(&self, id: i32) -> Option<Method>;
 
@@ -69,6 +77,10 @@ impl<M: Module + ?Sized> Module for Arc<M> {
         (**self).name()
     }
 
+    fn rule(&self) -> Option<&str> {
+        (**self).rule()
+    }
+
     fn get_method(&self, id: i32) -> Option<Method> {
         (**self).get_method(id)
     }
@@ -87,19 +99,29 @@ impl<M: Module + ?Sized> Module for Arc<M> {
     }
 }
 
-/// A method of a module: which one it is, and its name.
+/// A method of a module: which one it is, its name, and who may call it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Method {
     module: i32,
     id: i32,
     name: &'static str,
+    rule: Option<&'static str>,
 }
 
 impl Method {
     /// A method by its module's ID, its own system-wide ID, and its name.
     #[must_use]
     pub const fn new(module: i32, id: i32, name: &'static str) -> Self {
-        Method { module, id, name }
+        Method { module, id, name, rule: None }
+    }
+
+    /// The same method, for those alone whom a rule of the server allows: `ServerBuilder::rule` defines it by this name.
+    ///
+    /// For a module written by hand; `#[method]` takes the name as `allow = "admin"`. Whoever the [module's](Module::rule) rule
+    /// refuses is refused none the less.
+    #[must_use]
+    pub const fn with_rule(self, name: &'static str) -> Self {
+        Method { rule: Some(name), ..self }
     }
 
     /// The ID of the method's module.
@@ -118,6 +140,12 @@ impl Method {
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.name
+    }
+
+    /// The rule that says who may call the method; `None` if everyone may whom its module's rule lets.
+    #[must_use]
+    pub const fn rule(self) -> Option<&'static str> {
+        self.rule
     }
 }
 

@@ -8,10 +8,11 @@ use std::task::{self, Poll};
 
 use bytes::Bytes;
 
+use crate::authorization::Rules;
 use crate::private::HandlerFuture;
 use crate::registry::origin_of;
 use crate::wire::{Body, Call, Response};
-use crate::{Context, Failure, Method, Module, Status};
+use crate::{Allow, Context, Failure, Method, Module, Status};
 
 /// The modules of a server, and the way from a call to its response.
 ///
@@ -43,13 +44,14 @@ use crate::{Context, Failure, Method, Module, Status};
 pub struct ModuleService {
     /// Sorted by ID.
     modules: Vec<Entry>,
+    pub(crate) rules: Rules,
 }
 
-struct Entry {
+pub(crate) struct Entry {
     id: i32,
-    module: Arc<dyn Module>,
-    /// Who put it there, for the error about a second one.
-    origin: String,
+    pub(crate) module: Arc<dyn Module>,
+    /// Who put it there, for errors.
+    pub(crate) origin: String,
 }
 
 impl ModuleService {
@@ -98,6 +100,14 @@ impl ModuleService {
         Some(self.modules.remove(place).module)
     }
 
+    /// Defines the rule that modules and methods name by `allow = "…"`, or by [`Module::rule`] and [`Method::with_rule`]. A rule
+    /// of that name is replaced.
+    ///
+    /// A call that either rule does not allow is answered FAILURE, and logged; so is one whose rule is not defined.
+    pub fn define_rule(&mut self, name: impl Into<String>, rule: Allow) {
+        self.rules.define(name.into(), rule);
+    }
+
     /// The module of an ID.
     #[must_use]
     pub fn get(&self, id: i32) -> Option<&Arc<dyn Module>> {
@@ -107,6 +117,10 @@ impl ModuleService {
     /// The modules, by ascending ID.
     pub fn modules(&self) -> impl ExactSizeIterator<Item = &dyn Module> {
         self.modules.iter().map(|entry| &*entry.module)
+    }
+
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.modules
     }
 
     fn position(&self, id: i32) -> Result<usize, usize> {
@@ -124,8 +138,14 @@ impl ModuleService {
         // A module written by hand may panic before it gives a future, so this is inside the guard too.
         let handler = guarded(|| {
             let module = module.ok_or_else(Failure::unknown_module)?;
+            if let Some(rule) = module.rule() {
+                self.rules.check(rule, context.session())?;
+            }
             let found = module.get_method(call.method).ok_or_else(Failure::unknown_method)?;
             method = Some(found);
+            if let Some(rule) = found.rule() {
+                self.rules.check(rule, context.session())?;
+            }
             Ok(module.clone().handle_call(context.clone(), found, call.body))
         });
         Processing {

@@ -2,12 +2,15 @@
 //!
 //! Every test names the rule that it proves: S1, W8, or a row of H.
 
+mod access;
 mod activation;
 mod clients;
 mod concurrency;
 mod dispatch;
 mod envelope;
 mod expansion;
+mod hooks;
+mod limits;
 mod load;
 mod peers;
 mod progress;

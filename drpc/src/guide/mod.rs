@@ -1,4 +1,5 @@
-//! Chapters to read: the attribute, the registry, sockets, the way here from hand-written dispatch, and the rules that the pages cite.
+//! Chapters to read: the attribute, the registry, sockets, access and limits, the way here from hand-written dispatch, and the rules
+//! that the pages cite.
 
 #[doc = include_str!("attribute.md")]
 pub mod attribute {}
@@ -8,6 +9,9 @@ pub mod registry {}
 
 #[doc = include_str!("sockets.md")]
 pub mod sockets {}
+
+#[doc = include_str!("access.md")]
+pub mod access {}
 
 #[doc = include_str!("from_hand_written_dispatch.md")]
 pub mod from_hand_written_dispatch {}

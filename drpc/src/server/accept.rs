@@ -10,6 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::backoff::Backoff;
 use super::builder::Config;
+use super::room::Room;
 use super::session::SessionLoop;
 use super::sessions::Sessions;
 use super::shutdown::{ServerHandle, draining};
@@ -51,11 +52,13 @@ pub(crate) struct Shared {
     /// Turns true when the server is to stop.
     pub(super) shutdown: watch::Sender<bool>,
     pub(super) sessions: Sessions,
+    pub(super) room: Room,
 }
 
 impl Shared {
     pub(super) fn new(service: ModuleService, config: Config) -> Self {
-        Shared { service, config, shutdown: watch::Sender::new(false), sessions: Sessions::default() }
+        let room = Room::new(&config.limits);
+        Shared { service, config, shutdown: watch::Sender::new(false), sessions: Sessions::default(), room }
     }
 
     /// What a client in this process has to know: the wire to speak, and whether calls are answered in their order.
@@ -168,7 +171,10 @@ async fn accept_sessions(socket: &AsyncSocket, shared: &Arc<Shared>, sessions: &
             accepted = accept(socket, backoff.wait()) => match accepted.and_then(|link| open(link, shared)) {
                 Ok(session) => {
                     backoff = Backoff::default();
-                    sessions.spawn(session.run());
+                    if let Some(session) = session {
+                        let id = session.id();
+                        shared.sessions.attach(id, sessions.spawn(session.run()));
+                    }
                 }
                 Err(error) => {
                     backoff.increase(&error);
@@ -186,8 +192,10 @@ async fn accept(socket: &AsyncSocket, wait: Duration) -> io::Result<Socket> {
     socket.when_readable(Socket::accept).await
 }
 
-fn open(socket: Socket, shared: &Arc<Shared>) -> io::Result<SessionLoop> {
+/// A session on the connection, or nothing if the server refuses it.
+fn open(socket: Socket, shared: &Arc<Shared>) -> io::Result<Option<SessionLoop>> {
     let peer = socket.peer()?;
     let link = Link::Socket(AsyncSocket::new(socket)?.spinning(shared.config.spin));
-    Ok(SessionLoop::new(link, shared.sessions.open(peer), shared.clone()))
+    let session = shared.sessions.open(peer, &shared.config);
+    Ok(session.map(|session| SessionLoop::new(link, session, shared.clone())))
 }

@@ -3,15 +3,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::authorization::check_rules;
+use super::hooks::Hooks;
+use super::limits::Limits;
 #[cfg(feature = "progress")]
 use super::progress;
 use super::{BindError, systemd};
 #[cfg(feature = "server")]
 use super::{Server, accept::Shared};
+use crate::authorization::Rules;
 use crate::registry::{ModuleDescriptor, declared_modules, origin_of};
 use crate::transport::{FileOptions, Listener};
 use crate::wire::{DEFAULT_MESSAGE_LIMIT, WireMode};
-use crate::{Module, ModuleService};
+use crate::{Allow, Module, ModuleService};
 
 /// Sets a server up: [`bind`](Self::bind) makes the one on tokio, [`bind_progress`](Self::bind_progress) the one in steps.
 ///
@@ -27,17 +31,28 @@ use crate::{Module, ModuleService};
 /// | [`handler_timeout`](Self::handler_timeout) | none |
 /// | [`drain_timeout`](Self::drain_timeout) | 5 s |
 /// | [`spin`](Self::spin) | off |
+/// | [`idle_timeout`](Self::idle_timeout) | none |
+/// | [`session_limit`](Self::session_limit) | none: as many as the process may have descriptors |
+/// | [`session_limit_per_uid`](Self::session_limit_per_uid) | none |
+/// | [`pending_reply_limit`](Self::pending_reply_limit) | 256 MiB a session |
+/// | [`call_limit`](Self::call_limit) | none: each session's [`order`](Self::order) is its own limit |
+/// | [`allow`](Self::allow) | everyone whom the mode lets |
+/// | [`rule`](Self::rule) | none: a module that names one does not start |
+/// | [`on_open`](Self::on_open), [`on_close`](Self::on_close) | nothing |
 /// | [`notify_systemd`](Self::notify_systemd) | no |
 ///
 /// At last, [`bind`](Self::bind) makes a socket to listen on; [`listen_systemd`](Self::listen_systemd) and
 /// [`listen_fd`](Self::listen_fd) take one that is there.
+///
+/// [The chapter on access, limits and shutdown](crate::guide::access) tells how they work together.
 #[derive(Default)]
 #[must_use = "a server is not made before `bind` or `listen_…`"]
 pub struct ServerBuilder {
     modules: Vec<(Arc<dyn Module>, String)>,
     expected: Vec<(i32, String)>,
     explicit_only: bool,
-    config: Config,
+    pub(super) rules: Rules,
+    pub(super) config: Config,
 }
 
 /// A server's settings.
@@ -52,6 +67,10 @@ pub(super) struct Config {
     pub(super) handler_timeout: Option<Duration>,
     pub(super) drain_timeout: Duration,
     pub(super) spin: Duration,
+    /// Who may connect; everyone, if there is no rule.
+    pub(super) access: Option<Allow>,
+    pub(super) limits: Limits,
+    pub(super) hooks: Arc<Hooks>,
 }
 
 impl Default for Config {
@@ -66,6 +85,9 @@ impl Default for Config {
             handler_timeout: None,
             drain_timeout: Duration::from_secs(5),
             spin: Duration::ZERO,
+            access: None,
+            limits: Limits::default(),
+            hooks: Arc::default(),
         }
     }
 }
@@ -217,8 +239,8 @@ impl ServerBuilder {
     /// [`Server::serve`] runs.
     ///
     /// `@name` is a name in Linux's abstract namespace: see [`Address`](crate::Address). It is no file, so it is never stale,
-    /// and has no permissions: **whoever is in the same network namespace may connect**, so let handlers look at
-    /// [`Context::peer`](crate::Context::peer).
+    /// and has no permissions: **whoever is in the same network namespace may connect**, so say who by
+    /// [`allow`](Self::allow).
     ///
     /// Of several servers that start on one path at the same time, one gets it. For that, the folder is locked meanwhile
     /// (`flock`), and when the file is removed. If the folder may not be read, or another program keeps it locked for a second,
@@ -227,8 +249,9 @@ impl ServerBuilder {
     /// # Errors
     ///
     /// [`BindError`] if the path or mode is unfit (S2), the file can't be given to the [`owner`](Self::owner), something stands at
-    /// the path that may not be removed (S3), two modules have the same ID (D6), or an expected module is missing. With an
-    /// abstract name: if it is in use, or a mode or owner was asked for.
+    /// the path that may not be removed (S3), two modules have the same ID (D6), an expected module is missing, or a module or
+    /// method names a [`rule`](Self::rule) that is not defined. With an abstract name: if it is in use, or a mode or owner was
+    /// asked for.
     #[cfg(feature = "server")]
     pub fn bind(self, path: impl AsRef<Path>) -> Result<Server, BindError> {
         let (service, config) = self.build()?;
@@ -349,6 +372,8 @@ impl ServerBuilder {
         if !missing.is_empty() {
             return Err(BindError::missing(missing));
         }
+        service.rules = self.rules;
+        check_rules(&service)?;
         Ok((service, self.config))
     }
 }

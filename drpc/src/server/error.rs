@@ -3,6 +3,7 @@ use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
+use super::authorization::UndefinedRule;
 use super::builder::MissingModule;
 use super::systemd::{NotPassed, Passed};
 use crate::DuplicateModule;
@@ -58,6 +59,7 @@ enum Kind {
     NotPassed(NotPassed),
     Duplicate(DuplicateModule),
     Missing(Vec<MissingModule>),
+    UndefinedRules(Vec<UndefinedRule>),
 }
 
 impl BindError {
@@ -117,16 +119,21 @@ impl BindError {
         Kind::Missing(modules).into()
     }
 
+    pub(super) fn undefined_rules(rules: Vec<UndefinedRule>) -> Self {
+        Kind::UndefinedRules(rules).into()
+    }
+
     /// Whether something stands at the path already: a server in use, a socket, or another file (S3).
     #[must_use]
     pub fn is_in_use(&self) -> bool {
         matches!(*self.0, Kind::Exists { .. } | Kind::InUse { .. } | Kind::NotASocket { .. })
     }
 
-    /// Whether the modules are at fault: two of one ID (D6), or one that was expected and is not there.
+    /// Whether the modules are at fault: two of one ID (D6), one that was expected and is not there, or one that names a
+    /// rule which the server does not define.
     #[must_use]
     pub fn is_module_error(&self) -> bool {
-        matches!(*self.0, Kind::Duplicate(_) | Kind::Missing(_))
+        matches!(*self.0, Kind::Duplicate(_) | Kind::Missing(_) | Kind::UndefinedRules(_))
     }
 }
 
@@ -220,15 +227,18 @@ impl fmt::Display for BindError {
                 write!(f, "can't listen on {}: {cause}{hint}", path.display())
             }
             Kind::Duplicate(error) => write!(f, "{error}"),
-            Kind::Missing(modules) => {
-                for (place, missing) in modules.iter().enumerate() {
-                    let separator = if place == 0 { "" } else { "\n" };
-                    write!(f, "{separator}{missing}")?;
-                }
-                Ok(())
-            }
+            Kind::Missing(modules) => lines(f, modules),
+            Kind::UndefinedRules(rules) => lines(f, rules),
         }
     }
+}
+
+fn lines(f: &mut fmt::Formatter<'_>, items: &[impl fmt::Display]) -> fmt::Result {
+    for (place, item) in items.iter().enumerate() {
+        let separator = if place == 0 { "" } else { "\n" };
+        write!(f, "{separator}{item}")?;
+    }
+    Ok(())
 }
 
 impl fmt::Display for MissingModule {

@@ -4,12 +4,20 @@
 
 #[cfg(feature = "server")]
 mod accept;
+mod admission;
+mod authorization;
 mod backoff;
 mod builder;
 mod error;
+mod hooks;
+#[cfg(feature = "server")]
+mod idle;
+mod limits;
 #[cfg(feature = "progress")]
 pub mod progress;
 mod protocol;
+#[cfg(feature = "server")]
+mod room;
 #[cfg(feature = "server")]
 mod session;
 #[cfg(feature = "server")]

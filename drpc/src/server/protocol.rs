@@ -7,6 +7,7 @@ use std::{fmt, io};
 
 use bytes::Bytes;
 
+use crate::session::Listed;
 use crate::wire::{Body, Call, Codec, FrameError, Head, Response, Wire};
 use crate::{Context, Failure, Processing, Session, Status};
 
@@ -64,6 +65,17 @@ pub(super) fn context_of(
     Context::new(session.clone(), sequence).with_deadline(deadline)
 }
 
+/// Lists a call, whose handler waits, among those that its session carries out.
+pub(super) fn list(processing: &Processing) -> Option<Listed> {
+    let context = processing.context();
+    processing.method().map(|method| context.session().call_waits(method, context.sequence()))
+}
+
+/// Tells that a session is closed because nothing came of it.
+pub(super) fn log_idle(session: &Session) {
+    tracing::debug!(session = session.id(), "the session has been idle for too long");
+}
+
 /// The head of a response. One that the wire can't carry becomes `FAILED_MARSHAL`: a failure of its call alone (D4).
 #[inline]
 pub(super) fn head_of(codec: &Codec, session: &Session, response: &mut Response<Body>) -> Head {
@@ -110,6 +122,13 @@ pub(super) enum SessionFault {
     Frame(FrameError),
     HalfMessage,
     ClosedInMidMessage,
+    /// Nothing of a reply was taken in the time that a session may be idle.
+    ReplyUnread,
+    /// Too much waits behind a reply that is not taken.
+    RepliesUnread {
+        bytes: usize,
+        limit: usize,
+    },
     Io(io::Error),
 }
 
@@ -119,6 +138,11 @@ impl fmt::Display for SessionFault {
             SessionFault::Frame(error) => write!(f, "{error}"),
             SessionFault::HalfMessage => f.write_str("the rest of a message did not come in time"),
             SessionFault::ClosedInMidMessage => f.write_str("the client closed in mid message"),
+            SessionFault::ReplyUnread => f.write_str("the client did not read its reply in time"),
+            SessionFault::RepliesUnread { bytes, limit } => write!(
+                f,
+                "the client does not read its replies: {bytes} bytes of them wait, and at most {limit} may"
+            ),
             SessionFault::Io(error) => write!(f, "{error}"),
         }
     }

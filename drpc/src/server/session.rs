@@ -20,17 +20,22 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{self, Poll};
+use std::task::{self, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::accept::Shared;
+use super::admission::log_refused;
+use super::hooks::Opened;
+use super::idle::Idle;
 use super::protocol::{
-    Incoming, SessionFault, context_of, cut_off, head_of, incoming, log_closed, log_opened, read_call,
-    refusal,
+    Incoming, SessionFault, context_of, cut_off, head_of, incoming, list, log_closed, log_idle, log_opened,
+    read_call, refusal,
 };
+use super::room::{Place, Queue};
+use crate::session::Listed;
 use crate::transport::{Link, is_peer_gone};
 use crate::wire::{Body, Codec, Packet, Response};
 use crate::{PeerCredentials, Processing, Session};
@@ -49,6 +54,13 @@ pub(super) struct SessionLoop {
     running: FuturesUnordered<Handling>,
     /// What handlers answered while another response was on its way.
     finished: VecDeque<Response<Body>>,
+    /// How many bytes these have.
+    finished_bytes: usize,
+    /// The call that waits until the server has room for it.
+    queue: Queue,
+    idle: Idle,
+    /// Dropped last: the session has ended then.
+    opened: Option<Opened>,
 }
 
 /// What a session has to act upon.
@@ -67,27 +79,47 @@ impl SessionLoop {
         SessionLoop {
             link,
             codec: Codec::new(server.config.wire, server.config.message_limit),
+            queue: server.room.queue(),
+            idle: Idle::new(&server.config.limits),
             session,
             server,
             reading: true,
             rest_due: None,
             running: FuturesUnordered::new(),
             finished: VecDeque::new(),
+            finished_bytes: 0,
+            opened: None,
         }
     }
 
+    pub(super) fn id(&self) -> u64 {
+        self.session.id()
+    }
+
     /// Serves the session to its end.
-    pub(super) async fn run(mut self) {
-        log_opened(&self.session);
-        let outcome = self.serve().await;
-        log_closed(&self.session, outcome.as_ref().err());
+    ///
+    /// Not an `async fn`, which would keep `self` twice.
+    pub(super) fn run(mut self) -> impl Future<Output = ()> + Send {
+        async move {
+            match Opened::new(&self.server.config.hooks, &self.session) {
+                Ok(opened) => self.opened = Some(opened),
+                Err(refusal) => return log_refused(&self.session, &refusal),
+            }
+            log_opened(&self.session);
+            let outcome = self.serve().await;
+            log_closed(&self.session, outcome.as_ref().err());
+        }
     }
 
     async fn serve(&mut self) -> Result<(), SessionFault> {
         let mut outcome = Ok(());
         while let Some(event) = poll_fn(|context| self.poll_event(context)).await {
             match event {
-                Event::Message(message) => self.begin(message).await?,
+                Event::Message(message) => {
+                    if let Some(response) = self.begin(message).await {
+                        self.reply(response).await?;
+                    }
+                }
                 Event::Finished(response) => self.reply(response).await?,
                 Event::Closed => self.reading = false,
                 Event::Fault(fault) => {
@@ -105,6 +137,7 @@ impl SessionLoop {
     /// Waits for what is next; `None` once nothing is read any more and nothing runs.
     fn poll_event(&mut self, context: &mut task::Context<'_>) -> Poll<Option<Event>> {
         if let Some(response) = self.finished.pop_front() {
+            self.finished_bytes -= response.body.len();
             return Poll::Ready(Some(Event::Finished(response)));
         }
         let busy = !self.running.is_empty();
@@ -115,13 +148,16 @@ impl SessionLoop {
             // S7: what runs may finish; nothing new is begun.
             self.reading = false;
         }
-        if !self.reading && !busy {
-            return Poll::Ready(None);
+        if !self.reading {
+            self.queue.leave();
+            if !busy {
+                return Poll::Ready(None);
+            }
         }
         let room = self.running.len() < self.server.config.order.limit();
         if self.reading
             && room
-            && let Poll::Ready(event) = self.poll_message(context)
+            && let Poll::Ready(event) = self.poll_call(context)
         {
             return Poll::Ready(Some(event));
         }
@@ -134,7 +170,27 @@ impl SessionLoop {
                 return Poll::Ready(Some(SessionFault::Io(error).into()));
             }
         }
+        let idle = self.reading && !busy && self.rest_due.is_none() && self.queue.is_empty();
+        if idle && self.idle.poll(context).is_ready() {
+            log_idle(&self.session);
+            return Poll::Ready(Some(Event::Closed));
+        }
         Poll::Pending
+    }
+
+    /// Receives the next message, and waits until the server has room for its call.
+    fn poll_call(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
+        if self.queue.is_empty() {
+            match ready!(self.poll_message(context)) {
+                Event::Message(message) => {
+                    if let Some(message) = self.queue.enter(message) {
+                        return Poll::Ready(Event::Message(message));
+                    }
+                }
+                event => return Poll::Ready(event),
+            }
+        }
+        self.queue.poll(context).map(Event::Message)
     }
 
     /// Receives the next message. What has come of it so far is kept in the codec.
@@ -170,20 +226,26 @@ impl SessionLoop {
         }
     }
 
-    /// Begins a call, and answers it if its handler is ready at once.
-    async fn begin(&mut self, message: Bytes) -> Result<(), SessionFault> {
+    /// Begins a call; gives its answer if the handler is ready at once.
+    async fn begin(&mut self, message: Bytes) -> Option<Response<Body>> {
+        self.idle.interrupt();
+        let place = self.queue.take_place();
         let call = match read_call(&self.codec, &self.session, message) {
             Ok(call) => call,
-            Err(response) => return self.reply(response).await,
+            Err(response) => return Some(response),
         };
         let limit = self.server.config.handler_timeout;
         let context = context_of(&self.session, call.sequence, limit, || Instant::now().into_std());
-        let mut handling = Handling::new(self.server.service.process(context, call));
+        let mut handling = Handling::new(self.server.service.process(context, call), place);
         match poll_fn(|context| Poll::Ready(Pin::new(&mut handling).poll(context))).await {
-            Poll::Ready(response) => self.reply(response).await,
+            Poll::Ready(response) => {
+                self.session.call_done();
+                Some(response)
+            }
             Poll::Pending => {
+                handling.listed = list(&handling.processing);
                 self.running.push(handling);
-                Ok(())
+                None
             }
         }
     }
@@ -195,7 +257,7 @@ impl SessionLoop {
         for packet in packets {
             match self.send(&packet).await {
                 // S6: a client that has left needs no reply. What it sent before is still executed.
-                Err(error) if is_peer_gone(&error) => break,
+                Err(SessionFault::Io(error)) if is_peer_gone(&error) => break,
                 result => result?,
             }
         }
@@ -206,26 +268,38 @@ impl SessionLoop {
     ///
     /// While the client has no room for it, the calls that run go on: they may hold what other sessions wait for (S1), and
     /// they are told of a shutdown (S7). None is begun, so that what they answer meanwhile is no more than may run at once.
-    async fn send(&mut self, packet: &Packet<'_>) -> io::Result<()> {
+    async fn send(&mut self, packet: &Packet<'_>) -> Result<(), SessionFault> {
         let slices = packet.slices();
         match self.link.try_send(&slices) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            result => return result,
+            result => return Ok(result?),
         }
-        let SessionLoop { link, session, running, finished, .. } = self;
+        let SessionLoop { link, session, server, running, finished, finished_bytes, queue, idle, .. } = self;
+        let limit = server.config.limits.pending_replies;
+        queue.step_back();
+        idle.interrupt();
         let mut sending = pin!(link.send(&slices));
-        poll_fn(|context| {
+        let sent = poll_fn(|context| {
             if let Poll::Ready(result) = sending.as_mut().poll(context) {
-                return Poll::Ready(result);
+                return Poll::Ready(result.map_err(SessionFault::Io));
             }
             // The handlers see it by themselves; here it is only waited for.
             let _ = session.poll_stop(context);
             while let Poll::Ready(Some(response)) = running.poll_next_unpin(context) {
+                *finished_bytes += response.body.len();
                 finished.push_back(response);
+                if *finished_bytes > limit {
+                    return Poll::Ready(Err(SessionFault::RepliesUnread { bytes: *finished_bytes, limit }));
+                }
             }
-            Poll::Pending
+            match running.is_empty() {
+                true => idle.poll(context).map(|()| Err(SessionFault::ReplyUnread)),
+                false => Poll::Pending,
+            }
         })
-        .await
+        .await;
+        idle.interrupt();
+        sent
     }
 }
 
@@ -240,11 +314,15 @@ struct Handling {
     processing: Processing,
     /// When the handler is cut off; made once the handler waits.
     cut_off: Option<Pin<Box<Sleep>>>,
+    /// The call's entry in the session's list, once the handler waits.
+    listed: Option<Listed>,
+    /// The room that it takes, where that is limited.
+    _place: Option<Place>,
 }
 
 impl Handling {
-    fn new(processing: Processing) -> Self {
-        Handling { processing, cut_off: None }
+    fn new(processing: Processing, place: Option<Place>) -> Self {
+        Handling { processing, cut_off: None, listed: None, _place: place }
     }
 }
 
@@ -261,10 +339,13 @@ impl Future for Handling {
     }
 }
 
-/// Spawns a session whose client, at the other end of the link, is in this process.
-pub(crate) fn spawn_in_memory(server: Arc<Shared>, link: Link) {
-    let session = server.sessions.open(PeerCredentials::this_process());
-    tokio::spawn(SessionLoop::new(link, session, server).run());
+/// Spawns a session whose client, at the other end of the link, is in this process, and counts as `peer`.
+pub(crate) fn spawn_in_memory(server: Arc<Shared>, link: Link, peer: PeerCredentials) {
+    if let Some(session) = server.sessions.open(peer, &server.config) {
+        let id = session.id();
+        let task = tokio::spawn(SessionLoop::new(link, session, server.clone()).run());
+        server.sessions.attach(id, task.abort_handle());
+    }
 }
 
 impl From<SessionFault> for Event {

@@ -1,46 +1,111 @@
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{PeerCredentials, Session};
+use tokio::task::AbortHandle;
+
+use super::admission::{Admission, Refusal, check_access, log_refused};
+use super::builder::Config;
+use crate::{Cancelled, PeerCredentials, Session};
 
 /// The live sessions of a server.
 #[derive(Debug, Default)]
-pub(super) struct Sessions(Mutex<State>);
+pub(super) struct Sessions {
+    last_id: AtomicU64,
+    state: Mutex<State>,
+}
 
 #[derive(Debug, Default)]
 struct State {
-    live: HashMap<u64, Arc<Session>>,
-    last_id: u64,
+    live: HashMap<u64, Live>,
+    admission: Admission,
     /// The server is to stop.
     stopping: bool,
 }
 
+#[derive(Debug)]
+struct Live {
+    session: Arc<Session>,
+    /// The session's task, once it is spawned.
+    task: Option<AbortHandle>,
+    /// The task is not to go on.
+    cut: bool,
+}
+
 impl Sessions {
-    pub(super) fn open(&self, peer: PeerCredentials) -> Arc<Session> {
-        let mut state = self.state();
-        state.last_id += 1;
-        let session = Arc::new(Session::new(state.last_id, peer));
-        state.live.insert(session.id(), session.clone());
-        if state.stopping {
-            session.stop();
+    /// Makes a session of a connection, unless its peer may not connect or there is no room for it; that is logged.
+    pub(super) fn open(&self, peer: PeerCredentials, config: &Config) -> Option<Arc<Session>> {
+        let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+        let session = Arc::new(Session::new(id, peer));
+        match self.admit(&session, config) {
+            Ok(()) => Some(session),
+            Err(refusal) => {
+                log_refused(&session, &refusal);
+                None
+            }
         }
-        session
+    }
+
+    fn admit(&self, session: &Arc<Session>, config: &Config) -> Result<(), Refusal> {
+        // A stranger's code, so nothing is locked.
+        check_access(session, config)?;
+        let mut state = self.state();
+        state.admission.enter(session, config)?;
+        state.live.insert(session.id(), Live { session: session.clone(), task: None, cut: false });
+        if state.stopping {
+            session.stop(Cancelled::ShuttingDown);
+        }
+        Ok(())
+    }
+
+    /// Says which task serves a session.
+    pub(super) fn attach(&self, id: u64, task: AbortHandle) {
+        if let Some(live) = self.state().live.get_mut(&id) {
+            if live.cut {
+                task.abort();
+            }
+            live.task = Some(task);
+        }
     }
 
     /// Forgets a session that has ended, and tells the handlers that go on by themselves.
     pub(super) fn close(&self, session: &Session) {
-        self.state().live.remove(&session.id());
+        let mut state = self.state();
+        if state.live.remove(&session.id()).is_some() {
+            state.admission.leave(session);
+        }
+        drop(state);
         session.cancel();
+    }
+
+    /// The live sessions, the oldest first.
+    pub(super) fn list(&self) -> Vec<Arc<Session>> {
+        let mut sessions: Vec<_> = self.state().live.values().map(|live| live.session.clone()).collect();
+        sessions.sort_unstable_by_key(|session| session.id());
+        sessions
+    }
+
+    /// Ends a session at once; false if there is none of this number.
+    pub(super) fn cut(&self, id: u64) -> bool {
+        let mut state = self.state();
+        let Some(live) = state.live.get_mut(&id) else { return false };
+        tracing::warn!(session = id, "cutting the session");
+        live.cut = true;
+        live.session.stop(Cancelled::SessionClosed);
+        if let Some(task) = &live.task {
+            task.abort();
+        }
+        true
     }
 
     /// Stops all sessions: those that live, and those that are still to be opened (S7).
     pub(super) fn stop(&self) {
         let mut state = self.state();
         state.stopping = true;
-        state.live.values().for_each(|session| session.stop());
+        state.live.values().for_each(|live| live.session.stop(Cancelled::ShuttingDown));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

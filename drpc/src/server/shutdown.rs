@@ -6,8 +6,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::accept::Shared;
+use crate::Session;
 
-/// Stops a [`Server`](super::Server) from elsewhere. Cheap to clone.
+/// Stops a [`Server`](super::Server) from elsewhere, and shows what it is doing. Cheap to clone.
 #[derive(Clone)]
 pub struct ServerHandle(Arc<Shared>);
 
@@ -20,6 +21,34 @@ impl ServerHandle {
     pub fn shutdown(&self) {
         self.0.shutdown.send_replace(true);
         self.0.sessions.stop();
+    }
+
+    /// The live sessions, the oldest first: who is connected, since when, and what their calls are doing.
+    ///
+    /// ```
+    /// # fn example(handle: drpc::ServerHandle) {
+    /// for session in handle.sessions() {
+    ///     println!("{}: uid {}, {} calls", session.id(), session.peer().uid(), session.calls_done());
+    ///     for call in session.running_calls() {
+    ///         println!("    {} for {:?}", call.method(), call.since().elapsed());
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// [`Session::close`] closes one.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<Arc<Session>> {
+        self.0.sessions.list()
+    }
+
+    /// Ends a session at once, by its [number](Session::id): its handlers are dropped where they wait, their calls are not
+    /// answered, and the connection is closed. For a client that does not read its replies, or a handler that never ends;
+    /// [`Session::close`] lets calls finish. A handler that blocks its thread is cut when it next waits.
+    ///
+    /// False if there is no such session (any more).
+    pub fn cut_session(&self, id: u64) -> bool {
+        self.0.sessions.cut(id)
     }
 }
 

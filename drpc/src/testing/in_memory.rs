@@ -4,7 +4,7 @@ use super::relay::Line;
 use super::{Faults, Recorder};
 use crate::server::{Shared, spawn_in_memory};
 use crate::transport::{Connector, Link, MemoryEnd};
-use crate::{Client, ClientBuilder, ServerHandle};
+use crate::{Client, ClientBuilder, PeerCredentials, ServerHandle};
 
 /// A server in this process, without a socket: what [`server_of`](super::server_of) gives. Cheap to clone.
 ///
@@ -30,12 +30,20 @@ use crate::{Client, ClientBuilder, ServerHandle};
 #[derive(Clone, Debug)]
 pub struct InMemoryServer {
     server: Arc<Shared>,
+    peer: PeerCredentials,
     line: Line,
 }
 
 impl InMemoryServer {
     pub(super) fn new(server: Arc<Shared>) -> Self {
-        InMemoryServer { server, line: Line::default() }
+        InMemoryServer { server, peer: PeerCredentials::this_process(), line: Line::default() }
+    }
+
+    /// Has the sessions that are opened through what this returns count as another process's: to try who may connect and who
+    /// may call what. A client that may not connect finds its connection closed.
+    #[must_use]
+    pub fn peer(self, peer: PeerCredentials) -> Self {
+        InMemoryServer { peer, ..self }
     }
 
     /// Records the sessions that are opened through what this returns.
@@ -83,10 +91,10 @@ impl InMemoryServer {
     }
 
     fn connector(&self) -> Connector {
-        let InMemoryServer { server, line } = self.clone();
+        let InMemoryServer { server, peer, line } = self.clone();
         Connector::new(move || {
             let (client, ours) = MemoryEnd::pair();
-            spawn_in_memory(server.clone(), Link::Memory(line.through(ours)));
+            spawn_in_memory(server.clone(), Link::Memory(line.through(ours)), peer.clone());
             client
         })
     }

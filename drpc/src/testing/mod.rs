@@ -48,8 +48,8 @@ pub use recorder::Recorder;
 pub use recording::{Direction, ParseRecordingError, RecordedPacket, Recording};
 pub use replay::Replay;
 
-use crate::Client;
 use crate::server::{BindError, ServerBuilder};
+use crate::{Client, PeerCredentials};
 
 /// A client of a server that lives in this process: the whole way of a call, without a socket.
 ///
@@ -85,6 +85,21 @@ use crate::server::{BindError, ServerBuilder};
 /// Outside of a tokio runtime.
 pub fn client_of(server: ServerBuilder) -> Result<Client, BindError> {
     Ok(server_of(server)?.client())
+}
+
+/// As [`client_of`], for a client that counts as another process: to try who may connect and who may call what.
+///
+/// A client that may not connect finds its connection closed.
+///
+/// # Errors
+///
+/// As [`client_of`].
+///
+/// # Panics
+///
+/// As [`client_of`].
+pub fn client_as(server: ServerBuilder, peer: PeerCredentials) -> Result<Client, BindError> {
+    Ok(server_of(server)?.peer(peer).client())
 }
 
 /// A server that lives in this process, without a socket: as many clients as are wanted, each in a session of its own.

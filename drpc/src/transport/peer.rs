@@ -2,16 +2,45 @@ use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+use libc::c_int;
+use rustix::io::Errno;
+
 /// The process at the other end of a connection, as the kernel saw it when the connection was made (D8).
+///
+/// The kernel vouches for it: a client can't claim to be another. It is read once, when the connection is accepted, and so tells
+/// who connected, also if that process has changed its user since, or handed the socket on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerCredentials {
     pid: Option<i32>,
     uid: u32,
     gid: u32,
+    groups: Vec<u32>,
+    security_label: Option<String>,
 }
 
 impl PeerCredentials {
+    /// Credentials made up, to try rules of access with: those of a connection are read from the kernel.
+    ///
+    /// ```
+    /// use drpc::PeerCredentials;
+    ///
+    /// let operator = PeerCredentials::new(1000, 1000).with_groups([27, 100]);
+    /// assert!(operator.is_in_group(27) && operator.is_in_group(1000));
+    /// ```
+    #[must_use]
+    pub fn new(uid: u32, gid: u32) -> Self {
+        PeerCredentials { pid: None, uid, gid, groups: Vec::new(), security_label: None }
+    }
+
+    /// The same with these supplementary groups.
+    #[must_use]
+    pub fn with_groups(self, groups: impl IntoIterator<Item = u32>) -> Self {
+        PeerCredentials { groups: groups.into_iter().collect(), ..self }
+    }
+
     /// The process ID; `None` if the process is not visible from here (another PID namespace).
+    ///
+    /// For the log. The process may have ended, and its number may be another's by now.
     #[must_use]
     pub fn pid(&self) -> Option<i32> {
         self.pid
@@ -29,44 +58,157 @@ impl PeerCredentials {
         self.gid
     }
 
-    /// This process itself: the peer of an in-memory connection.
+    /// The supplementary groups (`SO_PEERGROUPS`). Empty if the process has none, or the kernel does not tell (before
+    /// Linux 4.13).
+    #[must_use]
+    pub fn groups(&self) -> &[u32] {
+        &self.groups
+    }
+
+    /// Whether the process is in a group: its effective or a supplementary one.
+    #[must_use]
+    pub fn is_in_group(&self, gid: u32) -> bool {
+        self.gid == gid || self.groups.contains(&gid)
+    }
+
+    /// The label that a security module such as `SELinux` or `AppArmor` gave the process (`SO_PEERSEC`); `None` where there is
+    /// no such module.
+    #[must_use]
+    pub fn security_label(&self) -> Option<&str> {
+        self.security_label.as_deref()
+    }
+
+    /// This process itself, without a label: the peer of an in-memory connection.
     #[must_use]
     pub fn this_process() -> Self {
+        let groups = rustix::process::getgroups().unwrap_or_default();
         PeerCredentials {
             pid: Some(rustix::process::getpid().as_raw_nonzero().get()),
             uid: rustix::process::geteuid().as_raw(),
             gid: rustix::process::getegid().as_raw(),
+            groups: groups.into_iter().map(|group| group.as_raw()).collect(),
+            security_label: None,
         }
     }
 
-    /// Reads `SO_PEERCRED`.
+    /// Reads what the kernel knows of a connection's peer.
     ///
-    /// Not through rustix: its process ID can't be 0, which is what the kernel says of a peer in another PID namespace.
-    #[allow(
-        unsafe_code,
-        reason = "the one socket option that has no safe wrapper which can say `no process ID`"
-    )]
+    /// Not through rustix: its process ID can't be 0, which is what the kernel says of a peer in another PID namespace, and it
+    /// has neither groups nor label.
     pub(super) fn of(socket: BorrowedFd<'_>) -> io::Result<Self> {
-        let mut credentials = libc::ucred { pid: 0, uid: 0, gid: 0 };
-        let mut len = mem::size_of::<libc::ucred>() as libc::socklen_t;
-        // SAFETY: the pointers are to a ucred and its length, both live and writable for the whole call; the kernel
-        // writes at most `len` bytes, and any bytes are a valid ucred.
-        let result = unsafe {
-            libc::getsockopt(
-                socket.as_raw_fd(),
-                libc::SOL_SOCKET,
-                libc::SO_PEERCRED,
-                (&raw mut credentials).cast(),
-                &raw mut len,
-            )
+        // `struct ucred`: three numbers of 32 bits.
+        let credentials = read(socket, libc::SO_PEERCRED, mem::size_of::<libc::ucred>())?;
+        let [pid, uid, gid] = numbers(&credentials)[..] else {
+            return Err(io::Error::other("the kernel gave no credentials of the peer"));
         };
-        if result != 0 {
-            return Err(io::Error::last_os_error());
-        }
         Ok(PeerCredentials {
-            pid: (credentials.pid != 0).then_some(credentials.pid),
-            uid: credentials.uid,
-            gid: credentials.gid,
+            pid: (pid != 0).then_some(pid.cast_signed()),
+            uid,
+            gid,
+            groups: groups(socket)?,
+            security_label: security_label(socket)?,
         })
+    }
+}
+
+fn groups(socket: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
+    match read(socket, SO_PEERGROUPS, 32 * mem::size_of::<libc::gid_t>()) {
+        Ok(groups) => Ok(numbers(&groups)),
+        Err(error) => absent(&error).then(Vec::new).ok_or(error),
+    }
+}
+
+fn security_label(socket: BorrowedFd<'_>) -> io::Result<Option<String>> {
+    match read(socket, SO_PEERSEC, 128) {
+        Ok(label) => {
+            // Some modules count the end of the string, some don't.
+            let label = label.split(|byte| *byte == 0).next().unwrap_or_default();
+            Ok((!label.is_empty()).then(|| String::from_utf8_lossy(label).into_owned()))
+        }
+        Err(error) => absent(&error).then_some(None).ok_or(error),
+    }
+}
+
+/// Whether the kernel has no such thing to tell of the peer.
+fn absent(error: &io::Error) -> bool {
+    let none = [Errno::NOPROTOOPT, Errno::OPNOTSUPP, Errno::NODATA, Errno::INVAL];
+    Errno::from_io_error(error).is_some_and(|errno| none.contains(&errno))
+}
+
+/// The whole numbers of 32 bits in some bytes.
+fn numbers(bytes: &[u8]) -> Vec<u32> {
+    bytes.chunks_exact(4).map(|number| u32::from_ne_bytes(number.try_into().expect("four bytes"))).collect()
+}
+
+/// The value of a socket option, with a guess of how many bytes it has.
+fn read(socket: BorrowedFd<'_>, option: c_int, guess: usize) -> io::Result<Vec<u8>> {
+    let mut value = vec![0; guess];
+    loop {
+        match get_option(socket, option, &mut value) {
+            Ok(len) => {
+                value.truncate(len);
+                return Ok(value);
+            }
+            // It is longer; the kernel says how long.
+            Err((error, len)) => match Errno::from_io_error(&error) {
+                Some(Errno::RANGE) if len > value.len() => value.resize(len, 0),
+                _ => return Err(error),
+            },
+        }
+    }
+}
+
+/// `getsockopt`: how long the value is, or also that beside the error.
+#[allow(unsafe_code, reason = "socket options that have no safe wrapper")]
+fn get_option(socket: BorrowedFd<'_>, option: c_int, value: &mut [u8]) -> Result<usize, (io::Error, usize)> {
+    let mut len = libc::socklen_t::try_from(value.len()).expect("a short buffer");
+    // SAFETY: the pointers are to `len` bytes and to `len` itself, all live and writable for the whole call; the kernel
+    // writes at most `len` bytes, and any bytes are valid.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            option,
+            value.as_mut_ptr().cast(),
+            &raw mut len,
+        )
+    };
+    match result {
+        0 => Ok(len as usize),
+        _ => Err((io::Error::last_os_error(), len as usize)),
+    }
+}
+
+// Not in the libc crate for this system.
+const MIPS: bool = cfg!(any(
+    target_arch = "mips",
+    target_arch = "mips64",
+    target_arch = "mips32r6",
+    target_arch = "mips64r6"
+));
+const SPARC: bool = cfg!(any(target_arch = "sparc", target_arch = "sparc64"));
+const SO_PEERSEC: c_int = if MIPS || SPARC { 30 } else { 31 };
+const SO_PEERGROUPS: c_int = if SPARC { 0x3d } else { 59 };
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+    use crate::transport::{Mode, Socket};
+
+    #[test]
+    fn what_the_kernel_does_not_have_is_absent() {
+        // D8: a socket without a peer has neither groups nor label, and that is no error.
+        let socket = Socket::new(Mode::NonBlocking).unwrap();
+        let peer = PeerCredentials::of(socket.as_fd()).unwrap();
+        assert_eq!((peer.pid(), peer.groups(), peer.security_label()), (None, &[][..], None));
+    }
+
+    #[test]
+    fn an_option_longer_than_the_guess_is_read_whole() {
+        let socket = Socket::new(Mode::NonBlocking).unwrap();
+        let whole = read(socket.as_fd(), libc::SO_TYPE, 4).unwrap();
+        assert_eq!(numbers(&whole), [libc::SOCK_SEQPACKET.cast_unsigned()]);
     }
 }

@@ -1,5 +1,5 @@
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tracing::Dispatch;
 use tracing_subscriber::fmt::MakeWriter;
@@ -32,6 +32,9 @@ impl Logs {
     }
 
     fn dispatch(&self) -> Dispatch {
+        // Of a single subscriber tracing asks nothing: a thread that logs to none and comes by first decides for all.
+        static SECOND: OnceLock<Dispatch> = OnceLock::new();
+        SECOND.get_or_init(|| Dispatch::new(tracing_subscriber::registry()));
         let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(self.clone()).finish();
         Dispatch::new(subscriber)
     }

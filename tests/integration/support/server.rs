@@ -109,6 +109,14 @@ impl TestServer {
         self.stop.clone()
     }
 
+    /// The handle of a server on tokio.
+    pub(crate) fn server_handle(&self) -> ServerHandle {
+        match &self.stop {
+            Stop::Tokio(handle) => handle.clone(),
+            Stop::Progress(..) => panic!("a progress server has no handle"),
+        }
+    }
+
     /// Waits until it has stopped, without asking it to.
     pub(crate) fn wait(mut self) {
         let serving = self.serving.take().expect("not waited for yet");

@@ -28,9 +28,9 @@ use super::protocol::{
 use super::running::Running;
 use super::timers::Key;
 use super::{Core, Due, Progress};
-use crate::Session;
 use crate::transport::{Socket, is_peer_gone};
 use crate::wire::{Body, Codec, Head, Response};
+use crate::{Cancelled, Session};
 
 /// How many packets a session may receive and send in one turn. What is left comes in the next step, after all others had theirs.
 const PACKETS_PER_TURN: usize = 32;
@@ -133,7 +133,7 @@ impl SessionState {
     /// Takes no more calls, and tells the handlers that run (S7).
     pub(super) fn stop(&mut self) {
         self.reading = false;
-        self.session.stop();
+        self.session.stop(Cancelled::ShuttingDown);
     }
 
     /// Has the socket watched for what the session waits for.

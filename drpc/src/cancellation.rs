@@ -1,0 +1,69 @@
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use event_listener::Event;
+
+/// Why the answer to a call is of no more use: the first of these that happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cancelled {
+    /// The caller has closed its connection, or the connection broke (S6).
+    CallerLeft,
+    /// The server shuts down (S7). The caller still waits, and is answered if the handler is done in time.
+    ShuttingDown,
+    /// The server closes this session alone: [`Session::close`](crate::Session::close). The caller still waits.
+    SessionClosed,
+}
+
+/// A reason that comes once and can be waited for, on any runtime or none.
+#[derive(Default)]
+pub(crate) struct Cancellation {
+    /// 0, or the reason.
+    reason: AtomicU8,
+    event: Event,
+}
+
+const REASONS: [Cancelled; 3] = [Cancelled::CallerLeft, Cancelled::ShuttingDown, Cancelled::SessionClosed];
+
+impl Cancellation {
+    /// Gives the reason, unless there is one already.
+    pub(crate) fn cancel(&self, reason: Cancelled) {
+        let code = REASONS.iter().position(|known| *known == reason).map_or(0, |place| place as u8 + 1);
+        let _ = self.reason.compare_exchange(0, code, Ordering::AcqRel, Ordering::Acquire);
+        self.event.notify(usize::MAX);
+    }
+
+    pub(crate) fn reason(&self) -> Option<Cancelled> {
+        let code = self.reason.load(Ordering::Acquire);
+        REASONS.get(usize::from(code).wrapping_sub(1)).copied()
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.reason.load(Ordering::Acquire) != 0
+    }
+
+    pub(crate) async fn cancelled(&self) {
+        while !self.is_cancelled() {
+            let listener = self.event.listen();
+            // Looked at again: the reason may have come before the listener was there.
+            if !self.is_cancelled() {
+                listener.await;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_reason_stays() {
+        for first in REASONS {
+            let cancellation = Cancellation::default();
+            assert_eq!(cancellation.reason(), None);
+            cancellation.cancel(first);
+            REASONS.iter().for_each(|later| cancellation.cancel(*later));
+            assert_eq!(cancellation.reason(), Some(first));
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Which connections become sessions, whoever serves them.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use super::builder::Config;
+use crate::Session;
+
+/// Counts the sessions, where their number is limited.
+#[derive(Debug, Default)]
+pub(super) struct Admission {
+    sessions: usize,
+    per_uid: HashMap<u32, usize>,
+}
+
+/// Why a connection is closed before anything is read from it.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    NotAllowed,
+    Sessions(usize),
+    SessionsPerUid(usize),
+}
+
+/// Refuses a session whose peer may not connect.
+pub(super) fn check_access(session: &Session, config: &Config) -> Result<(), Refusal> {
+    match &config.access {
+        Some(rule) if !rule.admits(session) => Err(Refusal::NotAllowed),
+        _ => Ok(()),
+    }
+}
+
+impl Admission {
+    /// Counts a session, unless there is no room for it.
+    pub(super) fn enter(&mut self, session: &Session, config: &Config) -> Result<(), Refusal> {
+        let limits = &config.limits;
+        if let Some(limit) = limits.sessions.filter(|limit| self.sessions >= *limit) {
+            return Err(Refusal::Sessions(limit));
+        }
+        if let Some(limit) = limits.sessions_per_uid {
+            let of_user = self.per_uid.entry(session.peer().uid()).or_default();
+            if *of_user >= limit {
+                return Err(Refusal::SessionsPerUid(limit));
+            }
+            *of_user += 1;
+        }
+        self.sessions += 1;
+        Ok(())
+    }
+
+    /// A session that was counted has ended.
+    pub(super) fn leave(&mut self, session: &Session) {
+        self.sessions -= 1;
+        let uid = session.peer().uid();
+        if let Some(of_user) = self.per_uid.get_mut(&uid) {
+            *of_user -= 1;
+            if *of_user == 0 {
+                self.per_uid.remove(&uid);
+            }
+        }
+    }
+}
+
+pub(super) fn log_refused(session: &Session, refusal: &dyn fmt::Display) {
+    tracing::warn!(session = session.id(), peer = ?session.peer(), "connection refused: {refusal}");
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::NotAllowed => f.write_str("the server's rule does not allow this peer"),
+            Refusal::Sessions(limit) => write!(f, "{limit} sessions are open, and no more may be"),
+            Refusal::SessionsPerUid(limit) => {
+                write!(f, "{limit} sessions of this user are open, and no more may be")
+            }
+        }
+    }
+}
