@@ -8,7 +8,7 @@ use drpc::{
     Wire, drpc_module,
 };
 
-use crate::support::{Logs, RawPeer, TestServer, WIRES, in_order, interop};
+use crate::support::{Logs, RawPeer, WIRES, in_order, interop, with_both_servers};
 
 struct Pools;
 
@@ -69,59 +69,65 @@ fn client_as(server: ServerBuilder, uid: u32, groups: &[u32]) -> Client {
 
 #[test]
 fn whom_the_rule_does_not_allow_is_closed_and_logged_and_those_within_stay() {
-    // D8: asked once, when the connection is accepted.
-    let (logs, _guard) = Logs::of_this_thread();
-    let open = Arc::new(AtomicBool::new(true));
-    let rule = Allow::when({
-        let open = open.clone();
-        move |session| session.peer().pid().is_some() && open.load(Ordering::SeqCst)
+    with_both_servers(|driver| {
+        // D8: asked once, when the connection is accepted.
+        let (logs, _guard) = Logs::of_this_thread();
+        let open = Arc::new(AtomicBool::new(true));
+        let rule = Allow::when({
+            let open = open.clone();
+            move |session| session.peer().pid().is_some() && open.load(Ordering::SeqCst)
+        });
+        let server = driver.start(Server::builder().module(interop()).allow(rule));
+        let within = RawPeer::connect(server.path());
+        within.assert_served(Wire::Chunked);
+        open.store(false, Ordering::SeqCst);
+        let without = RawPeer::connect(server.path());
+        without.assert_closed();
+        logs.assert_contain("connection refused: the server's rule does not allow this peer");
+        logs.assert_contain(&format!("pid: Some({})", std::process::id()));
+        within.assert_served(Wire::Chunked);
+        open.store(true, Ordering::SeqCst);
+        RawPeer::connect(server.path()).assert_served(Wire::Plain);
     });
-    let server = TestServer::start(Server::builder().module(interop()).allow(rule));
-    let within = RawPeer::connect(server.path());
-    within.assert_served(Wire::Chunked);
-    open.store(false, Ordering::SeqCst);
-    let without = RawPeer::connect(server.path());
-    without.assert_closed();
-    logs.assert_contain("connection refused: the server's rule does not allow this peer");
-    logs.assert_contain(&format!("pid: Some({})", std::process::id()));
-    within.assert_served(Wire::Chunked);
-    open.store(true, Ordering::SeqCst);
-    RawPeer::connect(server.path()).assert_served(Wire::Plain);
 }
 
 #[test]
 fn the_kernel_says_who_connects() {
-    // D8: SO_PEERCRED and SO_PEERGROUPS.
-    let us = PeerCredentials::this_process();
-    for (rule, allowed) in [
-        (Allow::same_user(), true),
-        (Allow::uids([us.uid().wrapping_add(1), us.uid()]), true),
-        (Allow::uid(us.uid().wrapping_add(1)), false),
-        (Allow::gid(us.gid()), true),
-        (Allow::anyone().except(Allow::same_user()), false),
-        (Allow::same_user().except(Allow::gids(us.groups().iter().copied().chain([us.gid()]))), false),
-        (Allow::when(move |session| session.peer().groups() == us.groups()), true),
-    ] {
-        let server = TestServer::start(Server::builder().module(interop()).allow(rule.clone()));
-        let peer = RawPeer::connect(server.path());
-        match allowed {
-            true => peer.assert_served(Wire::Chunked),
-            false => peer.assert_closed(),
+    with_both_servers(|driver| {
+        // D8: SO_PEERCRED and SO_PEERGROUPS.
+        let us = PeerCredentials::this_process();
+        for (rule, allowed) in [
+            (Allow::same_user(), true),
+            (Allow::uids([us.uid().wrapping_add(1), us.uid()]), true),
+            (Allow::uid(us.uid().wrapping_add(1)), false),
+            (Allow::gid(us.gid()), true),
+            (Allow::anyone().except(Allow::same_user()), false),
+            (Allow::same_user().except(Allow::gids(us.groups().iter().copied().chain([us.gid()]))), false),
+            (Allow::when(move |session| session.peer().groups() == us.groups()), true),
+        ] {
+            let server = driver.start(Server::builder().module(interop()).allow(rule.clone()));
+            let peer = RawPeer::connect(server.path());
+            match allowed {
+                true => peer.assert_served(Wire::Chunked),
+                false => peer.assert_closed(),
+            }
         }
-    }
+    });
 }
 
 #[test]
 fn a_rule_that_panics_refuses_and_the_server_goes_on() {
-    // S1, S10.
-    let first = AtomicBool::new(true);
-    let rule = Allow::when(move |_| {
-        assert!(!first.swap(false, Ordering::SeqCst), "the first");
-        true
+    with_both_servers(|driver| {
+        // S1, S10.
+        let first = AtomicBool::new(true);
+        let rule = Allow::when(move |_| {
+            assert!(!first.swap(false, Ordering::SeqCst), "the first");
+            true
+        });
+        let server = driver.start(Server::builder().module(interop()).allow(rule));
+        RawPeer::connect(server.path()).assert_closed();
+        RawPeer::connect(server.path()).assert_served(Wire::Chunked);
     });
-    let server = TestServer::start(Server::builder().module(interop()).allow(rule));
-    RawPeer::connect(server.path()).assert_closed();
-    RawPeer::connect(server.path()).assert_served(Wire::Chunked);
 }
 
 #[test]
@@ -135,20 +141,22 @@ fn a_client_that_may_not_connect_is_told_that_the_server_closed() {
 
 #[test]
 fn a_call_that_is_refused_answers_failure_is_logged_and_the_session_goes_on() {
-    // D3, D4: FAILURE, without a body.
-    let (logs, _guard) = Logs::of_this_thread();
-    let server = TestServer::start(server().module(interop()));
-    for wire in WIRES {
-        let peer = RawPeer::connect(server.path());
-        peer.send_call(wire, 5, 502, 9, b"not looked at");
-        let response = peer.recv_response(wire);
-        assert_eq!((response.sequence, response.status, response.body.len()), (9, Status::FAILURE, 0));
-        peer.assert_served(wire);
-    }
-    logs.assert_contain("call failed: refused: rule `no one` does not allow this caller");
-    let us = PeerCredentials::this_process();
-    logs.assert_contain(&format!("uid={} pid={}", us.uid(), std::process::id()));
-    logs.assert_contain(r#"method_name="never""#);
+    with_both_servers(|driver| {
+        // D3, D4: FAILURE, without a body.
+        let (logs, _guard) = Logs::of_this_thread();
+        let server = driver.start(server().module(interop()));
+        for wire in WIRES {
+            let peer = RawPeer::connect(server.path());
+            peer.send_call(wire, 5, 502, 9, b"not looked at");
+            let response = peer.recv_response(wire);
+            assert_eq!((response.sequence, response.status, response.body.len()), (9, Status::FAILURE, 0));
+            peer.assert_served(wire);
+        }
+        logs.assert_contain("call failed: refused: rule `no one` does not allow this caller");
+        let us = PeerCredentials::this_process();
+        logs.assert_contain(&format!("uid={} pid={}", us.uid(), std::process::id()));
+        logs.assert_contain(r#"method_name="never""#);
+    });
 }
 
 #[test]

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::support::{
     Gate, Handlers, Logs, PATIENCE, RawPeer, SOON, TestServer, WIRES, echo, in_order, interop,
+    with_both_servers,
 };
 
 /// Module 7: 700 echoes; 705 says by the gate that it runs, waits until its session is cancelled, and answers why.
@@ -26,122 +27,130 @@ fn until_cancelled(gate: &Gate) -> Handlers {
 
 #[test]
 fn hooks_see_each_session_begin_and_end() {
-    // In order, with the same session, and whatever the client does.
-    let (told, mut tidings) = mpsc::unbounded_channel();
-    let (opened, closed) = (told.clone(), told);
-    let builder = Server::builder()
-        .on_open({
-            let opened = opened.clone();
-            move |session| {
-                opened.send(("first", session.id(), session.calls_done())).unwrap();
+    with_both_servers(|driver| {
+        // In order, with the same session, and whatever the client does.
+        let (told, mut tidings) = mpsc::unbounded_channel();
+        let (opened, closed) = (told.clone(), told);
+        let builder = Server::builder()
+            .on_open({
+                let opened = opened.clone();
+                move |session| {
+                    opened.send(("first", session.id(), session.calls_done())).unwrap();
+                    Ok(())
+                }
+            })
+            .on_open(move |session| {
+                opened.send(("second", session.id(), session.calls_done())).unwrap();
                 Ok(())
+            })
+            .on_close(move |session| closed.send(("closed", session.id(), session.calls_done())).unwrap());
+        let server = driver.start(builder.module(interop()));
+        for id in 1..=3 {
+            let peer = RawPeer::connect(server.path());
+            if id == 2 {
+                (0..5).for_each(|_| peer.assert_served(Wire::Plain));
+                peer.send_call(Wire::Plain, 7, 799, 1, b"");
+                assert_eq!(peer.recv_response(Wire::Plain).status, Status::UNKNOWN_METHOD);
             }
-        })
-        .on_open(move |session| {
-            opened.send(("second", session.id(), session.calls_done())).unwrap();
-            Ok(())
-        })
-        .on_close(move |session| closed.send(("closed", session.id(), session.calls_done())).unwrap());
-    let server = TestServer::start(builder.module(interop()));
-    for id in 1..=3 {
-        let peer = RawPeer::connect(server.path());
-        if id == 2 {
-            (0..5).for_each(|_| peer.assert_served(Wire::Plain));
-            peer.send_call(Wire::Plain, 7, 799, 1, b"");
-            assert_eq!(peer.recv_response(Wire::Plain).status, Status::UNKNOWN_METHOD);
+            if id == 3 {
+                peer.send(b"no packet of either wire");
+                peer.half_close();
+                while peer.recv().is_some() {}
+            }
+            drop(peer);
+            let calls = if id == 2 { 6 } else { 0 };
+            for expected in [("first", id, 0), ("second", id, 0), ("closed", id, calls)] {
+                assert_eq!(in_order(tidings.recv()), Some(expected));
+            }
         }
-        if id == 3 {
-            peer.send(b"no packet of either wire");
-            peer.half_close();
-            while peer.recv().is_some() {}
-        }
-        drop(peer);
-        let calls = if id == 2 { 6 } else { 0 };
-        for expected in [("first", id, 0), ("second", id, 0), ("closed", id, calls)] {
-            assert_eq!(in_order(tidings.recv()), Some(expected));
-        }
-    }
+    });
 }
 
 #[test]
 fn a_hook_may_refuse_a_session_and_one_that_panics_does() {
-    // S1: nobody else notices. What was refused is not reported as closed.
-    let (logs, _guard) = Logs::of_this_thread();
-    let (closed, mut closings) = mpsc::unbounded_channel();
-    let builder = Server::builder()
-        .on_open(|session| match session.id() {
-            1 => Err("not the first".into()),
-            2 => panic!("nor the second"),
-            _ => Ok(()),
-        })
-        .on_close(move |session| closed.send(session.id()).unwrap());
-    let server = TestServer::start(builder.module(interop()));
-    RawPeer::connect(server.path()).assert_closed();
-    logs.wait_for("connection refused: not the first");
-    RawPeer::connect(server.path()).assert_closed();
-    logs.wait_for("connection refused: a hook panicked: nor the second");
-    let peer = RawPeer::connect(server.path());
-    peer.assert_served(Wire::Chunked);
-    drop(peer);
-    assert_eq!(in_order(closings.recv()), Some(3));
+    with_both_servers(|driver| {
+        // S1: nobody else notices. What was refused is not reported as closed.
+        let (logs, _guard) = Logs::of_this_thread();
+        let (closed, mut closings) = mpsc::unbounded_channel();
+        let builder = Server::builder()
+            .on_open(|session| match session.id() {
+                1 => Err("not the first".into()),
+                2 => panic!("nor the second"),
+                _ => Ok(()),
+            })
+            .on_close(move |session| closed.send(session.id()).unwrap());
+        let server = driver.start(builder.module(interop()));
+        RawPeer::connect(server.path()).assert_closed();
+        logs.wait_for("connection refused: not the first");
+        RawPeer::connect(server.path()).assert_closed();
+        logs.wait_for("connection refused: a hook panicked: nor the second");
+        let peer = RawPeer::connect(server.path());
+        peer.assert_served(Wire::Chunked);
+        drop(peer);
+        assert_eq!(in_order(closings.recv()), Some(3));
+    });
 }
 
 #[test]
 fn a_hook_that_panics_at_the_end_is_logged_and_the_others_are_called() {
-    let (logs, _guard) = Logs::of_this_thread();
-    let (closed, mut closings) = mpsc::unbounded_channel();
-    let builder = Server::builder()
-        .on_close(|_| panic!("at the end"))
-        .on_close(move |session| closed.send(session.id()).unwrap());
-    let server = TestServer::start(builder.module(interop()));
-    for id in 1..=2 {
-        RawPeer::connect(server.path()).assert_served(Wire::Chunked);
-        assert_eq!(in_order(closings.recv()), Some(id));
-    }
-    logs.assert_contain("a hook panicked: at the end");
+    with_both_servers(|driver| {
+        let (logs, _guard) = Logs::of_this_thread();
+        let (closed, mut closings) = mpsc::unbounded_channel();
+        let builder = Server::builder()
+            .on_close(|_| panic!("at the end"))
+            .on_close(move |session| closed.send(session.id()).unwrap());
+        let server = driver.start(builder.module(interop()));
+        for id in 1..=2 {
+            RawPeer::connect(server.path()).assert_served(Wire::Chunked);
+            assert_eq!(in_order(closings.recv()), Some(id));
+        }
+        logs.assert_contain("a hook panicked: at the end");
+    });
 }
 
 #[test]
 fn what_is_kept_belongs_to_one_session_and_goes_with_it() {
-    struct Visits(AtomicUsize, Arc<AtomicUsize>);
-    impl Drop for Visits {
-        fn drop(&mut self) {
-            self.1.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-    let dropped = Arc::new(AtomicUsize::new(0));
-    let (closed, mut closings) = mpsc::unbounded_channel();
-    let builder = Server::builder()
-        .on_open({
-            let dropped = dropped.clone();
-            move |session| {
-                session.extensions().insert(Visits(AtomicUsize::new(100), dropped.clone()));
-                Ok(())
+    with_both_servers(|driver| {
+        struct Visits(AtomicUsize, Arc<AtomicUsize>);
+        impl Drop for Visits {
+            fn drop(&mut self) {
+                self.1.fetch_add(1, Ordering::SeqCst);
             }
-        })
-        .on_close(move |session| {
-            // Still there, for whoever writes an account of it.
-            let visits = session.extensions().get::<Visits>().unwrap();
-            closed.send(visits.0.load(Ordering::SeqCst)).unwrap();
-        });
-    let module = Handlers::new(7, "interop").on(700, |context: Context, _| async move {
-        let visits = context.session().extensions().get::<Visits>().unwrap();
-        Ok(visits.0.fetch_add(1, Ordering::SeqCst).to_string().into())
-    });
-    let server = TestServer::start(builder.module(module));
-    let peers = [RawPeer::connect(server.path()), RawPeer::connect(server.path())];
-    for expected in ["100", "101", "102"] {
-        for (peer, wire) in peers.iter().zip(WIRES) {
-            peer.send_call(wire, 7, 700, 1, b"");
-            assert_eq!(peer.recv_response(wire).body, expected);
         }
-    }
-    drop(peers);
-    for _ in 0..2 {
-        assert_eq!(in_order(closings.recv()), Some(103));
-    }
-    server.stop();
-    assert_eq!(dropped.load(Ordering::SeqCst), 2);
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let (closed, mut closings) = mpsc::unbounded_channel();
+        let builder = Server::builder()
+            .on_open({
+                let dropped = dropped.clone();
+                move |session| {
+                    session.extensions().insert(Visits(AtomicUsize::new(100), dropped.clone()));
+                    Ok(())
+                }
+            })
+            .on_close(move |session| {
+                // Still there, for whoever writes an account of it.
+                let visits = session.extensions().get::<Visits>().unwrap();
+                closed.send(visits.0.load(Ordering::SeqCst)).unwrap();
+            });
+        let module = Handlers::new(7, "interop").on(700, |context: Context, _| async move {
+            let visits = context.session().extensions().get::<Visits>().unwrap();
+            Ok(visits.0.fetch_add(1, Ordering::SeqCst).to_string().into())
+        });
+        let server = driver.start(builder.module(module));
+        let peers = [RawPeer::connect(server.path()), RawPeer::connect(server.path())];
+        for expected in ["100", "101", "102"] {
+            for (peer, wire) in peers.iter().zip(WIRES) {
+                peer.send_call(wire, 7, 700, 1, b"");
+                assert_eq!(peer.recv_response(wire).body, expected);
+            }
+        }
+        drop(peers);
+        for _ in 0..2 {
+            assert_eq!(in_order(closings.recv()), Some(103));
+        }
+        server.stop();
+        assert_eq!(dropped.load(Ordering::SeqCst), 2);
+    });
 }
 
 #[test]
@@ -225,17 +234,19 @@ fn a_session_that_is_closed_is_told_answered_and_then_ends_alone() {
 
 #[test]
 fn a_handler_may_close_its_own_session() {
-    let module = echo().on(705, |context: Context, body| async move {
-        context.session().close();
-        Ok(body)
+    with_both_servers(|driver| {
+        let module = echo().on(705, |context: Context, body| async move {
+            context.session().close();
+            Ok(body)
+        });
+        let server = driver.start(Server::builder().module(module));
+        for wire in WIRES {
+            let peer = RawPeer::connect(server.path());
+            peer.send_call(wire, 7, 705, 1, b"goodbye");
+            assert_eq!(peer.recv_response(wire).body, "goodbye");
+            peer.assert_closed();
+        }
     });
-    let server = TestServer::start(Server::builder().module(module));
-    for wire in WIRES {
-        let peer = RawPeer::connect(server.path());
-        peer.send_call(wire, 7, 705, 1, b"goodbye");
-        assert_eq!(peer.recv_response(wire).body, "goodbye");
-        peer.assert_closed();
-    }
 }
 
 #[test]
@@ -284,58 +295,62 @@ fn a_session_that_is_cut_ends_at_once_and_alone() {
 
 #[test]
 fn a_handler_is_told_why_its_answer_is_of_no_more_use() {
-    // S6, S7: the caller has left, or the server shuts down and still answers.
-    let gate = Gate::new();
-    let (told, mut tidings) = mpsc::unbounded_channel();
-    let module = until_cancelled(&gate).on(706, {
-        let gate = gate.clone();
-        move |context: Context, body| {
-            let (gate, told) = (gate.clone(), told.clone());
-            async move {
-                assert_eq!(context.cancellation(), None);
-                gate.arrive();
-                context.cancelled().await;
-                told.send(context.cancellation()).unwrap();
-                Ok(body)
+    with_both_servers(|driver| {
+        // S6, S7: the caller has left, or the server shuts down and still answers.
+        let gate = Gate::new();
+        let (told, mut tidings) = mpsc::unbounded_channel();
+        let module = until_cancelled(&gate).on(706, {
+            let gate = gate.clone();
+            move |context: Context, body| {
+                let (gate, told) = (gate.clone(), told.clone());
+                async move {
+                    assert_eq!(context.cancellation(), None);
+                    gate.arrive();
+                    context.cancelled().await;
+                    told.send(context.cancellation()).unwrap();
+                    Ok(body)
+                }
             }
-        }
+        });
+        let server = driver.start(Server::builder().drain_timeout(PATIENCE).module(module));
+        let leaves = RawPeer::connect(server.path());
+        leaves.send_call(Wire::Plain, 7, 706, 1, b"");
+        in_order(gate.arrived(1));
+        drop(leaves);
+        assert_eq!(in_order(tidings.recv()), Some(Some(Cancelled::CallerLeft)));
+        let stays = RawPeer::connect(server.path());
+        stays.send_call(Wire::Chunked, 7, 705, 1, b"");
+        in_order(gate.arrived(1));
+        server.handle().shutdown();
+        assert_eq!(stays.recv_response(Wire::Chunked).body, "Some(ShuttingDown)");
+        stays.assert_closed();
+        server.wait();
     });
-    let server = TestServer::start(Server::builder().drain_timeout(PATIENCE).module(module));
-    let leaves = RawPeer::connect(server.path());
-    leaves.send_call(Wire::Plain, 7, 706, 1, b"");
-    in_order(gate.arrived(1));
-    drop(leaves);
-    assert_eq!(in_order(tidings.recv()), Some(Some(Cancelled::CallerLeft)));
-    let stays = RawPeer::connect(server.path());
-    stays.send_call(Wire::Chunked, 7, 705, 1, b"");
-    in_order(gate.arrived(1));
-    server.handle().shutdown();
-    assert_eq!(stays.recv_response(Wire::Chunked).body, "Some(ShuttingDown)");
-    stays.assert_closed();
-    server.wait();
 }
 
 #[test]
 fn sessions_that_a_shutdown_cuts_are_reported_as_closed() {
-    // S7.
-    let closed = Arc::new(AtomicBool::new(false));
-    let gate = Gate::new();
-    let module = echo().on(705, {
-        let gate = gate.clone();
-        move |_, _| {
-            gate.arrive();
-            std::future::pending()
-        }
+    with_both_servers(|driver| {
+        // S7.
+        let closed = Arc::new(AtomicBool::new(false));
+        let gate = Gate::new();
+        let module = echo().on(705, {
+            let gate = gate.clone();
+            move |_, _| {
+                gate.arrive();
+                std::future::pending()
+            }
+        });
+        let builder = Server::builder().drain_timeout(SOON).module(module).on_close({
+            let closed = closed.clone();
+            move |_| closed.store(true, Ordering::SeqCst)
+        });
+        let server = driver.start(builder);
+        let peer = RawPeer::connect(server.path());
+        peer.send_call(Wire::Chunked, 7, 705, 1, b"");
+        in_order(gate.arrived(1));
+        server.stop();
+        assert!(closed.load(Ordering::SeqCst));
+        peer.assert_closed();
     });
-    let builder = Server::builder().drain_timeout(SOON).module(module).on_close({
-        let closed = closed.clone();
-        move |_| closed.store(true, Ordering::SeqCst)
-    });
-    let server = TestServer::start(builder);
-    let peer = RawPeer::connect(server.path());
-    peer.send_call(Wire::Chunked, 7, 705, 1, b"");
-    in_order(gate.arrived(1));
-    server.stop();
-    assert!(closed.load(Ordering::SeqCst));
-    peer.assert_closed();
 }

@@ -7,7 +7,7 @@ use drpc::{Bytes, Context, Order, Server, Wire};
 use tokio::sync::mpsc;
 
 use crate::support::{
-    Gate, Handlers, Logs, RawPeer, SOON, TestServer, WIRES, echo, header, in_order, interop,
+    Gate, Handlers, Logs, RawPeer, SOON, WIRES, echo, header, in_order, interop, with_both_servers,
 };
 
 /// Module 7: 700 echoes, 705 waits at the gate and echoes.
@@ -24,231 +24,254 @@ fn gated(gate: &Gate) -> Handlers {
 
 #[test]
 fn sessions_beyond_the_limit_are_closed_and_one_that_leaves_makes_room() {
-    // Of all, and of one user.
-    for builder in [
-        Server::builder().session_limit(2),
-        Server::builder().session_limit_per_uid(2),
-        Server::builder().session_limit(9).session_limit_per_uid(2),
-    ] {
-        let (logs, _guard) = Logs::of_this_thread();
-        let (ended, mut ends) = mpsc::unbounded_channel();
-        let builder = builder.on_close(move |session| ended.send(session.id()).unwrap());
-        let server = TestServer::start(builder.module(interop()));
-        let peers = [RawPeer::connect(server.path()), RawPeer::connect(server.path())];
-        for round in 0..3 {
-            peers.iter().for_each(|peer| peer.assert_served(Wire::Chunked));
-            RawPeer::connect(server.path()).assert_closed();
-            logs.assert_contain("are open, and no more may be");
-            if round == 2 {
-                break;
+    with_both_servers(|driver| {
+        // Of all, and of one user.
+        for builder in [
+            Server::builder().session_limit(2),
+            Server::builder().session_limit_per_uid(2),
+            Server::builder().session_limit(9).session_limit_per_uid(2),
+        ] {
+            let (logs, _guard) = Logs::of_this_thread();
+            let (ended, mut ends) = mpsc::unbounded_channel();
+            let builder = builder.on_close(move |session| ended.send(session.id()).unwrap());
+            let server = driver.start(builder.module(interop()));
+            let peers = [RawPeer::connect(server.path()), RawPeer::connect(server.path())];
+            for round in 0..3 {
+                peers.iter().for_each(|peer| peer.assert_served(Wire::Chunked));
+                RawPeer::connect(server.path()).assert_closed();
+                logs.assert_contain("are open, and no more may be");
+                if round == 2 {
+                    break;
+                }
             }
+            let [leaves, stays] = peers;
+            drop(leaves);
+            in_order(ends.recv()).unwrap();
+            RawPeer::connect(server.path()).assert_served(Wire::Plain);
+            stays.assert_served(Wire::Chunked);
         }
-        let [leaves, stays] = peers;
-        drop(leaves);
-        in_order(ends.recv()).unwrap();
-        RawPeer::connect(server.path()).assert_served(Wire::Plain);
-        stays.assert_served(Wire::Chunked);
-    }
+    });
 }
 
 #[test]
 fn a_limit_of_none_at_all_is_taken_as_one() {
-    let server = Server::builder()
-        .session_limit(0)
-        .session_limit_per_uid(0)
-        .call_limit(0)
-        .order(Order::Concurrent(0))
-        .module(interop());
-    let server = TestServer::start(server);
-    let peer = RawPeer::connect(server.path());
-    peer.assert_served(Wire::Chunked);
-    RawPeer::connect(server.path()).assert_closed();
+    with_both_servers(|driver| {
+        let server = Server::builder()
+            .session_limit(0)
+            .session_limit_per_uid(0)
+            .call_limit(0)
+            .order(Order::Concurrent(0))
+            .module(interop());
+        let server = driver.start(server);
+        let peer = RawPeer::connect(server.path());
+        peer.assert_served(Wire::Chunked);
+        RawPeer::connect(server.path()).assert_closed();
+    });
 }
 
 #[test]
 fn no_more_calls_run_than_the_server_has_room_for_and_all_are_answered() {
-    // Of all sessions together, whatever each may run by itself.
-    let running = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
-    let module = Handlers::new(7, "interop").on(700, {
-        let running = running.clone();
-        move |_, body| {
+    with_both_servers(|driver| {
+        // Of all sessions together, whatever each may run by itself.
+        let running = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
+        let module = Handlers::new(7, "interop").on(700, {
             let running = running.clone();
-            async move {
-                let (now, most) = (&running.0, &running.1);
-                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                for _ in 0..3 {
-                    tokio::task::yield_now().await;
+            move |_, body| {
+                let running = running.clone();
+                async move {
+                    let (now, most) = (&running.0, &running.1);
+                    most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    for _ in 0..3 {
+                        tokio::task::yield_now().await;
+                    }
+                    now.fetch_sub(1, Ordering::SeqCst);
+                    Ok(body)
                 }
-                now.fetch_sub(1, Ordering::SeqCst);
-                Ok(body)
             }
+        });
+        let builder = Server::builder().order(Order::Concurrent(8)).call_limit(3).module(module);
+        let server = driver.start(builder);
+        let peers: Vec<_> = (0..10).map(|_| RawPeer::connect(server.path())).collect();
+        for (place, peer) in peers.iter().enumerate() {
+            let wire = WIRES[place % 2];
+            (0..20).for_each(|sequence| peer.send_call(wire, 7, 700, sequence, b"x"));
         }
+        for (place, peer) in peers.iter().enumerate() {
+            let mut sequences: Vec<_> =
+                (0..20).map(|_| peer.recv_response(WIRES[place % 2]).sequence).collect();
+            sequences.sort_unstable();
+            assert_eq!(sequences, (0..20).collect::<Vec<_>>());
+        }
+        let most = running.1.load(Ordering::SeqCst);
+        assert!((1..=3).contains(&most), "{most} calls ran at once");
     });
-    let builder = Server::builder().order(Order::Concurrent(8)).call_limit(3).module(module);
-    let server = TestServer::start(builder);
-    let peers: Vec<_> = (0..10).map(|_| RawPeer::connect(server.path())).collect();
-    for (place, peer) in peers.iter().enumerate() {
-        let wire = WIRES[place % 2];
-        (0..20).for_each(|sequence| peer.send_call(wire, 7, 700, sequence, b"x"));
-    }
-    for (place, peer) in peers.iter().enumerate() {
-        let mut sequences: Vec<_> = (0..20).map(|_| peer.recv_response(WIRES[place % 2]).sequence).collect();
-        sequences.sort_unstable();
-        assert_eq!(sequences, (0..20).collect::<Vec<_>>());
-    }
-    let most = running.1.load(Ordering::SeqCst);
-    assert!((1..=3).contains(&most), "{most} calls ran at once");
 }
 
 #[test]
 fn a_session_that_asks_for_all_the_room_leaves_others_their_turn() {
-    // Room goes to those who wait, in the order of their coming.
-    let gate = Gate::new();
-    let builder = Server::builder().order(Order::Concurrent(100)).call_limit(2).module(gated(&gate));
-    let server = TestServer::start(builder);
-    let greedy = RawPeer::connect(server.path());
-    for sequence in 0..50 {
-        greedy.send_call(Wire::Chunked, 7, 705, sequence, b"");
-    }
-    in_order(gate.arrived(2));
-    let modest = RawPeer::connect(server.path());
-    modest.send_call(Wire::Chunked, 7, 700, 1, b"my turn");
-    // It is behind one call of the greedy session at most, if it has been read; so a few calls later it is answered.
-    gate.open(50);
-    assert_eq!(modest.recv_response(Wire::Chunked).body, "my turn");
-    for _ in 0..50 {
-        let _ = greedy.recv_response(Wire::Chunked);
-    }
+    with_both_servers(|driver| {
+        // Room goes to those who wait, in the order of their coming.
+        let gate = Gate::new();
+        let builder = Server::builder().order(Order::Concurrent(100)).call_limit(2).module(gated(&gate));
+        let server = driver.start(builder);
+        let greedy = RawPeer::connect(server.path());
+        for sequence in 0..50 {
+            greedy.send_call(Wire::Chunked, 7, 705, sequence, b"");
+        }
+        in_order(gate.arrived(2));
+        let modest = RawPeer::connect(server.path());
+        modest.send_call(Wire::Chunked, 7, 700, 1, b"my turn");
+        // It is behind one call of the greedy session at most, if it has been read; so a few calls later it is answered.
+        gate.open(50);
+        assert_eq!(modest.recv_response(Wire::Chunked).body, "my turn");
+        for _ in 0..50 {
+            let _ = greedy.recv_response(Wire::Chunked);
+        }
+    });
 }
 
 #[test]
 fn a_call_that_waits_for_room_is_dropped_by_a_shutdown() {
-    // S7: it has not begun.
-    let gate = Gate::new();
-    let (begun, mut beginnings) = mpsc::unbounded_channel();
-    let module = gated(&gate).on(706, move |_, body| {
-        begun.send(()).unwrap();
-        async { Ok(body) }
+    with_both_servers(|driver| {
+        // S7: it has not begun.
+        let gate = Gate::new();
+        let (begun, mut beginnings) = mpsc::unbounded_channel();
+        let module = gated(&gate).on(706, move |_, body| {
+            begun.send(()).unwrap();
+            async { Ok(body) }
+        });
+        let server = driver.start(Server::builder().call_limit(1).module(module));
+        let runs = RawPeer::connect(server.path());
+        runs.send_call(Wire::Chunked, 7, 705, 1, b"");
+        in_order(gate.arrived(1));
+        let waits = RawPeer::connect(server.path());
+        waits.send_call(Wire::Chunked, 7, 706, 1, b"");
+        server.handle().shutdown();
+        waits.assert_closed();
+        gate.open(1);
+        assert_eq!(runs.recv_response(Wire::Chunked).sequence, 1);
+        server.wait();
+        assert!(beginnings.try_recv().is_err());
     });
-    let server = TestServer::start(Server::builder().call_limit(1).module(module));
-    let runs = RawPeer::connect(server.path());
-    runs.send_call(Wire::Chunked, 7, 705, 1, b"");
-    in_order(gate.arrived(1));
-    let waits = RawPeer::connect(server.path());
-    waits.send_call(Wire::Chunked, 7, 706, 1, b"");
-    server.handle().shutdown();
-    waits.assert_closed();
-    gate.open(1);
-    assert_eq!(runs.recv_response(Wire::Chunked).sequence, 1);
-    server.wait();
-    assert!(beginnings.try_recv().is_err());
 }
 
 #[test]
 fn a_client_that_does_not_read_takes_no_room_from_others() {
-    // H: its replies wait, and neither its handlers nor its reader hold what others need.
-    for order in [Order::Serial, Order::Concurrent(4)] {
-        let server = TestServer::start(Server::builder().order(order).call_limit(1).module(interop()));
-        let other = RawPeer::connect(server.path());
-        let silent = RawPeer::connect(server.path());
-        let sent = silent.fill(Wire::Chunked, 700, 0, &other);
-        other.assert_served(Wire::Chunked);
-        for _ in sent {
-            assert_eq!(silent.recv_response(Wire::Chunked).body.len(), 100_000);
+    with_both_servers(|driver| {
+        // H: its replies wait, and neither its handlers nor its reader hold what others need.
+        for order in [Order::Serial, Order::Concurrent(4)] {
+            let server = driver.start(Server::builder().order(order).call_limit(1).module(interop()));
+            let other = RawPeer::connect(server.path());
+            let silent = RawPeer::connect(server.path());
+            let sent = silent.fill(Wire::Chunked, 700, 0, &other);
+            other.assert_served(Wire::Chunked);
+            for _ in sent {
+                assert_eq!(silent.recv_response(Wire::Chunked).body.len(), 100_000);
+            }
+            silent.assert_served(Wire::Chunked);
         }
-        silent.assert_served(Wire::Chunked);
-    }
+    });
 }
 
 #[test]
 fn replies_that_wait_are_bounded_and_the_client_that_leaves_them_is_closed() {
-    // H: bounded memory.
-    let (logs, _guard) = Logs::of_this_thread();
-    let gate = Gate::new();
-    let builder = Server::builder().order(Order::Concurrent(16)).pending_reply_limit(1_000_000);
-    let server = TestServer::start(builder.module(gated(&gate)));
-    let other = RawPeer::connect(server.path());
-    let silent = RawPeer::connect(server.path());
-    for sequence in 0..16 {
-        silent.send_call(Wire::Chunked, 7, 705, sequence, &[7; 400_000]);
-    }
-    in_order(gate.arrived(16));
-    gate.open(16);
-    logs.wait_for("session closed: the client does not read its replies: 1200000 bytes of them wait, and at most 1000000 may");
-    other.assert_served(Wire::Chunked);
+    with_both_servers(|driver| {
+        // H: bounded memory.
+        let (logs, _guard) = Logs::of_this_thread();
+        let gate = Gate::new();
+        let builder = Server::builder().order(Order::Concurrent(16)).pending_reply_limit(1_000_000);
+        let server = driver.start(builder.module(gated(&gate)));
+        let other = RawPeer::connect(server.path());
+        let silent = RawPeer::connect(server.path());
+        for sequence in 0..16 {
+            silent.send_call(Wire::Chunked, 7, 705, sequence, &[7; 400_000]);
+        }
+        in_order(gate.arrived(16));
+        gate.open(16);
+        logs.wait_for("session closed: the client does not read its replies: 1200000 bytes of them wait, and at most 1000000 may");
+        other.assert_served(Wire::Chunked);
+    });
 }
 
 #[test]
 fn replies_that_wait_within_the_limit_are_all_delivered() {
-    let gate = Gate::new();
-    let builder = Server::builder().order(Order::Concurrent(16)).pending_reply_limit(16 * 400_000);
-    let server = TestServer::start(builder.module(gated(&gate)));
-    let slow = RawPeer::connect(server.path());
-    for sequence in 0..16 {
-        slow.send_call(Wire::Chunked, 7, 705, sequence, &[7; 400_000]);
-    }
-    in_order(gate.arrived(16));
-    gate.open(16);
-    RawPeer::connect(server.path()).assert_served(Wire::Chunked);
-    let mut sequences: Vec<_> = (0..16).map(|_| slow.recv_response(Wire::Chunked).sequence).collect();
-    sequences.sort_unstable();
-    assert_eq!(sequences, (0..16).collect::<Vec<_>>());
-    // What has been delivered no longer counts.
-    slow.assert_served(Wire::Chunked);
+    with_both_servers(|driver| {
+        let gate = Gate::new();
+        let builder = Server::builder().order(Order::Concurrent(16)).pending_reply_limit(16 * 400_000);
+        let server = driver.start(builder.module(gated(&gate)));
+        let slow = RawPeer::connect(server.path());
+        for sequence in 0..16 {
+            slow.send_call(Wire::Chunked, 7, 705, sequence, &[7; 400_000]);
+        }
+        in_order(gate.arrived(16));
+        gate.open(16);
+        RawPeer::connect(server.path()).assert_served(Wire::Chunked);
+        let mut sequences: Vec<_> = (0..16).map(|_| slow.recv_response(Wire::Chunked).sequence).collect();
+        sequences.sort_unstable();
+        assert_eq!(sequences, (0..16).collect::<Vec<_>>());
+        // What has been delivered no longer counts.
+        slow.assert_served(Wire::Chunked);
+    });
 }
 
 #[test]
 fn an_idle_session_is_closed_and_one_whose_call_runs_is_not() {
-    let (logs, _guard) = Logs::of_this_thread();
-    let gate = Gate::new();
-    let server = TestServer::start(Server::builder().idle_timeout(SOON).module(gated(&gate)));
-    let busy = RawPeer::connect(server.path());
-    busy.send_call(Wire::Chunked, 7, 705, 1, b"busy");
-    in_order(gate.arrived(1));
-    for wire in WIRES {
-        RawPeer::connect(server.path()).assert_closed();
-        let served = RawPeer::connect(server.path());
-        served.assert_served(wire);
-        served.assert_closed();
-    }
-    // Twice its time has passed, and it is still there.
-    gate.open(1);
-    assert_eq!(busy.recv_response(Wire::Chunked).body, "busy");
-    busy.assert_closed();
-    server.stop();
-    logs.assert_lack("WARN");
+    with_both_servers(|driver| {
+        let (logs, _guard) = Logs::of_this_thread();
+        let gate = Gate::new();
+        let server = driver.start(Server::builder().idle_timeout(SOON).module(gated(&gate)));
+        let busy = RawPeer::connect(server.path());
+        busy.send_call(Wire::Chunked, 7, 705, 1, b"busy");
+        in_order(gate.arrived(1));
+        for wire in WIRES {
+            RawPeer::connect(server.path()).assert_closed();
+            let served = RawPeer::connect(server.path());
+            served.assert_served(wire);
+            served.assert_closed();
+        }
+        // Twice its time has passed, and it is still there.
+        gate.open(1);
+        assert_eq!(busy.recv_response(Wire::Chunked).body, "busy");
+        busy.assert_closed();
+        server.stop();
+        logs.assert_lack("WARN");
+    });
 }
 
 #[test]
 fn half_a_message_is_not_idle() {
-    // W6: it has the time of its message.
-    let (logs, _guard) = Logs::of_this_thread();
-    let builder = Server::builder().idle_timeout(SOON).message_timeout(4 * SOON).module(interop());
-    let server = TestServer::start(builder);
-    let half = RawPeer::connect(server.path());
-    half.send(&[header(10, 5, 0, 2), b"01234".to_vec()].concat());
-    let idle = RawPeer::connect(server.path());
-    idle.assert_closed();
-    half.assert_closed();
-    logs.wait_for("session closed: the rest of a message did not come in time");
+    with_both_servers(|driver| {
+        // W6: it has the time of its message.
+        let (logs, _guard) = Logs::of_this_thread();
+        let builder = Server::builder().idle_timeout(SOON).message_timeout(4 * SOON).module(interop());
+        let server = driver.start(builder);
+        let half = RawPeer::connect(server.path());
+        half.send(&[header(10, 5, 0, 2), b"01234".to_vec()].concat());
+        let idle = RawPeer::connect(server.path());
+        idle.assert_closed();
+        half.assert_closed();
+        logs.wait_for("session closed: the rest of a message did not come in time");
+    });
 }
 
 #[test]
 fn a_client_that_takes_nothing_of_its_reply_is_idle() {
-    // H: what it holds is given back.
-    let (logs, _guard) = Logs::of_this_thread();
-    let (ended, mut ends) = mpsc::unbounded_channel();
-    let builder = Server::builder()
-        .idle_timeout(SOON)
-        .on_close(move |session| ended.send(session.calls_done()).unwrap())
-        .module(interop().on(705, |_: Context, _| async { Ok(Bytes::from(vec![7; 8_000_000])) }));
-    let server = TestServer::start(builder);
-    let silent = RawPeer::connect(server.path());
-    silent.send_call(Wire::Chunked, 7, 705, 1, b"");
-    assert_eq!(in_order(ends.recv()), Some(1));
-    logs.wait_for("session closed: the client did not read its reply in time");
-    // One who reads has all the time that it takes.
-    let reads = RawPeer::connect(server.path());
-    reads.send_call(Wire::Chunked, 7, 705, 1, b"");
-    assert_eq!(reads.recv_response(Wire::Chunked).body.len(), 8_000_000);
+    with_both_servers(|driver| {
+        // H: what it holds is given back.
+        let (logs, _guard) = Logs::of_this_thread();
+        let (ended, mut ends) = mpsc::unbounded_channel();
+        let builder = Server::builder()
+            .idle_timeout(SOON)
+            .on_close(move |session| ended.send(session.calls_done()).unwrap())
+            .module(interop().on(705, |_: Context, _| async { Ok(Bytes::from(vec![7; 8_000_000])) }));
+        let server = driver.start(builder);
+        let silent = RawPeer::connect(server.path());
+        silent.send_call(Wire::Chunked, 7, 705, 1, b"");
+        assert_eq!(in_order(ends.recv()), Some(1));
+        logs.wait_for("session closed: the client did not read its reply in time");
+        // One who reads has all the time that it takes.
+        let reads = RawPeer::connect(server.path());
+        reads.send_call(Wire::Chunked, 7, 705, 1, b"");
+        assert_eq!(reads.recv_response(Wire::Chunked).body.len(), 8_000_000);
+    });
 }

@@ -74,7 +74,7 @@ fn a_step_does_what_there_is_to_do_and_says_so() {
         let mut server = Stepped::bind(Server::builder().module(interop()));
         assert!(server.step().is_idle(), "no activity is no error");
         let peer = server.connect();
-        assert_eq!(server.server.sessions(), 1);
+        assert_eq!(server.server.sessions().len(), 1);
         peer.send_call(wire, 7, 700, 1, b"ping");
         let done = server.step();
         assert_eq!((done.accepted(), done.calls(), done.replies(), done.closed()), (0, 1, 1, 0));
@@ -82,7 +82,7 @@ fn a_step_does_what_there_is_to_do_and_says_so() {
         assert!(server.step().is_idle());
         drop(peer);
         assert_eq!(server.step().closed(), 1);
-        assert_eq!(server.server.sessions(), 0);
+        assert_eq!(server.server.sessions().len(), 0);
         assert!(server.step().is_idle());
     }
 }
@@ -532,4 +532,79 @@ fn what_needs_a_runtime_answers_failure_without_one_and_works_inside_of_one() {
         server.until("the reply", |done| done.replies() > 0);
         assert_eq!(peer.recv_response(Wire::Chunked).status, status);
     }
+}
+
+#[test]
+fn its_sessions_are_listed_and_one_that_another_thread_closes_ends_politely() {
+    // D8, S7: `Session::close` ends the wait of a step.
+    let gate = Gate::new();
+    let module = echo().on(705, {
+        let gate = gate.clone();
+        move |context: Context, _| {
+            gate.arrive();
+            async move {
+                context.cancelled().await;
+                Ok(format!("{:?}", context.cancellation()).into())
+            }
+        }
+    });
+    let mut server = Stepped::bind(Server::builder().module(module));
+    let (stays, goes) = (server.connect(), server.connect());
+    goes.send_call(Wire::Chunked, 7, 705, 5, b"");
+    server.until("a call", |done| done.calls() > 0);
+    let sessions = server.server.sessions();
+    assert_eq!(sessions.iter().map(|session| session.id()).collect::<Vec<_>>(), [1, 2]);
+    assert!(sessions[0].running_calls().is_empty());
+    let [call] = &sessions[1].running_calls()[..] else { panic!("one call") };
+    assert_eq!((call.method().id(), call.sequence(), sessions[1].calls_done()), (705, 5, 0));
+    server.until_idle();
+    let closing = thread::spawn({
+        let session = sessions[1].clone();
+        move || session.close()
+    });
+    server.until("the end of a session", |done| done.closed() > 0);
+    closing.join().unwrap();
+    assert_eq!(goes.recv_response(Wire::Chunked).body, "Some(SessionClosed)");
+    goes.assert_closed();
+    assert!(sessions[1].running_calls().is_empty());
+    assert_eq!(sessions[1].calls_done(), 1);
+    stays.send_call(Wire::Chunked, 7, 700, 1, b"here");
+    server.until("a reply", |done| done.replies() > 0);
+    assert_eq!(stays.recv_response(Wire::Chunked).body, "here");
+    assert_eq!(server.server.sessions().len(), 1);
+}
+
+#[test]
+fn a_session_that_is_cut_leaves_its_room_to_the_call_that_waits() {
+    // Its handler is dropped where it waits.
+    struct Dropped(Arc<AtomicUsize>);
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let module = echo().on(705, {
+        let dropped = dropped.clone();
+        move |_, _| {
+            let guard = Dropped(dropped.clone());
+            async move {
+                let _guard = guard;
+                std::future::pending().await
+            }
+        }
+    });
+    let mut server = Stepped::bind(Server::builder().call_limit(1).module(module));
+    let (stuck, waits) = (server.connect(), server.connect());
+    stuck.send_call(Wire::Chunked, 7, 705, 1, b"");
+    server.until("a call", |done| done.calls() > 0);
+    waits.send_call(Wire::Chunked, 7, 700, 1, b"my turn");
+    server.until("another call", |done| done.calls() > 0);
+    assert_eq!(server.server.sessions()[1].calls_done(), 0);
+    assert!(server.server.cut_session(1));
+    assert!(!server.server.cut_session(1));
+    assert_eq!(dropped.load(Ordering::SeqCst), 1);
+    stuck.assert_closed();
+    server.until("a reply", |done| done.replies() > 0);
+    assert_eq!(waits.recv_response(Wire::Chunked).body, "my turn");
 }

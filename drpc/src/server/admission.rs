@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::builder::Config;
-use crate::Session;
+use crate::{Failure, Session};
 
 /// Counts the sessions, where their number is limited.
 #[derive(Debug, Default)]
@@ -64,6 +64,12 @@ pub(super) fn log_refused(session: &Session, refusal: &dyn fmt::Display) {
     tracing::warn!(session = session.id(), peer = ?session.peer(), "connection refused: {refusal}");
 }
 
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        refusal.to_string().into()
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -73,5 +79,32 @@ impl fmt::Display for Refusal {
                 write!(f, "{limit} sessions of this user are open, and no more may be")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PeerCredentials;
+
+    #[test]
+    fn users_have_their_own_count_and_all_have_one() {
+        let mut config = Config::default();
+        config.limits.sessions = Some(3);
+        config.limits.sessions_per_uid = Some(2);
+        let [ann, bob] = [1, 2].map(|uid| Session::new(1, PeerCredentials::new(uid, 0)));
+        let mut admission = Admission::default();
+        for (session, refused) in [(&ann, false), (&ann, false), (&ann, true), (&bob, false), (&bob, true)] {
+            assert_eq!(admission.enter(session, &config).is_err(), refused);
+        }
+        assert!(matches!(admission.enter(&bob, &config), Err(Refusal::Sessions(3))));
+        admission.leave(&bob);
+        assert!(matches!(admission.enter(&ann, &config), Err(Refusal::SessionsPerUid(2))));
+        admission.leave(&ann);
+        assert!(admission.enter(&bob, &config).is_ok());
+        assert!(admission.enter(&bob, &config).is_ok());
+        // Who has left is forgotten.
+        admission.leave(&ann);
+        assert_eq!(admission.per_uid.len(), 1);
     }
 }

@@ -8,8 +8,7 @@ impl ServerBuilder {
     /// Who may connect. Anyone else's connection is closed at once, and logged.
     ///
     /// Without it, everyone may whom the socket's [mode](Self::mode) lets. The rule is asked where connections are accepted, so a
-    /// closure in it ([`Allow::when`]) must not block; [`on_open`](Self::on_open) holds up nobody else. Given twice, the later
-    /// rule counts.
+    /// closure in it ([`Allow::when`]) must not block. Given twice, the later rule counts.
     pub fn allow(mut self, rule: Allow) -> Self {
         self.config.access = Some(rule);
         self

@@ -20,8 +20,8 @@ impl ServerBuilder {
     /// Calls a closure for every session before anything of it is read. It may refuse the session, which is then closed, and
     /// the reason logged. Several are called in the order in which they were given, until one refuses.
     ///
-    /// It runs in the session's own task: a slow one holds up its own client alone, but one that blocks its thread holds up
-    /// whoever else is served there. One that panics refuses.
+    /// It must not block: it runs in the session's own task, or in the step of a progress server that accepts it, and holds up
+    /// whoever else is served on that thread. One that panics refuses.
     ///
     /// ```
     /// # use std::time::Instant;

@@ -1,9 +1,9 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::limits::Limits;
 
@@ -30,12 +30,12 @@ impl Idle {
         let Some(limit) = self.limit else { return Poll::Pending };
         let Some(due) = self.due.or_else(|| Instant::now().checked_add(limit)) else { return Poll::Pending };
         self.due = Some(due);
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due.into())));
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
         while timer.as_mut().poll(context).is_ready() {
-            if timer.deadline().into_std() >= due {
+            if timer.deadline() >= due {
                 return Poll::Ready(());
             }
-            timer.as_mut().reset(due.into());
+            timer.as_mut().reset(due);
         }
         Poll::Pending
     }

@@ -97,8 +97,10 @@ impl SessionLoop {
     }
 
     /// Serves the session to its end.
-    ///
-    /// Not an `async fn`, which would keep `self` twice.
+    #[allow(
+        clippy::manual_async_fn,
+        reason = "an `async fn` would keep `self` twice, for as long as the session lives"
+    )]
     pub(super) fn run(mut self) -> impl Future<Output = ()> + Send {
         async move {
             match Opened::new(&self.server.config.hooks, &self.session) {

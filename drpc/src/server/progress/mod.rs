@@ -32,12 +32,13 @@
 //! such as `tokio::time::sleep`, panics where there is none; the call is then answered FAILURE (S10). To have one, step
 //! inside of `Runtime::enter`, whose threads then do the waiting.
 
+mod closing;
 mod poller;
 mod running;
 mod session;
 mod timers;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::mem;
@@ -50,12 +51,15 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use futures_util::task::AtomicWaker;
 use rustix::event::epoll::EventFlags;
 
+use super::admission::{Admission, check_access, log_refused};
 use super::backoff::Backoff;
 use super::builder::Config;
+use super::hooks::Opened;
 use super::{BindError, ServerBuilder, protocol, systemd};
 use crate::transport::{Listener, Socket};
 use crate::wire::Codec;
-use crate::{Address, ModuleService, Session};
+use crate::{Address, Cancelled, Failure, ModuleService, Session};
+use closing::Closings;
 use poller::Poller;
 use running::{Finished, Running};
 use session::SessionState;
@@ -81,6 +85,8 @@ pub struct Server {
     tell_ready: bool,
     sessions: HashMap<u64, SessionState>,
     last_session: u64,
+    admission: Admission,
+    closings: Arc<Closings>,
     core: Core,
     poller: Poller,
 }
@@ -99,7 +105,16 @@ struct Core {
     config: Config,
     /// The calls of all sessions whose handlers wait.
     running: FuturesUnordered<Running>,
+    /// The sessions whose next call waits until the server has room for it.
+    queue: VecDeque<u64>,
     timers: Timers<Due>,
+}
+
+impl Core {
+    /// Whether the server has room for one more call.
+    fn has_room(&self) -> bool {
+        self.config.limits.calls.is_none_or(|limit| self.running.len() < limit)
+    }
 }
 
 /// What a timer is set for.
@@ -107,6 +122,8 @@ struct Core {
 enum Due {
     /// The rest of a session's message.
     RestOfMessage(u64),
+    /// A session has done nothing for too long.
+    Idle(u64),
     /// A handler has had its time.
     Handler(Arc<AtomicWaker>),
     /// To accept again.
@@ -170,14 +187,23 @@ impl Server {
             poller.add(&listener.socket, LISTENER, EventFlags::IN)?;
             Ok(poller)
         });
+        let poller = watched.map_err(|cause| BindError::io(address.as_ref(), cause))?;
         Ok(Server {
-            poller: watched.map_err(|cause| BindError::io(address.as_ref(), cause))?,
+            closings: Closings::new(poller.waker().clone()),
+            poller,
             address,
             listener: Some(Listening { listener, backoff: Backoff::default(), paused: None }),
             tell_ready: config.notify_systemd,
             sessions: HashMap::new(),
             last_session: 0,
-            core: Core { service, config, running: FuturesUnordered::new(), timers: Timers::new() },
+            admission: Admission::default(),
+            core: Core {
+                service,
+                config,
+                running: FuturesUnordered::new(),
+                queue: VecDeque::new(),
+                timers: Timers::new(),
+            },
         })
     }
 
@@ -193,10 +219,29 @@ impl Server {
         &self.core.service
     }
 
-    /// How many clients are connected.
+    /// The live sessions, the oldest first: who is connected, since when, and what their calls are doing.
+    ///
+    /// [`Session::close`] closes one, from any thread; the next step sees to it.
     #[must_use]
-    pub fn sessions(&self) -> usize {
-        self.sessions.len()
+    pub fn sessions(&self) -> Vec<Arc<Session>> {
+        let mut sessions: Vec<_> = self.sessions.values().map(|state| state.session().clone()).collect();
+        sessions.sort_unstable_by_key(|session| session.id());
+        sessions
+    }
+
+    /// Ends a session at once, by its [number](Session::id): its handlers are dropped where they wait, their calls are not
+    /// answered, and the connection is closed. [`Session::close`] lets calls finish.
+    ///
+    /// False if there is no such session (any more).
+    pub fn cut_session(&mut self, id: u64) -> bool {
+        let is_there = self.sessions.contains_key(&id);
+        if is_there {
+            tracing::warn!(session = id, "cutting the session");
+            self.drop_session(id);
+            // There may be room for a call that waits.
+            self.poller.waker().wake_by_ref();
+        }
+        is_there
     }
 
     /// Makes one step: accepts, receives, carries calls out, and replies, wherever that is possible now. Each session has its
@@ -220,7 +265,10 @@ impl Server {
         while let Some(ready) = self.poller.next() {
             done.woken = true;
             match ready.token {
-                Poller::WAKEUP => self.poller.clear_wakeup(),
+                Poller::WAKEUP => {
+                    self.poller.clear_wakeup();
+                    self.close_sessions(&mut done);
+                }
                 LISTENER => self.accept(&mut done),
                 session => self.serve(session, ready.flags, &mut done),
             }
@@ -264,8 +312,11 @@ impl Server {
             systemd::notify("STOPPING=1");
         }
         self.core.timers.set_after(self.core.config.drain_timeout, Due::Cut);
-        self.sessions.values_mut().for_each(SessionState::stop);
-        self.sessions.retain(|_, session| !session.is_finished());
+        self.sessions.values_mut().for_each(|session| session.stop(Cancelled::ShuttingDown));
+        let finished = self.sessions.iter().filter(|(_, session)| session.is_finished());
+        for id in finished.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.remove(id);
+        }
     }
 
     /// Whether a shutdown has begun, and nothing is left to be done.
@@ -284,8 +335,8 @@ impl Server {
             };
             let Some(Listening { listener, backoff, paused }) = &mut self.listener else { return };
             match opened {
-                Ok(()) => {
-                    done.accepted += 1;
+                Ok(is_session) => {
+                    done.accepted += usize::from(is_session);
                     *backoff = Backoff::default();
                 }
                 // S4: no error ends the accepting.
@@ -301,14 +352,33 @@ impl Server {
         }
     }
 
-    fn open(&mut self, socket: Socket) -> io::Result<()> {
-        let id = self.last_session + 1;
-        let session = Session::new(id, socket.peer()?);
-        let codec = Codec::new(self.core.config.wire, self.core.config.message_limit);
+    /// Makes a session of a connection; false if it is refused.
+    fn open(&mut self, socket: Socket) -> io::Result<bool> {
+        self.last_session += 1;
+        let id = self.last_session;
+        let session = Arc::new(Session::new(id, socket.peer()?));
         self.poller.add(&socket, id, EventFlags::IN)?;
-        self.sessions.insert(id, SessionState::new(socket, session, codec));
-        self.last_session = id;
-        Ok(())
+        let opened = match self.admit(&session) {
+            Ok(opened) => opened,
+            Err(refusal) => {
+                log_refused(&session, &refusal);
+                return Ok(false);
+            }
+        };
+        self.closings.watch(&session);
+        let codec = Codec::new(self.core.config.wire, self.core.config.message_limit);
+        let mut state = SessionState::new(socket, session, codec, opened);
+        state.time_idleness(&mut self.core, true);
+        self.sessions.insert(id, state);
+        Ok(true)
+    }
+
+    /// Begins a session, unless its peer may not connect, there is no room for it, or a hook refuses it.
+    fn admit(&mut self, session: &Arc<Session>) -> Result<Opened, Failure> {
+        let config = &self.core.config;
+        check_access(session, config)?;
+        self.admission.enter(session, config)?;
+        Opened::new(&config.hooks, session).inspect_err(|_| self.admission.leave(session))
     }
 
     /// Accepts again, after a pause.
@@ -345,6 +415,12 @@ impl Server {
                         self.settle(id, EventFlags::empty(), done);
                     }
                 }
+                Due::Idle(id) => {
+                    if let Some(session) = self.sessions.get_mut(&id) {
+                        session.has_been_idle();
+                        self.settle(id, EventFlags::empty(), done);
+                    }
+                }
                 Due::Handler(task) => task.wake(),
                 Due::Accept => self.resume_accepting(),
                 Due::Cut => self.cut(done),
@@ -352,16 +428,42 @@ impl Server {
         }
     }
 
-    /// Polls the handlers that were woken.
+    /// Polls the handlers that were woken, and begins the calls that have room now.
     fn poll_handlers(&mut self, done: &mut Progress) {
         // Each is done but once, so this ends.
-        while !self.core.running.is_empty() {
+        loop {
+            self.begin_queued(done);
+            if self.core.running.is_empty() {
+                return;
+            }
             let mut context = task::Context::from_waker(self.poller.waker());
             let Poll::Ready(Some(finished)) = self.core.running.poll_next_unpin(&mut context) else { return };
             let Finished { session: id, response, timer } = finished;
             self.core.timers.cancel(timer);
             if let Some(session) = self.sessions.get_mut(&id) {
-                session.finish(response, done);
+                session.finish(response, &self.core, done);
+                self.settle(id, EventFlags::empty(), done);
+            }
+        }
+    }
+
+    /// Begins the calls that waited for room, in the order of their coming.
+    fn begin_queued(&mut self, done: &mut Progress) {
+        while self.core.has_room()
+            && let Some(id) = self.core.queue.pop_front()
+        {
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.begin_queued(&mut self.core, done);
+                self.settle(id, EventFlags::empty(), done);
+            }
+        }
+    }
+
+    /// Stops the sessions that were asked to close.
+    fn close_sessions(&mut self, done: &mut Progress) {
+        for id in self.closings.take() {
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.stop(Cancelled::SessionClosed);
                 self.settle(id, EventFlags::empty(), done);
             }
         }
@@ -373,12 +475,32 @@ impl Server {
         done.woken = true;
         if !session.is_finished() {
             session.watch(&self.core, &self.poller, in_vain);
+            session.time_idleness(&mut self.core, in_vain.is_empty());
         }
-        if session.is_finished() {
-            let timer = session.take_timer();
-            self.core.timers.cancel(timer);
-            self.sessions.remove(&id);
+        if session.is_cut() {
+            self.drop_session(id);
             done.closed += 1;
+        } else if session.is_finished() {
+            self.remove(id);
+            done.closed += 1;
+        }
+    }
+
+    /// Drops a session, and its handlers where they wait.
+    fn drop_session(&mut self, id: u64) {
+        let (cut, kept): (Vec<_>, Vec<_>) =
+            mem::take(&mut self.core.running).into_iter().partition(|running| running.session() == id);
+        self.core.running = kept.into_iter().collect();
+        cut.iter().for_each(|running| self.core.timers.cancel(running.timer()));
+        drop(cut);
+        self.remove(id);
+    }
+
+    fn remove(&mut self, id: u64) {
+        if let Some(mut session) = self.sessions.remove(&id) {
+            self.admission.leave(session.session());
+            session.take_timers().into_iter().for_each(|timer| self.core.timers.cancel(timer));
+            drop(session);
             // It has given its descriptor back: no reason to wait any longer.
             if let Some(Listening { backoff, .. }) = &mut self.listener {
                 *backoff = Backoff::default();
@@ -394,8 +516,10 @@ impl Server {
         }
         tracing::warn!(sessions = self.sessions.len(), "cutting the sessions that did not finish in time");
         done.closed += self.sessions.len();
-        self.sessions.clear();
         self.core.running.clear();
+        for id in self.sessions.keys().copied().collect::<Vec<_>>() {
+            self.remove(id);
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use futures_util::task::AtomicWaker;
 use super::timers::{Key, Timers};
 use super::{Due, protocol};
 use crate::Processing;
+use crate::session::Listed;
 use crate::wire::{Body, Response};
 
 /// A call that is carried out, within the time that the server gives a handler.
@@ -18,6 +19,8 @@ pub(super) struct Running {
     session: u64,
     processing: Processing,
     cut_off: Option<CutOff>,
+    /// The call's entry in its session's list.
+    _listed: Option<Listed>,
 }
 
 /// When the handler is cut off, and whom to wake then.
@@ -40,7 +43,18 @@ impl Running {
             let task = Arc::new(AtomicWaker::new());
             CutOff { timer: timers.set(deadline, Due::Handler(task.clone())), task }
         });
-        Running { session, processing, cut_off }
+        Running { session, cut_off, _listed: protocol::list(&processing), processing }
+    }
+}
+
+impl Running {
+    pub(super) fn session(&self) -> u64 {
+        self.session
+    }
+
+    /// The timer that is of no more use once this is dropped.
+    pub(super) fn timer(&self) -> Option<Key> {
+        self.cut_off.as_ref().map(|cut_off| cut_off.timer)
     }
 }
 
@@ -60,7 +74,6 @@ impl Future for Running {
                 return Poll::Pending;
             }
         };
-        let timer = self.cut_off.as_ref().map(|cut_off| cut_off.timer);
-        Poll::Ready(Finished { session: self.session, response, timer })
+        Poll::Ready(Finished { session: self.session, response, timer: self.timer() })
     }
 }

@@ -23,11 +23,12 @@ use rustix::event::epoll::EventFlags;
 
 use super::poller::Poller;
 use super::protocol::{
-    Incoming, SessionFault, context_of, head_of, incoming, log_closed, log_opened, read_call, refusal,
+    Incoming, SessionFault, context_of, head_of, incoming, log_closed, log_idle, log_opened, read_call,
+    refusal,
 };
 use super::running::Running;
 use super::timers::Key;
-use super::{Core, Due, Progress};
+use super::{Core, Due, Opened, Progress};
 use crate::transport::{Socket, is_peer_gone};
 use crate::wire::{Body, Codec, Head, Response};
 use crate::{Cancelled, Session};
@@ -43,14 +44,24 @@ pub(super) struct SessionState {
     reading: bool,
     /// When the rest of a message that has begun is due.
     rest_due: Option<Key>,
+    /// When it has been idle for too long.
+    idle: Option<Key>,
+    /// The call that waits until the server has room for it.
+    queued: Option<Bytes>,
     /// How many of its calls run; at most what the order allows.
     running: usize,
     /// The responses that wait for room in the socket, the first of which may be half sent. No more than may run, and one.
     unsent: VecDeque<Unsent>,
+    /// How many bytes of bodies wait behind the first of these.
+    unsent_bytes: usize,
     /// What ended the reading, if it was a fault.
     fault: Option<SessionFault>,
     /// What the poller watches the socket for; `None` if it doesn't.
     watched: Option<EventFlags>,
+    /// It is to end at once, and its handlers with it.
+    cut: bool,
+    /// Dropped last: the session has ended then.
+    _opened: Opened,
 }
 
 struct Unsent {
@@ -62,24 +73,38 @@ struct Unsent {
 
 impl SessionState {
     /// A session whose socket is watched for calls.
-    pub(super) fn new(socket: Socket, session: Session, codec: Codec) -> Self {
+    pub(super) fn new(socket: Socket, session: Arc<Session>, codec: Codec, opened: Opened) -> Self {
         log_opened(&session);
         SessionState {
             socket,
             codec,
-            session: Arc::new(session),
+            session,
             reading: true,
             rest_due: None,
+            idle: None,
+            queued: None,
             running: 0,
             unsent: VecDeque::new(),
+            unsent_bytes: 0,
             fault: None,
             watched: Some(EventFlags::IN),
+            cut: false,
+            _opened: opened,
         }
+    }
+
+    pub(super) fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+
+    /// Whether it is to end at once.
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut
     }
 
     /// Whether there is nothing left to do.
     pub(super) fn is_finished(&self) -> bool {
-        !self.reading && self.running == 0 && self.unsent.is_empty()
+        !self.reading && self.running == 0 && self.unsent.is_empty() && self.queued.is_none()
     }
 
     /// Does what can be done now, up to its share: sends, receives, and carries out the calls that have come.
@@ -103,7 +128,7 @@ impl SessionState {
             let due = Due::RestOfMessage(self.session.id());
             self.rest_due = core.timers.set_after(core.config.message_timeout, due);
         }
-        if ready.contains(EventFlags::HUP) && self.running > 0 {
+        if ready.contains(EventFlags::HUP) && (self.running > 0 || self.queued.is_some()) {
             // The client has left: those who work for it are told, and finish (S6).
             self.session.cancel();
         }
@@ -111,10 +136,44 @@ impl SessionState {
     }
 
     /// A call of this session is done.
-    pub(super) fn finish(&mut self, response: Response<Body>, done: &mut Progress) {
+    pub(super) fn finish(&mut self, response: Response<Body>, core: &Core, done: &mut Progress) {
         self.running -= 1;
         self.reply(response);
         self.flush(&mut { PACKETS_PER_TURN }, done);
+        self.bound_unsent(core);
+    }
+
+    /// The server has room for the call that waits.
+    pub(super) fn begin_queued(&mut self, core: &mut Core, done: &mut Progress) {
+        if let Some(message) = self.queued.take() {
+            self.begin(message, core);
+            self.flush(&mut { PACKETS_PER_TURN }, done);
+            self.bound_unsent(core);
+        }
+    }
+
+    /// Sets the timer for a session that does nothing, from now on if it has been `active`; takes it back from one that does.
+    pub(super) fn time_idleness(&mut self, core: &mut Core, active: bool) {
+        let Some(limit) = core.config.limits.idle else { return };
+        let idle = self.running == 0 && self.rest_due.is_none() && self.queued.is_none();
+        if idle && !active && self.idle.is_some() {
+            return;
+        }
+        core.timers.cancel(self.idle.take());
+        if idle {
+            self.idle = core.timers.set_after(limit, Due::Idle(self.session.id()));
+        }
+    }
+
+    /// It has asked for nothing and taken no reply for too long.
+    pub(super) fn has_been_idle(&mut self) {
+        self.idle = None;
+        if self.unsent.is_empty() {
+            log_idle(&self.session);
+            self.reading = false;
+        } else {
+            self.abandon(SessionFault::ReplyUnread);
+        }
     }
 
     /// The rest of a message has not come in time.
@@ -125,15 +184,16 @@ impl SessionState {
         }
     }
 
-    /// The timer that is of no more use once the session ends.
-    pub(super) fn take_timer(&mut self) -> Option<Key> {
-        self.rest_due.take()
+    /// The timers that are of no more use once the session ends.
+    pub(super) fn take_timers(&mut self) -> [Option<Key>; 2] {
+        [self.rest_due.take(), self.idle.take()]
     }
 
     /// Takes no more calls, and tells the handlers that run (S7).
-    pub(super) fn stop(&mut self) {
+    pub(super) fn stop(&mut self, reason: Cancelled) {
         self.reading = false;
-        self.session.stop(Cancelled::ShuttingDown);
+        self.queued = None;
+        self.session.stop(reason);
     }
 
     /// Has the socket watched for what the session waits for.
@@ -162,7 +222,8 @@ impl SessionState {
     }
 
     fn wants_calls(&self, core: &Core) -> bool {
-        self.reading && self.unsent.is_empty() && self.running < core.config.order.limit()
+        let room = self.queued.is_none() && self.running < core.config.order.limit();
+        self.reading && self.unsent.is_empty() && room
     }
 
     fn take(&mut self, packet: Option<Bytes>, core: &mut Core, done: &mut Progress) {
@@ -170,7 +231,13 @@ impl SessionState {
             Ok(Incoming::Message(message)) => {
                 core.timers.cancel(self.rest_due.take());
                 done.calls += 1;
-                self.begin(message, core);
+                // Whoever came before has the first turn.
+                if core.queue.is_empty() && core.has_room() {
+                    self.begin(message, core);
+                } else {
+                    self.queued = Some(message);
+                    core.queue.push_back(self.session.id());
+                }
             }
             Ok(Incoming::Part) => {}
             Ok(Incoming::Closed) => self.reading = false,
@@ -188,7 +255,10 @@ impl SessionState {
         let mut processing = core.service.process(context, call);
         // One that waits is polled again in this step, with a waker.
         match Pin::new(&mut processing).poll(&mut task::Context::from_waker(Waker::noop())) {
-            Poll::Ready(response) => self.reply(response),
+            Poll::Ready(response) => {
+                self.session.call_done();
+                self.reply(response);
+            }
             Poll::Pending => {
                 self.running += 1;
                 core.running.push(Running::new(self.session.id(), processing, &mut core.timers));
@@ -199,6 +269,9 @@ impl SessionState {
     /// Puts a response where it is sent from.
     fn reply(&mut self, mut response: Response<Body>) {
         let head = head_of(&self.codec, &self.session, &mut response);
+        if !self.unsent.is_empty() {
+            self.unsent_bytes += response.body.len();
+        }
         self.unsent.push_back(Unsent { head, response, packets: 0 });
     }
 
@@ -225,7 +298,16 @@ impl SessionState {
                 *share -= 1;
             }
             self.unsent.pop_front();
+            self.unsent_bytes -= self.unsent.front().map_or(0, |next| next.response.body.len());
             done.replies += 1;
+        }
+    }
+
+    /// Ends a session whose client takes no replies, once too many wait.
+    fn bound_unsent(&mut self, core: &Core) {
+        let (bytes, limit) = (self.unsent_bytes, core.config.limits.pending_replies);
+        if bytes > limit {
+            self.abandon(SessionFault::RepliesUnread { bytes, limit });
         }
     }
 
@@ -238,10 +320,12 @@ impl SessionState {
         self.fault.get_or_insert(fault);
     }
 
-    /// Ends the session: its replies can't be sent.
+    /// Ends the session at once: its replies can't be sent.
     fn abandon(&mut self, fault: SessionFault) {
         self.reading = false;
         self.unsent.clear();
+        self.unsent_bytes = 0;
+        self.cut = true;
         self.fault.get_or_insert(fault);
     }
 }
