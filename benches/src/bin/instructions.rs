@@ -7,13 +7,16 @@
 //! ```
 //!
 //! Each side is counted in a process of its own, over two numbers of calls; what is the same in both, as starting and
-//! connecting, falls out. System calls count as nothing here: they are the kernel's.
+//! connecting, falls out. The other side pauses before each packet, so that the counted one always sleeps in between, as it does
+//! where calls are rare. System calls count as nothing here: they are the kernel's.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
@@ -23,13 +26,16 @@ use drpc::{Client, Server, blocking, drpc_module, server::shutdown_signal};
 /// The figures of the last change that was meant to change them: a side and its instructions a call on each line.
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/results/instructions.txt");
 
-/// What a figure may grow by before it counts as a regression. A call that finds its packet a turn later costs a little more.
+/// What a figure may grow by before it counts as a regression.
 const TOLERANCE: f64 = 1.05;
 
 /// The two numbers of calls.
-const CALLS: [u64; 2] = [1_000, 5_000];
+const CALLS: [u64; 2] = [500, 2_500];
 
 const SIZE: usize = 64;
+
+/// How long the side that is not counted pauses: long enough for the other to go to sleep, at a fiftieth of its speed.
+const PAUSE: Duration = Duration::from_micros(500);
 
 #[derive(Parser)]
 #[command(about = "Counts the instructions of a call")]
@@ -44,6 +50,8 @@ struct Args {
     socket: Option<PathBuf>,
     #[arg(long, hide = true)]
     calls: Option<u64>,
+    #[arg(long, hide = true)]
+    pausing: bool,
 }
 
 /// The sides of a call.
@@ -60,20 +68,30 @@ struct Message {
     body: Bytes,
 }
 
-struct Echo;
+struct Echo {
+    pause: Duration,
+}
 
 #[drpc_module(id = 7)]
 impl Echo {
     #[method(0)]
     async fn echo(&self, message: Message) -> Message {
+        pause(self.pause);
         message
+    }
+}
+
+fn pause(time: Duration) {
+    if !time.is_zero() {
+        thread::sleep(time);
     }
 }
 
 fn main() -> Result<ExitCode> {
     let args = Args::parse();
     if let (Some(role), Some(socket), Some(calls)) = (args.role, args.socket, args.calls) {
-        play(role, &socket, calls)?;
+        let pause = if args.pausing { PAUSE } else { Duration::ZERO };
+        play(role, &socket, calls, pause)?;
         return Ok(ExitCode::SUCCESS);
     }
     let recorded = if args.record { BTreeMap::new() } else { recorded()? };
@@ -133,7 +151,11 @@ fn count(side: Side, calls: u64) -> Result<u64> {
 fn start(side: Side, socket: &Path, calls: u64, counts: Option<&Path>) -> Result<Child> {
     let program = std::env::current_exe()?;
     let mut command = match counts {
-        None => Command::new(program),
+        None => {
+            let mut command = Command::new(program);
+            command.arg("--pausing");
+            command
+        }
         Some(counts) => {
             let mut command = Command::new("valgrind");
             command.args(["--quiet", "--tool=callgrind"]);
@@ -159,12 +181,12 @@ fn end(mut child: Child) -> Result<()> {
 }
 
 /// What a process under the counter, or opposite to it, does.
-fn play(side: Side, socket: &Path, calls: u64) -> Result<()> {
+fn play(side: Side, socket: &Path, calls: u64, pause_for: Duration) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let message = Message { body: vec![7; SIZE].into() };
     match side {
         Side::Server => runtime.block_on(async {
-            let server = Server::builder().module(Echo).bind(socket)?;
+            let server = Server::builder().module(Echo { pause: pause_for }).bind(socket)?;
             println!("ready");
             Ok(server.serve_until(shutdown_signal()).await?)
         }),
@@ -172,6 +194,7 @@ fn play(side: Side, socket: &Path, calls: u64) -> Result<()> {
             let echo = EchoClient::new(blocking::Client::connect(socket)?);
             println!("ready");
             for _ in 0..calls {
+                pause(pause_for);
                 ensure!(echo.echo(message.clone())? == message, "the echo is another");
             }
             Ok(())
