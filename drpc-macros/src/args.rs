@@ -28,6 +28,7 @@ pub(crate) struct MethodArgs {
     pub(crate) name: Option<LitStr>,
     /// The rule that says who may call.
     pub(crate) allow: Option<LitStr>,
+    pub(crate) idempotent: bool,
     /// Whether an argument was reported and left out; then nothing is missed.
     pub(crate) faulty: bool,
 }
@@ -102,7 +103,7 @@ impl ModuleArgs {
 
 impl MethodArgs {
     pub(crate) fn parse(attribute: &Attribute, mistakes: &mut Mistakes) -> Self {
-        let mut args = MethodArgs { number: None, name: None, allow: None, faulty: false };
+        let mut args = MethodArgs { number: None, name: None, allow: None, idempotent: false, faulty: false };
         let parsed = match &attribute.meta {
             Meta::Path(_) => Ok(Vec::new()),
             Meta::List(list) => list.parse_args_with(arguments),
@@ -127,13 +128,22 @@ impl MethodArgs {
                 self.allow = Some(rule(argument.value("allow = \"admin\"")?)?);
                 return Ok(());
             }
+            "idempotent" => {
+                argument.flag()?;
+                self.idempotent = true;
+                return Ok(());
+            }
             "" | "id" if self.number.is_some() => {
                 return Err(mistake(argument, "the method's number is given twice", "leave one of them out"));
             }
             "" => Number::InModule(Integer::parse(argument.value("1")?, "#[method(1)]")?),
             "id" => Number::Global(Integer::parse(argument.value("id = 501")?, "#[method(id = 501)]")?),
             _ => {
-                return Err(argument.unknown(&["id", "name", "allow"], "an integer literal", "#[method(1)]"));
+                return Err(argument.unknown(
+                    &["id", "name", "allow", "idempotent"],
+                    "an integer literal",
+                    "#[method(1)]",
+                ));
             }
         };
         self.number = Some(number);

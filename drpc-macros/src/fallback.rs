@@ -33,6 +33,7 @@ fn model(draft: &Draft, args: &ModuleArgs) -> Model {
             number,
             number_span: Span::call_site(),
             rule: None,
+            idempotent: handler.args.idempotent,
             notes: handler.notes.clone(),
             cfgs: handler.cfgs.clone(),
             call: handler.call.clone().unwrap_or(nothing),

@@ -49,6 +49,7 @@ pub(crate) struct Method {
     pub(crate) number_span: Span,
     /// The rule that says who may call the method, beside its module's.
     pub(crate) rule: Option<String>,
+    pub(crate) idempotent: bool,
     /// `doc` and `deprecated`.
     pub(crate) notes: Vec<Attribute>,
     pub(crate) cfgs: Vec<Attribute>,

@@ -80,6 +80,11 @@ fn a_client_only() {
 }
 
 #[test]
+fn idempotent_methods() {
+    expansion("idempotent", None);
+}
+
+#[test]
 fn numbers_from_the_registry() {
     expansion("registry", Some("modules.toml"));
 }

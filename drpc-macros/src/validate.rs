@@ -158,6 +158,7 @@ fn method(
         number,
         number_span,
         rule: handler.args.allow.as_ref().map(LitStr::value),
+        idempotent: handler.args.idempotent,
         notes: handler.notes.clone(),
         cfgs: handler.cfgs.clone(),
         call: handler.call.clone()?,

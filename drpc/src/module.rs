@@ -106,13 +106,14 @@ pub struct Method {
     id: i32,
     name: &'static str,
     rule: Option<&'static str>,
+    idempotent: bool,
 }
 
 impl Method {
     /// A method by its module's ID, its own system-wide ID, and its name.
     #[must_use]
     pub const fn new(module: i32, id: i32, name: &'static str) -> Self {
-        Method { module, id, name, rule: None }
+        Method { module, id, name, rule: None, idempotent: false }
     }
 
     /// The same method, for those alone whom a rule of the server allows: `ServerBuilder::rule` defines it by this name.
@@ -122,6 +123,26 @@ impl Method {
     #[must_use]
     pub const fn with_rule(self, name: &'static str) -> Self {
         Method { rule: Some(name), ..self }
+    }
+
+    /// The same method, declared to do no more if it is executed twice than once: see
+    /// [`RetryPolicy`](crate::RetryPolicy). `#[method(3, idempotent)]` declares it so.
+    ///
+    /// ```
+    /// use drpc::Method;
+    ///
+    /// const STATUS: Method = Method::new(7, 702, "status").idempotent();
+    /// assert!(STATUS.is_idempotent());
+    /// ```
+    #[must_use]
+    pub const fn idempotent(self) -> Self {
+        Method { idempotent: true, ..self }
+    }
+
+    /// Whether the method is declared to do no more if it is executed twice than once.
+    #[must_use]
+    pub const fn is_idempotent(self) -> bool {
+        self.idempotent
     }
 
     /// The ID of the method's module.
