@@ -105,7 +105,9 @@ pub use cancellation::Cancelled;
 pub use client::Client;
 #[cfg(feature = "blocking")]
 pub use client::blocking;
-pub use client::{CallError, CallErrorKind, CallOptions, Caller, ClientBuilder, ConnectError};
+pub use client::{
+    Backoff, CallError, CallErrorKind, CallOptions, Caller, ClientBuilder, ConnectError, RetryPolicy,
+};
 pub use context::Context;
 pub use extensions::Extensions;
 pub use failure::Failure;

@@ -135,7 +135,8 @@ fn a_client_that_may_not_connect_is_told_that_the_server_closed() {
     in_order(async {
         let pools = PoolsClient::new(client_as(server().allow(Allow::root()), 1000, &[]));
         let error = pools.list().await.unwrap_err();
-        assert_eq!(error.kind(), CallErrorKind::Disconnected, "{error}");
+        // C3: before anything was sent.
+        assert_eq!(error.kind(), CallErrorKind::NotConnected, "{error}");
     });
 }
 

@@ -87,7 +87,7 @@ fn an_undecodable_reply_is_an_error_of_its_own() {
     with_both_clients(|kind| {
         for wire in WIRES {
             let fake = Fake::listen();
-            let (client, server) = pair(kind, &fake, |builder| builder.wire(wire));
+            let (client, server) = pair(kind, &fake, |builder| builder.wire(wire).auto_reconnect(false));
             let error =
                 answered(&client, &server, wire, |_| server.send_message(wire, b"\xff\xff")).unwrap_err();
             assert_eq!(error.kind(), CallErrorKind::Reply);
@@ -380,7 +380,8 @@ fn a_connection_that_breaks_fails_every_call_with_the_same_cause() {
     // C7.
     with_both_clients(|kind| {
         let fake = Fake::listen();
-        let (client, server) = pair(kind, &fake, |builder| builder.server_answers_in_order(false));
+        let (client, server) =
+            pair(kind, &fake, |builder| builder.server_answers_in_order(false).auto_reconnect(false));
         thread::scope(|scope| {
             let calls: Vec<_> =
                 (0..8).map(|_| scope.spawn(|| client.call(7, 700, b"").unwrap_err())).collect();
@@ -412,7 +413,7 @@ fn a_broken_frame_from_the_server_is_told_to_every_call_by_name() {
     // C7, W5.
     with_both_clients(|kind| {
         let fake = Fake::listen();
-        let (client, server) = pair(kind, &fake, |builder| builder);
+        let (client, server) = pair(kind, &fake, |builder| builder.auto_reconnect(false));
         let broken = [header(10, 5, 1, 2), b"01234".to_vec()].concat();
         let error = answered(&client, &server, Wire::Chunked, |_| server.send(&broken)).unwrap_err();
         assert_eq!(error.kind(), CallErrorKind::Disconnected);
@@ -650,7 +651,7 @@ fn a_connection_replaced_in_vain_is_tried_again_by_the_next_call() {
         let server = Server::builder().module(module).drain_timeout(SOON).bind(&path).unwrap();
         let handle = server.handle();
         let serving = thread::spawn(|| in_order(server.serve()));
-        let client = kind.connect_to(&path);
+        let client = kind.connect(builder(&path).connect_timeout(SOON)).unwrap();
         assert!(client.call_with(7, 705, b"", &soon()).unwrap_err().is_timeout());
         handle.shutdown();
         serving.join().unwrap().unwrap();
@@ -852,7 +853,7 @@ fn threads_take_turns_on_a_blocking_client() {
 fn a_client_whose_runtime_is_gone_says_so() {
     // C7.
     let server = TestServer::start(Server::builder().module(interop()));
-    let client = in_order(Client::connect(server.path())).unwrap();
+    let client = in_order(builder(server.path()).auto_reconnect(false).connect()).unwrap();
     let error = in_order(call(&client, 700, "")).unwrap_err();
     assert_eq!(error.kind(), CallErrorKind::NotConnected);
     assert!(error.to_string().contains("the runtime that the connection was made on has stopped"), "{error}");

@@ -4,6 +4,7 @@
 
 mod access;
 mod activation;
+mod batches;
 mod clients;
 mod concurrency;
 mod dispatch;
@@ -13,7 +14,9 @@ mod hooks;
 mod limits;
 mod load;
 mod peers;
+mod pool;
 mod progress;
+mod retry;
 mod round_trip;
 mod sessions;
 mod shutdown;

@@ -183,7 +183,7 @@ fn clients_see_that_the_server_has_gone() {
         let server = server.bind(&path).unwrap();
         let handle = server.handle();
         let serving = tokio::spawn(server.serve());
-        let client = Client::connect(&path).await.unwrap();
+        let client = Client::builder(&path).auto_reconnect(false).connect().await.unwrap();
         let waiting = tokio::spawn(call(&client, 705, ""));
         gate.arrived(1).await;
         handle.shutdown();

@@ -327,11 +327,11 @@ fn the_socket_file_is_removed_in_the_end_whether_served_or_not() {
     in_order(async {
         let server = bind(&path, ExistingSocket::Fail).unwrap();
         let serving = tokio::spawn(server.serve());
-        let client = drpc::Client::connect(&path).await.unwrap();
+        let client = drpc::Client::builder(&path).auto_reconnect(false).connect().await.unwrap();
         serving.abort();
         assert!(serving.await.unwrap_err().is_cancelled());
         assert!(!path.exists());
-        assert_eq!(call(&client, 700, "").await.unwrap_err().kind(), drpc::CallErrorKind::Disconnected);
+        assert_eq!(call(&client, 700, "").await.unwrap_err().kind(), drpc::CallErrorKind::NotConnected);
     });
 }
 

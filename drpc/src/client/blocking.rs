@@ -1,15 +1,24 @@
+mod lent;
+mod pipeline;
+
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::thread::sleep;
+use std::time::Duration;
 
 use bytes::Bytes;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 
+use super::batch::Batch;
+use super::call_state::CallState;
 use super::calls::{Addressee, Calls};
+use super::deadline::Deadline;
 use super::error::{CallError, ConnectError, Disconnect};
+use super::pool::Pool;
 use super::probe::{PROBE, PROBE_SEQUENCE, Prober};
+use super::retry::{Attempts, worse};
 use super::{CallOptions, Caller, ClientBuilder, reply_of, report_unknown, submitted};
 use crate::transport::{Mode, Ready, Socket, Spin, is_peer_gone};
 use crate::wire::{Body, Call, Codec, Packets, Response, Wire, WireMode};
@@ -17,8 +26,9 @@ use crate::{Method, Payload};
 
 /// A client whose calls block their thread until the reply is there.
 ///
-/// It is a handle: clones share one connection, which carries one call at a time; a call waits for its turn. For calls side
-/// by side, make a client for each thread.
+/// It is a handle: clones share its connections, each of which carries one call at a time; a call waits for its turn. There is one
+/// connection, unless [`ClientBuilder::connections`] lets more calls run side by side. A connection that broke is
+/// replaced by the next call ([`ClientBuilder::auto_reconnect`]). [`batch`](Self::batch) makes many calls at once.
 ///
 /// # Example
 ///
@@ -35,17 +45,10 @@ pub struct Client(Arc<Inner>);
 
 struct Inner {
     config: ClientBuilder,
-    /// Held by a call from its beginning to its end.
-    current: Mutex<Current>,
-}
-
-/// The connection that the next call goes out on, or why there is none.
-enum Current {
-    Open(Connection),
-    /// Held up by a call that timed out: the next call makes a new one (C4).
-    Replace,
-    Broken(Arc<Disconnect>),
-    Closed,
+    /// A connection is lent to a call from its beginning to its end.
+    pool: Mutex<Pool<Box<Connection>>>,
+    /// A place in the pool is free again.
+    freed: Condvar,
 }
 
 impl Client {
@@ -74,70 +77,183 @@ impl Client {
         body: impl Into<Body>,
         options: &CallOptions,
     ) -> Result<Response, CallError> {
-        let limit = options.timeout.or(self.0.config.timeout);
-        let deadline = Deadline::after(limit);
-        let mut current = self.my_turn(deadline).ok_or_else(|| deadline.passed())?;
-        if let Current::Replace = *current {
-            *current = match self.0.config.open_blocking(deadline) {
-                Ok(connection) => Current::Open(connection),
-                Err(_) if deadline.left().is_zero() => return Err(deadline.passed()),
-                Err(error) => return Err(error.into()),
-            };
-        }
-        let connection = match &mut *current {
-            Current::Open(connection) => connection,
-            Current::Broken(cause) => return Err(CallError::not_connected(cause.clone())),
-            Current::Replace | Current::Closed => {
-                return Err(CallError::not_connected(Disconnect::Closed.into()));
-            }
-        };
-        connection.call(method, body.into(), options, deadline).map_err(|fault| match fault {
-            Fault::Unsent(error) => error,
-            Fault::Timeout { whole } => {
-                if !whole || self.0.config.server_answers_in_order {
-                    *current = Current::Replace;
+        let mut body = body.into();
+        let mut state = self.begin(options);
+        let mut attempts = Attempts::of(&self.0.config, options);
+        let mut failed = None;
+        loop {
+            let body = if attempts.is_last() { std::mem::take(&mut body) } else { body.clone() };
+            let error = match self.attempt(method, body, options, &mut state) {
+                Ok(response) => {
+                    attempts.answered();
+                    return Ok(response);
                 }
-                deadline.passed()
+                Err(error) => error,
+            };
+            let repeats = attempts.repeats(method, &error);
+            let error = worse(failed, error);
+            match repeats.then(|| attempts.next_pause(state.deadline)).flatten() {
+                Some(pause) => sleep(pause),
+                None => return Err(error),
             }
-            Fault::Disconnect(cause) => {
-                let cause = Arc::new(cause);
-                *current = Current::Broken(cause.clone());
-                CallError::disconnected(cause)
-            }
-        })
-    }
-
-    /// Waits for the call under way; `None` if that takes too long.
-    fn my_turn(&self, deadline: Deadline) -> Option<MutexGuard<'_, Current>> {
-        match deadline.at {
-            None => Some(self.0.current.lock()),
-            Some(at) => self.0.current.try_lock_until(at),
+            failed = Some(error);
         }
     }
 
-    /// Whether calls can be made: the client is connected, or will connect anew by itself. Waits for a call under way.
+    fn attempt(
+        &self,
+        method: Method,
+        mut body: Body,
+        options: &CallOptions,
+        state: &mut CallState<'_>,
+    ) -> Result<Response, CallError> {
+        state.begin_attempt();
+        loop {
+            let mut connection = self.connection(state)?;
+            match connection.get().call(method, &mut body, options, state.deadline) {
+                Ok(response) => return Ok(response),
+                Err(Fault::Unsent(error)) => return Err(error),
+                Err(Fault::Gone) => {
+                    connection.broke(Disconnect::ByPeer.into());
+                    if !state.takes_another() {
+                        return Err(CallError::not_connected(Disconnect::ByPeer.into()));
+                    }
+                }
+                Err(Fault::Timeout { whole }) => {
+                    connection.is_held_up(whole);
+                    return Err(state.deadline.passed());
+                }
+                Err(Fault::Disconnect(cause)) => {
+                    connection.broke(cause.clone());
+                    return Err(CallError::disconnected(cause));
+                }
+            }
+        }
+    }
+
+    /// Makes many calls at once, and gives their replies in the same order: each call's own result.
+    ///
+    /// They go out one behind the other on one connection, without waiting for replies in between, as far as the socket takes
+    /// them; what the server answers meanwhile is received. Requests and replies are all held in memory. The time of the
+    /// options, or of the client, is that of the whole batch.
+    ///
+    /// All requests are of one type, and so are all replies; [`Bytes`](crate::Bytes) leaves either as it is. Nothing checks
+    /// that a method replies `R`, other than the decoder.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # #[derive(Clone, PartialEq, prost::Message)] pub struct Hello { #[prost(string, tag = "1")] pub name: String }
+    /// # #[derive(Clone, PartialEq, prost::Message)] pub struct HelloResponse { #[prost(string, tag = "1")] pub greeting: String }
+    /// # #[drpc::drpc_module(id = 5, client_only)] pub trait Greeter { #[method(1)] fn hello(&self, req: Hello) -> HelloResponse; }
+    /// # fn example(client: drpc::blocking::Client) -> Result<(), drpc::CallError> {
+    /// use drpc::CallOptions;
+    ///
+    /// let calls = ["Anna", "Ben"].map(|name| (GreeterMethod::Hello, Hello { name: name.into() }));
+    /// for reply in client.batch(calls, &CallOptions::new()) {
+    ///     let reply: HelloResponse = reply?;
+    ///     println!("{}", reply.greeting);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn batch<Q: Payload, R: Payload>(
+        &self,
+        calls: impl IntoIterator<Item = (impl Into<Method>, Q)>,
+        options: &CallOptions,
+    ) -> Vec<Result<R, CallError>> {
+        let calls = calls.into_iter().map(|(method, request)| (method.into(), request.into_body()));
+        let responses = self.run_batch(Batch::new(calls), options);
+        responses.into_iter().map(|response| reply_of(response?)).collect()
+    }
+
+    /// As [`batch`](Self::batch), with marshalled bodies; gives the responses, whatever their statuses.
+    pub fn batch_raw(
+        &self,
+        calls: impl IntoIterator<Item = (Method, impl Into<Body>)>,
+        options: &CallOptions,
+    ) -> Vec<Result<Response, CallError>> {
+        let calls = calls.into_iter().map(|(method, body)| (method, body.into()));
+        self.run_batch(Batch::new(calls), options)
+    }
+
+    fn run_batch(&self, mut batch: Batch, options: &CallOptions) -> Vec<Result<Response, CallError>> {
+        let mut state = self.begin(options);
+        let mut attempts = Attempts::of(&self.0.config, options);
+        loop {
+            self.attempt_batch(&mut batch, attempts.is_last(), options, &mut state);
+            match batch.again(&mut attempts, state.deadline) {
+                Some(pause) => sleep(pause),
+                None => return batch.finish(|| state.timed_out()),
+            }
+        }
+    }
+
+    fn attempt_batch(
+        &self,
+        batch: &mut Batch,
+        is_last: bool,
+        options: &CallOptions,
+        state: &mut CallState<'_>,
+    ) {
+        state.begin_attempt();
+        loop {
+            let mut connection = match self.connection(state) {
+                Ok(connection) => connection,
+                Err(error) => return batch.settle_due(&error),
+            };
+            match connection.get().pipeline(batch, is_last, options, state) {
+                Ok(()) => return,
+                Err(Fault::Timeout { whole }) => return connection.is_held_up(whole),
+                Err(Fault::Disconnect(cause)) => return connection.broke(cause),
+                Err(Fault::Gone | Fault::Unsent(_)) => {
+                    connection.broke(Disconnect::ByPeer.into());
+                    if !state.takes_another() {
+                        return batch.settle_due(&CallError::not_connected(Disconnect::ByPeer.into()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is known of a call that begins.
+    fn begin<'a>(&'a self, options: &CallOptions) -> CallState<'a> {
+        let config = &self.0.config;
+        CallState::of_call(Deadline::after(options.timeout.or(config.timeout)), config)
+    }
+
+    /// Whether calls can be made: the client is connected, or will connect anew by itself. Where there is one connection, it
+    /// may wait for the call under way.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        matches!(*self.0.current.lock(), Current::Open(_) | Current::Replace)
+        let pool = self.0.pool.lock();
+        pool.makes_more() || !pool.open().is_empty()
     }
 
-    /// Connects again if the client was closed or its connection broke; does nothing if it is connected (C2). Sequences start
-    /// again at 1 (C1). Waits for a call under way.
+    /// Connects again if the client was closed or its connections broke; does nothing if it is connected (C2). Sequences
+    /// start again at 1 (C1). It tries once, without a pause. Where there is one connection, it may wait for the call under
+    /// way.
     ///
     /// # Errors
     ///
     /// As [`connect`](Self::connect).
     pub fn reconnect(&self) -> Result<(), ConnectError> {
-        let mut current = self.0.current.lock();
-        if !matches!(*current, Current::Open(_)) {
-            *current = Current::Open(self.0.config.open_blocking(Deadline::NEVER)?);
+        let is_connected = |pool: &Pool<_>| pool.makes_more() && (pool.is_lent() || !pool.open().is_empty());
+        if is_connected(&self.0.pool.lock()) {
+            return Ok(());
         }
+        let connection = self.0.config.open_blocking(Deadline::NEVER)?;
+        self.0.pool.lock().restart(Box::new(connection));
+        self.0.freed.notify_all();
         Ok(())
     }
 
-    /// Closes the connection, after a call under way. Does nothing if it is closed (C2).
+    /// Closes the connections: idle ones at once, others after the calls that are under way on them. Where there is one
+    /// connection, it may wait for the call under way. Does nothing if it is closed (C2).
     pub fn close(&self) {
-        *self.0.current.lock() = Current::Closed;
+        let idle = self.0.pool.lock().close();
+        self.0.freed.notify_all();
+        drop(idle);
     }
 }
 
@@ -167,8 +283,15 @@ impl ClientBuilder {
     ///
     /// As [`Client::connect`].
     pub fn connect_blocking(self) -> Result<Client, ConnectError> {
-        let connection = self.open_blocking(Deadline::NEVER)?;
-        Ok(Client(Arc::new(Inner { config: self, current: Mutex::new(Current::Open(connection)) })))
+        let mut state = CallState::of_client(&self);
+        let first = loop {
+            match self.open_blocking(Deadline::NEVER) {
+                Ok(connection) => break Box::new(connection),
+                Err(error) => sleep(state.refused(error)?),
+            }
+        };
+        let pool = Mutex::new(Pool::new(self.limit(), first));
+        Ok(Client(Arc::new(Inner { config: self, pool, freed: Condvar::new() })))
     }
 
     /// Makes a connection, by the deadline of the call that needs it.
@@ -201,7 +324,7 @@ impl ClientBuilder {
     fn open_socket(&self, deadline: Deadline) -> Result<Socket, ConnectError> {
         let path = self.checked_path()?;
         let failed = |cause: io::Error| match cause.kind() {
-            io::ErrorKind::WouldBlock => ConnectError::timeout(path, self.connect_timeout),
+            io::ErrorKind::WouldBlock => ConnectError::timeout(path, deadline.limit.unwrap_or_default()),
             _ => ConnectError::io(path, cause),
         };
         let socket = Socket::new(Mode::Blocking).map_err(failed)?;
@@ -218,7 +341,7 @@ impl ClientBuilder {
         let mut prober = Prober::new(self.message_limit);
         loop {
             if !socket.wait_readable(deadline.at).map_err(|error| failed(error.into()))? {
-                return Err(ConnectError::timeout(&self.path, self.connect_timeout));
+                return Err(ConnectError::timeout(&self.path, deadline.limit.unwrap_or_default()));
             }
             let packet = socket.recv(None).map_err(|error| failed(error.into()))?;
             if let Some(wire) = prober.receive(packet).map_err(failed)? {
@@ -242,43 +365,53 @@ struct Connection {
 enum Fault {
     /// Nothing was sent: the connection is as it was.
     Unsent(CallError),
+    /// The connection is no more, and nothing was sent.
+    Gone,
     /// The deadline passed; `whole` if the call was sent to its last packet.
     Timeout { whole: bool },
     /// The connection is no more.
-    Disconnect(Disconnect),
+    Disconnect(Arc<Disconnect>),
 }
 
 impl Connection {
+    /// Makes a call. The body is taken, unless the connection is [`Gone`](Fault::Gone).
     fn call(
         &mut self,
         method: Method,
-        body: Body,
+        body: &mut Body,
         options: &CallOptions,
         deadline: Deadline,
     ) -> Result<Response, Fault> {
         let sequence = self.calls.begin((!options.no_response).then_some(()));
-        let call = Call { module: method.module(), method: method.id(), sequence, body };
-        let early = self.send(call, options, deadline)?;
+        let call =
+            Call { module: method.module(), method: method.id(), sequence, body: std::mem::take(body) };
+        let mut early = Vec::new();
+        let sent = self.send(&call, options, deadline, &mut early);
+        if let Err(Fault::Gone) = sent {
+            *body = call.body;
+        }
+        sent?;
         if options.no_response {
             return Ok(submitted());
         }
-        let received = early.map_or_else(|| self.receive(deadline), Ok);
+        let received = early.pop().map_or_else(|| self.receive(deadline), Ok);
         if matches!(received, Err(Fault::Timeout { .. })) {
             self.calls.abandon(sequence);
         }
         received
     }
 
-    /// Sends a call; gives its response, if that comes before all of it is sent.
+    /// Sends a call; puts the responses that come before all of it is sent into `early`.
     ///
     /// While there is no room for it, what the server sends is received: it may be stuck in replies to calls that nobody
     /// waits for (C4, C6), and would read no more until somebody took them.
     fn send(
         &mut self,
-        call: Call<Body>,
+        call: &Call<Body>,
         options: &CallOptions,
         deadline: Deadline,
-    ) -> Result<Option<Response>, Fault> {
+        early: &mut Vec<Response>,
+    ) -> Result<(), Fault> {
         let head = call.head();
         let packets = match Packets::new(self.wire, &head, &call.body, self.codec.limit()) {
             Ok(packets) => packets,
@@ -287,26 +420,31 @@ impl Connection {
                 return Err(Fault::Unsent(error.into()));
             }
         };
-        let mut early = None;
+        let mut begun = false;
         for packet in packets {
             while let Err(error) = self.socket.send(&packet.slices()) {
                 match error.kind() {
                     io::ErrorKind::WouldBlock => match self.socket.wait_either(deadline.at)? {
                         Some(Ready::ToReceive) => match self.receive_packet() {
-                            Ok(response) => early = response.or(early),
-                            Err(_) if early.is_some() => return Ok(early),
+                            Ok(response) => early.extend(response),
+                            Err(_) if !early.is_empty() => return Ok(()),
                             Err(fault) => return Err(fault),
                         },
                         Some(Ready::ToSend) => {}
                         None => return Err(Fault::Timeout { whole: false }),
                     },
+                    _ if is_peer_gone(&error) && !begun => {
+                        self.calls.take_back(call.sequence);
+                        return Err(Fault::Gone);
+                    }
                     // The server is gone. What it said before it went is received first.
-                    _ if is_peer_gone(&error) && !options.no_response => return Ok(early),
+                    _ if is_peer_gone(&error) && !options.no_response => return Ok(()),
                     _ => return Err(error.into()),
                 }
             }
+            begun = true;
         }
-        Ok(early)
+        Ok(())
     }
 
     /// Receives the response to the one call that waits.
@@ -345,45 +483,12 @@ impl Connection {
 
 impl From<Disconnect> for Fault {
     fn from(cause: Disconnect) -> Self {
-        Fault::Disconnect(cause)
+        Fault::Disconnect(cause.into())
     }
 }
 
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
-        Fault::Disconnect(error.into())
-    }
-}
-
-/// When a call has taken too long.
-#[derive(Clone, Copy)]
-struct Deadline {
-    limit: Option<Duration>,
-    /// `None` for never.
-    at: Option<Instant>,
-}
-
-impl Deadline {
-    const NEVER: Deadline = Deadline { limit: None, at: None };
-
-    /// The earlier of the two.
-    fn or_before(self, other: Deadline) -> Self {
-        match (self.at, other.at) {
-            (Some(one), Some(another)) if another < one => other,
-            (None, Some(_)) => other,
-            _ => self,
-        }
-    }
-
-    fn after(limit: Option<Duration>) -> Self {
-        Deadline { limit, at: limit.and_then(|limit| Instant::now().checked_add(limit)) }
-    }
-
-    fn left(&self) -> Duration {
-        self.at.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
-    }
-
-    fn passed(&self) -> CallError {
-        CallError::timeout(self.limit.unwrap_or_default())
+        Disconnect::from(error).into()
     }
 }

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::ConnectError;
+use super::{Backoff, RetryPolicy};
 use crate::transport::{Connector, MAX_PATH, name_len};
 use crate::wire::{DEFAULT_MESSAGE_LIMIT, Wire, WireMode};
 
@@ -15,6 +16,11 @@ use crate::wire::{DEFAULT_MESSAGE_LIMIT, Wire, WireMode};
 /// | [`message_limit`](Self::message_limit) | 64 MiB |
 /// | [`server_answers_in_order`](Self::server_answers_in_order) | true |
 /// | [`spin`](Self::spin) | off |
+/// | [`connections`](Self::connections) | 1 |
+/// | [`connection_per_call`](Self::connection_per_call) | no |
+/// | [`wait_until_ready`](Self::wait_until_ready) | no |
+/// | [`auto_reconnect`](Self::auto_reconnect) | true |
+/// | [`retry`](Self::retry) | no call is made twice |
 #[derive(Clone, Debug)]
 #[must_use = "a client is not made before `connect`"]
 pub struct ClientBuilder {
@@ -27,6 +33,13 @@ pub struct ClientBuilder {
     pub(super) spin: Duration,
     /// Connects within this process, in place of the socket.
     pub(super) in_memory: Option<Connector>,
+    /// At least 1.
+    pub(super) connections: usize,
+    pub(super) connection_per_call: bool,
+    pub(super) wait_until_ready: Option<Duration>,
+    pub(super) auto_reconnect: bool,
+    pub(super) reconnect_backoff: Backoff,
+    pub(super) retry: Option<RetryPolicy>,
 }
 
 impl ClientBuilder {
@@ -40,12 +53,20 @@ impl ClientBuilder {
             server_answers_in_order: true,
             spin: Duration::ZERO,
             in_memory: None,
+            connections: 1,
+            connection_per_call: false,
+            wait_until_ready: None,
+            auto_reconnect: true,
+            reconnect_backoff: Backoff::default(),
+            retry: None,
         }
     }
 
     /// For what answers within this process (`drpc::testing`).
     pub(crate) fn in_memory(connector: Connector) -> Self {
-        ClientBuilder { in_memory: Some(connector), ..Self::new(Path::new("(in memory)")) }
+        // A session that ended stays so, for the test to see it.
+        let auto_reconnect = false;
+        ClientBuilder { in_memory: Some(connector), auto_reconnect, ..Self::new(Path::new("(in memory)")) }
     }
 
     /// Which generation of the wire to speak (W8). With [`WireMode::Auto`] each new connection begins with a probe: a
@@ -61,7 +82,8 @@ impl ClientBuilder {
         self
     }
 
-    /// How long connecting may take, the probe included.
+    /// How long connecting may take, the probe included. A call that finds its server gone waits so long for it to come
+    /// back, if its own time allows: see [`auto_reconnect`](Self::auto_reconnect).
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
@@ -92,6 +114,76 @@ impl ClientBuilder {
     pub fn spin(mut self, limit: Duration) -> Self {
         self.spin = limit;
         self
+    }
+
+    /// How many connections there are at most; 0 counts as 1. The first is made by `connect`, each other by the first call
+    /// that finds all of them busy.
+    ///
+    /// The blocking client makes one call at a time on each, so that so many run side by side. The async one makes any number
+    /// on each, and a call takes the connection with the fewest; more of them help where the server answers the calls of a
+    /// connection one after the other. If no further one can be made, the calls share those that there are. They stay open until the
+    /// client is closed or dropped.
+    pub fn connections(mut self, most: usize) -> Self {
+        self.connections = most.max(1);
+        self
+    }
+
+    /// Makes a connection for each call and closes it after its reply, as `daos_server` calls its engines. The first call
+    /// takes the one that `connect` made.
+    ///
+    /// A server then sees one call a session, with sequence 1 (C1), or 2 after a probe. There is no limit to how many calls
+    /// run side by side: [`connections`](Self::connections) has no meaning. The calls of one batch share a connection.
+    pub fn connection_per_call(mut self) -> Self {
+        self.connection_per_call = true;
+        self
+    }
+
+    /// Lets `connect` wait for a server that is only starting: for so long it tries again, with growing pauses, while there is
+    /// no socket, nobody listens on it, or the server does not take the connection. Other errors are told at once.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), drpc::ConnectError> {
+    /// use std::time::Duration;
+    ///
+    /// let client =
+    ///     drpc::Client::builder("/run/greeter.sock").wait_until_ready(Duration::from_secs(30)).connect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn wait_until_ready(mut self, at_most: Duration) -> Self {
+        self.wait_until_ready = Some(at_most);
+        self
+    }
+
+    /// Whether a call makes a new connection when the last one broke.
+    ///
+    /// If so, a server may be started anew: calls that were under way fail (C7), and the next one goes out on a new connection,
+    /// whose sequences begin again (C1). While the server is not there, a call tries again with growing pauses, and fails with
+    /// the connect error (C8) once its own time or the [`connect_timeout`](Self::connect_timeout) is over, whichever is
+    /// shorter. If not, calls fail until the client's `reconnect`.
+    ///
+    /// A client that was closed stays so either way, until its `reconnect`.
+    pub fn auto_reconnect(mut self, auto_reconnect: bool) -> Self {
+        self.auto_reconnect = auto_reconnect;
+        self
+    }
+
+    /// The pauses between attempts to connect, of [`auto_reconnect`](Self::auto_reconnect) and
+    /// [`wait_until_ready`](Self::wait_until_ready).
+    pub fn reconnect_backoff(mut self, backoff: Backoff) -> Self {
+        self.reconnect_backoff = backoff;
+        self
+    }
+
+    /// Whether and how a failed call is made again, unless its own options say otherwise.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = Some(policy);
+        self
+    }
+
+    /// The most connections that may be in use.
+    pub(super) fn limit(&self) -> usize {
+        if self.connection_per_call { usize::MAX } else { self.connections }
     }
 
     pub(super) fn checked_path(&self) -> Result<&Path, ConnectError> {

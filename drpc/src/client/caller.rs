@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::RetryPolicy;
 use crate::{Method, Payload};
 
 /// A client that generated stubs can call through.
@@ -41,6 +42,7 @@ pub trait Caller: Clone {
 pub struct CallOptions {
     pub(crate) timeout: Option<Duration>,
     pub(crate) no_response: bool,
+    pub(crate) retry: Option<RetryPolicy>,
 }
 
 impl CallOptions {
@@ -50,7 +52,7 @@ impl CallOptions {
         Self::default()
     }
 
-    /// How long to wait for the reply, in place of the client's default.
+    /// How long to wait for the reply, in place of the client's default. Connecting and repetitions count.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -65,6 +67,16 @@ impl CallOptions {
     #[must_use]
     pub fn no_response(mut self) -> Self {
         self.no_response = true;
+        self
+    }
+
+    /// Whether and how to make the call again if it fails, in place of the client's default.
+    ///
+    /// Keep the policy, or these options, for the calls that are to share its budget. `RetryPolicy::new(1)` makes the call
+    /// once.
+    #[must_use]
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = Some(policy);
         self
     }
 }

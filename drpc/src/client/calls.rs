@@ -47,11 +47,11 @@ impl<W> Calls<W> {
         self.last_sequence
     }
 
-    /// Takes back a call that was never sent.
-    pub(super) fn take_back(&mut self, sequence: i64) {
-        if let Some(None) = self.remove(sequence) {
-            self.abandoned -= 1;
-        }
+    /// Takes back a call that was never sent; gives who waits for it.
+    pub(super) fn take_back(&mut self, sequence: i64) -> Option<W> {
+        let waiter = self.remove(sequence)?;
+        self.abandoned -= usize::from(waiter.is_none());
+        waiter
     }
 
     /// How many calls have no reply yet, wanted or not.

@@ -30,7 +30,7 @@ use super::error::{CallError, Disconnect};
 use super::{report_unknown, submitted};
 use crate::Method;
 use crate::transport::{Link, is_peer_gone};
-use crate::wire::{Body, Call, Codec, Head, MessageTooLong, Packets, Response, Wire};
+use crate::wire::{Body, Call, Codec, Head, Packets, Response, Wire};
 
 /// A live connection. Dropped, it closes.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ struct Slot(Mutex<Answer>);
 
 #[derive(Debug, Default)]
 struct Answer {
-    result: Option<Result<Response, Arc<Disconnect>>>,
+    result: Option<Result<Response, CallError>>,
     /// Who waits for it.
     waker: Option<Waker>,
 }
@@ -125,10 +125,12 @@ impl Connection {
 
     /// Sends a call; gives what its response will come through. One without response is answered SUBMITTED once it is
     /// sent (C6).
+    ///
+    /// The body is taken, unless there is an error: then nothing was sent.
     pub(super) fn begin(
         &self,
         method: Method,
-        body: Body,
+        body: &mut Body,
         no_response: bool,
     ) -> Result<InFlight<'_>, CallError> {
         let mut state = self.shared.state();
@@ -139,10 +141,12 @@ impl Connection {
         let waiter = Some(slot.clone());
         let (on_response, on_sent) = if no_response { (None, waiter) } else { (waiter, None) };
         let sequence = state.calls.begin(on_response);
-        let call = Call { module: method.module(), method: method.id(), sequence, body };
-        if let Err(error) = self.shared.send_now(&mut state, call, on_sent) {
+        let mut call =
+            Call { module: method.module(), method: method.id(), sequence, body: std::mem::take(body) };
+        if let Err(error) = self.shared.send_now(&mut state, &mut call, on_sent) {
+            *body = call.body;
             state.calls.take_back(sequence);
-            return Err(error.into());
+            return Err(error);
         }
         let alone = state.calls.len() == 1 && !no_response;
         self.shared.set_reader(if alone { sequence } else { DRIVER });
@@ -192,11 +196,12 @@ impl InFlight<'_> {
     pub(super) async fn response(&mut self) -> Result<Response, CallError> {
         let response = poll_fn(|context| self.poll_response(context)).await;
         self.slot = None;
-        response.map_err(CallError::disconnected)
+        response
     }
 
-    fn poll_response(&self, context: &mut Context<'_>) -> Poll<Result<Response, Arc<Disconnect>>> {
-        let Some(slot) = &self.slot else { return Poll::Ready(Err(Disconnect::Closed.into())) };
+    fn poll_response(&self, context: &mut Context<'_>) -> Poll<Result<Response, CallError>> {
+        let closed = || Err(CallError::disconnected(Disconnect::Closed.into()));
+        let Some(slot) = &self.slot else { return Poll::Ready(closed()) };
         // First of all, so that whoever receives from now on knows whom to wake.
         if let Some(result) = slot.take_or_wait(context) {
             return Poll::Ready(result);
@@ -206,7 +211,7 @@ impl InFlight<'_> {
             Ok(response) => Poll::Ready(Ok(response)),
             Err(cause) => {
                 shared.end(cause);
-                Poll::Ready(slot.take_or_wait(context).unwrap_or_else(|| Err(Disconnect::Closed.into())))
+                Poll::Ready(slot.take_or_wait(context).unwrap_or_else(closed))
             }
         }
     }
@@ -223,7 +228,7 @@ impl Slot {
     }
 
     /// Hands the result over. A call that was dropped at this very moment does not take it any more.
-    fn put(&self, result: Result<Response, Arc<Disconnect>>) {
+    fn put(&self, result: Result<Response, CallError>) {
         let waker = {
             let mut answer = self.answer();
             answer.result = Some(result);
@@ -234,7 +239,7 @@ impl Slot {
         }
     }
 
-    fn take_or_wait(&self, context: &Context<'_>) -> Option<Result<Response, Arc<Disconnect>>> {
+    fn take_or_wait(&self, context: &Context<'_>) -> Option<Result<Response, CallError>> {
         let mut answer = self.answer();
         let result = answer.result.take();
         if result.is_none() {
@@ -259,13 +264,13 @@ impl Shared {
         }
     }
 
-    /// Sends a call as far as the socket takes it, and leaves the rest to the driver.
+    /// Sends a call as far as the socket takes it, and leaves the rest to the driver, with the body.
     fn send_now(
         &self,
         state: &mut State,
-        call: Call<Body>,
+        call: &mut Call<Body>,
         on_sent: Option<Waiter>,
-    ) -> Result<(), MessageTooLong> {
+    ) -> Result<(), CallError> {
         let head = call.head();
         let packets = Packets::new(self.wire, &head, &call.body, self.message_limit)?;
 
@@ -277,6 +282,10 @@ impl Shared {
                     Ok(()) => {
                         sent += 1;
                         unsent -= 1;
+                    }
+                    // The driver will find that the server is gone. This call was not under way.
+                    Err(error) if is_peer_gone(&error) && sent == 0 => {
+                        return Err(CallError::not_connected(Disconnect::ByPeer.into()));
                     }
                     // What a server said before it went is still to be received. The driver does that, finds the same as we
                     // did here, and tells all calls (C7).
@@ -295,7 +304,7 @@ impl Shared {
             }
             return Ok(());
         }
-        let Call { sequence, body, .. } = call;
+        let (sequence, body) = (call.sequence, std::mem::take(&mut call.body));
         state.outbox.push_back(Outgoing { sequence, head, body, sent, begun: sent > 0, on_sent });
         self.changed.notify_one();
         Ok(())
@@ -376,16 +385,22 @@ impl Shared {
 }
 
 impl State {
-    /// Marks the connection as no more, and tells every call that waits on it the same cause (C7).
+    /// Marks the connection as no more, and tells every call that waits on it the same cause (C7), and whether it was sent.
     fn break_off(&mut self, cause: Disconnect) {
         if self.broken.is_some() {
             return;
         }
         let cause = Arc::new(cause);
         self.broken = Some(cause.clone());
-        let unsent = self.outbox.drain(..).filter_map(|call| call.on_sent);
-        for waiter in self.calls.drain().chain(unsent) {
-            waiter.put(Err(cause.clone()));
+        for call in self.outbox.drain(..) {
+            let waiter = self.calls.take_back(call.sequence).or(call.on_sent);
+            let told = if call.begun { CallError::disconnected } else { CallError::not_connected };
+            if let Some(waiter) = waiter {
+                waiter.put(Err(told(cause.clone())));
+            }
+        }
+        for waiter in self.calls.drain() {
+            waiter.put(Err(CallError::disconnected(cause.clone())));
         }
     }
 }

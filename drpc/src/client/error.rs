@@ -26,7 +26,19 @@ use crate::{Failure, Status};
 /// # }
 /// ```
 ///
-/// Its `Debug` form is its text too, since that is what a `main` that returns it prints.
+/// Its text says what happened, to which socket or by which status, and what to do. The `Debug` form is the text too, since
+/// that is what a `main` that returns it prints.
+///
+/// | [`kind`](Self::kind) | may have been executed | [`is_retryable`](Self::is_retryable) | [`source`](Error::source) |
+/// |---|---|---|---|
+/// | `Connect` | no | if the server may yet come | the system's error |
+/// | `NotConnected` | no | unless this client was closed | what broke the connection |
+/// | `TooLong` | no | no: it will always be | |
+/// | `Timeout` | unless it was never sent | if it was never sent | |
+/// | `Disconnected` | yes | no | what broke the connection |
+/// | `Reply`, `Submitted` | yes | no | the decoder's error |
+/// | `Status` | as the status says | no | |
+#[derive(Clone)]
 pub struct CallError(Box<Kind>);
 
 /// The kinds of [`CallError`].
@@ -39,7 +51,7 @@ pub enum CallErrorKind {
     NotConnected,
     /// The connection broke while the call was under way; it may have been executed (C7).
     Disconnected,
-    /// No reply came in time; the call may have been executed (C4).
+    /// No reply came in time (C4). The call may have been executed, unless [`CallError::is_retryable`] says that it was not.
     Timeout,
     /// The server answered that the call failed: see [`CallError::status`].
     Status,
@@ -51,15 +63,16 @@ pub enum CallErrorKind {
     TooLong,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Kind {
-    Connect(ConnectError),
+    Connect(Arc<ConnectError>),
     NotConnected(Arc<Disconnect>),
     Disconnected(Arc<Disconnect>),
     Timeout(Duration),
+    Unsent(Duration),
     Status(Status),
     Submitted,
-    Payload(Failure),
+    Payload(Arc<Failure>),
     TooLong(MessageTooLong),
 }
 
@@ -74,7 +87,7 @@ impl CallError {
                 Disconnect::Undecodable(_) => CallErrorKind::Reply,
                 _ => CallErrorKind::Disconnected,
             },
-            Kind::Timeout(_) => CallErrorKind::Timeout,
+            Kind::Timeout(_) | Kind::Unsent(_) => CallErrorKind::Timeout,
             Kind::Status(_) => CallErrorKind::Status,
             Kind::Submitted => CallErrorKind::Submitted,
             Kind::Payload(_) => CallErrorKind::Reply,
@@ -92,10 +105,34 @@ impl CallError {
         }
     }
 
-    /// Whether no reply came in time.
+    /// Whether the time was over: no reply came, or the server did not take the connection.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
-        self.kind() == CallErrorKind::Timeout
+        match &*self.0 {
+            Kind::Timeout(_) | Kind::Unsent(_) => true,
+            Kind::Connect(error) => error.is_timeout(),
+            _ => false,
+        }
+    }
+
+    /// Whether there was no connection to send the call on: it was not executed (C3, C8).
+    #[must_use]
+    pub fn is_connect(&self) -> bool {
+        matches!(*self.0, Kind::Connect(_) | Kind::NotConnected(_))
+    }
+
+    /// Whether the call was certainly not executed, for a reason that may pass: it is safe to make it again, whatever its
+    /// method does.
+    ///
+    /// False says less: the call may have been executed, or will fail again in the same way.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match &*self.0 {
+            Kind::Connect(error) => error.may_pass(),
+            Kind::NotConnected(cause) => !matches!(**cause, Disconnect::Closed | Disconnect::Runtime),
+            Kind::Unsent(_) => true,
+            _ => false,
+        }
     }
 
     pub(crate) fn answered(status: Status) -> Self {
@@ -106,7 +143,7 @@ impl CallError {
     }
 
     pub(crate) fn payload(failure: Failure) -> Self {
-        Kind::Payload(failure).into()
+        Kind::Payload(failure.into()).into()
     }
 }
 
@@ -124,6 +161,27 @@ impl CallError {
     pub(super) fn timeout(after: Duration) -> Self {
         Kind::Timeout(after).into()
     }
+
+    /// The time was over before anything was sent.
+    pub(super) fn unsent(after: Duration) -> Self {
+        Kind::Unsent(after).into()
+    }
+
+    /// Why the connection was no more before the call was sent.
+    pub(super) fn not_connected_because(&self) -> Option<&Arc<Disconnect>> {
+        match &*self.0 {
+            Kind::NotConnected(cause) => Some(cause),
+            _ => None,
+        }
+    }
+
+    /// Whether the server went while the call was under way: it may have been executed, and another try may succeed.
+    pub(super) fn is_broken_off(&self) -> bool {
+        match &*self.0 {
+            Kind::Disconnected(cause) => matches!(**cause, Disconnect::ByPeer | Disconnect::Io(_)),
+            _ => false,
+        }
+    }
 }
 
 impl From<Kind> for CallError {
@@ -134,7 +192,7 @@ impl From<Kind> for CallError {
 
 impl From<ConnectError> for CallError {
     fn from(error: ConnectError) -> Self {
-        Kind::Connect(error).into()
+        Kind::Connect(error.into()).into()
     }
 }
 
@@ -159,6 +217,11 @@ impl fmt::Display for CallError {
             Kind::Timeout(after) => {
                 write!(f, "no reply came within {after:?}; the call may have been executed")
             }
+            Kind::Unsent(after) => write!(
+                f,
+                "the call could not be sent within {after:?} and was not executed: the server took no new connection, or \
+                 all were in use; give the call more time, or the client more connections"
+            ),
             Kind::Status(status) => match status.name() {
                 Some(name) => write!(f, "the server answered {name}: {}", status.description()),
                 None => write!(f, "the server answered {status}"),
@@ -285,6 +348,12 @@ impl ConnectError {
         &self.path
     }
 
+    /// Whether the server did not take the connection in time.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.cause, ConnectCause::Timeout(_))
+    }
+
     /// The system's error number, if the system refused.
     #[must_use]
     pub fn raw_os_error(&self) -> Option<i32> {
@@ -296,6 +365,20 @@ impl ConnectError {
 }
 
 impl ConnectError {
+    /// Whether the server may yet come: it is not there, or does not listen, or is just starting or stopping.
+    pub(super) fn may_pass(&self) -> bool {
+        match &self.cause {
+            ConnectCause::Io(cause) => {
+                matches!(
+                    Errno::from_io_error(cause),
+                    Some(Errno::NOENT | Errno::CONNREFUSED | Errno::CONNRESET)
+                )
+            }
+            ConnectCause::Timeout(_) | ConnectCause::Probe(Disconnect::ByPeer) => true,
+            _ => false,
+        }
+    }
+
     pub(super) fn path_too_long(path: &Path) -> Self {
         ConnectError { path: path.to_owned(), cause: ConnectCause::PathTooLong(name_len(path)) }
     }

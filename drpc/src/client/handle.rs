@@ -5,12 +5,19 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use std::vec;
 
-use tokio::time::{sleep, timeout};
+use futures_util::FutureExt;
+use tokio::time::{sleep, timeout, timeout_at};
 
+use super::batch::Batch;
+use super::call_state::CallState;
 use super::connection::{Connection, InFlight};
+use super::deadline::Deadline;
 use super::error::{CallError, ConnectError, Disconnect};
+use super::pool::Pool;
 use super::probe::{PROBE, PROBE_SEQUENCE, Prober};
+use super::retry::{Attempts, worse};
 use super::{CallOptions, Caller, ClientBuilder, reply_of};
 use crate::transport::{AsyncSocket, Link, Mode, Socket};
 use crate::wire::{Body, Response, Wire, WireMode};
@@ -18,8 +25,10 @@ use crate::{Method, Payload};
 
 /// An async client of one server, on tokio.
 ///
-/// It is a handle: clones share one connection, and any number of calls may be in flight on it. Generated stubs take it
-/// (`GreeterClient::new(client)`); [`call_raw`](Self::call_raw) calls by number.
+/// It is a handle: clones share its connections, one if [`ClientBuilder::connections`] does not say otherwise, and any number of
+/// calls may be in flight on each. A connection that broke is replaced by the next call
+/// ([`ClientBuilder::auto_reconnect`]). Generated stubs take it (`GreeterClient::new(client)`);
+/// [`call_raw`](Self::call_raw) calls by number, [`batch`](Self::batch) many at once.
 ///
 /// Calls made from a task of a multi-threaded runtime (by `tokio::spawn`) are faster than those made from the future of
 /// `#[tokio::main]` itself, which is not one of the runtime's workers.
@@ -42,17 +51,9 @@ pub struct Client(Arc<Inner>);
 
 struct Inner {
     config: ClientBuilder,
-    current: Mutex<Current>,
+    pool: Mutex<Pool<Arc<Connection>>>,
     /// Held by the one call that makes a new connection.
     connecting: tokio::sync::Mutex<()>,
-}
-
-/// The connection that the next call goes out on.
-enum Current {
-    Open(Arc<Connection>),
-    /// An abandoned call holds the old one up: the next call makes a new one (C4).
-    Replace,
-    Closed,
 }
 
 impl Client {
@@ -80,8 +81,8 @@ impl Client {
 
     fn new(config: ClientBuilder, connection: Connection) -> Client {
         Client(Arc::new(Inner {
+            pool: Mutex::new(Pool::new(config.limit(), Arc::new(connection))),
             config,
-            current: Mutex::new(Current::Open(Arc::new(connection))),
             connecting: tokio::sync::Mutex::new(()),
         }))
     }
@@ -101,97 +102,313 @@ impl Client {
         options: &CallOptions,
     ) -> Result<Response, CallError> {
         let body = body.into();
-        match options.timeout.or(self.0.config.timeout) {
-            None => self.call_unlimited(method, body, options).await,
-            Some(limit) => match timeout(limit, self.call_unlimited(method, body, options)).await {
-                Ok(result) => result,
-                Err(_) => Err(CallError::timeout(limit)),
-            },
+        let mut state = self.begin(options);
+        let Some(at) = state.deadline.at else {
+            return self.call_unlimited(method, body, options, &mut state).await;
+        };
+        match timeout_at(at.into(), self.call_unlimited(method, body, options, &mut state)).await {
+            Ok(result) => result,
+            Err(_) => Err(state.timed_out()),
         }
     }
 
     async fn call_unlimited(
         &self,
         method: Method,
-        body: Body,
+        mut body: Body,
         options: &CallOptions,
+        state: &mut CallState<'_>,
     ) -> Result<Response, CallError> {
-        let connection = self.connection().await?;
-        let in_flight = connection.begin(method, body, options.no_response)?;
-        let mut call = Abandonable { client: self, connection: &connection, in_flight };
-        call.in_flight.response().await
+        let mut attempts = Attempts::of(&self.0.config, options);
+        let mut failed = None;
+        loop {
+            let body = if attempts.is_last() { std::mem::take(&mut body) } else { body.clone() };
+            let error = match self.attempt(method, body, options, state).await {
+                Ok(response) => {
+                    attempts.answered();
+                    return Ok(response);
+                }
+                Err(error) => error,
+            };
+            let repeats = attempts.repeats(method, &error);
+            let error = worse(failed, error);
+            match repeats.then(|| attempts.next_pause(state.deadline)).flatten() {
+                Some(pause) => sleep(pause).await,
+                None => return Err(error),
+            }
+            failed = Some(error);
+        }
+    }
+
+    async fn attempt(
+        &self,
+        method: Method,
+        mut body: Body,
+        options: &CallOptions,
+        state: &mut CallState<'_>,
+    ) -> Result<Response, CallError> {
+        state.begin_attempt();
+        loop {
+            let connection = self.connection(state).await?;
+            match connection.begin(method, &mut body, options.no_response) {
+                Ok(in_flight) => {
+                    state.is_sent();
+                    let mut call = Abandonable { client: self, connection: &connection, in_flight };
+                    return call.in_flight.response().await;
+                }
+                Err(error) if !self.goes_on_after(&error, &connection, state) => return Err(error),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Makes many calls at once, and gives their replies in the same order: each call's own result.
+    ///
+    /// They go out one behind the other on one connection, without waiting for replies in between, as far as the socket takes
+    /// them. Requests and replies are all held in memory. The time of the options, or of the client, is that of the whole
+    /// batch.
+    ///
+    /// All requests are of one type, and so are all replies; [`Bytes`](crate::Bytes) leaves either as it is. Nothing checks
+    /// that a method replies `R`, other than the decoder.
+    ///
+    /// Cancel safe as [`call_raw`](Self::call_raw) is.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # #[derive(Clone, PartialEq, prost::Message)] pub struct Hello { #[prost(string, tag = "1")] pub name: String }
+    /// # #[derive(Clone, PartialEq, prost::Message)] pub struct HelloResponse { #[prost(string, tag = "1")] pub greeting: String }
+    /// # #[drpc::drpc_module(id = 5, client_only)] pub trait Greeter { #[method(1)] fn hello(&self, req: Hello) -> HelloResponse; }
+    /// # async fn example(client: drpc::Client) -> Result<(), drpc::CallError> {
+    /// use drpc::CallOptions;
+    ///
+    /// let calls = ["Anna", "Ben"].map(|name| (GreeterMethod::Hello, Hello { name: name.into() }));
+    /// for reply in client.batch(calls, &CallOptions::new()).await {
+    ///     let reply: HelloResponse = reply?;
+    ///     println!("{}", reply.greeting);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn batch<Q: Payload, R: Payload>(
+        &self,
+        calls: impl IntoIterator<Item = (impl Into<Method>, Q)>,
+        options: &CallOptions,
+    ) -> Vec<Result<R, CallError>> {
+        let calls = calls.into_iter().map(|(method, request)| (method.into(), request.into_body()));
+        let responses = self.run_batch(Batch::new(calls), options).await;
+        responses.into_iter().map(|response| reply_of(response?)).collect()
+    }
+
+    /// As [`batch`](Self::batch), with marshalled bodies; gives the responses, whatever their statuses.
+    pub async fn batch_raw(
+        &self,
+        calls: impl IntoIterator<Item = (Method, impl Into<Body>)>,
+        options: &CallOptions,
+    ) -> Vec<Result<Response, CallError>> {
+        let calls = calls.into_iter().map(|(method, body)| (method, body.into()));
+        self.run_batch(Batch::new(calls), options).await
+    }
+
+    async fn run_batch(&self, mut batch: Batch, options: &CallOptions) -> Vec<Result<Response, CallError>> {
+        let mut state = self.begin(options);
+        let deadline = state.deadline;
+        let gathering = async {
+            let mut attempts = Attempts::of(&self.0.config, options);
+            loop {
+                self.attempt_batch(&mut batch, attempts.is_last(), options, &mut state).await;
+                match batch.again(&mut attempts, deadline) {
+                    Some(pause) => sleep(pause).await,
+                    None => return,
+                }
+            }
+        };
+        match deadline.at {
+            None => gathering.await,
+            // What is missing then gets its error below.
+            Some(at) => timeout_at(at.into(), gathering).await.unwrap_or_default(),
+        }
+        batch.finish(|| state.timed_out())
+    }
+
+    async fn attempt_batch(
+        &self,
+        batch: &mut Batch,
+        is_last: bool,
+        options: &CallOptions,
+        state: &mut CallState<'_>,
+    ) {
+        state.begin_attempt();
+        loop {
+            let connection = match self.connection(state).await {
+                Ok(connection) => connection,
+                Err(error) => return batch.settle_due(&error),
+            };
+            if self.pipeline(&connection, batch, is_last, options, state).await {
+                return;
+            }
+        }
+    }
+
+    /// Sends calls one behind the other and gathers their responses. False if the connection was gone before anything was
+    /// sent, and another may be taken.
+    async fn pipeline(
+        &self,
+        connection: &Arc<Connection>,
+        batch: &mut Batch,
+        is_last: bool,
+        options: &CallOptions,
+        state: &mut CallState<'_>,
+    ) -> bool {
+        let mut sent = Vec::with_capacity(batch.due().len());
+        for at in 0..batch.due().len() {
+            let place = batch.due()[at];
+            let begin = |method, body: &mut Body| connection.begin(method, body, options.no_response);
+            match batch.with_call(place, is_last, begin) {
+                Ok(in_flight) => sent.push((place, Abandonable { client: self, connection, in_flight })),
+                Err(error) if sent.is_empty() && self.goes_on_after(&error, connection, state) => {
+                    return false;
+                }
+                Err(error) => batch.settle(place, Err(error)),
+            }
+        }
+        state.is_sent();
+        let mut gathering = Gathering { batch, sent: sent.into_iter() };
+        for (place, mut call) in gathering.sent.by_ref() {
+            gathering.batch.settle(place, call.in_flight.response().await);
+        }
+        true
+    }
+
+    /// What is known of a call that begins.
+    fn begin<'a>(&'a self, options: &CallOptions) -> CallState<'a> {
+        let config = &self.0.config;
+        // The runtime's clock, which a test may have paused.
+        let now = || tokio::time::Instant::now().into_std();
+        CallState::of_call(Deadline::by(now, options.timeout.or(config.timeout)), config)
     }
 
     /// Whether calls can be made: the client is connected, or will connect anew by itself.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        match &*self.current() {
-            Current::Open(connection) => !connection.is_broken(),
-            Current::Replace => true,
-            Current::Closed => false,
-        }
+        let pool = self.pool();
+        let makes_more = pool.makes_more() && (self.0.config.auto_reconnect || pool.open().is_empty());
+        makes_more || pool.open().iter().any(|connection| !connection.is_broken())
     }
 
-    /// Connects again if the client was closed or its connection broke; does nothing if it is connected (C2). Sequences start
-    /// again at 1 (C1).
+    /// Connects again if the client was closed or its connections broke; does nothing if it is connected (C2). Sequences
+    /// start again at 1 (C1). It tries once, without a pause.
     ///
     /// # Errors
     ///
     /// As [`connect`](Self::connect).
     pub async fn reconnect(&self) -> Result<(), ConnectError> {
         let _connecting = self.0.connecting.lock().await;
-        if matches!(&*self.current(), Current::Open(connection) if !connection.is_broken()) {
+        if self.pool().open().iter().any(|connection| !connection.is_broken()) {
             return Ok(());
         }
         let connection = self.0.config.open().await?;
-        *self.current() = Current::Open(Arc::new(connection));
+        self.pool().restart(Arc::new(connection));
         Ok(())
     }
 
-    /// Closes the connection; calls under way fail. Does nothing if it is closed (C2).
+    /// Closes the connections; calls under way fail. Does nothing if it is closed (C2).
     pub fn close(&self) {
-        let closed = std::mem::replace(&mut *self.current(), Current::Closed);
-        if let Current::Open(connection) = closed {
+        let open = self.pool().close();
+        for connection in open {
             connection.close();
         }
     }
 
-    /// The connection to make a call on; a new one where the last is held up (C4).
-    async fn connection(&self) -> Result<Arc<Connection>, CallError> {
-        loop {
-            match &*self.current() {
-                Current::Open(connection) => return Ok(connection.clone()),
-                Current::Closed => return Err(CallError::not_connected(Disconnect::Closed.into())),
-                Current::Replace => {}
+    /// The connection to make a call on: the one with the fewest calls, or a new one.
+    async fn connection(&self, state: &mut CallState<'_>) -> Result<Arc<Connection>, CallError> {
+        // What is seldom gone through stands in a box, so that the future of each call is small.
+        if self.0.config.connection_per_call {
+            return Box::pin(self.connection_of_its_own(state)).await;
+        }
+        let busy = {
+            let pool = self.pool();
+            match pool.least_busy()? {
+                Some((connection, busy)) if !busy || !pool.has_room() => return Ok(connection.clone()),
+                busy => busy.map(|(connection, _)| connection.clone()),
             }
-            self.replace().await?;
+        };
+        match busy {
+            None => Box::pin(self.first_connection(state)).await,
+            Some(busy) => Ok(Box::pin(self.further_connection()).await.unwrap_or(busy)),
         }
     }
 
-    async fn replace(&self) -> Result<(), ConnectError> {
+    /// A new connection where there is none, or the one that another call makes meanwhile.
+    async fn first_connection(&self, state: &mut CallState<'_>) -> Result<Arc<Connection>, CallError> {
+        state.waits();
         let _connecting = self.0.connecting.lock().await;
-        if !matches!(*self.current(), Current::Replace) {
-            return Ok(());
-        }
-        let connection = self.0.config.open().await?;
-        let mut current = self.current();
-        // It may have been closed in the meantime.
-        if matches!(*current, Current::Replace) {
-            *current = Current::Open(Arc::new(connection));
-        }
-        Ok(())
-    }
-
-    /// Sees to it that the next call does not wait behind one that was abandoned on this connection (C4).
-    fn retire(&self, held_up: &Arc<Connection>) {
-        let mut current = self.current();
-        if matches!(&*current, Current::Open(connection) if Arc::ptr_eq(connection, held_up)) {
-            *current = Current::Replace;
+        loop {
+            let epoch = {
+                let pool = self.pool();
+                if let Some((connection, _)) = pool.least_busy()? {
+                    return Ok(connection.clone());
+                }
+                pool.epoch()
+            };
+            if let Some(connection) = self.try_to_connect(state).await? {
+                self.pool().add(epoch, Arc::new(connection));
+            }
         }
     }
 
-    fn current(&self) -> MutexGuard<'_, Current> {
-        self.0.current.lock().unwrap_or_else(PoisonError::into_inner)
+    /// One connection more, if that can be had, and unless another call is about to make one.
+    async fn further_connection(&self) -> Option<Arc<Connection>> {
+        let _connecting = self.0.connecting.try_lock().ok()?;
+        let epoch = Some(self.pool()).filter(|pool| pool.has_room() && pool.makes_more())?.epoch();
+        let connection = Arc::new(self.0.config.open().await.ok()?);
+        self.pool().add(epoch, connection.clone());
+        Some(connection)
+    }
+
+    /// A connection that no other call will see; the first is there already.
+    async fn connection_of_its_own(&self, state: &mut CallState<'_>) -> Result<Arc<Connection>, CallError> {
+        loop {
+            match self.pool().take_out()? {
+                Some(connection) => return Ok(connection),
+                None => state.waits(),
+            }
+            if let Some(connection) = self.try_to_connect(state).await? {
+                return Ok(Arc::new(connection));
+            }
+        }
+    }
+
+    /// Connects, or pauses before the next attempt.
+    async fn try_to_connect(&self, state: &mut CallState<'_>) -> Result<Option<Connection>, CallError> {
+        match self.0.config.open().await {
+            Ok(connection) => Ok(Some(connection)),
+            Err(error) => {
+                let pause = state.refused(error).map_err(|error| state.gave_up(error))?;
+                sleep(pause).await;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whether a call of which nothing was sent may take another connection than this one, which is gone.
+    fn goes_on_after(
+        &self,
+        error: &CallError,
+        connection: &Arc<Connection>,
+        state: &mut CallState<'_>,
+    ) -> bool {
+        let Some(cause) = error.not_connected_because() else { return false };
+        let mut pool = self.pool();
+        pool.remove(connection);
+        if !self.0.config.auto_reconnect {
+            pool.stop(cause.clone());
+        }
+        state.takes_another()
+    }
+
+    fn pool(&self) -> MutexGuard<'_, Pool<Arc<Connection>>> {
+        self.0.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -229,7 +446,23 @@ struct Abandonable<'a> {
 impl Drop for Abandonable<'_> {
     fn drop(&mut self) {
         if self.in_flight.abandon() && self.client.0.config.server_answers_in_order {
-            self.client.retire(self.connection);
+            self.client.pool().remove(self.connection);
+        }
+    }
+}
+
+/// The calls of a batch that were sent. Dropped, since the time is over, it keeps what has come by then.
+struct Gathering<'a> {
+    batch: &'a mut Batch,
+    sent: vec::IntoIter<(usize, Abandonable<'a>)>,
+}
+
+impl Drop for Gathering<'_> {
+    fn drop(&mut self) {
+        for (place, mut call) in self.sent.by_ref() {
+            if let Some(result) = call.in_flight.response().now_or_never() {
+                self.batch.settle(place, result);
+            }
         }
     }
 }
@@ -241,8 +474,13 @@ impl ClientBuilder {
     ///
     /// As [`Client::connect`].
     pub async fn connect(self) -> Result<Client, ConnectError> {
-        let connection = self.open().await?;
-        Ok(Client::new(self, connection))
+        let mut state = CallState::of_client(&self);
+        loop {
+            match self.open().await {
+                Ok(connection) => return Ok(Client::new(self, connection)),
+                Err(error) => sleep(state.refused(error)?).await,
+            }
+        }
     }
 
     async fn open(&self) -> Result<Connection, ConnectError> {

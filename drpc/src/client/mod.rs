@@ -1,27 +1,38 @@
 //! The clients: async on tokio ([`Client`]), and blocking without a runtime ([`blocking::Client`]).
 //!
-//! Both are thin edges over the same core: [`Calls`](calls::Calls) matches replies to calls, [`Prober`](probe::Prober)
-//! finds out the wire, and the errors are one set. Generated stubs take either, through [`Caller`].
+//! Both are thin edges over the same core, and differ in how they wait: [`Calls`](calls::Calls) matches replies to calls,
+//! [`Prober`](probe::Prober) finds out the wire, [`Pool`](pool::Pool) says which connection a call takes,
+//! [`CallState`](call_state::CallState) how long it tries to get one, [`Attempts`](retry::Attempts) whether it is made again,
+//! [`Batch`](batch::Batch) gathers the results of many, and the errors are one set. Generated stubs take either client, through
+//! [`Caller`].
 
+mod backoff;
+mod batch;
 mod builder;
+mod call_state;
 mod caller;
 mod calls;
 #[cfg(feature = "client")]
 mod connection;
+mod deadline;
 mod error;
 #[cfg(feature = "client")]
 mod handle;
+mod pool;
 mod probe;
+mod retry;
 
 /// A client that blocks its thread, without a runtime in its dependency tree.
 #[cfg(feature = "blocking")]
 pub mod blocking;
 
+pub use backoff::Backoff;
 pub use builder::ClientBuilder;
 pub use caller::{CallOptions, Caller};
 pub use error::{CallError, CallErrorKind, ConnectError};
 #[cfg(feature = "client")]
 pub use handle::Client;
+pub use retry::RetryPolicy;
 
 use crate::Payload;
 use crate::wire::Response;

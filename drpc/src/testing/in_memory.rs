@@ -73,8 +73,9 @@ impl InMemoryServer {
 
     /// Begins to set a client up. What it connects, it connects to this server.
     ///
-    /// The client speaks the server's wire, and knows the server's [`Order`](crate::Order), unless it is told otherwise. A blocking
-    /// client needs a socket, and can't be connected so.
+    /// The client speaks the server's wire, and knows the server's [`Order`](crate::Order), unless it is told otherwise. It
+    /// does not connect again by itself ([`auto_reconnect`](ClientBuilder::auto_reconnect)), so that a test sees how a session
+    /// ends. A blocking client needs a socket, and can't be connected so.
     pub fn client_builder(&self) -> ClientBuilder {
         let (wire, in_order) = self.server.speaks();
         let wire = match wire {

@@ -71,7 +71,16 @@ impl AnyClient {
         body: &[u8],
         options: &CallOptions,
     ) -> Result<Response, CallError> {
-        let (method, body) = (Method::new(module, method, "test"), Bytes::copy_from_slice(body));
+        self.call_method(Method::new(module, method, "test"), body, options)
+    }
+
+    pub(crate) fn call_method(
+        &self,
+        method: Method,
+        body: &[u8],
+        options: &CallOptions,
+    ) -> Result<Response, CallError> {
+        let body = Bytes::copy_from_slice(body);
         match self {
             AnyClient::Async(client, runtime) => runtime.block_on(client.call_raw(method, body, options)),
             AnyClient::Blocking(client) => client.call_raw(method, body, options),
@@ -99,6 +108,20 @@ impl AnyClient {
         let response = self.call(7, 700, b"are you there?").expect("is served");
         assert!(response.status.is_success());
         assert_eq!(response.body, "are you there?");
+    }
+
+    /// Calls a method with many bodies at once.
+    pub(crate) fn batch(
+        &self,
+        method: Method,
+        bodies: &[&[u8]],
+        options: &CallOptions,
+    ) -> Vec<Result<Response, CallError>> {
+        let calls = bodies.iter().map(|body| (method, Bytes::copy_from_slice(body)));
+        match self {
+            AnyClient::Async(client, runtime) => runtime.block_on(client.batch_raw(calls, options)),
+            AnyClient::Blocking(client) => client.batch_raw(calls, options),
+        }
     }
 
     pub(crate) fn close(&self) {

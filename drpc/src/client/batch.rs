@@ -1,0 +1,83 @@
+use std::time::Duration;
+
+use super::deadline::Deadline;
+use super::error::CallError;
+use super::retry::{Attempts, worse};
+use crate::Method;
+use crate::wire::{Body, Response};
+
+/// Calls that are sent one behind the other, and their results as they come in: what both clients know of them.
+#[derive(Debug)]
+pub(super) struct Batch {
+    calls: Vec<Member>,
+    /// Those of the attempt under way, by their places, ascending.
+    due: Vec<usize>,
+}
+
+#[derive(Debug)]
+struct Member {
+    method: Method,
+    body: Body,
+    result: Option<Result<Response, CallError>>,
+}
+
+impl Batch {
+    /// In the order of their results.
+    pub(super) fn new(calls: impl IntoIterator<Item = (Method, Body)>) -> Self {
+        let calls: Vec<_> =
+            calls.into_iter().map(|(method, body)| Member { method, body, result: None }).collect();
+        let due = (0..calls.len()).collect();
+        Batch { calls, due }
+    }
+
+    /// The places of the calls that are to be made now.
+    pub(super) fn due(&self) -> &[usize] {
+        &self.due
+    }
+
+    /// Makes the call at a place, with a body that may be taken. It is a copy unless this attempt is the last.
+    pub(super) fn with_call<T>(
+        &mut self,
+        place: usize,
+        is_last: bool,
+        make: impl FnOnce(Method, &mut Body) -> T,
+    ) -> T {
+        let Member { method, body, .. } = &mut self.calls[place];
+        match is_last {
+            true => make(*method, body),
+            false => make(*method, &mut body.clone()),
+        }
+    }
+
+    pub(super) fn settle(&mut self, place: usize, result: Result<Response, CallError>) {
+        let settled = &mut self.calls[place].result;
+        let before = settled.take().and_then(Result::err);
+        *settled = Some(result.map_err(|error| worse(before, error)));
+    }
+
+    /// None of the calls could be made.
+    pub(super) fn settle_due(&mut self, error: &CallError) {
+        for at in 0..self.due.len() {
+            self.settle(self.due[at], Err(error.clone()));
+        }
+    }
+
+    /// Finds the calls that are to be made again; gives how long to pause before, or `None` if there is no more to do.
+    pub(super) fn again(&mut self, attempts: &mut Attempts<'_>, deadline: Deadline) -> Option<Duration> {
+        let calls = &self.calls;
+        self.due.retain(|&place| match &calls[place].result {
+            Some(Err(error)) => attempts.repeats(calls[place].method, error),
+            Some(Ok(_)) => {
+                attempts.answered();
+                false
+            }
+            None => false,
+        });
+        if self.due.is_empty() { None } else { attempts.next_pause(deadline) }
+    }
+
+    /// The results, in the order of the calls. Those that are not there get the error.
+    pub(super) fn finish(self, mut missing: impl FnMut() -> CallError) -> Vec<Result<Response, CallError>> {
+        self.calls.into_iter().map(|call| call.result.unwrap_or_else(|| Err(missing()))).collect()
+    }
+}

@@ -1,0 +1,123 @@
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::MutexGuard;
+
+use super::{Client, Connection};
+use crate::client::call_state::CallState;
+use crate::client::error::{CallError, Disconnect};
+use crate::client::pool::{Pool, Taken};
+
+/// A place in the pool, and the connection that a call has to itself. Dropped, it is free for the next call.
+pub(super) struct Lent<'a> {
+    client: &'a Client,
+    /// The lock of the pool, held throughout by a call that has the only connection there may be: so the others take turns
+    /// by it alone, and a call locks once.
+    turn: Option<MutexGuard<'a, Pool<Box<Connection>>>>,
+    /// When it was lent: see `Pool::epoch`.
+    epoch: u64,
+    /// `None` while it is being made, or once it is of no more use.
+    connection: Option<Box<Connection>>,
+}
+
+impl Client {
+    /// Waits for a connection that no other call uses, or makes one.
+    pub(super) fn connection(&self, state: &mut CallState<'_>) -> Result<Lent<'_>, CallError> {
+        let mut pool = self.lock_pool(state)?;
+        let mut has_waited = false;
+        loop {
+            let until = match pool.take(has_waited)? {
+                None => {
+                    state.waits();
+                    state.deadline.at
+                }
+                Some(Taken::Connection(connection)) => {
+                    let epoch = pool.epoch();
+                    let turn = (self.0.config.limit() == 1).then_some(pool);
+                    return Ok(Lent { client: self, turn, epoch, connection: Some(connection) });
+                }
+                Some(Taken::Place) => {
+                    let mut lent = Lent { client: self, turn: None, epoch: pool.epoch(), connection: None };
+                    drop(pool);
+                    state.waits();
+                    let error = match self.0.config.open_blocking(state.deadline) {
+                        Ok(connection) => {
+                            lent.connection = Some(Box::new(connection));
+                            return Ok(lent);
+                        }
+                        Err(error) => error,
+                    };
+                    drop(lent);
+                    pool = self.0.pool.lock();
+                    match state.refused(error) {
+                        Ok(pause) => Instant::now().checked_add(pause),
+                        // Another call has a connection, which this one can take after it.
+                        Err(error) if error.may_pass() && pool.is_lent() => state.deadline.at,
+                        Err(error) => return Err(state.gave_up(error)),
+                    }
+                }
+            };
+            pool.begin_to_wait();
+            let waited_in_vain = match until {
+                Some(until) => self.0.freed.wait_until(&mut pool, until).timed_out(),
+                None => {
+                    self.0.freed.wait(&mut pool);
+                    false
+                }
+            };
+            pool.end_to_wait();
+            has_waited = true;
+            if waited_in_vain && state.deadline.left().is_zero() {
+                return Err(state.timed_out());
+            }
+        }
+    }
+
+    fn lock_pool(
+        &self,
+        state: &mut CallState<'_>,
+    ) -> Result<MutexGuard<'_, Pool<Box<Connection>>>, CallError> {
+        match state.deadline.at {
+            None => Ok(self.0.pool.lock()),
+            Some(at) => self.0.pool.try_lock_until(at).ok_or_else(|| state.timed_out()),
+        }
+    }
+}
+
+impl Lent<'_> {
+    pub(super) fn get(&mut self) -> &mut Connection {
+        self.connection.as_mut().expect("it was lent with a connection")
+    }
+
+    /// The connection is no more (C7).
+    pub(super) fn broke(&mut self, cause: Arc<Disconnect>) {
+        self.connection = None;
+        if !self.client.0.config.auto_reconnect {
+            match &mut self.turn {
+                Some(pool) => pool.stop(cause),
+                None => self.client.0.pool.lock().stop(cause),
+            }
+        }
+    }
+
+    /// A call timed out on the connection; `whole` if all of it was sent. The next one takes another, unless the server
+    /// answers in any order (C4).
+    pub(super) fn is_held_up(&mut self, whole: bool) {
+        if !whole || self.client.0.config.server_answers_in_order {
+            self.connection = None;
+        }
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        let inner = &self.client.0;
+        let connection = self.connection.take_if(|_| !inner.config.connection_per_call);
+        let mut pool = self.turn.take().unwrap_or_else(|| inner.pool.lock());
+        let somebody_waits = pool.give_back(self.epoch, connection);
+        drop(pool);
+        if somebody_waits {
+            inner.freed.notify_one();
+        }
+    }
+}

@@ -1,0 +1,134 @@
+use std::collections::VecDeque;
+
+use super::{Connection, Fault};
+use crate::CallOptions;
+use crate::client::batch::Batch;
+use crate::client::call_state::CallState;
+use crate::client::error::{CallError, Disconnect};
+use crate::client::submitted;
+use crate::wire::{Call, Response, UNREADABLE_CALL};
+
+/// A batch on its way through a connection.
+struct Pipeline<'a> {
+    batch: &'a mut Batch,
+    /// The calls that wait for their response, by ascending sequence, and their places in the batch.
+    open: VecDeque<(i64, usize)>,
+    /// Whether no call will be made again.
+    is_last: bool,
+}
+
+impl Connection {
+    /// Sends the calls of a batch one behind the other, then receives what is still missing. Each call gets its result; the
+    /// fault tells what has become of the connection.
+    ///
+    /// With [`Fault::Gone`] alone no call has a result: nothing was sent.
+    pub(super) fn pipeline(
+        &mut self,
+        batch: &mut Batch,
+        is_last: bool,
+        options: &CallOptions,
+        state: &mut CallState<'_>,
+    ) -> Result<(), Fault> {
+        let mut pipeline = Pipeline { batch, open: VecDeque::new(), is_last };
+        let finished = self
+            .send_all(&mut pipeline, options, state)
+            .and_then(|()| self.receive_all(&mut pipeline, state));
+        let error = match &finished {
+            Err(Fault::Timeout { .. }) => state.deadline.passed(),
+            Err(Fault::Disconnect(cause)) => CallError::disconnected(cause.clone()),
+            _ => return finished,
+        };
+        for (sequence, place) in pipeline.open {
+            self.calls.abandon(sequence);
+            pipeline.batch.settle(place, Err(error.clone()));
+        }
+        finished
+    }
+
+    fn send_all(
+        &mut self,
+        pipeline: &mut Pipeline<'_>,
+        options: &CallOptions,
+        state: &mut CallState<'_>,
+    ) -> Result<(), Fault> {
+        let mut early = Vec::new();
+        let mut nothing_sent = true;
+        for at in 0..pipeline.batch.due().len() {
+            let place = pipeline.batch.due()[at];
+            let sequence = self.calls.begin((!options.no_response).then_some(()));
+            let sent = pipeline.batch.with_call(place, pipeline.is_last, |method, body| {
+                let (module, method) = (method.module(), method.id());
+                let call = Call { module, method, sequence, body: std::mem::take(body) };
+                let sent = self.send(&call, options, state.deadline, &mut early);
+                if let Err(Fault::Gone) = sent {
+                    *body = call.body;
+                }
+                sent
+            });
+            let mut unsent_from = at + 1;
+            match &sent {
+                Ok(()) if options.no_response => pipeline.batch.settle(place, Ok(submitted())),
+                Err(Fault::Unsent(error)) => pipeline.batch.settle(place, Err(error.clone())),
+                Err(Fault::Gone) => unsent_from = at,
+                // What was sent in part may be executed.
+                Ok(()) | Err(_) => pipeline.open.push_back((sequence, place)),
+            }
+            for response in early.drain(..) {
+                pipeline.settle(response);
+            }
+            match sent {
+                Ok(()) => {
+                    state.is_sent();
+                    nothing_sent = false;
+                }
+                Err(Fault::Unsent(_)) => {}
+                Err(Fault::Gone) if nothing_sent => return Err(Fault::Gone),
+                Err(Fault::Gone) => {
+                    // What the server said before it went is received.
+                    pipeline.settle_unsent(unsent_from, &CallError::not_connected(Disconnect::ByPeer.into()));
+                    return Ok(());
+                }
+                Err(Fault::Timeout { whole }) => {
+                    state.is_sent();
+                    let limit = state.deadline.limit.unwrap_or_default();
+                    pipeline.settle_unsent(unsent_from, &CallError::unsent(limit));
+                    return Err(Fault::Timeout { whole });
+                }
+                Err(Fault::Disconnect(cause)) => {
+                    state.is_sent();
+                    pipeline.settle_unsent(unsent_from, &CallError::not_connected(cause.clone()));
+                    return Err(Fault::Disconnect(cause));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn receive_all(&mut self, pipeline: &mut Pipeline<'_>, state: &CallState<'_>) -> Result<(), Fault> {
+        while !pipeline.open.is_empty() {
+            let response = self.receive(state.deadline)?;
+            pipeline.settle(response);
+        }
+        Ok(())
+    }
+}
+
+impl Pipeline<'_> {
+    /// Gives a response to its call; one without a sequence, to the oldest (C5).
+    fn settle(&mut self, response: Response) {
+        let found = match response.sequence {
+            UNREADABLE_CALL => Ok(0),
+            sequence => self.open.binary_search_by_key(&sequence, |(open, _)| *open),
+        };
+        if let Some((_, place)) = found.ok().and_then(|at| self.open.remove(at)) {
+            self.batch.settle(place, Ok(response));
+        }
+    }
+
+    /// The calls from this one on were not sent.
+    fn settle_unsent(&mut self, from: usize, error: &CallError) {
+        for at in from..self.batch.due().len() {
+            self.batch.settle(self.batch.due()[at], Err(error.clone()));
+        }
+    }
+}

@@ -1,0 +1,110 @@
+use std::time::Duration;
+
+use super::ClientBuilder;
+use super::backoff::Pauses;
+use super::deadline::Deadline;
+use super::error::{CallError, ConnectError};
+
+/// How far a call has come, and how long it goes on trying to get a connection: what its error is made of.
+///
+/// The two clients wait in different ways; what they wait for, and until when, is settled here.
+#[derive(Debug)]
+pub(super) struct CallState<'a> {
+    config: &'a ClientBuilder,
+    /// Of the call, all its attempts included.
+    pub(super) deadline: Deadline,
+    /// Whether some of the call may have been sent, so that it may have been executed.
+    sent: bool,
+    /// How many connections may still turn out to be gone, in this attempt, before they are of use.
+    replacements: usize,
+    /// Made once the call has to wait for a connection.
+    connecting: Option<Box<Connecting>>,
+}
+
+#[derive(Debug)]
+struct Connecting {
+    until: Deadline,
+    pauses: Pauses,
+    /// What the last attempt met.
+    refused: Option<ConnectError>,
+}
+
+impl<'a> CallState<'a> {
+    /// Of a call that begins.
+    pub(super) fn of_call(deadline: Deadline, config: &'a ClientBuilder) -> Self {
+        CallState { config, deadline, sent: false, replacements: 0, connecting: None }
+    }
+
+    /// Of a client that is to be connected for the first time.
+    pub(super) fn of_client(config: &'a ClientBuilder) -> Self {
+        let connecting = Connecting::begin(config, config.wait_until_ready.unwrap_or_default());
+        CallState { connecting: Some(connecting), ..CallState::of_call(Deadline::NEVER, config) }
+    }
+
+    /// The call is made, or made again.
+    pub(super) fn begin_attempt(&mut self) {
+        self.replacements = if self.config.auto_reconnect { self.config.connections } else { 0 };
+    }
+
+    /// From now on the call waits for a connection. Calls that queue for the same one lose patience together.
+    pub(super) fn waits(&mut self) {
+        self.connecting();
+    }
+
+    fn connecting(&mut self) -> &mut Connecting {
+        let config = self.config;
+        self.connecting.get_or_insert_with(|| Connecting::begin(config, config.connect_timeout))
+    }
+
+    /// An attempt to connect has failed: gives how long to pause before the next, or the error if there is to be none.
+    pub(super) fn refused(&mut self, error: ConnectError) -> Result<Duration, ConnectError> {
+        let of_call = self.deadline;
+        let connecting = self.connecting();
+        let left = connecting.until.or_before(of_call).left();
+        if left.is_zero() || !error.may_pass() {
+            return Err(error);
+        }
+        connecting.refused = Some(error);
+        Ok(connecting.pauses.next().unwrap_or_default().min(left))
+    }
+
+    /// The error of a call that gives up connecting.
+    pub(super) fn gave_up(&mut self, error: ConnectError) -> CallError {
+        match error.is_timeout() && self.deadline.left().is_zero() {
+            true => self.timed_out(),
+            false => error.into(),
+        }
+    }
+
+    /// A connection was gone before anything was sent on it: whether the call may take another.
+    ///
+    /// Any connection of the pool may be so when the server was started anew; one that was made since should not.
+    pub(super) fn takes_another(&mut self) -> bool {
+        let another = self.replacements > 0;
+        self.replacements -= usize::from(another);
+        another
+    }
+
+    /// From now on the call may be executed.
+    pub(super) fn is_sent(&mut self) {
+        self.sent = true;
+    }
+
+    /// The error of a call whose time is over: it says whether the call may have been executed, and if not, why (C4, C8).
+    pub(super) fn timed_out(&mut self) -> CallError {
+        if self.sent {
+            return self.deadline.passed();
+        }
+        match self.connecting.as_mut().and_then(|connecting| connecting.refused.take()) {
+            Some(refused) => refused.into(),
+            None => CallError::unsent(self.deadline.limit.unwrap_or_default()),
+        }
+    }
+}
+
+impl Connecting {
+    fn begin(config: &ClientBuilder, patience: Duration) -> Box<Self> {
+        let (until, pauses) = (Deadline::after(Some(patience)), config.reconnect_backoff.pauses());
+        Box::new(Connecting { until, pauses, refused: None })
+    }
+}

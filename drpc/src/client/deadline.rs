@@ -1,0 +1,42 @@
+use std::time::{Duration, Instant};
+
+use super::error::CallError;
+
+/// When a call has taken too long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadline {
+    pub(super) limit: Option<Duration>,
+    /// `None` for never.
+    pub(super) at: Option<Instant>,
+}
+
+impl Deadline {
+    pub(super) const NEVER: Deadline = Deadline { limit: None, at: None };
+
+    pub(super) fn after(limit: Option<Duration>) -> Self {
+        Self::by(Instant::now, limit)
+    }
+
+    /// By another clock, which is read only if there is a limit.
+    pub(super) fn by(now: impl FnOnce() -> Instant, limit: Option<Duration>) -> Self {
+        Deadline { limit, at: limit.and_then(|limit| now().checked_add(limit)) }
+    }
+
+    /// The earlier of the two.
+    pub(super) fn or_before(self, other: Deadline) -> Self {
+        match (self.at, other.at) {
+            (Some(one), Some(another)) if another < one => other,
+            (None, Some(_)) => other,
+            _ => self,
+        }
+    }
+
+    pub(super) fn left(&self) -> Duration {
+        self.at.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
+    }
+
+    /// The error of a call that was sent and not answered by then.
+    pub(super) fn passed(&self) -> CallError {
+        CallError::timeout(self.limit.unwrap_or_default())
+    }
+}
