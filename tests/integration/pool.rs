@@ -9,7 +9,7 @@ use drpc::{CallErrorKind, CallOptions, Order, Server, ServerHandle, Status, Wire
 use tokio::sync::mpsc;
 
 use crate::support::{
-    Fake, Handlers, Kind, PATIENCE, RawPeer, SOON, TestServer, builder, echo, in_order, interop,
+    Fake, Handlers, Kind, PATIENCE, RawPeer, SOON, TestServer, builder, call, echo, in_order, interop,
     with_both_clients,
 };
 
@@ -162,6 +162,24 @@ fn an_idle_connection_that_the_server_closed_is_replaced_by_the_next_call() {
                 });
             }
         }
+    });
+}
+
+#[test]
+fn a_server_that_stops_sending_is_noticed_by_an_idle_client() {
+    // C7: after a call that received its own response nobody receives, and what is sent to a half-closed server still arrives.
+    // So the client has to know before it sends.
+    in_order(async {
+        let fake = Fake::listen();
+        let client = builder(fake.path()).auto_reconnect(false).connect().await.unwrap();
+        let server = fake.accept();
+        server.send_reply(Wire::Chunked, 1, 0, b"");
+        call(&client, 700, "").await.unwrap();
+        server.half_close();
+        while client.is_connected() {
+            tokio::task::yield_now().await;
+        }
+        assert!(call(&client, 700, "").await.unwrap_err().is_retryable());
     });
 }
 

@@ -409,14 +409,16 @@ impl State {
 async fn drive(guard: BreakOnDrop) {
     let shared = &*guard.0;
     let mut flushing = pin!(shared.flush());
-    // The server is gone. What it sent before is received first: it may have answered.
+    let mut hanging_up = pin!(shared.link.peer_stopped_sending());
+    // The server answers no more. What it sent before is received first: it may have answered. While nobody receives, since
+    // no call waits, this alone tells that the next one needs another connection.
     let mut hung_up = false;
     let cause = poll_fn(|context| {
         if !hung_up {
             match flushing.as_mut().poll(context) {
                 Poll::Ready(Err(Disconnect::ByPeer)) => hung_up = true,
                 Poll::Ready(Err(cause)) => return Poll::Ready(cause),
-                _ => hung_up = shared.link.poll_peer_closed(context).is_ready(),
+                _ => hung_up = hanging_up.as_mut().poll(context).is_ready(),
             }
             if hung_up {
                 let _state = shared.state();

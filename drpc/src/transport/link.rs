@@ -67,6 +67,14 @@ impl Link {
         }
     }
 
+    /// Waits until the peer has closed, or shut down its sending half.
+    pub(crate) async fn peer_stopped_sending(&self) -> io::Result<()> {
+        match self {
+            Link::Socket(socket) => socket.peer_stopped_sending().await,
+            Link::Memory(end) => poll_fn(|context| end.poll_peer_closed(context)).await,
+        }
+    }
+
     /// Waits until the peer has closed altogether: a half-close does not count.
     pub(crate) fn poll_peer_closed(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {

@@ -101,6 +101,13 @@ impl AsyncSocket {
         self.writable.get().ok_or_else(|| io::Error::other("the descriptor for writing was just made"))
     }
 
+    /// Waits until the peer has closed, or shut down its sending half; what it sends before wakes nobody here.
+    pub(crate) async fn peer_stopped_sending(&self) -> io::Result<()> {
+        // That end of the stream is all that this readiness can mean: a Unix socket has no priority data.
+        self.socket.ready(Interest::PRIORITY).await?.retain_ready();
+        Ok(())
+    }
+
     /// Waits until the peer has closed altogether. The last task that asked is woken.
     pub(crate) fn poll_peer_closed(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
