@@ -46,8 +46,8 @@
 //! - [`Context`]: who calls, and whether they still wait. [`Failure`]: how a handler fails.
 //! - [`Allow`]: who may connect, and who may call what. [`Session`]: one client's connection, and what it is doing.
 //! - [`registry`]: how modules register themselves, and when they don't.
-//! - [`guide`]: chapters on the attribute, on the registry, on sockets, on access, limits and shutdown, and for those who come
-//!   from hand-written dispatch.
+//! - [`guide`]: chapters on the attribute, on the registry, on the client, on sockets, on access, limits and shutdown, and
+//!   for those who come from hand-written dispatch.
 //! - [`testing`]: the whole way of a call, without a socket.
 //! - [`wire`]: the protocol, without sockets and runtimes.
 //!

@@ -1,11 +1,14 @@
-//! Chapters to read: the attribute, the registry, sockets, access and limits, the way here from hand-written dispatch, and the rules
-//! that the pages cite.
+//! Chapters to read: the attribute, the registry, the client, sockets, access and limits, the way here from hand-written dispatch, and
+//! the rules that the pages cite.
 
 #[doc = include_str!("attribute.md")]
 pub mod attribute {}
 
 #[doc = include_str!("registry.md")]
 pub mod registry {}
+
+#[doc = include_str!("client.md")]
+pub mod client {}
 
 #[doc = include_str!("sockets.md")]
 pub mod sockets {}
