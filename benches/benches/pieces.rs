@@ -22,7 +22,7 @@ const SIZES: [usize; 4] = [64, 4 << 10, 64 << 10, 1 << 20];
 const LIMIT: usize = 2 << 20;
 
 fn call(size: usize) -> Call {
-    Call { module: 7, method: 700, sequence: 1000, body: vec![b'a'; size].into() }
+    Call { module: 7, method: 700, sequence: 1000, body: vec![b'a'; size].into(), added: None }
 }
 
 /// Between a message and its packets.
@@ -74,7 +74,7 @@ mod envelope {
 
     #[divan::bench]
     fn encode_response(bencher: Bencher<'_, '_>) {
-        let response = Response { sequence: 1000, status: Status::SUCCESS, body: call(64).body };
+        let response = Response { sequence: 1000, status: Status::SUCCESS, body: call(64).body, added: None };
         bencher.bench_local(|| black_box(&response).head());
     }
 
@@ -86,7 +86,8 @@ mod envelope {
 
     #[divan::bench]
     fn decode_response(bencher: Bencher<'_, '_>) {
-        let message = Response { sequence: 1000, status: Status::SUCCESS, body: call(64).body }.encode();
+        let message =
+            Response { sequence: 1000, status: Status::SUCCESS, body: call(64).body, added: None }.encode();
         bencher.bench_local(|| Response::decode(message.clone()));
     }
 }
@@ -212,7 +213,7 @@ mod dispatch {
         bencher.bench_local(|| {
             turn = (turn + 7919) % methods;
             let method = first * 100 + turn;
-            let call = Call { module: method / 100, method, sequence: 1, body: body.clone() };
+            let call = Call { module: method / 100, method, sequence: 1, body: body.clone(), added: None };
             ready(service.process(context.clone(), call))
         });
     }

@@ -54,7 +54,7 @@ struct PerCall {
 fn measure(path: PathBuf, method: i32, size: usize) -> Result<PerCall, Box<dyn Error + Send + Sync>> {
     let body = Bytes::from(vec![b'a'; size]);
     let body = if method == 700 { Message { body }.into_body().into_bytes() } else { body };
-    let call = Call { module: 7, method, sequence: 1, body };
+    let call = Call { module: 7, method, sequence: 1, body, added: None };
     let packets: Vec<Vec<u8>> = Packets::new(Wire::Chunked, &call.head(), &call.body, DEFAULT_MESSAGE_LIMIT)?
         .map(|packet| packet.to_vec())
         .collect();

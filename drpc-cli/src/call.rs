@@ -3,8 +3,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use drpc::blocking::Client;
-use drpc::wire::Response;
-use drpc::{CallError, CallOptions, Method, Status};
+use drpc::wire::{Response, ResponseFields};
+use drpc::{AddedFields, CallError, CallOptions, Method, Status};
 
 use crate::args::CallArgs;
 
@@ -30,10 +30,15 @@ pub(crate) fn run(args: &CallArgs) -> ExitCode {
 }
 
 fn call(args: &CallArgs) -> Result<Response, Box<dyn Error>> {
+    let added_fields = match args.added_fields {
+        true => AddedFields::DEADLINE | AddedFields::ERROR,
+        false => AddedFields::NONE,
+    };
     let client = Client::builder(&args.socket)
         .wire(args.wire)
         .connect_timeout(args.timeout)
         .timeout(args.timeout)
+        .added_fields(added_fields)
         .connect_blocking()?;
     let method = Method::new(args.module, args.method, "called by number");
     let response: Result<_, CallError> = client.call_raw(method, args.hex.0.clone(), &CallOptions::new());
@@ -41,7 +46,7 @@ fn call(args: &CallArgs) -> Result<Response, Box<dyn Error>> {
 }
 
 fn print(args: &CallArgs, response: &Response) -> io::Result<ExitCode> {
-    let Response { status, sequence, body } = response;
+    let Response { status, sequence, body, added } = response;
     if status.is_success() {
         writeln!(io::stdout(), "{}", hex::encode(body))?;
     }
@@ -49,6 +54,9 @@ fn print(args: &CallArgs, response: &Response) -> io::Result<ExitCode> {
         "status={} sequence={sequence}",
         status.name().map_or(status.code().to_string(), str::to_owned)
     );
+    if let Some(added) = added {
+        print_added(added);
+    }
     match *status {
         Status::SUCCESS => return Ok(ExitCode::SUCCESS),
         Status::UNKNOWN_MODULE => eprintln!("hint: the server does not serve module {}", args.module),
@@ -68,4 +76,15 @@ fn print(args: &CallArgs, response: &Response) -> io::Result<ExitCode> {
         _ => {}
     }
     Ok(ExitCode::from(ANSWERED_OTHERWISE))
+}
+
+/// What the server says of an error, a line each, without control characters.
+fn print_added(added: &ResponseFields) {
+    let ResponseFields { error, details } = added;
+    if !error.is_empty() {
+        eprintln!("error: {}", error.replace(char::is_control, "\u{fffd}"));
+    }
+    if !details.is_empty() {
+        eprintln!("details: {}", hex::encode(details));
+    }
 }

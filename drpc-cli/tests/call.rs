@@ -101,6 +101,17 @@ fn another_status_exits_1() {
 }
 
 #[test]
+fn the_text_of_an_error_is_shown_if_it_is_asked_for() {
+    // E5.
+    for wire in ["chunked", "plain"] {
+        let server = serve(WireMode::Auto);
+        let call = |method| drpc(&server.socket, &["7", method, "--wire", wire, "--added-fields"]);
+        assert_eq!(call("701"), seen(1, "", "status=FAILURE sequence=1\nerror: asked to fail\n"));
+        assert_eq!(call("700"), seen(0, "\n", "status=SUCCESS sequence=1\n"));
+    }
+}
+
+#[test]
 fn a_wrong_command_line_exits_2() {
     let socket = Path::new("/nowhere.sock");
     let wrong: [&[&str]; 5] =

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::transport::PeerCredentials;
-use crate::{Cancelled, Session};
+use crate::{Cancelled, Session, TraceContext};
 
 /// What a handler may know about the call that it serves.
 ///
@@ -29,6 +29,7 @@ pub struct Context {
     session: Arc<Session>,
     sequence: i64,
     deadline: Option<Instant>,
+    trace: Option<Arc<TraceContext>>,
 }
 
 impl Context {
@@ -36,11 +37,15 @@ impl Context {
     /// [`Module`](crate::Module).
     #[must_use]
     pub fn new(session: Arc<Session>, sequence: i64) -> Self {
-        Context { session, sequence, deadline: None }
+        Context { session, sequence, deadline: None, trace: None }
     }
 
     pub(crate) fn with_deadline(self, deadline: Option<Instant>) -> Self {
         Context { deadline, ..self }
+    }
+
+    pub(crate) fn with_trace(self, trace: Option<Arc<TraceContext>>) -> Self {
+        Context { trace, ..self }
     }
 
     /// The session that the call came in.
@@ -61,10 +66,24 @@ impl Context {
         self.sequence
     }
 
-    /// When the handler will be cut off, if the server has a limit for that. The caller is then answered FAILURE.
+    /// When the handler will be cut off: when the server's limit for handlers is over, or the caller's time, if the caller
+    /// [sent it along](crate::guide::added_fields) (E5); whichever comes first. The caller is then answered FAILURE.
+    ///
+    /// A call to another server passes it on by [`CallOptions::on_behalf_of`](crate::CallOptions::on_behalf_of).
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
+    }
+
+    /// The caller's place in a trace, if the caller [sent it along](crate::guide::added_fields) (E5): the parent of the span that
+    /// the handler makes.
+    #[must_use]
+    pub fn trace_context(&self) -> Option<&TraceContext> {
+        self.trace.as_deref()
+    }
+
+    pub(crate) fn shared_trace(&self) -> Option<Arc<TraceContext>> {
+        self.trace.clone()
     }
 
     /// Whether the answer is of no more use: the caller has left, or the server ends the session.

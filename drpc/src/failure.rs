@@ -3,12 +3,16 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use crate::wire::Status;
-use crate::{CallError, ConnectError};
+use bytes::Bytes;
+
+use crate::wire::{ResponseFields, Status};
+use crate::{CallError, ConnectError, Payload};
 
 /// Why a call was not carried out: what a handler returns in place of a reply, and what a server answers.
 ///
-/// Only its [`status`](Self::status) travels (E4). The message and the source go to the server's log.
+/// Only its [`status`](Self::status) travels to a caller of DAOS's (E4). One that [asked for more](crate::guide::added_fields) is also
+/// sent its text, as `to_string` gives it, and its [details](Self::with_details) (E5). The source goes to the server's log alone, so what
+/// no caller is to see belongs there.
 ///
 /// A handler may return any error that converts into a `Failure`. An error type of your own needs one line:
 ///
@@ -37,6 +41,8 @@ pub struct Failure {
     status: Status,
     message: Cow<'static, str>,
     source: Option<Box<dyn Error + Send + Sync>>,
+    /// Marshalled. In a box, since there are seldom any.
+    details: Option<Box<Bytes>>,
 }
 
 impl Failure {
@@ -46,16 +52,16 @@ impl Failure {
     #[must_use]
     pub fn new(status: Status) -> Self {
         let status = if status.is_success() { Status::FAILURE } else { status };
-        Failure { status, message: Cow::Borrowed(status.description()), source: None }
+        Failure { status, message: Cow::Borrowed(status.description()), source: None, details: None }
     }
 
-    /// A failure with a text of its own, for the log.
+    /// A failure with a text of its own, for the log, and for a caller that asks for it.
     #[must_use]
     pub fn with_message(status: Status, message: impl Into<Cow<'static, str>>) -> Self {
         Failure { message: message.into(), ..Failure::new(status) }
     }
 
-    /// Any error as a failure. A `Failure` anywhere among its sources gives the status; else it is FAILURE (D4).
+    /// Any error as a failure. A `Failure` anywhere among its sources gives the status, and its details; else it is FAILURE (D4).
     ///
     /// ```
     /// use drpc::{Failure, Status};
@@ -70,8 +76,28 @@ impl Failure {
             Ok(failure) => return *failure,
             Err(error) => error,
         };
-        let status = status_within(&*error).unwrap_or(Status::FAILURE);
-        Failure { status, message: error.to_string().into(), source: Some(error) }
+        let (status, details) = match failure_within(&*error) {
+            Some(failure) => (failure.status, failure.details.clone()),
+            None => (Status::FAILURE, None),
+        };
+        Failure { status, message: error.to_string().into(), source: Some(error), details }
+    }
+
+    /// The failure with a message that tells a caller more than a text can, such as which quota was passed, and by how much: for a
+    /// caller that asks for it (E5), which finds it by [`CallError::details`].
+    ///
+    /// It is at most 64 KiB ([`ResponseFields::MAX_DETAILS`]), and left out if it is longer.
+    ///
+    /// ```
+    /// # #[derive(Clone, PartialEq, prost::Message)] struct NotLeader { #[prost(string, tag = "1")] leader: String }
+    /// use drpc::Failure;
+    ///
+    /// let failure = Failure::from("not the leader").with_details(NotLeader { leader: "host-3".into() });
+    /// assert_eq!(failure.to_string(), "not the leader");
+    /// ```
+    #[must_use]
+    pub fn with_details(self, details: impl Payload) -> Self {
+        Failure { details: Some(Box::new(details.into_body().into_bytes())), ..self }
     }
 
     /// No module of the server has the ID (D2).
@@ -98,23 +124,38 @@ impl Failure {
         Failure { source: Some(cause.into()), ..Failure::new(Status::FAILED_MARSHAL) }
     }
 
-    /// What the caller is told.
+    /// The handler panicked (S10).
+    pub(crate) fn panicked(text: &str) -> Self {
+        Failure {
+            message: Cow::Borrowed("the handler panicked"),
+            source: Some(text.into()),
+            ..Failure::new(Status::FAILURE)
+        }
+    }
+
+    /// What every caller is told.
     #[must_use]
     pub fn status(&self) -> Status {
         self.status
     }
+
+    /// What a caller is told beside it that asks for more (E5).
+    pub(crate) fn as_fields(&self) -> ResponseFields {
+        let details = self.details.as_deref().cloned().unwrap_or_default();
+        ResponseFields::new(self.to_string(), details)
+    }
 }
 
-/// The status of the first `Failure` in the chain of sources. (Go loses it.)
-fn status_within(error: &(dyn Error + 'static)) -> Option<Status> {
+/// The first `Failure` in the chain of sources. (Go loses its status.)
+fn failure_within<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Failure> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(failure) = error.downcast_ref::<Failure>() {
-            return Some(failure.status);
+            return Some(failure);
         }
         // An io::Error is transparent: its source() skips the error that it holds.
         if let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            return status_within(inner);
+            return failure_within(inner);
         }
         next = error.source();
     }
@@ -203,11 +244,12 @@ mod tests {
     }
 
     #[test]
-    fn a_wrapped_failure_keeps_its_status() {
-        // D4, Ours.
-        let deep = io::Error::other(Wrapper(Failure::unknown_module()));
-        let failure = Failure::from_error(deep);
+    fn a_wrapped_failure_keeps_its_status_and_details() {
+        // D4, Ours, and E5.
+        let inner = Failure::unknown_module().with_details(Bytes::from("details"));
+        let failure = Failure::from_error(io::Error::other(Wrapper(inner)));
         assert_eq!(failure.status(), Status::UNKNOWN_MODULE);
+        assert_eq!(failure.as_fields(), ResponseFields::new("wrapped", "details".into()));
         assert_eq!(failure.to_string(), "wrapped");
     }
 

@@ -46,8 +46,8 @@
 //! - [`Context`]: who calls, and whether they still wait. [`Failure`]: how a handler fails.
 //! - [`Allow`]: who may connect, and who may call what. [`Session`]: one client's connection, and what it is doing.
 //! - [`registry`]: how modules register themselves, and when they don't.
-//! - [`guide`]: chapters on the attribute, on the registry, on the client, on sockets, on access, limits and shutdown, and
-//!   for those who come from hand-written dispatch.
+//! - [`guide`]: chapters on the attribute, on the registry, on the client, on sockets, on access, limits and shutdown, on the
+//!   fields added to DAOS's, and for those who come from hand-written dispatch.
 //! - [`testing`]: the whole way of a call, without a socket.
 //! - [`wire`]: the protocol, without sockets and runtimes.
 //!
@@ -106,7 +106,8 @@ pub use client::Client;
 #[cfg(feature = "blocking")]
 pub use client::blocking;
 pub use client::{
-    Backoff, CallError, CallErrorKind, CallOptions, Caller, ClientBuilder, ConnectError, RetryPolicy,
+    AddedFields, Backoff, CallError, CallErrorKind, CallOptions, Caller, ClientBuilder, ConnectError,
+    RetryPolicy,
 };
 pub use context::Context;
 pub use extensions::Extensions;
@@ -122,7 +123,7 @@ pub use server::{BindError, ExistingSocket, Order, ServerBuilder};
 pub use server::{Server, ServerHandle};
 pub use session::{RunningCall, Session};
 pub use transport::{Address, PeerCredentials};
-pub use wire::{Body, Status, Wire, WireMode};
+pub use wire::{Body, InvalidTraceContext, Status, TraceContext, Wire, WireMode};
 
 /// The raw body of a call, as a handler may take and return it.
 pub use bytes::Bytes;

@@ -34,7 +34,7 @@ use crate::{Allow, Context, Failure, Method, Module, Status};
 /// service.register(Echo)?;
 ///
 /// let session = Session::new(1, PeerCredentials::this_process());
-/// let call = Call { module: 7, method: 700, sequence: 1, body: "ping".into() };
+/// let call = Call { module: 7, method: 700, sequence: 1, body: "ping".into(), added: None };
 /// let response = service.process(Context::new(session.into(), call.sequence), call).await;
 /// assert_eq!((response.status, response.body.into_bytes()), (Status::SUCCESS, "ping".into()));
 /// # Ok(())
@@ -130,11 +130,16 @@ impl ModuleService {
     /// Carries out one call. Whatever happens, there is a response with the call's sequence: every failure is a status
     /// in it (D2 to D4), and so is a panic of the handler (S10).
     ///
-    /// A call that failed is logged, since the wire carries no text (E4). A future that is dropped drops the handler where it
-    /// waits.
+    /// A call that failed is logged, since DAOS's wire carries no text (E4). A caller that wants it, and said so by the
+    /// [fields](crate::wire::CallFields) added to its call, is told the text and the details of the [`Failure`] (E5). A call whose
+    /// caller has no time left is not begun, and answered FAILURE.
+    ///
+    /// A future that is dropped drops the handler where it waits.
     pub fn process(&self, context: Context, call: Call) -> Processing {
         let module = self.get(call.module);
         let mut method = None;
+        let (is_over, wants_error) =
+            call.added.map_or((false, false), |added| (added.is_over(), added.wants_error));
         // A module written by hand may panic before it gives a future, so this is inside the guard too.
         let handler = guarded(|| {
             let module = module.ok_or_else(Failure::unknown_module)?;
@@ -146,6 +151,9 @@ impl ModuleService {
             if let Some(rule) = found.rule() {
                 self.rules.check(rule, context.session())?;
             }
+            if is_over {
+                return Err("the caller's time was over before its call began".into());
+            }
             Ok(module.clone().handle_call(context.clone(), found, call.body))
         });
         Processing {
@@ -155,6 +163,7 @@ impl ModuleService {
             method_id: call.method,
             method,
             sequence: call.sequence,
+            wants_error,
             context,
         }
     }
@@ -179,6 +188,8 @@ pub struct Processing {
     method_id: i32,
     method: Option<Method>,
     sequence: i64,
+    /// Whether the caller is to be told more of a failure than its status (E5).
+    wants_error: bool,
     context: Context,
 }
 
@@ -213,7 +224,8 @@ impl Processing {
             cause,
             "call failed: {failure}"
         );
-        Response::failure(self.sequence, status)
+        let added = self.wants_error.then(|| Box::new(failure.as_fields()));
+        Response { added, ..Response::failure(self.sequence, status) }
     }
 }
 
@@ -225,7 +237,8 @@ impl Future for Processing {
             Ok(handler) => match guarded(|| Ok(handler.as_mut().poll(context))) {
                 Ok(Poll::Pending) => return Poll::Pending,
                 Ok(Poll::Ready(Ok(body))) => {
-                    return Poll::Ready(Response { sequence: self.sequence, status: Status::SUCCESS, body });
+                    let (sequence, status) = (self.sequence, Status::SUCCESS);
+                    return Poll::Ready(Response { sequence, status, body, added: None });
                 }
                 Ok(Poll::Ready(Err(failure))) | Err(failure) => failure,
             },
@@ -271,11 +284,12 @@ fn causes(failure: &Failure) -> Option<String> {
     (!causes.is_empty()).then(|| causes.join(": "))
 }
 
-/// A handler's panic as the failure of its call (S10). The panic hook has printed where it was.
+/// A handler's panic as the failure of its call (S10). The panic hook has printed where it was. What it says is for the log: it may
+/// show what no caller is meant to see, so it is a source, which does not travel (E5).
 fn panicked(panic: &(dyn Any + Send)) -> Failure {
     let text =
         panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(|text| &**text));
-    Failure::with_message(Status::FAILURE, format!("the handler panicked: {}", text.unwrap_or("no message")))
+    Failure::panicked(text.unwrap_or("no message"))
 }
 
 /// Two modules of one server have the same ID (D6).

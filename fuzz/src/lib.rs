@@ -5,7 +5,8 @@ use drpc::wire::{Call, Codec, Packets, Response, Wire, WireMode};
 use drpc_registry::Registry;
 
 /// A promise to be broken: its name, and the function that tries.
-pub const TARGETS: [(&str, fn(&[u8])); 3] = [("codec", codec), ("envelope", envelope), ("registry", registry)];
+pub const TARGETS: [(&str, fn(&[u8])); 3] =
+    [("codec", codec), ("envelope", envelope), ("registry", registry)];
 
 /// The longest message taken here, in bytes.
 const LIMIT: usize = 1 << 16;
@@ -49,6 +50,12 @@ fn reframe(wire: Wire, message: &Bytes) {
 pub fn envelope(data: &[u8]) {
     if let Ok(call) = Call::decode(Bytes::copy_from_slice(data)) {
         assert_eq!(Call::decode(call.encode()).expect("our own call"), call);
+        let head = call.head();
+        let packets = Packets::new(Wire::Chunked, &head, &call.body, usize::MAX).expect("there is no limit");
+        let mut codec = Codec::new(WireMode::Auto, usize::MAX);
+        let message =
+            packets.fold(None, |_, packet| codec.receive(packet.to_vec().into()).expect("is sound"));
+        assert_eq!(message, Some(call.encode()));
     }
     if let Ok(response) = Response::decode(Bytes::copy_from_slice(data)) {
         assert_eq!(Response::decode(response.encode()).expect("our own response"), response);

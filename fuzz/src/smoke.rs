@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use drpc_fuzz::TARGETS;
 
-const SEEDS: [&[u8]; 6] = [
+const SEEDS: [&[u8]; 8] = [
     // A chunked message of one packet, one of three, and a plain call; each packet behind its length.
     b"\x1a\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\x18\x01",
     b"\x1d\x0b\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\0\0\0\0\x03\0\0\0\x18\x05\x22\x07\x0a\
@@ -14,6 +14,10 @@ const SEEDS: [&[u8]; 6] = [
       \x19\x0b\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0\x03\0\0\0d",
     b"\x08\x08\x07\x10\xbc\x05\x22\x01a",
     b"\x08\x07\x10\xbc\x05\x18\x01\x22\x03abc",
+    // A call and a response with the fields that are added to DAOS's (E5).
+    b"\x08\x07\x10\xbc\x05\x18\x01\x22\x03abc\xc0\x3e\x90\x4e\xc8\x3e\x01\xd2\x3e\x37\
+      00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\xda\x3e\x03a=b",
+    b"\x08\x01\x10\x02\xc2\x3e\x04oops\xca\x3e\x02\x08\x0c",
     include_bytes!("../../proto/modules.toml"),
     b"enum drpc_module { DRPC_MODULE_TEST = 0, /* a test */ NUM_DRPC_MODULES };\n\
       enum drpc_test_method { DRPC_METHOD_TEST_GREETING = 0, NUM_DRPC_TEST_METHODS };\n",

@@ -45,7 +45,7 @@ pub(crate) fn stall_in_mid_message(socket: &Path) -> Result<usize, Error> {
 pub(crate) fn never_read(socket: &Path) -> Result<usize, Error> {
     let socket = connect(socket)?;
     for sequence in 1.. {
-        let call = Call { module: 7, method: 700, sequence, body: body(4, 8, 100_000) };
+        let call = Call { module: 7, method: 700, sequence, body: body(4, 8, 100_000), added: None };
         match send(&socket, &packets(&call)?[0], SendFlags::DONTWAIT) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -61,7 +61,7 @@ pub(crate) fn half_close(socket: &Path) -> Result<usize, Error> {
     const CALLS: i64 = 8;
     let socket = connect(socket)?;
     for sequence in 1..=CALLS {
-        let call = Call { module: 7, method: 700, sequence, body: body(3, 3, 1000) };
+        let call = Call { module: 7, method: 700, sequence, body: body(3, 3, 1000), added: None };
         send(&socket, &packets(&call)?[0], SendFlags::empty())?;
     }
     net::shutdown(&socket, net::Shutdown::Write)?;

@@ -229,8 +229,12 @@ fn a_reply_half_there_when_its_call_times_out_is_dropped_whole() {
     with_both_clients(|kind| {
         let fake = Fake::listen();
         let (client, server) = pair(kind, &fake, |builder| builder.server_answers_in_order(false));
-        let late =
-            Response::<bytes::Bytes> { sequence: 1, status: Status::SUCCESS, body: vec![5; 400_000].into() };
+        let late = Response::<bytes::Bytes> {
+            sequence: 1,
+            status: Status::SUCCESS,
+            body: vec![5; 400_000].into(),
+            added: None,
+        };
         let packets = packets_of(Wire::Chunked, &late.encode());
         server.send(&packets[0]);
         assert!(client.call_with(7, 700, b"slow", &soon()).unwrap_err().is_timeout());
@@ -459,6 +463,7 @@ fn a_reply_of_many_chunks_is_heard_out_while_the_client_is_stuck_sending() {
                 sequence: 1,
                 status: Status::SUCCESS,
                 body: vec![5; 150_000].into(),
+                added: None,
             };
             let packets = packets_of(Wire::Chunked, &response.encode());
             server.send(&packets[0]);

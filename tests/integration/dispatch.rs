@@ -270,7 +270,8 @@ fn a_panic_answers_failure_and_session_and_server_go_on() {
         {
             logs.assert_contain(place);
         }
-        logs.assert_contain("the handler panicked: no message");
+        logs.assert_contain("call failed: the handler panicked");
+        logs.assert_contain("cause=no message");
     });
 }
 
@@ -396,6 +397,7 @@ fn small_chunks_and_a_chunk_at_a_time_are_legal() {
             method: 700,
             sequence: 9,
             body: body.clone().into(),
+            added: None,
         }
         .encode();
         for (index, byte) in message.iter().enumerate() {

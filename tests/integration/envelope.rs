@@ -1,10 +1,12 @@
 //! `proto/drpc.proto` against `drpc::wire`, which writes the envelope by hand (E1 to E3, E5).
 
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
-use drpc::Status;
-use drpc::wire::{Call, Response};
+use drpc::wire::{Call, CallFields, Response, ResponseFields};
+use drpc::{Status, TraceContext};
+use proptest::option;
 use proptest::prelude::*;
 use prost::Message;
 use protox::prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor, Value};
@@ -28,8 +30,8 @@ fn fields(message: &MessageDescriptor) -> Vec<(u32, String, String)> {
 }
 
 #[test]
-fn the_fields_are_those_of_daos() {
-    // E1, E2.
+fn the_fields_are_those_of_daos_and_ours_behind_them() {
+    // E1, E2, E5.
     let field = |number, name: &str, kind: &str| (number, name.to_owned(), kind.to_owned());
     let call = message("drpc.Call");
     assert_eq!(
@@ -38,13 +40,24 @@ fn the_fields_are_those_of_daos() {
             field(1, "module", "int32"),
             field(2, "method", "int32"),
             field(3, "sequence", "int64"),
-            field(4, "body", "bytes")
+            field(4, "body", "bytes"),
+            // E5: ours, far from DAOS's.
+            field(1000, "time_left_us", "uint64"),
+            field(1001, "wants_error", "bool"),
+            field(1002, "traceparent", "string"),
+            field(1003, "tracestate", "string"),
         ]
     );
     assert_eq!(call.parent_file().syntax(), protox::prost_reflect::Syntax::Proto3);
     assert_eq!(
         fields(&message("drpc.Response")),
-        [field(1, "sequence", "int64"), field(2, "status", "drpc.Status"), field(3, "body", "bytes")]
+        [
+            field(1, "sequence", "int64"),
+            field(2, "status", "drpc.Status"),
+            field(3, "body", "bytes"),
+            field(1000, "error", "string"),
+            field(1001, "error_details", "bytes"),
+        ]
     );
 }
 
@@ -67,6 +80,15 @@ fn call_by_the_file(descriptor: &MessageDescriptor, call: &Call) -> DynamicMessa
     theirs.set_field_by_name("method", Value::I32(call.method));
     theirs.set_field_by_name("sequence", Value::I64(call.sequence));
     theirs.set_field_by_name("body", Value::Bytes(call.body.clone()));
+    let added = call.added.as_deref().cloned().unwrap_or_default();
+    if let Some(left) = added.time_left {
+        theirs.set_field_by_name("time_left_us", Value::U64(left.as_micros() as u64));
+    }
+    theirs.set_field_by_name("wants_error", Value::Bool(added.wants_error));
+    if let Some(trace) = added.trace {
+        theirs.set_field_by_name("traceparent", Value::String(trace.to_string()));
+        theirs.set_field_by_name("tracestate", Value::String(trace.state().to_owned()));
+    }
     theirs
 }
 
@@ -75,6 +97,9 @@ fn response_by_the_file(descriptor: &MessageDescriptor, response: &Response) -> 
     theirs.set_field_by_name("sequence", Value::I64(response.sequence));
     theirs.set_field_by_name("status", Value::EnumNumber(response.status.code()));
     theirs.set_field_by_name("body", Value::Bytes(response.body.clone()));
+    let added = response.added.as_deref().cloned().unwrap_or_default();
+    theirs.set_field_by_name("error", Value::String(added.error));
+    theirs.set_field_by_name("error_details", Value::Bytes(added.details));
     theirs
 }
 
@@ -83,23 +108,39 @@ fn numbers() -> impl Strategy<Value = i64> {
     prop_oneof![Just(0), Just(-1), Just(i64::MIN), Just(i64::MAX), -200..200i64, any::<i64>()]
 }
 
+/// Some of them, at least.
+fn fields_of_a_call() -> impl Strategy<Value = Box<CallFields>> {
+    let trace = (1..u128::MAX, 1..u64::MAX, any::<u8>(), prop_oneof![Just(""), Just("vendor=value")]);
+    let trace = trace.prop_map(|(trace_id, parent_id, flags, state)| {
+        let trace = TraceContext::new(trace_id.to_be_bytes(), parent_id.to_be_bytes(), flags).unwrap();
+        trace.with_state(state).unwrap()
+    });
+    let fields = (option::of(any::<u64>().prop_map(Duration::from_micros)), any::<bool>(), option::of(trace));
+    fields
+        .prop_map(|(time_left, wants_error, trace)| Box::new(CallFields { time_left, wants_error, trace }))
+        .prop_filter("none", |fields| **fields != CallFields::default())
+}
+
 #[test]
 fn every_envelope_is_written_and_read_as_the_file_says() {
-    // E1, E2, E3, W4.
+    // E1, E2, E3, E5, W4.
     let (call_descriptor, response_descriptor) = (message("drpc.Call"), message("drpc.Response"));
     proptest!(|(
         module in numbers(),
         method in numbers(),
         sequence in numbers(),
         body in prop::collection::vec(any::<u8>(), 0..300),
+        to_call in option::of(fields_of_a_call()),
+        to_response in option::of(("ü{1,40}", prop::collection::vec(any::<u8>(), 0..40))),
     )| {
         let body = Bytes::from(body);
-        let call = Call { module: module as i32, method: method as i32, sequence, body: body.clone() };
+        let call = Call { module: module as i32, method: method as i32, sequence, body: body.clone(), added: to_call };
         let theirs = call_by_the_file(&call_descriptor, &call).encode_to_vec();
         prop_assert_eq!(&call.encode()[..], &theirs[..]);
         prop_assert_eq!(Call::decode(theirs.into()).unwrap(), call);
 
-        let response = Response { sequence, status: Status::from(module as i32), body };
+        let added = to_response.map(|(error, details)| ResponseFields::new(error, details.into()).into());
+        let response = Response { sequence, status: Status::from(module as i32), body, added };
         let theirs = response_by_the_file(&response_descriptor, &response).encode_to_vec();
         prop_assert_eq!(&response.encode()[..], &theirs[..]);
         prop_assert_eq!(Response::decode(theirs.into()).unwrap(), response);
@@ -116,7 +157,7 @@ fn what_we_read_is_what_the_file_reads() {
         prop_assert_eq!(ours.is_ok(), theirs.is_ok());
         if let (Ok(ours), Ok(theirs)) = (ours, theirs) {
             let ours = call_by_the_file(&descriptor, &ours);
-            for field in descriptor.fields() {
+            for field in descriptor.fields().filter(|field| field.number() < 1000) {
                 prop_assert_eq!(ours.get_field(&field), theirs.get_field(&field));
             }
         }

@@ -4,6 +4,7 @@
 
 mod access;
 mod activation;
+mod added_fields;
 mod batches;
 mod clients;
 mod concurrency;

@@ -128,9 +128,14 @@ fn a_chunk_size_larger_than_the_packet_is_refused() {
     // H row 3, W5: nothing of other clients' data comes back.
     with_both_servers(|driver| {
         let server = driver.start(plain_server());
-        let message =
-            Call::<bytes::Bytes> { module: 7, method: 700, sequence: 1, body: vec![b'k'; 100].into() }
-                .encode();
+        let message = Call::<bytes::Bytes> {
+            module: 7,
+            method: 700,
+            sequence: 1,
+            body: vec![b'k'; 100].into(),
+            added: None,
+        }
+        .encode();
         for claimed in [message.len() as u64 + 1, 4096, 131_048, 131_049, 1 << 40, u64::MAX] {
             let peer = RawPeer::connect(server.path());
             peer.send(&[header(claimed, claimed, 0, 1), message.to_vec()].concat());

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use drpc::progress::{Progress, Server};
+use drpc::wire::{Call, CallFields};
 use drpc::{Context, Order, ServerBuilder, Status, Wire};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tempfile::TempDir;
@@ -94,6 +95,39 @@ fn a_step_waits_no_longer_than_it_may() {
     let started = Instant::now();
     assert!(server.server.progress(SOON).unwrap().is_idle());
     assert!(started.elapsed() >= SOON);
+}
+
+#[test]
+fn the_time_in_which_a_call_waits_for_room_is_its_callers() {
+    // E5: a microsecond, which is over once the call before it has left its room.
+    let (gate, begun) = (Gate::new(), Gate::new());
+    let (held, telling) = (gate.clone(), begun.clone());
+    let module = echo()
+        .on(702, move |_, body| {
+            let held = held.clone();
+            async move {
+                held.pass().await;
+                Ok(body)
+            }
+        })
+        .on(703, move |_, body| {
+            telling.arrive();
+            async { Ok(body) }
+        });
+    let mut server = Stepped::bind(Server::builder().call_limit(1).module(module));
+    let (first, second) = (server.connect(), server.connect());
+    first.send_call(Wire::Chunked, 7, 702, 1, b"");
+    assert_eq!(server.step().calls(), 1);
+    let fields = CallFields { time_left: Some(Duration::from_micros(1)), ..CallFields::default() };
+    let call =
+        Call::<Bytes> { module: 7, method: 703, sequence: 1, body: Bytes::new(), added: Some(fields.into()) };
+    second.send_message(Wire::Chunked, &call.encode());
+    assert_eq!(server.step().calls(), 1);
+    gate.open(1);
+    server.until_idle();
+    assert_eq!(first.recv_response(Wire::Chunked).status, Status::SUCCESS);
+    assert_eq!(second.recv_response(Wire::Chunked).status, Status::FAILURE);
+    assert_eq!(begun.unnoticed(), 0);
 }
 
 #[test]
@@ -231,7 +265,7 @@ fn replies_that_nobody_reads_cost_no_steps() {
         let mut server = Stepped::bind(Server::builder().module(module));
         let peer = server.connect();
         let call =
-            drpc::wire::Call::<Bytes> { module: 7, method, sequence: 1, body: vec![1; 100_000].into() };
+            Call::<Bytes> { module: 7, method, sequence: 1, body: vec![1; 100_000].into(), added: None };
         let packet = packets_of(Wire::Chunked, &call.encode()).remove(0);
         let mut sent = 0;
         loop {

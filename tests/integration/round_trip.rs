@@ -56,7 +56,7 @@ fn any_call_in_any_chunks_is_answered_with_its_sequence() {
         )| {
             // Module 7 is served.
             let module = if module == 7 { 8 } else { module };
-            let message = Call::<bytes::Bytes> { module, method, sequence, body: body.into() }.encode();
+            let message = Call::<bytes::Bytes> { module, method, sequence, body: body.into(), added: None }.encode();
             let peer = RawPeer::connect(server.path());
             let total_chunks = message.chunks(size).len() as u32;
             for (index, data) in message.chunks(size).enumerate() {

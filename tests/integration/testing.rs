@@ -432,7 +432,7 @@ mod faults_in_memory {
     async fn garbage_in_place_of_a_reply_breaks_the_connection() {
         // W8: named, where it is the other wire.
         let (faults, _, client) = spoilt_echo();
-        let plain = Response { sequence: 1, status: Status::SUCCESS, body: Bytes::from("ping") };
+        let plain = Response { sequence: 1, status: Status::SUCCESS, body: Bytes::from("ping"), added: None };
         for (bytes, part) in [
             (plain.encode(), "peer speaks the plain wire of DAOS 2.6"),
             (Bytes::from(vec![0xff; 64]), "the server broke the wire's rules"),

@@ -38,6 +38,7 @@ fn real_calls_are_read_as_they_were_meant_and_written_alike() {
                 // C1: a C client starts at 0.
                 sequence: sequence as i64,
                 body: meant.body.clone().into(),
+                added: None,
             };
             assert_eq!(Call::decode(message.into()).unwrap(), call, "{}", vector.name);
             ours.extend(packets(vector.wire, &call.head(), &call.body));
@@ -59,6 +60,7 @@ fn real_replies_are_read_as_the_client_printed_them_and_written_alike() {
                 sequence: printed.sequence,
                 status: printed.status.into(),
                 body: printed.body.into(),
+                added: None,
             };
             assert_eq!(Response::decode(message.into()).unwrap(), response, "{}", vector.name);
             ours.extend(packets(vector.wire, &response.head(), &response.body));

@@ -368,8 +368,13 @@ pub(super) fn dispatch(methods: usize, window: Duration) -> Result<Duration> {
     let body = Message { body: Bytes::from(vec![b'a'; 64]) }.into_body().into_bytes();
     let process = |turn: usize| {
         let method = wide_method(turn, methods);
-        let call =
-            Call { module: method.module(), method: method.id(), sequence: turn as i64, body: body.clone() };
+        let call = Call {
+            module: method.module(),
+            method: method.id(),
+            sequence: turn as i64,
+            body: body.clone(),
+            added: None,
+        };
         let context = Context::new(session.clone(), call.sequence);
         // A handler that does not wait is ready at once.
         match pin!(service.process(context, call)).poll(&mut task::Context::from_waker(Waker::noop())) {

@@ -154,7 +154,7 @@ fn seqpacket() -> Result<OwnedFd> {
 
 /// The packets of a drpc call with this body.
 fn packets(payload: &Payload) -> Vec<Vec<u8>> {
-    let call = Call { module: 7, method: 700, sequence: 1000, body: payload.bytes().clone() };
+    let call = Call { module: 7, method: 700, sequence: 1000, body: payload.bytes().clone(), added: None };
     let head = call.head();
     let packets = Packets::new(Wire::Chunked, &head, &call.body, DEFAULT_MESSAGE_LIMIT);
     packets.expect("a body of the benchmark is within the limit").map(|packet| packet.to_vec()).collect()

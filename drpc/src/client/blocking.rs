@@ -6,7 +6,7 @@ use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
@@ -110,7 +110,7 @@ impl Client {
         state.begin_attempt();
         loop {
             let mut connection = self.connection(state)?;
-            match connection.get().call(method, &mut body, options, state.deadline) {
+            match connection.get().call(method, &mut body, options, state) {
                 Ok(response) => return Ok(response),
                 Err(Fault::Unsent(error)) => return Err(error),
                 Err(Fault::Gone) => {
@@ -219,7 +219,7 @@ impl Client {
     /// What is known of a call that begins.
     fn begin<'a>(&'a self, options: &CallOptions) -> CallState<'a> {
         let config = &self.0.config;
-        CallState::of_call(Deadline::after(options.timeout.or(config.timeout)), config)
+        CallState::of_call(options, config, Instant::now)
     }
 
     /// Whether calls can be made: the client is connected, or will connect anew by itself. Where there is one connection, it
@@ -380,11 +380,12 @@ impl Connection {
         method: Method,
         body: &mut Body,
         options: &CallOptions,
-        deadline: Deadline,
+        state: &CallState<'_>,
     ) -> Result<Response, Fault> {
+        let (deadline, added) = (state.deadline, state.added(options));
         let sequence = self.calls.begin((!options.no_response).then_some(()));
-        let call =
-            Call { module: method.module(), method: method.id(), sequence, body: std::mem::take(body) };
+        let (module, method) = (method.module(), method.id());
+        let call = Call { module, method, sequence, body: std::mem::take(body), added };
         let mut early = Vec::new();
         let sent = self.send(&call, options, deadline, &mut early);
         if let Err(Fault::Gone) = sent {

@@ -1,8 +1,11 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::added_fields::Tracer;
 use super::error::ConnectError;
-use super::{Backoff, RetryPolicy};
+use super::{AddedFields, Backoff, RetryPolicy};
+use crate::TraceContext;
 use crate::transport::{Connector, MAX_PATH, name_len};
 use crate::wire::{DEFAULT_MESSAGE_LIMIT, Wire, WireMode};
 
@@ -21,6 +24,8 @@ use crate::wire::{DEFAULT_MESSAGE_LIMIT, Wire, WireMode};
 /// | [`wait_until_ready`](Self::wait_until_ready) | no |
 /// | [`auto_reconnect`](Self::auto_reconnect) | true |
 /// | [`retry`](Self::retry) | no call is made twice |
+/// | [`added_fields`](Self::added_fields) | none: DAOS's own alone |
+/// | [`trace_context`](Self::trace_context) | none |
 #[derive(Clone, Debug)]
 #[must_use = "a client is not made before `connect`"]
 pub struct ClientBuilder {
@@ -40,6 +45,9 @@ pub struct ClientBuilder {
     pub(super) auto_reconnect: bool,
     pub(super) reconnect_backoff: Backoff,
     pub(super) retry: Option<RetryPolicy>,
+    pub(super) added_fields: AddedFields,
+    /// Tells where a call stands in a trace, unless its own options do.
+    pub(super) tracer: Option<Tracer>,
 }
 
 impl ClientBuilder {
@@ -59,6 +67,8 @@ impl ClientBuilder {
             auto_reconnect: true,
             reconnect_backoff: Backoff::default(),
             retry: None,
+            added_fields: AddedFields::NONE,
+            tracer: None,
         }
     }
 
@@ -178,6 +188,34 @@ impl ClientBuilder {
     /// Whether and how a failed call is made again, unless its own options say otherwise.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = Some(policy);
+        self
+    }
+
+    /// Which of the fields that this project adds to DAOS's envelope to send (E5): none, unless the server is known to heed them.
+    /// Servers that don't know them, such as DAOS's, skip them. [The chapter](crate::guide::added_fields) has it all.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), drpc::ConnectError> {
+    /// use drpc::{AddedFields, Client};
+    ///
+    /// let client = Client::builder("/run/greeter.sock").added_fields(AddedFields::ALL).connect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn added_fields(mut self, fields: AddedFields) -> Self {
+        self.added_fields = fields;
+        self
+    }
+
+    /// How to find a call's place in a trace: asked whenever a call is sent whose [options](crate::CallOptions::trace_context) don't
+    /// say it, by the thread or task that calls. For clients that send [`AddedFields::TRACE`].
+    ///
+    /// This is where a tracing system is plugged in. It is asked often, so it should be quick.
+    pub fn trace_context(
+        mut self,
+        current: impl Fn() -> Option<TraceContext> + Send + Sync + 'static,
+    ) -> Self {
+        self.tracer = Some(Tracer(Arc::new(current)));
         self
     }
 

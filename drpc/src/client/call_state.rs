@@ -1,9 +1,10 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::ClientBuilder;
 use super::backoff::Pauses;
 use super::deadline::Deadline;
 use super::error::{CallError, ConnectError};
+use super::{CallOptions, ClientBuilder};
+use crate::wire::CallFields;
 
 /// How far a call has come, and how long it goes on trying to get a connection: what its error is made of.
 ///
@@ -11,6 +12,8 @@ use super::error::{CallError, ConnectError};
 #[derive(Debug)]
 pub(super) struct CallState<'a> {
     config: &'a ClientBuilder,
+    /// The client's clock.
+    now: fn() -> Instant,
     /// Of the call, all its attempts included.
     pub(super) deadline: Deadline,
     /// Whether some of the call may have been sent, so that it may have been executed.
@@ -30,15 +33,35 @@ struct Connecting {
 }
 
 impl<'a> CallState<'a> {
-    /// Of a call that begins.
-    pub(super) fn of_call(deadline: Deadline, config: &'a ClientBuilder) -> Self {
-        CallState { config, deadline, sent: false, replacements: 0, connecting: None }
+    /// Of a call that begins. The clock is read only if the call has a limit.
+    pub(super) fn of_call(options: &CallOptions, config: &'a ClientBuilder, now: fn() -> Instant) -> Self {
+        let deadline = Deadline::by(now, options.timeout.or(config.timeout));
+        let deadline = deadline.or_before(Deadline::at(now, options.deadline));
+        CallState { config, now, deadline, sent: false, replacements: 0, connecting: None }
     }
 
     /// Of a client that is to be connected for the first time.
     pub(super) fn of_client(config: &'a ClientBuilder) -> Self {
         let connecting = Connecting::begin(config, config.wait_until_ready.unwrap_or_default());
-        CallState { connecting: Some(connecting), ..CallState::of_call(Deadline::NEVER, config) }
+        CallState {
+            config,
+            now: Instant::now,
+            deadline: Deadline::NEVER,
+            sent: false,
+            replacements: 0,
+            connecting: Some(connecting),
+        }
+    }
+
+    /// Fails if there was no time for the call from the beginning.
+    pub(super) fn check_time(&mut self) -> Result<(), CallError> {
+        if self.deadline.limit == Some(Duration::ZERO) { Err(self.timed_out()) } else { Ok(()) }
+    }
+
+    /// The fields that are added to a call that is sent now (E5).
+    pub(super) fn added(&self, options: &CallOptions) -> Option<Box<CallFields>> {
+        let time_left = || self.deadline.at.map(|at| at.saturating_duration_since((self.now)()));
+        self.config.added_fields.of_call(options, self.config.tracer.as_ref(), time_left)
     }
 
     /// The call is made, or made again.

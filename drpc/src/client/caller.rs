@@ -1,7 +1,8 @@
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::RetryPolicy;
-use crate::{Method, Payload};
+use crate::{Context, Method, Payload, TraceContext};
 
 /// A client that generated stubs can call through.
 ///
@@ -43,6 +44,8 @@ pub struct CallOptions {
     pub(crate) timeout: Option<Duration>,
     pub(crate) no_response: bool,
     pub(crate) retry: Option<RetryPolicy>,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) trace: Option<Arc<TraceContext>>,
 }
 
 impl CallOptions {
@@ -57,6 +60,39 @@ impl CallOptions {
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
+    }
+
+    /// When the call's time is over at the latest, whatever its [`timeout`](Self::timeout) or the client's default: for a call that is a
+    /// part of something that has a deadline. Of two, the earlier holds.
+    ///
+    /// A call that is made after its deadline is not sent; its error is one of kind [`Timeout`](crate::CallErrorKind::Timeout).
+    #[must_use]
+    pub fn deadline(mut self, at: Instant) -> Self {
+        self.deadline = Some(self.deadline.map_or(at, |before| before.min(at)));
+        self
+    }
+
+    /// The call's place in a trace, in place of what the [client's hook](crate::ClientBuilder::trace_context) says. It is sent by
+    /// clients that send [`AddedFields::TRACE`](crate::AddedFields::TRACE).
+    #[must_use]
+    pub fn trace_context(mut self, trace: TraceContext) -> Self {
+        self.trace = Some(trace.into());
+        self
+    }
+
+    /// For a call that a handler makes on behalf of its caller: it takes over the [deadline](Context::deadline) of the handler, and its
+    /// caller's [place in a trace](Context::trace_context). A handler that makes a span of its own gives that by
+    /// [`trace_context`](Self::trace_context), afterwards.
+    ///
+    /// The time is heeded here in any case. What is sent on of both is up to the client's
+    /// [`added_fields`](crate::ClientBuilder::added_fields).
+    #[must_use]
+    pub fn on_behalf_of(self, context: &Context) -> Self {
+        let options = match context.deadline() {
+            Some(deadline) => self.deadline(deadline),
+            None => self,
+        };
+        CallOptions { trace: context.shared_trace().or(options.trace), ..options }
     }
 
     /// Don't wait for a response: the call is done, with SUBMITTED, once it is handed to the socket (C6). The server may

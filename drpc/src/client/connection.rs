@@ -30,7 +30,7 @@ use super::error::{CallError, Disconnect};
 use super::{report_unknown, submitted};
 use crate::Method;
 use crate::transport::{Link, is_peer_gone};
-use crate::wire::{Body, Call, Codec, Head, Packets, Response, Wire};
+use crate::wire::{Body, Call, CallFields, Codec, Head, Packets, Response, Wire};
 
 /// A live connection. Dropped, it closes.
 #[derive(Debug)]
@@ -132,6 +132,7 @@ impl Connection {
         method: Method,
         body: &mut Body,
         no_response: bool,
+        added: Option<Box<CallFields>>,
     ) -> Result<InFlight<'_>, CallError> {
         let mut state = self.shared.state();
         if let Some(cause) = &state.broken {
@@ -141,8 +142,8 @@ impl Connection {
         let waiter = Some(slot.clone());
         let (on_response, on_sent) = if no_response { (None, waiter) } else { (waiter, None) };
         let sequence = state.calls.begin(on_response);
-        let mut call =
-            Call { module: method.module(), method: method.id(), sequence, body: std::mem::take(body) };
+        let (module, method) = (method.module(), method.id());
+        let mut call = Call { module, method, sequence, body: std::mem::take(body), added };
         if let Err(error) = self.shared.send_now(&mut state, &mut call, on_sent) {
             *body = call.body;
             state.calls.take_back(sequence);
@@ -338,7 +339,7 @@ impl Shared {
         }
         Ok(state.outbox.front_mut().map(|first| {
             first.begun = true;
-            (first.head, first.body.clone(), first.sent)
+            (first.head.clone(), first.body.clone(), first.sent)
         }))
     }
 

@@ -22,6 +22,11 @@ impl Deadline {
         Deadline { limit, at: limit.and_then(|limit| now().checked_add(limit)) }
     }
 
+    /// At a moment, if there is one; only then is the clock read.
+    pub(super) fn at(now: impl FnOnce() -> Instant, at: Option<Instant>) -> Self {
+        Deadline { limit: at.map(|at| at.saturating_duration_since(now())), at }
+    }
+
     /// The earlier of the two.
     pub(super) fn or_before(self, other: Deadline) -> Self {
         match (self.at, other.at) {

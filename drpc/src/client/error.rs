@@ -1,5 +1,5 @@
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,8 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use crate::transport::{abstract_name, is_peer_gone, name_len};
-use crate::wire::{EnvelopeError, FrameError, MessageTooLong};
-use crate::{Failure, Status};
+use crate::wire::{EnvelopeError, FrameError, MessageTooLong, ResponseFields};
+use crate::{Failure, Payload, Status};
 
 /// Why a call gave no reply.
 ///
@@ -26,7 +26,8 @@ use crate::{Failure, Status};
 /// # }
 /// ```
 ///
-/// Its text says what happened, to which socket or by which status, and what to do. The `Debug` form is the text too, since
+/// Its text says what happened, to which socket or by which status, and what to do; what the [peer says](Self::peer_text) of a failure, if it
+/// was asked. The `Debug` form is the text too, since
 /// that is what a `main` that returns it prints.
 ///
 /// | [`kind`](Self::kind) | may have been executed | [`is_retryable`](Self::is_retryable) | [`source`](Error::source) |
@@ -34,7 +35,7 @@ use crate::{Failure, Status};
 /// | `Connect` | no | if the server may yet come | the system's error |
 /// | `NotConnected` | no | unless this client was closed | what broke the connection |
 /// | `TooLong` | no | no: it will always be | |
-/// | `Timeout` | unless it was never sent | if it was never sent | |
+/// | `Timeout` | unless it was never sent | if it was never sent, though it had time | |
 /// | `Disconnected` | yes | no | what broke the connection |
 /// | `Reply`, `Submitted` | yes | no | the decoder's error |
 /// | `Status` | as the status says | no | |
@@ -70,7 +71,7 @@ enum Kind {
     Disconnected(Arc<Disconnect>),
     Timeout(Duration),
     Unsent(Duration),
-    Status(Status),
+    Status(Status, Option<Box<ResponseFields>>),
     Submitted,
     Payload(Arc<Failure>),
     TooLong(MessageTooLong),
@@ -88,7 +89,7 @@ impl CallError {
                 _ => CallErrorKind::Disconnected,
             },
             Kind::Timeout(_) | Kind::Unsent(_) => CallErrorKind::Timeout,
-            Kind::Status(_) => CallErrorKind::Status,
+            Kind::Status(..) => CallErrorKind::Status,
             Kind::Submitted => CallErrorKind::Submitted,
             Kind::Payload(_) => CallErrorKind::Reply,
             Kind::TooLong(_) => CallErrorKind::TooLong,
@@ -99,7 +100,7 @@ impl CallError {
     #[must_use]
     pub fn status(&self) -> Option<Status> {
         match *self.0 {
-            Kind::Status(status) => Some(status),
+            Kind::Status(status, _) => Some(status),
             Kind::Submitted => Some(Status::SUBMITTED),
             _ => None,
         }
@@ -130,15 +131,42 @@ impl CallError {
         match &*self.0 {
             Kind::Connect(error) => error.may_pass(),
             Kind::NotConnected(cause) => !matches!(**cause, Disconnect::Closed | Disconnect::Runtime),
-            Kind::Unsent(_) => true,
+            // Without any time it will always be so.
+            Kind::Unsent(after) => !after.is_zero(),
             _ => false,
         }
     }
 
-    pub(crate) fn answered(status: Status) -> Self {
+    /// What the server said of the failure, if it said something: for a client that asks by
+    /// [`AddedFields::ERROR`](crate::AddedFields::ERROR), of a server that knows how to tell (E5).
+    ///
+    /// It is as the server sent it, line breaks and all; [`Display`](fmt::Display) escapes control characters.
+    #[must_use]
+    pub fn peer_text(&self) -> Option<&str> {
+        self.added().map(|added| &*added.error).filter(|text| !text.is_empty())
+    }
+
+    /// The message that the server's handler gave along [with the failure](Failure::with_details), under the same terms as
+    /// [`peer_text`](Self::peer_text). [`Bytes`](crate::Bytes) are the message as it came.
+    ///
+    /// `None` if there is none, or it is not an `M`, as far as can be told.
+    #[must_use]
+    pub fn details<M: Payload>(&self) -> Option<M> {
+        let details = self.added().map(|added| &added.details).filter(|details| !details.is_empty())?;
+        M::from_body(details.clone()).ok()
+    }
+
+    fn added(&self) -> Option<&ResponseFields> {
+        match &*self.0 {
+            Kind::Status(_, added) => added.as_deref(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn answered(status: Status, added: Option<Box<ResponseFields>>) -> Self {
         match status {
             Status::SUBMITTED => Kind::Submitted.into(),
-            status => Kind::Status(status).into(),
+            status => Kind::Status(status, added).into(),
         }
     }
 
@@ -217,15 +245,22 @@ impl fmt::Display for CallError {
             Kind::Timeout(after) => {
                 write!(f, "no reply came within {after:?}; the call may have been executed")
             }
+            Kind::Unsent(Duration::ZERO) => {
+                f.write_str("the time was over before the call was made; it was not executed")
+            }
             Kind::Unsent(after) => write!(
                 f,
                 "the call could not be sent within {after:?} and was not executed: the server took no new connection, or \
                  all were in use; give the call more time, or the client more connections"
             ),
-            Kind::Status(status) => match status.name() {
-                Some(name) => write!(f, "the server answered {name}: {}", status.description()),
-                None => write!(f, "the server answered {status}"),
-            },
+            Kind::Status(status, _) => {
+                write!(f, "the server answered {status}")?;
+                match self.peer_text() {
+                    Some(text) => write!(f, ": {}", Escaped(text)),
+                    None if status.name().is_some() => write!(f, ": {}", status.description()),
+                    None => Ok(()),
+                }
+            }
             Kind::Submitted => f.write_str("the call was submitted, and there is no reply to it"),
             Kind::Payload(_) => f.write_str("the reply's body is not what the method replies"),
             Kind::TooLong(error) => write!(f, "can't send the call: {error}"),
@@ -241,6 +276,18 @@ impl Error for CallError {
             Kind::Payload(failure) => failure.source(),
             _ => None,
         }
+    }
+}
+
+/// A peer's text, fit for a line of a log or a terminal.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|char| match char.is_control() {
+            true => write!(f, "{}", char.escape_default()),
+            false => f.write_char(char),
+        })
     }
 }
 

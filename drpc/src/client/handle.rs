@@ -13,7 +13,6 @@ use tokio::time::{sleep, timeout, timeout_at};
 use super::batch::Batch;
 use super::call_state::CallState;
 use super::connection::{Connection, InFlight};
-use super::deadline::Deadline;
 use super::error::{CallError, ConnectError, Disconnect};
 use super::pool::Pool;
 use super::probe::{PROBE, PROBE_SEQUENCE, Prober};
@@ -150,7 +149,7 @@ impl Client {
         state.begin_attempt();
         loop {
             let connection = self.connection(state).await?;
-            match connection.begin(method, &mut body, options.no_response) {
+            match connection.begin(method, &mut body, options.no_response, state.added(options)) {
                 Ok(in_flight) => {
                     state.is_sent();
                     let mut call = Abandonable { client: self, connection: &connection, in_flight };
@@ -263,7 +262,8 @@ impl Client {
         let mut sent = Vec::with_capacity(batch.due().len());
         for at in 0..batch.due().len() {
             let place = batch.due()[at];
-            let begin = |method, body: &mut Body| connection.begin(method, body, options.no_response);
+            let added = state.added(options);
+            let begin = |method, body: &mut Body| connection.begin(method, body, options.no_response, added);
             match batch.with_call(place, is_last, begin) {
                 Ok(in_flight) => sent.push((place, Abandonable { client: self, connection, in_flight })),
                 Err(error) if sent.is_empty() && self.goes_on_after(&error, connection, state) => {
@@ -284,8 +284,7 @@ impl Client {
     fn begin<'a>(&'a self, options: &CallOptions) -> CallState<'a> {
         let config = &self.0.config;
         // The runtime's clock, which a test may have paused.
-        let now = || tokio::time::Instant::now().into_std();
-        CallState::of_call(Deadline::by(now, options.timeout.or(config.timeout)), config)
+        CallState::of_call(options, config, || tokio::time::Instant::now().into_std())
     }
 
     /// Whether calls can be made: the client is connected, or will connect anew by itself.
@@ -322,6 +321,7 @@ impl Client {
 
     /// The connection to make a call on: the one with the fewest calls, or a new one.
     async fn connection(&self, state: &mut CallState<'_>) -> Result<Arc<Connection>, CallError> {
+        state.check_time()?;
         // What is seldom gone through stands in a box, so that the future of each call is small.
         if self.0.config.connection_per_call {
             return Box::pin(self.connection_of_its_own(state)).await;

@@ -6,6 +6,7 @@
 //! [`Batch`](batch::Batch) gathers the results of many, and the errors are one set. Generated stubs take either client, through
 //! [`Caller`].
 
+mod added_fields;
 mod backoff;
 mod batch;
 mod builder;
@@ -26,6 +27,7 @@ mod retry;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 
+pub use added_fields::AddedFields;
 pub use backoff::Backoff;
 pub use builder::ClientBuilder;
 pub use caller::{CallOptions, Caller};
@@ -44,7 +46,7 @@ fn reply_of<R: Payload>(response: Response) -> Result<R, CallError> {
     if response.status.is_success() || (nothing && !response.status.is_failure()) {
         R::from_body(response.body).map_err(CallError::payload)
     } else {
-        Err(CallError::answered(response.status))
+        Err(CallError::answered(response.status, response.added))
     }
 }
 

@@ -31,6 +31,7 @@ use crate::{Allow, Module, ModuleService};
 /// | [`handler_timeout`](Self::handler_timeout) | none |
 /// | [`drain_timeout`](Self::drain_timeout) | 5 s |
 /// | [`spin`](Self::spin) | off |
+/// | [`added_fields`](Self::added_fields) | heeded |
 /// | [`idle_timeout`](Self::idle_timeout) | none |
 /// | [`session_limit`](Self::session_limit) | none: as many as the process may have descriptors |
 /// | [`session_limit_per_uid`](Self::session_limit_per_uid) | none |
@@ -67,6 +68,8 @@ pub(super) struct Config {
     pub(super) handler_timeout: Option<Duration>,
     pub(super) drain_timeout: Duration,
     pub(super) spin: Duration,
+    /// Whether the fields that this project adds to a call are heeded (E5).
+    pub(super) added_fields: bool,
     /// Who may connect; everyone, if there is no rule.
     pub(super) access: Option<Allow>,
     pub(super) limits: Limits,
@@ -85,6 +88,7 @@ impl Default for Config {
             handler_timeout: None,
             drain_timeout: Duration::from_secs(5),
             spin: Duration::ZERO,
+            added_fields: true,
             access: None,
             limits: Limits::default(),
             hooks: Arc::default(),
@@ -223,6 +227,16 @@ impl ServerBuilder {
     /// It is for the server on tokio: whoever drives the one in steps may step without waiting.
     pub fn spin(mut self, limit: Duration) -> Self {
         self.config.spin = limit;
+        self
+    }
+
+    /// Whether to heed what a client of this project may [add to its calls](crate::guide::added_fields) (E5): the time that it has
+    /// left, its place in a trace, and that it wants to be told the text and the details of an error.
+    ///
+    /// A server adds nothing by itself: what a client did not ask for is not sent to it. With `false`, it ignores what was added, and
+    /// sends nothing that DAOS's servers would not.
+    pub fn added_fields(mut self, heeded: bool) -> Self {
+        self.config.added_fields = heeded;
         self
     }
 

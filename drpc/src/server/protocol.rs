@@ -7,6 +7,7 @@ use std::{fmt, io};
 
 use bytes::Bytes;
 
+use super::builder::Config;
 use crate::session::Listed;
 use crate::wire::{Body, Call, Codec, FrameError, Head, Response, Wire};
 use crate::{Context, Failure, Processing, Session, Status};
@@ -53,16 +54,46 @@ pub(super) fn read_call(codec: &Codec, session: &Session, message: Bytes) -> Res
     })
 }
 
-/// The context of a call that begins now, under the server's limit for handlers. `now` reads the server's clock.
+/// The context of a call that begins now, under the server's limit for handlers, and its caller's (E5). It has waited for room since
+/// `came`, if it had to. `now` reads the server's clock.
 #[inline]
 pub(super) fn context_of(
     session: &Arc<Session>,
-    sequence: i64,
-    limit: Option<Duration>,
+    call: &mut Call,
+    config: &Config,
+    came: Option<Instant>,
     now: fn() -> Instant,
 ) -> Context {
-    let deadline = limit.and_then(|limit| now().checked_add(limit));
-    Context::new(session.clone(), sequence).with_deadline(deadline)
+    let context = Context::new(session.clone(), call.sequence);
+    if call.added.is_some() {
+        return context_of_added(context, call, config, came, now());
+    }
+    context.with_deadline(config.handler_timeout.and_then(|limit| now().checked_add(limit)))
+}
+
+/// As [`context_of`], for a call that has added fields. It loses them if the server was told to ignore them.
+#[cold]
+fn context_of_added(
+    context: Context,
+    call: &mut Call,
+    config: &Config,
+    came: Option<Instant>,
+    now: Instant,
+) -> Context {
+    if !config.added_fields {
+        call.added = None;
+    }
+    let mut limit = config.handler_timeout;
+    let mut trace = None;
+    if let Some(added) = &mut call.added {
+        trace = added.trace.take().map(Arc::new);
+        if let Some(left) = &mut added.time_left {
+            let waited = came.map_or(Duration::ZERO, |came| now.saturating_duration_since(came));
+            *left = left.saturating_sub(waited);
+            limit = Some(limit.map_or(*left, |limit| limit.min(*left)));
+        }
+    }
+    context.with_deadline(limit.and_then(|limit| now.checked_add(limit))).with_trace(trace)
 }
 
 /// Lists a call, whose handler waits, among those that its session carries out.
@@ -76,13 +107,15 @@ pub(super) fn log_idle(session: &Session) {
     tracing::debug!(session = session.id(), "the session has been idle for too long");
 }
 
-/// The head of a response. One that the wire can't carry becomes `FAILED_MARSHAL`: a failure of its call alone (D4).
+/// The head of a response. A reply that the wire can't carry becomes `FAILED_MARSHAL`: a failure of its call alone (D4).
 #[inline]
 pub(super) fn head_of(codec: &Codec, session: &Session, response: &mut Response<Body>) -> Head {
     let head = response.head();
     let Err(error) = codec.packets(&head, &response.body) else { return head };
     tracing::warn!(session = session.id(), sequence = response.sequence, "can't send the reply: {error}");
-    *response = Response::failure(response.sequence, Status::FAILED_MARSHAL);
+    // A failure has no body: it keeps its status, and loses what was added to it (E5).
+    let status = if response.added.is_some() { response.status } else { Status::FAILED_MARSHAL };
+    *response = Response::failure(response.sequence, status);
     response.head()
 }
 

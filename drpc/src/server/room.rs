@@ -2,6 +2,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -22,7 +23,7 @@ impl Room {
 
     /// A session's own end of the queue for room.
     pub(super) fn queue(&self) -> Queue {
-        Queue { room: self.clone(), waiting: None, turn: None, place: None }
+        Queue { room: self.clone(), waiting: None, came: None, turn: None, place: None }
     }
 }
 
@@ -32,6 +33,8 @@ impl Room {
 pub(super) struct Queue {
     room: Room,
     waiting: Option<Bytes>,
+    /// When it came: its caller's time goes on while it waits (E5).
+    came: Option<Instant>,
     /// Becomes the room for the call that waits. Kept only while somebody polls it.
     turn: Option<Pin<Box<dyn Future<Output = Option<Place>> + Send>>>,
     /// Room for the call that is about to begin.
@@ -53,6 +56,7 @@ impl Queue {
             }
             Err(_) => {
                 self.waiting = Some(call);
+                self.came = Some(tokio::time::Instant::now().into_std());
                 None
             }
         }
@@ -76,6 +80,11 @@ impl Queue {
     /// The room that was taken for the call that begins now.
     pub(super) fn take_place(&mut self) -> Option<Place> {
         self.place.take()
+    }
+
+    /// Since when the call that begins now has waited, if it had to.
+    pub(super) fn take_came(&mut self) -> Option<Instant> {
+        self.came.take()
     }
 
     /// Lets others go first, until [`poll`](Self::poll) is called again.

@@ -231,13 +231,13 @@ impl SessionLoop {
     /// Begins a call; gives its answer if the handler is ready at once.
     async fn begin(&mut self, message: Bytes) -> Option<Response<Body>> {
         self.idle.interrupt();
-        let place = self.queue.take_place();
-        let call = match read_call(&self.codec, &self.session, message) {
+        let (place, came) = (self.queue.take_place(), self.queue.take_came());
+        let mut call = match read_call(&self.codec, &self.session, message) {
             Ok(call) => call,
             Err(response) => return Some(response),
         };
-        let limit = self.server.config.handler_timeout;
-        let context = context_of(&self.session, call.sequence, limit, || Instant::now().into_std());
+        let now = || Instant::now().into_std();
+        let context = context_of(&self.session, &mut call, &self.server.config, came, now);
         let mut handling = Handling::new(self.server.service.process(context, call), place);
         match poll_fn(|context| Poll::Ready(Pin::new(&mut handling).poll(context))).await {
             Poll::Ready(response) => {

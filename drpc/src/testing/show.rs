@@ -73,19 +73,23 @@ const INDENT: &str = "             ";
 
 fn call(f: &mut fmt::Formatter<'_>, message: Bytes) -> fmt::Result {
     match Call::decode(message) {
-        Ok(Call { module, method, sequence, body }) => writeln!(
-            f,
-            "{INDENT}call of module {module}, method {method}, sequence {sequence}, body of {} bytes",
-            body.len()
-        ),
+        Ok(Call { module, method, sequence, body, added }) => {
+            writeln!(
+                f,
+                "{INDENT}call of module {module}, method {method}, sequence {sequence}, body of {} bytes",
+                body.len()
+            )?;
+            added.map_or(Ok(()), |added| writeln!(f, "{INDENT}added to it: {added:?}"))
+        }
         Err(error) => writeln!(f, "{INDENT}{error}"),
     }
 }
 
 fn response(f: &mut fmt::Formatter<'_>, message: Bytes) -> fmt::Result {
     match Response::decode(message) {
-        Ok(Response { sequence, status, body }) => {
-            writeln!(f, "{INDENT}response to sequence {sequence}, {status}, body of {} bytes", body.len())
+        Ok(Response { sequence, status, body, added }) => {
+            writeln!(f, "{INDENT}response to sequence {sequence}, {status}, body of {} bytes", body.len())?;
+            added.map_or(Ok(()), |added| writeln!(f, "{INDENT}added to it: {added:?}"))
         }
         Err(error) => writeln!(f, "{INDENT}{error}"),
     }

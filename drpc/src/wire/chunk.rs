@@ -5,12 +5,12 @@ use std::io::IoSlice;
 use smallvec::{SmallVec, smallvec};
 
 use super::body::Segments;
-use super::{ChunkHeader, MAX_PACKET, MessageTooLong, Wire};
+use super::{Around, ChunkHeader, MAX_PACKET, MessageTooLong, Wire};
 
 /// One packet of a message, borrowed from it: to be sent by one vectored send.
 ///
 /// ```text
-/// [ header: 24 bytes, or none on the plain wire | slice of the head | slice of the body ]
+/// [ header: 24 bytes, or none on the plain wire | slice of the head | slice of the body | slice of the tail ]
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {
@@ -22,6 +22,8 @@ pub struct Packet<'a> {
     /// The part of the body that goes with this packet.
     start: usize,
     end: usize,
+    /// What stands behind the body: the added fields (E5).
+    tail: &'a [u8],
 }
 
 /// The parts of a packet, for a vectored send.
@@ -34,6 +36,9 @@ impl Packet<'_> {
         let mut slices: Slices<'_> =
             smallvec![IoSlice::new(&self.header[..self.header_len]), IoSlice::new(self.head)];
         slices.extend(self.body.range(self.start, self.end).map(IoSlice::new));
+        if !self.tail.is_empty() {
+            slices.push(IoSlice::new(self.tail));
+        }
         slices
     }
 
@@ -57,7 +62,7 @@ impl Packet<'_> {
 #[derive(Clone, Debug)]
 pub struct Packets<'a> {
     wire: Wire,
-    head: &'a [u8],
+    around: Around<'a>,
     body: Segments<'a>,
     body_len: usize,
     next: u32,
@@ -72,13 +77,13 @@ impl<'a> Packets<'a> {
     /// [`MessageTooLong`] if the message is over the limit, or does not fit the plain wire's one packet (W7).
     pub fn new(
         wire: Wire,
-        head: &'a [u8],
+        head: impl Into<Around<'a>>,
         body: impl Into<Segments<'a>>,
         limit: usize,
     ) -> Result<Self, MessageTooLong> {
-        let body = body.into();
+        let (around, body) = (head.into(), body.into());
         let body_len = body.len();
-        let len = head.len() + body_len;
+        let len = around.len() + body_len;
         let limit = match wire {
             Wire::Chunked => limit,
             Wire::Plain => limit.min(MAX_PACKET),
@@ -92,7 +97,33 @@ impl<'a> Packets<'a> {
                 .map_err(|_| MessageTooLong { len, limit })?,
             Wire::Plain => 1,
         };
-        Ok(Packets { wire, head, body, body_len, next: 0, total })
+        Ok(Packets { wire, around, body, body_len, next: 0, total })
+    }
+
+    /// One chunk of several.
+    fn part(&self, chunk_idx: u32) -> Packet<'a> {
+        let Around { before, after } = self.around;
+        let len = self.around.len() + self.body_len;
+        let start = chunk_idx as usize * ChunkHeader::MAX_DATA;
+        let end = len.min(start + ChunkHeader::MAX_DATA);
+        let header = ChunkHeader {
+            total_data_size: len as u64,
+            chunk_data_size: (end - start) as u64,
+            chunk_idx,
+            total_chunks: self.total,
+        };
+        // The chunk [start, end) of head ++ body ++ tail, as a part of each.
+        let body_at = before.len();
+        let tail_at = body_at + self.body_len;
+        Packet {
+            header: header.to_bytes(),
+            header_len: ChunkHeader::LEN,
+            head: &before[start.min(body_at)..end.min(body_at)],
+            body: self.body,
+            start: start.clamp(body_at, tail_at) - body_at,
+            end: end.clamp(body_at, tail_at) - body_at,
+            tail: &after[start.max(tail_at) - tail_at..end.max(tail_at) - tail_at],
+        }
     }
 
     /// Goes on after the first `sent` packets.
@@ -105,42 +136,28 @@ impl<'a> Packets<'a> {
 impl<'a> Iterator for Packets<'a> {
     type Item = Packet<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Packet<'a>> {
         if self.next == self.total {
             return None;
         }
         let chunk_idx = self.next;
         self.next += 1;
-        if self.wire == Wire::Plain {
-            return Some(Packet {
-                header: [0; ChunkHeader::LEN],
-                header_len: 0,
-                head: self.head,
-                body: self.body,
-                start: 0,
-                end: self.body_len,
-            });
+        if self.total > 1 {
+            return Some(self.part(chunk_idx));
         }
-
-        let len = self.head.len() + self.body_len;
-        let start = chunk_idx as usize * ChunkHeader::MAX_DATA;
-        let end = len.min(start + ChunkHeader::MAX_DATA);
-        // The chunk [start, end) of head ++ body, as a part of each.
-        let split = self.head.len();
-        let head = &self.head[start.min(split)..end.min(split)];
-        let header = ChunkHeader {
-            total_data_size: len as u64,
-            chunk_data_size: (end - start) as u64,
-            chunk_idx,
-            total_chunks: self.total,
-        };
+        let Around { before, after } = self.around;
+        let len = (self.around.len() + self.body_len) as u64;
+        let header =
+            ChunkHeader { total_data_size: len, chunk_data_size: len, chunk_idx: 0, total_chunks: 1 };
         Some(Packet {
             header: header.to_bytes(),
-            header_len: ChunkHeader::LEN,
-            head,
+            header_len: if self.wire == Wire::Chunked { ChunkHeader::LEN } else { 0 },
+            head: before,
             body: self.body,
-            start: start.max(split) - split,
-            end: end.max(split) - split,
+            start: 0,
+            end: self.body_len,
+            tail: after,
         })
     }
 
@@ -157,7 +174,7 @@ mod tests {
     use super::*;
 
     fn chunks_of(len: usize) -> usize {
-        Packets::new(Wire::Chunked, &[], &vec![0; len], usize::MAX).unwrap().count()
+        Packets::new(Wire::Chunked, b"", &vec![0; len], usize::MAX).unwrap().count()
     }
 
     #[test]
@@ -182,7 +199,7 @@ mod tests {
     fn plain_takes_one_packet_and_not_a_byte_more() {
         // W7.
         let body = vec![0; MAX_PACKET];
-        assert_eq!(Packets::new(Wire::Plain, &[], &body, usize::MAX).unwrap().count(), 1);
+        assert_eq!(Packets::new(Wire::Plain, b"", &body, usize::MAX).unwrap().count(), 1);
         let error = Packets::new(Wire::Plain, b"h", &body, usize::MAX).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -4,7 +4,7 @@ use super::assemble::Assembler;
 use super::body::Segments;
 use super::chunk::Packets;
 use super::generation::{is_plain_envelope, recognise};
-use super::{ChunkHeader, FrameError, MessageTooLong, Wire, WireMode};
+use super::{Around, ChunkHeader, FrameError, MessageTooLong, Wire, WireMode};
 
 /// One connection's wire: packets in, messages out, and back.
 ///
@@ -91,7 +91,7 @@ impl Codec {
     /// [`MessageTooLong`] if the message is over the limit, or does not fit the plain wire's one packet (W7).
     pub fn packets<'a>(
         &self,
-        head: &'a [u8],
+        head: impl Into<Around<'a>>,
         body: impl Into<Segments<'a>>,
     ) -> Result<Packets<'a>, MessageTooLong> {
         Packets::new(self.wire.unwrap_or(Wire::Chunked), head, body, self.limit)
@@ -185,7 +185,8 @@ mod tests {
     fn a_plain_peer_is_named_on_the_chunked_wire() {
         // W8.
         let mut codec = Codec::new(Wire::Chunked, LIMIT);
-        let call = Call::<Bytes> { module: 7, method: 700, sequence: 5, body: vec![b'a'; 100].into() };
+        let call =
+            Call::<Bytes> { module: 7, method: 700, sequence: 5, body: vec![b'a'; 100].into(), added: None };
         let error = codec.receive(call.encode()).unwrap_err();
         assert_eq!(error, FrameError::OtherWire { peer: Wire::Plain });
         assert!(error.to_string().contains("peer speaks the plain wire of DAOS 2.6"));

@@ -1,13 +1,13 @@
-//! The two messages that travel (E1, E2). The body is always the last field, so that a message is its *head* (all
-//! that stands before the body's bytes) and then the body, which is never copied.
+//! The two messages that travel (E1, E2). The body is the last of DAOS's fields, so that a message is its *head* (all that stands
+//! before the body's bytes), the body, which is never copied, and a *tail*, if this project's own fields are there (E5).
 
 use std::ops::Deref;
 
-use bytes::{BufMut, Bytes};
+use bytes::Bytes;
 use prost::Message;
-use prost::encoding::{self, WireType};
+use prost::encoding::WireType;
 
-use super::{EnvelopeError, Segments, Status};
+use super::{CallFields, EnvelopeError, ResponseFields, Segments, Status};
 
 /// A call of one method of one module (E1).
 ///
@@ -16,7 +16,7 @@ use super::{EnvelopeError, Segments, Status};
 /// ```
 /// use drpc::wire::Call;
 ///
-/// let call = Call { module: 7, method: 700, sequence: 1, body: "ping".into() };
+/// let call = Call { module: 7, method: 700, sequence: 1, body: "ping".into(), added: None };
 /// assert_eq!(Call::decode(call.encode())?, call);
 /// # Ok::<(), drpc::wire::EnvelopeError>(())
 /// ```
@@ -32,6 +32,8 @@ pub struct Call<B = Bytes> {
     pub sequence: i64,
     /// The method's request, marshalled.
     pub body: B,
+    /// What this project adds to it (E5); nothing unless the client was told to.
+    pub added: Option<Box<CallFields>>,
 }
 
 /// The result of a call (E2).
@@ -55,6 +57,8 @@ pub struct Response<B = Bytes> {
     pub status: Status,
     /// The method's reply, marshalled; empty unless the status is SUCCESS (D3).
     pub body: B,
+    /// What this project adds to it (E5); nothing unless the call asked for it.
+    pub added: Option<Box<ResponseFields>>,
 }
 
 /// The sequence of a response to a call that could not be read (D1).
@@ -74,11 +78,13 @@ impl Call {
                 method: method as i32,
                 sequence: sequence as i64,
                 body,
+                added: None,
             });
         }
-        let proto::Call { module, method, sequence, body } =
-            proto::Call::decode(message).map_err(|cause| EnvelopeError::new("call", cause))?;
-        Ok(Call { module, method, sequence, body })
+        let mut call = proto::Call::decode(message).map_err(|cause| EnvelopeError::new("call", cause))?;
+        let added = CallFields::taken_from(&mut call).map(Box::new);
+        let proto::Call { module, method, sequence, body, .. } = call;
+        Ok(Call { module, method, sequence, body, added })
     }
 }
 
@@ -92,17 +98,15 @@ where
         joined(&self.head(), Segments::from(&self.body))
     }
 
-    /// Everything that stands before the body's bytes.
+    /// Everything but the body's bytes.
     #[must_use]
     pub fn head(&self) -> Head {
-        Head::written(|out| self.write_head(out))
-    }
-
-    fn write_head(&self, out: &mut impl BufMut) {
-        put_int32(1, self.module, out);
-        put_int32(2, self.method, out);
-        put_int64(3, self.sequence, out);
-        put_body_prefix(4, Segments::from(&self.body).len(), out);
+        let mut head = Head::new(self.added.as_ref().map(|added| added.encode()));
+        head.put_number(1, self.module.into());
+        head.put_number(2, self.method.into());
+        head.put_number(3, self.sequence);
+        head.put_prefix(4, Segments::from(&self.body).len());
+        head
     }
 }
 
@@ -115,11 +119,14 @@ impl Response {
     pub fn decode(message: Bytes) -> Result<Response, EnvelopeError> {
         if let Some(([sequence, status], body)) = canonical(&message) {
             let body = message.slice(body..);
-            return Ok(Response { sequence: sequence as i64, status: (status as i32).into(), body });
+            let status = (status as i32).into();
+            return Ok(Response { sequence: sequence as i64, status, body, added: None });
         }
-        let proto::Response { sequence, status, body } =
+        let mut response =
             proto::Response::decode(message).map_err(|cause| EnvelopeError::new("response", cause))?;
-        Ok(Response { sequence, status: status.into(), body })
+        let added = ResponseFields::taken_from(&mut response).map(Box::new);
+        let proto::Response { sequence, status, body, .. } = response;
+        Ok(Response { sequence, status: status.into(), body, added })
     }
 }
 
@@ -127,7 +134,7 @@ impl<B: Default> Response<B> {
     /// A response without a body (D3).
     #[must_use]
     pub fn failure(sequence: i64, status: Status) -> Self {
-        Response { sequence, status, body: B::default() }
+        Response { sequence, status, body: B::default(), added: None }
     }
 
     /// The answer to bytes that are no call: sequence -1, `FAILED_UNMARSHAL_CALL` (D1).
@@ -147,40 +154,68 @@ where
         joined(&self.head(), Segments::from(&self.body))
     }
 
-    /// Everything that stands before the body's bytes.
+    /// Everything but the body's bytes.
     #[must_use]
     pub fn head(&self) -> Head {
-        Head::written(|out| self.write_head(out))
-    }
-
-    fn write_head(&self, out: &mut impl BufMut) {
-        put_int64(1, self.sequence, out);
-        put_int32(2, self.status.code(), out);
-        put_body_prefix(3, Segments::from(&self.body).len(), out);
+        let mut head = Head::new(self.added.as_ref().map(|added| added.encode()));
+        head.put_number(1, self.sequence);
+        head.put_number(2, self.status.code().into());
+        head.put_prefix(3, Segments::from(&self.body).len());
+        head
     }
 }
 
-fn joined(head: &[u8], body: Segments<'_>) -> Bytes {
-    let mut whole = Vec::with_capacity(head.len() + body.len());
-    whole.extend_from_slice(head);
+fn joined(head: &Head, body: Segments<'_>) -> Bytes {
+    let Around { before, after } = head.into();
+    let mut whole = Vec::with_capacity(before.len() + body.len() + after.len());
+    whole.extend_from_slice(before);
     body.range(0, body.len()).for_each(|part| whole.extend_from_slice(part));
+    whole.extend_from_slice(after);
     whole.into()
 }
 
-/// What stands before a message's body, marshalled.
-#[derive(Clone, Copy, Debug)]
+/// What stands around a message's body, marshalled: DAOS's own fields before it, and those that this project adds behind it (E5).
+///
+/// As a slice, it is what stands before the body.
+#[derive(Clone, Debug)]
 pub struct Head {
     len: u8,
     bytes: [u8; MAX_HEAD],
+    /// Empty, and nothing allocated, without added fields.
+    tail: Box<[u8]>,
 }
 
 impl Head {
-    fn written(write: impl FnOnce(&mut &mut [u8])) -> Head {
-        let mut bytes = [0; MAX_HEAD];
-        let mut left = &mut bytes[..];
-        write(&mut left);
-        let len = (MAX_HEAD - left.len()) as u8;
-        Head { len, bytes }
+    fn new(tail: Option<Box<[u8]>>) -> Head {
+        Head { len: 0, bytes: [0; MAX_HEAD], tail: tail.unwrap_or_default() }
+    }
+
+    /// A field that is a number. proto3 leaves out one that holds its default.
+    fn put_number(&mut self, field: u8, value: i64) {
+        if value != 0 {
+            self.put(field << 3 | WireType::Varint as u8, value as u64);
+        }
+    }
+
+    /// What stands before the bytes of a field that is not empty.
+    fn put_prefix(&mut self, field: u8, len: usize) {
+        if len != 0 {
+            self.put(field << 3 | WireType::LengthDelimited as u8, len as u64);
+        }
+    }
+
+    fn put(&mut self, key: u8, mut value: u64) {
+        self.put_byte(key);
+        while value >= 0x80 {
+            self.put_byte(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.put_byte(value as u8);
+    }
+
+    fn put_byte(&mut self, byte: u8) {
+        self.bytes[usize::from(self.len)] = byte;
+        self.len += 1;
     }
 }
 
@@ -192,11 +227,37 @@ impl Deref for Head {
     }
 }
 
+/// What stands around a message's body, borrowed. Of bytes alone, that is what stands before it.
+#[derive(Clone, Copy, Debug)]
+pub struct Around<'a> {
+    pub(super) before: &'a [u8],
+    pub(super) after: &'a [u8],
+}
+
+impl Around<'_> {
+    pub(super) fn len(&self) -> usize {
+        self.before.len() + self.after.len()
+    }
+}
+
+impl<'a> From<&'a Head> for Around<'a> {
+    fn from(head: &'a Head) -> Self {
+        Around { before: head, after: &head.tail }
+    }
+}
+
+impl<'a, T: AsRef<[u8]> + ?Sized> From<&'a T> for Around<'a> {
+    fn from(head: &'a T) -> Self {
+        Around { before: head.as_ref(), after: &[] }
+    }
+}
+
 /// Reads the one form in which encoders write a message of `N` numbers and a body: each field once, in order, the last
 /// one up to the end; where a default is left out, a 0. Gives the numbers and where the body begins. `None` for any
 /// other form, which is as legal, and for what is no message.
 ///
-/// This is what every packet goes through; prost's decoder takes four times as long.
+/// This is what every packet goes through that DAOS's own fields alone make up; prost's decoder, which reads the added ones (E5), takes
+/// four times as long.
 fn canonical<const N: usize>(message: &[u8]) -> Option<([u64; N], usize)> {
     let mut numbers = [0; N];
     let mut at = 0;
@@ -231,52 +292,43 @@ fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
 /// The longest head: four fields of a one-byte key and a varint of at most ten bytes.
 const MAX_HEAD: usize = 4 * 11;
 
-// proto3 leaves out a field that holds its default.
-
-fn put_int32(field: u32, value: i32, out: &mut impl BufMut) {
-    if value != 0 {
-        encoding::int32::encode(field, &value, out);
-    }
-}
-
-fn put_int64(field: u32, value: i64, out: &mut impl BufMut) {
-    if value != 0 {
-        encoding::int64::encode(field, &value, out);
-    }
-}
-
-fn put_body_prefix(field: u32, len: usize, out: &mut impl BufMut) {
-    if len != 0 {
-        encoding::encode_key(field, WireType::LengthDelimited, out);
-        encoding::encode_varint(len as u64, out);
-    }
-}
-
 /// The messages of `proto/drpc.proto` as prost decodes them. A test of the workspace holds them against the file.
-mod proto {
+pub(super) mod proto {
     use bytes::Bytes;
 
     #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Call {
+    pub(in crate::wire) struct Call {
         #[prost(int32, tag = "1")]
-        pub(super) module: i32,
+        pub(in crate::wire) module: i32,
         #[prost(int32, tag = "2")]
-        pub(super) method: i32,
+        pub(in crate::wire) method: i32,
         #[prost(int64, tag = "3")]
-        pub(super) sequence: i64,
+        pub(in crate::wire) sequence: i64,
         #[prost(bytes = "bytes", tag = "4")]
-        pub(super) body: Bytes,
+        pub(in crate::wire) body: Bytes,
+        #[prost(uint64, optional, tag = "1000")]
+        pub(in crate::wire) time_left_us: Option<u64>,
+        #[prost(bool, tag = "1001")]
+        pub(in crate::wire) wants_error: bool,
+        #[prost(string, tag = "1002")]
+        pub(in crate::wire) traceparent: String,
+        #[prost(string, tag = "1003")]
+        pub(in crate::wire) tracestate: String,
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Response {
+    pub(in crate::wire) struct Response {
         #[prost(int64, tag = "1")]
-        pub(super) sequence: i64,
+        pub(in crate::wire) sequence: i64,
         // An enum on the wire is an int32; kept as the number so that none is lost (E3).
         #[prost(int32, tag = "2")]
-        pub(super) status: i32,
+        pub(in crate::wire) status: i32,
         #[prost(bytes = "bytes", tag = "3")]
-        pub(super) body: Bytes,
+        pub(in crate::wire) body: Bytes,
+        #[prost(string, tag = "1000")]
+        pub(in crate::wire) error: String,
+        #[prost(bytes = "bytes", tag = "1001")]
+        pub(in crate::wire) error_details: Bytes,
     }
 }
 
@@ -288,12 +340,15 @@ mod tests {
     fn our_head_and_body_are_what_prost_writes() {
         for (module, sequence, body) in [(0, 0, ""), (-3, 1, "x"), (i32::MAX, i64::MIN, "body"), (7, -1, "")]
         {
-            let ours = Call::<Bytes> { module, method: 700, sequence, body: body.into() };
-            let theirs = proto::Call { module, method: 700, sequence, body: body.into() };
+            let ours = Call::<Bytes> { module, method: 700, sequence, body: body.into(), added: None };
+            let theirs =
+                proto::Call { module, method: 700, sequence, body: body.into(), ..Default::default() };
             assert_eq!(ours.encode(), theirs.encode_to_vec());
 
-            let ours = Response::<Bytes> { sequence, status: Status::from(module), body: body.into() };
-            let theirs = proto::Response { sequence, status: module, body: body.into() };
+            let ours =
+                Response::<Bytes> { sequence, status: Status::from(module), body: body.into(), added: None };
+            let theirs =
+                proto::Response { sequence, status: module, body: body.into(), ..Default::default() };
             assert_eq!(ours.encode(), theirs.encode_to_vec());
         }
     }
@@ -301,7 +356,8 @@ mod tests {
     #[test]
     fn a_decoded_body_is_a_slice_of_the_message() {
         let message =
-            Call::<Bytes> { module: 7, method: 700, sequence: 5, body: vec![7; 4096].into() }.encode();
+            Call::<Bytes> { module: 7, method: 700, sequence: 5, body: vec![7; 4096].into(), added: None }
+                .encode();
         let call = Call::decode(message.clone()).unwrap();
         assert_eq!(call.body.as_ptr(), message[message.len() - 4096..].as_ptr());
     }
@@ -311,9 +367,10 @@ mod tests {
         let numbers = [0, 1, 127, 128, -1, i64::MAX, i64::MIN];
         for (module, sequence) in numbers.iter().flat_map(|a| numbers.map(|b| (*a as i32, b))) {
             for body in ["", "x", "body"] {
-                let theirs = proto::Call { module, method: 3, sequence, body: body.into() };
+                let theirs =
+                    proto::Call { module, method: 3, sequence, body: body.into(), ..Default::default() };
                 let read = Call::decode(theirs.encode_to_vec().into()).unwrap();
-                assert_eq!(read, Call { module, method: 3, sequence, body: body.into() });
+                assert_eq!(read, Call { module, method: 3, sequence, body: body.into(), added: None });
             }
         }
         // In another order, twice, cut, with a varint too long for its field.
@@ -331,7 +388,7 @@ mod tests {
         // E5: field 15 with a string, before and after the fields that are known.
         let mut bytes = vec![0x7a, 0x02, b'h', b'i'];
         bytes.extend_from_slice(
-            &Call::<Bytes> { module: 5, method: 501, sequence: 1, body: "b".into() }.encode(),
+            &Call::<Bytes> { module: 5, method: 501, sequence: 1, body: "b".into(), added: None }.encode(),
         );
         bytes.extend_from_slice(&[0x7a, 0x01, b'!']);
         let call = Call::decode(bytes.into()).unwrap();

@@ -153,7 +153,9 @@ mod tests {
     }
 
     fn call(module: i32, body: Vec<u8>) -> Vec<u8> {
-        Call::<bytes::Bytes> { module, method: module * 100, sequence: 1, body: body.into() }.encode().into()
+        Call::<bytes::Bytes> { module, method: module * 100, sequence: 1, body: body.into(), added: None }
+            .encode()
+            .into()
     }
 
     #[test]

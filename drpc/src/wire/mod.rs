@@ -17,7 +17,7 @@
 //! ```
 //! use drpc::wire::{Call, Codec, Wire};
 //!
-//! let call = Call { module: 5, method: 501, sequence: 1, body: "World".into() };
+//! let call = Call { module: 5, method: 501, sequence: 1, body: "World".into(), added: None };
 //! let mut codec = Codec::new(Wire::Chunked, 1 << 20);
 //! let mut received = None;
 //! for packet in codec.packets(&call.head(), &call.body)? {
@@ -27,6 +27,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod added;
 mod assemble;
 mod body;
 mod chunk;
@@ -36,17 +37,20 @@ mod error;
 mod generation;
 mod header;
 mod status;
+mod trace_context;
 
+pub use added::{CallFields, ResponseFields};
 pub use body::{Body, Segments};
 pub use chunk::{Packet, Packets, Slices};
 pub use codec::Codec;
 pub(crate) use envelope::UNREADABLE_CALL;
-pub use envelope::{Call, Head, Response};
+pub use envelope::{Around, Call, Head, Response};
 pub use error::{EnvelopeError, FrameError, MessageTooLong};
 pub(crate) use generation::is_first_chunk;
 pub use generation::{ParseWireModeError, Wire, WireMode};
 pub use header::ChunkHeader;
 pub use status::Status;
+pub use trace_context::{InvalidTraceContext, TraceContext};
 
 /// The longest packet that may be sent or received, in bytes (W1).
 pub const MAX_PACKET: usize = 1 << 17;

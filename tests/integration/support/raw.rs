@@ -117,13 +117,17 @@ impl RawPeer {
     }
 
     pub(crate) fn send_call(&self, wire: Wire, module: i32, method: i32, sequence: i64, body: &[u8]) {
-        let call = Call::<bytes::Bytes> { module, method, sequence, body: body.to_vec().into() };
+        let call = Call::<bytes::Bytes> { module, method, sequence, body: body.to_vec().into(), added: None };
         self.send_message(wire, &call.encode());
     }
 
     pub(crate) fn send_reply(&self, wire: Wire, sequence: i64, status: i32, body: &[u8]) {
-        let response =
-            Response::<bytes::Bytes> { sequence, status: status.into(), body: body.to_vec().into() };
+        let response = Response::<bytes::Bytes> {
+            sequence,
+            status: status.into(),
+            body: body.to_vec().into(),
+            added: None,
+        };
         self.send_message(wire, &response.encode());
     }
 
@@ -170,8 +174,13 @@ impl RawPeer {
         let mut next = first;
         let mut refused = 0;
         while refused < 20 {
-            let call =
-                Call::<bytes::Bytes> { module: 7, method, sequence: next, body: vec![b'x'; 100_000].into() };
+            let call = Call::<bytes::Bytes> {
+                module: 7,
+                method,
+                sequence: next,
+                body: vec![b'x'; 100_000].into(),
+                added: None,
+            };
             if self.try_send(&packets_of(wire, &call.encode())[0]) {
                 next += 1;
                 refused = 0;

@@ -23,6 +23,7 @@ pub(super) struct Lent<'a> {
 impl Client {
     /// Waits for a connection that no other call uses, or makes one.
     pub(super) fn connection(&self, state: &mut CallState<'_>) -> Result<Lent<'_>, CallError> {
+        state.check_time()?;
         let mut pool = self.lock_pool(state)?;
         let mut has_waited = false;
         loop {

@@ -58,7 +58,8 @@ impl Connection {
             let sequence = self.calls.begin((!options.no_response).then_some(()));
             let sent = pipeline.batch.with_call(place, pipeline.is_last, |method, body| {
                 let (module, method) = (method.module(), method.id());
-                let call = Call { module, method, sequence, body: std::mem::take(body) };
+                let added = state.added(options);
+                let call = Call { module, method, sequence, body: std::mem::take(body), added };
                 let sent = self.send(&call, options, state.deadline, &mut early);
                 if let Err(Fault::Gone) = sent {
                     *body = call.body;

@@ -46,8 +46,8 @@ pub(super) struct SessionState {
     rest_due: Option<Key>,
     /// When it has been idle for too long.
     idle: Option<Key>,
-    /// The call that waits until the server has room for it.
-    queued: Option<Bytes>,
+    /// The call that waits until the server has room for it, and since when.
+    queued: Option<(Bytes, Instant)>,
     /// How many of its calls run; at most what the order allows.
     running: usize,
     /// The responses that wait for room in the socket, the first of which may be half sent. No more than may run, and one.
@@ -145,8 +145,8 @@ impl SessionState {
 
     /// The server has room for the call that waits.
     pub(super) fn begin_queued(&mut self, core: &mut Core, done: &mut Progress) {
-        if let Some(message) = self.queued.take() {
-            self.begin(message, core);
+        if let Some((message, came)) = self.queued.take() {
+            self.begin(message, Some(came), core);
             self.flush(&mut { PACKETS_PER_TURN }, done);
             self.bound_unsent(core);
         }
@@ -233,9 +233,9 @@ impl SessionState {
                 done.calls += 1;
                 // Whoever came before has the first turn.
                 if core.queue.is_empty() && core.has_room() {
-                    self.begin(message, core);
+                    self.begin(message, None, core);
                 } else {
-                    self.queued = Some(message);
+                    self.queued = Some((message, Instant::now()));
                     core.queue.push_back(self.session.id());
                 }
             }
@@ -246,12 +246,12 @@ impl SessionState {
     }
 
     /// Begins a call, and answers it if its handler is ready at once.
-    fn begin(&mut self, message: Bytes, core: &mut Core) {
-        let call = match read_call(&self.codec, &self.session, message) {
+    fn begin(&mut self, message: Bytes, came: Option<Instant>, core: &mut Core) {
+        let mut call = match read_call(&self.codec, &self.session, message) {
             Ok(call) => call,
             Err(response) => return self.reply(response),
         };
-        let context = context_of(&self.session, call.sequence, core.config.handler_timeout, Instant::now);
+        let context = context_of(&self.session, &mut call, &core.config, came, Instant::now);
         let mut processing = core.service.process(context, call);
         // One that waits is polled again in this step, with a waker.
         match Pin::new(&mut processing).poll(&mut task::Context::from_waker(Waker::noop())) {
@@ -278,7 +278,7 @@ impl SessionState {
     /// Sends what there is room for, message by message (W10).
     fn flush(&mut self, share: &mut usize, done: &mut Progress) {
         while let Some(Unsent { head, response, packets: sent }) = self.unsent.front_mut() {
-            let packets = match self.codec.packets(head, &response.body) {
+            let packets = match self.codec.packets(&*head, &response.body) {
                 Ok(packets) => packets,
                 Err(error) => return self.abandon(SessionFault::Io(std::io::Error::other(error))),
             };

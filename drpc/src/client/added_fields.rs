@@ -1,0 +1,90 @@
+use std::fmt;
+use std::ops::BitOr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::CallOptions;
+use crate::TraceContext;
+use crate::wire::CallFields;
+
+/// Which of the fields that this project adds to DAOS's envelope a client sends (E5): see [the chapter](crate::guide::added_fields).
+///
+/// A client knows its server, so it decides; the server answers in kind. Peers of DAOS's own skip them.
+///
+/// # Example
+///
+/// ```
+/// use drpc::{AddedFields, Client};
+///
+/// let builder = Client::builder("/run/greeter.sock").added_fields(AddedFields::DEADLINE | AddedFields::ERROR);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AddedFields {
+    deadline: bool,
+    error: bool,
+    trace: bool,
+}
+
+impl AddedFields {
+    /// None of them: byte for byte what DAOS's own clients send.
+    pub const NONE: AddedFields = AddedFields { deadline: false, error: false, trace: false };
+
+    /// How long the caller will still wait, for calls that have a limit.
+    pub const DEADLINE: AddedFields = AddedFields { deadline: true, ..AddedFields::NONE };
+
+    /// That the caller wants to be told the text and the details of an error: see [`CallError::peer_text`](crate::CallError::peer_text)
+    /// and [`CallError::details`](crate::CallError::details).
+    pub const ERROR: AddedFields = AddedFields { error: true, ..AddedFields::NONE };
+
+    /// The caller's place in a trace, where one is known: from [`CallOptions::trace_context`], or from
+    /// [`ClientBuilder::trace_context`](crate::ClientBuilder::trace_context).
+    pub const TRACE: AddedFields = AddedFields { trace: true, ..AddedFields::NONE };
+
+    /// All of them.
+    pub const ALL: AddedFields = AddedFields { deadline: true, error: true, trace: true };
+
+    /// The fields of a call that is sent now. Nothing is looked at if the client sends none.
+    pub(super) fn of_call(
+        self,
+        options: &CallOptions,
+        tracer: Option<&Tracer>,
+        time_left: impl FnOnce() -> Option<Duration>,
+    ) -> Option<Box<CallFields>> {
+        if self == AddedFields::NONE {
+            return None;
+        }
+        let trace = || match &options.trace {
+            Some(trace) => Some((**trace).clone()),
+            None => tracer.and_then(|tracer| (tracer.0)()),
+        };
+        let fields = CallFields {
+            time_left: self.deadline.then(time_left).flatten(),
+            wants_error: self.error,
+            trace: self.trace.then(trace).flatten(),
+        };
+        Some(fields.into())
+    }
+}
+
+/// Both.
+impl BitOr for AddedFields {
+    type Output = AddedFields;
+
+    fn bitor(self, other: AddedFields) -> AddedFields {
+        AddedFields {
+            deadline: self.deadline | other.deadline,
+            error: self.error | other.error,
+            trace: self.trace | other.trace,
+        }
+    }
+}
+
+/// Tells where a call stands in a trace.
+#[derive(Clone)]
+pub(super) struct Tracer(pub(super) Arc<dyn Fn() -> Option<TraceContext> + Send + Sync>);
+
+impl fmt::Debug for Tracer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tracer")
+    }
+}

@@ -1,0 +1,270 @@
+//! The fields that this project adds to DAOS's envelope (E5). They stand behind the body, so that a peer that does not know them
+//! has read all of its own before it comes to them, and skips them.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use prost::Message;
+
+use super::TraceContext;
+use super::envelope::proto;
+
+/// What is added to a [`Call`](super::Call) (E5).
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+/// use drpc::wire::{Call, CallFields};
+///
+/// let fields = CallFields { time_left: Some(Duration::from_millis(20)), ..CallFields::default() };
+/// let call = Call { module: 7, method: 700, sequence: 1, body: "ping".into(), added: Some(fields.into()) };
+/// assert_eq!(Call::decode(call.encode())?, call);
+/// # Ok::<(), drpc::wire::EnvelopeError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallFields {
+    /// How long the caller will still wait, counted from when the call is sent; it travels in whole microseconds. Zero if its
+    /// time is over.
+    pub time_left: Option<Duration>,
+    /// Whether the caller wants to be told the text and the details of an error.
+    pub wants_error: bool,
+    /// The caller's place in a trace.
+    pub trace: Option<TraceContext>,
+}
+
+impl CallFields {
+    /// Takes what is there of them out of a message. A trace context that breaks W3C's rules is as good as none.
+    pub(super) fn taken_from(call: &mut proto::Call) -> Option<CallFields> {
+        let fields = CallFields {
+            time_left: call.time_left_us.map(Duration::from_micros),
+            wants_error: call.wants_error,
+            trace: TraceContext::received(&call.traceparent, &call.tracestate),
+        };
+        (fields != CallFields::default()).then_some(fields)
+    }
+
+    /// Whether the caller has no time left.
+    pub(crate) fn is_over(&self) -> bool {
+        self.time_left == Some(Duration::ZERO)
+    }
+
+    #[cold]
+    pub(super) fn encode(&self) -> Box<[u8]> {
+        let trace = self.trace.as_ref();
+        let added = proto::Call {
+            time_left_us: self.time_left.map(|left| u64::try_from(left.as_micros()).unwrap_or(u64::MAX)),
+            wants_error: self.wants_error,
+            traceparent: trace.map(ToString::to_string).unwrap_or_default(),
+            tracestate: trace.map(|trace| trace.state().to_owned()).unwrap_or_default(),
+            ..proto::Call::default()
+        };
+        added.encode_to_vec().into()
+    }
+}
+
+/// What is added to a [`Response`](super::Response) that is a failure, if its call wants it (E5).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResponseFields {
+    /// What the failure says of itself; empty if it says nothing.
+    pub error: String,
+    /// A message of the application's own that tells more, marshalled; empty if there is none.
+    pub details: Bytes,
+}
+
+impl ResponseFields {
+    /// The longest text that is sent, in bytes. A longer one is cut, between two characters.
+    pub const MAX_ERROR: usize = 4 << 10;
+
+    /// The longest details that are sent, in bytes. Longer ones are left out, since a part of a message is none.
+    pub const MAX_DETAILS: usize = 64 << 10;
+
+    /// An error's text and details, within their limits.
+    #[must_use]
+    pub fn new(error: impl Into<String>, details: Bytes) -> Self {
+        let mut error = error.into();
+        error.truncate(error.floor_char_boundary(Self::MAX_ERROR));
+        let fits = details.len() <= Self::MAX_DETAILS;
+        ResponseFields { error, details: if fits { details } else { Bytes::new() } }
+    }
+
+    /// Takes what is there of them out of a message.
+    pub(super) fn taken_from(response: &mut proto::Response) -> Option<ResponseFields> {
+        let fields = ResponseFields {
+            error: std::mem::take(&mut response.error),
+            details: std::mem::take(&mut response.error_details),
+        };
+        (fields != ResponseFields::default()).then_some(fields)
+    }
+
+    #[cold]
+    pub(super) fn encode(&self) -> Box<[u8]> {
+        let added = proto::Response {
+            error: self.error.clone(),
+            error_details: self.details.clone(),
+            ..proto::Response::default()
+        };
+        added.encode_to_vec().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Call, ChunkHeader, Codec, MAX_PACKET, Packets, Response, Status, Wire, WireMode};
+    use super::*;
+
+    /// DAOS's own messages: what a peer knows that was built from its `drpc.proto`.
+    mod daos {
+        #[derive(Clone, PartialEq, prost::Message)]
+        pub(super) struct Call {
+            #[prost(int32, tag = "1")]
+            pub(super) module: i32,
+            #[prost(int32, tag = "2")]
+            pub(super) method: i32,
+            #[prost(int64, tag = "3")]
+            pub(super) sequence: i64,
+            #[prost(bytes = "vec", tag = "4")]
+            pub(super) body: Vec<u8>,
+        }
+
+        #[derive(Clone, PartialEq, prost::Message)]
+        pub(super) struct Response {
+            #[prost(int64, tag = "1")]
+            pub(super) sequence: i64,
+            #[prost(int32, tag = "2")]
+            pub(super) status: i32,
+            #[prost(bytes = "vec", tag = "3")]
+            pub(super) body: Vec<u8>,
+        }
+    }
+
+    fn trace() -> TraceContext {
+        let trace: TraceContext = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().unwrap();
+        trace.with_state("vendor=value").unwrap()
+    }
+
+    /// Every set of fields that a client may send.
+    fn every_set() -> Vec<CallFields> {
+        let mut sets = Vec::new();
+        for time_left in [None, Some(Duration::ZERO), Some(Duration::from_micros(u64::MAX))] {
+            for wants_error in [false, true] {
+                for trace in [None, Some(trace())] {
+                    sets.push(CallFields { time_left, wants_error, trace });
+                }
+            }
+        }
+        sets
+    }
+
+    fn call(body: Vec<u8>, fields: CallFields) -> Call {
+        Call { module: 7, method: 700, sequence: 1, body: body.into(), added: Some(fields.into()) }
+    }
+
+    /// A message as its peer takes it out of its packets.
+    fn carried(mode: impl Into<WireMode>, packets: Packets<'_>) -> Bytes {
+        let mut codec = Codec::new(mode, 1 << 20);
+        let mut message = None;
+        for packet in packets {
+            assert!(message.is_none(), "complete before its last packet");
+            message = codec.receive(packet.to_vec().into()).unwrap();
+        }
+        message.unwrap()
+    }
+
+    #[test]
+    fn a_peer_that_does_not_know_the_fields_reads_its_own() {
+        // E5, on both wires, which a server recognises (W8). A tail crosses the border of packets, or begins one.
+        let fullest = every_set().pop().unwrap();
+        let at_the_border = (130_850..131_050).map(|len| (len, fullest.clone()));
+        let of_every_set =
+            every_set().into_iter().flat_map(|set| [0, 1, 5_000, 300_000].map(|len| (len, set.clone())));
+        for (len, fields) in at_the_border.chain(of_every_set) {
+            let sent = call(vec![b'k'; len], fields.clone());
+            let head = sent.head();
+            for wire in [Wire::Chunked, Wire::Plain] {
+                let Ok(packets) = Packets::new(wire, &head, &sent.body, usize::MAX) else {
+                    assert!(wire == Wire::Plain && sent.encode().len() > MAX_PACKET);
+                    continue;
+                };
+                let message = carried(WireMode::Auto, packets);
+                assert_eq!(message, sent.encode(), "{len} bytes, {wire}, {fields:?}");
+                let theirs = daos::Call::decode(&message[..]).unwrap();
+                assert_eq!((theirs.module, theirs.method, theirs.sequence), (7, 700, 1));
+                assert!(theirs.body == sent.body);
+                let read = Call::decode(message).unwrap();
+                let expected = (fields != CallFields::default()).then_some(fields.clone());
+                assert_eq!(read.added.as_deref(), expected.as_ref());
+                assert!(read.body == sent.body);
+            }
+        }
+    }
+
+    #[test]
+    fn without_the_fields_nothing_is_different() {
+        // E5: byte for byte what DAOS writes.
+        let ours = call(b"body".to_vec(), CallFields::default());
+        let theirs = daos::Call { module: 7, method: 700, sequence: 1, body: b"body".to_vec() };
+        assert_eq!(ours.encode(), theirs.encode_to_vec());
+        assert_eq!(Call { added: None, ..ours }.encode(), theirs.encode_to_vec());
+    }
+
+    #[test]
+    fn calls_of_every_size_are_recognised_with_the_fields_too() {
+        // W8: sizes whose low byte is a plain call's first byte are among them.
+        let fields = CallFields { time_left: Some(Duration::from_secs(5)), wants_error: true, trace: None };
+        for len in 0..6_000 {
+            let call = call(vec![b'k'; len], fields.clone());
+            let head = call.head();
+            for wire in [Wire::Chunked, Wire::Plain] {
+                let mut codec = Codec::new(WireMode::Auto, 1 << 20);
+                let mut packets = Packets::new(wire, &head, &call.body, 1 << 20).unwrap();
+                codec.receive(packets.next().unwrap().to_vec().into()).unwrap();
+                assert_eq!(codec.wire(), Some(wire), "{len} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn the_fields_of_a_response_are_skipped_by_who_does_not_know_them() {
+        // E5.
+        let added = ResponseFields::new("no pool tank", "details".into());
+        let failure =
+            Response::<Bytes> { added: Some(added.into()), ..Response::failure(5, Status::FAILURE) };
+        let message = failure.encode();
+        let theirs = daos::Response::decode(&message[..]).unwrap();
+        assert_eq!(theirs, daos::Response { sequence: 5, status: 2, body: Vec::new() });
+        assert_eq!(Response::decode(message).unwrap(), failure);
+    }
+
+    #[test]
+    fn the_body_is_not_copied() {
+        let sent = call(vec![7; 300_000], every_set().pop().unwrap());
+        let head = sent.head();
+        let packets: Vec<_> = Packets::new(Wire::Chunked, &head, &sent.body, usize::MAX).unwrap().collect();
+        let within = sent.body.as_ptr_range();
+        for packet in &packets {
+            let longest = packet.slices().iter().map(|slice| (slice.len(), slice.as_ptr())).max().unwrap();
+            assert!(within.contains(&longest.1) && longest.0 > ChunkHeader::MAX_DATA / 4);
+        }
+        let message = sent.encode();
+        assert!(message.as_ptr_range().contains(&Call::decode(message.clone()).unwrap().body.as_ptr()));
+    }
+
+    #[test]
+    fn an_error_is_cut_between_characters_and_details_are_whole_or_not_there() {
+        let fields = ResponseFields::new("ü".repeat(3000) + "end", vec![1; 64 << 10].into());
+        assert_eq!((fields.error.len(), fields.details.len()), (4096, 64 << 10));
+        let fields = ResponseFields::new("x".to_owned() + &"ü".repeat(3000), vec![1; (64 << 10) + 1].into());
+        assert_eq!((fields.error.len(), fields.details.len()), (4095, 0));
+    }
+
+    #[test]
+    fn a_trace_context_that_breaks_the_rules_is_as_good_as_none() {
+        let mut theirs = proto::Call { traceparent: "00-not-one".into(), ..proto::Call::default() };
+        assert_eq!(CallFields::taken_from(&mut theirs), None);
+        theirs.traceparent = trace().to_string();
+        theirs.tracestate = "not a state".into();
+        let read = CallFields::taken_from(&mut theirs).unwrap().trace.unwrap();
+        assert_eq!((read.to_string(), read.state()), (trace().to_string(), ""));
+    }
+}
