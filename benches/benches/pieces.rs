@@ -10,7 +10,7 @@ use bytes::Bytes;
 use divan::Bencher;
 use drpc::wire::{Call, Codec, Response, Wire};
 use drpc::{
-    Body, Context, Failure, Method, Module, ModuleService, Payload, PeerCredentials, Session, Status,
+    Context, Failure, Method, Module, ModuleService, Payload, PeerCredentials, Reply, Session, Status,
     drpc_module,
 };
 
@@ -148,8 +148,8 @@ impl Module for ByHand {
         (0..self.methods).contains(&(id - self.id * 100)).then_some(Method::new(self.id, id, "echo"))
     }
 
-    async fn handle_call(self: Arc<Self>, _: Context, _: Method, body: Bytes) -> Result<Body, Failure> {
-        Ok(Message::from_body(body)?.into_body())
+    async fn handle_call(self: Arc<Self>, _: Context, _: Method, body: Bytes) -> Result<Reply, Failure> {
+        Ok(Message::from_body(body)?.into_body().into())
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use drpc::{Body, Bytes, Context, Failure, Method, Module, Server, Wire, WireMode};
+use drpc::{Bytes, Context, Failure, Method, Module, Reply, Server, Wire, WireMode};
 
 /// Module 7: 700 echoes, 701 fails.
 struct Echo;
@@ -23,7 +23,7 @@ impl Module for Echo {
         (700..=701).contains(&id).then(|| Method::new(7, id, "method"))
     }
 
-    async fn handle_call(self: Arc<Self>, _: Context, method: Method, body: Bytes) -> Result<Body, Failure> {
+    async fn handle_call(self: Arc<Self>, _: Context, method: Method, body: Bytes) -> Result<Reply, Failure> {
         match method.id() {
             700 => Ok(body.into()),
             _ => Err("asked to fail".into()),

@@ -274,17 +274,16 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
 // Output:
 //     Some(GreeterMethod::Hello) => Box::pin(async move {
 //         assert_payload::<Hello>();
-//         assert_payload::<HelloResponse>();
 //         let request = decode::<Hello>(body)?;
 //         let this = &*self;
 //         let reply = this.hello(request).await.map_err(|error| <Failure as IntoFailure>::into_failure(error))?;
-//         Ok(encode::<HelloResponse>(reply))
+//         Ok(<HelloResponse as IntoReply>::into_reply(reply))
 //     }),
 fn arm(model: &Model, method: &Method) -> TokenStream {
     let krate = &model.krate;
     let methods = names::methods(&model.base);
     let Method { handler, variant, cfgs, call, .. } = method;
-    let asserts = assert_payloads(model, method);
+    let assert = assert_request(model, method);
     let request = call.request().map(|(_, ty)| quote!(let request = #krate::private::decode::<#ty>(body)?;));
     let arguments = call.parameters.iter().map(|parameter| match parameter {
         Parameter::Request { .. } => quote!(request),
@@ -301,13 +300,13 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
             Some(quote!(.map_err(|error| #into)?))
         }
     };
-    let reply = reply(method);
+    let into_reply = as_answer(model, method, "into_reply");
     let steps = quote! {
-        #asserts
+        #assert
         #request
         let this = &*self;
         let reply = this.#handler(#(#arguments),*)#wait #convert;
-        ::core::result::Result::Ok(#krate::private::encode::<#reply>(reply))
+        ::core::result::Result::Ok(#into_reply(reply))
     };
     // A future that is not `Send` is an error at the handler.
     let span = here(handler.span());
@@ -319,18 +318,13 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
     }
 }
 
-/// Demands that request and reply can travel, at the types' own spans.
+/// Demands that the request can travel, at the type's own place.
 ///
 /// The handler's and the client's code demand it in the same words, before all else, since the compiler shows errors in
 /// the same words but once: a wrong type in a signature is one error, wherever it is used.
-fn assert_payloads(model: &Model, method: &Method) -> TokenStream {
+fn assert_request(model: &Model, method: &Method) -> Option<TokenStream> {
     let krate = &model.krate;
-    let request = method.call.request().map(|(_, ty)| ty);
-    request
-        .into_iter()
-        .chain(&method.call.reply)
-        .map(|ty| quote!(#krate::private::assert_payload::<#ty>();))
-        .collect()
+    method.call.request().map(|(_, ty)| quote!(#krate::private::assert_payload::<#ty>();))
 }
 
 // Output:
@@ -429,7 +423,7 @@ fn claim(model: &Model) -> Option<TokenStream> {
 //         pub fn with(&self, options: CallOptions) -> Self { … }
 //         pub fn raw(&self, method: GreeterMethod, body: Bytes) -> C::Reply<Bytes> { … }
 //         /// Greets a person by name.
-//         pub fn hello(&self, req: Hello) -> C::Reply<HelloResponse> { … }
+//         pub fn hello(&self, req: Hello) -> C::Reply<<HelloResponse as IntoReply>::Received> { … }
 //     }
 pub(crate) fn client(model: &Model) -> TokenStream {
     let krate = &model.krate;
@@ -476,15 +470,16 @@ pub(crate) fn client(model: &Model) -> TokenStream {
 
 // Output:
 //     /// Greets a person by name.
-//     pub fn hello(&self, req: Hello) -> C::Reply<HelloResponse> {
+//     pub fn hello(&self, req: Hello) -> C::Reply<<HelloResponse as IntoReply>::Received> {
 //         assert_payload::<Hello>();
-//         assert_payload::<HelloResponse>();
-//         self.caller.call::<Hello, HelloResponse>(GreeterMethod::Hello.method(), req, &self.options)
+//         self.caller.call::<Hello, <HelloResponse as IntoReply>::Received>(GreeterMethod::Hello.method(), req, &self.options)
 //     }
 fn client_function(model: &Model, method: &Method) -> TokenStream {
     let Method { handler, variant, cfgs, call, .. } = method;
     let methods = names::methods(&model.base);
-    let (notes, asserts, reply) = (notes(method), assert_payloads(model, method), reply(method));
+    let (notes, assert, received) =
+        (notes(method), assert_request(model, method), as_answer(model, method, "Received"));
+    let given = given(model, &received);
     let (parameter, request, argument) = match call.request() {
         Some((name, ty)) => (quote!(#name: #ty), ty.clone(), quote!(#name)),
         None => (quote!(), quote!(()), quote!(())),
@@ -492,9 +487,9 @@ fn client_function(model: &Model, method: &Method) -> TokenStream {
     quote! {
         #notes
         #(#cfgs)*
-        pub fn #handler(&self, #parameter) -> C::Reply<#reply> {
-            #asserts
-            self.caller.call::<#request, #reply>(#methods::#variant.method(), #argument, &self.options)
+        pub fn #handler(&self, #parameter) -> #given {
+            #assert
+            self.caller.call::<#request, #received>(#methods::#variant.method(), #argument, &self.options)
         }
     }
 }
@@ -520,6 +515,47 @@ fn registry(model: &Model) -> TokenStream {
         )
     });
     quote!(#assertion #dependency)
+}
+
+/// What the reply's type is as an answer: `<HelloResponse as IntoReply>::into_reply`.
+///
+/// It stands at the type's own place, in the handler's and in the client's code, since the compiler shows an error of the same
+/// words at the same place but once.
+fn as_answer(model: &Model, method: &Method, item: &str) -> TokenStream {
+    let (krate, reply) = (&model.krate, reply(method));
+    let item = Ident::new(item, ends(&reply).1);
+    around(&reply, quote!(<), quote!(as #krate::private::IntoReply>::), quote!(#item))
+}
+
+/// What a client gives for the reply: `<C as Caller>::Reply<<HelloResponse as IntoReply>::Received>`, at the type's own place likewise.
+fn given(model: &Model, received: &TokenStream) -> TokenStream {
+    let krate = &model.krate;
+    around(received, quote!(<C as #krate::Caller>::Reply<), quote!(>), quote!())
+}
+
+/// Something about the type, at its place: as a whole, it begins and ends where the type does.
+fn around(ty: &TokenStream, before: TokenStream, behind: TokenStream, last: TokenStream) -> TokenStream {
+    let (first_span, last_span) = ends(ty);
+    let place = |tokens: TokenStream, place: Span| -> TokenStream {
+        let placed = |mut token: TokenTree| {
+            token.set_span(match &token {
+                // Not a name: it may be the user's own.
+                TokenTree::Punct(_) => place,
+                token => token.span().located_at(place),
+            });
+            token
+        };
+        tokens.into_iter().map(placed).collect()
+    };
+    let (before, behind) = (place(before, first_span), place(behind, last_span));
+    quote!(#before #ty #behind #last)
+}
+
+/// The places of the first and the last token.
+fn ends(tokens: &TokenStream) -> (Span, Span) {
+    let mut spans = tokens.clone().into_iter().map(|token| token.span());
+    let first = spans.next().unwrap_or_else(Span::call_site);
+    (first, spans.last().unwrap_or(first))
 }
 
 fn reply(method: &Method) -> TokenStream {

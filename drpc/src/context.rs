@@ -1,8 +1,11 @@
 //! Who calls, and how long they will wait: what a handler may ask about its call.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::background::{spawn_without_server, work_of};
+use crate::cancellation::Cancellation;
 use crate::transport::PeerCredentials;
 use crate::{Cancelled, Session, TraceContext};
 
@@ -23,13 +26,15 @@ use crate::{Cancelled, Session, TraceContext};
 /// }
 /// ```
 ///
-/// It is cheap to clone, for work that goes on after the handler has answered.
+/// It is cheap to clone. [`spawn`](Self::spawn) is for work that goes on after the handler has answered.
 #[derive(Clone, Debug)]
 pub struct Context {
     session: Arc<Session>,
     sequence: i64,
     deadline: Option<Instant>,
     trace: Option<Arc<TraceContext>>,
+    /// It is that of work in the background, which goes on when the caller has left.
+    in_background: bool,
 }
 
 impl Context {
@@ -37,7 +42,7 @@ impl Context {
     /// [`Module`](crate::Module).
     #[must_use]
     pub fn new(session: Arc<Session>, sequence: i64) -> Self {
-        Context { session, sequence, deadline: None, trace: None }
+        Context { session, sequence, deadline: None, trace: None, in_background: false }
     }
 
     pub(crate) fn with_deadline(self, deadline: Option<Instant>) -> Self {
@@ -90,7 +95,7 @@ impl Context {
     /// [`cancellation`](Self::cancellation) says which.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.session.cancellation().is_cancelled()
+        self.source().is_cancelled()
     }
 
     /// Why the answer is of no more use; `None` while it is wanted.
@@ -116,7 +121,7 @@ impl Context {
     /// ```
     #[must_use]
     pub fn cancellation(&self) -> Option<Cancelled> {
-        self.session.cancellation().reason()
+        self.source().reason()
     }
 
     /// Waits until [`is_cancelled`](Self::is_cancelled). A handler is told, never cut: calls of a client that left are
@@ -124,6 +129,70 @@ impl Context {
     ///
     /// Cancel safe.
     pub async fn cancelled(&self) {
-        self.session.cancellation().cancelled().await;
+        self.source().cancelled().await;
+    }
+
+    /// Begins work in the background, that goes on when the call has been answered: usually by
+    /// [`Submitted`](crate::Submitted).
+    ///
+    /// `work` is given a context of its own, that of the same call. It has no deadline, and a caller that leaves does not
+    /// cancel it: a shutdown of the server alone does ([`Cancelled::ShuttingDown`]).
+    ///
+    /// ```
+    /// # use drpc::{Context, Submitted, drpc_module};
+    /// # struct Pools;
+    /// #[drpc_module(id = 5)]
+    /// impl Pools {
+    ///     #[method(1)]
+    ///     fn scrub(&self, context: &Context) -> Submitted {
+    ///         context.spawn(|context| async move {
+    ///             for block in 0..1000 {
+    ///                 if context.is_cancelled() {
+    ///                     return;
+    ///                 }
+    ///                 scrub(block).await;
+    ///             }
+    ///         });
+    ///         Submitted
+    ///     }
+    /// }
+    ///
+    /// async fn scrub(_block: u32) {}
+    /// ```
+    ///
+    /// The work is done by the server that the call came in:
+    ///
+    /// - by [`Server`](crate::Server), and by one in [memory](crate::testing), as a task on its runtime;
+    /// - by a [progress server](crate::progress) in its steps, where work that blocks its thread holds up the loop.
+    ///
+    /// It survives its session, and one that is cut. A panic is logged, and ends the work alone (S10). A graceful shutdown waits for it as for a call:
+    /// what is not done at the end of the drain timeout is dropped where it waits (S7). Nothing limits how much of it there
+    /// is: a handler that is called often had better bound it itself.
+    ///
+    /// Outside of any server, with a [`Context::new`] as in a unit test, it is a task on the tokio runtime that this is called
+    /// on.
+    ///
+    /// # Panics
+    ///
+    /// Outside of both a server and a tokio runtime.
+    #[track_caller]
+    pub fn spawn<W>(&self, work: impl FnOnce(Context) -> W)
+    where
+        W: Future<Output = ()> + Send + 'static,
+    {
+        let context = Context { deadline: None, in_background: true, ..self.clone() };
+        let work = work_of(context.clone(), work(context));
+        match self.session.background() {
+            Some(background) => background.spawn(work),
+            None => spawn_without_server(work),
+        }
+    }
+
+    /// What cancels this.
+    fn source(&self) -> &Cancellation {
+        match self.session.background() {
+            Some(background) if self.in_background => background.cancellation(),
+            _ => self.session.cancellation(),
+        }
     }
 }

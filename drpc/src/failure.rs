@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
@@ -37,7 +38,7 @@ use crate::{CallError, ConnectError, Payload};
 /// ```
 #[derive(Debug)]
 pub struct Failure {
-    /// Never SUCCESS.
+    /// Always a failure.
     status: Status,
     message: Cow<'static, str>,
     source: Option<Box<dyn Error + Send + Sync>>,
@@ -48,10 +49,10 @@ pub struct Failure {
 impl Failure {
     /// A failure with DAOS's text for its status (D5).
     ///
-    /// [`Status::SUCCESS`] is no failure and becomes [`Status::FAILURE`].
+    /// [`Status::SUCCESS`] and [`Status::SUBMITTED`] are no failures and become [`Status::FAILURE`].
     #[must_use]
     pub fn new(status: Status) -> Self {
-        let status = if status.is_success() { Status::FAILURE } else { status };
+        let status = if status.is_failure() { status } else { Status::FAILURE };
         Failure { status, message: Cow::Borrowed(status.description()), source: None, details: None }
     }
 
@@ -146,6 +147,13 @@ impl Failure {
     }
 }
 
+/// What a panic says.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(|text| &**text));
+    text.unwrap_or("no message")
+}
+
 /// The first `Failure` in the chain of sources. (Go loses its status.)
 fn failure_within<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Failure> {
     let mut next = Some(error);
@@ -164,7 +172,7 @@ fn failure_within<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Failure> {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.message.is_empty() { "no failure" } else { &self.message })
+        f.write_str(&self.message)
     }
 }
 
@@ -262,6 +270,8 @@ mod tests {
 
     #[test]
     fn success_is_no_failure() {
-        assert_eq!(Failure::new(Status::SUCCESS).status(), Status::FAILURE);
+        for status in [Status::SUCCESS, Status::SUBMITTED] {
+            assert_eq!(Failure::new(status).status(), Status::FAILURE);
+        }
     }
 }

@@ -75,6 +75,7 @@
 )]
 
 mod authorization;
+mod background;
 mod buffer;
 mod cancellation;
 mod client;
@@ -83,6 +84,7 @@ mod extensions;
 mod failure;
 mod module;
 mod payload;
+mod reply;
 mod router;
 mod session;
 mod transport;
@@ -114,6 +116,7 @@ pub use extensions::Extensions;
 pub use failure::Failure;
 pub use module::{Method, Module, UnknownMethod};
 pub use payload::Payload;
+pub use reply::{Reply, Submitted};
 pub use router::{DuplicateModule, ModuleService, Processing};
 #[cfg(feature = "progress")]
 pub use server::progress;
@@ -151,7 +154,7 @@ pub use async_trait::async_trait;
 ///
 /// Keys: `id` (an integer or a constant), `name`, `register` or `register = path`, `allow = "rule"`, `crate = path`,
 /// `client_only`. A handler takes `&self`, a request by value or none, a `&Context` or none; it returns a message, `Bytes`,
-/// `()`, or a `Result` of those.
+/// `()`, [`Submitted`], or a `Result` of those.
 /// [The guide](guide::attribute) has it all.
 pub use drpc_macros::drpc_module;
 

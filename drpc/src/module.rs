@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::private::HandlerFuture;
-use crate::{Body, Context, Failure};
+use crate::{Context, Failure, Reply};
 
 /// A set of methods under one module ID: what a server dispatches to.
 ///
@@ -13,7 +13,7 @@ use crate::{Body, Context, Failure};
 ///
 /// ```
 /// use std::sync::Arc;
-/// use drpc::{Body, Bytes, Context, Failure, Method, Module};
+/// use drpc::{Bytes, Context, Failure, Method, Module, Reply};
 ///
 /// struct Echo;
 ///
@@ -24,7 +24,7 @@ use crate::{Body, Context, Failure};
 ///     fn id(&self) -> i32 { 7 }
 ///     fn name(&self) -> &str { "echo" }
 ///     fn get_method(&self, id: i32) -> Option<Method> { (id == ECHO.id()).then_some(ECHO) }
-///     async fn handle_call(self: Arc<Self>, _: Context, method: Method, body: Bytes) -> Result<Body, Failure> {
+///     async fn handle_call(self: Arc<Self>, _: Context, method: Method, body: Bytes) -> Result<Reply, Failure> {
 ///         match method {
 ///             ECHO => Ok(body.into()),
 ///             _ => Err(Failure::unknown_method()),
@@ -53,7 +53,7 @@ pub trait Module: Send + Sync + 'static {
 
     /// Carries out one call of a method that [`get_method`](Self::get_method) gave.
     ///
-    /// The body is the marshalled request; on success the result is the marshalled reply. The module and the context
+    /// The body is the marshalled request; the result is the marshalled reply, or [`Reply::Submitted`]. The module and the context
     /// are the call's own, so that it may go on wherever it likes.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ pub trait Module: Send + Sync + 'static {
         context: Context,
         method: Method,
         body: Bytes,
-    ) -> Result<Body, Failure>;
+    ) -> Result<Reply, Failure>;
 }
 
 /// A module may be shared: a server then takes an `Arc` of it, and its owner keeps another.

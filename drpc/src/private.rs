@@ -11,10 +11,11 @@ pub use bytes::Bytes;
 pub use inventory;
 
 pub use crate::registry::ModuleDescriptor;
-use crate::{Body, Failure, Payload};
+pub use crate::reply::IntoReply;
+use crate::{Failure, Payload, Reply};
 
 /// What `Module::handle_call` returns once async-trait has rewritten it.
-pub type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<Body, Failure>> + Send + 'a>>;
+pub type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + 'a>>;
 
 /// The client that a generated stub takes if no other is named.
 #[cfg(feature = "client")]
@@ -33,11 +34,6 @@ pub type DefaultCaller = ();
 /// A failure with `FAILED_UNMARSHAL_PAYLOAD` (D4).
 pub fn decode<T: Payload>(body: Bytes) -> Result<T, Failure> {
     T::from_body(body)
-}
-
-/// A reply as a body.
-pub fn encode<T: Payload>(reply: T) -> Body {
-    reply.into_body()
 }
 
 /// Fails to compile, at the type's own span, for what can't travel.

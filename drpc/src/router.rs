@@ -1,4 +1,3 @@
-use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,10 +8,11 @@ use std::task::{self, Poll};
 use bytes::Bytes;
 
 use crate::authorization::Rules;
+use crate::failure::panic_text;
 use crate::private::HandlerFuture;
 use crate::registry::origin_of;
 use crate::wire::{Body, Call, Response};
-use crate::{Allow, Context, Failure, Method, Module, Status};
+use crate::{Allow, Context, Failure, Method, Module};
 
 /// The modules of a server, and the way from a call to its response.
 ///
@@ -236,9 +236,9 @@ impl Future for Processing {
         let failure = match &mut self.handler {
             Ok(handler) => match guarded(|| Ok(handler.as_mut().poll(context))) {
                 Ok(Poll::Pending) => return Poll::Pending,
-                Ok(Poll::Ready(Ok(body))) => {
-                    let (sequence, status) = (self.sequence, Status::SUCCESS);
-                    return Poll::Ready(Response { sequence, status, body, added: None });
+                Ok(Poll::Ready(Ok(reply))) => {
+                    let (sequence, status) = (self.sequence, reply.status());
+                    return Poll::Ready(Response { sequence, status, body: reply.into_body(), added: None });
                 }
                 Ok(Poll::Ready(Err(failure))) | Err(failure) => failure,
             },
@@ -258,9 +258,10 @@ impl fmt::Debug for Processing {
     }
 }
 
-/// Runs what belongs to a module; its panic is the failure of its call (S10).
+/// Runs what belongs to a module; its panic is the failure of its call (S10). The panic hook has printed where it was. What it says is
+/// for the log: it may show what no caller is meant to see, so it is a source, which does not travel (E5).
 fn guarded<T>(run: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(panicked(&*panic)))
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(Failure::panicked(panic_text(&*panic))))
 }
 
 impl fmt::Debug for ModuleService {
@@ -282,14 +283,6 @@ fn causes(failure: &Failure) -> Option<String> {
         })
         .collect();
     (!causes.is_empty()).then(|| causes.join(": "))
-}
-
-/// A handler's panic as the failure of its call (S10). The panic hook has printed where it was. What it says is for the log: it may
-/// show what no caller is meant to see, so it is a source, which does not travel (E5).
-fn panicked(panic: &(dyn Any + Send)) -> Failure {
-    let text =
-        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(|text| &**text));
-    Failure::panicked(text.unwrap_or("no message"))
 }
 
 /// Two modules of one server have the same ID (D6).

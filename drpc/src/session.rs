@@ -9,6 +9,7 @@ use std::time::{Instant, SystemTime};
 
 use futures_util::task::AtomicWaker;
 
+use crate::background::Background;
 use crate::cancellation::Cancellation;
 use crate::{Cancelled, Extensions, Method, PeerCredentials};
 
@@ -21,6 +22,8 @@ pub struct Session {
     opened_at: SystemTime,
     extensions: Extensions,
     cancellation: Cancellation,
+    /// Where its work in the background is done; `None` outside of any server.
+    background: Option<Arc<dyn Background>>,
     /// The session is to take no more calls (S7).
     stopping: AtomicBool,
     /// The session's loop, to be told of that.
@@ -48,11 +51,17 @@ impl Session {
             opened_at: SystemTime::now(),
             extensions: Extensions::default(),
             cancellation: Cancellation::default(),
+            background: None,
             stopping: AtomicBool::new(false),
             task: AtomicWaker::new(),
             calls_done: AtomicU64::new(0),
             running: Mutex::default(),
         }
+    }
+
+    /// The same session, whose work in the background is done there.
+    pub(crate) fn with_background(self, background: Arc<dyn Background>) -> Self {
+        Session { background: Some(background), ..self }
     }
 
     /// The session's number, unique within its server.
@@ -99,6 +108,10 @@ impl Session {
     /// A handler may close its own session; its answer is still sent. `ServerHandle::cut_session` does not wait for handlers.
     pub fn close(&self) {
         self.stop(Cancelled::SessionClosed);
+    }
+
+    pub(crate) fn background(&self) -> Option<&Arc<dyn Background>> {
+        self.background.as_ref()
     }
 
     pub(crate) fn cancellation(&self) -> &Cancellation {

@@ -30,6 +30,15 @@ fn own_loop_serves_between_its_work_without_a_runtime() {
     assert!(stdout.ends_with("shut down; the socket is gone: true\n"), "{stdout}");
 }
 
+#[test]
+fn submitted_answers_before_its_work_is_done() {
+    let output = Command::new(env!("CARGO_BIN_EXE_submitted")).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{stdout}");
+    assert!(stdout.contains("about the world: submitted\nfinished: 1\n"), "{stdout}");
+    assert!(stdout.ends_with("the report about Everything is left unwritten\nshut down\n"), "{stdout}");
+}
+
 /// An `interop-server` in a folder of its own.
 struct Interop {
     server: Child,

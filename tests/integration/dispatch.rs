@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use drpc::wire::Response;
 use drpc::{
-    Body, Client, Context, Failure, Method, Module, ModuleService, PeerCredentials, Server, Status, Wire,
+    Client, Context, Failure, Method, Module, ModuleService, PeerCredentials, Reply, Server, Status, Wire,
 };
 
 use crate::support::{
@@ -232,7 +232,7 @@ impl Module for Panicking {
         _: Context,
         method: Method,
         body: Bytes,
-    ) -> std::pin::Pin<Box<dyn Future<Output = Result<Body, Failure>> + Send + 'async_trait>>
+    ) -> std::pin::Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + 'async_trait>>
     where
         Self: 'async_trait,
     {

@@ -5,6 +5,7 @@
 mod access;
 mod activation;
 mod added_fields;
+mod background;
 mod batches;
 mod clients;
 mod concurrency;

@@ -129,7 +129,7 @@ fn calls_that_do_not_finish_in_time_are_cut() {
         in_order(gate.arrived(1));
         server.stop();
         peer.assert_closed();
-        logs.assert_contain("cutting the sessions that did not finish in time");
+        logs.assert_contain("cutting what did not finish in time sessions=1");
     });
 }
 

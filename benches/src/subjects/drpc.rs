@@ -90,8 +90,13 @@ impl Module for Wide {
         (0..self.methods).contains(&(id - self.id * METHODS)).then_some(Method::new(self.id, id, "echo"))
     }
 
-    async fn handle_call(self: Arc<Self>, _: Context, _: Method, body: Bytes) -> Result<drpc::Body, Failure> {
-        Ok(Message::from_body(body)?.into_body())
+    async fn handle_call(
+        self: Arc<Self>,
+        _: Context,
+        _: Method,
+        body: Bytes,
+    ) -> Result<drpc::Reply, Failure> {
+        Ok(Message::from_body(body)?.into_body().into())
     }
 }
 

@@ -104,13 +104,17 @@ impl<C: ::drpc::Caller> GreeterClient<C> {
         self.caller.call(method.method(), body, &self.options)
     }
     /// Greets a person by name.
-    pub fn hello(&self, req: Hello) -> C::Reply<HelloResponse> {
+    pub fn hello(
+        &self,
+        req: Hello,
+    ) -> <C as ::drpc::Caller>::Reply<
+        <HelloResponse as ::drpc::private::IntoReply>::Received,
+    > {
         ::drpc::private::assert_payload::<Hello>();
-        ::drpc::private::assert_payload::<HelloResponse>();
         self.caller
             .call::<
                 Hello,
-                HelloResponse,
+                <HelloResponse as ::drpc::private::IntoReply>::Received,
             >(GreeterMethod::Hello.method(), req, &self.options)
     }
 }

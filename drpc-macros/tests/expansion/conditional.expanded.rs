@@ -108,7 +108,9 @@ impl ::drpc::Module for Greeter {
                 ::drpc::private::Box::pin(async move {
                     let this = &*self;
                     let reply = this.hello();
-                    ::core::result::Result::Ok(::drpc::private::encode::<()>(reply))
+                    ::core::result::Result::Ok(
+                        <() as ::drpc::private::IntoReply>::into_reply(reply),
+                    )
                 })
             }
             #[cfg(not(unix))]
@@ -116,7 +118,9 @@ impl ::drpc::Module for Greeter {
                 ::drpc::private::Box::pin(async move {
                     let this = &*self;
                     let reply = this.hello();
-                    ::core::result::Result::Ok(::drpc::private::encode::<()>(reply))
+                    ::core::result::Result::Ok(
+                        <() as ::drpc::private::IntoReply>::into_reply(reply),
+                    )
                 })
             }
             _ => {
@@ -182,12 +186,24 @@ impl<C: ::drpc::Caller> GreeterClient<C> {
     }
     /// Method `hello`.
     #[cfg(unix)]
-    pub fn hello(&self) -> C::Reply<()> {
-        self.caller.call::<(), ()>(GreeterMethod::Hello.method(), (), &self.options)
+    pub fn hello(
+        &self,
+    ) -> <C as ::drpc::Caller>::Reply<<() as ::drpc::private::IntoReply>::Received> {
+        self.caller
+            .call::<
+                (),
+                <() as ::drpc::private::IntoReply>::Received,
+            >(GreeterMethod::Hello.method(), (), &self.options)
     }
     /// Method `hello`.
     #[cfg(not(unix))]
-    pub fn hello(&self) -> C::Reply<()> {
-        self.caller.call::<(), ()>(GreeterMethod::Hello.method(), (), &self.options)
+    pub fn hello(
+        &self,
+    ) -> <C as ::drpc::Caller>::Reply<<() as ::drpc::private::IntoReply>::Received> {
+        self.caller
+            .call::<
+                (),
+                <() as ::drpc::private::IntoReply>::Received,
+            >(GreeterMethod::Hello.method(), (), &self.options)
     }
 }

@@ -90,12 +90,11 @@ impl ::drpc::Module for Greeter {
             ::core::option::Option::Some(GreeterMethod::Hello) => {
                 ::drpc::private::Box::pin(async move {
                     ::drpc::private::assert_payload::<Hello>();
-                    ::drpc::private::assert_payload::<HelloResponse>();
                     let request = ::drpc::private::decode::<Hello>(body)?;
                     let this = &*self;
                     let reply = this.hello(request).await;
                     ::core::result::Result::Ok(
-                        ::drpc::private::encode::<HelloResponse>(reply),
+                        <HelloResponse as ::drpc::private::IntoReply>::into_reply(reply),
                     )
                 })
             }
@@ -156,13 +155,17 @@ impl<C: ::drpc::Caller> GreeterClient<C> {
         self.caller.call(method.method(), body, &self.options)
     }
     /// Method `hello`.
-    pub fn hello(&self, req: Hello) -> C::Reply<HelloResponse> {
+    pub fn hello(
+        &self,
+        req: Hello,
+    ) -> <C as ::drpc::Caller>::Reply<
+        <HelloResponse as ::drpc::private::IntoReply>::Received,
+    > {
         ::drpc::private::assert_payload::<Hello>();
-        ::drpc::private::assert_payload::<HelloResponse>();
         self.caller
             .call::<
                 Hello,
-                HelloResponse,
+                <HelloResponse as ::drpc::private::IntoReply>::Received,
             >(GreeterMethod::Hello.method(), req, &self.options)
     }
 }

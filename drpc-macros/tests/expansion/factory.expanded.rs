@@ -89,7 +89,9 @@ impl crate::rpc::Module for Greeter {
                 crate::rpc::private::Box::pin(async move {
                     let this = &*self;
                     let reply = this.hello();
-                    ::core::result::Result::Ok(crate::rpc::private::encode::<()>(reply))
+                    ::core::result::Result::Ok(
+                        <() as crate::rpc::private::IntoReply>::into_reply(reply),
+                    )
                 })
             }
             _ => {
@@ -153,7 +155,15 @@ impl<C: crate::rpc::Caller> GreeterClient<C> {
         self.caller.call(method.method(), body, &self.options)
     }
     /// Method `hello`.
-    pub fn hello(&self) -> C::Reply<()> {
-        self.caller.call::<(), ()>(GreeterMethod::Hello.method(), (), &self.options)
+    pub fn hello(
+        &self,
+    ) -> <C as crate::rpc::Caller>::Reply<
+        <() as crate::rpc::private::IntoReply>::Received,
+    > {
+        self.caller
+            .call::<
+                (),
+                <() as crate::rpc::private::IntoReply>::Received,
+            >(GreeterMethod::Hello.method(), (), &self.options)
     }
 }

@@ -139,31 +139,34 @@ impl ::drpc::Module for Forms {
                 ::drpc::private::Box::pin(async move {
                     let this = &*self;
                     let reply = this.nothing();
-                    ::core::result::Result::Ok(::drpc::private::encode::<()>(reply))
+                    ::core::result::Result::Ok(
+                        <() as ::drpc::private::IntoReply>::into_reply(reply),
+                    )
                 })
             }
             ::core::option::Option::Some(FormsMethod::Reply) => {
                 ::drpc::private::Box::pin(async move {
-                    ::drpc::private::assert_payload::<Hello>();
                     let this = &*self;
                     let reply = this.reply().await;
-                    ::core::result::Result::Ok(::drpc::private::encode::<Hello>(reply))
+                    ::core::result::Result::Ok(
+                        <Hello as ::drpc::private::IntoReply>::into_reply(reply),
+                    )
                 })
             }
             ::core::option::Option::Some(FormsMethod::Bytes) => {
                 ::drpc::private::Box::pin(async move {
                     ::drpc::private::assert_payload::<Bytes>();
-                    ::drpc::private::assert_payload::<Bytes>();
                     let request = ::drpc::private::decode::<Bytes>(body)?;
                     let this = &*self;
                     let reply = this.bytes(request);
-                    ::core::result::Result::Ok(::drpc::private::encode::<Bytes>(reply))
+                    ::core::result::Result::Ok(
+                        <Bytes as ::drpc::private::IntoReply>::into_reply(reply),
+                    )
                 })
             }
             ::core::option::Option::Some(FormsMethod::Context) => {
                 ::drpc::private::Box::pin(async move {
                     ::drpc::private::assert_payload::<Hello>();
-                    ::drpc::private::assert_payload::<()>();
                     let request = ::drpc::private::decode::<Hello>(body)?;
                     let this = &*self;
                     let reply = this
@@ -172,12 +175,13 @@ impl ::drpc::Module for Forms {
                         .map_err(|error| <MyError as ::drpc::private::IntoFailure>::into_failure(
                             error,
                         ))?;
-                    ::core::result::Result::Ok(::drpc::private::encode::<()>(reply))
+                    ::core::result::Result::Ok(
+                        <() as ::drpc::private::IntoReply>::into_reply(reply),
+                    )
                 })
             }
             ::core::option::Option::Some(FormsMethod::ContextLast) => {
                 ::drpc::private::Box::pin(async move {
-                    ::drpc::private::assert_payload::<Hello>();
                     ::drpc::private::assert_payload::<Hello>();
                     let request = ::drpc::private::decode::<Hello>(body)?;
                     let this = &*self;
@@ -187,17 +191,20 @@ impl ::drpc::Module for Forms {
                         .map_err(|error| ::drpc::private::IntoFailure::into_failure(
                             error,
                         ))?;
-                    ::core::result::Result::Ok(::drpc::private::encode::<Hello>(reply))
+                    ::core::result::Result::Ok(
+                        <Hello as ::drpc::private::IntoReply>::into_reply(reply),
+                    )
                 })
             }
             ::core::option::Option::Some(FormsMethod::Type) => {
                 ::drpc::private::Box::pin(async move {
                     ::drpc::private::assert_payload::<Hello>();
-                    ::drpc::private::assert_payload::<Forms>();
                     let request = ::drpc::private::decode::<Hello>(body)?;
                     let this = &*self;
                     let reply = this.r#type(request);
-                    ::core::result::Result::Ok(::drpc::private::encode::<Forms>(reply))
+                    ::core::result::Result::Ok(
+                        <Forms as ::drpc::private::IntoReply>::into_reply(reply),
+                    )
                 })
             }
             _ => {
@@ -264,43 +271,72 @@ impl<C: ::drpc::Caller> FormsClient<C> {
         self.caller.call(method.method(), body, &self.options)
     }
     /// Method `nothing`.
-    pub fn nothing(&self) -> C::Reply<()> {
-        self.caller.call::<(), ()>(FormsMethod::Nothing.method(), (), &self.options)
+    pub fn nothing(
+        &self,
+    ) -> <C as ::drpc::Caller>::Reply<<() as ::drpc::private::IntoReply>::Received> {
+        self.caller
+            .call::<
+                (),
+                <() as ::drpc::private::IntoReply>::Received,
+            >(FormsMethod::Nothing.method(), (), &self.options)
     }
     /// Method `reply`.
-    pub fn reply(&self) -> C::Reply<Hello> {
-        ::drpc::private::assert_payload::<Hello>();
-        self.caller.call::<(), Hello>(FormsMethod::Reply.method(), (), &self.options)
+    pub fn reply(
+        &self,
+    ) -> <C as ::drpc::Caller>::Reply<<Hello as ::drpc::private::IntoReply>::Received> {
+        self.caller
+            .call::<
+                (),
+                <Hello as ::drpc::private::IntoReply>::Received,
+            >(FormsMethod::Reply.method(), (), &self.options)
     }
     /// Method `bytes`.
-    pub fn bytes(&self, body: Bytes) -> C::Reply<Bytes> {
-        ::drpc::private::assert_payload::<Bytes>();
+    pub fn bytes(
+        &self,
+        body: Bytes,
+    ) -> <C as ::drpc::Caller>::Reply<<Bytes as ::drpc::private::IntoReply>::Received> {
         ::drpc::private::assert_payload::<Bytes>();
         self.caller
-            .call::<Bytes, Bytes>(FormsMethod::Bytes.method(), body, &self.options)
+            .call::<
+                Bytes,
+                <Bytes as ::drpc::private::IntoReply>::Received,
+            >(FormsMethod::Bytes.method(), body, &self.options)
     }
     /// Method `context_first`.
-    pub fn context(&self, req: Hello) -> C::Reply<()> {
-        ::drpc::private::assert_payload::<Hello>();
-        ::drpc::private::assert_payload::<()>();
-        self.caller.call::<Hello, ()>(FormsMethod::Context.method(), req, &self.options)
-    }
-    /// Method `context_last`.
-    pub fn context_last(&self, request: Hello) -> C::Reply<Hello> {
-        ::drpc::private::assert_payload::<Hello>();
+    pub fn context(
+        &self,
+        req: Hello,
+    ) -> <C as ::drpc::Caller>::Reply<<() as ::drpc::private::IntoReply>::Received> {
         ::drpc::private::assert_payload::<Hello>();
         self.caller
             .call::<
                 Hello,
+                <() as ::drpc::private::IntoReply>::Received,
+            >(FormsMethod::Context.method(), req, &self.options)
+    }
+    /// Method `context_last`.
+    pub fn context_last(
+        &self,
+        request: Hello,
+    ) -> <C as ::drpc::Caller>::Reply<<Hello as ::drpc::private::IntoReply>::Received> {
+        ::drpc::private::assert_payload::<Hello>();
+        self.caller
+            .call::<
                 Hello,
+                <Hello as ::drpc::private::IntoReply>::Received,
             >(FormsMethod::ContextLast.method(), request, &self.options)
     }
     /// Method `type`.
     #[deprecated = "say `hello`"]
-    pub fn r#type(&self, request: Hello) -> C::Reply<Forms> {
+    pub fn r#type(
+        &self,
+        request: Hello,
+    ) -> <C as ::drpc::Caller>::Reply<<Forms as ::drpc::private::IntoReply>::Received> {
         ::drpc::private::assert_payload::<Hello>();
-        ::drpc::private::assert_payload::<Forms>();
         self.caller
-            .call::<Hello, Forms>(FormsMethod::Type.method(), request, &self.options)
+            .call::<
+                Hello,
+                <Forms as ::drpc::private::IntoReply>::Received,
+            >(FormsMethod::Type.method(), request, &self.options)
     }
 }

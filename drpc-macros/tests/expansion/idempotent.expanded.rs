@@ -125,20 +125,38 @@ impl<C: ::drpc::Caller> GreeterClient<C> {
         self.caller.call(method.method(), body, &self.options)
     }
     /// Method `hello`.
-    pub fn hello(&self, req: Hello) -> C::Reply<()> {
+    pub fn hello(
+        &self,
+        req: Hello,
+    ) -> <C as ::drpc::Caller>::Reply<<() as ::drpc::private::IntoReply>::Received> {
         ::drpc::private::assert_payload::<Hello>();
-        self.caller.call::<Hello, ()>(GreeterMethod::Hello.method(), req, &self.options)
+        self.caller
+            .call::<
+                Hello,
+                <() as ::drpc::private::IntoReply>::Received,
+            >(GreeterMethod::Hello.method(), req, &self.options)
     }
     /// Method `count`.
-    pub fn count(&self) -> C::Reply<Count> {
-        ::drpc::private::assert_payload::<Count>();
-        self.caller.call::<(), Count>(GreeterMethod::Count.method(), (), &self.options)
+    pub fn count(
+        &self,
+    ) -> <C as ::drpc::Caller>::Reply<<Count as ::drpc::private::IntoReply>::Received> {
+        self.caller
+            .call::<
+                (),
+                <Count as ::drpc::private::IntoReply>::Received,
+            >(GreeterMethod::Count.method(), (), &self.options)
     }
     /// Method `all`.
     #[cfg(feature = "more")]
-    pub fn everybody(&self) -> C::Reply<Everybody> {
-        ::drpc::private::assert_payload::<Everybody>();
+    pub fn everybody(
+        &self,
+    ) -> <C as ::drpc::Caller>::Reply<
+        <Everybody as ::drpc::private::IntoReply>::Received,
+    > {
         self.caller
-            .call::<(), Everybody>(GreeterMethod::Everybody.method(), (), &self.options)
+            .call::<
+                (),
+                <Everybody as ::drpc::private::IntoReply>::Received,
+            >(GreeterMethod::Everybody.method(), (), &self.options)
     }
 }

@@ -140,18 +140,28 @@ impl<C: ::drpc::Caller> GreeterClient<C> {
         self.caller.call(method.method(), body, &self.options)
     }
     /// Method `hello`.
-    pub fn hello(&self, req: Hello) -> C::Reply<HelloResponse> {
+    pub fn hello(
+        &self,
+        req: Hello,
+    ) -> <C as ::drpc::Caller>::Reply<
+        <HelloResponse as ::drpc::private::IntoReply>::Received,
+    > {
         ::drpc::private::assert_payload::<Hello>();
-        ::drpc::private::assert_payload::<HelloResponse>();
         self.caller
             .call::<
                 Hello,
-                HelloResponse,
+                <HelloResponse as ::drpc::private::IntoReply>::Received,
             >(GreeterMethod::Hello.method(), req, &self.options)
     }
     /// Method `goodbye`.
-    pub fn goodbye(&self) -> C::Reply<()> {
-        self.caller.call::<(), ()>(GreeterMethod::Goodbye.method(), (), &self.options)
+    pub fn goodbye(
+        &self,
+    ) -> <C as ::drpc::Caller>::Reply<<() as ::drpc::private::IntoReply>::Received> {
+        self.caller
+            .call::<
+                (),
+                <() as ::drpc::private::IntoReply>::Received,
+            >(GreeterMethod::Goodbye.method(), (), &self.options)
     }
 }
 ::core::compile_error! {

@@ -90,12 +90,11 @@ impl ::drpc::Module for Greeter {
             ::core::option::Option::Some(GreeterMethod::Hello) => {
                 ::drpc::private::Box::pin(async move {
                     ::drpc::private::assert_payload::<Hello>();
-                    ::drpc::private::assert_payload::<HelloResponse>();
                     let request = ::drpc::private::decode::<Hello>(body)?;
                     let this = &*self;
                     let reply = this.hello(request).await;
                     ::core::result::Result::Ok(
-                        ::drpc::private::encode::<HelloResponse>(reply),
+                        <HelloResponse as ::drpc::private::IntoReply>::into_reply(reply),
                     )
                 })
             }
@@ -156,13 +155,17 @@ impl<C: ::drpc::Caller> GreeterClient<C> {
         self.caller.call(method.method(), body, &self.options)
     }
     /// Method `hello`.
-    pub fn hello(&self, req: Hello) -> C::Reply<HelloResponse> {
+    pub fn hello(
+        &self,
+        req: Hello,
+    ) -> <C as ::drpc::Caller>::Reply<
+        <HelloResponse as ::drpc::private::IntoReply>::Received,
+    > {
         ::drpc::private::assert_payload::<Hello>();
-        ::drpc::private::assert_payload::<HelloResponse>();
         self.caller
             .call::<
                 Hello,
-                HelloResponse,
+                <HelloResponse as ::drpc::private::IntoReply>::Received,
             >(GreeterMethod::Hello.method(), req, &self.options)
     }
 }
@@ -259,11 +262,12 @@ impl ::drpc::Module for Parrot {
             ::core::option::Option::Some(ParrotMethod::Echo) => {
                 ::drpc::private::Box::pin(async move {
                     ::drpc::private::assert_payload::<Bytes>();
-                    ::drpc::private::assert_payload::<Bytes>();
                     let request = ::drpc::private::decode::<Bytes>(body)?;
                     let this = &*self;
                     let reply = this.echo(request);
-                    ::core::result::Result::Ok(::drpc::private::encode::<Bytes>(reply))
+                    ::core::result::Result::Ok(
+                        <Bytes as ::drpc::private::IntoReply>::into_reply(reply),
+                    )
                 })
             }
             _ => {
@@ -323,11 +327,16 @@ impl<C: ::drpc::Caller> ParrotClient<C> {
         self.caller.call(method.method(), body, &self.options)
     }
     /// Method `echo`.
-    pub fn echo(&self, body: Bytes) -> C::Reply<Bytes> {
-        ::drpc::private::assert_payload::<Bytes>();
+    pub fn echo(
+        &self,
+        body: Bytes,
+    ) -> <C as ::drpc::Caller>::Reply<<Bytes as ::drpc::private::IntoReply>::Received> {
         ::drpc::private::assert_payload::<Bytes>();
         self.caller
-            .call::<Bytes, Bytes>(ParrotMethod::Echo.method(), body, &self.options)
+            .call::<
+                Bytes,
+                <Bytes as ::drpc::private::IntoReply>::Received,
+            >(ParrotMethod::Echo.method(), body, &self.options)
     }
 }
 const _: () = ::core::assert!(

@@ -103,14 +103,18 @@ impl ::drpc::Module for Greeter {
                 ::drpc::private::Box::pin(async move {
                     let this = &*self;
                     let reply = this.hello();
-                    ::core::result::Result::Ok(::drpc::private::encode::<()>(reply))
+                    ::core::result::Result::Ok(
+                        <() as ::drpc::private::IntoReply>::into_reply(reply),
+                    )
                 })
             }
             ::core::option::Option::Some(GreeterMethod::Forget) => {
                 ::drpc::private::Box::pin(async move {
                     let this = &*self;
                     let reply = this.forget();
-                    ::core::result::Result::Ok(::drpc::private::encode::<()>(reply))
+                    ::core::result::Result::Ok(
+                        <() as ::drpc::private::IntoReply>::into_reply(reply),
+                    )
                 })
             }
             _ => {
@@ -173,12 +177,24 @@ impl<C: ::drpc::Caller> GreeterClient<C> {
         self.caller.call(method.method(), body, &self.options)
     }
     /// Method `hello`.
-    pub fn hello(&self) -> C::Reply<()> {
-        self.caller.call::<(), ()>(GreeterMethod::Hello.method(), (), &self.options)
+    pub fn hello(
+        &self,
+    ) -> <C as ::drpc::Caller>::Reply<<() as ::drpc::private::IntoReply>::Received> {
+        self.caller
+            .call::<
+                (),
+                <() as ::drpc::private::IntoReply>::Received,
+            >(GreeterMethod::Hello.method(), (), &self.options)
     }
     /// Method `forget`.
-    pub fn forget(&self) -> C::Reply<()> {
-        self.caller.call::<(), ()>(GreeterMethod::Forget.method(), (), &self.options)
+    pub fn forget(
+        &self,
+    ) -> <C as ::drpc::Caller>::Reply<<() as ::drpc::private::IntoReply>::Received> {
+        self.caller
+            .call::<
+                (),
+                <() as ::drpc::private::IntoReply>::Received,
+            >(GreeterMethod::Forget.method(), (), &self.options)
     }
 }
 impl Parrot {
@@ -288,7 +304,9 @@ impl ::drpc::Module for Parrot {
                 ::drpc::private::Box::pin(async move {
                     let this = &*self;
                     let reply = this.echo();
-                    ::core::result::Result::Ok(::drpc::private::encode::<()>(reply))
+                    ::core::result::Result::Ok(
+                        <() as ::drpc::private::IntoReply>::into_reply(reply),
+                    )
                 })
             }
             #[cfg(unix)]
@@ -296,7 +314,9 @@ impl ::drpc::Module for Parrot {
                 ::drpc::private::Box::pin(async move {
                     let this = &*self;
                     let reply = this.mute();
-                    ::core::result::Result::Ok(::drpc::private::encode::<()>(reply))
+                    ::core::result::Result::Ok(
+                        <() as ::drpc::private::IntoReply>::into_reply(reply),
+                    )
                 })
             }
             _ => {
@@ -360,12 +380,24 @@ impl<C: ::drpc::Caller> ParrotClient<C> {
         self.caller.call(method.method(), body, &self.options)
     }
     /// Method `echo`.
-    pub fn echo(&self) -> C::Reply<()> {
-        self.caller.call::<(), ()>(ParrotMethod::Echo.method(), (), &self.options)
+    pub fn echo(
+        &self,
+    ) -> <C as ::drpc::Caller>::Reply<<() as ::drpc::private::IntoReply>::Received> {
+        self.caller
+            .call::<
+                (),
+                <() as ::drpc::private::IntoReply>::Received,
+            >(ParrotMethod::Echo.method(), (), &self.options)
     }
     /// Method `mute`.
     #[cfg(unix)]
-    pub fn mute(&self) -> C::Reply<()> {
-        self.caller.call::<(), ()>(ParrotMethod::Mute.method(), (), &self.options)
+    pub fn mute(
+        &self,
+    ) -> <C as ::drpc::Caller>::Reply<<() as ::drpc::private::IntoReply>::Received> {
+        self.caller
+            .call::<
+                (),
+                <() as ::drpc::private::IntoReply>::Received,
+            >(ParrotMethod::Mute.method(), (), &self.options)
     }
 }

@@ -14,6 +14,7 @@ use super::room::Room;
 use super::session::SessionLoop;
 use super::sessions::Sessions;
 use super::shutdown::{ServerHandle, draining};
+use super::tasks::Tasks;
 use super::{ServerBuilder, systemd};
 use crate::transport::{AsyncSocket, Link, Listener, Socket};
 use crate::wire::WireMode;
@@ -102,9 +103,10 @@ impl Server {
     }
 
     /// Serves until [`ServerHandle::shutdown`], then shuts down gracefully (S7): stops accepting, removes the socket file,
-    /// if this server made it, lets running calls finish up to the drain timeout, and cuts the rest.
+    /// if this server made it, lets running calls and [work in the background](crate::Context::spawn) finish up to the drain
+    /// timeout, and cuts the rest.
     ///
-    /// The sessions run as tasks of their own. If this future is dropped, they are cut at once.
+    /// The sessions and the work run as tasks of their own. If this future is dropped, they are cut at once.
     ///
     /// # Errors
     ///
@@ -118,6 +120,7 @@ impl Server {
         // The file is dropped first: while the socket is open, no other file can come to have the number of ours.
         let (socket, file) = (AsyncSocket::new(socket)?, file);
         let Config { drain_timeout, notify_systemd, .. } = shared.config;
+        let background = ClosedAtEnd(shared.sessions.background().clone());
         let mut sessions = JoinSet::new();
         if notify_systemd {
             systemd::notify("READY=1");
@@ -129,10 +132,19 @@ impl Server {
         }
         drop(file);
         drop(socket);
-        let drained = async { while sessions.join_next().await.is_some() {} };
+        let drained = async {
+            while sessions.join_next().await.is_some() {}
+            background.0.finished().await;
+        };
         if timeout(drain_timeout, drained).await.is_err() {
-            tracing::warn!(sessions = sessions.len(), "cutting the sessions that did not finish in time");
+            let mut work = background.0.close();
+            tracing::warn!(
+                sessions = sessions.len(),
+                background = work.len(),
+                "cutting what did not finish in time"
+            );
             sessions.shutdown().await;
+            work.shutdown().await;
         }
         Ok(())
     }
@@ -155,6 +167,15 @@ impl Server {
             () = signal => handle.shutdown(),
         }
         serving.await
+    }
+}
+
+/// Closes the background of a server that ends, also by being dropped.
+struct ClosedAtEnd(Arc<Tasks>);
+
+impl Drop for ClosedAtEnd {
+    fn drop(&mut self) {
+        drop(self.0.close());
     }
 }
 

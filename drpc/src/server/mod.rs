@@ -25,6 +25,8 @@ mod sessions;
 #[cfg(feature = "server")]
 mod shutdown;
 mod systemd;
+#[cfg(feature = "server")]
+mod tasks;
 
 #[cfg(feature = "server")]
 pub use accept::Server;

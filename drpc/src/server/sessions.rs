@@ -6,6 +6,8 @@ use tokio::task::AbortHandle;
 
 use super::admission::{Admission, Refusal, check_access, log_refused};
 use super::builder::Config;
+use super::tasks::Tasks;
+use crate::background::Background;
 use crate::{Cancelled, PeerCredentials, Session};
 
 /// The live sessions of a server.
@@ -13,6 +15,8 @@ use crate::{Cancelled, PeerCredentials, Session};
 pub(super) struct Sessions {
     last_id: AtomicU64,
     state: Mutex<State>,
+    /// What they leave to be done in the background.
+    background: Arc<Tasks>,
 }
 
 #[derive(Debug, Default)]
@@ -36,7 +40,8 @@ impl Sessions {
     /// Makes a session of a connection, unless its peer may not connect or there is no room for it; that is logged.
     pub(super) fn open(&self, peer: PeerCredentials, config: &Config) -> Option<Arc<Session>> {
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
-        let session = Arc::new(Session::new(id, peer));
+        self.background.run_here();
+        let session = Arc::new(Session::new(id, peer).with_background(self.background.clone()));
         match self.admit(&session, config) {
             Ok(()) => Some(session),
             Err(refusal) => {
@@ -98,11 +103,18 @@ impl Sessions {
         true
     }
 
-    /// Stops all sessions: those that live, and those that are still to be opened (S7).
+    /// What is done in the background.
+    pub(super) fn background(&self) -> &Arc<Tasks> {
+        &self.background
+    }
+
+    /// Stops all sessions: those that live, and those that are still to be opened (S7); tells the work in the background.
     pub(super) fn stop(&self) {
         let mut state = self.state();
         state.stopping = true;
         state.live.values().for_each(|live| live.session.stop(Cancelled::ShuttingDown));
+        drop(state);
+        self.background.cancellation().cancel(Cancelled::ShuttingDown);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

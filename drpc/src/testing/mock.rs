@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{Body, Context, Failure, Method, Module, Payload, Status};
+use crate::private::IntoReply;
+use crate::{Context, Failure, Method, Module, Payload, Reply, Status};
 
 /// A module of answers that a test gives, with a log of the calls that came in: for tests of code that calls a server.
 ///
@@ -70,12 +71,12 @@ struct Answer {
 #[derive(Clone)]
 enum Handler {
     Call(Arc<Mutex<Function>>),
-    Fixed(Result<Body, Status>),
+    Fixed(Result<Reply, Status>),
     Hang,
 }
 
 /// What a handler answers; or, as the outer error, why the request can't be read.
-type Function = dyn FnMut(Bytes) -> Result<Result<Body, Failure>, Failure> + Send;
+type Function = dyn FnMut(Bytes) -> Result<Result<Reply, Failure>, Failure> + Send;
 
 struct Logged {
     call: MockCall,
@@ -108,22 +109,23 @@ impl MockModule {
     /// Answers a method by a function. `Q` and `R` are messages, or [`Bytes`] for raw bodies. A request that can't be read is answered
     /// `FAILED_UNMARSHAL_PAYLOAD` (D4).
     #[must_use]
-    pub fn on<Q: Payload, R: Payload>(
+    pub fn on<Q: Payload, R: IntoReply>(
         self,
         method: i32,
         mut handler: impl FnMut(Q) -> Result<R, Failure> + Send + 'static,
     ) -> Self {
-        let function = move |body| Ok(handler(Q::from_body(body)?).map(R::into_body));
+        let function = move |body| Ok(handler(Q::from_body(body)?).map(R::into_reply));
         self.answer(method, Handler::Call(Arc::new(Mutex::new(function))))
     }
 
-    /// Answers a method by this reply, whatever the request.
+    /// Answers a method by this reply, or by [`Submitted`](crate::Submitted), whatever the request.
     #[must_use]
-    pub fn reply<R: Payload>(self, method: i32, reply: R) -> Self {
-        self.answer(method, Handler::Fixed(Ok(reply.into_body())))
+    pub fn reply<R: IntoReply>(self, method: i32, reply: R) -> Self {
+        self.answer(method, Handler::Fixed(Ok(reply.into_reply())))
     }
 
-    /// Answers a method by this status. [`Status::SUCCESS`] becomes FAILURE: it is no failure.
+    /// Answers a method by this status. [`Status::SUCCESS`] and [`Status::SUBMITTED`] become FAILURE: they are no
+    /// failures.
     #[must_use]
     pub fn fail(self, method: i32, status: Status) -> Self {
         self.answer(method, Handler::Fixed(Err(status)))
@@ -316,7 +318,7 @@ impl Module for MockModule {
         context: Context,
         method: Method,
         body: Bytes,
-    ) -> Result<Body, Failure> {
+    ) -> Result<Reply, Failure> {
         let call = MockCall { method: method.id(), sequence: context.sequence(), body: body.clone() };
         let taken = self.take(call);
         let (handler, delay) = match taken.answer {

@@ -3,7 +3,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use drpc::{Body, Context, Failure, Method, Module, Payload};
+use drpc::{Context, Failure, Method, Module, Payload, Reply};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
@@ -52,9 +52,9 @@ impl Module for Handlers {
         context: Context,
         method: Method,
         body: Bytes,
-    ) -> Result<Body, Failure> {
+    ) -> Result<Reply, Failure> {
         match self.methods.get(&method.id()) {
-            Some(handler) => handler(context, body).await.map(Body::from),
+            Some(handler) => handler(context, body).await.map(Reply::from),
             None => Err(Failure::unknown_method()),
         }
     }

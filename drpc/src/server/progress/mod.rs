@@ -32,6 +32,7 @@
 //! such as `tokio::time::sleep`, panics where there is none; the call is then answered FAILURE (S10). To have one, step
 //! inside of `Runtime::enter`, whose threads then do the waiting.
 
+mod background;
 mod closing;
 mod poller;
 mod running;
@@ -56,9 +57,11 @@ use super::backoff::Backoff;
 use super::builder::Config;
 use super::hooks::Opened;
 use super::{BindError, ServerBuilder, protocol, systemd};
+use crate::background::Background;
 use crate::transport::{Listener, Socket};
 use crate::wire::Codec;
 use crate::{Address, Cancelled, Failure, ModuleService, Session};
+use background::InBackground;
 use closing::Closings;
 use poller::Poller;
 use running::{Finished, Running};
@@ -76,7 +79,8 @@ const LISTENER: u64 = 0;
 /// A step never waits for a client: one that sends half a message, reads no reply or sends without end has its share of each
 /// step, and no more.
 ///
-/// Dropped, it closes its sessions, removes the socket's file, if it made it, and drops the handlers that still wait.
+/// Dropped, it closes its sessions, removes the socket's file, if it made it, and drops the handlers that still wait and the work
+/// in the background.
 pub struct Server {
     address: Address,
     /// `None` once it is shutting down.
@@ -88,6 +92,7 @@ pub struct Server {
     admission: Admission,
     closings: Arc<Closings>,
     core: Core,
+    background: InBackground,
     poller: Poller,
 }
 
@@ -190,6 +195,7 @@ impl Server {
         let poller = watched.map_err(|cause| BindError::io(address.as_ref(), cause))?;
         Ok(Server {
             closings: Closings::new(poller.waker().clone()),
+            background: InBackground::new(poller.waker().clone()),
             poller,
             address,
             listener: Some(Listening { listener, backoff: Backoff::default(), paused: None }),
@@ -275,6 +281,7 @@ impl Server {
         }
         self.look_at_timers(&mut done);
         self.poll_handlers(&mut done);
+        self.background.poll();
         Ok(done)
     }
 
@@ -292,7 +299,8 @@ impl Server {
     }
 
     /// Begins a graceful shutdown (S7): accepts no more, removes the socket's file, if this server made it, closes the sessions that are idle, and tells the
-    /// handlers that run. Further steps let these finish, up to the drain timeout, and then cut the rest.
+    /// handlers that run and the [work in the background](crate::Context::spawn). Further steps let these finish, up to the drain
+    /// timeout, and then cut the rest.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -313,6 +321,7 @@ impl Server {
         }
         self.core.timers.set_after(self.core.config.drain_timeout, Due::Cut);
         self.sessions.values_mut().for_each(|session| session.stop(Cancelled::ShuttingDown));
+        self.background.inbox().cancellation().cancel(Cancelled::ShuttingDown);
         let finished = self.sessions.iter().filter(|(_, session)| session.is_finished());
         for id in finished.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.remove(id);
@@ -322,7 +331,7 @@ impl Server {
     /// Whether a shutdown has begun, and nothing is left to be done.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.listener.is_none() && self.sessions.is_empty()
+        self.listener.is_none() && self.sessions.is_empty() && self.background.len() == 0
     }
 
     fn accept(&mut self, done: &mut Progress) {
@@ -356,7 +365,8 @@ impl Server {
     fn open(&mut self, socket: Socket) -> io::Result<bool> {
         self.last_session += 1;
         let id = self.last_session;
-        let session = Arc::new(Session::new(id, socket.peer()?));
+        let session = Session::new(id, socket.peer()?).with_background(self.background.inbox().clone());
+        let session = Arc::new(session);
         self.poller.add(&socket, id, EventFlags::IN)?;
         let opened = match self.admit(&session) {
             Ok(opened) => opened,
@@ -511,10 +521,12 @@ impl Server {
 
     /// Ends what did not end by itself.
     fn cut(&mut self, done: &mut Progress) {
-        if self.sessions.is_empty() {
+        let background = self.background.len();
+        if self.sessions.is_empty() && background == 0 {
             return;
         }
-        tracing::warn!(sessions = self.sessions.len(), "cutting the sessions that did not finish in time");
+        tracing::warn!(sessions = self.sessions.len(), background, "cutting what did not finish in time");
+        self.background.close();
         done.closed += self.sessions.len();
         self.core.running.clear();
         for id in self.sessions.keys().copied().collect::<Vec<_>>() {
