@@ -46,8 +46,9 @@
 //! - [`Context`]: who calls, and whether they still wait. [`Failure`]: how a handler fails.
 //! - [`Allow`]: who may connect, and who may call what. [`Session`]: one client's connection, and what it is doing.
 //! - [`registry`]: how modules register themselves, and when they don't.
-//! - [`guide`]: chapters on the attribute, on the registry, on the client, on sockets, on access, limits and shutdown, on the
-//!   fields added to DAOS's, and for those who come from hand-written dispatch.
+//! - [`guide`]: chapters on the attribute, on the registry, on the client, on sockets, on access, limits and shutdown, on
+//!   middleware, on the fields added to DAOS's, and for those who come from hand-written dispatch.
+//! - [`middleware`]: time-outs, limits and counters around the handlers, by `tower` or your own.
 //! - [`testing`]: the whole way of a call, without a socket.
 //! - [`wire`]: the protocol, without sockets and runtimes.
 //!
@@ -59,6 +60,7 @@
 //! | `progress` | [`progress::Server`], in a loop of the caller's own, without a runtime | yes |
 //! | `client` | [`Client`], on tokio | yes |
 //! | `blocking` | [`blocking::Client`], without a runtime | yes |
+//! | `tower` | [`middleware`]: layers around the handlers | yes |
 //! | `unique-ids` | two modules with one ID in one program are an error of the linker | no |
 //!
 //! Without any of them the crate is the protocol and the dispatch, without tokio in its dependency tree.
@@ -66,7 +68,13 @@
 //! Rules such as W8 or D4 in these pages are those of DAOS's behaviour, which [a chapter](guide::rules) lists.
 
 #![cfg_attr(
-    not(all(feature = "server", feature = "progress", feature = "client", feature = "blocking")),
+    not(all(
+        feature = "server",
+        feature = "progress",
+        feature = "client",
+        feature = "blocking",
+        feature = "tower"
+    )),
     allow(
         dead_code,
         unused_imports,
@@ -89,8 +97,16 @@ mod router;
 mod session;
 mod transport;
 
-#[cfg(all(feature = "server", feature = "progress", feature = "client", feature = "blocking"))]
+#[cfg(all(
+    feature = "server",
+    feature = "progress",
+    feature = "client",
+    feature = "blocking",
+    feature = "tower"
+))]
 pub mod guide;
+#[cfg(feature = "tower")]
+pub mod middleware;
 pub mod registry;
 #[cfg(any(feature = "server", feature = "progress"))]
 pub mod server;

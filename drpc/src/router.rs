@@ -9,6 +9,8 @@ use bytes::Bytes;
 
 use crate::authorization::Rules;
 use crate::failure::panic_text;
+#[cfg(feature = "tower")]
+use crate::middleware::{Dispatch, Layers, Request};
 use crate::private::HandlerFuture;
 use crate::registry::origin_of;
 use crate::wire::{Body, Call, Response};
@@ -45,6 +47,8 @@ pub struct ModuleService {
     /// Sorted by ID.
     modules: Vec<Entry>,
     pub(crate) rules: Rules,
+    #[cfg(feature = "tower")]
+    layers: Layers,
 }
 
 pub(crate) struct Entry {
@@ -108,6 +112,49 @@ impl ModuleService {
         self.rules.define(name.into(), rule);
     }
 
+    /// Puts a layer around the handlers of all modules, within the layers that are there: as in `tower::ServiceBuilder`, the first
+    /// is the outermost. See [`middleware`](crate::middleware).
+    ///
+    /// What the layer makes is cloned for each call. An error of it that is no [`Failure`] answers FAILURE.
+    #[cfg(feature = "tower")]
+    pub fn layer<L>(&mut self, layer: L)
+    where
+        L: tower_layer::Layer<Dispatch> + Send + Sync + 'static,
+        L::Service: tower_service::Service<
+                Request,
+                Response = crate::Reply,
+                Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+                Future: Send + 'static,
+            > + Clone
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.layers.add(layer);
+    }
+
+    /// Takes the layers in place of those that are there, and puts them around the handlers now: some need a runtime for that.
+    #[cfg(feature = "tower")]
+    pub(crate) fn set_layers(&mut self, layers: Layers) {
+        self.layers = layers;
+        self.layers.all();
+    }
+
+    /// Runs the handler of a call, through the layers if there are any.
+    fn handle(
+        &self,
+        module: &Arc<dyn Module>,
+        context: Context,
+        method: Method,
+        body: Bytes,
+    ) -> HandlerFuture<'static> {
+        #[cfg(feature = "tower")]
+        if let Some(layered) = self.layers.all() {
+            return layered.clone().oneshot(Request::new(context, module.clone(), method, body));
+        }
+        module.clone().handle_call(context, method, body)
+    }
+
     /// The module of an ID.
     #[must_use]
     pub fn get(&self, id: i32) -> Option<&Arc<dyn Module>> {
@@ -154,7 +201,7 @@ impl ModuleService {
             if is_over {
                 return Err("the caller's time was over before its call began".into());
             }
-            Ok(module.clone().handle_call(context.clone(), found, call.body))
+            Ok(self.handle(module, context.clone(), found, call.body))
         });
         Processing {
             handler: handler.map_err(Some),

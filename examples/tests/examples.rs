@@ -39,6 +39,16 @@ fn submitted_answers_before_its_work_is_done() {
     assert!(stdout.ends_with("the report about Everything is left unwritten\nshut down\n"), "{stdout}");
 }
 
+#[test]
+fn layers_see_every_call() {
+    let output = Command::new(env!("CARGO_BIN_EXE_layers")).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{stdout}");
+    for line in ["hello: SUCCESS after ", "called: Hello World\n", "hello: request timed out after "] {
+        assert!(stdout.contains(line), "{stdout}");
+    }
+}
+
 /// An `interop-server` in a folder of its own.
 struct Interop {
     server: Child,

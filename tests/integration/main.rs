@@ -15,6 +15,7 @@ mod expansion;
 mod hooks;
 mod limits;
 mod load;
+mod middleware;
 mod peers;
 mod pool;
 mod progress;

@@ -1,5 +1,5 @@
-//! Chapters to read: the attribute, the registry, the client, sockets, access and limits, the fields added to DAOS's, the way here from
-//! hand-written dispatch, and the rules that the pages cite.
+//! Chapters to read: the attribute, the registry, the client, sockets, access and limits, middleware, the fields added to DAOS's, the
+//! way here from hand-written dispatch, and the rules that the pages cite.
 
 #[doc = include_str!("attribute.md")]
 pub mod attribute {}
@@ -15,6 +15,9 @@ pub mod sockets {}
 
 #[doc = include_str!("access.md")]
 pub mod access {}
+
+#[doc = include_str!("middleware.md")]
+pub mod middleware {}
 
 #[doc = include_str!("added_fields.md")]
 pub mod added_fields {}

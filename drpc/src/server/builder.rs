@@ -39,6 +39,7 @@ use crate::{Allow, Module, ModuleService};
 /// | [`call_limit`](Self::call_limit) | none: each session's [`order`](Self::order) is its own limit |
 /// | [`allow`](Self::allow) | everyone whom the mode lets |
 /// | [`rule`](Self::rule) | none: a module that names one does not start |
+/// | [`layer`](Self::layer) | none |
 /// | [`on_open`](Self::on_open), [`on_close`](Self::on_close) | nothing |
 /// | [`notify_systemd`](Self::notify_systemd) | no |
 ///
@@ -53,6 +54,8 @@ pub struct ServerBuilder {
     expected: Vec<(i32, String)>,
     explicit_only: bool,
     pub(super) rules: Rules,
+    #[cfg(feature = "tower")]
+    pub(super) layers: crate::middleware::Layers,
     pub(super) config: Config,
 }
 
@@ -388,6 +391,8 @@ impl ServerBuilder {
         }
         service.rules = self.rules;
         check_rules(&service)?;
+        #[cfg(feature = "tower")]
+        service.set_layers(self.layers);
         Ok((service, self.config))
     }
 }

@@ -12,6 +12,8 @@ mod error;
 mod hooks;
 #[cfg(feature = "server")]
 mod idle;
+#[cfg(feature = "tower")]
+mod layers;
 mod limits;
 #[cfg(feature = "progress")]
 pub mod progress;

@@ -22,7 +22,7 @@ pub(crate) use logs::Logs;
 pub(crate) use modules::{Gate, Handlers, Hello, HelloResponse, echo, greeting, interop};
 pub(crate) use process::{RunningMemory, open_descriptors, with_descriptors_left};
 pub(crate) use raw::{RawPeer, frame, header, packets_of};
-pub(crate) use server::{TestServer, in_order, with_both_servers};
+pub(crate) use server::{Driver, TestServer, in_order, runtime, with_both_servers};
 pub(crate) use vectors::{Afterwards, Direction, Vector};
 
 /// How long a test waits for what is sure to come, before it fails. Nothing is ever waited for in this way alone.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use drpc::{ServerBuilder, ServerHandle, progress};
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tracing::dispatcher::{self, Dispatch};
 
 /// What drives a server.
@@ -31,7 +31,8 @@ pub(crate) fn with_both_servers(test: impl Fn(Driver)) {
 }
 
 impl Driver {
-    /// Clients may connect when this returns: it binds, then spawns.
+    /// Clients may connect when this returns: it binds, then spawns. The steps are made within the runtime that this is called on, if
+    /// there is one.
     pub(crate) fn start(self, builder: ServerBuilder) -> TestServer {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("test.sock");
@@ -49,8 +50,10 @@ impl Driver {
             }
         };
         let dispatch = dispatcher::get_default(Dispatch::clone);
+        let runtime = Handle::try_current().ok();
         let serving = thread::spawn(move || {
             let _logged = dispatcher::set_default(&dispatch);
+            let _entered = runtime.as_ref().map(Handle::enter);
             serve()
         });
         TestServer { path, stop, serving: Some(serving), _directory: directory }
@@ -143,7 +146,7 @@ impl Drop for TestServer {
 }
 
 /// A runtime whose threads log where this thread does.
-pub(super) fn runtime() -> Runtime {
+pub(crate) fn runtime() -> Runtime {
     let dispatch = dispatcher::get_default(Dispatch::clone);
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
