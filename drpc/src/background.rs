@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 
 use futures_util::FutureExt;
+use tracing::Instrument;
 
 use crate::Context;
 use crate::cancellation::Cancellation;
@@ -24,7 +25,7 @@ pub(crate) trait Background: Send + Sync {
 
 /// Work of a call, whose panic is logged and ends nothing else (S10).
 pub(crate) fn work_of(context: Context, work: impl Future<Output = ()> + Send + 'static) -> Work {
-    Box::pin(async move {
+    let guarded = async move {
         if let Err(panic) = AssertUnwindSafe(work).catch_unwind().await {
             tracing::error!(
                 session = context.session().id(),
@@ -33,7 +34,9 @@ pub(crate) fn work_of(context: Context, work: impl Future<Output = ()> + Send + 
                 panic_text(&*panic)
             );
         }
-    })
+    };
+    // What it logs is still of its call.
+    Box::pin(guarded.in_current_span())
 }
 
 /// Begins work outside of any server.

@@ -47,7 +47,7 @@
 //! - [`Allow`]: who may connect, and who may call what. [`Session`]: one client's connection, and what it is doing.
 //! - [`registry`]: how modules register themselves, and when they don't.
 //! - [`guide`]: chapters on the attribute, on the registry, on the client, on sockets, on access, limits and shutdown, on
-//!   middleware, on the fields added to DAOS's, and for those who come from hand-written dispatch.
+//!   middleware, on the fields added to DAOS's, on spans and figures, and for those who come from hand-written dispatch.
 //! - [`middleware`]: time-outs, limits and counters around the handlers, by `tower` or your own.
 //! - [`testing`]: the whole way of a call, without a socket.
 //! - [`wire`]: the protocol, without sockets and runtimes.
@@ -61,6 +61,7 @@
 //! | `client` | [`Client`], on tokio | yes |
 //! | `blocking` | [`blocking::Client`], without a runtime | yes |
 //! | `tower` | [`middleware`]: layers around the handlers | yes |
+//! | `metrics` | [counters and histograms](guide::observability) of calls and sessions | no |
 //! | `unique-ids` | two modules with one ID in one program are an error of the linker | no |
 //!
 //! Without any of them the crate is the protocol and the dispatch, without tokio in its dependency tree.
@@ -91,6 +92,7 @@ mod context;
 mod extensions;
 mod failure;
 mod module;
+mod observe;
 mod payload;
 mod reply;
 mod router;

@@ -11,6 +11,7 @@ use crate::authorization::Rules;
 use crate::failure::panic_text;
 #[cfg(feature = "tower")]
 use crate::middleware::{Dispatch, Layers, Request};
+use crate::observe::{Called, ObservedCall, metrics};
 use crate::private::HandlerFuture;
 use crate::registry::origin_of;
 use crate::wire::{Body, Call, Response};
@@ -56,6 +57,7 @@ pub(crate) struct Entry {
     pub(crate) module: Arc<dyn Module>,
     /// Who put it there, for errors.
     pub(crate) origin: String,
+    pub(crate) metrics: metrics::ModuleMetrics,
 }
 
 impl ModuleService {
@@ -84,7 +86,7 @@ impl ModuleService {
         let id = module.id();
         match self.position(id) {
             Err(place) => {
-                self.modules.insert(place, Entry { id, module, origin });
+                self.modules.insert(place, Entry { id, module, origin, metrics: Default::default() });
                 Ok(())
             }
             Ok(place) => {
@@ -158,7 +160,7 @@ impl ModuleService {
     /// The module of an ID.
     #[must_use]
     pub fn get(&self, id: i32) -> Option<&Arc<dyn Module>> {
-        self.position(id).ok().map(|place| &self.modules[place].module)
+        self.entry(id).map(|entry| &entry.module)
     }
 
     /// The modules, by ascending ID.
@@ -168,6 +170,10 @@ impl ModuleService {
 
     pub(crate) fn entries(&self) -> &[Entry] {
         &self.modules
+    }
+
+    fn entry(&self, id: i32) -> Option<&Entry> {
+        self.position(id).ok().map(|place| &self.modules[place])
     }
 
     fn position(&self, id: i32) -> Result<usize, usize> {
@@ -183,27 +189,41 @@ impl ModuleService {
     ///
     /// A future that is dropped drops the handler where it waits.
     pub fn process(&self, context: Context, call: Call) -> Processing {
-        let module = self.get(call.module);
-        let mut method = None;
+        let entry = self.entry(call.module);
+        let module = entry.map(|entry| &entry.module);
+        let (mut method, request_bytes) = (None, call.body.len());
         let (is_over, wants_error) =
             call.added.map_or((false, false), |added| (added.is_over(), added.wants_error));
         // A module written by hand may panic before it gives a future, so this is inside the guard too.
         let handler = guarded(|| {
             let module = module.ok_or_else(Failure::unknown_module)?;
+            let check = |rule| {
+                let allowed = self.rules.check(rule, context.session());
+                allowed.inspect_err(|_| metrics::call_refused(&**module))
+            };
             if let Some(rule) = module.rule() {
-                self.rules.check(rule, context.session())?;
+                check(rule)?;
             }
             let found = module.get_method(call.method).ok_or_else(Failure::unknown_method)?;
             method = Some(found);
             if let Some(rule) = found.rule() {
-                self.rules.check(rule, context.session())?;
+                check(rule)?;
             }
             if is_over {
                 return Err("the caller's time was over before its call began".into());
             }
             Ok(self.handle(module, context.clone(), found, call.body))
         });
+        let observed = ObservedCall::begin(|| Called {
+            module: call.module,
+            entry,
+            method: call.method,
+            found: method,
+            sequence: call.sequence,
+            request_bytes,
+        });
         Processing {
+            observed,
             handler: handler.map_err(Some),
             module_id: call.module,
             module: module.cloned(),
@@ -220,7 +240,10 @@ impl ModuleService {
     pub async fn process_message(&self, context: Context, message: Bytes) -> Response<Body> {
         match Call::decode(message) {
             Ok(call) => self.process(context, call).await,
-            Err(_) => Response::unreadable_call(),
+            Err(_) => {
+                metrics::call_unreadable();
+                Response::unreadable_call()
+            }
         }
     }
 }
@@ -238,6 +261,7 @@ pub struct Processing {
     /// Whether the caller is to be told more of a failure than its status (E5).
     wants_error: bool,
     context: Context,
+    observed: ObservedCall,
 }
 
 impl Processing {
@@ -254,8 +278,11 @@ impl Processing {
     }
 
     /// The response to the call, if its handler failed so; it is logged.
-    pub(crate) fn failed(&self, failure: &Failure) -> Response<Body> {
-        let (session, peer) = (self.context.session().id(), self.context.peer());
+    pub(crate) fn failed(&mut self, failure: &Failure) -> Response<Body> {
+        let entered = self.observed.enter();
+        // What the session's span says is not said again.
+        let session = Some(self.context.session()).filter(|session| session.span().is_disabled());
+        let peer = session.map(|session| session.peer());
         let status = failure.status();
         let cause = causes(failure).map(tracing::field::display);
         tracing::warn!(
@@ -263,16 +290,19 @@ impl Processing {
             module_name = self.module.as_ref().map(|module| module.name()),
             method = self.method_id,
             method_name = self.method.map(Method::name),
-            session,
-            uid = peer.uid(),
-            pid = peer.pid(),
+            session = session.map(|session| session.id()),
+            uid = peer.map(|peer| peer.uid()),
+            pid = peer.and_then(|peer| peer.pid()),
             sequence = self.sequence,
             %status,
             cause,
             "call failed: {failure}"
         );
+        drop(entered);
         let added = self.wants_error.then(|| Box::new(failure.as_fields()));
-        Response { added, ..Response::failure(self.sequence, status) }
+        let response = Response { added, ..Response::failure(self.sequence, status) };
+        self.observed.end(&response);
+        response
     }
 }
 
@@ -280,15 +310,23 @@ impl Future for Processing {
     type Output = Response<Body>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Response<Body>> {
-        let failure = match &mut self.handler {
-            Ok(handler) => match guarded(|| Ok(handler.as_mut().poll(context))) {
-                Ok(Poll::Pending) => return Poll::Pending,
-                Ok(Poll::Ready(Ok(reply))) => {
-                    let (sequence, status) = (self.sequence, reply.status());
-                    return Poll::Ready(Response { sequence, status, body: reply.into_body(), added: None });
+        let Processing { handler, observed, .. } = &mut *self;
+        let failure = match handler {
+            Ok(handler) => {
+                let entered = observed.enter();
+                let polled = guarded(|| Ok(handler.as_mut().poll(context)));
+                drop(entered);
+                match polled {
+                    Ok(Poll::Pending) => return Poll::Pending,
+                    Ok(Poll::Ready(Ok(reply))) => {
+                        let (sequence, status) = (self.sequence, reply.status());
+                        let response = Response { sequence, status, body: reply.into_body(), added: None };
+                        self.observed.end(&response);
+                        return Poll::Ready(response);
+                    }
+                    Ok(Poll::Ready(Err(failure))) | Err(failure) => failure,
                 }
-                Ok(Poll::Ready(Err(failure))) | Err(failure) => failure,
-            },
+            }
             Err(failure) => failure.take().expect("a response is asked for once"),
         };
         Poll::Ready(self.failed(&failure))

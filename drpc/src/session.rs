@@ -8,10 +8,13 @@ use std::task::{self, Poll};
 use std::time::{Instant, SystemTime};
 
 use futures_util::task::AtomicWaker;
+use tracing::Span;
+use tracing::span::EnteredSpan;
 
 use crate::background::Background;
 use crate::cancellation::Cancellation;
-use crate::{Cancelled, Extensions, Method, PeerCredentials};
+use crate::observe::session_span;
+use crate::{Address, Cancelled, Extensions, Method, PeerCredentials};
 
 /// One client's connection, as its handlers see it.
 ///
@@ -19,6 +22,8 @@ use crate::{Cancelled, Extensions, Method, PeerCredentials};
 pub struct Session {
     id: u64,
     peer: PeerCredentials,
+    /// What the session does is in it. Disabled, if nobody watches, or no server made the session.
+    span: Span,
     opened_at: SystemTime,
     extensions: Extensions,
     cancellation: Cancellation,
@@ -48,6 +53,7 @@ impl Session {
         Session {
             id,
             peer,
+            span: Span::none(),
             opened_at: SystemTime::now(),
             extensions: Extensions::default(),
             cancellation: Cancellation::default(),
@@ -62,6 +68,26 @@ impl Session {
     /// The same session, whose work in the background is done there.
     pub(crate) fn with_background(self, background: Arc<dyn Background>) -> Self {
         Session { background: Some(background), ..self }
+    }
+
+    /// The same session, with a span; the server's address is said in it.
+    pub(crate) fn observed(self, address: Option<&Address>) -> Self {
+        Session { span: session_span(self.id, &self.peer, address), ..self }
+    }
+
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// Makes what follows part of the session's span, until the guard is dropped.
+    #[inline]
+    pub(crate) fn enter(&self) -> Option<EnteredSpan> {
+        (!self.span.is_disabled()).then(|| self.span.clone().entered())
+    }
+
+    /// The session's number for a log line, unless the span says it.
+    pub(crate) fn id_without_span(&self) -> Option<u64> {
+        self.span.is_disabled().then_some(self.id)
     }
 
     /// The session's number, unique within its server.

@@ -15,6 +15,8 @@ mod expansion;
 mod hooks;
 mod limits;
 mod load;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod middleware;
 mod peers;
 mod pool;
@@ -24,6 +26,7 @@ mod round_trip;
 mod sessions;
 mod shutdown;
 mod sockets;
+mod spans;
 mod support;
 mod testing;
 mod ui;

@@ -4,6 +4,7 @@ use super::deadline::Deadline;
 use super::error::CallError;
 use super::retry::{Attempts, worse};
 use crate::Method;
+use crate::observe::metrics;
 use crate::wire::{Body, Response};
 
 /// Calls that are sent one behind the other, and their results as they come in: what both clients know of them.
@@ -78,6 +79,11 @@ impl Batch {
 
     /// The results, in the order of the calls. Those that are not there get the error.
     pub(super) fn finish(self, mut missing: impl FnMut() -> CallError) -> Vec<Result<Response, CallError>> {
-        self.calls.into_iter().map(|call| call.result.unwrap_or_else(|| Err(missing()))).collect()
+        let ended = self.calls.into_iter().map(|call| {
+            let result = call.result.unwrap_or_else(|| Err(missing()));
+            metrics::batched(call.method, &result);
+            result
+        });
+        ended.collect()
     }
 }

@@ -20,6 +20,8 @@ use super::pool::Pool;
 use super::probe::{PROBE, PROBE_SEQUENCE, Prober};
 use super::retry::{Attempts, worse};
 use super::{CallOptions, Caller, ClientBuilder, reply_of, report_unknown, submitted};
+use crate::observe::metrics::OpenConnection;
+use crate::observe::{MadeCall, batch_span, metrics};
 use crate::transport::{Mode, Ready, Socket, Spin, is_peer_gone};
 use crate::wire::{Body, Call, Codec, Packets, Response, Wire, WireMode};
 use crate::{Method, Payload};
@@ -78,11 +80,21 @@ impl Client {
         options: &CallOptions,
     ) -> Result<Response, CallError> {
         let mut body = body.into();
+        let observed = MadeCall::begin(method, &self.0.config.path, body.len());
+        observed.run(|| self.call_in_time(method, &mut body, options))
+    }
+
+    fn call_in_time(
+        &self,
+        method: Method,
+        body: &mut Body,
+        options: &CallOptions,
+    ) -> Result<Response, CallError> {
         let mut state = self.begin(options);
         let mut attempts = Attempts::of(&self.0.config, options);
         let mut failed = None;
         loop {
-            let body = if attempts.is_last() { std::mem::take(&mut body) } else { body.clone() };
+            let body = if attempts.is_last() { std::mem::take(body) } else { body.clone() };
             let error = match self.attempt(method, body, options, &mut state) {
                 Ok(response) => {
                     attempts.answered();
@@ -178,6 +190,7 @@ impl Client {
     }
 
     fn run_batch(&self, mut batch: Batch, options: &CallOptions) -> Vec<Result<Response, CallError>> {
+        let _entered = batch_span(&self.0.config.path, batch.due().len()).entered();
         let mut state = self.begin(options);
         let mut attempts = Attempts::of(&self.0.config, options);
         loop {
@@ -244,6 +257,7 @@ impl Client {
         }
         let connection = self.0.config.open_blocking(Deadline::NEVER)?;
         self.0.pool.lock().restart(Box::new(connection));
+        metrics::reconnected();
         self.0.freed.notify_all();
         Ok(())
     }
@@ -318,6 +332,7 @@ impl ClientBuilder {
             codec: Codec::new(wire, self.message_limit),
             calls: Calls::new(last_sequence),
             spin: Spin::new(self.spin),
+            _counted: OpenConnection::begin(),
         }
     }
 
@@ -359,6 +374,7 @@ struct Connection {
     /// Those that timed out are remembered, so that their replies are not taken for another's.
     calls: Calls<()>,
     spin: Spin,
+    _counted: OpenConnection,
 }
 
 /// Why a call on a connection gave no response, and what that means for the connection.

@@ -29,6 +29,7 @@ use super::calls::{Addressee, Calls};
 use super::error::{CallError, Disconnect};
 use super::{report_unknown, submitted};
 use crate::Method;
+use crate::observe::metrics;
 use crate::transport::{Link, is_peer_gone};
 use crate::wire::{Body, Call, CallFields, Codec, Head, Packets, Response, Wire};
 
@@ -37,6 +38,7 @@ use crate::wire::{Body, Call, CallFields, Codec, Head, Packets, Response, Wire};
 pub(super) struct Connection {
     shared: Arc<Shared>,
     driver: AbortHandle,
+    _counted: metrics::OpenConnection,
 }
 
 /// What the callers and the driver share.
@@ -115,7 +117,7 @@ impl Connection {
             changed: Notify::new(),
         });
         let driver = tokio::spawn(drive(BreakOnDrop(shared.clone()))).abort_handle();
-        Connection { shared, driver }
+        Connection { shared, driver, _counted: metrics::OpenConnection::begin() }
     }
 
     /// Whether the connection is no more.
@@ -393,6 +395,9 @@ impl State {
         }
         let cause = Arc::new(cause);
         self.broken = Some(cause.clone());
+        if !matches!(*cause, Disconnect::Closed) {
+            metrics::connection_lost();
+        }
         for call in self.outbox.drain(..) {
             let waiter = self.calls.take_back(call.sequence).or(call.on_sent);
             let told = if call.begun { CallError::disconnected } else { CallError::not_connected };

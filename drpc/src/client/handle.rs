@@ -2,13 +2,14 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::path::Path;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::vec;
 
 use futures_util::FutureExt;
 use tokio::time::{sleep, timeout, timeout_at};
+use tracing::Instrument;
 
 use super::batch::Batch;
 use super::call_state::CallState;
@@ -18,6 +19,7 @@ use super::pool::Pool;
 use super::probe::{PROBE, PROBE_SEQUENCE, Prober};
 use super::retry::{Attempts, worse};
 use super::{CallOptions, Caller, ClientBuilder, reply_of};
+use crate::observe::{MadeCall, batch_span, metrics};
 use crate::transport::{AsyncSocket, Link, Mode, Socket};
 use crate::wire::{Body, Response, Wire, WireMode};
 use crate::{Method, Payload};
@@ -101,6 +103,16 @@ impl Client {
         options: &CallOptions,
     ) -> Result<Response, CallError> {
         let body = body.into();
+        let observed = MadeCall::begin(method, &self.0.config.path, body.len());
+        observed.carry_out(pin!(self.call_in_time(method, body, options))).await
+    }
+
+    async fn call_in_time(
+        &self,
+        method: Method,
+        body: Body,
+        options: &CallOptions,
+    ) -> Result<Response, CallError> {
         let mut state = self.begin(options);
         let Some(at) = state.deadline.at else {
             return self.call_unlimited(method, body, options, &mut state).await;
@@ -212,6 +224,7 @@ impl Client {
     async fn run_batch(&self, mut batch: Batch, options: &CallOptions) -> Vec<Result<Response, CallError>> {
         let mut state = self.begin(options);
         let deadline = state.deadline;
+        let span = batch_span(&self.0.config.path, batch.due().len());
         let gathering = async {
             let mut attempts = Attempts::of(&self.0.config, options);
             loop {
@@ -223,9 +236,9 @@ impl Client {
             }
         };
         match deadline.at {
-            None => gathering.await,
+            None => gathering.instrument(span).await,
             // What is missing then gets its error below.
-            Some(at) => timeout_at(at.into(), gathering).await.unwrap_or_default(),
+            Some(at) => timeout_at(at.into(), gathering.instrument(span)).await.unwrap_or_default(),
         }
         batch.finish(|| state.timed_out())
     }
@@ -308,6 +321,7 @@ impl Client {
         }
         let connection = self.0.config.open().await?;
         self.pool().restart(Arc::new(connection));
+        metrics::reconnected();
         Ok(())
     }
 
@@ -353,6 +367,7 @@ impl Client {
             };
             if let Some(connection) = self.try_to_connect(state).await? {
                 self.pool().add(epoch, Arc::new(connection));
+                metrics::reconnected();
             }
         }
     }

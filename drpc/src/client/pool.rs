@@ -164,6 +164,11 @@ impl<C> Pool<C> {
         self.out > 0
     }
 
+    /// Whether the call that has just taken a place is the only one that has.
+    pub(super) fn has_one_place_out(&self) -> bool {
+        self.out == 1
+    }
+
     pub(super) fn begin_to_wait(&mut self) {
         self.waiting += 1;
     }

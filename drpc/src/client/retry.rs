@@ -7,6 +7,7 @@ use super::deadline::Deadline;
 use super::error::CallError;
 use super::{CallOptions, ClientBuilder};
 use crate::Method;
+use crate::observe::metrics;
 
 /// Whether and how a failed call is made again. Without a policy it is not.
 ///
@@ -146,7 +147,8 @@ impl<'a> Attempts<'a> {
         let policy = self.policy?;
         let pauses = self.pauses.get_or_insert_with(|| Box::new(policy.backoff.pauses()));
         self.left = self.left.checked_sub(1)?;
-        pauses.next().filter(|pause| *pause < deadline.left())
+        let pause = pauses.next().filter(|pause| *pause < deadline.left());
+        pause.inspect(|_| metrics::retried())
     }
 }
 

@@ -1,5 +1,5 @@
-//! Chapters to read: the attribute, the registry, the client, sockets, access and limits, middleware, the fields added to DAOS's, the
-//! way here from hand-written dispatch, and the rules that the pages cite.
+//! Chapters to read: the attribute, the registry, the client, sockets, access and limits, middleware, the fields added to DAOS's, spans
+//! and figures, the way here from hand-written dispatch, and the rules that the pages cite.
 
 #[doc = include_str!("attribute.md")]
 pub mod attribute {}
@@ -21,6 +21,9 @@ pub mod middleware {}
 
 #[doc = include_str!("added_fields.md")]
 pub mod added_fields {}
+
+#[doc = include_str!("observability.md")]
+pub mod observability {}
 
 #[doc = include_str!("from_hand_written_dispatch.md")]
 pub mod from_hand_written_dispatch {}

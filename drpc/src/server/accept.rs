@@ -75,6 +75,7 @@ impl Server {
     }
 
     pub(super) fn new(listener: Listener, service: ModuleService, config: Config) -> Self {
+        let config = Config { address: Some(listener.address.clone()), ..config };
         Server { listener, shared: Arc::new(Shared::new(service, config)) }
     }
 

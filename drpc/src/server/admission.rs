@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::builder::Config;
+use crate::observe::metrics;
 use crate::{Failure, Session};
 
 /// Counts the sessions, where their number is limited.
@@ -24,7 +25,7 @@ pub(super) enum Refusal {
 /// Refuses a session whose peer may not connect.
 pub(super) fn check_access(session: &Session, config: &Config) -> Result<(), Refusal> {
     match &config.access {
-        Some(rule) if !rule.admits(session) => Err(Refusal::NotAllowed),
+        Some(rule) if !rule.admits(session) => Err(Refusal::NotAllowed.counted()),
         _ => Ok(()),
     }
 }
@@ -34,12 +35,12 @@ impl Admission {
     pub(super) fn enter(&mut self, session: &Session, config: &Config) -> Result<(), Refusal> {
         let limits = &config.limits;
         if let Some(limit) = limits.sessions.filter(|limit| self.sessions >= *limit) {
-            return Err(Refusal::Sessions(limit));
+            return Err(Refusal::Sessions(limit).counted());
         }
         if let Some(limit) = limits.sessions_per_uid {
             let of_user = self.per_uid.entry(session.peer().uid()).or_default();
             if *of_user >= limit {
-                return Err(Refusal::SessionsPerUid(limit));
+                return Err(Refusal::SessionsPerUid(limit).counted());
             }
             *of_user += 1;
         }
@@ -61,7 +62,19 @@ impl Admission {
 }
 
 pub(super) fn log_refused(session: &Session, refusal: &dyn fmt::Display) {
-    tracing::warn!(session = session.id(), peer = ?session.peer(), "connection refused: {refusal}");
+    let _entered = session.span().enter();
+    tracing::warn!(session = session.id_without_span(), peer = ?session.peer(), "connection refused: {refusal}");
+}
+
+impl Refusal {
+    fn counted(self) -> Self {
+        metrics::session_refused(match self {
+            Refusal::NotAllowed => "access",
+            Refusal::Sessions(_) => "session_limit",
+            Refusal::SessionsPerUid(_) => "session_limit_per_uid",
+        });
+        self
+    }
 }
 
 impl From<Refusal> for Failure {

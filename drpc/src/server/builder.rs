@@ -15,7 +15,7 @@ use crate::authorization::Rules;
 use crate::registry::{ModuleDescriptor, declared_modules, origin_of};
 use crate::transport::{FileOptions, Listener};
 use crate::wire::{DEFAULT_MESSAGE_LIMIT, WireMode};
-use crate::{Allow, Module, ModuleService};
+use crate::{Address, Allow, Module, ModuleService};
 
 /// Sets a server up: [`bind`](Self::bind) makes the one on tokio, [`bind_progress`](Self::bind_progress) the one in steps.
 ///
@@ -77,6 +77,8 @@ pub(super) struct Config {
     pub(super) access: Option<Allow>,
     pub(super) limits: Limits,
     pub(super) hooks: Arc<Hooks>,
+    /// Where the server listens, once it does.
+    pub(super) address: Option<Address>,
 }
 
 impl Default for Config {
@@ -95,6 +97,7 @@ impl Default for Config {
             access: None,
             limits: Limits::default(),
             hooks: Arc::default(),
+            address: None,
         }
     }
 }

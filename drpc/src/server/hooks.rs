@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::ServerBuilder;
+use crate::observe::metrics::{OpenSession, session_refused};
 use crate::{Failure, Session};
 
 type OnOpen = dyn Fn(&Arc<Session>) -> Result<(), Failure> + Send + Sync;
@@ -65,15 +66,18 @@ impl ServerBuilder {
 pub(super) struct Opened {
     hooks: Arc<Hooks>,
     session: Arc<Session>,
+    _counted: OpenSession,
 }
 
 impl Opened {
     pub(super) fn new(hooks: &Arc<Hooks>, session: &Arc<Session>) -> Result<Self, Failure> {
         for hook in &hooks.open {
             let opened = catch_unwind(AssertUnwindSafe(|| hook(session)));
-            opened.unwrap_or_else(|panic| Err(format!("a hook panicked: {}", text(&*panic)).into()))?;
+            let opened =
+                opened.unwrap_or_else(|panic| Err(format!("a hook panicked: {}", text(&*panic)).into()));
+            opened.inspect_err(|_| session_refused("hook"))?;
         }
-        Ok(Opened { hooks: hooks.clone(), session: session.clone() })
+        Ok(Opened { hooks: hooks.clone(), session: session.clone(), _counted: OpenSession::begin() })
     }
 }
 

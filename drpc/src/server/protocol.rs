@@ -8,6 +8,7 @@ use std::{fmt, io};
 use bytes::Bytes;
 
 use super::builder::Config;
+use crate::observe::metrics;
 use crate::session::Listed;
 use crate::wire::{Body, Call, Codec, FrameError, Head, Response, Wire};
 use crate::{Context, Failure, Processing, Session, Status};
@@ -47,9 +48,11 @@ pub(super) fn incoming(codec: &mut Codec, packet: Option<Bytes>) -> Result<Incom
 pub(super) fn read_call(codec: &Codec, session: &Session, message: Bytes) -> Result<Call, Response<Body>> {
     // W8: a peer of the other wire is named.
     let framed = codec.wire() == Some(Wire::Plain) && crate::wire::is_first_chunk(&message);
+    metrics::received(message.len());
     Call::decode(message).map_err(|error| {
+        metrics::call_unreadable();
         let hint = if framed { ": peer speaks the chunked wire of DAOS 2.8" } else { "" };
-        tracing::warn!(session = session.id(), "{error}{hint}");
+        tracing::warn!(session = session.id_without_span(), "{error}{hint}");
         Response::unreadable_call()
     })
 }
@@ -104,19 +107,29 @@ pub(super) fn list(processing: &Processing) -> Option<Listed> {
 
 /// Tells that a session is closed because nothing came of it.
 pub(super) fn log_idle(session: &Session) {
-    tracing::debug!(session = session.id(), "the session has been idle for too long");
+    tracing::debug!(session = session.id_without_span(), "the session has been idle for too long");
 }
 
 /// The head of a response. A reply that the wire can't carry becomes `FAILED_MARSHAL`: a failure of its call alone (D4).
 #[inline]
 pub(super) fn head_of(codec: &Codec, session: &Session, response: &mut Response<Body>) -> Head {
     let head = response.head();
-    let Err(error) = codec.packets(&head, &response.body) else { return head };
-    tracing::warn!(session = session.id(), sequence = response.sequence, "can't send the reply: {error}");
+    let Err(error) = codec.packets(&head, &response.body) else {
+        metrics::sent(head.len() + response.body.len());
+        return head;
+    };
+    metrics::reply_too_long();
+    tracing::warn!(
+        session = session.id_without_span(),
+        sequence = response.sequence,
+        "can't send the reply: {error}"
+    );
     // A failure has no body: it keeps its status, and loses what was added to it (E5).
     let status = if response.added.is_some() { response.status } else { Status::FAILED_MARSHAL };
     *response = Response::failure(response.sequence, status);
-    response.head()
+    let head = response.head();
+    metrics::sent(head.len());
+    head
 }
 
 /// What the peer is told of a fault of its own, where it can be told in its own terms.
@@ -131,20 +144,21 @@ pub(super) fn refusal(fault: &SessionFault) -> Option<Response<Body>> {
 }
 
 /// The answer to a call whose handler has had its time.
-pub(super) fn cut_off(processing: &Processing) -> Response<Body> {
+pub(super) fn cut_off(processing: &mut Processing) -> Response<Body> {
     let cause = "the handler took too long and was cut off";
     processing.failed(&Failure::with_message(Status::FAILURE, cause))
 }
 
 pub(super) fn log_opened(session: &Session) {
-    tracing::debug!(session = session.id(), peer = ?session.peer(), "session opened");
+    tracing::debug!(session = session.id_without_span(), peer = ?session.peer(), "session opened");
 }
 
 pub(super) fn log_closed(session: &Session, fault: Option<&SessionFault>) {
     match fault {
-        None => tracing::debug!(session = session.id(), "session closed"),
+        None => tracing::debug!(session = session.id_without_span(), "session closed"),
         Some(fault) => {
-            tracing::warn!(session = session.id(), peer = ?session.peer(), "session closed: {fault}");
+            let session_id = session.id_without_span();
+            tracing::warn!(session = session_id, peer = ?session.peer(), "session closed: {fault}");
         }
     }
 }

@@ -25,6 +25,7 @@ use std::task::{self, Poll, ready};
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tracing::Instrument;
 
 use super::accept::Shared;
 use super::admission::log_refused;
@@ -102,7 +103,8 @@ impl SessionLoop {
         reason = "an `async fn` would keep `self` twice, for as long as the session lives"
     )]
     pub(super) fn run(mut self) -> impl Future<Output = ()> + Send {
-        async move {
+        let span = self.session.span().clone();
+        let serving = async move {
             match Opened::new(&self.server.config.hooks, &self.session) {
                 Ok(opened) => self.opened = Some(opened),
                 Err(refusal) => return log_refused(&self.session, &refusal),
@@ -110,7 +112,8 @@ impl SessionLoop {
             log_opened(&self.session);
             let outcome = self.serve().await;
             log_closed(&self.session, outcome.as_ref().err());
-        }
+        };
+        serving.instrument(span)
     }
 
     async fn serve(&mut self) -> Result<(), SessionFault> {
@@ -337,7 +340,7 @@ impl Future for Handling {
         }
         let Some(deadline) = self.processing.context().deadline() else { return Poll::Pending };
         let due = self.cut_off.get_or_insert_with(|| Box::pin(sleep_until(deadline.into())));
-        due.as_mut().poll(context).map(|()| cut_off(&self.processing))
+        due.as_mut().poll(context).map(|()| cut_off(&mut self.processing))
     }
 }
 

@@ -41,7 +41,8 @@ impl Sessions {
     pub(super) fn open(&self, peer: PeerCredentials, config: &Config) -> Option<Arc<Session>> {
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         self.background.run_here();
-        let session = Arc::new(Session::new(id, peer).with_background(self.background.clone()));
+        let session = Session::new(id, peer).with_background(self.background.clone());
+        let session = Arc::new(session.observed(config.address.as_ref()));
         match self.admit(&session, config) {
             Ok(()) => Some(session),
             Err(refusal) => {

@@ -1,7 +1,7 @@
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use tracing::Dispatch;
+use tracing::{Dispatch, Subscriber};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::PATIENCE;
@@ -32,11 +32,7 @@ impl Logs {
     }
 
     fn dispatch(&self) -> Dispatch {
-        // Of a single subscriber tracing asks nothing: a thread that logs to none and comes by first decides for all.
-        static SECOND: OnceLock<Dispatch> = OnceLock::new();
-        SECOND.get_or_init(|| Dispatch::new(tracing_subscriber::registry()));
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(self.clone()).finish();
-        Dispatch::new(subscriber)
+        asked(tracing_subscriber::fmt().with_ansi(false).with_writer(self.clone()).finish())
     }
 
     #[track_caller]
@@ -61,6 +57,15 @@ impl Logs {
     fn text(&self) -> MutexGuard<'_, String> {
         self.0.text.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A subscriber that is asked about each span and event.
+///
+/// Of a single subscriber tracing asks nothing: a thread that logs to none and comes by first decides for all.
+pub(super) fn asked(subscriber: impl Subscriber + Send + Sync) -> Dispatch {
+    static SECOND: OnceLock<Dispatch> = OnceLock::new();
+    SECOND.get_or_init(|| Dispatch::new(tracing_subscriber::registry()));
+    Dispatch::new(subscriber)
 }
 
 impl io::Write for Logs {

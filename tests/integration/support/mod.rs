@@ -8,6 +8,7 @@ mod modules;
 mod process;
 mod raw;
 mod server;
+mod spans;
 mod vectors;
 
 use std::future::Future;
@@ -23,6 +24,7 @@ pub(crate) use modules::{Gate, Handlers, Hello, HelloResponse, echo, greeting, i
 pub(crate) use process::{RunningMemory, open_descriptors, with_descriptors_left};
 pub(crate) use raw::{RawPeer, frame, header, packets_of};
 pub(crate) use server::{Driver, TestServer, in_order, runtime, with_both_servers};
+pub(crate) use spans::{Fields, Spans};
 pub(crate) use vectors::{Afterwards, Direction, Vector};
 
 /// How long a test waits for what is sure to come, before it fails. Nothing is ever waited for in this way alone.

@@ -7,6 +7,7 @@ use super::{Client, Connection};
 use crate::client::call_state::CallState;
 use crate::client::error::{CallError, Disconnect};
 use crate::client::pool::{Pool, Taken};
+use crate::observe::metrics;
 
 /// A place in the pool, and the connection that a call has to itself. Dropped, it is free for the next call.
 pub(super) struct Lent<'a> {
@@ -39,11 +40,15 @@ impl Client {
                 }
                 Some(Taken::Place) => {
                     let mut lent = Lent { client: self, turn: None, epoch: pool.epoch(), connection: None };
+                    let is_first = pool.has_one_place_out();
                     drop(pool);
                     state.waits();
                     let error = match self.0.config.open_blocking(state.deadline) {
                         Ok(connection) => {
                             lent.connection = Some(Box::new(connection));
+                            if is_first {
+                                metrics::reconnected();
+                            }
                             return Ok(lent);
                         }
                         Err(error) => error,
@@ -93,6 +98,7 @@ impl Lent<'_> {
     /// The connection is no more (C7).
     pub(super) fn broke(&mut self, cause: Arc<Disconnect>) {
         self.connection = None;
+        metrics::connection_lost();
         if !self.client.0.config.auto_reconnect {
             match &mut self.turn {
                 Some(pool) => pool.stop(cause),

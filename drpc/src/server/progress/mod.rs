@@ -188,6 +188,7 @@ impl Server {
 
     pub(super) fn new(listener: Listener, service: ModuleService, config: Config) -> Result<Self, BindError> {
         let address = listener.address.clone();
+        let config = Config { address: Some(address.clone()), ..config };
         let watched = Poller::new().and_then(|poller| {
             poller.add(&listener.socket, LISTENER, EventFlags::IN)?;
             Ok(poller)
@@ -366,6 +367,7 @@ impl Server {
         self.last_session += 1;
         let id = self.last_session;
         let session = Session::new(id, socket.peer()?).with_background(self.background.inbox().clone());
+        let session = session.observed(self.core.config.address.as_ref());
         let session = Arc::new(session);
         self.poller.add(&socket, id, EventFlags::IN)?;
         let opened = match self.admit(&session) {

@@ -62,10 +62,11 @@ impl Future for Running {
     type Output = Finished;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Finished> {
+        let _entered = self.processing.context().session().enter();
         let response = match (Pin::new(&mut self.processing).poll(context), &self.cut_off) {
             (Poll::Ready(response), _) => response,
             (Poll::Pending, Some(CutOff { timer: (deadline, _), .. })) if *deadline <= Instant::now() => {
-                protocol::cut_off(&self.processing)
+                protocol::cut_off(&mut self.processing)
             }
             (Poll::Pending, cut_off) => {
                 if let Some(cut_off) = cut_off {

@@ -74,7 +74,7 @@ struct Unsent {
 impl SessionState {
     /// A session whose socket is watched for calls.
     pub(super) fn new(socket: Socket, session: Arc<Session>, codec: Codec, opened: Opened) -> Self {
-        log_opened(&session);
+        session.span().in_scope(|| log_opened(&session));
         SessionState {
             socket,
             codec,
@@ -111,6 +111,7 @@ impl SessionState {
     ///
     /// Gives what the socket was ready for in vain: all of it, if there was nothing to be done.
     pub(super) fn turn(&mut self, core: &mut Core, ready: EventFlags, done: &mut Progress) -> EventFlags {
+        let _entered = self.session.enter();
         let mut share = PACKETS_PER_TURN;
         loop {
             self.flush(&mut share, done);
@@ -137,6 +138,7 @@ impl SessionState {
 
     /// A call of this session is done.
     pub(super) fn finish(&mut self, response: Response<Body>, core: &Core, done: &mut Progress) {
+        let _entered = self.session.enter();
         self.running -= 1;
         self.reply(response);
         self.flush(&mut { PACKETS_PER_TURN }, done);
@@ -145,6 +147,7 @@ impl SessionState {
 
     /// The server has room for the call that waits.
     pub(super) fn begin_queued(&mut self, core: &mut Core, done: &mut Progress) {
+        let _entered = self.session.enter();
         if let Some((message, came)) = self.queued.take() {
             self.begin(message, Some(came), core);
             self.flush(&mut { PACKETS_PER_TURN }, done);
@@ -167,6 +170,7 @@ impl SessionState {
 
     /// It has asked for nothing and taken no reply for too long.
     pub(super) fn has_been_idle(&mut self) {
+        let _entered = self.session.enter();
         self.idle = None;
         if self.unsent.is_empty() {
             log_idle(&self.session);
@@ -332,6 +336,7 @@ impl SessionState {
 
 impl Drop for SessionState {
     fn drop(&mut self) {
+        let _entered = self.session.enter();
         log_closed(&self.session, self.fault.as_ref());
         self.session.cancel();
     }

@@ -1,0 +1,355 @@
+//! The figures, for the recorder that the program has installed in the facade of the crate `metrics`.
+//!
+//! What is counted with every call is looked up but once: its handle is kept, by method and status. A recorder that is installed
+//! later than the first call is therefore not told of it. Names that a peer makes up are counted as one, `unknown`, so that it
+//! can't make more of them.
+
+use std::array;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use ::metrics::{
+    Counter, Gauge, Histogram, Label, Unit, counter, describe_counter, describe_gauge, describe_histogram,
+    gauge, histogram,
+};
+
+use super::{Called, End};
+use crate::wire::Response;
+use crate::{CallError, Method, Module, Status};
+
+pub(crate) const ON: bool = true;
+
+/// What takes the place of a name that nobody has given.
+const UNKNOWN: &str = "unknown";
+
+/// What all servers of this program count together.
+struct Server {
+    in_flight: Gauge,
+    sessions: Gauge,
+    opened: Counter,
+    received: Counter,
+    sent: Counter,
+    /// Calls of modules that there are not.
+    unknown: Arc<MethodMetrics>,
+}
+
+static SERVER: LazyLock<Server> = LazyLock::new(|| {
+    describe_server();
+    Server {
+        in_flight: gauge!("drpc_server_calls_in_flight"),
+        sessions: gauge!("drpc_server_sessions"),
+        opened: counter!("drpc_server_sessions_opened_total"),
+        received: counter!("drpc_server_received_bytes_total"),
+        sent: counter!("drpc_server_sent_bytes_total"),
+        unknown: Arc::new(MethodMetrics::new(&SERVED, UNKNOWN.to_owned(), UNKNOWN)),
+    }
+});
+
+fn describe_server() {
+    describe_counter!(
+        "drpc_server_calls_total",
+        Unit::Count,
+        "Calls that have ended, by the status of their answer"
+    );
+    describe_histogram!(
+        "drpc_server_call_seconds",
+        Unit::Seconds,
+        "From the reading of a call to its answer"
+    );
+    describe_gauge!("drpc_server_calls_in_flight", Unit::Count, "Calls that are being carried out");
+    describe_counter!("drpc_server_calls_refused_total", Unit::Count, "Calls that a rule did not allow");
+    describe_counter!(
+        "drpc_server_replies_too_long_total",
+        Unit::Count,
+        "Replies that the wire could not carry"
+    );
+    describe_gauge!("drpc_server_sessions", Unit::Count, "Sessions that are open");
+    describe_counter!("drpc_server_sessions_opened_total", Unit::Count, "Sessions that have been opened");
+    describe_counter!(
+        "drpc_server_sessions_refused_total",
+        Unit::Count,
+        "Connections that did not become sessions"
+    );
+    describe_counter!(
+        "drpc_server_received_bytes_total",
+        Unit::Bytes,
+        "Messages received, without their framing"
+    );
+    describe_counter!("drpc_server_sent_bytes_total", Unit::Bytes, "Messages sent, without their framing");
+}
+
+/// The figures of a module's methods, which are registered when they are first called.
+pub(crate) struct ModuleMetrics {
+    /// By the method's number in the module.
+    methods: Box<[OnceLock<Arc<MethodMetrics>>; 100]>,
+    unknown: OnceLock<Arc<MethodMetrics>>,
+}
+
+impl Default for ModuleMetrics {
+    fn default() -> Self {
+        ModuleMetrics { methods: Box::new(array::from_fn(|_| OnceLock::new())), unknown: OnceLock::new() }
+    }
+}
+
+impl ModuleMetrics {
+    fn of(called: &Called<'_>) -> Arc<MethodMetrics> {
+        let Some(entry) = called.entry else { return SERVER.unknown.clone() };
+        let name = called.found.map_or(UNKNOWN, |method| method.name());
+        let new = || Arc::new(MethodMetrics::new(&SERVED, entry.module.name().to_owned(), name));
+        let number = i64::from(called.method) - i64::from(called.module) * 100;
+        let kept = match called.found {
+            None => Some(&entry.metrics.unknown),
+            Some(_) => usize::try_from(number).ok().and_then(|number| entry.metrics.methods.get(number)),
+        };
+        // A method out of its module's hundred is looked up each time.
+        kept.map_or_else(new, |kept| kept.get_or_init(new).clone())
+    }
+}
+
+/// The figures of one method.
+struct MethodMetrics {
+    names: &'static Names,
+    labels: Vec<Label>,
+    seconds: Histogram,
+    /// By what becomes of the call; registered when it first does.
+    calls: [OnceLock<Counter>; End::COUNT],
+}
+
+/// What the figures of a method are called.
+struct Names {
+    calls: &'static str,
+    seconds: &'static str,
+    /// The label that says the module.
+    module: &'static str,
+}
+
+/// Of a server's methods.
+const SERVED: Names =
+    Names { calls: "drpc_server_calls_total", seconds: "drpc_server_call_seconds", module: "module" };
+
+/// Of the methods that a client calls. It does not know the names of modules.
+const MADE: Names =
+    Names { calls: "drpc_client_calls_total", seconds: "drpc_client_call_seconds", module: "module_id" };
+
+impl MethodMetrics {
+    fn new(names: &'static Names, module: String, method: &'static str) -> Self {
+        let labels = vec![Label::new(names.module, module), Label::from_static_parts("method", method)];
+        MethodMetrics {
+            seconds: histogram!(names.seconds, labels.clone()),
+            names,
+            labels,
+            calls: array::from_fn(|_| OnceLock::new()),
+        }
+    }
+
+    fn count(&self, end: End) {
+        let counter = self.calls[end.index()].get_or_init(|| {
+            let mut labels = self.labels.clone();
+            labels.push(Label::from_static_parts("status", end.label()));
+            counter!(self.names.calls, labels)
+        });
+        counter.increment(1);
+    }
+}
+
+/// A call that is carried out.
+pub(crate) struct ServedCall {
+    method: Arc<MethodMetrics>,
+    has_ended: bool,
+}
+
+impl ServedCall {
+    pub(super) fn begin(called: &Called<'_>) -> Self {
+        SERVER.in_flight.increment(1);
+        ServedCall { method: ModuleMetrics::of(called), has_ended: false }
+    }
+
+    pub(super) fn end(&mut self, end: End, elapsed: Duration) {
+        self.has_ended = true;
+        self.method.count(end);
+        self.method.seconds.record(elapsed);
+    }
+}
+
+impl Drop for ServedCall {
+    fn drop(&mut self) {
+        SERVER.in_flight.decrement(1);
+        if !self.has_ended {
+            self.method.count(End::DROPPED);
+        }
+    }
+}
+
+/// A session that is open.
+pub(crate) struct OpenSession(());
+
+impl OpenSession {
+    pub(crate) fn begin() -> Self {
+        SERVER.sessions.increment(1);
+        SERVER.opened.increment(1);
+        OpenSession(())
+    }
+}
+
+impl Drop for OpenSession {
+    fn drop(&mut self) {
+        SERVER.sessions.decrement(1);
+    }
+}
+
+/// A connection does not become a session, because of that.
+pub(crate) fn session_refused(reason: &'static str) {
+    counter!("drpc_server_sessions_refused_total", "reason" => reason).increment(1);
+}
+
+/// A rule does not allow a call of this module.
+pub(crate) fn call_refused(module: &dyn Module) {
+    counter!("drpc_server_calls_refused_total", "module" => module.name().to_owned()).increment(1);
+}
+
+/// A message is no call (D1).
+pub(crate) fn call_unreadable() {
+    SERVER.unknown.count(End::of_status(Status::FAILED_UNMARSHAL_CALL));
+}
+
+/// A reply becomes `FAILED_MARSHAL` (D4).
+pub(crate) fn reply_too_long() {
+    counter!("drpc_server_replies_too_long_total").increment(1);
+}
+
+/// A message has come whole.
+pub(crate) fn received(bytes: usize) {
+    SERVER.received.increment(bytes as u64);
+}
+
+/// A message is to be sent.
+pub(crate) fn sent(bytes: usize) {
+    SERVER.sent.increment(bytes as u64);
+}
+
+/// What all clients of this program count together.
+struct Client {
+    connections: Gauge,
+    opened: Counter,
+    lost: Counter,
+    reconnects: Counter,
+    retries: Counter,
+    /// By the IDs of module and method.
+    methods: RwLock<HashMap<(i32, i32), Arc<MethodMetrics>>>,
+    /// Of the methods that are too many.
+    unknown: Arc<MethodMetrics>,
+}
+
+/// How many methods have figures of their own: a program that hands on what others call does not grow without end.
+const METHODS: usize = 1000;
+
+static CLIENT: LazyLock<Client> = LazyLock::new(|| {
+    describe_client();
+    Client {
+        connections: gauge!("drpc_client_connections"),
+        opened: counter!("drpc_client_connections_opened_total"),
+        lost: counter!("drpc_client_connections_lost_total"),
+        reconnects: counter!("drpc_client_reconnects_total"),
+        retries: counter!("drpc_client_retries_total"),
+        methods: RwLock::default(),
+        unknown: Arc::new(MethodMetrics::new(&MADE, UNKNOWN.to_owned(), UNKNOWN)),
+    }
+});
+
+fn describe_client() {
+    describe_counter!("drpc_client_calls_total", Unit::Count, "Calls that were made, by what became of them");
+    describe_histogram!("drpc_client_call_seconds", Unit::Seconds, "From the making of a call to its reply");
+    describe_counter!(
+        "drpc_client_retries_total",
+        Unit::Count,
+        "Attempts at calls and batches after the first"
+    );
+    describe_gauge!("drpc_client_connections", Unit::Count, "Connections that are open");
+    describe_counter!("drpc_client_connections_opened_total", Unit::Count, "Connections that were made");
+    describe_counter!("drpc_client_connections_lost_total", Unit::Count, "Connections that broke");
+    describe_counter!(
+        "drpc_client_reconnects_total",
+        Unit::Count,
+        "Connections made where there was none any more"
+    );
+}
+
+impl Client {
+    fn method(&self, method: Method) -> Arc<MethodMetrics> {
+        let key = (method.module(), method.id());
+        if let Some(known) = self.methods.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return known.clone();
+        }
+        let mut methods = self.methods.write().unwrap_or_else(PoisonError::into_inner);
+        if methods.len() >= METHODS {
+            return self.unknown.clone();
+        }
+        let new = || Arc::new(MethodMetrics::new(&MADE, method.module().to_string(), method.name()));
+        methods.entry(key).or_insert_with(new).clone()
+    }
+}
+
+/// A call that a client makes.
+pub(crate) struct MadeCall {
+    method: Arc<MethodMetrics>,
+    has_ended: bool,
+}
+
+impl MadeCall {
+    pub(super) fn begin(method: Method) -> Self {
+        MadeCall { method: CLIENT.method(method), has_ended: false }
+    }
+
+    pub(super) fn end(&mut self, end: End, elapsed: Duration) {
+        self.has_ended = true;
+        self.method.count(end);
+        self.method.seconds.record(elapsed);
+    }
+}
+
+impl Drop for MadeCall {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.method.count(End::DROPPED);
+        }
+    }
+}
+
+/// A call of a batch has ended. It has no time of its own.
+pub(crate) fn batched(method: Method, outcome: &Result<Response, CallError>) {
+    CLIENT.method(method).count(End::of_call(outcome));
+}
+
+/// A connection of a client.
+#[derive(Debug)]
+pub(crate) struct OpenConnection(());
+
+impl OpenConnection {
+    pub(crate) fn begin() -> Self {
+        CLIENT.connections.increment(1);
+        CLIENT.opened.increment(1);
+        OpenConnection(())
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        CLIENT.connections.decrement(1);
+    }
+}
+
+/// A connection is no more, and its client did not want that.
+pub(crate) fn connection_lost() {
+    CLIENT.lost.increment(1);
+}
+
+/// A client that had no connection any more has one again.
+pub(crate) fn reconnected() {
+    CLIENT.reconnects.increment(1);
+}
+
+/// A call, or a batch, is made again.
+pub(crate) fn retried() {
+    CLIENT.retries.increment(1);
+}
