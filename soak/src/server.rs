@@ -51,7 +51,8 @@ pub(crate) fn serve(socket: &Path) -> Result<(), Error> {
             .message_timeout(Duration::from_secs(1))
             .drain_timeout(Duration::from_secs(1))
             .bind(socket)?;
-        println!("listening");
+        // Clients may connect already, and none is accepted yet.
+        println!("listening with {} descriptors", Measure::of_this_process()?.descriptors);
         Ok(server.serve_until(stop).await?)
     })
 }
@@ -60,7 +61,7 @@ pub(crate) fn serve(socket: &Path) -> Result<(), Error> {
 pub(crate) struct ServerProcess {
     child: Child,
     socket: PathBuf,
-    /// The descriptors that it had when it began to listen.
+    /// The descriptors that it had before its first session.
     idle_descriptors: usize,
 }
 
@@ -72,10 +73,8 @@ impl ServerProcess {
         let mut server = ServerProcess { child, socket: socket.to_owned(), idle_descriptors: 0 };
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
-        if line != "listening\n" {
-            return Err("the server did not start".into());
-        }
-        server.idle_descriptors = Measure::of(server.child.id())?.descriptors;
+        let said = line.strip_prefix("listening with ").and_then(|line| line.strip_suffix(" descriptors\n"));
+        server.idle_descriptors = said.ok_or("the server did not start")?.parse()?;
         Ok(server)
     }
 
