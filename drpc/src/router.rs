@@ -277,6 +277,11 @@ impl Processing {
         &self.context
     }
 
+    /// Whether it is the call that a client of this crate asks with which wire is spoken (W8).
+    fn is_probe(&self) -> bool {
+        (self.module_id, self.method_id) == (0, 0) && self.module.is_none()
+    }
+
     /// The response to the call, if its handler failed so; it is logged.
     pub(crate) fn failed(&mut self, failure: &Failure) -> Response<Body> {
         let entered = self.observed.enter();
@@ -285,19 +290,23 @@ impl Processing {
         let peer = session.map(|session| session.peer());
         let status = failure.status();
         let cause = causes(failure).map(tracing::field::display);
-        tracing::warn!(
-            module = self.module_id,
-            module_name = self.module.as_ref().map(|module| module.name()),
-            method = self.method_id,
-            method_name = self.method.map(Method::name),
-            session = session.map(|session| session.id()),
-            uid = peer.map(|peer| peer.uid()),
-            pid = peer.and_then(|peer| peer.pid()),
-            sequence = self.sequence,
-            %status,
-            cause,
-            "call failed: {failure}"
-        );
+        if self.is_probe() {
+            tracing::debug!("a client asks which wire is spoken here");
+        } else {
+            tracing::warn!(
+                module = self.module_id,
+                module_name = self.module.as_ref().map(|module| module.name()),
+                method = self.method_id,
+                method_name = self.method.map(Method::name),
+                session = session.map(|session| session.id()),
+                uid = peer.map(|peer| peer.uid()),
+                pid = peer.and_then(|peer| peer.pid()),
+                sequence = self.sequence,
+                %status,
+                cause,
+                "call failed: {failure}"
+            );
+        }
         drop(entered);
         let added = self.wants_error.then(|| Box::new(failure.as_fields()));
         let response = Response { added, ..Response::failure(self.sequence, status) };

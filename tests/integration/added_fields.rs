@@ -120,7 +120,7 @@ fn a_handler_is_cut_off_when_the_callers_time_is_over() {
         let peer = RawPeer::connect(server.path());
         let response = exchange(&peer, Wire::Chunked, 702, within(SOON));
         assert_eq!(response, Response::failure(1, Status::FAILURE));
-        logs.assert_contain("the handler took too long and was cut off");
+        logs.assert_contain("the handler took too long, for its server or its caller");
         assert_eq!(gate.unnoticed(), 1);
         peer.assert_served(Wire::Chunked);
     });
@@ -556,4 +556,25 @@ async fn the_time_in_which_a_call_waits_for_room_is_its_callers() {
     // Its session has come to it by now, as it answers another call.
     server.client().call_raw(Method::new(7, 700, "echo"), "", &none).await.unwrap();
     assert_eq!(begun.unnoticed(), 0);
+}
+
+#[test]
+fn a_callers_time_out_is_one_whoever_tells_it_first() {
+    // E5, C4: the server's FAILURE for a handler that it cuts off races the client's own clock.
+    with_both_servers(|driver| {
+        let module = echo().on(702, |_, _| std::future::pending());
+        let server = driver.start(Server::builder().module(module));
+        with_both_clients(|kind| {
+            let deadline = |builder: drpc::ClientBuilder| builder.added_fields(AddedFields::DEADLINE);
+            let client = kind.connect(deadline(builder(server.path()))).unwrap();
+            let options = CallOptions::new().timeout(SOON);
+            for _ in 0..5 {
+                let error = client.call_with(7, 702, b"", &options).unwrap_err();
+                assert_eq!(error.kind(), CallErrorKind::Timeout, "{error}");
+                let batched = client.batch(Method::new(7, 702, "test"), &[b""], &options);
+                let batched = batched.into_iter().next().unwrap().unwrap_err();
+                assert_eq!(batched.kind(), CallErrorKind::Timeout, "{batched}");
+            }
+        });
+    });
 }

@@ -406,7 +406,8 @@ fn a_connection_that_breaks_fails_every_call_with_the_same_cause() {
         assert!(!client.is_connected());
         let error = client.call(7, 700, b"").unwrap_err();
         assert_eq!(error.kind(), CallErrorKind::NotConnected);
-        assert_eq!(error.to_string(), "not connected: the server closed the connection; connect again first");
+        let said = "not connected: the server closed the connection; nothing was sent; connect again, and see the server's log";
+        assert!(error.to_string().starts_with(said), "{error}");
         client.reconnect().unwrap();
         assert!(client.is_connected());
     });
@@ -422,10 +423,13 @@ fn a_broken_frame_from_the_server_is_told_to_every_call_by_name() {
         let error = answered(&client, &server, Wire::Chunked, |_| server.send(&broken)).unwrap_err();
         assert_eq!(error.kind(), CallErrorKind::Disconnected);
         let said = "the server broke the wire's rules: chunk 1 came where chunk 0 was due: a chunk was lost or came twice";
-        assert_eq!(error.to_string(), said);
+        assert_eq!(error.to_string(), format!("{said}; the call may have been executed"));
         let error = client.call(7, 700, b"").unwrap_err();
         assert_eq!(error.kind(), CallErrorKind::NotConnected);
-        assert_eq!(error.to_string(), format!("not connected: {said}; connect again first"));
+        assert!(
+            error.to_string().starts_with(&format!("not connected: {said}; nothing was sent")),
+            "{error}"
+        );
         server.assert_closed();
     });
 }
@@ -495,7 +499,9 @@ fn a_socket_that_refuses_a_packet_breaks_the_connection_rather_than_keeping_the_
                 shrink_all_send_buffers();
                 let error = client.call(7, 700, &[0; 100_000]).unwrap_err();
                 assert_eq!(error.kind(), CallErrorKind::Disconnected);
-                assert_eq!(error.to_string(), "the connection failed: Message too long (os error 90)");
+                let said =
+                    "the connection failed: Message too long (os error 90); the call may have been executed";
+                assert_eq!(error.to_string(), said);
             });
         },
     );

@@ -247,7 +247,7 @@ fn a_handler_that_takes_too_long_is_cut_and_its_caller_answered() {
             in_order(cuts.recv()).unwrap();
             peer.assert_served(wire);
         }
-        logs.assert_contain("call failed: the handler took too long and was cut off");
+        logs.assert_contain("call failed: the handler took too long, for its server or its caller");
     });
 }
 

@@ -375,7 +375,10 @@ mod faults_in_memory {
             faults.at(direction, 1, Fault::Close);
             let error = call(&client, 700, long()).await.unwrap_err();
             assert_eq!(error.kind(), CallErrorKind::Disconnected);
-            assert_eq!(error.to_string(), "the server closed the connection");
+            assert_eq!(
+                error.to_string(),
+                "the server closed the connection and did not answer; the call may have been executed; the server's log says why, if it lives"
+            );
             assert_eq!(call(&client, 700, "").await.unwrap_err().kind(), CallErrorKind::NotConnected);
             assert_served(&other).await;
             client.reconnect().await.unwrap();
@@ -396,7 +399,7 @@ mod faults_in_memory {
         ] {
             faults.at(Direction::ToClient, 0, Fault::Cut(len));
             let error = call(&client, 700, "ping").await.unwrap_err();
-            assert_eq!(error.to_string(), said);
+            assert!(error.to_string().starts_with(said), "{error}");
             client.reconnect().await.unwrap();
             assert_served(&client).await;
         }

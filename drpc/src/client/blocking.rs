@@ -123,7 +123,7 @@ impl Client {
         loop {
             let mut connection = self.connection(state)?;
             match connection.get().call(method, &mut body, options, state) {
-                Ok(response) => return Ok(response),
+                Ok(response) => return state.in_time(response),
                 Err(Fault::Unsent(error)) => return Err(error),
                 Err(Fault::Gone) => {
                     connection.broke(Disconnect::ByPeer.into());

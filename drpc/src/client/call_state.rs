@@ -4,7 +4,7 @@ use super::backoff::Pauses;
 use super::deadline::Deadline;
 use super::error::{CallError, ConnectError};
 use super::{CallOptions, ClientBuilder};
-use crate::wire::CallFields;
+use crate::wire::{CallFields, Response};
 
 /// How far a call has come, and how long it goes on trying to get a connection: what its error is made of.
 ///
@@ -62,6 +62,15 @@ impl<'a> CallState<'a> {
     pub(super) fn added(&self, options: &CallOptions) -> Option<Box<CallFields>> {
         let time_left = || self.deadline.at.map(|at| at.saturating_duration_since((self.now)()));
         self.config.added_fields.of_call(options, self.config.tracer.as_ref(), time_left)
+    }
+
+    /// A response, unless it is a failure that came too late: the server cuts a handler off when its caller's time is over (E5), and
+    /// that is the caller's time-out, whichever of the two is told first.
+    pub(super) fn in_time(&self, response: Response) -> Result<Response, CallError> {
+        match self.deadline.at {
+            Some(at) if response.status.is_failure() && at <= (self.now)() => Err(self.deadline.passed()),
+            _ => Ok(response),
+        }
     }
 
     /// The call is made, or made again.

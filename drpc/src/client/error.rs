@@ -26,9 +26,11 @@ use crate::{Failure, Payload, Status};
 /// # }
 /// ```
 ///
-/// Its text says what happened, to which socket or by which status, and what to do; what the [peer says](Self::peer_text) of a failure, if it
-/// was asked. The `Debug` form is the text too, since
-/// that is what a `main` that returns it prints.
+/// Its text says what happened, whether the call may have been executed, and what to do; what the [peer says](Self::peer_text) of a
+/// failure, if it was asked. The `Debug` form is the text too, since that is what a `main` that returns it prints.
+///
+/// A server that refuses a client (a rule, a limit, a hook) closes the connection without a word: a call then fails as `Disconnected` or,
+/// if that came before the call was sent, as `NotConnected`. The server's log names the reason.
 ///
 /// | [`kind`](Self::kind) | may have been executed | [`is_retryable`](Self::is_retryable) | [`source`](Error::source) |
 /// |---|---|---|---|
@@ -240,8 +242,23 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
             Kind::Connect(error) => write!(f, "{error}"),
-            Kind::NotConnected(cause) => write!(f, "not connected: {cause}; connect again first"),
-            Kind::Disconnected(cause) => write!(f, "{cause}"),
+            Kind::NotConnected(cause) => match **cause {
+                Disconnect::Closed | Disconnect::Runtime => {
+                    write!(f, "not connected: {cause}; connect again first")
+                }
+                _ => write!(
+                    f,
+                    "not connected: {cause}; nothing was sent; connect again, and see the server's log if that does not help"
+                ),
+            },
+            Kind::Disconnected(cause) => match **cause {
+                Disconnect::Undecodable(_) => write!(f, "{cause}"),
+                Disconnect::ByPeer => write!(
+                    f,
+                    "{cause} and did not answer; the call may have been executed; the server's log says why, if it lives"
+                ),
+                _ => write!(f, "{cause}; the call may have been executed"),
+            },
             Kind::Timeout(after) => {
                 write!(f, "no reply came within {after:?}; the call may have been executed")
             }

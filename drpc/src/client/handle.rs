@@ -165,7 +165,8 @@ impl Client {
                 Ok(in_flight) => {
                     state.is_sent();
                     let mut call = Abandonable { client: self, connection: &connection, in_flight };
-                    return call.in_flight.response().await;
+                    let response = call.in_flight.response().await?;
+                    return state.in_time(response);
                 }
                 Err(error) if !self.goes_on_after(&error, &connection, state) => return Err(error),
                 Err(_) => {}
@@ -288,7 +289,8 @@ impl Client {
         state.is_sent();
         let mut gathering = Gathering { batch, sent: sent.into_iter() };
         for (place, mut call) in gathering.sent.by_ref() {
-            gathering.batch.settle(place, call.in_flight.response().await);
+            let response = call.in_flight.response().await;
+            gathering.batch.settle(place, response.and_then(|response| state.in_time(response)));
         }
         true
     }

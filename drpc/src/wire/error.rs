@@ -125,7 +125,10 @@ impl fmt::Display for FrameError {
                 write!(f, "message of {total} bytes is over the receiver's limit of {limit} bytes")
             }
             FrameError::OtherWire { peer } => {
-                write!(f, "peer speaks {peer}, and this end was set to the other wire")
+                write!(
+                    f,
+                    "peer speaks {peer}, and this end was set to the other wire; set it with `.wire(…)`, or to WireMode::Auto"
+                )
             }
         }
     }

@@ -75,7 +75,7 @@ impl Connection {
                 Ok(()) | Err(_) => pipeline.open.push_back((sequence, place)),
             }
             for response in early.drain(..) {
-                pipeline.settle(response);
+                pipeline.settle(response, state);
             }
             match sent {
                 Ok(()) => {
@@ -108,7 +108,7 @@ impl Connection {
     fn receive_all(&mut self, pipeline: &mut Pipeline<'_>, state: &CallState<'_>) -> Result<(), Fault> {
         while !pipeline.open.is_empty() {
             let response = self.receive(state.deadline)?;
-            pipeline.settle(response);
+            pipeline.settle(response, state);
         }
         Ok(())
     }
@@ -116,13 +116,13 @@ impl Connection {
 
 impl Pipeline<'_> {
     /// Gives a response to its call; one without a sequence, to the oldest (C5).
-    fn settle(&mut self, response: Response) {
+    fn settle(&mut self, response: Response, state: &CallState<'_>) {
         let found = match response.sequence {
             UNREADABLE_CALL => Ok(0),
             sequence => self.open.binary_search_by_key(&sequence, |(open, _)| *open),
         };
         if let Some((_, place)) = found.ok().and_then(|at| self.open.remove(at)) {
-            self.batch.settle(place, Ok(response));
+            self.batch.settle(place, state.in_time(response));
         }
     }
 
