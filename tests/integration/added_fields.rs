@@ -578,3 +578,31 @@ fn a_callers_time_out_is_one_whoever_tells_it_first() {
         });
     });
 }
+
+#[test]
+fn a_text_that_can_not_be_read_costs_no_call() {
+    // E5: a peer that is not of this crate may cut a text in mid character.
+    with_both_servers(|driver| {
+        for heeded in [true, false] {
+            let server = driver.start(Server::builder().added_fields(heeded).module(interop()));
+            let peer = RawPeer::connect(server.path());
+            // Method 700 of module 7 with sequence 5; field 1002 is the byte ff.
+            let call = [0x08, 7, 0x10, 0xbc, 0x05, 0x18, 5, 0xd2, 0x3e, 1, 0xff];
+            peer.send_message(Wire::Chunked, &call);
+            assert_eq!(peer.recv_response(Wire::Chunked).sequence, 5);
+        }
+    });
+    with_both_clients(|kind| {
+        let fake = Fake::listen();
+        let client = kind.connect(builder(fake.path()).added_fields(AddedFields::ERROR)).unwrap();
+        let peer = fake.accept();
+        let error = thread::scope(|scope| {
+            let called = scope.spawn(|| client.call_typed::<_, ()>(7, 700, (), &CallOptions::new()));
+            peer.recv_call(Wire::Chunked).unwrap();
+            // Sequence 1, FAILURE; field 1000 is "no", and the first byte of a letter of two.
+            peer.send_message(Wire::Chunked, &[0x08, 1, 0x10, 2, 0xc2, 0x3e, 3, b'n', b'o', 0xc3]);
+            called.join().unwrap().unwrap_err()
+        });
+        assert_eq!((error.status(), error.peer_text()), (Some(Status::FAILURE), Some("no\u{fffd}")));
+    });
+}

@@ -44,8 +44,8 @@ fn the_fields_are_those_of_daos_and_ours_behind_them() {
             // E5: ours, far from DAOS's.
             field(1000, "time_left_us", "uint64"),
             field(1001, "wants_error", "bool"),
-            field(1002, "traceparent", "string"),
-            field(1003, "tracestate", "string"),
+            field(1002, "traceparent", "bytes"),
+            field(1003, "tracestate", "bytes"),
         ]
     );
     assert_eq!(call.parent_file().syntax(), protox::prost_reflect::Syntax::Proto3);
@@ -55,7 +55,7 @@ fn the_fields_are_those_of_daos_and_ours_behind_them() {
             field(1, "sequence", "int64"),
             field(2, "status", "drpc.Status"),
             field(3, "body", "bytes"),
-            field(1000, "error", "string"),
+            field(1000, "error", "bytes"),
             field(1001, "error_details", "bytes"),
         ]
     );
@@ -86,8 +86,8 @@ fn call_by_the_file(descriptor: &MessageDescriptor, call: &Call) -> DynamicMessa
     }
     theirs.set_field_by_name("wants_error", Value::Bool(added.wants_error));
     if let Some(trace) = added.trace {
-        theirs.set_field_by_name("traceparent", Value::String(trace.to_string()));
-        theirs.set_field_by_name("tracestate", Value::String(trace.state().to_owned()));
+        theirs.set_field_by_name("traceparent", Value::Bytes(trace.to_string().into()));
+        theirs.set_field_by_name("tracestate", Value::Bytes(trace.state().to_owned().into()));
     }
     theirs
 }
@@ -98,7 +98,7 @@ fn response_by_the_file(descriptor: &MessageDescriptor, response: &Response) -> 
     theirs.set_field_by_name("status", Value::EnumNumber(response.status.code()));
     theirs.set_field_by_name("body", Value::Bytes(response.body.clone()));
     let added = response.added.as_deref().cloned().unwrap_or_default();
-    theirs.set_field_by_name("error", Value::String(added.error));
+    theirs.set_field_by_name("error", Value::Bytes(added.error.into()));
     theirs.set_field_by_name("error_details", Value::Bytes(added.details));
     theirs
 }

@@ -55,8 +55,8 @@ impl CallFields {
         let added = proto::Call {
             time_left_us: self.time_left.map(|left| u64::try_from(left.as_micros()).unwrap_or(u64::MAX)),
             wants_error: self.wants_error,
-            traceparent: trace.map(ToString::to_string).unwrap_or_default(),
-            tracestate: trace.map(|trace| trace.state().to_owned()).unwrap_or_default(),
+            traceparent: trace.map(ToString::to_string).unwrap_or_default().into(),
+            tracestate: trace.map(|trace| trace.state().to_owned()).unwrap_or_default().into(),
             ..proto::Call::default()
         };
         added.encode_to_vec().into()
@@ -91,7 +91,8 @@ impl ResponseFields {
     /// Takes what is there of them out of a message.
     pub(super) fn taken_from(response: &mut proto::Response) -> Option<ResponseFields> {
         let fields = ResponseFields {
-            error: std::mem::take(&mut response.error),
+            // As much of it as can be read.
+            error: String::from_utf8_lossy(&response.error).into_owned(),
             details: std::mem::take(&mut response.error_details),
         };
         (fields != ResponseFields::default()).then_some(fields)
@@ -100,7 +101,7 @@ impl ResponseFields {
     #[cold]
     pub(super) fn encode(&self) -> Box<[u8]> {
         let added = proto::Response {
-            error: self.error.clone(),
+            error: self.error.clone().into(),
             error_details: self.details.clone(),
             ..proto::Response::default()
         };
@@ -262,7 +263,7 @@ mod tests {
     fn a_trace_context_that_breaks_the_rules_is_as_good_as_none() {
         let mut theirs = proto::Call { traceparent: "00-not-one".into(), ..proto::Call::default() };
         assert_eq!(CallFields::taken_from(&mut theirs), None);
-        theirs.traceparent = trace().to_string();
+        theirs.traceparent = trace().to_string().into();
         theirs.tracestate = "not a state".into();
         let read = CallFields::taken_from(&mut theirs).unwrap().trace.unwrap();
         assert_eq!((read.to_string(), read.state()), (trace().to_string(), ""));

@@ -310,10 +310,10 @@ pub(super) mod proto {
         pub(in crate::wire) time_left_us: Option<u64>,
         #[prost(bool, tag = "1001")]
         pub(in crate::wire) wants_error: bool,
-        #[prost(string, tag = "1002")]
-        pub(in crate::wire) traceparent: String,
-        #[prost(string, tag = "1003")]
-        pub(in crate::wire) tracestate: String,
+        #[prost(bytes = "bytes", tag = "1002")]
+        pub(in crate::wire) traceparent: Bytes,
+        #[prost(bytes = "bytes", tag = "1003")]
+        pub(in crate::wire) tracestate: Bytes,
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
@@ -325,8 +325,8 @@ pub(super) mod proto {
         pub(in crate::wire) status: i32,
         #[prost(bytes = "bytes", tag = "3")]
         pub(in crate::wire) body: Bytes,
-        #[prost(string, tag = "1000")]
-        pub(in crate::wire) error: String,
+        #[prost(bytes = "bytes", tag = "1000")]
+        pub(in crate::wire) error: Bytes,
         #[prost(bytes = "bytes", tag = "1001")]
         pub(in crate::wire) error_details: Bytes,
     }

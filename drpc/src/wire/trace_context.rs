@@ -55,10 +55,12 @@ impl TraceContext {
     }
 
     /// As it came from a peer; what is unsound of it is left out.
-    pub(super) fn received(traceparent: &str, tracestate: &str) -> Option<Self> {
-        let mut trace: TraceContext = traceparent.parse().ok()?;
-        if check_state(tracestate).is_ok() {
-            trace.state = tracestate.into();
+    pub(super) fn received(traceparent: &[u8], tracestate: &[u8]) -> Option<Self> {
+        let mut trace: TraceContext = str::from_utf8(traceparent).ok()?.parse().ok()?;
+        if let Ok(state) = str::from_utf8(tracestate)
+            && check_state(state).is_ok()
+        {
+            trace.state = state.into();
         }
         Some(trace)
     }
