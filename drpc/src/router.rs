@@ -47,10 +47,15 @@ use crate::{Allow, Context, Failure, Method, Module};
 pub struct ModuleService {
     /// Sorted by ID.
     modules: Vec<Entry>,
+    /// Where the modules of small IDs stand, by ID: one more than the place in `modules`, or 0.
+    places: Vec<u16>,
     pub(crate) rules: Rules,
     #[cfg(feature = "tower")]
     layers: Layers,
 }
+
+/// IDs below this are looked up by index: a module's way to its place then doesn't grow with the number of modules.
+const SMALL_IDS: usize = 1024;
 
 pub(crate) struct Entry {
     id: i32,
@@ -87,6 +92,7 @@ impl ModuleService {
         match self.position(id) {
             Err(place) => {
                 self.modules.insert(place, Entry { id, module, origin, metrics: Default::default() });
+                self.note_places();
                 Ok(())
             }
             Ok(place) => {
@@ -103,7 +109,9 @@ impl ModuleService {
     /// Takes a module away, if it is there (D6).
     pub fn unregister(&mut self, id: i32) -> Option<Arc<dyn Module>> {
         let place = self.position(id).ok()?;
-        Some(self.modules.remove(place).module)
+        let removed = self.modules.remove(place);
+        self.note_places();
+        Some(removed.module)
     }
 
     /// Defines the rule that modules and methods name by `allow = "…"`, or by [`Module::rule`] and [`Method::with_rule`]. A rule
@@ -176,8 +184,22 @@ impl ModuleService {
         self.position(id).ok().map(|place| &self.modules[place])
     }
 
+    /// The place of a module in the list, or where it would stand.
     fn position(&self, id: i32) -> Result<usize, usize> {
-        self.modules.binary_search_by_key(&id, |entry| entry.id)
+        match usize::try_from(id).ok().and_then(|id| self.places.get(id)) {
+            Some(place) if *place > 0 => Ok(usize::from(*place) - 1),
+            _ => self.modules.binary_search_by_key(&id, |entry| entry.id),
+        }
+    }
+
+    fn note_places(&mut self) {
+        self.places.clear();
+        for (place, entry) in (1..=u16::MAX).zip(&self.modules) {
+            if let Ok(id @ 0..SMALL_IDS) = usize::try_from(entry.id) {
+                self.places.resize(id + 1, 0);
+                self.places[id] = place;
+            }
+        }
     }
 
     /// Carries out one call. Whatever happens, there is a response with the call's sequence: every failure is a status
