@@ -1,9 +1,10 @@
 //! Many calls at once: sent one behind the other on one connection, and answered in their order (C4 to C7).
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use drpc::wire::Response;
-use drpc::{CallError, CallErrorKind, CallOptions, Method, Server, Status, Wire, blocking};
+use drpc::{AddedFields, CallError, CallErrorKind, CallOptions, Method, Server, Status, Wire, blocking};
 
 use crate::support::{
     AnyClient, Fake, Hello, HelloResponse, SOON, TestServer, WIRES, builder, greeting, in_order, interop,
@@ -226,5 +227,27 @@ fn a_batch_takes_another_connection_where_the_last_is_gone() {
             calling.join().unwrap()
         });
         assert_eq!(kinds(&results), [None, None]);
+    });
+}
+
+#[test]
+fn a_hook_that_panics_amid_a_batch_leaves_no_reply_to_the_next_call() {
+    // C4, C5.
+    with_both_clients(|kind| {
+        let server = TestServer::start(Server::builder().module(interop()));
+        let asked = AtomicUsize::new(0);
+        let hook = move || {
+            assert_ne!(asked.fetch_add(1, Ordering::Relaxed), 2, "as it is meant to");
+            None
+        };
+        let settings = builder(server.path()).added_fields(AddedFields::TRACE).trace_context(hook);
+        let client = kind.connect(settings).unwrap();
+        let panicked = thread::scope(|scope| {
+            scope.spawn(|| client.batch(ECHO, &[&b"of the batch"[..]; 5], &CallOptions::new())).join()
+        });
+        assert!(panicked.is_err());
+        for body in [b"a", b"b"] {
+            assert_eq!(client.call(7, 700, body).unwrap().body, &body[..]);
+        }
     });
 }

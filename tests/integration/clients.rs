@@ -4,12 +4,16 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use drpc::wire::Response;
-use drpc::{CallErrorKind, CallOptions, Client, ClientBuilder, ConnectError, Order, Server, Status, Wire};
+use drpc::{
+    AddedFields, CallErrorKind, CallOptions, Client, ClientBuilder, ConnectError, Method, Order, Server,
+    Status, Wire,
+};
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use tokio::sync::mpsc;
@@ -894,5 +898,33 @@ fn spinning_changes_no_answer() {
         let never = clients[0].call_with(7, 702, b"", &soon());
         assert!(never.unwrap_err().is_timeout());
         clients[0].assert_served();
+    });
+}
+
+#[test]
+fn a_hook_may_look_at_its_client() {
+    with_both_clients(|kind| {
+        let server = TestServer::start(Server::builder().module(interop()));
+        let known: Arc<Mutex<Option<AnyClient>>> = Arc::default();
+        let hook = {
+            let known = known.clone();
+            move || {
+                assert!(known.lock().unwrap().as_ref().unwrap().is_connected());
+                None
+            }
+        };
+        let settings = builder(server.path()).added_fields(AddedFields::TRACE).trace_context(hook);
+        let client = kind.connect(settings).unwrap();
+        *known.lock().unwrap() = Some(client.clone());
+        let (done, ended) = std::sync::mpsc::channel();
+        // Not to be waited for should it hang.
+        thread::spawn(move || {
+            client.assert_served();
+            assert!(client.batch(Method::new(7, 700, "echo"), &[b"a"], &CallOptions::new())[0].is_ok());
+            done.send(()).unwrap();
+        });
+        ended.recv_timeout(PATIENCE).expect("it does not wait for itself");
+        let client = known.lock().unwrap().take();
+        drop(client);
     });
 }

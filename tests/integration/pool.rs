@@ -420,3 +420,29 @@ fn a_blocking_call_that_gets_no_turn_says_that_it_was_not_executed() {
         first.join().unwrap();
     });
 }
+
+#[test]
+fn calls_that_wait_for_a_connection_learn_that_there_will_be_none() {
+    // C3, C7: all of them, not only the one that is woken when a broken connection is given back.
+    for _ in 0..20 {
+        let fake = Fake::listen();
+        let client =
+            Kind::Blocking.connect(builder(fake.path()).connections(2).auto_reconnect(false)).unwrap();
+        thread::scope(|scope| {
+            let calls: Vec<_> =
+                (0..6).map(|_| scope.spawn(|| client.call(7, 700, b"").unwrap_err())).collect();
+            let servers = [fake.accept(), fake.accept()];
+            for server in &servers {
+                server.recv_call(Wire::Chunked).unwrap();
+            }
+            drop(servers);
+            for call in calls {
+                let kind = call.join().unwrap().kind();
+                assert!(
+                    matches!(kind, CallErrorKind::Disconnected | CallErrorKind::NotConnected),
+                    "{kind:?}"
+                );
+            }
+        });
+    }
+}

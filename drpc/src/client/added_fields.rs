@@ -1,7 +1,6 @@
 use std::fmt;
 use std::ops::BitOr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::CallOptions;
 use crate::TraceContext;
@@ -43,13 +42,8 @@ impl AddedFields {
     /// All of them.
     pub const ALL: AddedFields = AddedFields { deadline: true, error: true, trace: true };
 
-    /// The fields of a call that is sent now. Nothing is looked at if the client sends none.
-    pub(super) fn of_call(
-        self,
-        options: &CallOptions,
-        tracer: Option<&Tracer>,
-        time_left: impl FnOnce() -> Option<Duration>,
-    ) -> Option<Box<CallFields>> {
+    /// The fields of a call, but for its time. Nothing is looked at if the client sends none.
+    pub(super) fn of_call(self, options: &CallOptions, tracer: Option<&Tracer>) -> Option<Box<CallFields>> {
         if self == AddedFields::NONE {
             return None;
         }
@@ -57,12 +51,14 @@ impl AddedFields {
             Some(trace) => Some((**trace).clone()),
             None => tracer.and_then(|tracer| (tracer.0)()),
         };
-        let fields = CallFields {
-            time_left: self.deadline.then(time_left).flatten(),
-            wants_error: self.error,
-            trace: self.trace.then(trace).flatten(),
-        };
+        let fields =
+            CallFields { time_left: None, wants_error: self.error, trace: self.trace.then(trace).flatten() };
         Some(fields.into())
+    }
+
+    /// Whether the time that a call has left is sent.
+    pub(super) fn tell_time(self) -> bool {
+        self.deadline
     }
 }
 

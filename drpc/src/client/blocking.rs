@@ -23,7 +23,7 @@ use super::{CallOptions, Caller, ClientBuilder, reply_of, report_unknown, submit
 use crate::observe::metrics::OpenConnection;
 use crate::observe::{MadeCall, batch_span, metrics};
 use crate::transport::{Mode, Ready, Socket, Spin, is_peer_gone};
-use crate::wire::{Body, Call, Codec, Packets, Response, Wire, WireMode};
+use crate::wire::{Body, Call, CallFields, Codec, Packets, Response, UNREADABLE_CALL, Wire, WireMode};
 use crate::{Method, Payload};
 
 /// A client whose calls block their thread until the reply is there.
@@ -121,8 +121,10 @@ impl Client {
     ) -> Result<Response, CallError> {
         state.begin_attempt();
         loop {
+            // Its user's code runs before a connection is lent, or the pool locked.
+            let added = state.added(options);
             let mut connection = self.connection(state)?;
-            match connection.get().call(method, &mut body, options, state) {
+            match connection.run(|connection| connection.call(method, &mut body, added, options, state)) {
                 Ok(response) => return state.in_time(response),
                 Err(Fault::Unsent(error)) => return Err(error),
                 Err(Fault::Gone) => {
@@ -211,11 +213,12 @@ impl Client {
     ) {
         state.begin_attempt();
         loop {
+            let added = batch.due().iter().map(|_| state.added(options)).collect();
             let mut connection = match self.connection(state) {
                 Ok(connection) => connection,
                 Err(error) => return batch.settle_due(&error),
             };
-            match connection.get().pipeline(batch, is_last, options, state) {
+            match connection.run(|connection| connection.pipeline(batch, is_last, added, options, state)) {
                 Ok(()) => return,
                 Err(Fault::Timeout { whole }) => return connection.is_held_up(whole),
                 Err(Fault::Disconnect(cause)) => return connection.broke(cause),
@@ -395,10 +398,12 @@ impl Connection {
         &mut self,
         method: Method,
         body: &mut Body,
+        mut added: Option<Box<CallFields>>,
         options: &CallOptions,
         state: &CallState<'_>,
     ) -> Result<Response, Fault> {
-        let (deadline, added) = (state.deadline, state.added(options));
+        let deadline = state.deadline;
+        state.stamp(&mut added);
         let sequence = self.calls.begin((!options.no_response).then_some(()));
         let (module, method) = (method.module(), method.id());
         let call = Call { module, method, sequence, body: std::mem::take(body), added };
@@ -411,7 +416,7 @@ impl Connection {
         if options.no_response {
             return Ok(submitted());
         }
-        let received = early.pop().map_or_else(|| self.receive(deadline), Ok);
+        let received = early.pop().map_or_else(|| self.receive_own(sequence, deadline), Ok);
         if matches!(received, Err(Fault::Timeout { .. })) {
             self.calls.abandon(sequence);
         }
@@ -464,7 +469,18 @@ impl Connection {
         Ok(())
     }
 
-    /// Receives the response to the one call that waits.
+    /// Receives the response to a call that alone waits (C5).
+    fn receive_own(&mut self, sequence: i64, deadline: Deadline) -> Result<Response, Fault> {
+        loop {
+            let response = self.receive(deadline)?;
+            if [sequence, UNREADABLE_CALL].contains(&response.sequence) {
+                return Ok(response);
+            }
+            report_unknown(&response);
+        }
+    }
+
+    /// Receives the response to a call that waits.
     fn receive(&mut self, deadline: Deadline) -> Result<Response, Fault> {
         loop {
             let spun = self.spin.run(|| self.socket.try_recv(self.codec.rest()));

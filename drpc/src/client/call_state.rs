@@ -58,10 +58,18 @@ impl<'a> CallState<'a> {
         if self.deadline.limit == Some(Duration::ZERO) { Err(self.timed_out()) } else { Ok(()) }
     }
 
-    /// The fields that are added to a call that is sent now (E5).
+    /// The fields that are added to a call (E5), but for its [time](Self::stamp). It may ask the user's code.
     pub(super) fn added(&self, options: &CallOptions) -> Option<Box<CallFields>> {
-        let time_left = || self.deadline.at.map(|at| at.saturating_duration_since((self.now)()));
-        self.config.added_fields.of_call(options, self.config.tracer.as_ref(), time_left)
+        self.config.added_fields.of_call(options, self.config.tracer.as_ref())
+    }
+
+    /// Adds how much time is left for a call that is sent now (E5).
+    pub(super) fn stamp(&self, added: &mut Option<Box<CallFields>>) {
+        if let (Some(added), Some(at)) = (added, self.deadline.at)
+            && self.config.added_fields.tell_time()
+        {
+            added.time_left = Some(at.saturating_duration_since((self.now)()));
+        }
     }
 
     /// A response, unless it is a failure that came too late: the server cuts a handler off when its caller's time is over (E5), and

@@ -161,7 +161,9 @@ impl Client {
         state.begin_attempt();
         loop {
             let connection = self.connection(state).await?;
-            match connection.begin(method, &mut body, options.no_response, state.added(options)) {
+            let mut added = state.added(options);
+            state.stamp(&mut added);
+            match connection.begin(method, &mut body, options.no_response, added) {
                 Ok(in_flight) => {
                     state.is_sent();
                     let mut call = Abandonable { client: self, connection: &connection, in_flight };
@@ -276,7 +278,8 @@ impl Client {
         let mut sent = Vec::with_capacity(batch.due().len());
         for at in 0..batch.due().len() {
             let place = batch.due()[at];
-            let added = state.added(options);
+            let mut added = state.added(options);
+            state.stamp(&mut added);
             let begin = |method, body: &mut Body| connection.begin(method, body, options.no_response, added);
             match batch.with_call(place, is_last, begin) {
                 Ok(in_flight) => sent.push((place, Abandonable { client: self, connection, in_flight })),

@@ -156,6 +156,10 @@ impl<C> Pool<C> {
         {
             self.open.push(connection);
         }
+        self.somebody_waits()
+    }
+
+    pub(super) fn somebody_waits(&self) -> bool {
         self.waiting > 0
     }
 

@@ -28,7 +28,9 @@ impl Client {
         let mut pool = self.lock_pool(state)?;
         let mut has_waited = false;
         loop {
-            let until = match pool.take(has_waited)? {
+            // Another may have been woken by the same notice.
+            let taken = pool.take(has_waited).inspect_err(|_| self.wake_another(&pool))?;
+            let until = match taken {
                 None => {
                     state.waits();
                     state.deadline.at
@@ -74,8 +76,17 @@ impl Client {
             pool.end_to_wait();
             has_waited = true;
             if waited_in_vain && state.deadline.left().is_zero() {
+                // What was given back at this very moment was meant for this call.
+                self.wake_another(&pool);
                 return Err(state.timed_out());
             }
+        }
+    }
+
+    /// A call that leaves without a connection has another look for it.
+    fn wake_another(&self, pool: &Pool<Box<Connection>>) {
+        if pool.somebody_waits() {
+            self.0.freed.notify_one();
         }
     }
 
@@ -91,8 +102,12 @@ impl Client {
 }
 
 impl Lent<'_> {
-    pub(super) fn get(&mut self) -> &mut Connection {
-        self.connection.as_mut().expect("it was lent with a connection")
+    /// Uses the connection. It is not lent again if that panics: nobody knows what is still to come on it.
+    pub(super) fn run<T>(&mut self, work: impl FnOnce(&mut Connection) -> T) -> T {
+        let mut connection = self.connection.take().expect("it was lent with a connection");
+        let result = work(&mut connection);
+        self.connection = Some(connection);
+        result
     }
 
     /// The connection is no more (C7).
@@ -104,6 +119,7 @@ impl Lent<'_> {
                 Some(pool) => pool.stop(cause),
                 None => self.client.0.pool.lock().stop(cause),
             }
+            self.client.0.freed.notify_all();
         }
     }
 

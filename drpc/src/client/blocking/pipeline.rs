@@ -6,7 +6,7 @@ use crate::client::batch::Batch;
 use crate::client::call_state::CallState;
 use crate::client::error::{CallError, Disconnect};
 use crate::client::submitted;
-use crate::wire::{Call, Response, UNREADABLE_CALL};
+use crate::wire::{Call, CallFields, Response, UNREADABLE_CALL};
 
 /// A batch on its way through a connection.
 struct Pipeline<'a> {
@@ -21,17 +21,18 @@ impl Connection {
     /// Sends the calls of a batch one behind the other, then receives what is still missing. Each call gets its result; the
     /// fault tells what has become of the connection.
     ///
-    /// With [`Fault::Gone`] alone no call has a result: nothing was sent.
+    /// `added` are the fields that are added to them, in their order. With [`Fault::Gone`] alone no call has a result: nothing was sent.
     pub(super) fn pipeline(
         &mut self,
         batch: &mut Batch,
         is_last: bool,
+        added: Vec<Option<Box<CallFields>>>,
         options: &CallOptions,
         state: &mut CallState<'_>,
     ) -> Result<(), Fault> {
         let mut pipeline = Pipeline { batch, open: VecDeque::new(), is_last };
         let finished = self
-            .send_all(&mut pipeline, options, state)
+            .send_all(&mut pipeline, added, options, state)
             .and_then(|()| self.receive_all(&mut pipeline, state));
         let error = match &finished {
             Err(Fault::Timeout { .. }) => state.deadline.passed(),
@@ -48,17 +49,18 @@ impl Connection {
     fn send_all(
         &mut self,
         pipeline: &mut Pipeline<'_>,
+        added: Vec<Option<Box<CallFields>>>,
         options: &CallOptions,
         state: &mut CallState<'_>,
     ) -> Result<(), Fault> {
         let mut early = Vec::new();
         let mut nothing_sent = true;
-        for at in 0..pipeline.batch.due().len() {
+        for (at, mut added) in added.into_iter().enumerate() {
             let place = pipeline.batch.due()[at];
             let sequence = self.calls.begin((!options.no_response).then_some(()));
             let sent = pipeline.batch.with_call(place, pipeline.is_last, |method, body| {
                 let (module, method) = (method.module(), method.id());
-                let added = state.added(options);
+                state.stamp(&mut added);
                 let call = Call { module, method, sequence, body: std::mem::take(body), added };
                 let sent = self.send(&call, options, state.deadline, &mut early);
                 if let Err(Fault::Gone) = sent {
