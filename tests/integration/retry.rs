@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use drpc::{Backoff, CallErrorKind, CallOptions, Method, RetryPolicy, Server, Status, Wire};
+use drpc::{Backoff, CallErrorKind, CallOptions, Method, RetryPolicy, Server, Status, Wire, WireMode};
 
 use crate::support::{
     AnyClient, Fake, PATIENCE, RawPeer, SOON, TestServer, builder, echo, in_order, interop, with_both_clients,
@@ -213,4 +213,48 @@ fn of_a_batch_only_what_was_lost_is_made_again() {
         let bodies: Vec<_> = results.into_iter().map(|result| result.unwrap().body).collect();
         assert_eq!(bodies, ["again", "at once", "again"]);
     });
+}
+
+#[test]
+fn a_batch_that_was_sent_in_the_end_may_have_been_executed() {
+    // C4, after C8: the first attempt finds no server, the next is sent and not answered.
+    with_both_clients(|kind| {
+        let fake = Fake::listen();
+        let settings = builder(fake.path())
+            .wire(WireMode::Auto)
+            .connect_timeout(SOON)
+            .reconnect_backoff(Backoff::new(PATIENCE, PATIENCE))
+            .retry(policy(u32::MAX).budget(u32::MAX));
+        thread::scope(|scope| {
+            let connecting = scope.spawn(|| kind.connect(settings.wait_until_ready(PATIENCE)).unwrap());
+            drop(probed(&fake));
+            let client = connecting.join().unwrap();
+            let options = CallOptions::new().timeout(25 * SOON);
+            let calling = scope.spawn(move || client.batch(ONCE, &[b"a", b"b"], &options));
+            // One attempt connects twice at most, as it is to pause for longer than it has.
+            for _ in 0..2 {
+                drop(fake.accept());
+            }
+            let server = loop {
+                let server = probed(&fake);
+                if server.recv_call(Wire::Chunked).is_some() {
+                    break server;
+                }
+            };
+            for result in calling.join().unwrap() {
+                let error = result.unwrap_err();
+                assert!(error.is_timeout() && !error.is_retryable(), "{error}");
+            }
+            drop(server);
+        });
+    });
+}
+
+/// Accepts a connection, and answers its probe as a server of the chunked wire does.
+fn probed(fake: &Fake) -> RawPeer {
+    let server = fake.accept();
+    if let Some(call) = server.recv_call(Wire::Chunked) {
+        server.send_reply(Wire::Chunked, call.sequence, 3, b"");
+    }
+    server
 }

@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -5,7 +6,6 @@ use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use std::vec;
 
 use futures_util::FutureExt;
 use tokio::time::{sleep, timeout, timeout_at};
@@ -14,6 +14,7 @@ use tracing::Instrument;
 use super::batch::Batch;
 use super::call_state::CallState;
 use super::connection::{Connection, InFlight};
+use super::deadline::Deadline;
 use super::error::{CallError, ConnectError, Disconnect};
 use super::pool::Pool;
 use super::probe::{PROBE, PROBE_SEQUENCE, Prober};
@@ -290,10 +291,11 @@ impl Client {
             }
         }
         state.is_sent();
-        let mut gathering = Gathering { batch, sent: sent.into_iter() };
-        for (place, mut call) in gathering.sent.by_ref() {
+        let mut gathering = Gathering { batch, sent: sent.into(), deadline: state.deadline };
+        while let Some((place, call)) = gathering.sent.front_mut() {
             let response = call.in_flight.response().await;
-            gathering.batch.settle(place, response.and_then(|response| state.in_time(response)));
+            gathering.batch.settle(*place, response.and_then(|response| state.in_time(response)));
+            gathering.sent.pop_front();
         }
         true
     }
@@ -471,18 +473,19 @@ impl Drop for Abandonable<'_> {
     }
 }
 
-/// The calls of a batch that were sent. Dropped, since the time is over, it keeps what has come by then.
+/// The calls of a batch that were sent. Dropped, since the time is over, it keeps what has come by then; the others may have
+/// been executed, whatever an earlier attempt met (C4).
 struct Gathering<'a> {
     batch: &'a mut Batch,
-    sent: vec::IntoIter<(usize, Abandonable<'a>)>,
+    sent: VecDeque<(usize, Abandonable<'a>)>,
+    deadline: Deadline,
 }
 
 impl Drop for Gathering<'_> {
     fn drop(&mut self) {
-        for (place, mut call) in self.sent.by_ref() {
-            if let Some(result) = call.in_flight.response().now_or_never() {
-                self.batch.settle(place, result);
-            }
+        for (place, mut call) in self.sent.drain(..) {
+            let result = call.in_flight.response().now_or_never();
+            self.batch.settle(place, result.unwrap_or_else(|| Err(self.deadline.passed())));
         }
     }
 }
