@@ -258,3 +258,18 @@ fn probed(fake: &Fake) -> RawPeer {
     }
     server
 }
+
+#[test]
+fn a_repetition_that_is_not_made_costs_nothing() {
+    with_both_clients(|kind| {
+        let fake = Fake::with_backlog(0);
+        let settings = builder(fake.path()).connect_timeout(PATIENCE).retry(policy(2).budget(1));
+        let client = kind.connect(settings).unwrap();
+        drop(fake.accept());
+        let waiting = RawPeer::connect(fake.path());
+        let unsent = client.call_method(ONCE, b"", &CallOptions::new().timeout(SOON)).unwrap_err();
+        assert!(unsent.is_timeout() && unsent.is_retryable(), "{unsent}");
+        drop((waiting, fake.accept()));
+        lost(&client, &fake, ANY_TIMES, &CallOptions::new(), 2);
+    });
+}

@@ -67,14 +67,19 @@ impl Batch {
     pub(super) fn again(&mut self, attempts: &mut Attempts<'_>, deadline: Deadline) -> Option<Duration> {
         let calls = &self.calls;
         self.due.retain(|&place| match &calls[place].result {
-            Some(Err(error)) => attempts.repeats(calls[place].method, error),
+            Some(Err(error)) => attempts.may_repeat(calls[place].method, error),
             Some(Ok(_)) => {
                 attempts.answered();
                 false
             }
             None => false,
         });
-        if self.due.is_empty() { None } else { attempts.next_pause(deadline) }
+        if self.due.is_empty() {
+            return None;
+        }
+        let pause = attempts.next_pause(deadline)?;
+        self.due.retain(|_| attempts.takes_token());
+        (!self.due.is_empty()).then_some(pause).inspect(|_| metrics::retried())
     }
 
     /// The results, in the order of the calls. Those that are not there get the error.

@@ -102,9 +102,9 @@ impl Client {
                 }
                 Err(error) => error,
             };
-            let repeats = attempts.repeats(method, &error);
+            let again = attempts.again(method, &error, state.deadline);
             let error = worse(failed, error);
-            match repeats.then(|| attempts.next_pause(state.deadline)).flatten() {
+            match again {
                 Some(pause) => sleep(pause),
                 None => return Err(error),
             }

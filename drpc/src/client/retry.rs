@@ -135,20 +135,36 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// Whether a call that failed so is to be made again. If so, a token is taken.
-    pub(super) fn repeats(&self, method: Method, error: &CallError) -> bool {
-        self.left > 0
-            && (error.is_retryable() || (method.is_idempotent() && error.is_broken_off()))
-            && self.policy.is_some_and(|policy| policy.budget.take())
+    /// Whether a call that failed so may be made again, if time and budget allow for it.
+    pub(super) fn may_repeat(&self, method: Method, error: &CallError) -> bool {
+        self.left > 0 && (error.is_retryable() || (method.is_idempotent() && error.is_broken_off()))
     }
 
-    /// Begins the next attempt; gives how long to pause before it, or `None` if the time does not allow for it.
+    /// Begins the next attempt at a call that failed so; gives how long to pause before it, or `None` if there is to be none.
+    pub(super) fn again(
+        &mut self,
+        method: Method,
+        error: &CallError,
+        deadline: Deadline,
+    ) -> Option<Duration> {
+        if !self.may_repeat(method, error) {
+            return None;
+        }
+        let pause = self.next_pause(deadline)?;
+        self.takes_token().then_some(pause).inspect(|_| metrics::retried())
+    }
+
+    /// Takes what it costs to make a call again. False if the budget is used up.
+    pub(super) fn takes_token(&self) -> bool {
+        self.policy.is_some_and(|policy| policy.budget.take())
+    }
+
+    /// How long to pause before the next attempt, or `None` if the time does not allow for it.
     pub(super) fn next_pause(&mut self, deadline: Deadline) -> Option<Duration> {
         let policy = self.policy?;
         let pauses = self.pauses.get_or_insert_with(|| Box::new(policy.backoff.pauses()));
         self.left = self.left.checked_sub(1)?;
-        let pause = pauses.next().filter(|pause| *pause < deadline.left());
-        pause.inspect(|_| metrics::retried())
+        pauses.next().filter(|pause| *pause < deadline.left())
     }
 }
 
