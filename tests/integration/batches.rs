@@ -251,3 +251,36 @@ fn a_hook_that_panics_amid_a_batch_leaves_no_reply_to_the_next_call() {
         }
     });
 }
+
+#[test]
+fn a_call_that_was_answered_before_it_was_sent_is_the_last_on_its_connection() {
+    // W10: what follows would go out in the midst of it.
+    with_both_clients(|kind| {
+        let fake = Fake::listen();
+        let client = kind.connect_to(fake.path());
+        let long = vec![0; 16 << 20];
+        let server = fake.accept();
+        let results = answered(&client, &[&long, b"b"], &CallOptions::new(), || {
+            server.recv_packet();
+            server.send_reply(Wire::Chunked, 1, 0, b"too much");
+            server.half_close();
+        });
+        assert_eq!(kinds(&results), [None, Some(CallErrorKind::NotConnected)]);
+
+        client.close();
+        client.reconnect().unwrap();
+        let server = fake.accept();
+        thread::scope(|scope| {
+            let calling = scope.spawn(|| client.call(7, 700, &long));
+            server.recv_packet();
+            server.send_reply(Wire::Chunked, 1, 0, b"too much");
+            server.half_close();
+            assert_eq!(calling.join().unwrap().unwrap().body, "too much");
+            let next = scope.spawn(|| client.call(7, 700, b"next").unwrap());
+            let server = fake.accept();
+            assert_eq!(server.recv_call(Wire::Chunked).unwrap().body, "next");
+            server.send_reply(Wire::Chunked, 1, 0, b"");
+            next.join().unwrap();
+        });
+    });
+}

@@ -928,3 +928,60 @@ fn a_hook_may_look_at_its_client() {
         drop(client);
     });
 }
+
+#[test]
+fn a_blocking_call_looks_at_the_clock_between_replies_to_others() {
+    // C4: also if there is always something to receive.
+    let fake = Fake::listen();
+    for spin in [Duration::ZERO, SOON] {
+        let client = Kind::Blocking.connect(builder(fake.path()).spin(spin)).unwrap();
+        let server = fake.accept();
+        server.send_reply(Wire::Chunked, 99, 0, b"to nobody");
+        server.send_reply(Wire::Chunked, 1, 0, b"too late");
+        let error = client
+            .call_with(7, 700, b"", &CallOptions::new().timeout(Duration::from_nanos(1)))
+            .expect_err("it is too late");
+        assert!(error.is_timeout() && !error.is_retryable(), "{error}");
+    }
+}
+
+#[test]
+fn a_server_that_never_stops_sending_does_not_hold_a_call_up() {
+    // C4: neither while it is sent nor after. It sends until the connection is closed.
+    with_both_clients(|kind| {
+        for len in [0, 16 << 20] {
+            let fake = Fake::listen();
+            let client = kind.connect_to(fake.path());
+            let server = fake.accept();
+            let reply = Response::<Bytes> { sequence: 99, body: "to nobody".into(), ..Response::default() };
+            let reply = packets_of(Wire::Chunked, &reply.encode()).concat();
+            thread::scope(|scope| {
+                scope.spawn(|| while server.send_unless_closed(&reply) {});
+                let options = CallOptions::new().timeout(SOON);
+                let error = client.call_with(7, 700, &vec![0; len], &options).unwrap_err();
+                assert!(error.is_timeout() && !error.is_retryable(), "{error}");
+                client.close();
+            });
+        }
+    });
+}
+
+#[test]
+fn a_blocking_call_of_which_nothing_was_sent_in_time_says_so() {
+    // C4: the server reads nothing, until there is no more room.
+    let fake = Fake::listen();
+    let client = Kind::Blocking.connect_to(fake.path());
+    let _server = fake.accept();
+    let options = CallOptions::new().no_response().timeout(SOON);
+    let error = loop {
+        if let Err(error) = client.call_with(7, 700, b"", &options) {
+            break error;
+        }
+    };
+    assert!(error.is_timeout() && error.is_retryable(), "{error}");
+
+    let results = client.batch(Method::new(7, 700, "echo"), &vec![&b""[..]; 10_000], &options);
+    let unsent = results.iter().skip_while(|result| result.is_ok());
+    let errors: Vec<_> = unsent.map(|result| result.as_ref().unwrap_err()).collect();
+    assert!(!errors.is_empty() && errors.iter().all(|error| error.is_timeout() && error.is_retryable()));
+}

@@ -124,7 +124,10 @@ impl Client {
             // Its user's code runs before a connection is lent, or the pool locked.
             let added = state.added(options);
             let mut connection = self.connection(state)?;
-            match connection.run(|connection| connection.call(method, &mut body, added, options, state)) {
+            let mut early = Vec::new();
+            match connection
+                .run(|connection| connection.call(method, &mut body, added, options, state, &mut early))
+            {
                 Ok(response) => return state.in_time(response),
                 Err(Fault::Unsent(error)) => return Err(error),
                 Err(Fault::Gone) => {
@@ -133,13 +136,20 @@ impl Client {
                         return Err(CallError::not_connected(Disconnect::ByPeer.into()));
                     }
                 }
-                Err(Fault::Timeout { whole }) => {
-                    connection.is_held_up(whole);
-                    return Err(state.deadline.passed());
+                Err(Fault::Timeout(sent)) => {
+                    connection.is_held_up(sent);
+                    return Err(match sent {
+                        Sent::Nothing => state.deadline.unsent(),
+                        Sent::Part | Sent::Whole => state.deadline.passed(),
+                    });
                 }
                 Err(Fault::Disconnect(cause)) => {
                     connection.broke(cause.clone());
-                    return Err(CallError::disconnected(cause));
+                    // It may have been answered before all of it was sent.
+                    return match early.pop() {
+                        Some(response) => state.in_time(response),
+                        None => Err(CallError::disconnected(cause)),
+                    };
                 }
             }
         }
@@ -220,7 +230,7 @@ impl Client {
             };
             match connection.run(|connection| connection.pipeline(batch, is_last, added, options, state)) {
                 Ok(()) => return,
-                Err(Fault::Timeout { whole }) => return connection.is_held_up(whole),
+                Err(Fault::Timeout(sent)) => return connection.is_held_up(sent),
                 Err(Fault::Disconnect(cause)) => return connection.broke(cause),
                 Err(Fault::Gone | Fault::Unsent(_)) => {
                     connection.broke(Disconnect::ByPeer.into());
@@ -386,14 +396,24 @@ enum Fault {
     Unsent(CallError),
     /// The connection is no more, and nothing was sent.
     Gone,
-    /// The deadline passed; `whole` if the call was sent to its last packet.
-    Timeout { whole: bool },
+    /// The deadline passed.
+    Timeout(Sent),
     /// The connection is no more.
     Disconnect(Arc<Disconnect>),
 }
 
+/// How much of a call was sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    Nothing,
+    /// The rest of it is what the server expects next (W10).
+    Part,
+    Whole,
+}
+
 impl Connection {
-    /// Makes a call. The body is taken, unless the connection is [`Gone`](Fault::Gone).
+    /// Makes a call. The body is taken, unless the connection is [`Gone`](Fault::Gone). If the connection breaks, a response that
+    /// came before is in `early`.
     fn call(
         &mut self,
         method: Method,
@@ -401,14 +421,14 @@ impl Connection {
         mut added: Option<Box<CallFields>>,
         options: &CallOptions,
         state: &CallState<'_>,
+        early: &mut Vec<Response>,
     ) -> Result<Response, Fault> {
         let deadline = state.deadline;
         state.stamp(&mut added);
         let sequence = self.calls.begin((!options.no_response).then_some(()));
         let (module, method) = (method.module(), method.id());
         let call = Call { module, method, sequence, body: std::mem::take(body), added };
-        let mut early = Vec::new();
-        let sent = self.send(&call, options, deadline, &mut early);
+        let sent = self.send(&call, options, deadline, early);
         if let Err(Fault::Gone) = sent {
             *body = call.body;
         }
@@ -417,7 +437,7 @@ impl Connection {
             return Ok(submitted());
         }
         let received = early.pop().map_or_else(|| self.receive_own(sequence, deadline), Ok);
-        if matches!(received, Err(Fault::Timeout { .. })) {
+        if matches!(received, Err(Fault::Timeout(_))) {
             self.calls.abandon(sequence);
         }
         received
@@ -442,20 +462,21 @@ impl Connection {
                 return Err(Fault::Unsent(error.into()));
             }
         };
-        let mut begun = false;
+        let mut sent = Sent::Nothing;
         for packet in packets {
             while let Err(error) = self.socket.send(&packet.slices()) {
                 match error.kind() {
                     io::ErrorKind::WouldBlock => match self.socket.wait_either(deadline.at)? {
-                        Some(Ready::ToReceive) => match self.receive_packet() {
-                            Ok(response) => early.extend(response),
-                            Err(_) if !early.is_empty() => return Ok(()),
-                            Err(fault) => return Err(fault),
-                        },
+                        Some(Ready::ToReceive) if !deadline.is_over() => early.extend(self.receive_packet()?),
                         Some(Ready::ToSend) => {}
-                        None => return Err(Fault::Timeout { whole: false }),
+                        _ => {
+                            if sent == Sent::Nothing {
+                                self.calls.take_back(call.sequence);
+                            }
+                            return Err(Fault::Timeout(sent));
+                        }
                     },
-                    _ if is_peer_gone(&error) && !begun => {
+                    _ if is_peer_gone(&error) && sent == Sent::Nothing => {
                         self.calls.take_back(call.sequence);
                         return Err(Fault::Gone);
                     }
@@ -464,7 +485,7 @@ impl Connection {
                     _ => return Err(error.into()),
                 }
             }
-            begun = true;
+            sent = Sent::Part;
         }
         Ok(())
     }
@@ -485,11 +506,15 @@ impl Connection {
         loop {
             let spun = self.spin.run(|| self.socket.try_recv(self.codec.rest()));
             if spun.is_none() && deadline.at.is_some() && !self.socket.wait_readable(deadline.at)? {
-                return Err(Fault::Timeout { whole: true });
+                return Err(Fault::Timeout(Sent::Whole));
             }
             let packet = spun.unwrap_or_else(|| self.socket.recv(self.codec.rest()))?;
             if let Some(response) = self.take_packet(packet)? {
                 return Ok(response);
+            }
+            // There may always be something else to receive.
+            if deadline.is_over() {
+                return Err(Fault::Timeout(Sent::Whole));
             }
         }
     }

@@ -137,7 +137,7 @@ impl<'a> CallState<'a> {
         }
         match self.connecting.as_mut().and_then(|connecting| connecting.refused.take()) {
             Some(refused) => refused.into(),
-            None => CallError::unsent(self.deadline.limit.unwrap_or_default()),
+            None => self.deadline.unsent(),
         }
     }
 }

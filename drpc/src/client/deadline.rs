@@ -40,6 +40,16 @@ impl Deadline {
         self.at.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
     }
 
+    /// Whether it is over; the clock is read only if there is an end.
+    pub(super) fn is_over(&self) -> bool {
+        self.at.is_some_and(|at| at <= Instant::now())
+    }
+
+    /// The error of a call that was not sent by then.
+    pub(super) fn unsent(&self) -> CallError {
+        CallError::unsent(self.limit.unwrap_or_default())
+    }
+
     /// The error of a call that was sent and not answered by then.
     pub(super) fn passed(&self) -> CallError {
         CallError::timeout(self.limit.unwrap_or_default())

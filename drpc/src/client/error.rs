@@ -267,8 +267,8 @@ impl fmt::Display for CallError {
             }
             Kind::Unsent(after) => write!(
                 f,
-                "the call could not be sent within {after:?} and was not executed: the server took no new connection, or \
-                 all were in use; give the call more time, or the client more connections"
+                "the call could not be sent within {after:?} and was not executed: the server took no new connection or read no more, \
+                 or all connections were in use; give the call more time, or the client more connections"
             ),
             Kind::Status(status, _) => {
                 write!(f, "the server answered {status}")?;

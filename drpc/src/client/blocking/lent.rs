@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use parking_lot::MutexGuard;
 
-use super::{Client, Connection};
+use super::{Client, Connection, Sent};
 use crate::client::call_state::CallState;
 use crate::client::error::{CallError, Disconnect};
 use crate::client::pool::{Pool, Taken};
@@ -123,10 +123,10 @@ impl Lent<'_> {
         }
     }
 
-    /// A call timed out on the connection; `whole` if all of it was sent. The next one takes another, unless the server
-    /// answers in any order (C4).
-    pub(super) fn is_held_up(&mut self, whole: bool) {
-        if !whole || self.client.0.config.server_answers_in_order {
+    /// A call timed out on the connection. The next one takes another, unless the server answers in any order (C4) and
+    /// expects no rest of this one (W10).
+    pub(super) fn is_held_up(&mut self, sent: Sent) {
+        if sent == Sent::Part || self.client.0.config.server_answers_in_order {
             self.connection = None;
         }
     }

@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use super::{Connection, Fault};
+use super::{Connection, Fault, Sent};
 use crate::CallOptions;
 use crate::client::batch::Batch;
 use crate::client::call_state::CallState;
@@ -35,7 +35,7 @@ impl Connection {
             .send_all(&mut pipeline, added, options, state)
             .and_then(|()| self.receive_all(&mut pipeline, state));
         let error = match &finished {
-            Err(Fault::Timeout { .. }) => state.deadline.passed(),
+            Err(Fault::Timeout(_)) => state.deadline.passed(),
             Err(Fault::Disconnect(cause)) => CallError::disconnected(cause.clone()),
             _ => return finished,
         };
@@ -72,7 +72,7 @@ impl Connection {
             match &sent {
                 Ok(()) if options.no_response => pipeline.batch.settle(place, Ok(submitted())),
                 Err(Fault::Unsent(error)) => pipeline.batch.settle(place, Err(error.clone())),
-                Err(Fault::Gone) => unsent_from = at,
+                Err(Fault::Gone | Fault::Timeout(Sent::Nothing)) => unsent_from = at,
                 // What was sent in part may be executed.
                 Ok(()) | Err(_) => pipeline.open.push_back((sequence, place)),
             }
@@ -91,11 +91,10 @@ impl Connection {
                     pipeline.settle_unsent(unsent_from, &CallError::not_connected(Disconnect::ByPeer.into()));
                     return Ok(());
                 }
-                Err(Fault::Timeout { whole }) => {
+                Err(Fault::Timeout(sent)) => {
                     state.is_sent();
-                    let limit = state.deadline.limit.unwrap_or_default();
-                    pipeline.settle_unsent(unsent_from, &CallError::unsent(limit));
-                    return Err(Fault::Timeout { whole });
+                    pipeline.settle_unsent(unsent_from, &state.deadline.unsent());
+                    return Err(Fault::Timeout(sent));
                 }
                 Err(Fault::Disconnect(cause)) => {
                     state.is_sent();
