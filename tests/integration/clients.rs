@@ -985,3 +985,18 @@ fn a_blocking_call_of_which_nothing_was_sent_in_time_says_so() {
     let errors: Vec<_> = unsent.map(|result| result.as_ref().unwrap_err()).collect();
     assert!(!errors.is_empty() && errors.iter().all(|error| error.is_timeout() && error.is_retryable()));
 }
+
+#[test]
+fn a_path_that_can_be_none_is_refused_with_the_reason() {
+    // C8.
+    with_both_clients(|kind| {
+        for (path, reason) in [
+            ("a\0b", r#"can't connect to "a\0b": a path can't contain a NUL byte"#),
+            ("@", "can't connect to @: the abstract name is empty: give the name after the @"),
+            ("", "can't connect to an empty path"),
+        ] {
+            let error = kind.connect(builder(Path::new(path))).err().unwrap().to_string();
+            assert!(error.starts_with(reason), "{error}");
+        }
+    });
+}

@@ -121,7 +121,7 @@ impl Client {
     ) -> Result<Response, CallError> {
         state.begin_attempt();
         loop {
-            // Its user's code runs before a connection is lent, or the pool locked.
+            // This may run the user's code: before a connection is lent, or the pool locked.
             let added = state.added(options);
             let mut connection = self.connection(state)?;
             let mut early = Vec::new();

@@ -1,3 +1,4 @@
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +7,7 @@ use super::added_fields::Tracer;
 use super::error::ConnectError;
 use super::{AddedFields, Backoff, RetryPolicy};
 use crate::TraceContext;
-use crate::transport::{Connector, MAX_PATH, name_len};
+use crate::transport::{Connector, MAX_PATH, abstract_name, name_len};
 use crate::wire::{DEFAULT_MESSAGE_LIMIT, Wire, WireMode};
 
 /// Sets a client up: the async one by `connect`, the blocking one by `connect_blocking`.
@@ -207,8 +208,8 @@ impl ClientBuilder {
         self
     }
 
-    /// How to find a call's place in a trace: asked whenever a call is sent whose [options](crate::CallOptions::trace_context) don't
-    /// say it, by the thread or task that calls. For clients that send [`AddedFields::TRACE`].
+    /// How to find a call's place in a trace: asked before a call is sent whose [options](crate::CallOptions::trace_context)
+    /// don't say it, by the thread or task that calls. For clients that send [`AddedFields::TRACE`].
     ///
     /// This is where a tracing system is plugged in. It is asked often, so it should be quick.
     pub fn trace_context(
@@ -229,7 +230,11 @@ impl ClientBuilder {
             return Err(ConnectError::no_socket(&self.path));
         }
         match name_len(&self.path) {
-            0 => Err(ConnectError::empty_path()),
+            0 => Err(ConnectError::empty_path(&self.path)),
+            // An abstract name may.
+            _ if abstract_name(&self.path).is_none() && self.path.as_os_str().as_bytes().contains(&0) => {
+                Err(ConnectError::nul_in_path(&self.path))
+            }
             1..=MAX_PATH => Ok(&self.path),
             _ => Err(ConnectError::path_too_long(&self.path)),
         }

@@ -378,7 +378,9 @@ pub struct ConnectError {
 
 #[derive(Debug)]
 enum ConnectCause {
+    /// The path, or the abstract name, is empty.
     EmptyPath,
+    NulInPath,
     /// Something else than a socket is at the path.
     NotASocket(io::Error),
     Io(io::Error),
@@ -402,8 +404,12 @@ impl ConnectError {
         Self::io(path, io::Error::new(io::ErrorKind::Unsupported, cause))
     }
 
-    pub(super) fn empty_path() -> Self {
-        ConnectError { path: PathBuf::new(), cause: ConnectCause::EmptyPath }
+    pub(super) fn empty_path(path: &Path) -> Self {
+        ConnectError { path: path.to_owned(), cause: ConnectCause::EmptyPath }
+    }
+
+    pub(super) fn nul_in_path(path: &Path) -> Self {
+        ConnectError { path: path.to_owned(), cause: ConnectCause::NulInPath }
     }
 
     /// The socket that was to be connected to.
@@ -464,12 +470,17 @@ impl fmt::Debug for ConnectError {
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if matches!(self.cause, ConnectCause::EmptyPath) {
-            return f.write_str("can't connect to an empty path: give the path of the server's socket");
-        }
-        write!(f, "can't connect to {}: ", self.path.display())?;
         match &self.cause {
-            ConnectCause::EmptyPath => Ok(()),
+            ConnectCause::EmptyPath if abstract_name(&self.path).is_none() => {
+                return f.write_str("can't connect to an empty path: give the path of the server's socket");
+            }
+            // So that it can be seen.
+            ConnectCause::NulInPath => write!(f, "can't connect to {:?}: ", self.path)?,
+            _ => write!(f, "can't connect to {}: ", self.path.display())?,
+        }
+        match &self.cause {
+            ConnectCause::EmptyPath => f.write_str("the abstract name is empty: give the name after the @"),
+            ConnectCause::NulInPath => f.write_str("a path can't contain a NUL byte"),
             ConnectCause::NotASocket(cause) => write!(f, "{cause}; what is there is not a socket"),
             ConnectCause::Io(cause) => {
                 write!(f, "{cause}")?;

@@ -21,7 +21,8 @@ impl Connection {
     /// Sends the calls of a batch one behind the other, then receives what is still missing. Each call gets its result; the
     /// fault tells what has become of the connection.
     ///
-    /// `added` are the fields that are added to them, in their order. With [`Fault::Gone`] alone no call has a result: nothing was sent.
+    /// `added` are the fields that are added to the calls, in their order. With [`Fault::Gone`] alone no call has a result:
+    /// nothing was sent.
     pub(super) fn pipeline(
         &mut self,
         batch: &mut Batch,
