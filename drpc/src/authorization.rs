@@ -1,9 +1,9 @@
 //! Who may connect, and who may call what.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use crate::failure::guard::guarded;
 use crate::{Failure, Method, Module, Session, Status};
 
 /// A rule of access: whom it allows, less whom it denies. Denying wins, wherever it was said.
@@ -118,7 +118,7 @@ impl Allow {
 
     /// As [`allows`](Self::allows), and if a closure panics, no one is let in. The panic hook has printed where it was.
     pub(crate) fn admits(&self, session: &Session) -> bool {
-        catch_unwind(AssertUnwindSafe(|| self.allows(session))).unwrap_or(false)
+        guarded(|| self.allows(session)).unwrap_or(false)
     }
 }
 
@@ -185,9 +185,10 @@ pub(crate) fn rules_of(module: &dyn Module) -> impl Iterator<Item = (Option<Meth
     let ids =
         first.into_iter().flat_map(|first| (0..100).filter_map(move |number| first.checked_add(number)));
     // One that panics does so again when it is called, and answers FAILURE (S10).
-    let method = |id| catch_unwind(AssertUnwindSafe(|| module.get_method(id))).ok().flatten();
+    let method = |id| guarded(|| module.get_method(id)).ok().flatten();
+    let of_module = guarded(|| module.rule()).ok().flatten();
     let of_methods = ids.filter_map(method).filter_map(|method| Some((Some(method), method.rule()?)));
-    module.rule().map(|rule| (None, rule)).into_iter().chain(of_methods)
+    of_module.map(|rule| (None, rule)).into_iter().chain(of_methods)
 }
 
 #[cfg(test)]

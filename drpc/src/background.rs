@@ -1,18 +1,24 @@
 //! Work that goes on after its call was answered ([`Context::spawn`](crate::Context::spawn)).
 
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::task::{self, Poll};
 
-use futures_util::FutureExt;
-use tracing::Instrument;
+use tracing::Span;
 
 use crate::Context;
 use crate::cancellation::Cancellation;
-use crate::failure::panic_text;
+use crate::failure::Escaped;
+use crate::failure::guard::guarded;
 
-/// A piece of work. It does not panic.
-pub(crate) type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// A piece of work of a call. Its panic is logged and ends nothing else (S10), also where it is dropped.
+pub(crate) struct Work {
+    /// `None` once it is dropped.
+    work: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    context: Context,
+    /// What it logs is still of its call.
+    span: Span,
+}
 
 /// Where a server does the work of its sessions.
 pub(crate) trait Background: Send + Sync {
@@ -23,20 +29,44 @@ pub(crate) trait Background: Send + Sync {
     fn cancellation(&self) -> &Cancellation;
 }
 
-/// Work of a call, whose panic is logged and ends nothing else (S10).
-pub(crate) fn work_of(context: Context, work: impl Future<Output = ()> + Send + 'static) -> Work {
-    let guarded = async move {
-        if let Err(panic) = AssertUnwindSafe(work).catch_unwind().await {
-            tracing::error!(
-                session = context.session().id(),
-                sequence = context.sequence(),
-                "work in the background panicked: {}",
-                panic_text(&*panic)
-            );
+impl Work {
+    pub(crate) fn new(context: Context, work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Work { work: Some(Box::pin(work)), context, span: Span::current() }
+    }
+
+    #[cold]
+    fn log(&self, when: &str, panic: &str) {
+        tracing::error!(
+            session = self.context.session().id(),
+            sequence = self.context.sequence(),
+            "work in the background panicked{when}: {}",
+            Escaped(panic)
+        );
+    }
+}
+
+impl Future for Work {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let Some(work) = &mut this.work else { return Poll::Ready(()) };
+        let _entered = this.span.enter();
+        guarded(|| work.as_mut().poll(context)).unwrap_or_else(|panic| {
+            this.log("", &panic);
+            Poll::Ready(())
+        })
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        let work = self.work.take();
+        let _entered = self.span.enter();
+        if let Err(panic) = guarded(|| drop(work)) {
+            self.log(" as it was dropped", &panic);
         }
-    };
-    // What it logs is still of its call.
-    Box::pin(guarded.in_current_span())
+    }
 }
 
 /// Begins work outside of any server.

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::background::{spawn_without_server, work_of};
+use crate::background::{Work, spawn_without_server};
 use crate::cancellation::Cancellation;
 use crate::transport::PeerCredentials;
 use crate::{Cancelled, Session, TraceContext};
@@ -181,7 +181,7 @@ impl Context {
         W: Future<Output = ()> + Send + 'static,
     {
         let context = Context { deadline: None, in_background: true, ..self.clone() };
-        let work = work_of(context.clone(), work(context));
+        let work = Work::new(context.clone(), work(context));
         match self.session.background() {
             Some(background) => background.spawn(work),
             None => spawn_without_server(work),

@@ -1,7 +1,8 @@
-use std::any::Any;
+pub(crate) mod guard;
+
 use std::borrow::Cow;
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::io;
 
 use bytes::Bytes;
@@ -125,13 +126,12 @@ impl Failure {
         Failure { source: Some(cause.into()), ..Failure::new(Status::FAILED_MARSHAL) }
     }
 
-    /// The handler panicked (S10).
-    pub(crate) fn panicked(text: &str) -> Self {
-        Failure {
-            message: Cow::Borrowed("the handler panicked"),
-            source: Some(text.into()),
-            ..Failure::new(Status::FAILURE)
-        }
+    /// The handler panicked (S10), or one of the layers around it if there are any. What the panic says is for the log: it may show
+    /// what no caller is meant to see, so it is a source, which does not travel (E5).
+    pub(crate) fn panicked(text: String, layered: bool) -> Self {
+        let who =
+            if layered { "the handler, or a layer around it, panicked" } else { "the handler panicked" };
+        Failure { message: Cow::Borrowed(who), source: Some(text.into()), ..Failure::new(Status::FAILURE) }
     }
 
     /// What every caller is told.
@@ -147,11 +147,23 @@ impl Failure {
     }
 }
 
-/// What a panic says.
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text =
-        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(|text| &**text));
-    text.unwrap_or("no message")
+/// A stranger's text, fit for a line of a log or a terminal.
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
+
+impl Escaped<'_> {
+    /// How much of it is shown, in bytes.
+    const SHOWN: usize = ResponseFields::MAX_ERROR;
+}
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = &self.0[..self.0.floor_char_boundary(Self::SHOWN)];
+        shown.chars().try_for_each(|char| match char.is_control() {
+            true => write!(f, "{}", char.escape_default()),
+            false => f.write_char(char),
+        })?;
+        if shown.len() < self.0.len() { f.write_str("…") } else { Ok(()) }
+    }
 }
 
 /// The first `Failure` in the chain of sources. (Go loses its status.)

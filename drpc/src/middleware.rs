@@ -4,7 +4,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{poll_fn, ready};
 use std::sync::{Arc, OnceLock};
 use std::task::{self, Poll};
 
@@ -12,6 +12,7 @@ use bytes::Bytes;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::failure::guard::guarded;
 use crate::private::HandlerFuture;
 use crate::{Context, Failure, Method, Module, Reply};
 
@@ -104,7 +105,9 @@ impl Service<Request> for Dispatch {
             Some(layered) => layered.send(request),
             None => {
                 let Request { context, module, method, body } = request;
-                module.handle_call(context, method, body)
+                // A module written by hand may panic before it gives a future: not in the hands of a layer (S10).
+                guarded(|| module.handle_call(context, method, body))
+                    .unwrap_or_else(|panic| Box::pin(ready(Err(Failure::panicked(panic, false)))))
             }
         }
     }
@@ -175,9 +178,13 @@ impl Layers {
         self.all = OnceLock::new();
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.layers.is_empty()
+    }
+
     /// The whole way, through all layers; `None` if there is none.
     pub(crate) fn all(&self) -> Option<&Dispatch> {
-        if self.layers.is_empty() {
+        if self.is_empty() {
             return None;
         }
         let wrap = || self.layers.iter().rev().fold(Dispatch::default(), |next, layer| layer(next));

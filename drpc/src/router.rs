@@ -1,6 +1,5 @@
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
@@ -8,7 +7,8 @@ use std::task::{self, Poll};
 use bytes::Bytes;
 
 use crate::authorization::Rules;
-use crate::failure::panic_text;
+use crate::failure::Escaped;
+use crate::failure::guard::{guarded, name_of};
 #[cfg(feature = "tower")]
 use crate::middleware::{Dispatch, Layers, Request};
 use crate::observe::{Called, ObservedCall, metrics};
@@ -165,6 +165,14 @@ impl ModuleService {
         module.clone().handle_call(context, method, body)
     }
 
+    /// Whether there are layers around the handlers.
+    fn is_layered(&self) -> bool {
+        #[cfg(feature = "tower")]
+        return !self.layers.is_empty();
+        #[cfg(not(feature = "tower"))]
+        false
+    }
+
     /// The module of an ID.
     #[must_use]
     pub fn get(&self, id: i32) -> Option<&Arc<dyn Module>> {
@@ -217,7 +225,7 @@ impl ModuleService {
         let (is_over, wants_error) =
             call.added.map_or((false, false), |added| (added.is_over(), added.wants_error));
         // A module written by hand may panic before it gives a future, so this is inside the guard too.
-        let handler = guarded(|| {
+        let handler = try_guarded(self.is_layered(), || {
             let module = module.ok_or_else(Failure::unknown_module)?;
             let check = |rule| {
                 let allowed = self.rules.check(rule, context.session());
@@ -253,6 +261,7 @@ impl ModuleService {
             method,
             sequence: call.sequence,
             wants_error,
+            layered: self.is_layered(),
             context,
         }
     }
@@ -282,6 +291,8 @@ pub struct Processing {
     sequence: i64,
     /// Whether the caller is to be told more of a failure than its status (E5).
     wants_error: bool,
+    /// Whether there are layers around the handler.
+    layered: bool,
     context: Context,
     observed: ObservedCall,
 }
@@ -305,19 +316,22 @@ impl Processing {
     }
 
     /// The response to the call, if its handler failed so; it is logged.
-    pub(crate) fn failed(&mut self, failure: &Failure) -> Response<Body> {
+    pub(crate) fn failed(&mut self, failure: Failure) -> Response<Body> {
         let entered = self.observed.enter();
         // What the session's span says is not said again.
         let session = Some(self.context.session()).filter(|session| session.span().is_disabled());
         let peer = session.map(|session| session.peer());
         let status = failure.status();
-        let cause = causes(failure).map(tracing::field::display);
+        let text = failure.to_string();
+        let causes = guarded(|| causes(&failure));
+        let causes = causes.unwrap_or_else(|panic| Some(format!("it panicked as it was shown: {panic}")));
+        let cause = causes.as_deref().map(|causes| tracing::field::display(Escaped(causes)));
         if self.is_probe() {
             tracing::debug!("a client asks which wire is spoken here");
         } else {
             tracing::warn!(
                 module = self.module_id,
-                module_name = self.module.as_ref().map(|module| module.name()),
+                module_name = self.module.as_deref().map(name_of),
                 method = self.method_id,
                 method_name = self.method.map(Method::name),
                 session = session.map(|session| session.id()),
@@ -326,14 +340,32 @@ impl Processing {
                 sequence = self.sequence,
                 %status,
                 cause,
-                "call failed: {failure}"
+                "call failed: {}",
+                Escaped(&text)
             );
         }
         drop(entered);
         let added = self.wants_error.then(|| Box::new(failure.as_fields()));
         let response = Response { added, ..Response::failure(self.sequence, status) };
         self.observed.end(&response);
+        if let Err(panic) = guarded(|| drop(failure)) {
+            self.log_drop("its failure", &panic);
+        }
         response
+    }
+
+    /// Tells of a panic of what was dropped.
+    #[cold]
+    fn log_drop(&self, what: &str, panic: &str) {
+        let _entered = self.observed.enter();
+        tracing::error!(
+            module = self.module_id,
+            method = self.method_id,
+            session = self.context.session().id_without_span(),
+            sequence = self.sequence,
+            "{what} panicked as it was dropped: {}",
+            Escaped(panic)
+        );
     }
 }
 
@@ -341,11 +373,11 @@ impl Future for Processing {
     type Output = Response<Body>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Response<Body>> {
-        let Processing { handler, observed, .. } = &mut *self;
+        let Processing { handler, observed, layered, .. } = &mut *self;
         let failure = match handler {
             Ok(handler) => {
                 let entered = observed.enter();
-                let polled = guarded(|| Ok(handler.as_mut().poll(context)));
+                let polled = try_guarded(*layered, || Ok(handler.as_mut().poll(context)));
                 drop(entered);
                 match polled {
                     Ok(Poll::Pending) => return Poll::Pending,
@@ -360,7 +392,16 @@ impl Future for Processing {
             }
             Err(failure) => failure.take().expect("a response is asked for once"),
         };
-        Poll::Ready(self.failed(&failure))
+        Poll::Ready(self.failed(failure))
+    }
+}
+
+/// A handler that is cut off may panic as it is dropped where it waits (S10).
+impl Drop for Processing {
+    fn drop(&mut self) {
+        if let Err(panic) = guarded(|| self.handler = Err(None)) {
+            self.log_drop("the handler", &panic);
+        }
     }
 }
 
@@ -374,10 +415,10 @@ impl fmt::Debug for Processing {
     }
 }
 
-/// Runs what belongs to a module; its panic is the failure of its call (S10). The panic hook has printed where it was. What it says is
-/// for the log: it may show what no caller is meant to see, so it is a source, which does not travel (E5).
-fn guarded<T>(run: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(Failure::panicked(panic_text(&*panic))))
+/// Runs what belongs to a module, or to the layers around it; its panic is the failure of its call (S10).
+#[inline]
+fn try_guarded<T>(layered: bool, run: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    guarded(run).unwrap_or_else(|panic| Err(Failure::panicked(panic, layered)))
 }
 
 impl fmt::Debug for ModuleService {

@@ -18,6 +18,7 @@ mod load;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod middleware;
+mod panics;
 mod peers;
 mod pool;
 mod progress;

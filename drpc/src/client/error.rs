@@ -1,5 +1,5 @@
 use std::error::Error;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
+use crate::failure::Escaped;
 use crate::transport::{abstract_name, is_peer_gone, name_len};
 use crate::wire::{EnvelopeError, FrameError, MessageTooLong, ResponseFields};
 use crate::{Failure, Payload, Status};
@@ -293,18 +294,6 @@ impl Error for CallError {
             Kind::Payload(failure) => failure.source(),
             _ => None,
         }
-    }
-}
-
-/// A peer's text, fit for a line of a log or a terminal.
-struct Escaped<'a>(&'a str);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|char| match char.is_control() {
-            true => write!(f, "{}", char.escape_default()),
-            false => f.write_char(char),
-        })
     }
 }
 

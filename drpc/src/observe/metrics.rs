@@ -15,6 +15,7 @@ use ::metrics::{
 };
 
 use super::{Called, End};
+use crate::failure::guard::name_of;
 use crate::wire::Response;
 use crate::{CallError, Method, Module, Status};
 
@@ -96,7 +97,7 @@ impl ModuleMetrics {
     fn of(called: &Called<'_>) -> Arc<MethodMetrics> {
         let Some(entry) = called.entry else { return SERVER.unknown.clone() };
         let name = called.found.map_or(UNKNOWN, |method| method.name());
-        let new = || Arc::new(MethodMetrics::new(&SERVED, entry.module.name().to_owned(), name));
+        let new = || Arc::new(MethodMetrics::new(&SERVED, name_of(&*entry.module).to_owned(), name));
         let number = i64::from(called.method) - i64::from(called.module) * 100;
         let kept = match called.found {
             None => Some(&entry.metrics.unknown),
@@ -205,7 +206,7 @@ pub(crate) fn session_refused(reason: &'static str) {
 
 /// A rule does not allow a call of this module.
 pub(crate) fn call_refused(module: &dyn Module) {
-    counter!("drpc_server_calls_refused_total", "module" => module.name().to_owned()).increment(1);
+    counter!("drpc_server_calls_refused_total", "module" => name_of(module).to_owned()).increment(1);
 }
 
 /// A message is no call (D1).

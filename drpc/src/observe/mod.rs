@@ -20,6 +20,7 @@ use tracing::{Level, Span, debug_span, info_span};
 pub(crate) use self::client::{MadeCall, batch_span};
 use self::end::End;
 use self::metrics::ServedCall;
+use crate::failure::guard::name_of;
 use crate::router::Entry;
 use crate::wire::{Body, Response};
 use crate::{Address, Method, PeerCredentials};
@@ -85,7 +86,7 @@ impl Observed {
             target: "drpc::server::call",
             "call",
             module = called.module,
-            module_name = called.entry.map(|entry| entry.module.name()),
+            module_name = called.entry.map(|entry| name_of(&*entry.module)),
             method = called.method,
             method_name = called.found.map(Method::name),
             sequence = called.sequence,

@@ -1,9 +1,9 @@
-use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::ServerBuilder;
+use crate::failure::Escaped;
+use crate::failure::guard::guarded;
 use crate::observe::metrics::{OpenSession, session_refused};
 use crate::{Failure, Session};
 
@@ -72,9 +72,8 @@ pub(super) struct Opened {
 impl Opened {
     pub(super) fn new(hooks: &Arc<Hooks>, session: &Arc<Session>) -> Result<Self, Failure> {
         for hook in &hooks.open {
-            let opened = catch_unwind(AssertUnwindSafe(|| hook(session)));
-            let opened =
-                opened.unwrap_or_else(|panic| Err(format!("a hook panicked: {}", text(&*panic)).into()));
+            let opened = guarded(|| hook(session));
+            let opened = opened.unwrap_or_else(|panic| Err(format!("a hook panicked: {panic}").into()));
             opened.inspect_err(|_| session_refused("hook"))?;
         }
         Ok(Opened { hooks: hooks.clone(), session: session.clone(), _counted: OpenSession::begin() })
@@ -84,16 +83,11 @@ impl Opened {
 impl Drop for Opened {
     fn drop(&mut self) {
         for hook in &self.hooks.close {
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| hook(&self.session))) {
-                tracing::error!(session = self.session.id(), "a hook panicked: {}", text(&*panic));
+            if let Err(panic) = guarded(|| hook(&self.session)) {
+                tracing::error!(session = self.session.id(), "a hook panicked: {}", Escaped(&panic));
             }
         }
     }
-}
-
-fn text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(|text| &**text)).unwrap_or("no message")
 }
 
 impl fmt::Debug for Hooks {

@@ -146,7 +146,7 @@ pub(super) fn refusal(fault: &SessionFault) -> Option<Response<Body>> {
 /// The answer to a call whose handler has had its time.
 pub(super) fn cut_off(processing: &mut Processing) -> Response<Body> {
     let cause = "the handler took too long, for its server or its caller, and was cut off";
-    processing.failed(&Failure::with_message(Status::FAILURE, cause))
+    processing.failed(Failure::with_message(Status::FAILURE, cause))
 }
 
 pub(super) fn log_opened(session: &Session) {
