@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use drpc::{Bytes, Context, Order, Server, Wire};
+use drpc::wire::{Call, CallFields};
+use drpc::{Bytes, Context, Failure, Order, Server, Wire};
 use tokio::sync::mpsc;
 
 use crate::support::{
@@ -190,6 +191,42 @@ fn replies_that_wait_are_bounded_and_the_client_that_leaves_them_is_closed() {
         gate.open(16);
         logs.wait_for("session closed: the client does not read its replies: 1200000 bytes of them wait, and at most 1000000 may");
         other.assert_served(Wire::Chunked);
+    });
+}
+
+#[test]
+fn texts_and_details_of_errors_that_wait_are_bounded_too() {
+    with_both_servers(|driver| {
+        // H: bounded memory; E5.
+        let (logs, _guard) = Logs::of_this_thread();
+        let gate = Gate::new();
+        let module = echo()
+            .on(705, {
+                let gate = gate.clone();
+                move |_, _| {
+                    let gate = gate.clone();
+                    async move {
+                        gate.pass().await;
+                        Err(Failure::from("no".repeat(2_000)).with_details(Bytes::from(vec![1; 60_000])))
+                    }
+                }
+            })
+            .on(706, |_, _| async { Ok(vec![1; 8_000_000].into()) });
+        let builder = Server::builder().order(Order::Concurrent(32)).pending_reply_limit(1_000_000);
+        let server = driver.start(builder.module(module));
+        let silent = RawPeer::connect(server.path());
+        for sequence in 0..20 {
+            let fields = CallFields { wants_error: true, ..CallFields::default() };
+            let added = Some(fields.into());
+            let call = Call::<Bytes> { module: 7, method: 705, sequence, body: Bytes::new(), added };
+            silent.send_message(Wire::Chunked, &call.encode());
+        }
+        in_order(gate.arrived(20));
+        silent.send_call(Wire::Chunked, 7, 706, 99, b"");
+        silent.recv_packet();
+        gate.open(20);
+        logs.wait_for("session closed: the client does not read its replies: 1024000 bytes of them wait, and at most 1000000 may");
+        RawPeer::connect(server.path()).assert_served(Wire::Chunked);
     });
 }
 

@@ -132,6 +132,12 @@ pub(super) fn head_of(codec: &Codec, session: &Session, response: &mut Response<
     head
 }
 
+/// How many bytes of a handler's a response keeps, to be counted while it waits.
+pub(super) fn bytes_of(response: &Response<Body>) -> usize {
+    let added = response.added.as_deref().map_or(0, |added| added.error.len() + added.details.len());
+    response.body.len() + added
+}
+
 /// What the peer is told of a fault of its own, where it can be told in its own terms.
 ///
 /// As DAOS 2.8 does: a packet with a header is answered with sequence -1, one too short for a header is not (V).

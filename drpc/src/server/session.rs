@@ -32,8 +32,8 @@ use super::admission::log_refused;
 use super::hooks::Opened;
 use super::idle::Idle;
 use super::protocol::{
-    Incoming, SessionFault, context_of, cut_off, head_of, incoming, list, log_closed, log_idle, log_opened,
-    read_call, refusal,
+    Incoming, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed, log_idle,
+    log_opened, read_call, refusal,
 };
 use super::room::{Place, Queue};
 use crate::session::Listed;
@@ -142,7 +142,7 @@ impl SessionLoop {
     /// Waits for what is next; `None` once nothing is read any more and nothing runs.
     fn poll_event(&mut self, context: &mut task::Context<'_>) -> Poll<Option<Event>> {
         if let Some(response) = self.finished.pop_front() {
-            self.finished_bytes -= response.body.len();
+            self.finished_bytes -= bytes_of(&response);
             return Poll::Ready(Some(Event::Finished(response)));
         }
         let busy = !self.running.is_empty();
@@ -291,7 +291,7 @@ impl SessionLoop {
             // The handlers see it by themselves; here it is only waited for.
             let _ = session.poll_stop(context);
             while let Poll::Ready(Some(response)) = running.poll_next_unpin(context) {
-                *finished_bytes += response.body.len();
+                *finished_bytes += bytes_of(&response);
                 finished.push_back(response);
                 if *finished_bytes > limit {
                     return Poll::Ready(Err(SessionFault::RepliesUnread { bytes: *finished_bytes, limit }));

@@ -83,7 +83,10 @@ impl ResponseFields {
     #[must_use]
     pub fn new(error: impl Into<String>, details: Bytes) -> Self {
         let mut error = error.into();
-        error.truncate(error.floor_char_boundary(Self::MAX_ERROR));
+        if error.len() > Self::MAX_ERROR {
+            error.truncate(error.floor_char_boundary(Self::MAX_ERROR));
+            error.shrink_to_fit();
+        }
         let fits = details.len() <= Self::MAX_DETAILS;
         ResponseFields { error, details: if fits { details } else { Bytes::new() } }
     }

@@ -23,8 +23,8 @@ use rustix::event::epoll::EventFlags;
 
 use super::poller::Poller;
 use super::protocol::{
-    Incoming, SessionFault, context_of, head_of, incoming, log_closed, log_idle, log_opened, read_call,
-    refusal,
+    Incoming, SessionFault, bytes_of, context_of, head_of, incoming, log_closed, log_idle, log_opened,
+    read_call, refusal,
 };
 use super::running::Running;
 use super::timers::Key;
@@ -52,7 +52,7 @@ pub(super) struct SessionState {
     running: usize,
     /// The responses that wait for room in the socket, the first of which may be half sent. No more than may run, and one.
     unsent: VecDeque<Unsent>,
-    /// How many bytes of bodies wait behind the first of these.
+    /// How many bytes of responses wait behind the first of these.
     unsent_bytes: usize,
     /// What ended the reading, if it was a fault.
     fault: Option<SessionFault>,
@@ -274,7 +274,7 @@ impl SessionState {
     fn reply(&mut self, mut response: Response<Body>) {
         let head = head_of(&self.codec, &self.session, &mut response);
         if !self.unsent.is_empty() {
-            self.unsent_bytes += response.body.len();
+            self.unsent_bytes += bytes_of(&response);
         }
         self.unsent.push_back(Unsent { head, response, packets: 0 });
     }
@@ -302,7 +302,7 @@ impl SessionState {
                 *share -= 1;
             }
             self.unsent.pop_front();
-            self.unsent_bytes -= self.unsent.front().map_or(0, |next| next.response.body.len());
+            self.unsent_bytes -= self.unsent.front().map_or(0, |next| bytes_of(&next.response));
             done.replies += 1;
         }
     }
