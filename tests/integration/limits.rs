@@ -312,3 +312,46 @@ fn a_client_that_takes_nothing_of_its_reply_is_idle() {
         assert_eq!(reads.recv_response(Wire::Chunked).body.len(), 8_000_000);
     });
 }
+
+#[test]
+fn a_message_has_its_time_while_the_server_itself_does_not_read() {
+    // S1: a reply that waits for its client holds the reading up, and that is not the fault of what is sent meanwhile.
+    with_both_servers(|driver| {
+        let gate = Gate::new();
+        let module = echo().on(705, {
+            let gate = gate.clone();
+            move |_, _| {
+                let gate = gate.clone();
+                async move {
+                    gate.pass().await;
+                    Ok(vec![7; 8_000_000].into())
+                }
+            }
+        });
+        let builder = Server::builder().order(Order::Concurrent(4)).message_timeout(SOON).module(module);
+        let server = driver.start(builder);
+        let peer = RawPeer::connect(server.path());
+        let late = RawPeer::connect(server.path());
+        peer.send_call(Wire::Chunked, 7, 705, 1, b"");
+        in_order(gate.arrived(1));
+        let call = Call::<Bytes> { module: 7, method: 700, sequence: 2, body: "late".into(), added: None };
+        let call = call.encode();
+        let chunks = call.chunks(call.len().div_ceil(3));
+        let header = |(index, data): (u32, &[u8])| header(call.len() as u64, data.len() as u64, index, 3);
+        let packets: Vec<_> = (0..).zip(chunks).map(|chunk| [&header(chunk), chunk.1].concat()).collect();
+        peer.send(&packets[0]);
+        late.assert_served(Wire::Chunked);
+        gate.open(1);
+        let begun = peer.recv_packet();
+        packets[1..].iter().for_each(|packet| peer.send(packet));
+        // What another client began later, and did not send in time, shows that the time is over.
+        late.send(&packets[0]);
+        late.assert_closed();
+        let mut received = begun.len();
+        while received < 8_000_000 {
+            received += peer.recv_packet().len();
+        }
+        assert_eq!(peer.recv_response(Wire::Chunked).sequence, 2);
+        peer.assert_served(Wire::Chunked);
+    });
+}

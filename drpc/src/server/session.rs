@@ -279,7 +279,18 @@ impl SessionLoop {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             result => return Ok(result?),
         }
-        let SessionLoop { link, session, server, running, finished, finished_bytes, queue, idle, .. } = self;
+        let SessionLoop {
+            link,
+            session,
+            server,
+            running,
+            finished,
+            finished_bytes,
+            queue,
+            idle,
+            rest_due,
+            ..
+        } = self;
         let limit = server.config.limits.pending_replies;
         queue.step_back();
         idle.interrupt();
@@ -304,6 +315,10 @@ impl SessionLoop {
         })
         .await;
         idle.interrupt();
+        if let Some(due) = rest_due {
+            // Nothing was read meanwhile.
+            *due = Box::pin(sleep(server.config.message_timeout));
+        }
         sent
     }
 }

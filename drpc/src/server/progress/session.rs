@@ -113,22 +113,7 @@ impl SessionState {
     pub(super) fn turn(&mut self, core: &mut Core, ready: EventFlags, done: &mut Progress) -> EventFlags {
         let _entered = self.session.enter();
         let mut share = PACKETS_PER_TURN;
-        loop {
-            self.flush(&mut share, done);
-            if share == 0 || !self.wants_calls(core) {
-                break;
-            }
-            match self.socket.recv(self.codec.rest()) {
-                Ok(packet) => self.take(packet, core, done),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => self.fail(SessionFault::Io(error)),
-            }
-            share -= 1;
-        }
-        if self.reading && self.rest_due.is_none() && self.codec.is_mid_message() {
-            let due = Due::RestOfMessage(self.session.id());
-            self.rest_due = core.timers.set_after(core.config.message_timeout, due);
-        }
+        self.take_turn(&mut share, core, done);
         if ready.contains(EventFlags::HUP) && (self.running > 0 || self.queued.is_some()) {
             // The client has left: those who work for it are told, and finish (S6).
             self.session.cancel();
@@ -136,12 +121,31 @@ impl SessionState {
         if share == PACKETS_PER_TURN { ready } else { EventFlags::empty() }
     }
 
+    fn take_turn(&mut self, share: &mut usize, core: &mut Core, done: &mut Progress) {
+        let was_held_up = !self.unsent.is_empty();
+        loop {
+            self.flush(share, done);
+            if *share == 0 || !self.wants_calls(core) {
+                break;
+            }
+            match self.socket.recv(self.codec.rest()) {
+                Ok(packet) => self.take(packet, core, done),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => self.fail(SessionFault::Io(error)),
+            }
+            *share -= 1;
+        }
+        self.time_rest(core, was_held_up);
+    }
+
     /// A call of this session is done.
-    pub(super) fn finish(&mut self, response: Response<Body>, core: &Core, done: &mut Progress) {
+    pub(super) fn finish(&mut self, response: Response<Body>, core: &mut Core, done: &mut Progress) {
         let _entered = self.session.enter();
+        let was_held_up = !self.unsent.is_empty();
         self.running -= 1;
         self.reply(response);
         self.flush(&mut { PACKETS_PER_TURN }, done);
+        self.time_rest(core, was_held_up);
         self.bound_unsent(core);
     }
 
@@ -180,10 +184,36 @@ impl SessionState {
         }
     }
 
-    /// The rest of a message has not come in time.
-    pub(super) fn give_up_message(&mut self) {
+    /// Sets the timer for the rest of a message that has begun; anew if nothing was read for a while, since replies held that up.
+    fn time_rest(&mut self, core: &mut Core, was_held_up: bool) {
+        if was_held_up {
+            core.timers.cancel(self.rest_due.take());
+        }
+        if self.reading && self.rest_due.is_none() && self.codec.is_mid_message() {
+            let due = Due::RestOfMessage(self.session.id());
+            self.rest_due = core.timers.set_after(core.config.message_timeout, due);
+        }
+    }
+
+    /// The rest of a message is due. What is there already has come in time.
+    pub(super) fn rest_is_due(&mut self, core: &mut Core, done: &mut Progress) {
+        let _entered = self.session.enter();
+        let due = self.rest_due;
+        let mut share = PACKETS_PER_TURN;
+        self.take_turn(&mut share, core, done);
+        if self.rest_due != due {
+            return;
+        }
         self.rest_due = None;
-        if self.reading {
+        if !self.reading {
+            return;
+        }
+        if !self.unsent.is_empty() {
+            self.time_rest(core, false);
+        } else if share == 0 {
+            // There may be more.
+            self.rest_due = Some(core.timers.set(Instant::now(), Due::RestOfMessage(self.session.id())));
+        } else {
             self.fail(SessionFault::HalfMessage);
         }
     }
