@@ -354,3 +354,39 @@ fn sessions_that_a_shutdown_cuts_are_reported_as_closed() {
         peer.assert_closed();
     });
 }
+
+#[test]
+fn a_progress_server_that_is_dropped_drops_its_handlers_before_it_reports_their_sessions_as_closed() {
+    // S9.
+    let (told, mut tidings) = mpsc::unbounded_channel();
+    let module = echo().on(705, {
+        let told = told.clone();
+        move |_, _| {
+            let dropped = Tells("handler dropped", told.clone());
+            async move {
+                let _dropped = dropped;
+                std::future::pending().await
+            }
+        }
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let builder = Server::builder().explicit_modules_only().module(module);
+    let mut server =
+        builder.on_close(move |_| drop(Tells("session closed", told.clone()))).bind_progress(&path).unwrap();
+    let peer = RawPeer::connect(&path);
+    peer.send_call(Wire::Chunked, 7, 705, 1, b"");
+    while server.progress(PATIENCE).unwrap().calls() == 0 {}
+    drop(server);
+    assert_eq!(in_order(tidings.recv()), Some("handler dropped"));
+    assert_eq!(in_order(tidings.recv()), Some("session closed"));
+}
+
+/// Tells when it is dropped.
+struct Tells(&'static str, mpsc::UnboundedSender<&'static str>);
+
+impl Drop for Tells {
+    fn drop(&mut self) {
+        let _ = self.1.send(self.0);
+    }
+}

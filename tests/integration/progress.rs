@@ -642,3 +642,25 @@ fn a_session_that_is_cut_leaves_its_room_to_the_call_that_waits() {
     server.until("a reply", |done| done.replies() > 0);
     assert_eq!(waits.recv_response(Wire::Chunked).body, "my turn");
 }
+
+#[test]
+fn a_server_that_is_drained_takes_no_more_work() {
+    // S7: not even of a context that outlives it.
+    for drain_timeout in [PATIENCE, Duration::ZERO] {
+        let (give, mut contexts) = mpsc::unbounded_channel();
+        let module = interop().on(705, move |context: Context, body| {
+            let _ = give.send(context);
+            async { Ok(body) }
+        });
+        let mut server = Stepped::bind(Server::builder().drain_timeout(drain_timeout).module(module));
+        let peer = server.connect();
+        peer.send_call(Wire::Chunked, 7, 705, 1, b"");
+        server.until("the reply", |done| done.replies() > 0);
+        let context = contexts.try_recv().unwrap();
+        server.server.begin_shutdown();
+        assert!(server.server.is_drained());
+        server.step();
+        context.spawn(|_| std::future::pending());
+        assert!(server.server.is_drained(), "{drain_timeout:?}");
+    }
+}

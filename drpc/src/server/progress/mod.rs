@@ -87,11 +87,12 @@ pub struct Server {
     listener: Option<Listening>,
     /// Whether systemd is to be told that it is ready.
     tell_ready: bool,
+    /// Dropped before the sessions: none has ended while a handler of it is there.
+    core: Core,
     sessions: HashMap<u64, SessionState>,
     last_session: u64,
     admission: Admission,
     closings: Arc<Closings>,
-    core: Core,
     background: InBackground,
     poller: Poller,
 }
@@ -283,6 +284,7 @@ impl Server {
         self.look_at_timers(&mut done);
         self.poll_handlers(&mut done);
         self.background.poll();
+        self.close_if_drained();
         Ok(done)
     }
 
@@ -326,6 +328,14 @@ impl Server {
         let finished = self.sessions.iter().filter(|(_, session)| session.is_finished());
         for id in finished.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.remove(id);
+        }
+        self.close_if_drained();
+    }
+
+    /// Takes no more work in the background once nothing is left that may begin any, but for contexts that were kept.
+    fn close_if_drained(&mut self) {
+        if self.is_drained() {
+            self.background.close();
         }
     }
 
@@ -423,7 +433,7 @@ impl Server {
             match due {
                 Due::RestOfMessage(id) => {
                     if let Some(session) = self.sessions.get_mut(&id) {
-                        session.give_up_message();
+                        session.rest_is_due(&mut self.core, done);
                         self.settle(id, EventFlags::empty(), done);
                     }
                 }
@@ -453,7 +463,7 @@ impl Server {
             let Finished { session: id, response, timer } = finished;
             self.core.timers.cancel(timer);
             if let Some(session) = self.sessions.get_mut(&id) {
-                session.finish(response, &self.core, done);
+                session.finish(response, &mut self.core, done);
                 self.settle(id, EventFlags::empty(), done);
             }
         }
