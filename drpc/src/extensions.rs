@@ -53,8 +53,10 @@ impl Extensions {
             return value;
         }
         // Made while nothing is locked: the maker is a stranger, and may ask for extensions itself.
-        let made = Arc::new(make());
-        downcast(self.values().entry(TypeId::of::<T>()).or_insert(made).clone())
+        let made: Arc<dyn Any + Send + Sync> = Arc::new(make());
+        // One that is not needed is dropped while nothing is locked, too.
+        let kept = self.values().entry(TypeId::of::<T>()).or_insert_with(|| made.clone()).clone();
+        downcast(kept)
     }
 
     /// Takes the value of a type away.
@@ -101,5 +103,26 @@ mod tests {
         extensions.insert(2_u32);
         let value = extensions.get_or_insert_with(|| u64::from(*extensions.get::<u32>().unwrap()));
         assert_eq!(*value, 2);
+    }
+
+    #[test]
+    fn a_value_that_is_not_needed_is_dropped_when_nothing_is_locked() {
+        struct Asks(std::sync::Weak<Extensions>);
+
+        impl Drop for Asks {
+            fn drop(&mut self) {
+                let extensions = self.0.upgrade();
+                assert!(extensions.is_none_or(|extensions| extensions.0.try_lock().is_ok()));
+            }
+        }
+
+        let extensions = Arc::new(Extensions::default());
+        let new = || Asks(Arc::downgrade(&extensions));
+        // Another one comes first.
+        extensions.get_or_insert_with(|| {
+            extensions.insert(new());
+            new()
+        });
+        extensions.insert(new());
     }
 }

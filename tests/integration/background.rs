@@ -363,3 +363,52 @@ fn a_mock_may_submit() {
         jobs.watch().await.unwrap();
     });
 }
+
+/// Spawns another of its kind when it is dropped, so many times.
+struct Hydra {
+    context: Context,
+    heads: usize,
+    dropped: UnboundedSender<usize>,
+}
+
+impl Drop for Hydra {
+    fn drop(&mut self) {
+        let _ = self.dropped.send(self.heads);
+        if let Some(heads) = self.heads.checked_sub(1) {
+            let next = Hydra { context: self.context.clone(), heads, dropped: self.dropped.clone() };
+            self.context.spawn(|_| next.wait());
+        }
+    }
+}
+
+impl Hydra {
+    async fn wait(self) {
+        pending::<()>().await;
+    }
+}
+
+#[test]
+fn work_that_a_runtime_drops_at_its_end_may_spawn() {
+    // What the ended runtime drops at once spawns again, in the midst of that.
+    let (dropped, mut drops) = unbounded_channel();
+    let module = echo().on(705, move |context: Context, body| {
+        let dropped = dropped.clone();
+        async move {
+            let hydra = Hydra { context: context.clone(), heads: 2, dropped };
+            context.spawn(|_| hydra.wait());
+            Ok(body)
+        }
+    });
+    let ending = std::thread::spawn(|| {
+        let runtime = crate::support::runtime();
+        runtime.block_on(async {
+            let client = client_of(Server::builder().explicit_modules_only().module(module)).unwrap();
+            client.call_raw(Method::new(7, 705, "spawn"), "", &CallOptions::new()).await.unwrap();
+        });
+        drop(runtime);
+    });
+    for heads in [2, 1, 0] {
+        assert_eq!(in_order(drops.recv()), Some(heads));
+    }
+    ending.join().unwrap();
+}

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Poll, ready};
 
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::background::{Background, Work, log_too_late};
@@ -63,7 +64,19 @@ impl Background for Tasks {
         match self.runtime.get() {
             Some(runtime) if !state.closed => {
                 while state.tasks.try_join_next().is_some() {}
-                state.tasks.spawn_on(work, runtime);
+                // The work is given to its task when nothing is locked: a runtime that ends drops it at once, and what is dropped
+                // may spawn.
+                let (give, given) = oneshot::channel::<Work>();
+                let task = async {
+                    if let Ok(work) = given.await {
+                        work.await;
+                    }
+                };
+                state.tasks.spawn_on(task, runtime);
+                drop(state);
+                if give.send(work).is_err() {
+                    log_too_late();
+                }
             }
             _ => {
                 drop(state);
