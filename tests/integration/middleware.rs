@@ -346,6 +346,7 @@ fn a_panic_of_a_layer_answers_failure_and_session_and_server_go_on() {
             peer.send_call(WIRES[0], 7, 700, 1, b"body");
             assert_eq!(peer.recv_response(WIRES[0]).status, Status::FAILURE);
             logs.assert_contain(said);
+            logs.assert_contain("call failed: the handler, or a layer around it, panicked");
             let next = if when_ready { Status::FAILURE } else { Status::SUCCESS };
             assert_eq!(status_of(&peer, 700, 2), next);
         }

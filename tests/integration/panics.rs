@@ -226,13 +226,15 @@ fn a_module_that_panics_as_it_is_asked_for_its_name_fails_alone() {
     with_both_servers(|driver| {
         // The call's span asks for the name, too.
         let (_logs, _guard) = Logs::of_this_thread();
-        let trap = Trap::default();
-        let server = driver.start(Server::builder().module(interop()).module(trap.clone()));
-        trap.0.store(true, Ordering::SeqCst);
-        let peer = RawPeer::connect(server.path());
-        peer.send_call(Wire::Chunked, 8, 800, 1, b"");
-        assert_eq!(peer.recv_response(Wire::Chunked).status, Status::FAILURE);
-        peer.assert_served(Wire::Chunked);
+        for from_the_start in [false, true] {
+            let trap = Trap(Arc::new(from_the_start.into()));
+            let server = driver.start(Server::builder().module(interop()).module(trap.clone()));
+            trap.0.store(true, Ordering::SeqCst);
+            let peer = RawPeer::connect(server.path());
+            peer.send_call(Wire::Chunked, 8, 800, 1, b"");
+            assert_eq!(peer.recv_response(Wire::Chunked).status, Status::FAILURE);
+            peer.assert_served(Wire::Chunked);
+        }
     });
 }
 

@@ -664,3 +664,14 @@ fn a_server_that_is_drained_takes_no_more_work() {
         assert!(server.server.is_drained(), "{drain_timeout:?}");
     }
 }
+
+#[test]
+fn what_has_come_is_served_before_its_session_is_idle() {
+    // As the server on tokio does: even if no idleness is allowed at all.
+    let mut server = Stepped::bind(Server::builder().idle_timeout(Duration::ZERO).module(interop()));
+    let peer = RawPeer::connect(&server.directory.path().join("s"));
+    peer.send_call(Wire::Chunked, 7, 700, 1, b"ping");
+    server.until("the end of the session", |done| done.closed() > 0);
+    assert_eq!(peer.recv_response(Wire::Chunked).body, "ping");
+    peer.assert_closed();
+}

@@ -49,7 +49,7 @@ impl ServerBuilder {
     /// How long a session may do nothing: ask for nothing and take no reply, while no call of it runs. Then it is closed.
     ///
     /// Clients see that as a server that closed the connection. A call that is sent at that very moment is lost, so choose a
-    /// time well over that of clients that stay.
+    /// time well over that of clients that stay. With zero, a session is served what it has sent by the time the server looks at it.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.config.limits.idle = Some(timeout);
         self

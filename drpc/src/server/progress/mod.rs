@@ -439,7 +439,7 @@ impl Server {
                 }
                 Due::Idle(id) => {
                     if let Some(session) = self.sessions.get_mut(&id) {
-                        session.has_been_idle();
+                        session.has_been_idle(&mut self.core, done);
                         self.settle(id, EventFlags::empty(), done);
                     }
                 }

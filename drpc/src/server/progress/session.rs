@@ -172,10 +172,15 @@ impl SessionState {
         }
     }
 
-    /// It has asked for nothing and taken no reply for too long.
-    pub(super) fn has_been_idle(&mut self) {
+    /// It has asked for nothing and taken no reply for too long, unless that has come meanwhile.
+    pub(super) fn has_been_idle(&mut self, core: &mut Core, done: &mut Progress) {
         let _entered = self.session.enter();
         self.idle = None;
+        let mut share = PACKETS_PER_TURN;
+        self.take_turn(&mut share, core, done);
+        if share < PACKETS_PER_TURN {
+            return;
+        }
         if self.unsent.is_empty() {
             log_idle(&self.session);
             self.reading = false;
