@@ -291,7 +291,8 @@ impl Client {
             }
         }
         state.is_sent();
-        let mut gathering = Gathering { batch, sent: sent.into(), deadline: state.deadline };
+        let (deadline, tells_time) = (state.deadline, state.tells_time());
+        let mut gathering = Gathering { batch, sent: sent.into(), deadline, tells_time };
         while let Some((place, call)) = gathering.sent.front_mut() {
             let response = call.in_flight.response().await;
             gathering.batch.settle(*place, response.and_then(|response| state.in_time(response)));
@@ -479,15 +480,25 @@ struct Gathering<'a> {
     batch: &'a mut Batch,
     sent: VecDeque<(usize, Abandonable<'a>)>,
     deadline: Deadline,
+    /// The server knows it, too.
+    tells_time: bool,
 }
 
 impl Drop for Gathering<'_> {
     fn drop(&mut self) {
         for (place, mut call) in self.sent.drain(..) {
-            let result = call.in_flight.response().now_or_never();
-            self.batch.settle(place, result.unwrap_or_else(|| Err(self.deadline.passed())));
+            let result = match call.in_flight.response().now_or_never() {
+                Some(result) if !(self.tells_time && is_failure(&result)) => result,
+                // One that came with the end of the time is that of a handler that was cut off: see `CallState::in_time`.
+                _ => Err(self.deadline.passed()),
+            };
+            self.batch.settle(place, result);
         }
     }
+}
+
+fn is_failure(result: &Result<Response, CallError>) -> bool {
+    result.as_ref().is_ok_and(|response| response.status.is_failure())
 }
 
 impl ClientBuilder {
