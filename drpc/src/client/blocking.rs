@@ -18,7 +18,7 @@ use super::deadline::Deadline;
 use super::error::{CallError, ConnectError, Disconnect};
 use super::pool::Pool;
 use super::probe::{PROBE, PROBE_SEQUENCE, Prober};
-use super::retry::{Attempts, worse};
+use super::retry::Attempts;
 use super::{CallOptions, Caller, ClientBuilder, reply_of, report_unknown, submitted};
 use crate::observe::metrics::OpenConnection;
 use crate::observe::{MadeCall, batch_span, metrics};
@@ -92,23 +92,15 @@ impl Client {
     ) -> Result<Response, CallError> {
         let mut state = self.begin(options);
         let mut attempts = Attempts::of(&self.0.config, options);
-        let mut failed = None;
         loop {
             let body = if attempts.is_last() { std::mem::take(body) } else { body.clone() };
-            let error = match self.attempt(method, body, options, &mut state) {
+            match self.attempt(method, body, options, &mut state) {
                 Ok(response) => {
                     attempts.answered();
                     return Ok(response);
                 }
-                Err(error) => error,
-            };
-            let again = attempts.again(method, &error, state.deadline);
-            let error = worse(failed, error);
-            match again {
-                Some(pause) => sleep(pause),
-                None => return Err(error),
+                Err(error) => sleep(attempts.failed(method, error, state.deadline)?),
             }
-            failed = Some(error);
         }
     }
 

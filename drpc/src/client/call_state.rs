@@ -76,16 +76,15 @@ impl<'a> CallState<'a> {
     /// that is the caller's time-out, whichever of the two is told first.
     pub(super) fn in_time(&self, response: Response) -> Result<Response, CallError> {
         match self.deadline.at {
-            Some(at) if self.tells_time() && response.status.is_failure() && at <= (self.now)() => {
+            Some(at)
+                if self.config.added_fields.tell_time()
+                    && response.status.is_failure()
+                    && at <= (self.now)() =>
+            {
                 Err(self.deadline.passed())
             }
             _ => Ok(response),
         }
-    }
-
-    /// Whether the server knows how long the call may take (E5).
-    pub(super) fn tells_time(&self) -> bool {
-        self.deadline.at.is_some() && self.config.added_fields.tell_time()
     }
 
     /// The call is made, or made again.

@@ -1,28 +1,24 @@
-use std::collections::VecDeque;
+mod connecting;
+mod pipeline;
+
 use std::fmt;
 use std::future::Future;
-use std::io;
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use futures_util::FutureExt;
-use tokio::time::{sleep, timeout, timeout_at};
-use tracing::Instrument;
+use tokio::time::{sleep, timeout_at};
 
 use super::batch::Batch;
 use super::call_state::CallState;
 use super::connection::{Connection, InFlight};
-use super::deadline::Deadline;
-use super::error::{CallError, ConnectError, Disconnect};
+use super::error::{CallError, ConnectError};
 use super::pool::Pool;
-use super::probe::{PROBE, PROBE_SEQUENCE, Prober};
-use super::retry::{Attempts, worse};
+use super::retry::Attempts;
 use super::{CallOptions, Caller, ClientBuilder, reply_of};
-use crate::observe::{MadeCall, batch_span, metrics};
-use crate::transport::{AsyncSocket, Link, Mode, Socket};
-use crate::wire::{Body, Response, Wire, WireMode};
+use crate::observe::{MadeCall, metrics};
+use crate::transport::Link;
+use crate::wire::{Body, Response, Wire};
 use crate::{Method, Payload};
 
 /// An async client of one server, on tokio.
@@ -132,23 +128,15 @@ impl Client {
         state: &mut CallState<'_>,
     ) -> Result<Response, CallError> {
         let mut attempts = Attempts::of(&self.0.config, options);
-        let mut failed = None;
         loop {
             let body = if attempts.is_last() { std::mem::take(&mut body) } else { body.clone() };
-            let error = match self.attempt(method, body, options, state).await {
+            match self.attempt(method, body, options, state).await {
                 Ok(response) => {
                     attempts.answered();
                     return Ok(response);
                 }
-                Err(error) => error,
-            };
-            let again = attempts.again(method, &error, state.deadline);
-            let error = worse(failed, error);
-            match again {
-                Some(pause) => sleep(pause).await,
-                None => return Err(error),
+                Err(error) => sleep(attempts.failed(method, error, state.deadline)?).await,
             }
-            failed = Some(error);
         }
     }
 
@@ -225,82 +213,6 @@ impl Client {
         self.run_batch(Batch::new(calls), options).await
     }
 
-    async fn run_batch(&self, mut batch: Batch, options: &CallOptions) -> Vec<Result<Response, CallError>> {
-        let mut state = self.begin(options);
-        let deadline = state.deadline;
-        let span = batch_span(&self.0.config.path, batch.due().len());
-        let gathering = async {
-            let mut attempts = Attempts::of(&self.0.config, options);
-            loop {
-                self.attempt_batch(&mut batch, attempts.is_last(), options, &mut state).await;
-                match batch.again(&mut attempts, deadline) {
-                    Some(pause) => sleep(pause).await,
-                    None => return,
-                }
-            }
-        };
-        match deadline.at {
-            None => gathering.instrument(span).await,
-            // What is missing then gets its error below.
-            Some(at) => timeout_at(at.into(), gathering.instrument(span)).await.unwrap_or_default(),
-        }
-        batch.finish(|| state.timed_out())
-    }
-
-    async fn attempt_batch(
-        &self,
-        batch: &mut Batch,
-        is_last: bool,
-        options: &CallOptions,
-        state: &mut CallState<'_>,
-    ) {
-        state.begin_attempt();
-        loop {
-            let connection = match self.connection(state).await {
-                Ok(connection) => connection,
-                Err(error) => return batch.settle_due(&error),
-            };
-            if self.pipeline(&connection, batch, is_last, options, state).await {
-                return;
-            }
-        }
-    }
-
-    /// Sends calls one behind the other and gathers their responses. False if the connection was gone before anything was
-    /// sent, and another may be taken.
-    async fn pipeline(
-        &self,
-        connection: &Arc<Connection>,
-        batch: &mut Batch,
-        is_last: bool,
-        options: &CallOptions,
-        state: &mut CallState<'_>,
-    ) -> bool {
-        let mut sent = Vec::with_capacity(batch.due().len());
-        for at in 0..batch.due().len() {
-            let place = batch.due()[at];
-            let mut added = state.added(options);
-            state.stamp(&mut added);
-            let begin = |method, body: &mut Body| connection.begin(method, body, options.no_response, added);
-            match batch.with_call(place, is_last, begin) {
-                Ok(in_flight) => sent.push((place, Abandonable { client: self, connection, in_flight })),
-                Err(error) if sent.is_empty() && self.goes_on_after(&error, connection, state) => {
-                    return false;
-                }
-                Err(error) => batch.settle(place, Err(error)),
-            }
-        }
-        state.is_sent();
-        let (deadline, tells_time) = (state.deadline, state.tells_time());
-        let mut gathering = Gathering { batch, sent: sent.into(), deadline, tells_time };
-        while let Some((place, call)) = gathering.sent.front_mut() {
-            let response = call.in_flight.response().await;
-            gathering.batch.settle(*place, response.and_then(|response| state.in_time(response)));
-            gathering.sent.pop_front();
-        }
-        true
-    }
-
     /// What is known of a call that begins.
     fn begin<'a>(&'a self, options: &CallOptions) -> CallState<'a> {
         let config = &self.0.config;
@@ -339,95 +251,6 @@ impl Client {
         for connection in open {
             connection.close();
         }
-    }
-
-    /// The connection to make a call on: the one with the fewest calls, or a new one.
-    async fn connection(&self, state: &mut CallState<'_>) -> Result<Arc<Connection>, CallError> {
-        state.check_time()?;
-        // What is seldom gone through stands in a box, so that the future of each call is small.
-        if self.0.config.connection_per_call {
-            return Box::pin(self.connection_of_its_own(state)).await;
-        }
-        let busy = {
-            let pool = self.pool();
-            match pool.least_busy()? {
-                Some((connection, busy)) if !busy || !pool.has_room() => return Ok(connection.clone()),
-                busy => busy.map(|(connection, _)| connection.clone()),
-            }
-        };
-        match busy {
-            None => Box::pin(self.first_connection(state)).await,
-            Some(busy) => Ok(Box::pin(self.further_connection()).await.unwrap_or(busy)),
-        }
-    }
-
-    /// A new connection where there is none, or the one that another call makes meanwhile.
-    async fn first_connection(&self, state: &mut CallState<'_>) -> Result<Arc<Connection>, CallError> {
-        state.waits();
-        let _connecting = self.0.connecting.lock().await;
-        loop {
-            let epoch = {
-                let pool = self.pool();
-                if let Some((connection, _)) = pool.least_busy()? {
-                    return Ok(connection.clone());
-                }
-                pool.epoch()
-            };
-            if let Some(connection) = self.try_to_connect(state).await? {
-                self.pool().add(epoch, Arc::new(connection));
-                metrics::reconnected();
-            }
-        }
-    }
-
-    /// One connection more, if that can be had, and unless another call is about to make one.
-    async fn further_connection(&self) -> Option<Arc<Connection>> {
-        let _connecting = self.0.connecting.try_lock().ok()?;
-        let epoch = Some(self.pool()).filter(|pool| pool.has_room() && pool.makes_more())?.epoch();
-        let connection = Arc::new(self.0.config.open().await.ok()?);
-        self.pool().add(epoch, connection.clone());
-        Some(connection)
-    }
-
-    /// A connection that no other call will see; the first is there already.
-    async fn connection_of_its_own(&self, state: &mut CallState<'_>) -> Result<Arc<Connection>, CallError> {
-        loop {
-            match self.pool().take_out()? {
-                Some(connection) => return Ok(connection),
-                None => state.waits(),
-            }
-            if let Some(connection) = self.try_to_connect(state).await? {
-                return Ok(Arc::new(connection));
-            }
-        }
-    }
-
-    /// Connects, or pauses before the next attempt.
-    async fn try_to_connect(&self, state: &mut CallState<'_>) -> Result<Option<Connection>, CallError> {
-        match self.0.config.open().await {
-            Ok(connection) => Ok(Some(connection)),
-            Err(error) => {
-                let pause = state.refused(error).map_err(|error| state.gave_up(error))?;
-                sleep(pause).await;
-                Ok(None)
-            }
-        }
-    }
-
-    /// Whether a call of which nothing was sent may take another connection than this one, which is gone.
-    fn goes_on_after(
-        &self,
-        error: &CallError,
-        connection: &Arc<Connection>,
-        state: &mut CallState<'_>,
-    ) -> bool {
-        let Some(cause) = error.not_connected_because() else { return false };
-        let mut pool = self.pool();
-        pool.remove(connection);
-        if !self.0.config.auto_reconnect {
-            pool.stop(cause.clone());
-        }
-        state.takes_another()
     }
 
     fn pool(&self) -> MutexGuard<'_, Pool<Arc<Connection>>> {
@@ -470,105 +293,6 @@ impl Drop for Abandonable<'_> {
     fn drop(&mut self) {
         if self.in_flight.abandon() && self.client.0.config.server_answers_in_order {
             self.client.pool().remove(self.connection);
-        }
-    }
-}
-
-/// The calls of a batch that were sent. Dropped, since the time is over, it keeps what has come by then; the others may have
-/// been executed, whatever an earlier attempt met (C4).
-struct Gathering<'a> {
-    batch: &'a mut Batch,
-    sent: VecDeque<(usize, Abandonable<'a>)>,
-    deadline: Deadline,
-    /// The server knows it, too.
-    tells_time: bool,
-}
-
-impl Drop for Gathering<'_> {
-    fn drop(&mut self) {
-        for (place, mut call) in self.sent.drain(..) {
-            let result = match call.in_flight.response().now_or_never() {
-                Some(result) if !(self.tells_time && is_failure(&result)) => result,
-                // One that came with the end of the time is that of a handler that was cut off: see `CallState::in_time`.
-                _ => Err(self.deadline.passed()),
-            };
-            self.batch.settle(place, result);
-        }
-    }
-}
-
-fn is_failure(result: &Result<Response, CallError>) -> bool {
-    result.as_ref().is_ok_and(|response| response.status.is_failure())
-}
-
-impl ClientBuilder {
-    /// Connects the async client.
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::connect`].
-    pub async fn connect(self) -> Result<Client, ConnectError> {
-        let mut state = CallState::of_client(&self);
-        loop {
-            match self.open().await {
-                Ok(connection) => return Ok(Client::new(self, connection)),
-                Err(error) => sleep(state.refused(error)?).await,
-            }
-        }
-    }
-
-    async fn open(&self) -> Result<Connection, ConnectError> {
-        match timeout(self.connect_timeout, self.open_unlimited()).await {
-            Ok(result) => result,
-            Err(_) => Err(ConnectError::timeout(&self.path, self.connect_timeout)),
-        }
-    }
-
-    async fn open_unlimited(&self) -> Result<Connection, ConnectError> {
-        let link = self.open_link().await?;
-        let wire = match self.wire {
-            WireMode::Fixed(wire) => wire,
-            WireMode::Auto => match probe(&link, self.message_limit).await {
-                Ok(Wire::Chunked) => {
-                    return Ok(Connection::spawn(link, Wire::Chunked, self.message_limit, PROBE_SEQUENCE));
-                }
-                // Some plain servers close upon the probe.
-                Ok(Wire::Plain) => {
-                    let link = self.open_link().await?;
-                    return Ok(Connection::spawn(link, Wire::Plain, self.message_limit, 0));
-                }
-                Err(cause) => return Err(ConnectError::probe(&self.path, cause)),
-            },
-        };
-        Ok(Connection::spawn(link, wire, self.message_limit, 0))
-    }
-
-    pub(crate) async fn open_link(&self) -> Result<Link, ConnectError> {
-        if let Some(connector) = &self.in_memory {
-            return Ok(Link::Memory(connector.connect()));
-        }
-        let path = self.checked_path()?;
-        let failed = |cause| ConnectError::io(path, cause);
-        let socket = Socket::new(Mode::NonBlocking).map_err(failed)?;
-        // A full backlog has no event to wait for.
-        let mut pause = Duration::from_micros(100);
-        while let Err(cause) = socket.connect(path) {
-            if cause.kind() != io::ErrorKind::WouldBlock {
-                return Err(failed(cause));
-            }
-            sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(50));
-        }
-        Ok(Link::Socket(AsyncSocket::new(socket).map_err(failed)?.spinning(self.spin)))
-    }
-}
-
-async fn probe(link: &Link, message_limit: usize) -> Result<Wire, Disconnect> {
-    link.send(&[io::IoSlice::new(&PROBE)]).await?;
-    let mut prober = Prober::new(message_limit);
-    loop {
-        if let Some(wire) = prober.receive(link.recv().await?)? {
-            return Ok(wire);
         }
     }
 }

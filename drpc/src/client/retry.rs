@@ -114,13 +114,15 @@ pub(super) struct Attempts<'a> {
     /// How many more may be made.
     left: u32,
     pauses: Option<Box<Pauses>>,
+    /// The error of the attempts so far, at one call.
+    failed: Option<CallError>,
 }
 
 impl<'a> Attempts<'a> {
     pub(super) fn of(config: &'a ClientBuilder, options: &'a CallOptions) -> Self {
         let policy = options.retry.as_ref().or(config.retry.as_ref()).map(|policy| &*policy.0);
         let left = policy.map_or(0, |policy| policy.attempts.saturating_sub(1));
-        Attempts { policy, left, pauses: None }
+        Attempts { policy, left, pauses: None, failed: None }
     }
 
     /// Whether the attempt under way is the last that may be made.
@@ -140,18 +142,20 @@ impl<'a> Attempts<'a> {
         self.left > 0 && (error.is_retryable() || (method.is_idempotent() && error.is_broken_off()))
     }
 
-    /// Begins the next attempt at a call that failed so; gives how long to pause before it, or `None` if there is to be none.
-    pub(super) fn again(
+    /// An attempt at the call has failed: gives how long to pause before the next, or the call's error if there is to be none.
+    pub(super) fn failed(
         &mut self,
         method: Method,
-        error: &CallError,
+        error: CallError,
         deadline: Deadline,
-    ) -> Option<Duration> {
-        if !self.may_repeat(method, error) {
-            return None;
-        }
-        let pause = self.next_pause(deadline)?;
-        self.takes_token().then_some(pause).inspect(|_| metrics::retried())
+    ) -> Result<Duration, CallError> {
+        let pause = if self.may_repeat(method, &error) { self.next_pause(deadline) } else { None };
+        let pause = pause.filter(|_| self.takes_token());
+        let error = worse(self.failed.take(), error);
+        let Some(pause) = pause else { return Err(error) };
+        self.failed = Some(error);
+        metrics::retried();
+        Ok(pause)
     }
 
     /// Takes what it costs to make a call again. False if the budget is used up.

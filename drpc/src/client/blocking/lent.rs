@@ -103,6 +103,9 @@ impl Client {
 
 impl Lent<'_> {
     /// Uses the connection. It is not lent again if that panics: nobody knows what is still to come on it.
+    ///
+    /// To be called before [`broke`](Self::broke) and [`is_held_up`](Self::is_held_up): until then what
+    /// [`Client::connection`] gave has a connection.
     pub(super) fn run<T>(&mut self, work: impl FnOnce(&mut Connection) -> T) -> T {
         let mut connection = self.connection.take().expect("it was lent with a connection");
         let result = work(&mut connection);

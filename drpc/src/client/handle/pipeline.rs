@@ -1,0 +1,119 @@
+//! Batches on the async client: calls that go out one behind the other on one connection.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use tokio::time::{sleep, timeout_at};
+use tracing::Instrument;
+
+use super::{Abandonable, Client};
+use crate::client::CallOptions;
+use crate::client::batch::Batch;
+use crate::client::call_state::CallState;
+use crate::client::connection::Connection;
+use crate::client::error::CallError;
+use crate::client::retry::Attempts;
+use crate::observe::batch_span;
+use crate::wire::{Body, Response};
+
+impl Client {
+    pub(super) async fn run_batch(
+        &self,
+        mut batch: Batch,
+        options: &CallOptions,
+    ) -> Vec<Result<Response, CallError>> {
+        let mut state = self.begin(options);
+        let deadline = state.deadline;
+        let span = batch_span(&self.0.config.path, batch.due().len());
+        let gathering = async {
+            let mut attempts = Attempts::of(&self.0.config, options);
+            loop {
+                self.attempt_batch(&mut batch, attempts.is_last(), options, &mut state).await;
+                match batch.again(&mut attempts, deadline) {
+                    Some(pause) => sleep(pause).await,
+                    None => return,
+                }
+            }
+        };
+        match deadline.at {
+            None => gathering.instrument(span).await,
+            // What is missing then gets its error below.
+            Some(at) => timeout_at(at.into(), gathering.instrument(span)).await.unwrap_or_default(),
+        }
+        batch.finish(|| state.timed_out())
+    }
+
+    async fn attempt_batch(
+        &self,
+        batch: &mut Batch,
+        is_last: bool,
+        options: &CallOptions,
+        state: &mut CallState<'_>,
+    ) {
+        state.begin_attempt();
+        loop {
+            let connection = match self.connection(state).await {
+                Ok(connection) => connection,
+                Err(error) => return batch.settle_due(&error),
+            };
+            if self.pipeline(&connection, batch, is_last, options, state).await {
+                return;
+            }
+        }
+    }
+
+    /// Sends calls one behind the other and gathers their responses. False if the connection was gone before anything was
+    /// sent, and another may be taken.
+    async fn pipeline(
+        &self,
+        connection: &Arc<Connection>,
+        batch: &mut Batch,
+        is_last: bool,
+        options: &CallOptions,
+        state: &mut CallState<'_>,
+    ) -> bool {
+        let mut sent = Vec::with_capacity(batch.due().len());
+        for at in 0..batch.due().len() {
+            let place = batch.due()[at];
+            let mut added = state.added(options);
+            state.stamp(&mut added);
+            let begin = |method, body: &mut Body| connection.begin(method, body, options.no_response, added);
+            match batch.with_call(place, is_last, begin) {
+                Ok(in_flight) => sent.push((place, Abandonable { client: self, connection, in_flight })),
+                Err(error) if sent.is_empty() && self.goes_on_after(&error, connection, state) => {
+                    return false;
+                }
+                Err(error) => batch.settle(place, Err(error)),
+            }
+        }
+        state.is_sent();
+        let mut gathering = Gathering { batch, sent: sent.into(), state };
+        while let Some((place, call)) = gathering.sent.front_mut() {
+            let response = call.in_flight.response().await;
+            gathering.batch.settle(*place, response.and_then(|response| state.in_time(response)));
+            gathering.sent.pop_front();
+        }
+        true
+    }
+}
+
+/// The calls of a batch that were sent. Dropped, since the time is over, it keeps what has come by then; the others may have
+/// been executed, whatever an earlier attempt met (C4).
+struct Gathering<'a> {
+    batch: &'a mut Batch,
+    sent: VecDeque<(usize, Abandonable<'a>)>,
+    state: &'a CallState<'a>,
+}
+
+impl Drop for Gathering<'_> {
+    fn drop(&mut self) {
+        for (place, mut call) in self.sent.drain(..) {
+            let result = match call.in_flight.response().now_or_never() {
+                Some(response) => response.and_then(|response| self.state.in_time(response)),
+                None => Err(self.state.deadline.passed()),
+            };
+            self.batch.settle(place, result);
+        }
+    }
+}
