@@ -77,9 +77,9 @@ struct Args {
     /// The wire to speak: auto, chunked or plain.
     #[arg(long, default_value = "auto")]
     wire: WireMode,
-    /// The socket's mode, in octal.
-    #[arg(long, default_value = "0600", value_parser = |mode: &str| u32::from_str_radix(mode, 8))]
-    mode: u32,
+    /// The socket's mode, in octal; 0600 unless set. An abstract name (`@name`) has none.
+    #[arg(long, value_parser = |mode: &str| u32::from_str_radix(mode, 8))]
+    mode: Option<u32>,
     /// In which order the calls of one session are carried out.
     #[arg(long, value_enum, default_value_t)]
     order: OrderArg,
@@ -107,9 +107,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::WARN).init();
 
     let stop = shutdown_signal();
-    let server = Server::builder()
+    let mut server = Server::builder();
+    if let Some(mode) = args.mode {
+        server = server.mode(mode);
+    }
+    let server = server
         .wire(args.wire)
-        .mode(args.mode)
         .order(args.order.into())
         .expect_modules(&[
             (registry::test::ID, registry::test::NAME),
