@@ -8,6 +8,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionread};
 use rustix::net::{self, AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketFlags, SocketType};
+use smallvec::SmallVec;
 
 use super::PeerCredentials;
 use super::address::socket_address;
@@ -19,6 +20,9 @@ pub(crate) const MAX_PATH: usize = 107;
 
 /// The send buffer that is asked for, in bytes: eight packets of the greatest length.
 const SEND_BUFFER: usize = 8 * MAX_PACKET;
+
+/// The longest packet, in bytes, that is put together before it is sent: for the kernel to gather its parts takes longer.
+const SHORT: usize = 512;
 
 /// A `SOCK_SEQPACKET` socket: every socket call of this crate is made here (W1).
 #[derive(Debug)]
@@ -131,7 +135,14 @@ impl Socket {
     pub(crate) fn send(&self, slices: &[IoSlice<'_>]) -> io::Result<()> {
         // A peer that is gone is an error, never SIGPIPE (S6).
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-        retry(|| net::sendmsg(&self.0, slices, &mut SendAncillaryBuffer::default(), flags))?;
+        let len: usize = slices.iter().map(|slice| slice.len()).sum();
+        if len <= SHORT {
+            let mut packet = SmallVec::<[u8; SHORT]>::new();
+            slices.iter().for_each(|slice| packet.extend_from_slice(slice));
+            retry(|| net::send(&self.0, &packet, flags))?;
+        } else {
+            retry(|| net::sendmsg(&self.0, slices, &mut SendAncillaryBuffer::default(), flags))?;
+        }
         Ok(())
     }
 
