@@ -41,12 +41,12 @@ impl Batch {
         &mut self,
         place: usize,
         is_last: bool,
-        make: impl FnOnce(Method, &mut Body) -> T,
+        make: impl FnOnce(&Method, &mut Body) -> T,
     ) -> T {
         let Member { method, body, .. } = &mut self.calls[place];
         match is_last {
-            true => make(*method, body),
-            false => make(*method, &mut body.clone()),
+            true => make(method, body),
+            false => make(method, &mut body.clone()),
         }
     }
 
@@ -67,7 +67,7 @@ impl Batch {
     pub(super) fn again(&mut self, attempts: &mut Attempts<'_>, deadline: Deadline) -> Option<Duration> {
         let calls = &self.calls;
         self.due.retain(|&place| match &calls[place].result {
-            Some(Err(error)) => attempts.may_repeat(calls[place].method, error),
+            Some(Err(error)) => attempts.may_repeat(&calls[place].method, error),
             Some(Ok(_)) => {
                 attempts.answered();
                 false

@@ -80,13 +80,13 @@ impl Client {
         options: &CallOptions,
     ) -> Result<Response, CallError> {
         let mut body = body.into();
-        let observed = MadeCall::begin(method, &self.0.config.path, body.len());
-        observed.run(|| self.call_in_time(method, &mut body, options))
+        let observed = MadeCall::begin(&method, &self.0.config.path, body.len());
+        observed.run(|| self.call_in_time(&method, &mut body, options))
     }
 
     fn call_in_time(
         &self,
-        method: Method,
+        method: &Method,
         body: &mut Body,
         options: &CallOptions,
     ) -> Result<Response, CallError> {
@@ -106,7 +106,7 @@ impl Client {
 
     fn attempt(
         &self,
-        method: Method,
+        method: &Method,
         mut body: Body,
         options: &CallOptions,
         state: &mut CallState<'_>,
@@ -408,7 +408,7 @@ impl Connection {
     /// came before is in `early`.
     fn call(
         &mut self,
-        method: Method,
+        method: &Method,
         body: &mut Body,
         mut added: Option<Box<CallFields>>,
         options: &CallOptions,

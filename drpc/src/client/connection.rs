@@ -131,7 +131,7 @@ impl Connection {
     /// The body is taken, unless there is an error: then nothing was sent.
     pub(super) fn begin(
         &self,
-        method: Method,
+        method: &Method,
         body: &mut Body,
         no_response: bool,
         added: Option<Box<CallFields>>,

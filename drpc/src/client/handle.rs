@@ -2,12 +2,13 @@ mod connecting;
 mod pipeline;
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
-use tokio::time::{sleep, timeout_at};
+use tokio::time::{sleep, sleep_until};
 
 use super::batch::Batch;
 use super::call_state::CallState;
@@ -99,51 +100,74 @@ impl Client {
         body: impl Into<Body>,
         options: &CallOptions,
     ) -> Result<Response, CallError> {
-        let body = body.into();
+        self.make(&method, &mut body.into(), options).await
+    }
+
+    /// Makes a call. It borrows what each of the futures in it would else hold once more.
+    async fn make(
+        &self,
+        method: &Method,
+        body: &mut Body,
+        options: &CallOptions,
+    ) -> Result<Response, CallError> {
         let observed = MadeCall::begin(method, &self.0.config.path, body.len());
         observed.carry_out(pin!(self.call_in_time(method, body, options))).await
     }
 
     async fn call_in_time(
         &self,
-        method: Method,
-        body: Body,
+        method: &Method,
+        body: &mut Body,
         options: &CallOptions,
     ) -> Result<Response, CallError> {
         let mut state = self.begin(options);
-        let Some(at) = state.deadline.at else {
-            return self.call_unlimited(method, body, options, &mut state).await;
+        let mut over = state.deadline.at.map(|at| Box::pin(sleep_until(at.into())));
+        let outcome = {
+            let mut calling = pin!(self.call_unlimited(method, body, options, &mut state));
+            poll_fn(|context| match calling.as_mut().poll(context) {
+                Poll::Pending => match &mut over {
+                    Some(over) => over.as_mut().poll(context).map(|()| None),
+                    None => Poll::Pending,
+                },
+                ready => ready.map(Some),
+            })
+            .await
         };
-        match timeout_at(at.into(), self.call_unlimited(method, body, options, &mut state)).await {
-            Ok(result) => result,
-            Err(_) => Err(state.timed_out()),
-        }
+        outcome.unwrap_or_else(|| Err(state.timed_out()))
     }
 
     async fn call_unlimited(
         &self,
-        method: Method,
-        mut body: Body,
+        method: &Method,
+        body: &mut Body,
         options: &CallOptions,
         state: &mut CallState<'_>,
     ) -> Result<Response, CallError> {
         let mut attempts = Attempts::of(&self.0.config, options);
         loop {
-            let body = if attempts.is_last() { std::mem::take(&mut body) } else { body.clone() };
+            let mut copy;
+            let body = match attempts.is_last() {
+                true => &mut *body,
+                false => {
+                    copy = Box::new(body.clone());
+                    &mut *copy
+                }
+            };
             match self.attempt(method, body, options, state).await {
                 Ok(response) => {
                     attempts.answered();
                     return Ok(response);
                 }
-                Err(error) => sleep(attempts.failed(method, error, state.deadline)?).await,
+                // What is seldom gone through stands in a box, so that the future of each call is small.
+                Err(error) => Box::pin(sleep(attempts.failed(method, error, state.deadline)?)).await,
             }
         }
     }
 
     async fn attempt(
         &self,
-        method: Method,
-        mut body: Body,
+        method: &Method,
+        body: &mut Body,
         options: &CallOptions,
         state: &mut CallState<'_>,
     ) -> Result<Response, CallError> {
@@ -152,7 +176,7 @@ impl Client {
             let connection = self.connection(state).await?;
             let mut added = state.added(options);
             state.stamp(&mut added);
-            match connection.begin(method, &mut body, options.no_response, added) {
+            match connection.begin(method, body, options.no_response, added) {
                 Ok(in_flight) => {
                     state.is_sent();
                     let mut call = Abandonable { client: self, connection: &connection, in_flight };
@@ -268,8 +292,8 @@ impl Caller for Client {
         options: &CallOptions,
     ) -> Self::Reply<R> {
         let (client, options) = (self.clone(), options.clone());
-        let body = request.into_body();
-        Box::pin(async move { reply_of(client.call_raw(method, body, &options).await?) })
+        let mut body = request.into_body();
+        Box::pin(async move { reply_of(client.make(&method, &mut body, &options).await?) })
     }
 }
 

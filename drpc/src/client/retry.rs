@@ -138,14 +138,14 @@ impl<'a> Attempts<'a> {
     }
 
     /// Whether a call that failed so may be made again, if time and budget allow for it.
-    pub(super) fn may_repeat(&self, method: Method, error: &CallError) -> bool {
+    pub(super) fn may_repeat(&self, method: &Method, error: &CallError) -> bool {
         self.left > 0 && (error.is_retryable() || (method.is_idempotent() && error.is_broken_off()))
     }
 
     /// An attempt at the call has failed: gives how long to pause before the next, or the call's error if there is to be none.
     pub(super) fn failed(
         &mut self,
-        method: Method,
+        method: &Method,
         error: CallError,
         deadline: Deadline,
     ) -> Result<Duration, CallError> {

@@ -12,7 +12,7 @@ use crate::{CallError, Method};
 
 /// What is seen of a call that a client makes, with all its attempts; `None` if nobody looks. Dropped before its end, it was given
 /// up.
-pub(crate) struct MadeCall(Option<Observed>);
+pub(crate) struct MadeCall(Option<Box<Observed>>);
 
 struct Observed {
     span: Span,
@@ -24,7 +24,7 @@ type Outcome = Result<Response, CallError>;
 
 impl MadeCall {
     #[inline]
-    pub(crate) fn begin(method: Method, path: &Path, request_bytes: usize) -> Self {
+    pub(crate) fn begin(method: &Method, path: &Path, request_bytes: usize) -> Self {
         MadeCall(if is_watched() { Observed::begin(method, path, request_bytes) } else { None })
     }
 
@@ -33,7 +33,7 @@ impl MadeCall {
     pub(crate) fn run(self, call: impl FnOnce() -> Outcome) -> Outcome {
         match self.0 {
             None => call(),
-            Some(observed) => {
+            Some(mut observed) => {
                 let outcome = observed.span.in_scope(call);
                 observed.end(outcome)
             }
@@ -43,7 +43,7 @@ impl MadeCall {
     /// Makes the call, as a future.
     #[inline]
     pub(crate) async fn carry_out(self, mut call: Pin<&mut impl Future<Output = Outcome>>) -> Outcome {
-        let Some(observed) = self.0 else { return call.await };
+        let Some(mut observed) = self.0 else { return call.await };
         let outcome = poll_fn(|context| {
             let _entered = observed.span.enter();
             call.as_mut().poll(context)
@@ -55,7 +55,7 @@ impl MadeCall {
 
 impl Observed {
     #[inline(never)]
-    fn begin(method: Method, path: &Path, request_bytes: usize) -> Option<Self> {
+    fn begin(method: &Method, path: &Path, request_bytes: usize) -> Option<Box<Self>> {
         let span = debug_span!(
             target: "drpc::client::call",
             "call",
@@ -68,10 +68,11 @@ impl Observed {
             reply_bytes = Empty,
             elapsed_us = Empty,
         );
-        begun(&span).map(|begun| Observed { span, begun, counted: metrics::MadeCall::begin(method) })
+        begun(&span)
+            .map(|begun| Box::new(Observed { span, begun, counted: metrics::MadeCall::begin(*method) }))
     }
 
-    fn end(mut self, outcome: Outcome) -> Outcome {
+    fn end(&mut self, outcome: Outcome) -> Outcome {
         let elapsed = self.begun.elapsed();
         self.counted.end(End::of_call(&outcome), elapsed);
         match &outcome {

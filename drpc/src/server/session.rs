@@ -241,15 +241,15 @@ impl SessionLoop {
         };
         let now = || Instant::now().into_std();
         let context = context_of(&self.session, &mut call, &self.server.config, came, now);
-        let mut handling = Handling::new(self.server.service.process(context, call), place);
-        match poll_fn(|context| Poll::Ready(Pin::new(&mut handling).poll(context))).await {
+        let mut processing = self.server.service.process(context, call);
+        match poll_fn(|context| Poll::Ready(Pin::new(&mut processing).poll(context))).await {
             Poll::Ready(response) => {
                 self.session.call_done();
                 Some(response)
             }
             Poll::Pending => {
-                handling.listed = list(&handling.processing);
-                self.running.push(handling);
+                let listed = list(&processing);
+                self.running.push(Handling { processing, cut_off: None, _listed: listed, _place: place });
                 None
             }
         }
@@ -329,21 +329,15 @@ impl Drop for SessionLoop {
     }
 }
 
-/// A call that is carried out, within the time that the server gives a handler.
+/// A call whose handler waits, within the time that the server gives it.
 struct Handling {
     processing: Processing,
-    /// When the handler is cut off; made once the handler waits.
+    /// When the handler is cut off.
     cut_off: Option<Pin<Box<Sleep>>>,
-    /// The call's entry in the session's list, once the handler waits.
-    listed: Option<Listed>,
+    /// The call's entry in the session's list.
+    _listed: Option<Listed>,
     /// The room that it takes, where that is limited.
     _place: Option<Place>,
-}
-
-impl Handling {
-    fn new(processing: Processing, place: Option<Place>) -> Self {
-        Handling { processing, cut_off: None, listed: None, _place: place }
-    }
 }
 
 impl Future for Handling {

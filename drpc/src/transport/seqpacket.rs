@@ -8,7 +8,6 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionread};
 use rustix::net::{self, AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketFlags, SocketType};
-use smallvec::SmallVec;
 
 use super::PeerCredentials;
 use super::address::socket_address;
@@ -22,7 +21,7 @@ pub(crate) const MAX_PATH: usize = 107;
 const SEND_BUFFER: usize = 8 * MAX_PACKET;
 
 /// The longest packet, in bytes, that is put together before it is sent: for the kernel to gather its parts takes longer.
-const SHORT: usize = 512;
+const SHORT: usize = 256;
 
 /// A `SOCK_SEQPACKET` socket: every socket call of this crate is made here (W1).
 #[derive(Debug)]
@@ -135,15 +134,12 @@ impl Socket {
     pub(crate) fn send(&self, slices: &[IoSlice<'_>]) -> io::Result<()> {
         // A peer that is gone is an error, never SIGPIPE (S6).
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-        let len: usize = slices.iter().map(|slice| slice.len()).sum();
-        if len <= SHORT {
-            let mut packet = SmallVec::<[u8; SHORT]>::new();
-            slices.iter().for_each(|slice| packet.extend_from_slice(slice));
-            retry(|| net::send(&self.0, &packet, flags))?;
-        } else {
-            retry(|| net::sendmsg(&self.0, slices, &mut SendAncillaryBuffer::default(), flags))?;
+        let mut short = [0; SHORT];
+        match join(slices, &mut short) {
+            Some(packet) => retry(|| net::send(&self.0, packet, flags)),
+            None => retry(|| net::sendmsg(&self.0, slices, &mut SendAncillaryBuffer::default(), flags)),
         }
-        Ok(())
+        .map(drop)
     }
 
     /// Says that no more will be sent: the peer finds end of file behind what was.
@@ -236,6 +232,16 @@ fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> io::Result<T> {
             result => return Ok(result?),
         }
     }
+}
+
+/// The slices in one piece, if there is room for them.
+fn join<'a>(slices: &[IoSlice<'_>], room: &'a mut [u8]) -> Option<&'a [u8]> {
+    let mut len = 0;
+    for slice in slices {
+        room.get_mut(len..len + slice.len())?.copy_from_slice(slice);
+        len += slice.len();
+    }
+    Some(&room[..len])
 }
 
 /// W10: a packet that was cut is an error, never a shortened message.

@@ -3,7 +3,7 @@
 
 use std::ops::Deref;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use prost::Message;
 use prost::encoding::WireType;
 
@@ -70,14 +70,14 @@ impl Call {
     /// # Errors
     ///
     /// [`EnvelopeError`] if the bytes are no `Call`. Unknown fields are no error (E5).
-    pub fn decode(message: Bytes) -> Result<Call, EnvelopeError> {
+    pub fn decode(mut message: Bytes) -> Result<Call, EnvelopeError> {
         if let Some(([module, method, sequence], body)) = canonical(&message) {
-            let body = message.slice(body..);
+            message.advance(body);
             return Ok(Call {
                 module: module as i32,
                 method: method as i32,
                 sequence: sequence as i64,
-                body,
+                body: message,
                 added: None,
             });
         }
@@ -116,11 +116,11 @@ impl Response {
     /// # Errors
     ///
     /// [`EnvelopeError`] if the bytes are no `Response`. Unknown fields are no error (E5), nor is an unknown status (E3).
-    pub fn decode(message: Bytes) -> Result<Response, EnvelopeError> {
+    pub fn decode(mut message: Bytes) -> Result<Response, EnvelopeError> {
         if let Some(([sequence, status], body)) = canonical(&message) {
-            let body = message.slice(body..);
+            message.advance(body);
             let status = (status as i32).into();
-            return Ok(Response { sequence: sequence as i64, status, body, added: None });
+            return Ok(Response { sequence: sequence as i64, status, body: message, added: None });
         }
         let mut response =
             proto::Response::decode(message).map_err(|cause| EnvelopeError::new("response", cause))?;
@@ -280,7 +280,8 @@ fn canonical<const N: usize>(message: &[u8]) -> Option<([u64; N], usize)> {
 /// The varint at a place of at most nine bytes, and where it ends.
 fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     let mut value = 0;
-    for (index, byte) in bytes.get(at..)?.iter().take(9).enumerate() {
+    for index in 0..9 {
+        let byte = *bytes.get(at + index)?;
         value |= u64::from(byte & 0x7f) << (7 * index);
         if byte & 0x80 == 0 {
             return Some((value, at + index + 1));

@@ -8,6 +8,7 @@ use tokio::time::{sleep, timeout_at};
 use tracing::Instrument;
 
 use super::{Abandonable, Client};
+use crate::Method;
 use crate::client::CallOptions;
 use crate::client::batch::Batch;
 use crate::client::call_state::CallState;
@@ -78,7 +79,8 @@ impl Client {
             let place = batch.due()[at];
             let mut added = state.added(options);
             state.stamp(&mut added);
-            let begin = |method, body: &mut Body| connection.begin(method, body, options.no_response, added);
+            let begin =
+                |method: &Method, body: &mut Body| connection.begin(method, body, options.no_response, added);
             match batch.with_call(place, is_last, begin) {
                 Ok(in_flight) => sent.push((place, Abandonable { client: self, connection, in_flight })),
                 Err(error) if sent.is_empty() && self.goes_on_after(&error, connection, state) => {
