@@ -20,11 +20,12 @@ use std::io;
 use std::pin::pin;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+use super::answers::{Answers, Place};
 use super::calls::{Addressee, Calls};
 use super::error::{CallError, Disconnect};
 use super::{report_unknown, submitted};
@@ -65,24 +66,12 @@ const NOBODY: i64 = -1;
 
 #[derive(Debug)]
 struct State {
-    calls: Calls<Waiter>,
+    calls: Calls<Place>,
+    answers: Answers,
     /// What the socket did not take at once. Only the first may be partly sent.
     outbox: VecDeque<Outgoing>,
     /// Set once, when the connection is no more.
     broken: Option<Arc<Disconnect>>,
-}
-
-type Waiter = Arc<Slot>;
-
-/// Where a call finds its response.
-#[derive(Debug, Default)]
-struct Slot(Mutex<Answer>);
-
-#[derive(Debug, Default)]
-struct Answer {
-    result: Option<Result<Response, CallError>>,
-    /// Who waits for it.
-    waker: Option<Waker>,
 }
 
 /// A call that is not wholly sent.
@@ -96,7 +85,7 @@ struct Outgoing {
     /// The driver is at it, or some of it is sent: it can't be taken back any more.
     begun: bool,
     /// Who waits for no more than that it is sent (C6).
-    on_sent: Option<Waiter>,
+    on_sent: Option<Place>,
 }
 
 impl Connection {
@@ -106,7 +95,8 @@ impl Connection {
     ///
     /// Outside of a tokio runtime.
     pub(super) fn spawn(link: Link, wire: Wire, message_limit: usize, last_sequence: i64) -> Self {
-        let state = State { calls: Calls::new(last_sequence), outbox: VecDeque::new(), broken: None };
+        let (calls, answers) = (Calls::new(last_sequence), Answers::default());
+        let state = State { calls, answers, outbox: VecDeque::new(), broken: None };
         let shared = Arc::new(Shared {
             link,
             wire,
@@ -140,33 +130,38 @@ impl Connection {
         if let Some(cause) = &state.broken {
             return Err(CallError::not_connected(cause.clone()));
         }
-        let slot = Arc::new(Slot::default());
-        let waiter = Some(slot.clone());
-        let (on_response, on_sent) = if no_response { (None, waiter) } else { (waiter, None) };
+        let place = state.answers.begin();
+        let (on_response, on_sent) = if no_response { (None, Some(place)) } else { (Some(place), None) };
         let sequence = state.calls.begin(on_response);
         let (module, method) = (method.module(), method.id());
         let mut call = Call { module, method, sequence, body: std::mem::take(body), added };
         if let Err(error) = self.shared.send_now(&mut state, &mut call, on_sent) {
             *body = call.body;
             state.calls.take_back(sequence);
+            state.answers.free(place);
             return Err(error);
         }
         let alone = state.calls.len() == 1 && !no_response;
         self.shared.set_reader(if alone { sequence } else { DRIVER });
-        Ok(InFlight { connection: self, sequence, slot: Some(slot) })
+        Ok(InFlight { connection: self, sequence, place: Some(place) })
     }
 
     /// Gives a call up. True if the server may be at work on it, and a response to it was wanted.
-    fn abandon(&self, sequence: i64) -> bool {
+    fn abandon(&self, sequence: i64, place: Place) -> bool {
         let mut state = self.shared.state();
-        let unsent = state.outbox.iter().position(|call| call.sequence == sequence && !call.begun);
-        let abandoned = match unsent {
-            Some(place) => {
-                state.outbox.remove(place);
+        state.answers.free(place);
+        let abandoned = match state.outbox.iter_mut().position(|call| call.sequence == sequence) {
+            Some(at) if !state.outbox[at].begun => {
+                state.outbox.remove(at);
                 state.calls.take_back(sequence);
                 false
             }
-            None => state.calls.abandon(sequence),
+            unsent => {
+                if let Some(at) = unsent {
+                    state.outbox[at].on_sent = None;
+                }
+                state.calls.abandon(sequence)
+            }
         };
         self.shared.set_reader(DRIVER);
         abandoned
@@ -191,67 +186,37 @@ pub(super) struct InFlight<'a> {
     connection: &'a Connection,
     sequence: i64,
     /// `None` once the call is done with.
-    slot: Option<Waiter>,
+    place: Option<Place>,
 }
 
 impl InFlight<'_> {
     /// Waits for the response.
     pub(super) async fn response(&mut self) -> Result<Response, CallError> {
         let response = poll_fn(|context| self.poll_response(context)).await;
-        self.slot = None;
+        self.place = None;
         response
     }
 
     fn poll_response(&self, context: &mut Context<'_>) -> Poll<Result<Response, CallError>> {
         let closed = || Err(CallError::disconnected(Disconnect::Closed.into()));
-        let Some(slot) = &self.slot else { return Poll::Ready(closed()) };
+        let Some(place) = self.place else { return Poll::Ready(closed()) };
+        let shared = &self.connection.shared;
         // First of all, so that whoever receives from now on knows whom to wake.
-        if let Some(result) = slot.take_or_wait(context) {
+        if let Some(result) = shared.state().answers.take_or_wait(place, context) {
             return Poll::Ready(result);
         }
-        let shared = &self.connection.shared;
-        match ready!(shared.poll_receive(context, self.sequence, Some(slot))) {
+        match ready!(shared.poll_receive(context, self.sequence, Some(place))) {
             Ok(response) => Poll::Ready(Ok(response)),
             Err(cause) => {
                 shared.end(cause);
-                Poll::Ready(slot.take_or_wait(context).unwrap_or_else(closed))
+                Poll::Ready(shared.state().answers.free(place).unwrap_or_else(closed))
             }
         }
     }
 
     /// Gives the call up, unless its response is there. True if the server may still be at work on it.
     pub(super) fn abandon(&mut self) -> bool {
-        self.slot.take().is_some() && self.connection.abandon(self.sequence)
-    }
-}
-
-impl Slot {
-    fn answer(&self) -> MutexGuard<'_, Answer> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Hands the result over. A call that was dropped at this very moment does not take it any more.
-    fn put(&self, result: Result<Response, CallError>) {
-        let waker = {
-            let mut answer = self.answer();
-            answer.result = Some(result);
-            answer.waker.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    fn take_or_wait(&self, context: &Context<'_>) -> Option<Result<Response, CallError>> {
-        let mut answer = self.answer();
-        let result = answer.result.take();
-        if result.is_none() {
-            match &mut answer.waker {
-                Some(waker) => waker.clone_from(context.waker()),
-                waker => *waker = Some(context.waker().clone()),
-            }
-        }
-        result
+        self.place.take().is_some_and(|place| self.connection.abandon(self.sequence, place))
     }
 }
 
@@ -272,7 +237,7 @@ impl Shared {
         &self,
         state: &mut State,
         call: &mut Call<Body>,
-        on_sent: Option<Waiter>,
+        on_sent: Option<Place>,
     ) -> Result<(), CallError> {
         let head = call.head();
         let packets = Packets::new(self.wire, &head, &call.body, self.message_limit)?;
@@ -302,8 +267,8 @@ impl Shared {
             }
         }
         if unsent == 0 {
-            if let Some(waiter) = on_sent {
-                waiter.put(Ok(submitted()));
+            if let Some(place) = on_sent {
+                state.tell(place, Ok(submitted()));
             }
             return Ok(());
         }
@@ -325,9 +290,10 @@ impl Shared {
             for packet in packets.skip_sent(sent) {
                 self.link.send(&packet.slices()).await?;
             }
-            let done = self.state().outbox.pop_front();
-            if let Some(waiter) = done.and_then(|call| call.on_sent) {
-                waiter.put(Ok(submitted()));
+            let mut state = self.state();
+            let done = state.outbox.pop_front();
+            if let Some(place) = done.and_then(|call| call.on_sent) {
+                state.tell(place, Ok(submitted()));
             }
         }
     }
@@ -351,22 +317,32 @@ impl Shared {
         &self,
         context: &mut Context<'_>,
         reader: i64,
-        own: Option<&Waiter>,
+        own: Option<Place>,
     ) -> Poll<Result<Response, Disconnect>> {
+        if self.reader.load(Ordering::Acquire) != reader {
+            return Poll::Pending;
+        }
         let mut codec = self.incoming.lock().unwrap_or_else(PoisonError::into_inner);
         // Looked at under the lock: who receives next waits for it, and is the last to ask the link.
         while self.reader.load(Ordering::Acquire) == reader {
             let packet = ready!(self.link.poll_recv(context, codec.rest()))?.ok_or(Disconnect::ByPeer)?;
             let Some(message) = codec.receive(packet)? else { continue };
             let response = Response::decode(message)?;
-            let addressee = self.state().calls.resolve(&response);
-            match addressee {
-                Addressee::Waiting(waiter) if own.is_some_and(|own| Arc::ptr_eq(own, &waiter)) => {
+            let mut state = self.state();
+            match state.calls.resolve(&response) {
+                Addressee::Waiting(place) if own == Some(place) => {
+                    state.answers.free(place);
                     // If another call has begun meanwhile, it has said who receives.
                     let _ = self.reader.compare_exchange(reader, NOBODY, Ordering::AcqRel, Ordering::Relaxed);
                     return Poll::Ready(Ok(response));
                 }
-                Addressee::Waiting(waiter) => waiter.put(Ok(response)),
+                Addressee::Waiting(place) => {
+                    let waker = state.answers.put(place, Ok(response));
+                    drop(state);
+                    if let Some(waker) = waker {
+                        waker.wake();
+                    }
+                }
                 Addressee::Abandoned => {}
                 Addressee::Unknown => report_unknown(&response),
             }
@@ -398,15 +374,22 @@ impl State {
         if !matches!(*cause, Disconnect::Closed) {
             metrics::connection_lost();
         }
-        for call in self.outbox.drain(..) {
-            let waiter = self.calls.take_back(call.sequence).or(call.on_sent);
+        for call in std::mem::take(&mut self.outbox) {
+            let place = self.calls.take_back(call.sequence).or(call.on_sent);
             let told = if call.begun { CallError::disconnected } else { CallError::not_connected };
-            if let Some(waiter) = waiter {
-                waiter.put(Err(told(cause.clone())));
+            if let Some(place) = place {
+                self.tell(place, Err(told(cause.clone())));
             }
         }
-        for waiter in self.calls.drain() {
-            waiter.put(Err(CallError::disconnected(cause.clone())));
+        for place in self.calls.drain() {
+            self.tell(place, Err(CallError::disconnected(cause.clone())));
+        }
+    }
+
+    /// Gives a call its result, and wakes it.
+    fn tell(&mut self, place: Place, result: Result<Response, CallError>) {
+        if let Some(waker) = self.answers.put(place, result) {
+            waker.wake();
         }
     }
 }

@@ -7,6 +7,8 @@
 //! [`Caller`].
 
 mod added_fields;
+#[cfg(feature = "client")]
+mod answers;
 mod backoff;
 mod batch;
 mod builder;
