@@ -879,29 +879,6 @@ fn a_client_whose_runtime_is_gone_says_so() {
 }
 
 #[test]
-fn spinning_changes_no_answer() {
-    // C3, C4, S1: calls that are answered at once, late, and never, on both sides spinning.
-    let spin = Duration::from_micros(20);
-    let module = echo().on(702, |_, _| std::future::pending());
-    let server = TestServer::start(Server::builder().spin(spin).drain_timeout(Duration::ZERO).module(module));
-    with_both_clients(|kind| {
-        let connect = || kind.connect(builder(server.path()).spin(spin)).unwrap();
-        let clients = [connect(), connect()];
-        for size in [0, 64, 5_000, 400_000] {
-            for client in &clients {
-                for _ in 0..20 {
-                    let response = client.call(7, 700, &vec![b'a'; size]).unwrap();
-                    assert_eq!(response.body.len(), size);
-                }
-            }
-        }
-        let never = clients[0].call_with(7, 702, b"", &soon());
-        assert!(never.unwrap_err().is_timeout());
-        clients[0].assert_served();
-    });
-}
-
-#[test]
 fn a_hook_may_look_at_its_client() {
     with_both_clients(|kind| {
         let server = TestServer::start(Server::builder().module(interop()));

@@ -28,6 +28,7 @@ mod sessions;
 mod shutdown;
 mod sockets;
 mod spans;
+mod spinning;
 mod support;
 mod testing;
 mod ui;

@@ -247,11 +247,11 @@ where
 /// Prost messages, with both sides spinning before they sleep.
 struct Spinning;
 
-const SPIN: Duration = Duration::from_micros(20);
+const SPIN: Duration = Duration::from_micros(50);
 
 impl Rpc for Spinning {
     const NAME: &'static str = "drpc-spin";
-    const ABOUT: &'static str = "drpc's async client, prost messages, both sides spinning for up to 20 µs";
+    const ABOUT: &'static str = "drpc's async client, prost messages, both sides spinning for up to 50 µs";
     const KIND: Kind = Kind::Ours;
 
     type Client = Connection<Client, Message>;
@@ -267,7 +267,7 @@ impl Rpc for Spinning {
 
 impl BlockingRpc for Spinning {
     const NAME: &'static str = "drpc-spin-blocking";
-    const ABOUT: &'static str = "drpc's blocking client, prost messages, both sides spinning for up to 20 µs";
+    const ABOUT: &'static str = "drpc's blocking client, prost messages, both sides spinning for up to 50 µs";
     const KIND: Kind = Kind::Ours;
 
     type Client = Connection<blocking::Client, Message>;

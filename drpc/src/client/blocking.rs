@@ -501,6 +501,7 @@ impl Connection {
                 return Err(Fault::Timeout(Sent::Whole));
             }
             let packet = spun.unwrap_or_else(|| self.socket.recv(self.codec.rest()))?;
+            self.spin.received();
             if let Some(response) = self.take_packet(packet)? {
                 return Ok(response);
             }

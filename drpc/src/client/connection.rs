@@ -325,7 +325,12 @@ impl Shared {
         let mut codec = self.incoming.lock().unwrap_or_else(PoisonError::into_inner);
         // Looked at under the lock: who receives next waits for it, and is the last to ask the link.
         while self.reader.load(Ordering::Acquire) == reader {
-            let packet = ready!(self.link.poll_recv(context, codec.rest()))?.ok_or(Disconnect::ByPeer)?;
+            let received = match own {
+                Some(_) => self.link.poll_recv_spinning(context, codec.rest()),
+                // The calls that were woken want this thread.
+                None => self.link.poll_recv(context, codec.rest()),
+            };
+            let packet = ready!(received)?.ok_or(Disconnect::ByPeer)?;
             let Some(message) = codec.receive(packet)? else { continue };
             let response = Response::decode(message)?;
             let mut state = self.state();

@@ -30,6 +30,18 @@ impl Link {
         }
     }
 
+    /// As [`poll_recv`](Self::poll_recv), for who has nothing better to do than to wait: it spins first, if that was asked for.
+    pub(crate) fn poll_recv_spinning(
+        &self,
+        context: &mut Context<'_>,
+        into: Option<&mut Vec<u8>>,
+    ) -> Poll<io::Result<Option<Bytes>>> {
+        match self {
+            Link::Socket(socket) => socket.poll_recv_spinning(context, into),
+            Link::Memory(end) => end.poll_recv(context, into),
+        }
+    }
+
     /// Receives one packet. Cancel safe.
     pub(crate) async fn recv(&self) -> io::Result<Option<Bytes>> {
         poll_fn(|context| self.poll_recv(context, None)).await

@@ -1,18 +1,25 @@
+use std::future::Future;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::pin::pin;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use super::{Socket, Spin};
 
 /// How long a send waits that can't be told when there is room.
 const RETRY: Duration = Duration::from_millis(5);
+
+/// How many packets are received by spinning before the runtime has a turn.
+const IN_A_ROW: u32 = 16;
 
 /// A non-blocking [`Socket`] that can be waited on under tokio.
 ///
@@ -24,6 +31,8 @@ pub(crate) struct AsyncSocket {
     /// A second descriptor of the same socket, since epoll takes each but once.
     writable: OnceLock<AsyncFd<OwnedFd>>,
     spin: Spin,
+    /// How many packets in a row were received by spinning.
+    spun: AtomicU32,
 }
 
 impl AsyncSocket {
@@ -32,7 +41,7 @@ impl AsyncSocket {
     /// Outside of a tokio runtime with its I/O driver on.
     pub(crate) fn new(socket: Socket) -> io::Result<Self> {
         let socket = register(socket, Interest::READABLE)?;
-        Ok(AsyncSocket { socket, writable: OnceLock::new(), spin: Spin::default() })
+        Ok(AsyncSocket { socket, writable: OnceLock::new(), spin: Spin::default(), spun: AtomicU32::new(0) })
     }
 
     /// Spins for so long before it waits for a packet.
@@ -59,15 +68,37 @@ impl AsyncSocket {
         mut into: Option<&mut Vec<u8>>,
     ) -> Poll<io::Result<Option<Bytes>>> {
         loop {
-            let Poll::Ready(ready) = self.socket.poll_read_ready(context) else {
-                // What is received so is told of again by the runtime, once, and for nothing.
-                let spun = self.spin.run(|| self.socket().recv(into.as_deref_mut()));
-                return spun.map_or(Poll::Pending, Poll::Ready);
-            };
-            if let Ok(result) = ready?.try_io(|socket| socket.get_ref().recv(into.as_deref_mut())) {
+            let mut ready = ready!(self.socket.poll_read_ready(context))?;
+            if let Ok(result) = ready.try_io(|socket| socket.get_ref().recv(into.as_deref_mut())) {
+                self.spin.received();
                 return Poll::Ready(result);
             }
         }
+    }
+
+    /// As [`poll_recv`](Self::poll_recv), but spins before it is pending.
+    pub(crate) fn poll_recv_spinning(
+        &self,
+        context: &mut Context<'_>,
+        mut into: Option<&mut Vec<u8>>,
+    ) -> Poll<io::Result<Option<Bytes>>> {
+        if let Poll::Ready(result) = self.poll_recv(context, into.as_deref_mut()) {
+            return Poll::Ready(result);
+        }
+        let spun = self.spun.load(Ordering::Relaxed);
+        if spun == IN_A_ROW {
+            self.spun.store(0, Ordering::Relaxed);
+            // It wakes this task once the runtime has looked at everything else.
+            let _ = pin!(yield_now()).poll(context);
+            return Poll::Pending;
+        }
+        // What is received so is told of again by the runtime, once, and for nothing.
+        let received = self.spin.run(|| self.socket().recv(into.as_deref_mut()));
+        self.spun.store(if received.is_some() { spun + 1 } else { 0 }, Ordering::Relaxed);
+        received.map_or(Poll::Pending, |result| {
+            self.spin.received();
+            Poll::Ready(result)
+        })
     }
 
     /// Sends one packet, whole, if there is room for it now.
