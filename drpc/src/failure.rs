@@ -168,18 +168,19 @@ impl fmt::Display for Escaped<'_> {
 
 /// The first `Failure` in the chain of sources. (Go loses its status.)
 fn failure_within<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Failure> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(failure) = error.downcast_ref::<Failure>() {
-            return Some(failure);
-        }
+    chain(error).find_map(<dyn Error>::downcast_ref)
+}
+
+/// An error, its source, the source of that, and so on.
+pub(crate) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    /// More than any error has that does not go round in a circle.
+    const LONGEST: usize = 100;
+    std::iter::successors(Some(error), |&error| {
         // An io::Error is transparent: its source() skips the error that it holds.
-        if let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            return failure_within(inner);
-        }
-        next = error.source();
-    }
-    None
+        let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        held.map(|held| held as _).or_else(|| error.source())
+    })
+    .take(LONGEST)
 }
 
 impl fmt::Display for Failure {

@@ -7,8 +7,8 @@ use std::task::{self, Poll};
 use bytes::Bytes;
 
 use crate::authorization::Rules;
-use crate::failure::Escaped;
 use crate::failure::guard::{guarded, name_of};
+use crate::failure::{Escaped, chain};
 #[cfg(feature = "tower")]
 use crate::middleware::{Dispatch, Layers, Request};
 use crate::observe::{Called, ObservedCall, metrics};
@@ -429,8 +429,7 @@ impl fmt::Debug for ModuleService {
 
 /// What the sources of a failure say, where they do not only repeat it.
 fn causes(failure: &Failure) -> Option<String> {
-    let first = std::error::Error::source(failure);
-    let sources = std::iter::successors(first, |error| error.source()).map(ToString::to_string);
+    let sources = chain(failure).skip(1).map(ToString::to_string);
     let mut said = failure.to_string();
     let causes: Vec<_> = sources
         .filter(|text| {

@@ -177,6 +177,31 @@ fn an_error_that_panics_as_it_is_shown_or_dropped_is_a_failure_of_its_call() {
     });
 }
 
+/// An error that is its own source.
+#[derive(Debug)]
+struct Circle;
+
+impl fmt::Display for Circle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a circle")
+    }
+}
+
+impl Error for Circle {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self)
+    }
+}
+
+#[test]
+fn an_error_that_is_its_own_source_is_a_failure_of_its_call() {
+    // S1: neither where it becomes a failure nor where it is logged.
+    with_both_servers(|driver| {
+        let module = interop().on(705, |_, _| async { Err(Failure::from_error(Circle)) });
+        assert_fails_alone(&driver.start(Server::builder().module(module)));
+    });
+}
+
 /// A module written by hand, that panics wherever it is asked, once it is told to.
 #[derive(Clone, Default)]
 struct Trap(Arc<AtomicBool>);
