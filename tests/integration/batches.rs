@@ -8,7 +8,7 @@ use drpc::{AddedFields, CallError, CallErrorKind, CallOptions, Method, Server, S
 
 use crate::support::{
     AnyClient, Fake, Hello, HelloResponse, SOON, TestServer, WIRES, builder, greeting, in_order, interop,
-    with_both_clients,
+    with_both_clients, without_response,
 };
 
 const ECHO: Method = Method::new(7, 700, "echo");
@@ -203,7 +203,7 @@ fn calls_without_response_are_submitted() {
         let fake = Fake::listen();
         let client = kind.connect_to(fake.path());
         let server = fake.accept();
-        let results = client.batch(ECHO, &[b"a", b"b"], &CallOptions::new().no_response());
+        let results = client.batch(ECHO, &[b"a", b"b"], &without_response());
         assert!(results.into_iter().all(|result| result.unwrap().status == Status::SUBMITTED));
         for sequence in 1..=2 {
             assert_eq!(server.recv_call(Wire::Chunked).unwrap().sequence, sequence);

@@ -11,7 +11,7 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 
 use crate::support::{
     Fake, Gate, Handlers, Kind, RawPeer, TestServer, builder, echo, in_order, interop, isolated,
-    with_both_clients, with_both_servers,
+    with_both_clients, with_both_servers, without_response,
 };
 
 /// The figures of this process.
@@ -245,7 +245,7 @@ fn clients_count_their_calls_and_connections() {
             let client = kind.connect_to(server.path());
             client.call(7, 700, b"").expect("is answered");
             client.call(7, 701, b"").expect("is answered");
-            client.call_with(7, 700, b"", &CallOptions::new().no_response()).expect("is sent");
+            client.call_with(7, 700, b"", &without_response()).expect("is sent");
             client.batch(Method::new(7, 700, "test"), &[b"", b""], &CallOptions::new());
             client.batch(Method::new(7, 799, "test"), &[b""], &CallOptions::new());
             let during = figures.take();

@@ -9,17 +9,9 @@ use drpc::{CallErrorKind, CallOptions, Order, Server, ServerHandle, Status, Wire
 use tokio::sync::mpsc;
 
 use crate::support::{
-    Fake, Handlers, Kind, PATIENCE, RawPeer, SOON, TestServer, builder, call, echo, in_order, interop,
-    with_both_clients,
+    Fake, Handlers, Kind, PATIENCE, RawPeer, SOON, TestServer, builder, call, echo, in_order, interop, soon,
+    with_both_clients, without_response,
 };
-
-fn soon() -> CallOptions {
-    CallOptions::new().timeout(SOON)
-}
-
-fn without_response() -> CallOptions {
-    CallOptions::new().no_response()
-}
 
 /// A server at a path of the test's choice, to be stopped and started again.
 struct Served {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use drpc::{Backoff, CallErrorKind, CallOptions, Method, RetryPolicy, Server, Status, Wire, WireMode};
 
 use crate::support::{
-    AnyClient, Fake, PATIENCE, RawPeer, SOON, TestServer, builder, echo, in_order, interop, with_both_clients,
+    AnyClient, Fake, PATIENCE, RawPeer, SOON, TestServer, builder, echo, in_order, interop, soon,
+    with_both_clients,
 };
 
 const ONCE: Method = Method::new(7, 700, "once");
@@ -267,7 +268,7 @@ fn a_repetition_that_is_not_made_costs_nothing() {
         let client = kind.connect(settings).unwrap();
         drop(fake.accept());
         let waiting = RawPeer::connect(fake.path());
-        let unsent = client.call_method(ONCE, b"", &CallOptions::new().timeout(SOON)).unwrap_err();
+        let unsent = client.call_method(ONCE, b"", &soon()).unwrap_err();
         assert!(unsent.is_timeout() && unsent.is_retryable(), "{unsent}");
         drop((waiting, fake.accept()));
         lost(&client, &fake, ANY_TIMES, &CallOptions::new(), 2);

@@ -7,7 +7,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::support::{
     Fields, Gate, Handlers, Kind, RawPeer, SOON, Spans, TestServer, builder, call, in_order, interop,
-    with_both_clients, with_both_servers,
+    with_both_clients, with_both_servers, without_response,
 };
 
 /// Module 7: 700 echoes, 702 logs, waits at the gate, and logs again; 703 panics; 704 leaves work behind, which logs.
@@ -234,7 +234,7 @@ fn a_clients_call_has_a_span() {
         let client = kind.connect_to(&path);
         client.call(7, 700, b"abc").expect("is answered");
         client.call(7, 701, b"").expect("is answered");
-        client.call_with(7, 700, b"", &CallOptions::new().no_response()).expect("is sent");
+        client.call_with(7, 700, b"", &without_response()).expect("is sent");
         client.close();
         client.call(7, 700, b"").expect_err("is closed");
         drop(client);

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use drpc::{CallOptions, Server};
+use drpc::Server;
 use tempfile::tempdir;
 use tokio::sync::oneshot;
 
-use crate::support::{Kind, PATIENCE, SOON, TestServer, builder, echo, in_order, interop, with_both_clients};
+use crate::support::{Kind, PATIENCE, TestServer, builder, echo, in_order, interop, soon, with_both_clients};
 
 #[test]
 fn spinning_changes_no_answer() {
@@ -28,7 +28,7 @@ fn spinning_changes_no_answer() {
                 }
             }
         }
-        let never = clients[0].call_with(7, 702, b"", &CallOptions::new().timeout(SOON));
+        let never = clients[0].call_with(7, 702, b"", &soon());
         assert!(never.unwrap_err().is_timeout());
         clients[0].assert_served();
     });

@@ -80,10 +80,8 @@ struct Outgoing {
     sequence: i64,
     head: Head,
     body: Body,
-    /// How many of its packets are sent.
+    /// How many of its packets are sent. From the first on it can't be taken back.
     sent: u32,
-    /// The driver is at it, or some of it is sent: it can't be taken back any more.
-    begun: bool,
     /// Who waits for no more than that it is sent (C6).
     on_sent: Option<Place>,
 }
@@ -146,25 +144,28 @@ impl Connection {
         Ok(InFlight { connection: self, sequence, place: Some(place) })
     }
 
-    /// Gives a call up. True if the server may be at work on it, and a response to it was wanted.
-    fn abandon(&self, sequence: i64, place: Place) -> bool {
+    /// Gives a call up that has not ended yet.
+    fn abandon(&self, sequence: i64, place: Place) -> GivenUp {
         let mut state = self.shared.state();
         state.answers.free(place);
-        let abandoned = match state.outbox.iter_mut().position(|call| call.sequence == sequence) {
-            Some(at) if !state.outbox[at].begun => {
+        let given_up = match state.outbox.iter().position(|call| call.sequence == sequence) {
+            Some(at) if state.outbox[at].sent == 0 => {
                 state.outbox.remove(at);
                 state.calls.take_back(sequence);
-                false
+                GivenUp::Unsent
             }
             unsent => {
                 if let Some(at) = unsent {
                     state.outbox[at].on_sent = None;
                 }
-                state.calls.abandon(sequence)
+                match state.calls.abandon(sequence) {
+                    true => GivenUp::UnderWay,
+                    false => GivenUp::Done,
+                }
             }
         };
         self.shared.set_reader(DRIVER);
-        abandoned
+        given_up
     }
 
     /// Closes the connection; every call that waits on it fails (C7).
@@ -178,6 +179,17 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// How far a call had come that is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GivenUp {
+    /// Nothing of it was sent, nor will be.
+    Unsent,
+    /// The server may be at work on it.
+    UnderWay,
+    /// It has been answered, or no answer was wanted.
+    Done,
 }
 
 /// A call that waits for its response.
@@ -214,9 +226,10 @@ impl InFlight<'_> {
         }
     }
 
-    /// Gives the call up, unless its response is there. True if the server may still be at work on it.
-    pub(super) fn abandon(&mut self) -> bool {
-        self.place.take().is_some_and(|place| self.connection.abandon(self.sequence, place))
+    /// Gives the call up, unless it has ended.
+    pub(super) fn abandon(&mut self) -> GivenUp {
+        let place = self.place.take();
+        place.map_or(GivenUp::Done, |place| self.connection.abandon(self.sequence, place))
     }
 }
 
@@ -273,7 +286,7 @@ impl Shared {
             return Ok(());
         }
         let (sequence, body) = (call.sequence, std::mem::take(&mut call.body));
-        state.outbox.push_back(Outgoing { sequence, head, body, sent, begun: sent > 0, on_sent });
+        state.outbox.push_back(Outgoing { sequence, head, body, sent, on_sent });
         self.changed.notify_one();
         Ok(())
     }
@@ -281,34 +294,36 @@ impl Shared {
     /// Sends what is in the outbox, until the connection is no more.
     async fn flush(&self) -> Result<(), Disconnect> {
         loop {
-            let Some((head, body, sent)) = self.begin_first()? else {
-                self.changed.notified().await;
-                continue;
+            let is_empty = {
+                let state = self.state();
+                if state.broken.is_some() {
+                    return Err(Disconnect::Closed);
+                }
+                state.outbox.is_empty()
             };
-            let packets =
-                Packets::new(self.wire, &head, &body, self.message_limit).map_err(io::Error::other)?;
-            for packet in packets.skip_sent(sent) {
-                self.link.send(&packet.slices()).await?;
-            }
-            let mut state = self.state();
-            let done = state.outbox.pop_front();
-            if let Some(place) = done.and_then(|call| call.on_sent) {
-                state.tell(place, Ok(submitted()));
+            match is_empty {
+                true => self.changed.notified().await,
+                // The call that is first now may be taken back until then.
+                false => self.link.when_there_is_room(|| self.send_first()).await?,
             }
         }
     }
 
-    /// The first call in the outbox, which from now on can't be taken back: its head, its body, and how many of its
-    /// packets are sent.
-    fn begin_first(&self) -> Result<Option<(Head, Body, u32)>, Disconnect> {
+    /// Sends the first call in the outbox, as far as the socket takes it.
+    fn send_first(&self) -> io::Result<()> {
         let mut state = self.state();
-        if state.broken.is_some() {
-            return Err(Disconnect::Closed);
+        let Some(Outgoing { head, body, sent, .. }) = state.outbox.front_mut() else { return Ok(()) };
+        let packets =
+            Packets::new(self.wire, &*head, &*body, self.message_limit).map_err(io::Error::other)?;
+        for packet in packets.skip_sent(*sent) {
+            self.link.try_send(&packet.slices())?;
+            *sent += 1;
         }
-        Ok(state.outbox.front_mut().map(|first| {
-            first.begun = true;
-            (first.head.clone(), first.body.clone(), first.sent)
-        }))
+        let done = state.outbox.pop_front();
+        if let Some(place) = done.and_then(|call| call.on_sent) {
+            state.tell(place, Ok(submitted()));
+        }
+        Ok(())
     }
 
     /// As long as `reader` is who receives: receives responses and hands them out, up to the one for `own`, which is
@@ -349,7 +364,10 @@ impl Shared {
                     }
                 }
                 Addressee::Abandoned => {}
-                Addressee::Unknown => report_unknown(&response),
+                Addressee::Unknown => {
+                    drop(state);
+                    report_unknown(&response);
+                }
             }
         }
         Poll::Pending
@@ -381,7 +399,7 @@ impl State {
         }
         for call in std::mem::take(&mut self.outbox) {
             let place = self.calls.take_back(call.sequence).or(call.on_sent);
-            let told = if call.begun { CallError::disconnected } else { CallError::not_connected };
+            let told = if call.sent > 0 { CallError::disconnected } else { CallError::not_connected };
             if let Some(place) = place {
                 self.tell(place, Err(told(cause.clone())));
             }

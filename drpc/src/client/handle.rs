@@ -12,7 +12,7 @@ use tokio::time::{sleep, sleep_until};
 
 use super::batch::Batch;
 use super::call_state::CallState;
-use super::connection::{Connection, InFlight};
+use super::connection::{Connection, GivenUp, InFlight};
 use super::error::{CallError, ConnectError};
 use super::pool::Pool;
 use super::retry::Attempts;
@@ -178,9 +178,9 @@ impl Client {
             state.stamp(&mut added);
             match connection.begin(method, body, options.no_response, added) {
                 Ok(in_flight) => {
-                    state.is_sent();
-                    let mut call = Abandonable { client: self, connection: &connection, in_flight };
-                    let response = call.in_flight.response().await?;
+                    let call = Abandonable { client: self, connection: &connection, in_flight };
+                    let response =
+                        SingleCall { call, state: &mut *state, is_unsent: false }.response().await?;
                     return state.in_time(response);
                 }
                 Err(error) if !self.goes_on_after(&error, &connection, state) => return Err(error),
@@ -313,10 +313,43 @@ struct Abandonable<'a> {
     in_flight: InFlight<'a>,
 }
 
+impl Abandonable<'_> {
+    /// What holds this call up, be it before it was sent, would hold up the next one, too, where the server answers in order.
+    fn give_up(&mut self) -> GivenUp {
+        let given_up = self.in_flight.abandon();
+        if given_up != GivenUp::Done && self.client.0.config.server_answers_in_order {
+            self.client.pool().remove(self.connection);
+        }
+        given_up
+    }
+}
+
 impl Drop for Abandonable<'_> {
     fn drop(&mut self) {
-        if self.in_flight.abandon() && self.client.0.config.server_answers_in_order {
-            self.client.pool().remove(self.connection);
+        self.give_up();
+    }
+}
+
+/// The one call of its state, which is told whether the call may be executed.
+struct SingleCall<'a, 'c> {
+    call: Abandonable<'a>,
+    state: &'a mut CallState<'c>,
+    /// Its error says that nothing was sent.
+    is_unsent: bool,
+}
+
+impl SingleCall<'_, '_> {
+    async fn response(mut self) -> Result<Response, CallError> {
+        let response = self.call.in_flight.response().await;
+        self.is_unsent = response.as_ref().is_err_and(|error| error.not_connected_because().is_some());
+        response
+    }
+}
+
+impl Drop for SingleCall<'_, '_> {
+    fn drop(&mut self) {
+        if self.call.give_up() != GivenUp::Unsent && !self.is_unsent {
+            self.state.is_sent();
         }
     }
 }

@@ -57,9 +57,23 @@ impl Link {
 
     /// Sends one packet, whole. Cancel safe: it is sent or it is not.
     pub(crate) async fn send(&self, packet: &[IoSlice<'_>]) -> io::Result<()> {
+        self.when_there_is_room(|| self.try_send(packet)).await
+    }
+
+    /// Waits until an operation that sends does not say `WouldBlock`. Cancel safe if the operation is.
+    pub(crate) async fn when_there_is_room<T>(
+        &self,
+        mut operation: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
         match self {
-            Link::Socket(socket) => socket.send(packet).await,
-            Link::Memory(end) => poll_fn(|context| end.poll_send(context, packet)).await,
+            Link::Socket(socket) => socket.when_there_is_room(operation).await,
+            Link::Memory(end) => loop {
+                match operation() {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    result => return result,
+                }
+                poll_fn(|context| end.poll_room(context)).await;
+            },
         }
     }
 

@@ -91,19 +91,14 @@ impl MemoryEnd {
         self.outgoing.state().push(packet)
     }
 
-    pub(super) fn poll_send(
-        &self,
-        context: &mut Context<'_>,
-        packet: &[IoSlice<'_>],
-    ) -> Poll<io::Result<()>> {
+    /// Waits until a packet can be sent, or it is known that none can.
+    pub(super) fn poll_room(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut state = self.outgoing.state();
-        match state.push(packet) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                state.sender = Some(context.waker().clone());
-                Poll::Pending
-            }
-            result => Poll::Ready(result),
+        if state.closed || state.packets.len() < QUEUE_LIMIT {
+            return Poll::Ready(());
         }
+        state.sender = Some(context.waker().clone());
+        Poll::Pending
     }
 
     pub(super) fn poll_peer_closed(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {

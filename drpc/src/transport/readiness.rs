@@ -106,17 +106,18 @@ impl AsyncSocket {
         self.socket().send(packet)
     }
 
-    /// Sends one packet, whole. Cancel safe: it is sent or it is not.
-    pub(crate) async fn send(&self, packet: &[IoSlice<'_>]) -> io::Result<()> {
+    /// Waits until an operation that sends does not say `WouldBlock`. Cancel safe if the operation is.
+    pub(super) async fn when_there_is_room<T>(
+        &self,
+        mut operation: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
         loop {
-            match self.try_send(packet) {
+            match operation() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return result,
             }
             match self.writable() {
-                Ok(writable) => {
-                    return writable.async_io(Interest::WRITABLE, |_| self.try_send(packet)).await;
-                }
+                Ok(writable) => return writable.async_io(Interest::WRITABLE, |_| operation()).await,
                 // No descriptor is left (S4): no reason to cut a connection that has its own.
                 Err(_) => sleep(RETRY).await,
             }

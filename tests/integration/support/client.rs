@@ -11,7 +11,7 @@ use drpc::{
 use tokio::runtime::Runtime;
 
 use super::server::runtime;
-use super::{PATIENCE, RawPeer};
+use super::{PATIENCE, RawPeer, SOON};
 
 /// Which of the two clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +144,15 @@ impl AnyClient {
             AnyClient::Blocking(client) => client.is_connected(),
         }
     }
+}
+
+/// For a call that is to time out.
+pub(crate) fn soon() -> CallOptions {
+    CallOptions::new().timeout(SOON)
+}
+
+pub(crate) fn without_response() -> CallOptions {
+    CallOptions::new().no_response()
 }
 
 /// Calls a method of module 7 through a clone of the client, for a task of its own.

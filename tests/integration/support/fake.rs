@@ -1,11 +1,13 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use drpc::ClientBuilder;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{self, SocketAddrUnix, SocketFlags};
 use tempfile::TempDir;
 
 use super::PATIENCE;
+use super::client::{AnyClient, Kind, builder};
 use super::raw::{RawPeer, unconnected};
 
 /// A listening socket of which a test plays the server, packet by packet.
@@ -49,4 +51,14 @@ impl Fake {
         rustix::fs::fcntl_setfl(&self.listener, flags).expect("flags");
         matches!(accepted, Err(rustix::io::Errno::AGAIN))
     }
+}
+
+/// A client of a fake server, and that server's end.
+pub(crate) fn pair(
+    kind: Kind,
+    fake: &Fake,
+    set: impl FnOnce(ClientBuilder) -> ClientBuilder,
+) -> (AnyClient, RawPeer) {
+    let client = kind.connect(set(builder(fake.path()))).expect("connects");
+    (client, fake.accept())
 }

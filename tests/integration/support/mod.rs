@@ -16,8 +16,10 @@ use std::time::Duration;
 
 use drpc::Wire;
 
-pub(crate) use client::{AnyClient, Kind, answered, builder, call, with_both_clients};
-pub(crate) use fake::Fake;
+pub(crate) use client::{
+    AnyClient, Kind, answered, builder, call, soon, with_both_clients, without_response,
+};
+pub(crate) use fake::{Fake, pair};
 pub(crate) use isolated::{isolated, isolated_by};
 pub(crate) use logs::Logs;
 pub(crate) use modules::{Gate, Handlers, Hello, HelloResponse, echo, greeting, interop};
@@ -41,5 +43,12 @@ pub(crate) async fn patiently<F: Future>(what: &str, future: F) -> F::Output {
     match tokio::time::timeout(PATIENCE, future).await {
         Ok(output) => output,
         Err(_) => panic!("waited for {what} in vain"),
+    }
+}
+
+/// Lets the other tasks of this thread, and its I/O, have their turn.
+pub(crate) async fn yield_often() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
     }
 }

@@ -12,7 +12,7 @@ use crate::Method;
 use crate::client::CallOptions;
 use crate::client::batch::Batch;
 use crate::client::call_state::CallState;
-use crate::client::connection::Connection;
+use crate::client::connection::{Connection, GivenUp};
 use crate::client::error::CallError;
 use crate::client::retry::Attempts;
 use crate::observe::batch_span;
@@ -100,8 +100,8 @@ impl Client {
     }
 }
 
-/// The calls of a batch that were sent. Dropped, since the time is over, it keeps what has come by then; the others may have
-/// been executed, whatever an earlier attempt met (C4).
+/// The calls of a batch that were begun. Dropped, since the time is over, it keeps what has come by then; of the others, those of
+/// which anything was sent may have been executed, whatever an earlier attempt met (C4).
 struct Gathering<'a> {
     batch: &'a mut Batch,
     sent: VecDeque<(usize, Abandonable<'a>)>,
@@ -113,6 +113,7 @@ impl Drop for Gathering<'_> {
         for (place, mut call) in self.sent.drain(..) {
             let result = match call.in_flight.response().now_or_never() {
                 Some(response) => response.and_then(|response| self.state.in_time(response)),
+                None if call.give_up() == GivenUp::Unsent => Err(self.state.deadline.unsent()),
                 None => Err(self.state.deadline.passed()),
             };
             self.batch.settle(place, result);
