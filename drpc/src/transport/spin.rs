@@ -88,7 +88,7 @@ impl Spin {
             if begun.elapsed() >= self.limit {
                 return None;
             }
-            (0..8).for_each(|_| spin_loop());
+            (0..2).for_each(|_| spin_loop());
         }
     }
 }
