@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::support::{
     AnyClient, Fake, Gate, Handlers, Hello, HelloResponse, Kind, PATIENCE, TestServer, WIRES, answered,
-    builder, call, echo, greeting, header, in_order, interop, isolated, packets_of, pair, soon,
+    builder, call, gated, greeting, header, in_order, interop, isolated, packets_of, pair, soon,
     with_both_clients, without_response, yield_often,
 };
 
@@ -383,16 +383,7 @@ fn calls_of_one_connection_do_not_wait_for_each_other() {
     // S5: the client keeps up with a concurrent server.
     in_order(async {
         let gate = Gate::new();
-        let module = echo().on(705, {
-            let gate = gate.clone();
-            move |_, body| {
-                let gate = gate.clone();
-                async move {
-                    gate.pass().await;
-                    Ok(body)
-                }
-            }
-        });
+        let module = gated(&gate);
         let builder = Server::builder().explicit_modules_only().order(Order::Concurrent(100)).module(module);
         let client = drpc::testing::client_of(builder).unwrap();
         let slow: Vec<_> = (0..100).map(|_| tokio::spawn(call(&client, 705, ""))).collect();
@@ -408,16 +399,7 @@ fn calls_of_one_connection_do_not_wait_for_each_other() {
 fn threads_take_turns_on_a_blocking_client() {
     // The blocking client: one call at a time, and a time-out while waiting for the turn.
     let gate = Gate::new();
-    let module = echo().on(705, {
-        let gate = gate.clone();
-        move |_, body| {
-            let gate = gate.clone();
-            async move {
-                gate.pass().await;
-                Ok(body)
-            }
-        }
-    });
+    let module = gated(&gate);
     let server = TestServer::start(Server::builder().module(module));
     let client = Kind::Blocking.connect_to(server.path());
     thread::scope(|scope| {

@@ -8,19 +8,7 @@ use bytes::Bytes;
 use drpc::{Context, Order, Server, Wire};
 use tokio::sync::{Mutex, Notify, mpsc};
 
-use crate::support::{Gate, Handlers, RawPeer, TestServer, WIRES, echo, in_order, with_both_servers};
-
-/// Module 7: 700 echoes at once, 705 once the gate lets it through.
-fn gated(gate: &Gate) -> Handlers {
-    let gate = gate.clone();
-    echo().on(705, move |_, body| {
-        let gate = gate.clone();
-        async move {
-            gate.pass().await;
-            Ok(body)
-        }
-    })
-}
+use crate::support::{Gate, Handlers, RawPeer, TestServer, WIRES, echo, gated, in_order, with_both_servers};
 
 #[test]
 fn serial_calls_are_answered_one_at_a_time_in_their_order() {

@@ -9,8 +9,8 @@ use std::thread;
 use drpc::{CallErrorKind, CallOptions, Client, ConnectError, Server};
 
 use crate::support::{
-    Fake, Gate, Kind, PATIENCE, RawPeer, SOON, TestServer, builder, echo, in_order, interop, pair, soon,
-    with_both_clients, without_response,
+    Fake, Gate, Kind, PATIENCE, RawPeer, SOON, TestServer, builder, echo, gated, in_order, interop, pair,
+    soon, with_both_clients, without_response,
 };
 
 #[test]
@@ -181,16 +181,7 @@ fn a_connection_replaced_in_vain_is_tried_again_by_the_next_call() {
     // C4, C8.
     with_both_clients(|kind| {
         let gate = Gate::new();
-        let module = echo().on(705, {
-            let gate = gate.clone();
-            move |_, body| {
-                let gate = gate.clone();
-                async move {
-                    gate.pass().await;
-                    Ok(body)
-                }
-            }
-        });
+        let module = gated(&gate);
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s");
         let server = Server::builder().module(module).drain_timeout(SOON).bind(&path).unwrap();

@@ -8,7 +8,7 @@ use drpc::{Cancelled, Context, Order, Server, Status, Wire};
 use tokio::sync::mpsc;
 
 use crate::support::{
-    Gate, Handlers, Logs, PATIENCE, RawPeer, SOON, TestServer, WIRES, echo, in_order, interop,
+    Gate, Handlers, Logs, PATIENCE, RawPeer, SOON, TestServer, WIRES, echo, gated, in_order, interop,
     with_both_servers,
 };
 
@@ -158,16 +158,7 @@ fn the_list_tells_who_is_connected_and_what_they_are_doing() {
     // D8.
     let before = (SystemTime::now(), Instant::now());
     let gate = Gate::new();
-    let module = echo().on(705, {
-        let gate = gate.clone();
-        move |_, body| {
-            let gate = gate.clone();
-            async move {
-                gate.pass().await;
-                Ok(body)
-            }
-        }
-    });
+    let module = gated(&gate);
     let builder = Server::builder().order(Order::Concurrent(4)).module(module);
     let server = TestServer::start(builder);
     let handle = server.server_handle();

@@ -8,20 +8,8 @@ use drpc::{Bytes, Context, Failure, Order, Server, Wire};
 use tokio::sync::mpsc;
 
 use crate::support::{
-    Gate, Handlers, Logs, RawPeer, SOON, WIRES, echo, header, in_order, interop, with_both_servers,
+    Gate, Handlers, Logs, RawPeer, SOON, WIRES, echo, gated, header, in_order, interop, with_both_servers,
 };
-
-/// Module 7: 700 echoes, 705 waits at the gate and echoes.
-fn gated(gate: &Gate) -> Handlers {
-    let gate = gate.clone();
-    echo().on(705, move |_, body| {
-        let gate = gate.clone();
-        async move {
-            gate.pass().await;
-            Ok(body)
-        }
-    })
-}
 
 #[test]
 fn sessions_beyond_the_limit_are_closed_and_one_that_leaves_makes_room() {

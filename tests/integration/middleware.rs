@@ -24,23 +24,11 @@ use tower::timeout::TimeoutLayer;
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 
 use crate::support::{
-    Driver, Gate, Handlers, Logs, PATIENCE, RawPeer, SOON, TestServer, WIRES, echo, in_order, runtime,
+    Driver, Gate, Logs, PATIENCE, RawPeer, SOON, TestServer, WIRES, echo, gated, in_order, runtime,
     with_both_servers,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
-
-/// Module 7: 705 waits at the gate.
-fn gated(gate: &Gate) -> Handlers {
-    let gate = gate.clone();
-    echo().on(705, move |_, body| {
-        let gate = gate.clone();
-        async move {
-            gate.pass().await;
-            Ok(body)
-        }
-    })
-}
 
 /// A layer that is a function of the call and of the rest of its way.
 fn around<F, R>(

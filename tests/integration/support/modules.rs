@@ -92,6 +92,18 @@ pub(crate) fn echo() -> Handlers {
     Handlers::new(7, "interop").on(700, |_, body| async { Ok(body) })
 }
 
+/// Module 7: 700 echoes at once, 705 once the gate lets it through.
+pub(crate) fn gated(gate: &Gate) -> Handlers {
+    let gate = gate.clone();
+    echo().on(705, move |_, body| {
+        let gate = gate.clone();
+        async move {
+            gate.pass().await;
+            Ok(body)
+        }
+    })
+}
+
 /// Holds handlers up until the test lets them go on, and tells how many have come.
 #[derive(Clone)]
 pub(crate) struct Gate(Arc<(Semaphore, Semaphore)>);
