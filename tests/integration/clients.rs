@@ -206,6 +206,31 @@ fn a_long_call_is_sent_while_replies_come_in() {
 }
 
 #[test]
+fn a_reply_that_comes_while_its_call_is_half_sent_is_received_though_another_call_has_begun() {
+    // The server refuses the call by its first packet, and takes no more until it is heard.
+    in_order(async {
+        let fake = Fake::listen();
+        let client = builder(fake.path()).connect().await.unwrap();
+        let server = fake.accept();
+        let refused = tokio::spawn(call(&client, 700, vec![0; 8 << 20]));
+        yield_often().await;
+        let next = tokio::spawn(call(&client, 700, "next"));
+        yield_often().await;
+        server.send_reply(Wire::Chunked, 1, 3, b"");
+        assert_eq!(refused.await.unwrap().unwrap().status, Status::UNKNOWN_MODULE);
+
+        let answering = thread::spawn(move || {
+            assert_eq!(server.recv_call(Wire::Chunked).unwrap().sequence, 1);
+            assert_eq!(server.recv_call(Wire::Chunked).unwrap().body, "next");
+            server.send_reply(Wire::Chunked, 2, 0, b"");
+            server
+        });
+        next.await.unwrap().unwrap();
+        drop(answering.join().unwrap());
+    });
+}
+
+#[test]
 fn a_connection_that_breaks_fails_every_call_with_the_same_cause() {
     // C7.
     with_both_clients(|kind| {

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use tokio::sync::Notify;
+use futures_util::task::AtomicWaker;
 use tokio::task::AbortHandle;
 
 use super::answers::{Answers, Place};
@@ -54,8 +54,9 @@ struct Shared {
     /// Who receives: a call by its sequence, [`DRIVER`], or [`NOBODY`]. A call or the driver is made to receive under
     /// the lock of `state`.
     reader: AtomicI64,
-    /// There is something for the driver to do, or the connection is no more.
-    changed: Notify,
+    /// Woken when there is something for the driver to do, or the connection is no more. It then looks at everything, whatever it
+    /// waits for.
+    driver: AtomicWaker,
 }
 
 /// The driver receives. (A call's sequence is greater than 0.)
@@ -102,7 +103,7 @@ impl Connection {
             state: Mutex::new(state),
             incoming: Mutex::new(Codec::new(wire, message_limit)),
             reader: AtomicI64::new(DRIVER),
-            changed: Notify::new(),
+            driver: AtomicWaker::new(),
         });
         let driver = tokio::spawn(drive(BreakOnDrop(shared.clone()))).abort_handle();
         Connection { shared, driver, _counted: metrics::OpenConnection::begin() }
@@ -241,7 +242,7 @@ impl Shared {
     /// Says who receives from now on. To be called under the lock of `state`.
     fn set_reader(&self, reader: i64) {
         if self.reader.swap(reader, Ordering::AcqRel) != reader && reader == DRIVER {
-            self.changed.notify_one();
+            self.driver.wake();
         }
     }
 
@@ -273,7 +274,7 @@ impl Shared {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock || is_peer_gone(&error) => break,
                     Err(error) => {
                         state.break_off(error.into());
-                        self.changed.notify_one();
+                        self.driver.wake();
                         return Ok(());
                     }
                 }
@@ -287,25 +288,26 @@ impl Shared {
         }
         let (sequence, body) = (call.sequence, std::mem::take(&mut call.body));
         state.outbox.push_back(Outgoing { sequence, head, body, sent, on_sent });
-        self.changed.notify_one();
+        self.driver.wake();
         Ok(())
     }
 
     /// Sends what is in the outbox, until the connection is no more.
     async fn flush(&self) -> Result<(), Disconnect> {
         loop {
-            let is_empty = {
-                let state = self.state();
-                if state.broken.is_some() {
-                    return Err(Disconnect::Closed);
-                }
-                state.outbox.is_empty()
-            };
-            match is_empty {
-                true => self.changed.notified().await,
-                // The call that is first now may be taken back until then.
-                false => self.link.when_there_is_room(|| self.send_first()).await?,
-            }
+            poll_fn(|_| self.poll_unsent()).await?;
+            // The call that is first now may be taken back until then.
+            self.link.when_there_is_room(|| self.send_first()).await?;
+        }
+    }
+
+    /// Waits for something in the outbox. The driver is woken whenever something is put there.
+    fn poll_unsent(&self) -> Poll<Result<(), Disconnect>> {
+        let state = self.state();
+        match &state.broken {
+            Some(_) => Poll::Ready(Err(Disconnect::Closed)),
+            None if state.outbox.is_empty() => Poll::Pending,
+            None => Poll::Ready(Ok(())),
         }
     }
 
@@ -381,7 +383,7 @@ impl Shared {
             state.break_off(cause);
             self.set_reader(DRIVER);
         }
-        self.changed.notify_one();
+        self.driver.wake();
         self.link.hang_up();
     }
 }
@@ -426,6 +428,7 @@ async fn drive(guard: BreakOnDrop) {
     // no call waits, this alone tells that the next one needs another connection.
     let mut hung_up = false;
     let cause = poll_fn(|context| {
+        shared.driver.register(context.waker());
         if !hung_up {
             match flushing.as_mut().poll(context) {
                 Poll::Ready(Err(Disconnect::ByPeer)) => hung_up = true,
