@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 
 use crate::support::{
     Fake, Kind, PATIENCE, RawPeer, SOON, TestServer, WIRES, answered, builder, call, in_order, interop,
-    packets_of, pair, soon, with_both_clients, yield_often,
+    packets_of, pair, soon, with_both_clients, without_response, yield_often,
 };
 
 #[test]
@@ -166,6 +166,25 @@ fn a_call_that_times_out_half_sent_does_not_spoil_the_next() {
             index += 1;
         }
         assert!(index >= 1);
+    });
+}
+
+#[test]
+fn a_call_without_response_that_times_out_half_sent_does_not_hold_up_the_next() {
+    // C4, C6: the server takes nothing. The next call goes out on a new connection.
+    with_both_clients(|kind| {
+        let fake = Fake::listen();
+        let (client, _held_up) = pair(kind, &fake, |builder| builder);
+        let options = without_response().timeout(SOON);
+        let error = client.call_with(7, 700, &vec![0; 4 << 20], &options).unwrap_err();
+        assert!(error.is_timeout() && !error.is_retryable(), "{error}");
+        thread::scope(|scope| {
+            let calling = scope.spawn(|| client.call(7, 700, b"next"));
+            let server = fake.accept();
+            assert_eq!(server.recv_call(Wire::Chunked).unwrap().body, "next");
+            server.send_reply(Wire::Chunked, 1, 0, b"");
+            calling.join().unwrap().unwrap();
+        });
     });
 }
 

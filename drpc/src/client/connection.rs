@@ -159,7 +159,7 @@ impl Connection {
                 if let Some(at) = unsent {
                     state.outbox[at].on_sent = None;
                 }
-                match state.calls.abandon(sequence) {
+                match state.calls.abandon(sequence) || unsent.is_some() {
                     true => GivenUp::UnderWay,
                     false => GivenUp::Done,
                 }
@@ -187,9 +187,9 @@ impl Drop for Connection {
 pub(super) enum GivenUp {
     /// Nothing of it was sent, nor will be.
     Unsent,
-    /// The server may be at work on it.
+    /// The server may be at work on it, or has some of it.
     UnderWay,
-    /// It has been answered, or no answer was wanted.
+    /// It has been answered, or it was sent and no answer was wanted.
     Done,
 }
 
