@@ -346,6 +346,11 @@ fn a_socket_that_refuses_a_packet_breaks_the_connection_rather_than_keeping_the_
                 let said =
                     "the connection failed: Message too long (os error 90); the call may have been executed";
                 assert_eq!(error.to_string(), said);
+
+                let (client, _server) = pair(kind, &fake, |builder| builder);
+                shrink_all_send_buffers();
+                let error = client.call_with(7, 700, &[0; 100_000], &without_response()).unwrap_err();
+                assert_eq!(error.to_string(), said);
             });
         },
     );

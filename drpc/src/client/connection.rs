@@ -274,6 +274,10 @@ impl Shared {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock || is_peer_gone(&error) => break,
                     Err(error) => {
                         state.break_off(error.into());
+                        // It is neither among the calls that wait for a response nor in the outbox.
+                        if let (Some(place), Some(cause)) = (on_sent, state.broken.clone()) {
+                            state.tell(place, Err(CallError::disconnected(cause)));
+                        }
                         self.driver.wake();
                         return Ok(());
                     }
