@@ -1,11 +1,15 @@
 //! The clients (C1 to C8, W10): one suite for both, and what only the async one can do.
 
+use std::future::Future;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake};
 use std::thread;
 
 use bytes::Bytes;
 use drpc::wire::Response;
 use drpc::{AddedFields, CallErrorKind, CallOptions, Method, Order, Server, Status, Wire};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use tokio::sync::mpsc;
@@ -455,6 +459,81 @@ fn a_client_whose_runtime_is_gone_says_so() {
         client.reconnect().await.unwrap();
         call(&client, 700, "").await.unwrap();
     });
+}
+
+#[test]
+fn who_is_woken_may_drop_its_call_or_make_another_at_once() {
+    let (done, ended) = std::sync::mpsc::channel();
+    // Not to be waited for should it hang.
+    thread::spawn(move || {
+        in_order(async {
+            let fake = Fake::listen();
+            let client = builder(fake.path()).connect().await.unwrap();
+            let server = fake.accept();
+            let (first, another) = (call(&client, 700, ""), call(&client, 700, ""));
+            let (all_answered, answered) = tokio::sync::oneshot::channel();
+            AtOnce::begin(true, async move {
+                first.await.unwrap();
+                another.await.unwrap();
+                all_answered.send(()).unwrap();
+            });
+            let company = tokio::spawn(call(&client, 700, ""));
+            yield_often().await;
+            server.send_reply(Wire::Chunked, 2, 0, b"");
+            server.send_reply(Wire::Chunked, 1, 0, b"");
+            company.await.unwrap().unwrap();
+            yield_often().await;
+            server.send_reply(Wire::Chunked, 3, 0, b"");
+            answered.await.unwrap();
+        });
+        for closes in [true, false] {
+            in_order(async {
+                let fake = Fake::listen();
+                let client = builder(fake.path()).connect().await.unwrap();
+                let server = fake.accept();
+                AtOnce::begin(false, call(&client, 700, "").map(drop));
+                let company = tokio::spawn(call(&client, 700, ""));
+                yield_often().await;
+                match closes {
+                    true => client.close(),
+                    false => drop(server),
+                }
+                assert_eq!(company.await.unwrap().unwrap_err().kind(), CallErrorKind::Disconnected);
+            });
+        }
+        done.send(()).unwrap();
+    });
+    ended.recv_timeout(PATIENCE).expect("nothing is locked when a call is woken");
+}
+
+/// A future that is polled, or dropped, by whoever wakes it, then and there.
+struct AtOnce {
+    polls: bool,
+    future: Mutex<Option<BoxFuture<'static, ()>>>,
+}
+
+impl AtOnce {
+    fn begin(polls: bool, future: impl Future<Output = ()> + Send + 'static) {
+        let this = Arc::new(AtOnce { polls, future: Mutex::default() });
+        this.poll(future.boxed());
+    }
+
+    fn poll(self: Arc<Self>, mut future: BoxFuture<'static, ()>) {
+        let waker = self.clone().into();
+        if future.poll_unpin(&mut Context::from_waker(&waker)).is_pending() {
+            *self.future.lock().unwrap() = Some(future);
+        }
+    }
+}
+
+impl Wake for AtOnce {
+    fn wake(self: Arc<Self>) {
+        let future = self.future.lock().unwrap().take();
+        match future {
+            Some(future) if self.polls => self.poll(future),
+            future => drop(future),
+        }
+    }
 }
 
 #[test]

@@ -20,7 +20,7 @@ use std::io;
 use std::pin::pin;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use futures_util::task::AtomicWaker;
 use tokio::task::AbortHandle;
@@ -134,14 +134,19 @@ impl Connection {
         let sequence = state.calls.begin(on_response);
         let (module, method) = (method.module(), method.id());
         let mut call = Call { module, method, sequence, body: std::mem::take(body), added };
-        if let Err(error) = self.shared.send_now(&mut state, &mut call, on_sent) {
-            *body = call.body;
-            state.calls.take_back(sequence);
-            state.answers.free(place);
-            return Err(error);
-        }
+        let told = match self.shared.send_now(&mut state, &mut call, on_sent) {
+            Ok(told) => told,
+            Err(error) => {
+                *body = call.body;
+                state.calls.take_back(sequence);
+                state.answers.free(place);
+                return Err(error);
+            }
+        };
         let alone = state.calls.len() == 1 && !no_response;
         self.shared.set_reader(if alone { sequence } else { DRIVER });
+        drop(state);
+        wake(told);
         Ok(InFlight { connection: self, sequence, place: Some(place) })
     }
 
@@ -171,7 +176,8 @@ impl Connection {
 
     /// Closes the connection; every call that waits on it fails (C7).
     pub(super) fn close(&self) {
-        self.shared.state().break_off(Disconnect::Closed);
+        let told = self.shared.state().break_off(Disconnect::Closed);
+        wake(told);
         self.driver.abort();
     }
 }
@@ -246,13 +252,18 @@ impl Shared {
         }
     }
 
-    /// Sends a call as far as the socket takes it, and leaves the rest to the driver, with the body.
+    fn incoming(&self) -> MutexGuard<'_, Codec> {
+        self.incoming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends a call as far as the socket takes it, and leaves the rest to the driver, with the body. Gives who is to be woken, since
+    /// the connection broke.
     fn send_now(
         &self,
         state: &mut State,
         call: &mut Call<Body>,
         on_sent: Option<Place>,
-    ) -> Result<(), CallError> {
+    ) -> Result<Vec<Waker>, CallError> {
         let head = call.head();
         let packets = Packets::new(self.wire, &head, &call.body, self.message_limit)?;
 
@@ -273,27 +284,26 @@ impl Shared {
                     // did here, and tells all calls (C7).
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock || is_peer_gone(&error) => break,
                     Err(error) => {
-                        state.break_off(error.into());
+                        let mut told = state.break_off(error.into());
                         // It is neither among the calls that wait for a response nor in the outbox.
                         if let (Some(place), Some(cause)) = (on_sent, state.broken.clone()) {
-                            state.tell(place, Err(CallError::disconnected(cause)));
+                            told.extend(state.answers.put(place, Err(CallError::disconnected(cause))));
                         }
                         self.driver.wake();
-                        return Ok(());
+                        return Ok(told);
                     }
                 }
             }
         }
         if unsent == 0 {
-            if let Some(place) = on_sent {
-                state.tell(place, Ok(submitted()));
-            }
-            return Ok(());
+            // Nobody waits for it yet.
+            let _nobody = on_sent.and_then(|place| state.answers.put(place, Ok(submitted())));
+            return Ok(Vec::new());
         }
         let (sequence, body) = (call.sequence, std::mem::take(&mut call.body));
         state.outbox.push_back(Outgoing { sequence, head, body, sent, on_sent });
         self.driver.wake();
-        Ok(())
+        Ok(Vec::new())
     }
 
     /// Sends what is in the outbox, until the connection is no more.
@@ -325,10 +335,10 @@ impl Shared {
             self.link.try_send(&packet.slices())?;
             *sent += 1;
         }
-        let done = state.outbox.pop_front();
-        if let Some(place) = done.and_then(|call| call.on_sent) {
-            state.tell(place, Ok(submitted()));
-        }
+        let on_sent = state.outbox.pop_front().and_then(|call| call.on_sent);
+        let told = on_sent.and_then(|place| state.answers.put(place, Ok(submitted())));
+        drop(state);
+        wake(told);
         Ok(())
     }
 
@@ -343,7 +353,7 @@ impl Shared {
         if self.reader.load(Ordering::Acquire) != reader {
             return Poll::Pending;
         }
-        let mut codec = self.incoming.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut codec = self.incoming();
         // Looked at under the lock: who receives next waits for it, and is the last to ask the link.
         while self.reader.load(Ordering::Acquire) == reader {
             let received = match own {
@@ -363,16 +373,16 @@ impl Shared {
                     return Poll::Ready(Ok(response));
                 }
                 Addressee::Waiting(place) => {
-                    let waker = state.answers.put(place, Ok(response));
-                    drop(state);
-                    if let Some(waker) = waker {
-                        waker.wake();
-                    }
+                    let told = state.answers.put(place, Ok(response));
+                    drop((state, codec));
+                    wake(told);
+                    codec = self.incoming();
                 }
                 Addressee::Abandoned => {}
                 Addressee::Unknown => {
-                    drop(state);
+                    drop((state, codec));
                     report_unknown(&response);
+                    codec = self.incoming();
                 }
             }
         }
@@ -382,21 +392,25 @@ impl Shared {
     /// The connection is no more: tells all calls, and the server, which need not wait for a client that listens no more
     /// though its handle may live on.
     fn end(&self, cause: Disconnect) {
-        {
+        let told = {
             let mut state = self.state();
-            state.break_off(cause);
             self.set_reader(DRIVER);
-        }
+            state.break_off(cause)
+        };
+        wake(told);
         self.driver.wake();
         self.link.hang_up();
     }
 }
 
 impl State {
-    /// Marks the connection as no more, and tells every call that waits on it the same cause (C7), and whether it was sent.
-    fn break_off(&mut self, cause: Disconnect) {
+    /// Marks the connection as no more, and tells every call that waits on it the same cause (C7), and whether it was sent. Gives who
+    /// is to be woken, once no lock is held.
+    #[must_use]
+    fn break_off(&mut self, cause: Disconnect) -> Vec<Waker> {
+        let mut told = Vec::new();
         if self.broken.is_some() {
-            return;
+            return told;
         }
         let cause = Arc::new(cause);
         self.broken = Some(cause.clone());
@@ -405,22 +419,21 @@ impl State {
         }
         for call in std::mem::take(&mut self.outbox) {
             let place = self.calls.take_back(call.sequence).or(call.on_sent);
-            let told = if call.sent > 0 { CallError::disconnected } else { CallError::not_connected };
+            let error = if call.sent > 0 { CallError::disconnected } else { CallError::not_connected };
             if let Some(place) = place {
-                self.tell(place, Err(told(cause.clone())));
+                told.extend(self.answers.put(place, Err(error(cause.clone()))));
             }
         }
         for place in self.calls.drain() {
-            self.tell(place, Err(CallError::disconnected(cause.clone())));
+            told.extend(self.answers.put(place, Err(CallError::disconnected(cause.clone()))));
         }
+        told
     }
+}
 
-    /// Gives a call its result, and wakes it.
-    fn tell(&mut self, place: Place, result: Result<Response, CallError>) {
-        if let Some(waker) = self.answers.put(place, result) {
-            waker.wake();
-        }
-    }
+/// To be called when nothing is locked: what a waker does is not known. It may drop its call at once, or make another.
+fn wake(told: impl IntoIterator<Item = Waker>) {
+    told.into_iter().for_each(Waker::wake);
 }
 
 /// Sends what the callers could not, and receives unless a caller does, until the connection is no more.
@@ -459,6 +472,7 @@ struct BreakOnDrop(Arc<Shared>);
 
 impl Drop for BreakOnDrop {
     fn drop(&mut self) {
-        self.0.state().break_off(Disconnect::Runtime);
+        let told = self.0.state().break_off(Disconnect::Runtime);
+        wake(told);
     }
 }
