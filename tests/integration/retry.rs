@@ -191,6 +191,30 @@ fn that_a_call_may_have_been_executed_is_not_forgotten() {
 }
 
 #[test]
+fn that_a_call_may_have_been_executed_is_not_forgotten_for_a_reason_that_stays() {
+    // C7, then C8: the call was lost, and then something else than a socket stands at the path.
+    with_both_clients(|kind| {
+        for in_batch in [false, true] {
+            let fake = Fake::listen();
+            let client = kind.connect(builder(fake.path()).retry(policy(3))).unwrap();
+            let server = fake.accept();
+            thread::scope(|scope| {
+                let calling = scope.spawn(|| match in_batch {
+                    true => client.batch(ANY_TIMES, &[b"body"], &CallOptions::new()).remove(0),
+                    false => client.call_method(ANY_TIMES, b"body", &CallOptions::new()),
+                });
+                server.recv_call(Wire::Chunked).unwrap();
+                std::fs::remove_file(fake.path()).unwrap();
+                std::fs::write(fake.path(), "").unwrap();
+                drop(server);
+                let error = calling.join().unwrap().unwrap_err();
+                assert_eq!(error.kind(), CallErrorKind::Disconnected, "{error}");
+            });
+        }
+    });
+}
+
+#[test]
 fn of_a_batch_only_what_was_lost_is_made_again() {
     with_both_clients(|kind| {
         let fake = Fake::listen();

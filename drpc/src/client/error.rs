@@ -198,6 +198,18 @@ impl CallError {
         Kind::Unsent(after).into()
     }
 
+    /// Whether the call was certainly not executed, be it that the reason may pass or not.
+    pub(super) fn was_not_executed(&self) -> bool {
+        match &*self.0 {
+            Kind::Connect(_) | Kind::NotConnected(_) | Kind::Unsent(_) | Kind::TooLong(_) => true,
+            Kind::Disconnected(_)
+            | Kind::Timeout(_)
+            | Kind::Status(..)
+            | Kind::Submitted
+            | Kind::Payload(_) => false,
+        }
+    }
+
     /// Why the connection was no more before the call was sent.
     pub(super) fn not_connected_because(&self) -> Option<&Arc<Disconnect>> {
         match &*self.0 {

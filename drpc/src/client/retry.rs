@@ -177,7 +177,7 @@ impl<'a> Attempts<'a> {
 /// One after which it may have been executed is not forgotten for one after which it was not.
 pub(super) fn worse(before: Option<CallError>, last: CallError) -> CallError {
     match before {
-        Some(before) if last.is_retryable() && !before.is_retryable() => before,
+        Some(before) if last.was_not_executed() && !before.was_not_executed() => before,
         _ => last,
     }
 }
