@@ -301,8 +301,10 @@ impl Shared {
             return Ok(Vec::new());
         }
         let (sequence, body) = (call.sequence, std::mem::take(&mut call.body));
+        if state.outbox.is_empty() {
+            self.driver.wake();
+        }
         state.outbox.push_back(Outgoing { sequence, head, body, sent, on_sent });
-        self.driver.wake();
         Ok(Vec::new())
     }
 
@@ -315,7 +317,7 @@ impl Shared {
         }
     }
 
-    /// Waits for something in the outbox. The driver is woken whenever something is put there.
+    /// Waits for something in the outbox. The driver is woken when something is put there, unless it is at it already.
     fn poll_unsent(&self) -> Poll<Result<(), Disconnect>> {
         let state = self.state();
         match &state.broken {
