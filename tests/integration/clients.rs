@@ -235,6 +235,26 @@ fn a_reply_that_comes_while_its_call_is_half_sent_is_received_though_another_cal
 }
 
 #[test]
+fn a_call_that_waits_behind_another_when_the_server_goes_is_made_on_a_new_connection() {
+    // C3: nothing of it was sent, so that it is as if it had found the connection gone.
+    in_order(async {
+        let fake = Fake::listen();
+        let client = builder(fake.path()).connect().await.unwrap();
+        let server = fake.accept();
+        let half_sent = tokio::spawn(call(&client, 700, vec![0; 8 << 20]));
+        let next = tokio::spawn(call(&client, 700, "next"));
+        yield_often().await;
+        drop(server);
+        assert_eq!(half_sent.await.unwrap().unwrap_err().kind(), CallErrorKind::Disconnected);
+        yield_often().await;
+        let server = fake.accept();
+        assert_eq!(server.recv_call(Wire::Chunked).unwrap().body, "next");
+        server.send_reply(Wire::Chunked, 1, 0, b"");
+        next.await.unwrap().unwrap();
+    });
+}
+
+#[test]
 fn a_connection_that_breaks_fails_every_call_with_the_same_cause() {
     // C7.
     with_both_clients(|kind| {

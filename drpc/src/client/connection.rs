@@ -117,7 +117,8 @@ impl Connection {
     /// Sends a call; gives what its response will come through. One without response is answered SUBMITTED once it is
     /// sent (C6).
     ///
-    /// The body is taken, unless there is an error: then nothing was sent.
+    /// The body is taken once some of it is sent. Until then the call may still turn out to be [`CallError::not_connected`], there or
+    /// by its response, and be made on another connection.
     pub(super) fn begin(
         &self,
         method: &Method,
@@ -143,6 +144,9 @@ impl Connection {
                 return Err(error);
             }
         };
+        if state.outbox.back().is_some_and(|queued| queued.sequence == sequence && queued.sent == 0) {
+            *body = call.body;
+        }
         let alone = state.calls.len() == 1 && !no_response;
         self.shared.set_reader(if alone { sequence } else { DRIVER });
         drop(state);
@@ -300,7 +304,7 @@ impl Shared {
             let _nobody = on_sent.and_then(|place| state.answers.put(place, Ok(submitted())));
             return Ok(Vec::new());
         }
-        let (sequence, body) = (call.sequence, std::mem::take(&mut call.body));
+        let (sequence, body) = (call.sequence, call.body.clone());
         if state.outbox.is_empty() {
             self.driver.wake();
         }

@@ -176,13 +176,15 @@ impl Client {
             let connection = self.connection(state).await?;
             let mut added = state.added(options);
             state.stamp(&mut added);
-            match connection.begin(method, body, options.no_response, added) {
+            let outcome = match connection.begin(method, body, options.no_response, added) {
                 Ok(in_flight) => {
                     let call = Abandonable { client: self, connection: &connection, in_flight };
-                    let response =
-                        SingleCall { call, state: &mut *state, is_unsent: false }.response().await?;
-                    return state.in_time(response);
+                    SingleCall { call, state: &mut *state, is_unsent: false }.response().await
                 }
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Ok(response) => return state.in_time(response),
                 Err(error) if !self.goes_on_after(&error, &connection, state) => return Err(error),
                 Err(_) => {}
             }
