@@ -49,7 +49,7 @@ struct Shared {
     wire: Wire,
     message_limit: usize,
     state: Mutex<State>,
-    /// Held by who receives, for as long as there is something to receive. Taken before `state`.
+    /// Held by who receives, until it has somebody to wake or nothing is there any more. Taken before `state`.
     incoming: Mutex<Codec>,
     /// Who receives: a call by its sequence, [`DRIVER`], or [`NOBODY`]. A call or the driver is made to receive under
     /// the lock of `state`.
@@ -362,11 +362,8 @@ impl Shared {
         let mut codec = self.incoming();
         // Looked at under the lock: who receives next waits for it, and is the last to ask the link.
         while self.reader.load(Ordering::Acquire) == reader {
-            let received = match own {
-                Some(_) => self.link.poll_recv_spinning(context, codec.rest()),
-                // The calls that were woken want this thread.
-                None => self.link.poll_recv(context, codec.rest()),
-            };
+            // The driver is not idle: the calls that it has woken want this thread.
+            let received = self.link.poll_recv(context, codec.rest(), own.is_some());
             let packet = ready!(received)?.ok_or(Disconnect::ByPeer)?;
             let Some(message) = codec.receive(packet)? else { continue };
             let response = Response::decode(message)?;

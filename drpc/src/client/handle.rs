@@ -7,6 +7,7 @@ use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
+use std::time::Instant;
 
 use tokio::time::{sleep, sleep_until};
 
@@ -121,18 +122,8 @@ impl Client {
         options: &CallOptions,
     ) -> Result<Response, CallError> {
         let mut state = self.begin(options);
-        let mut over = state.deadline.at.map(|at| Box::pin(sleep_until(at.into())));
-        let outcome = {
-            let mut calling = pin!(self.call_unlimited(method, body, options, &mut state));
-            poll_fn(|context| match calling.as_mut().poll(context) {
-                Poll::Pending => match &mut over {
-                    Some(over) => over.as_mut().poll(context).map(|()| None),
-                    None => Poll::Pending,
-                },
-                ready => ready.map(Some),
-            })
-            .await
-        };
+        let at = state.deadline.at;
+        let outcome = by(at, pin!(self.call_unlimited(method, body, options, &mut state))).await;
         outcome.unwrap_or_else(|| Err(state.timed_out()))
     }
 
@@ -306,6 +297,16 @@ impl fmt::Debug for Client {
             .field("connected", &self.is_connected())
             .finish()
     }
+}
+
+/// What comes of a future by then, if there is such a time; `None` if it comes to nothing.
+async fn by<T>(at: Option<Instant>, mut future: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    let mut over = at.map(|at| Box::pin(sleep_until(at.into())));
+    poll_fn(|context| match (future.as_mut().poll(context), &mut over) {
+        (Poll::Pending, Some(over)) => over.as_mut().poll(context).map(|()| None),
+        (polled, _) => polled.map(Some),
+    })
+    .await
 }
 
 /// A call that, dropped without its response, leaves the connection fit for the next one (C4).

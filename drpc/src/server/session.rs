@@ -201,12 +201,9 @@ impl SessionLoop {
     /// Receives the next message. What has come of it so far is kept in the codec.
     fn poll_message(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
         loop {
-            let received = match self.running.is_empty() {
-                true => self.link.poll_recv_spinning(context, self.codec.rest()),
-                // The handlers that wait may want this thread.
-                false => self.link.poll_recv(context, self.codec.rest()),
-            };
-            let packet = match received {
+            // Handlers that wait may want this thread.
+            let idle = self.running.is_empty();
+            let packet = match self.link.poll_recv(context, self.codec.rest(), idle) {
                 Poll::Ready(Ok(packet)) => packet,
                 Poll::Ready(Err(error)) => return Poll::Ready(SessionFault::Io(error).into()),
                 Poll::Pending => {

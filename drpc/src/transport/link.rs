@@ -18,33 +18,22 @@ pub(crate) enum Link {
 
 impl Link {
     /// Receives one packet, whole; `None` at end of file. The packet is appended to `into`, if that is given, and the
-    /// result is empty.
+    /// result is empty. Who is `idle`, and has nothing better to do than to wait, spins first, if that was asked for.
     pub(crate) fn poll_recv(
         &self,
         context: &mut Context<'_>,
         into: Option<&mut Vec<u8>>,
+        idle: bool,
     ) -> Poll<io::Result<Option<Bytes>>> {
         match self {
-            Link::Socket(socket) => socket.poll_recv(context, into),
-            Link::Memory(end) => end.poll_recv(context, into),
-        }
-    }
-
-    /// As [`poll_recv`](Self::poll_recv), for who has nothing better to do than to wait: it spins first, if that was asked for.
-    pub(crate) fn poll_recv_spinning(
-        &self,
-        context: &mut Context<'_>,
-        into: Option<&mut Vec<u8>>,
-    ) -> Poll<io::Result<Option<Bytes>>> {
-        match self {
-            Link::Socket(socket) => socket.poll_recv_spinning(context, into),
+            Link::Socket(socket) => socket.poll_recv(context, into, idle),
             Link::Memory(end) => end.poll_recv(context, into),
         }
     }
 
     /// Receives one packet. Cancel safe.
     pub(crate) async fn recv(&self) -> io::Result<Option<Bytes>> {
-        poll_fn(|context| self.poll_recv(context, None)).await
+        poll_fn(|context| self.poll_recv(context, None, false)).await
     }
 
     /// Sends one packet, whole, if there is room for it now.

@@ -61,30 +61,28 @@ impl AsyncSocket {
         self.socket.async_io(Interest::READABLE, operation).await
     }
 
-    /// As [`Socket::recv`]. The last task that asked is woken.
+    /// As [`Socket::recv`]. The last task that asked is woken. One that is `idle`, and has nothing better to do than to wait, spins
+    /// before it is pending.
     pub(crate) fn poll_recv(
         &self,
         context: &mut Context<'_>,
         mut into: Option<&mut Vec<u8>>,
+        idle: bool,
     ) -> Poll<io::Result<Option<Bytes>>> {
-        loop {
-            let mut ready = ready!(self.socket.poll_read_ready(context))?;
-            if let Ok(result) = ready.try_io(|socket| socket.get_ref().recv(into.as_deref_mut())) {
+        while let Poll::Ready(ready) = self.socket.poll_read_ready(context) {
+            if let Ok(result) = ready?.try_io(|socket| socket.get_ref().recv(into.as_deref_mut())) {
                 self.spin.received();
                 return Poll::Ready(result);
             }
         }
+        if idle { self.spin_recv(context, into) } else { Poll::Pending }
     }
 
-    /// As [`poll_recv`](Self::poll_recv), but spins before it is pending.
-    pub(crate) fn poll_recv_spinning(
+    fn spin_recv(
         &self,
         context: &mut Context<'_>,
         mut into: Option<&mut Vec<u8>>,
     ) -> Poll<io::Result<Option<Bytes>>> {
-        if let Poll::Ready(result) = self.poll_recv(context, into.as_deref_mut()) {
-            return Poll::Ready(result);
-        }
         let spun = self.spun.load(Ordering::Relaxed);
         if spun == IN_A_ROW {
             self.spun.store(0, Ordering::Relaxed);

@@ -1,13 +1,14 @@
 //! Batches on the async client: calls that go out one behind the other on one connection.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use tokio::time::{sleep, timeout_at};
+use tokio::time::sleep;
 use tracing::Instrument;
 
-use super::{Abandonable, Client};
+use super::{Abandonable, Client, by};
 use crate::Method;
 use crate::client::CallOptions;
 use crate::client::batch::Batch;
@@ -37,11 +38,8 @@ impl Client {
                 }
             }
         };
-        match deadline.at {
-            None => gathering.instrument(span).await,
-            // What is missing then gets its error below.
-            Some(at) => timeout_at(at.into(), gathering.instrument(span)).await.unwrap_or_default(),
-        }
+        // What is missing once the time is over gets its error below.
+        by(deadline.at, pin!(gathering.instrument(span))).await;
         batch.finish(|| state.timed_out())
     }
 
