@@ -25,3 +25,10 @@ impl Restarts {
         mark % 2 == 1 || self.0.load(Ordering::SeqCst) != mark
     }
 }
+
+impl Mark {
+    /// Whether a restart was over by then, so that nobody but the next server can answer what began there.
+    pub(crate) fn is_after_restart(self) -> bool {
+        self.0 >= 2 && self.0.is_multiple_of(2)
+    }
+}

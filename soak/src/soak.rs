@@ -52,15 +52,12 @@ async fn soak(time: Duration, sessions: usize, socket: PathBuf) -> Result<(), Er
         total.sessions, total.interrupted
     );
     println!(
-        "calls answered      {} in them, {calls} of the survivors, who connected again {reconnected} times",
+        "calls answered      {} in them, {calls} of the survivors; {reconnected} of theirs failed at the restart",
         total.calls
     );
     println!("time                {:.1} s", begun.elapsed().as_secs_f64());
     let growths = [("first server", first), ("second server", second)];
     growths.iter().for_each(|(name, growth)| growth.print(name));
-    if reconnected == 0 {
-        return Err("no survivor had to connect again: the restart was missed".into());
-    }
     growths.into_iter().try_for_each(|(name, growth)| growth.check(name))
 }
 

@@ -1,4 +1,4 @@
-//! Callers that stay from the beginning to the end, and connect again by hand when the server was restarted.
+//! Callers that stay from the beginning to the end, and go on when the server was restarted, by hand where a call failed.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,6 +34,8 @@ struct Shared {
     stop: AtomicBool,
     calls: AtomicUsize,
     reconnected: AtomicUsize,
+    /// How many survivors were answered by the server that took the first one's place.
+    outlived: AtomicUsize,
     restarts: Arc<Restarts>,
 }
 
@@ -97,13 +99,24 @@ impl Survivors {
         }
     }
 
-    /// Stops them all; gives how many calls they made, and how often they connected again.
+    /// Stops them all; gives how many calls they made, and how often one failed, since the server was restarted. All of them must have
+    /// been answered by both servers.
     pub(crate) async fn stop(mut self) -> Result<(usize, usize), Error> {
         self.shared.stop.store(true, Ordering::SeqCst);
         while let Some(ended) = self.tasks.join_next().await {
             ended??;
         }
-        Ok((self.shared.calls.load(Ordering::SeqCst), self.shared.reconnected.load(Ordering::SeqCst)))
+        let [calls, reconnected, outlived] =
+            [&self.shared.calls, &self.shared.reconnected, &self.shared.outlived]
+                .map(|counter| counter.load(Ordering::SeqCst));
+        if outlived < ASYNC + BLOCKING {
+            return Err(format!(
+                "{outlived} of {} survivors were answered after the restart",
+                ASYNC + BLOCKING
+            )
+            .into());
+        }
+        Ok((calls, reconnected))
     }
 }
 
@@ -118,6 +131,7 @@ impl Shared {
 }
 
 async fn call(number: usize, client: Client, shared: Arc<Shared>) -> Result<(), Error> {
+    let mut outlived = false;
     for call in 0.. {
         if !shared.goes_on() {
             break;
@@ -128,6 +142,9 @@ async fn call(number: usize, client: Client, shared: Arc<Shared>) -> Result<(), 
             Ok(response) => {
                 check(&response.body, &body)?;
                 shared.count(&shared.calls);
+                if began.is_after_restart() && !std::mem::replace(&mut outlived, true) {
+                    shared.count(&shared.outlived);
+                }
             }
             Err(_) if shared.restarts.since(began) => {
                 while let Err(error) = client.reconnect().await {
@@ -147,6 +164,7 @@ async fn call(number: usize, client: Client, shared: Arc<Shared>) -> Result<(), 
 }
 
 fn call_blocking(number: usize, client: &blocking::Client, shared: &Shared) -> Result<(), Error> {
+    let mut outlived = false;
     for call in 0.. {
         if !shared.goes_on() {
             break;
@@ -157,6 +175,9 @@ fn call_blocking(number: usize, client: &blocking::Client, shared: &Shared) -> R
             Ok(response) => {
                 check(&response.body, &body)?;
                 shared.count(&shared.calls);
+                if began.is_after_restart() && !std::mem::replace(&mut outlived, true) {
+                    shared.count(&shared.outlived);
+                }
             }
             Err(_) if shared.restarts.since(began) => {
                 while let Err(error) = client.reconnect() {
