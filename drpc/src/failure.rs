@@ -85,6 +85,35 @@ impl Failure {
         Failure { status, message: error.to_string().into(), source: Some(error), details }
     }
 
+    /// An error that becomes one which hides what it holds: what can be seen of it by reference tells its status.
+    pub(crate) fn from_held<E>(error: E) -> Self
+    where
+        E: AsRef<dyn Error + 'static> + Into<Box<dyn Error + Send + Sync>>,
+    {
+        let held = error.as_ref();
+        match failure_within(held) {
+            Some(failure) if std::ptr::addr_eq(failure, held) => Failure::read_from(held),
+            Some(failure) => {
+                let Failure { status, details, .. } = failure;
+                let (status, details) = (*status, details.clone());
+                Failure { status, details, ..Failure::from_error(error) }
+            }
+            None => Failure::from_error(error),
+        }
+    }
+
+    /// An error that can't be kept: its status and details, and its text and those of its sources.
+    pub(crate) fn read_from(error: &(dyn Error + 'static)) -> Self {
+        let (status, details) = match failure_within(error) {
+            Some(failure) => (failure.status, failure.details.clone()),
+            None => (Status::FAILURE, None),
+        };
+        let mut texts: Vec<_> = chain(error).map(ToString::to_string).collect();
+        let message = texts.remove(0).into();
+        let source = texts.into_iter().rev().fold(None, |source, text| Some(Box::new(Text { text, source })));
+        Failure { status, message, source: source.map(|source| source as _), details }
+    }
+
     /// The failure with a message that tells a caller more than a text can, such as which quota was passed, and by how much: for a
     /// caller that asks for it (E5), which finds it by [`CallError::details`].
     ///
@@ -144,6 +173,25 @@ impl Failure {
     pub(crate) fn as_fields(&self) -> ResponseFields {
         let details = self.details.as_deref().cloned().unwrap_or_default();
         ResponseFields::new(self.to_string(), details)
+    }
+}
+
+/// What an error said that could not be kept.
+#[derive(Debug)]
+struct Text {
+    text: String,
+    source: Option<Box<Text>>,
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Error for Text {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
     }
 }
 
@@ -233,9 +281,9 @@ impl From<String> for Failure {
     }
 }
 
-impl From<&'static str> for Failure {
-    fn from(message: &'static str) -> Self {
-        Failure::with_message(Status::FAILURE, message)
+impl From<&str> for Failure {
+    fn from(message: &str) -> Self {
+        Failure::with_message(Status::FAILURE, message.to_owned())
     }
 }
 

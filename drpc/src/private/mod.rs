@@ -1,6 +1,10 @@
 //! Everything that generated code names besides the public API, and nothing else. No part of the API: it changes
 //! without notice.
 
+mod error;
+mod handler;
+mod returned;
+
 use std::future::Future;
 use std::pin::Pin;
 
@@ -10,6 +14,13 @@ pub use std::sync::Arc;
 pub use bytes::Bytes;
 pub use inventory;
 
+pub use self::error::{
+    HasConversion, HoldsError, HoldsLocalError, HoldsSendError, IntoFailure, IsError, IsLocalError, IsNoError, Raised, raise,
+};
+pub use self::handler::{
+    Declares, FromContext, HandlerReceiver, ModuleType, decode, is_declared, is_module, module_id, unknown_method, unread,
+};
+pub use self::returned::{Kind, NEITHER, Otherwise, REPLY, RESULT, Returned, assert_reply, assert_returned, kind};
 pub use crate::registry::ModuleDescriptor;
 pub use crate::reply::IntoReply;
 use crate::{Failure, Payload, Reply};
@@ -27,32 +38,5 @@ pub type DefaultCaller = crate::blocking::Client;
 #[cfg(not(any(feature = "client", feature = "blocking")))]
 pub type DefaultCaller = ();
 
-/// The request in a body.
-///
-/// # Errors
-///
-/// A failure with `FAILED_UNMARSHAL_PAYLOAD` (D4).
-pub fn decode<T: Payload>(body: Bytes) -> Result<T, Failure> {
-    T::from_body(body)
-}
-
 /// Fails to compile, at the type's own span, for what can't travel.
 pub const fn assert_payload<T: Payload>() {}
-
-/// What a handler may return as its error: all that converts into a [`Failure`].
-#[diagnostic::on_unimplemented(
-    message = "a handler can't fail with `{Self}`: it does not convert into `drpc::Failure`",
-    label = "not an error that can be answered",
-    note = "write `impl From<{Self}> for drpc::Failure`; for a type of another crate, return `drpc::Failure` and use `.map_err(drpc::Failure::from_error)`"
-)]
-pub trait IntoFailure {
-    /// The error as a failure.
-    fn into_failure(self) -> Failure;
-}
-
-#[diagnostic::do_not_recommend]
-impl<E: Into<Failure>> IntoFailure for E {
-    fn into_failure(self) -> Failure {
-        self.into()
-    }
-}
