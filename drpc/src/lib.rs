@@ -83,20 +83,11 @@
     )
 )]
 
-mod authorization;
-mod background;
 mod buffer;
-mod cancellation;
 mod client;
-mod context;
-mod extensions;
-mod failure;
-mod module;
+mod dispatch;
+mod handler;
 mod observe;
-mod payload;
-mod reply;
-mod router;
-mod session;
 mod transport;
 
 #[cfg(all(
@@ -107,9 +98,6 @@ mod transport;
     feature = "tower"
 ))]
 pub mod guide;
-#[cfg(feature = "tower")]
-pub mod middleware;
-pub mod registry;
 #[cfg(any(feature = "server", feature = "progress"))]
 pub mod server;
 #[cfg(all(feature = "server", feature = "client"))]
@@ -119,8 +107,6 @@ pub mod wire;
 #[doc(hidden)]
 pub mod private;
 
-pub use authorization::Allow;
-pub use cancellation::Cancelled;
 #[cfg(feature = "client")]
 pub use client::Client;
 #[cfg(feature = "blocking")]
@@ -129,20 +115,26 @@ pub use client::{
     AddedFields, Backoff, CallError, CallErrorKind, CallOptions, Caller, ClientBuilder, ConnectError,
     RetryPolicy,
 };
-pub use context::Context;
-pub use extensions::Extensions;
-pub use failure::Failure;
-pub use module::{Method, Module, UnknownMethod};
-pub use payload::Payload;
-pub use reply::{Reply, Submitted};
-pub use router::{DuplicateModule, ModuleService, Processing};
+pub use dispatch::authorization::Allow;
+#[cfg(feature = "tower")]
+pub use dispatch::middleware;
+pub use dispatch::registry;
+pub use dispatch::router::{DuplicateModule, ModuleService, Processing};
+pub use handler::cancellation::Cancelled;
+pub use handler::context::Context;
+pub use handler::extensions::Extensions;
+pub use handler::failure::Failure;
+pub use handler::method::{Method, UnknownMethod};
+pub use handler::module::Module;
+pub use handler::payload::Payload;
+pub use handler::reply::{Reply, Submitted};
+pub use handler::session::{RunningCall, Session};
 #[cfg(feature = "progress")]
 pub use server::progress;
 #[cfg(any(feature = "server", feature = "progress"))]
 pub use server::{BindError, ExistingSocket, Order, ServerBuilder};
 #[cfg(feature = "server")]
 pub use server::{Server, ServerHandle};
-pub use session::{RunningCall, Session};
 pub use transport::{Address, PeerCredentials};
 pub use wire::{Body, InvalidTraceContext, Status, TraceContext, Wire, WireMode};
 

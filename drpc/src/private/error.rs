@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::marker::PhantomData;
 
-use crate::Failure;
+use crate::handler::failure::Failure;
 
 /// What a handler fails with, which [`raise`] asks for the way.
 pub struct Raised<E>(PhantomData<E>);

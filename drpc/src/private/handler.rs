@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::HandlerFuture;
-use crate::{Context, Failure, Payload};
+use crate::handler::context::Context;
+use crate::handler::failure::Failure;
+use crate::handler::module::HandlerFuture;
+use crate::handler::payload::Payload;
 
 /// The request in a body.
 ///

@@ -5,9 +5,6 @@ mod error;
 mod handler;
 mod returned;
 
-use std::future::Future;
-use std::pin::Pin;
-
 pub use std::boxed::Box;
 pub use std::sync::Arc;
 
@@ -15,18 +12,20 @@ pub use bytes::Bytes;
 pub use inventory;
 
 pub use self::error::{
-    HasConversion, HoldsError, HoldsLocalError, HoldsSendError, IntoFailure, IsError, IsLocalError, IsNoError, Raised, raise,
+    HasConversion, HoldsError, HoldsLocalError, HoldsSendError, IntoFailure, IsError, IsLocalError,
+    IsNoError, Raised, raise,
 };
 pub use self::handler::{
-    Declares, FromContext, HandlerReceiver, ModuleType, decode, is_declared, is_module, module_id, unknown_method, unread,
+    Declares, FromContext, HandlerReceiver, ModuleType, decode, is_declared, is_module, module_id,
+    unknown_method, unread,
 };
-pub use self::returned::{Kind, NEITHER, Otherwise, REPLY, RESULT, Returned, assert_reply, assert_returned, kind};
-pub use crate::registry::ModuleDescriptor;
-pub use crate::reply::IntoReply;
-use crate::{Failure, Payload, Reply};
-
-/// What `Module::handle_call` returns once async-trait has rewritten it.
-pub type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + 'a>>;
+pub use self::returned::{
+    Kind, NEITHER, Otherwise, REPLY, RESULT, Returned, assert_reply, assert_returned, kind,
+};
+pub use crate::dispatch::registry::ModuleDescriptor;
+pub use crate::handler::module::HandlerFuture;
+use crate::handler::payload::Payload;
+pub use crate::handler::reply::IntoReply;
 
 /// The client that a generated stub takes if no other is named.
 #[cfg(feature = "client")]

@@ -6,8 +6,8 @@
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
-use super::IntoReply;
-use crate::{Payload, Reply};
+use crate::handler::payload::Payload;
+use crate::handler::reply::{IntoReply, Reply};
 
 /// The type is the reply itself.
 pub const REPLY: u8 = 0;

@@ -13,7 +13,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
-use super::{Socket, Spin};
+use super::seqpacket::Socket;
+use super::spin::Spin;
 
 /// How long a send waits that can't be told when there is room.
 const RETRY: Duration = Duration::from_millis(5);
@@ -156,13 +157,13 @@ impl AsyncSocket {
 
 /// Registers a descriptor with the runtime.
 #[allow(unsafe_code, reason = "tokio can't see that a descriptor stays open; the types here see to it")]
-fn register<T: AsFd + AsRawFd + Owns>(owner: T, interest: Interest) -> io::Result<AsyncFd<T>> {
+fn register<T: AsFd + AsRawFd + OwnsDescriptor>(owner: T, interest: Interest) -> io::Result<AsyncFd<T>> {
     // SAFETY: the owner owns its descriptor, always names the same one, and never closes it before it is dropped. The
     // AsyncFd owns the owner from here on, and this module lends it out by shared reference alone.
     Ok(unsafe { AsyncFd::register_with_interest(owner, interest) }?)
 }
 
 /// A type that owns one descriptor for as long as it lives.
-trait Owns {}
-impl Owns for Socket {}
-impl Owns for OwnedFd {}
+trait OwnsDescriptor {}
+impl OwnsDescriptor for Socket {}
+impl OwnsDescriptor for OwnedFd {}

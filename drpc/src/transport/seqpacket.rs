@@ -9,9 +9,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionread};
 use rustix::net::{self, AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketFlags, SocketType};
 
-use super::PeerCredentials;
 use super::address::socket_address;
 use super::buffer::with_buffer;
+use super::peer::PeerCredentials;
 use crate::wire::MAX_PACKET;
 
 /// The longest path of a socket, in bytes: what a `sockaddr_un` holds before its NUL (S2).
@@ -50,7 +50,7 @@ impl Socket {
     }
 
     /// A socket that was made elsewhere, and is known to be of this kind.
-    pub(super) fn adopt(socket: OwnedFd) -> Self {
+    pub(crate) fn adopt(socket: OwnedFd) -> Self {
         Socket(socket)
     }
 
@@ -59,12 +59,12 @@ impl Socket {
         Ok(net::connect(&self.0, &socket_address(path)?)?)
     }
 
-    pub(super) fn bind(&self, path: &Path) -> io::Result<()> {
+    pub(crate) fn bind(&self, path: &Path) -> io::Result<()> {
         Ok(net::bind(&self.0, &socket_address(path)?)?)
     }
 
     /// Starts to listen, with the longest backlog that the kernel allows (S1).
-    pub(super) fn listen(&self) -> io::Result<()> {
+    pub(crate) fn listen(&self) -> io::Result<()> {
         Ok(net::listen(&self.0, i32::MAX)?)
     }
 
