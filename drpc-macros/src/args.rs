@@ -201,13 +201,15 @@ impl Integer {
 /// `5` for `{ 5 }`, where the braces are no use.
 fn unbraced(value: Expr) -> Expr {
     match value {
-        Expr::Block(mut block) if block.label.is_none() && block.block.stmts.len() == 1 => match block.block.stmts.remove(0) {
-            Stmt::Expr(value, None) => value,
-            statement => {
-                block.block.stmts.push(statement);
-                Expr::Block(block)
+        Expr::Block(mut block) if block.label.is_none() && block.block.stmts.len() == 1 => {
+            match block.block.stmts.remove(0) {
+                Stmt::Expr(value, None) => value,
+                statement => {
+                    block.block.stmts.push(statement);
+                    Expr::Block(block)
+                }
             }
-        },
+        }
         value => value,
     }
 }
@@ -414,7 +416,9 @@ fn prefix(value: Expr) -> syn::Result<Ident> {
         Expr::Path(expr) if expr.qself.is_none() && expr.path.get_ident().is_some() => {
             Ok(expr.path.require_ident()?.clone())
         }
-        value => Err(mistake(value, "expected what the generated names begin with", "write `prefix = Greeter`")),
+        value => {
+            Err(mistake(value, "expected what the generated names begin with", "write `prefix = Greeter`"))
+        }
     }
 }
 

@@ -13,11 +13,12 @@
 //! ```
 
 use proc_macro2::{Ident, Literal, Span, TokenStream, TokenTree};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, Meta, Type};
 
 use crate::args::Register;
+use crate::item::{flat, is_punct, is_word};
 use crate::model::{Method, Model, ModuleId};
 use crate::names;
 use crate::signature::{Call, KnownCall, Outcome, Parameter};
@@ -303,7 +304,7 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
 //         assert_payload::<Hello>();
 //         let request = decode::<Hello>(body)?;
 //         match Self::hello(HandlerReceiver::of(&self), request).await {
-//             Ok(reply) => Ok(<HelloResponse as IntoReply>::into_reply(reply)),
+//             Ok(reply) => <HelloResponse as Returned<{ kind!(HelloResponse) }>>::answer(reply).map_err(Into::into),
 //             Err(error) => Err(raise!(error)),
 //         }
 //     }),
@@ -313,7 +314,8 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
     let methods = names::methods(&model.base);
     let Method { handler, variant, cfgs, .. } = method;
     let assert = assert_request(model, call);
-    let request = call.request().map(|(_, ty)| quote!(let __request = #krate::private::decode::<#ty>(__body)?;));
+    let request =
+        call.request().map(|(_, ty)| quote!(let __request = #krate::private::decode::<#ty>(__body)?;));
     let span = here(handler.span());
     let private = located(&quote!(#krate::private), span);
     let receiver = quote_spanned!(span=> #private::HandlerReceiver::of(&self));
@@ -328,21 +330,24 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
     let of_self = Ident::new("Self", span);
     let returned = quote_spanned!(span=> #of_self::#handler(#receiver, #(#arguments),*) #wait);
     let answer = match &call.outcome {
-        Outcome::Nothing => quote!(::core::result::Result::Ok(#krate::private::IntoReply::into_reply(#returned))),
-        Outcome::Result { reply, error_span } => {
-            let raise = raise(model, *error_span);
-            let into_reply =
-                around(reply, &quote!(<), &quote!(as #krate::private::IntoReply>::), &quote!(into_reply));
+        Outcome::Nothing => {
+            quote!(::core::result::Result::Ok(#krate::private::IntoReply::into_reply(#returned)))
+        }
+        Outcome::Result { reply, error } => {
+            let raise = raise(model, error);
+            let answer = as_returned(model, reply, "answer");
             quote! {
                 match #returned {
-                    ::core::result::Result::Ok(__reply) => ::core::result::Result::Ok(#into_reply(__reply)),
+                    ::core::result::Result::Ok(__reply) => {
+                        #answer(__reply).map_err(::core::convert::Into::into)
+                    }
                     ::core::result::Result::Err(__error) => ::core::result::Result::Err(#raise),
                 }
             }
         }
         Outcome::Type(ty) => {
             let answer = as_returned(model, ty, "answer");
-            let raise = raise(model, ty.span());
+            let raise = raise(model, ty);
             quote!(#answer(#returned).map_err(|__error| #raise))
         }
     };
@@ -355,9 +360,26 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
 }
 
 /// The failure that an error becomes, at the place of its type.
-fn raise(model: &Model, place: Span) -> TokenStream {
+fn raise(model: &Model, error: &TokenStream) -> TokenStream {
     let krate = &model.krate;
-    located(&quote!(#krate::private::raise!(__error)), here(place))
+    let (first, last) = ends(error);
+    let raise = match borrows(error) {
+        true => located(&quote!(#krate::private::raise_borrowed!), first),
+        false => located(&quote!(#krate::private::raise!), first),
+    };
+    let argument = located(&quote!((__error)), last);
+    quote!(#raise #argument)
+}
+
+/// Whether a type has a lifetime that ends.
+fn borrows(ty: &TokenStream) -> bool {
+    let tokens: Vec<TokenTree> = ty.clone().into_iter().flat_map(flat).collect();
+    let is_static = |token: Option<&TokenTree>| token.is_some_and(|token| is_word(token, "static"));
+    (0..tokens.len()).any(|at| {
+        let is_reference =
+            is_punct(&tokens[at], '&') && !tokens.get(at + 1).is_some_and(|next| is_punct(next, '\''));
+        is_reference || is_punct(&tokens[at], '\'') && !is_static(tokens.get(at + 1))
+    })
 }
 
 /// Demands that the request can travel, at the type's own place.
@@ -741,7 +763,9 @@ fn notes(method: &Method) -> TokenStream {
 /// A note, for another item than the user's own. Its examples are tested there, and nowhere else.
 fn copied(note: &Attribute) -> Option<TokenStream> {
     match &note.meta {
-        meta @ Meta::NameValue(_) if note.path().is_ident("doc") => Some(quote!(#[cfg_attr(not(doctest), #meta)])),
+        meta @ Meta::NameValue(_) if note.path().is_ident("doc") => {
+            Some(quote!(#[cfg_attr(not(doctest), #meta)]))
+        }
         meta => Some(quote!(#[#meta])),
     }
 }
@@ -749,17 +773,21 @@ fn copied(note: &Attribute) -> Option<TokenStream> {
 /// Links in copied docs may lead to what is not public, or not in sight from there.
 fn links(model: &Model) -> Option<TokenStream> {
     let mut notes = model.docs.iter().chain(model.methods.iter().flat_map(|method| &method.notes));
-    let has_link = notes.any(|note| quote!(#note).to_string().contains('['));
-    has_link.then(|| {
-        quote!(#[cfg_attr(doc, allow(rustdoc::broken_intra_doc_links, rustdoc::private_intra_doc_links))])
-    })
+    let has_link = notes.any(|note| match &note.meta {
+        Meta::NameValue(meta) => meta.value.to_token_stream().to_string().contains('['),
+        _ => false,
+    });
+    has_link.then(
+        || quote!(#[cfg_attr(doc, allow(rustdoc::broken_intra_doc_links, rustdoc::private_intra_doc_links))]),
+    )
 }
 
 /// What is allowed in generated code: what is in the user's block; and the use of deprecated methods, whose callers are the ones to know.
 fn allowed(model: &Model) -> TokenStream {
     let allowed = &model.allowed;
     let mut notes = model.methods.iter().flat_map(|method| &method.notes);
-    let deprecated = notes.any(|note| note.path().is_ident("deprecated")).then(|| quote!(#[allow(deprecated)]));
+    let deprecated =
+        notes.any(|note| note.path().is_ident("deprecated")).then(|| quote!(#[allow(deprecated)]));
     quote!(#(#[allow(#allowed)])* #deprecated)
 }
 

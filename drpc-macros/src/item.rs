@@ -34,7 +34,10 @@ pub(crate) enum Header {
 pub(crate) enum Member {
     Function(Function),
     /// A constant, a type or a macro.
-    Other { attrs: Vec<Attribute>, rest: TokenStream },
+    Other {
+        attrs: Vec<Attribute>,
+        rest: TokenStream,
+    },
     Unreadable(Unreadable),
 }
 
@@ -89,7 +92,8 @@ impl Function {
     /// A function of the same name that takes what this one takes, where there is a mistake that the compiler would tell of again.
     pub(crate) fn to_unreadable(&self) -> Unreadable {
         let Function { attrs, signature, .. } = self;
-        let parameters = signature.inputs.iter().filter(|input| matches!(input, FnArg::Typed(_))).map(|_| None);
+        let parameters =
+            signature.inputs.iter().filter(|input| matches!(input, FnArg::Typed(_))).map(|_| None);
         Unreadable {
             attrs: attrs.clone(),
             parameters: parameters.collect(),
@@ -143,7 +147,9 @@ fn impl_head(input: ParseStream<'_>) -> syn::Result<(Header, Generics)> {
     let mut self_ty: Type = input.parse()?;
     let mut of_trait = None;
     if input.parse::<Option<Token![for]>>()?.is_some() {
-        let Type::Path(path) = self_ty else { return Err(syn::Error::new_spanned(self_ty, "expected a trait")) };
+        let Type::Path(path) = self_ty else {
+            return Err(syn::Error::new_spanned(self_ty, "expected a trait"));
+        };
         of_trait = Some(path.path);
         self_ty = input.parse()?;
     }
@@ -221,7 +227,9 @@ fn items(tokens: TokenStream) -> Vec<Item> {
 fn ends_with_braces(before: &[TokenTree], angles: i32) -> bool {
     let is_value = before.iter().any(|token| is_punct(token, '=')) && !is_function(before);
     let is_argument = angles > 0
-        && before.last().is_some_and(|last| is_punct(last, '<') || is_punct(last, ',') || is_punct(last, '='));
+        && before
+            .last()
+            .is_some_and(|last| is_punct(last, '<') || is_punct(last, ',') || is_punct(last, '='));
     !is_value && !is_argument
 }
 
@@ -233,7 +241,13 @@ fn member(Item { attrs, rest }: Item) -> Member {
     let tokens: TokenStream = rest.iter().cloned().collect();
     if complete && is_function(&rest) {
         if let Ok((signature, body)) = function.parse2(tokens.clone()) {
-            return Member::Function(Function { attrs, signature, body, is_declared_alone: false, rest: tokens });
+            return Member::Function(Function {
+                attrs,
+                signature,
+                body,
+                is_declared_alone: false,
+                rest: tokens,
+            });
         }
     } else if complete && is_other(&rest) {
         return Member::Other { attrs, rest: tokens };
@@ -313,7 +327,8 @@ fn parameters(tokens: TokenStream) -> Vec<Option<Type>> {
             _ => parameters.push(TokenStream::new()),
         }
     }
-    let is_self = |parameter: &TokenStream| parameter.clone().into_iter().any(|token| is_word(&token, "self"));
+    let is_self =
+        |parameter: &TokenStream| parameter.clone().into_iter().any(|token| is_word(&token, "self"));
     parameters.retain(|parameter| !parameter.is_empty() && !is_self(parameter));
     let ty = |parameter| match syn::parse2(parameter) {
         Ok(FnArg::Typed(parameter)) => Some(*parameter.ty),
@@ -322,12 +337,20 @@ fn parameters(tokens: TokenStream) -> Vec<Option<Type>> {
     parameters.into_iter().map(ty).collect()
 }
 
-fn is_word(token: &TokenTree, word: &str) -> bool {
+pub(crate) fn is_word(token: &TokenTree, word: &str) -> bool {
     matches!(token, TokenTree::Ident(ident) if ident == word)
 }
 
-fn is_punct(token: &TokenTree, punct: char) -> bool {
+pub(crate) fn is_punct(token: &TokenTree, punct: char) -> bool {
     matches!(token, TokenTree::Punct(token) if token.as_char() == punct)
+}
+
+/// The token, or those in the group.
+pub(crate) fn flat(token: TokenTree) -> Vec<TokenTree> {
+    match token {
+        TokenTree::Group(group) => group.stream().into_iter().flat_map(flat).collect(),
+        token => vec![token],
+    }
 }
 
 fn is_braces(token: &TokenTree) -> bool {

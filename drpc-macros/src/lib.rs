@@ -1,12 +1,15 @@
-//! The attribute `#[drpc_module]` of the `drpc` crate, which documents it.
+//! The attribute `#[drpc_module]` and the derive `Failure` of the `drpc` crate, which documents them.
 //!
 //! It is a pure function of tokens, in steps: `args`, `item`, `signature` and `parse` read what was written, `validate` settles names
 //! and numbers (`contract` against the registry), and from the `model` that comes of it `expand` generates the items.
 //! Beside a mistake, `fallback` generates stubs of them instead.
+//!
+//! Beside it `#[derive(Failure)]`, which is all in `failure`.
 
 mod args;
 mod contract;
 mod expand;
+mod failure;
 mod fallback;
 mod item;
 mod mistake;
@@ -38,6 +41,12 @@ pub fn drpc_module(args: proc_macro::TokenStream, item: proc_macro::TokenStream)
     expand_module(args.into(), item.into(), &environment).into()
 }
 
+/// Makes failures of an error type, and the error of a failure's details.
+#[proc_macro_derive(Failure, attributes(failure))]
+pub fn derive_failure(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    failure::derive(input.into()).into()
+}
+
 /// The user's item without `#[method]`, and what is generated for it: the module, or stubs beside the mistakes.
 fn expand_module(args: TokenStream, item: TokenStream, environment: &Environment) -> TokenStream {
     let mut mistakes = Mistakes::default();
@@ -45,7 +54,9 @@ fn expand_module(args: TokenStream, item: TokenStream, environment: &Environment
     let (draft, item) = parse::parse(item, &args, &mut mistakes);
     let generated = match &draft {
         Some(draft) if args.part.is_some() => part::expand(draft, &args, &mut mistakes),
-        Some(draft) if mistakes.check(taken::check(draft, args.prefix.as_ref().unwrap_or(&draft.name))).is_none() => {
+        Some(draft)
+            if mistakes.check(taken::check(draft, args.prefix.as_ref().unwrap_or(&draft.name))).is_none() =>
+        {
             TokenStream::new()
         }
         Some(draft) => match validate::validate(draft, &args, environment, &mut mistakes) {

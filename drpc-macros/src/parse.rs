@@ -6,7 +6,7 @@ use syn::parse::Parser;
 use syn::{Attribute, GenericParam, Generics, Item, Meta, Type, parse_quote};
 
 use crate::args::{MethodArgs, ModuleArgs};
-use crate::item::{self, Block, Function, Header, Member, Unreadable};
+use crate::item::{self, Block, Function, Header, Member, Unreadable, flat, is_punct};
 use crate::mistake::{Mistakes, mistake};
 use crate::signature::{Call, Surroundings, ungrouped, unsized_parameter};
 
@@ -161,8 +161,10 @@ fn check_lifetimes(ty: &Type) -> syn::Result<()> {
     let mut quote = None;
     for token in ty.to_token_stream().into_iter().flat_map(flat) {
         match token {
-            TokenTree::Punct(punct) if punct.as_char() == '\'' => quote = Some(punct),
-            TokenTree::Ident(name) if quote.take().is_some() && name != "static" => return Err(borrows(name)),
+            token if is_punct(&token, '\'') => quote = Some(token),
+            TokenTree::Ident(name) if quote.take().is_some() && name != "static" => {
+                return Err(borrows(name));
+            }
             _ => {}
         }
     }
@@ -174,16 +176,9 @@ fn borrows(at: impl ToTokens) -> syn::Error {
     mistake(at, "a module owns what it holds", help)
 }
 
-/// The token, or those in the group.
-fn flat(token: TokenTree) -> Vec<TokenTree> {
-    match token {
-        TokenTree::Group(group) => group.stream().into_iter().flat_map(flat).collect(),
-        token => vec![token],
-    }
-}
-
 fn no_method(block: &Block, ty: &Type) -> syn::Error {
-    let is_macro = |member: &Member| matches!(member, Member::Other { rest, .. } if rest.to_string().contains('!'));
+    let is_macro =
+        |member: &Member| matches!(member, Member::Other { rest, .. } if rest.to_string().contains('!'));
     let (what, help) = match &block.header {
         Header::Trait { .. } => ("this `trait` has no `#[method]`", "mark the methods: `#[method(1)]`"),
         Header::Impl { .. } if block.members.iter().any(is_macro) => (

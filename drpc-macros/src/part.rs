@@ -40,8 +40,13 @@ fn check_args(draft: &Draft, args: &ModuleArgs, mistakes: &mut Mistakes) {
     if !draft.generics.params.is_empty() {
         let help = "leave the attribute and `#[method]` out: handlers of a generic module may stand in any block, and are declared in the module's own";
         mistakes.add(mistake(part, "a part of a generic module can't be checked", help));
-    } else if args.id.is_some() || args.name.is_some() || args.register.is_some() || args.client_only.is_some() {
-        let help = "write `#[drpc_module(part)]`: the other keys stand on the block that declares the methods";
+    } else if args.id.is_some()
+        || args.name.is_some()
+        || args.register.is_some()
+        || args.client_only.is_some()
+    {
+        let help =
+            "write `#[drpc_module(part)]`: the other keys stand on the block that declares the methods";
         mistakes.add(mistake(part, "`part` stands alone", help));
     }
     for handler in &draft.handlers {

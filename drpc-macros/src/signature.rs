@@ -2,9 +2,8 @@
 
 use std::mem;
 
-use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
-use syn::spanned::Spanned;
 use syn::{
     FnArg, GenericArgument, GenericParam, Generics, Lifetime, Pat, PatType, PathArguments, Receiver,
     ReceiverKind, ReturnType, Safety, Signature, Type,
@@ -50,7 +49,10 @@ pub(crate) enum Outcome {
     /// A type: only the compiler knows whether it is the reply itself, or a `Result` by another name.
     Type(TokenStream),
     /// A `Result` of the reply and of an error, whose type need not be known.
-    Result { reply: TokenStream, error_span: Span },
+    Result {
+        reply: TokenStream,
+        error: TokenStream,
+    },
 }
 
 impl Call {
@@ -135,8 +137,10 @@ impl Surroundings<'_> {
         let ReturnType::Type(_, whole) = output else { return Ok(Outcome::Nothing) };
         match result_types(whole) {
             Some((reply, error)) => {
-                let error_span = error.unwrap_or(whole).span();
-                Ok(Outcome::Result { reply: self.payload(reply, "a reply")?, error_span })
+                let reply = self.payload(reply, "a reply")?;
+                let error = error.unwrap_or(whole);
+                check_named(error, "an error")?;
+                Ok(Outcome::Result { reply, error: error.to_token_stream() })
             }
             None => self.payload(whole, "a reply").map(Outcome::Type),
         }
@@ -157,13 +161,11 @@ impl Surroundings<'_> {
 
     /// A type that means the same anywhere in the generated code.
     fn travelling(&self, ty: &Type, role: &str) -> syn::Result<TokenStream> {
-        if let Type::ImplTrait(_) = ungrouped(ty) {
-            let help = "name the type itself; instead of `impl Future<…>`, write `async fn`";
-            return Err(mistake(ty, format_args!("{role} can't be `impl Trait`"), help));
-        }
+        check_named(ty, role)?;
         let tokens = ty.to_token_stream();
         let is_parameter = |name: &Ident| {
-            name == "Self" || self.generics.params.iter().any(|parameter| parameter_name(parameter) == Some(name))
+            name == "Self"
+                || self.generics.params.iter().any(|parameter| parameter_name(parameter) == Some(name))
         };
         if !self.generics.params.is_empty()
             && let Some(parameter) = find_ident(tokens.clone(), &is_parameter)
@@ -174,6 +176,12 @@ impl Surroundings<'_> {
         }
         Ok(without_self(tokens, self.self_ty))
     }
+}
+
+fn check_named(ty: &Type, role: &str) -> syn::Result<()> {
+    let Type::ImplTrait(_) = ungrouped(ty) else { return Ok(()) };
+    let help = "name the type itself; instead of `impl Future<…>`, write `async fn`";
+    Err(mistake(ty, format_args!("{role} can't be `impl Trait`"), help))
 }
 
 fn parameter_name(parameter: &GenericParam) -> Option<&Ident> {
@@ -247,7 +255,9 @@ impl Parameter {
                 "a handler takes one request",
                 "put the second into the message, or take `&Context` if that is meant",
             ),
-            Parameter::Context { .. } => ("a handler takes one reference, the context", "leave one of them out"),
+            Parameter::Context { .. } => {
+                ("a handler takes one reference, the context", "leave one of them out")
+            }
         };
         let is_same = |other: &Parameter| mem::discriminant(other) == mem::discriminant(&self);
         if others.iter().any(is_same) { Err(mistake(input, what, help)) } else { Ok(self) }

@@ -59,13 +59,14 @@ fn clash(source: &str, place: Place, base: &str, generated: &[String; 2]) -> Opt
     let words = words(source);
     let scope = words.iter().find(|word| word.place == place)?.scope;
     let siblings: Vec<&Word<'_>> = words.iter().filter(|word| word.scope == scope).collect();
-    let defined = siblings.windows(2).find(|two| {
-        DEFINITIONS.contains(&two[0].text) && generated.iter().any(|name| name == two[1].text)
-    });
+    let defined = siblings
+        .windows(2)
+        .find(|two| DEFINITIONS.contains(&two[0].text) && generated.iter().any(|name| name == two[1].text));
     if let Some([_, name]) = defined {
         return Some(Clash::Name { name: name.text.to_owned(), line: name.place.0 });
     }
-    let earlier = blocks(&words, scope).into_iter().find(|block| block.name.place < place && block.base == base);
+    let earlier =
+        blocks(&words, scope).into_iter().find(|block| block.name.place < place && block.base == base);
     earlier.map(|block| Clash::Block { line: block.name.place.0 })
 }
 
@@ -156,7 +157,10 @@ fn words(source: &str) -> Vec<Word<'_>> {
             '(' | '[' | '{' => scopes.push(words.len() + 1),
             ')' | ']' | '}' if scopes.len() > 1 => drop(scopes.pop()),
             '"' | '\'' => {}
-            _ if first.is_whitespace() || taken.starts_with("//") || taken.starts_with("/*") || taken.ends_with('"') => {}
+            _ if first.is_whitespace()
+                || taken.starts_with("//")
+                || taken.starts_with("/*")
+                || taken.ends_with('"') => {}
             _ => words.push(Word { text: taken, place, scope: *scopes.last().unwrap_or(&0) }),
         }
         place = match taken.rfind('\n') {
@@ -200,7 +204,10 @@ fn text(source: &str) -> usize {
 
 /// How long a raw text is, if it is one: `r#"…"#`.
 fn raw_text(source: &str) -> Option<usize> {
-    let start = source.strip_prefix("br").or_else(|| source.strip_prefix("cr")).or_else(|| source.strip_prefix('r'))?;
+    let start = source
+        .strip_prefix("br")
+        .or_else(|| source.strip_prefix("cr"))
+        .or_else(|| source.strip_prefix('r'))?;
     let hashes = start.bytes().take_while(|byte| *byte == b'#').count();
     let content = start[hashes..].strip_prefix('"')?;
     let end = format!("\"{}", "#".repeat(hashes));

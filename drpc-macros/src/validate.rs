@@ -90,7 +90,8 @@ fn of_type(register: &Register, draft: &Draft) -> syn::Result<Register> {
     }
     match register {
         Register::Factory(path) => {
-            let path: Path = syn::parse2(without_self(path.to_token_stream(), &draft.ty)).unwrap_or_else(|_| path.clone());
+            let path: Path =
+                syn::parse2(without_self(path.to_token_stream(), &draft.ty)).unwrap_or_else(|_| path.clone());
             Ok(Register::Factory(path))
         }
         Register::Default(_) => Ok(register.clone()),
@@ -138,10 +139,8 @@ fn identify<'r>(
             let contract = owned(Contract::of_name(registry, name, constant_id)?, constant_id)?;
             let value = contract.id();
             let otherwise = format!("`{name}` is module {value} in the registry ({})", contract.place());
-            let id = ModuleId::Constant {
-                value: constant(constant_id, draft)?,
-                listed: Some((value, otherwise)),
-            };
+            let id =
+                ModuleId::Constant { value: constant(constant_id, draft)?, listed: Some((value, otherwise)) };
             Ok(Identity { id, value: Some(value), contract: Some(contract) })
         }
         (None, Some(registry)) => {

@@ -7,7 +7,7 @@ use std::io;
 
 use bytes::Bytes;
 
-use crate::handler::payload::Payload;
+use crate::handler::details::Details;
 use crate::wire::{ResponseFields, Status};
 
 /// Why a call was not carried out: what a handler returns in place of a reply, and what a server answers.
@@ -16,27 +16,32 @@ use crate::wire::{ResponseFields, Status};
 /// sent its text, as `to_string` gives it, and its [details](Self::with_details) (E5). The source goes to the server's log alone, so what
 /// no caller is to see belongs there.
 ///
-/// A handler may return any error that converts into a `Failure`. An error type of your own needs one line:
+/// A handler may fail with any error, which then becomes one: with `anyhow::Error` or `Box<dyn Error>`, a `String`, an error type of your
+/// own. Its status is FAILURE, unless there is a `Failure` among its sources (D4), or it says itself what it is. An error type of your own
+/// does so by deriving this, beside or without `thiserror`:
 ///
 /// ```
 /// use drpc::{Failure, Status};
 ///
-/// #[derive(Debug)]
-/// enum PoolError { NoSuchPool(String) }
-///
-/// impl From<PoolError> for Failure {
-///     fn from(error: PoolError) -> Failure {
-///         match error {
-///             PoolError::NoSuchPool(name) => Failure::with_message(Status::FAILURE, format!("no pool {name}")),
-///         }
-///     }
+/// #[derive(Debug, thiserror::Error, drpc::Failure)]
+/// enum PoolError {
+///     #[error("no pool {0}")]
+///     #[failure(status = UNKNOWN_METHOD)] // without it, as above
+///     NoSuchPool(String),
+///     #[error("{0} is full")]
+///     Full(String),
+///     #[error("the disk")]
+///     #[failure(local)] // callers are told status and text alone
+///     Disk(#[from] std::io::Error),
 /// }
 ///
-/// fn handler() -> Result<(), Failure> {
-///     Err(PoolError::NoSuchPool("tank".into()))?
-/// }
-/// assert_eq!(handler().unwrap_err().to_string(), "no pool tank");
+/// let failure = Failure::from(PoolError::NoSuchPool("tank".into()));
+/// assert_eq!(failure.to_string(), "no pool tank");
+/// assert_eq!(failure.status(), Status::UNKNOWN_METHOD);
 /// ```
+///
+/// A caller that asked for [details](crate::guide::added_fields) and knows the type gets the variant back:
+/// `error.details::<PoolError>()`.
 #[derive(Debug)]
 pub struct Failure {
     /// Always a failure.
@@ -127,8 +132,19 @@ impl Failure {
     /// assert_eq!(failure.to_string(), "not the leader");
     /// ```
     #[must_use]
-    pub fn with_details(self, details: impl Payload) -> Self {
-        Failure { details: Some(Box::new(details.into_body().into_bytes())), ..self }
+    pub fn with_details(self, details: impl Details) -> Self {
+        Failure { details: details.to_details().map(Box::new), ..self }
+    }
+
+    /// The failure of an error type of one's own, where that says more of it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn stating(self, status: Option<Status>, details: Option<Bytes>) -> Self {
+        Failure {
+            status: status.filter(|status| status.is_failure()).unwrap_or(self.status),
+            details: details.map(Box::new).or(self.details),
+            ..self
+        }
     }
 
     /// No module of the server has the ID (D2).

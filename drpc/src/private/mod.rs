@@ -1,6 +1,7 @@
 //! Everything that generated code names besides the public API, and nothing else. No part of the API: it changes
 //! without notice.
 
+mod details;
 mod error;
 mod handler;
 mod returned;
@@ -11,9 +12,10 @@ pub use std::sync::Arc;
 pub use bytes::Bytes;
 pub use inventory;
 
+pub use self::details::{DetailField, VariantDetails};
 pub use self::error::{
-    HasConversion, HoldsError, HoldsLocalError, HoldsSendError, IntoFailure, IsError, IsLocalError,
-    IsNoError, Raised, raise,
+    HasConversion, HasNoText, HoldsError, HoldsLocalError, HoldsSendError, IntoFailure, IsError,
+    IsLocalError, IsNoError, IsShown, Raised, raise, raise_borrowed, raise_own,
 };
 pub use self::handler::{
     Declares, FromContext, HandlerReceiver, ModuleType, decode, is_declared, is_module, module_id,

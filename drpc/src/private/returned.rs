@@ -116,6 +116,8 @@ pub const fn assert_returned<T: ReturnedAs<KIND>, const KIND: u8>() {}
 )]
 pub trait ReturnedAs<const KIND: u8> {}
 
+#[diagnostic::do_not_recommend]
 impl<T: IntoReply> ReturnedAs<REPLY> for T {}
 
+#[diagnostic::do_not_recommend]
 impl<R: IntoReply, E> ReturnedAs<RESULT> for Result<R, E> {}
