@@ -42,11 +42,11 @@ fn model(draft: &Draft, args: &ModuleArgs) -> Model {
     }
     Model {
         path: args.krate.clone(),
-        krate: names::krate(&draft.name),
+        krate: names::krate(args.base(&draft.name)),
         served_by: (args.client_only.is_none() && draft.is_servable).then(|| draft.ty.clone()),
         generics: draft.generics.clone(),
         type_name: draft.name.clone(),
-        base: args.prefix.clone().unwrap_or_else(|| draft.name.clone()),
+        base: args.base(&draft.name).clone(),
         id: ModuleId::Number(0),
         name: names::module(&draft.name),
         rule: None,

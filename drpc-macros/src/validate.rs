@@ -64,11 +64,11 @@ pub(crate) fn validate(
     }
     Some(Model {
         path: args.krate.clone(),
-        krate: names::krate(&draft.name),
+        krate: names::krate(args.base(&draft.name)),
         served_by: args.client_only.is_none().then(|| draft.ty.clone()),
         generics: draft.generics.clone(),
         type_name: draft.name.clone(),
-        base: args.prefix.clone().unwrap_or_else(|| draft.name.clone()),
+        base: args.base(&draft.name).clone(),
         id: identity?.id,
         name,
         rule: args.allow.as_ref().map(LitStr::value),
