@@ -163,9 +163,9 @@ pub use async_trait::async_trait;
 /// assert_eq!(EchoMethod::Echo.id(), 700);
 /// ```
 ///
-/// Keys: `id` (an integer or a constant), `name`, `register` or `register = path`, `allow = "rule"`, `crate = path`,
-/// `client_only`. A handler takes `&self`, a request by value or none, a `&Context` or none; it returns a message, `Bytes`,
-/// `()`, [`Submitted`], or a `Result` of those.
+/// Keys: `id` (an integer or a constant expression), `name`, `register` or `register = path`, `allow = "rule"`, `prefix`, `part`,
+/// `crate = path`, `client_only`. A handler takes `&self` or `self: Arc<Self>`, a request by value or none, a `&Context` or none; it
+/// returns a message, `Bytes`, `()`, [`Submitted`], or a `Result` of those with any error.
 /// [The guide](guide::attribute) has it all.
 pub use drpc_macros::drpc_module;
 
