@@ -5,6 +5,7 @@ mod hooks;
 #[cfg(feature = "tower")]
 mod layers;
 mod limits;
+mod threads;
 
 use std::sync::Arc;
 use std::time::Duration;
