@@ -42,11 +42,12 @@
 //! # Where to go from here
 //!
 //! - [`drpc_module`]: the attribute, with every key and every form of handler.
-//! - [`Server`] serves modules, [`progress::Server`] in a loop of your own; [`Client`] and [`blocking::Client`] call them.
+//! - [`Server`] serves modules, [`blocking::Server`] with a thread for each session, [`progress::Server`] in a loop of your own;
+//!   [`Client`] and [`blocking::Client`] call them.
 //! - [`Context`]: who calls, and whether they still wait. [`Failure`]: how a handler fails.
 //! - [`Allow`]: who may connect, and who may call what. [`Session`]: one client's connection, and what it is doing.
 //! - [`registry`]: how modules register themselves, and when they don't.
-//! - [`guide`]: chapters on the attribute, on the registry, on the client, on sockets, on access, limits and shutdown, on
+//! - [`guide`]: chapters on the attribute, on the registry, on the client, on which server to take, on sockets, on access, limits and shutdown, on
 //!   middleware, on the fields added to DAOS's, on spans and figures, and for those who come from hand-written dispatch.
 //! - [`middleware`]: time-outs, limits and counters around the handlers, by `tower` or your own.
 //! - [`testing`]: the whole way of a call, without a socket.
