@@ -126,6 +126,7 @@ pub use dispatch::registry;
 pub use dispatch::router::{DuplicateModule, ModuleService, Processing};
 pub use handler::cancellation::Cancelled;
 pub use handler::context::Context;
+pub use handler::details::Details;
 pub use handler::extensions::Extensions;
 pub use handler::failure::Failure;
 pub use handler::method::{Method, UnknownMethod};
@@ -168,11 +169,26 @@ pub use async_trait::async_trait;
 /// assert_eq!(EchoMethod::Echo.id(), 700);
 /// ```
 ///
-/// Keys: `id` (an integer or a constant), `name`, `register` or `register = path`, `allow = "rule"`, `crate = path`,
-/// `client_only`. A handler takes `&self`, a request by value or none, a `&Context` or none; it returns a message, `Bytes`,
-/// `()`, [`Submitted`], or a `Result` of those.
+/// Keys: `id` (an integer or a constant expression), `name`, `register` or `register = path`, `allow = "rule"`, `prefix`, `part`,
+/// `crate = path`, `client_only`. A handler takes `&self` or `self: Arc<Self>`, a request by value or none, a `&Context` or none; it
+/// returns a message, `Bytes`, `()`, [`Submitted`], or a `Result` of those with any error.
 /// [The guide](guide::attribute) has it all.
 pub use drpc_macros::drpc_module;
+
+/// Makes a [`Failure`] of an error type: its status and [details](Details), and the error back again at a caller that knows the type.
+///
+/// Keys of `#[failure(…)]` on a variant (or a struct): `status = FAILURE`, one of [`Status`]'s constants or an expression; `local` for what
+/// its callers are not told, besides status and text; `name = "…"`, what it is called on the way, where the variant was renamed. On
+/// the type: `name = "…"` and `crate = path`. The type has a `Display`; where it is an `Error`, too, its sources go to the log.
+///
+/// ```
+/// #[derive(Debug, thiserror::Error, drpc::Failure)]
+/// #[error("{pool} is full: {used} of {size} bytes")]
+/// struct Full { pool: String, used: u64, size: u64 }
+/// ```
+///
+/// Fields travel in their order: add new ones behind the others. What a field may be, [`Details`] tells.
+pub use drpc_macros::Failure;
 
 /// Includes what `drpc-build` made of the registry: a module of constants for each dRPC module, and `MODULES`.
 ///

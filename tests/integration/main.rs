@@ -12,6 +12,7 @@ mod concurrency;
 mod connecting;
 mod dispatch;
 mod envelope;
+mod errors;
 mod expansion;
 mod hooks;
 mod limits;
