@@ -310,7 +310,7 @@ fn clients_count_what_they_lose_and_make_again() {
                 ("drpc_client_calls_total{module_id=7,method=test,status=SUCCESS}", 1.0),
                 ("drpc_client_call_seconds{module_id=7,method=test}", 1.0),
                 ("drpc_client_retries_total{}", 1.0),
-                ("drpc_client_connections_opened_total{}", 3.0),
+                ("drpc_client_connections_opened_total{}", 2.0),
                 ("drpc_client_connections_lost_total{}", 1.0),
                 ("drpc_client_reconnects_total{}", 1.0),
             ]);
