@@ -71,6 +71,7 @@ mod diff;
 mod draft;
 mod emit;
 mod header_form;
+mod load;
 mod names;
 mod registry;
 mod report;
