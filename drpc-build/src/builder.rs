@@ -31,8 +31,8 @@ struct Output {
 impl Builder {
     /// Checks the registry at `path`, makes constants of it, and tells `#[drpc_module]` where it is.
     ///
-    /// A path that ends in `.h` is read as a C header of DAOS's form, any other as TOML. The constants are included
-    /// with `drpc::include_registry!()`; see [`Registry::to_rust`].
+    /// A path that ends in `.h` (or `.hh`, `.hpp`, `.hxx`) is read as a C header of DAOS's form, any other as TOML. The
+    /// constants are included with `drpc::include_registry!()`; see [`Registry::to_rust`].
     pub fn registry(mut self, path: impl Into<PathBuf>) -> Self {
         self.registry = Some(path.into());
         self

@@ -1,12 +1,15 @@
 //! The C header form: from text to drafts (M).
 //!
-//! [`lex`] cuts the text into tokens, [`Parser`] makes enumerations of them, and [`Assembly`] makes modules of those.
+//! [`lex`] cuts the text into tokens, [`preprocess`] takes the preprocessor's lines out, [`Parser`] makes enumerations of
+//! the rest, and [`Assembly`] makes modules of those.
 
 mod lex;
+mod preprocess;
 
 use std::collections::BTreeSet;
 
 use self::lex::{Lexeme, Token, lex};
+use self::preprocess::preprocess;
 use crate::draft::{Field, MethodDraft, MethodId, ModuleDraft, ReservedDraft};
 use crate::names;
 use crate::registry::{MODULE_IDS, method_ids};
@@ -58,8 +61,8 @@ struct Enumerator<'t> {
 }
 
 fn parse<'t>(text: &'t str, problems: &mut Vec<Problem>) -> Result<Vec<Enumeration<'t>>, Problem> {
-    let tokens = lex(text)?;
-    let mut parser = Parser { text, tokens: &tokens, problems };
+    let tokens = preprocess(lex(text)?)?;
+    let mut parser = Parser { text, tokens: &tokens, linkages: 0, reserved: Vec::new(), problems };
     let mut enumerations = Vec::new();
     while let Some(found) = parser.enumeration()? {
         enumerations.push(found);
@@ -72,33 +75,35 @@ struct Parser<'t, 'p> {
     text: &'t str,
     /// The tokens still to come.
     tokens: &'p [Token<'t>],
+    /// How many `extern "C" {` are open.
+    linkages: usize,
+    /// What the comments reserved that were passed over.
+    reserved: Vec<ReservedDraft>,
     problems: &'p mut Vec<Problem>,
 }
 
-impl<'t> Parser<'t, '_> {
+impl<'t, 'p> Parser<'t, 'p> {
     /// The next `enum tag { … };`, or nothing at the end of the text.
     fn enumeration(&mut self) -> Result<Option<Enumeration<'t>>, Problem> {
-        while self.comment().is_some() {}
-        if self.tokens.is_empty() {
-            return Ok(None);
+        self.linkage()?;
+        match self.peek() {
+            None if self.linkages == 0 => return Ok(None),
+            None => return Err(self.unexpected("`}`").help("close `extern \"C\" {`")),
+            Some(_) => {}
         }
         if !self.accept(|lexeme| matches!(lexeme, Lexeme::Word("enum"))) {
             let problem = self.unexpected("`enum drpc_module` or `enum drpc_<module>_method`");
             return Err(problem.help("a registry holds nothing else: move this to a header of its own"));
         }
-        let mut found = Enumeration { tag: self.word("a tag")?, entries: Vec::new(), reserved: Vec::new() };
+        let tag = self.word("a tag")?;
         self.mark('{')?;
+        self.reserved.clear();
+        let mut entries = Vec::new();
         let mut count: Option<At<&str>> = None;
         let mut implied = Some(0);
         let mut separated = true;
-        loop {
-            while let Some(comment) = self.comment() {
-                found.reserved.extend(reservation(&comment));
-            }
-            if self.accept_mark('}') {
-                break;
-            }
-            if !separated && !self.accept_mark(',') {
+        while !self.accept_mark('}') {
+            if !separated {
                 return Err(self.unexpected("`,` or `}`"));
             }
             let mut entry = self.enumerator(implied)?;
@@ -114,35 +119,54 @@ impl<'t> Parser<'t, '_> {
             if entry.name.value.starts_with("NUM_DRPC_") {
                 count = Some(entry.name);
             } else {
-                found.entries.push(entry);
+                entries.push(entry);
             }
         }
         self.mark(';')?;
-        Ok(Some(found))
+        Ok(Some(Enumeration { tag, entries, reserved: std::mem::take(&mut self.reserved) }))
     }
 
-    /// `NAME` or `NAME = 1`, with the comment behind it.
+    /// Passes over what begins and ends `extern "C"`.
+    fn linkage(&mut self) -> Result<(), Problem> {
+        loop {
+            if self.accept(|lexeme| matches!(lexeme, Lexeme::Word("extern"))) {
+                if !self.accept(|lexeme| matches!(lexeme, Lexeme::Text("C"))) {
+                    return Err(self.unexpected("`\"C\"`"));
+                }
+                self.mark('{')?;
+                self.linkages += 1;
+            } else if self.linkages > 0 && self.accept_mark('}') {
+                self.linkages -= 1;
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    /// `NAME` or `NAME = 1`, with the comments in and behind it.
     fn enumerator(&mut self, implied: Option<i32>) -> Result<Enumerator<'t>, Problem> {
         let name = self.word("a name or `}`")?;
-        let value = if self.accept_mark('=') {
-            self.integer()?
-        } else {
+        let mut entry = Enumerator { name, value: Field::Faulty, doc: String::new() };
+        self.append_doc(&mut entry);
+        if self.accept_mark('=') {
+            self.append_doc(&mut entry);
+            entry.value = self.integer()?;
+        } else if let Some(value) = implied {
             // Without a value here there is something wrong with the one before, and that is reported.
-            implied.map_or(Field::Faulty, |value| Field::Given(At { value, span: name.span.clone() }))
-        };
-        let mut entry = Enumerator { name, value, doc: String::new() };
+            entry.value = Field::Given(At { value, span: entry.name.span.clone() });
+        }
         self.append_doc(&mut entry);
         Ok(entry)
     }
 
     /// An integer as C writes it: decimal, hexadecimal or octal, perhaps with a minus.
     fn integer(&mut self) -> Result<Field<i32>, Problem> {
-        let start = self.tokens.first().map(|token| token.span.start);
+        let start = self.peek().map(|token| token.span.start);
         let negative = self.accept_mark('-');
-        let Some((Token { lexeme: Lexeme::Number(text), span }, rest)) = self.tokens.split_first() else {
+        let Some(Token { lexeme: Lexeme::Number(text), span }) = self.peek() else {
             return Err(self.unexpected("an integer").help("write the number out"));
         };
-        self.tokens = rest;
+        self.advance();
         let span = start.unwrap_or(span.start)..span.end;
         let Some(magnitude) = c_integer(text) else {
             return Err(
@@ -163,28 +187,20 @@ impl<'t> Parser<'t, '_> {
 
     /// Adds the comments that come next, as far as they begin on the entry's own line.
     fn append_doc(&mut self, entry: &mut Enumerator<'_>) {
-        while let Some(next) = self.tokens.first()
-            && !self.text[entry.name.span.end..next.span.start].contains('\n')
-            && let Some(comment) = self.comment()
+        while let Some((Token { lexeme: Lexeme::Comment(comment), span }, rest)) = self.tokens.split_first()
+            && !self.text[entry.name.span.end..span.start].contains('\n')
         {
+            self.tokens = rest;
             let space = if entry.doc.is_empty() { "" } else { " " };
-            entry.doc = format!("{}{space}{}", entry.doc, comment.value);
+            entry.doc = format!("{}{space}{comment}", entry.doc);
         }
     }
 
-    fn comment(&mut self) -> Option<At<String>> {
-        let (Token { lexeme: Lexeme::Comment(text), span }, rest) = self.tokens.split_first()? else {
-            return None;
-        };
-        self.tokens = rest;
-        Some(At { value: text.clone(), span: span.clone() })
-    }
-
     fn word(&mut self, expected: &str) -> Result<At<&'t str>, Problem> {
-        let Some((Token { lexeme: Lexeme::Word(word), span }, rest)) = self.tokens.split_first() else {
+        let Some(Token { lexeme: Lexeme::Word(word), span }) = self.peek() else {
             return Err(self.unexpected(expected));
         };
-        self.tokens = rest;
+        self.advance();
         Ok(At { value: word, span: span.clone() })
     }
 
@@ -197,17 +213,29 @@ impl<'t> Parser<'t, '_> {
     }
 
     fn accept(&mut self, wanted: impl Fn(&Lexeme<'_>) -> bool) -> bool {
-        match self.tokens.split_first() {
-            Some((token, rest)) if wanted(&token.lexeme) => {
-                self.tokens = rest;
-                true
-            }
-            _ => false,
+        let found = self.peek().is_some_and(|token| wanted(&token.lexeme));
+        if found {
+            self.advance();
+        }
+        found
+    }
+
+    /// The next token that is no comment.
+    fn peek(&self) -> Option<&'p Token<'t>> {
+        self.tokens.iter().find(|token| !matches!(token.lexeme, Lexeme::Comment(_)))
+    }
+
+    /// Passes over the next token that is no comment, and the comments before it.
+    fn advance(&mut self) {
+        while let Some((token, rest)) = self.tokens.split_first() {
+            self.tokens = rest;
+            let Lexeme::Comment(text) = &token.lexeme else { return };
+            self.reserved.extend(reservation(text, &token.span));
         }
     }
 
     fn unexpected(&self, expected: &str) -> Problem {
-        let (found, span) = match self.tokens.first() {
+        let (found, span) = match self.peek() {
             Some(token) => (token.lexeme.to_string(), token.span.clone()),
             None => ("the end of the file".to_owned(), self.text.len()..self.text.len()),
         };
@@ -216,13 +244,13 @@ impl<'t> Parser<'t, '_> {
 }
 
 /// A comment `reserved 203: why` as a reservation; other comments are no business of ours.
-fn reservation(comment: &At<String>) -> Option<ReservedDraft> {
-    let (id, reason) = comment.value.strip_prefix("reserved ")?.split_once(':')?;
+fn reservation(comment: &str, span: &Span) -> Option<ReservedDraft> {
+    let (id, reason) = comment.strip_prefix("reserved ")?.split_once(':')?;
     let id = id.trim().parse().ok()?;
     Some(ReservedDraft {
-        span: comment.span.clone(),
-        id: MethodId::global(At { value: id, span: comment.span.clone() }),
-        reason: Field::Given(At { value: reason.trim().to_owned(), span: comment.span.clone() }),
+        span: span.clone(),
+        id: MethodId::global(At { value: id, span: span.clone() }),
+        reason: Field::Given(At { value: reason.trim().to_owned(), span: span.clone() }),
     })
 }
 
@@ -400,6 +428,56 @@ mod tests {
         );
         let expected = "a=2[] x=201[] z=204[] !202[was y] !210[planned] !203[used by an earlier release]";
         assert_eq!(modules, [expected]);
+    }
+
+    #[test]
+    fn guards_linkage_and_pragmas_are_no_conditions() {
+        let entries = "enum drpc_module { DRPC_MODULE_A = 1, NUM_DRPC_MODULES };";
+        for around in [
+            "#pragma once\n@",
+            "/* (c) */\n#ifndef M_H /* a\n guard */\n#define M_H 1\n#pragma once\n@\n#endif // M_H\n",
+            "# if ! defined ( M_H )\r\n# define M_H\r\n@\r\n# endif\r\n",
+            "#if !defined M_H\n#pragma once\n#define M_H\n@\n#endif",
+            "#ifndef A_H\n#define A_H\n#ifndef B_H\n#define B_H\n@\n#endif\n#endif\n",
+            "#ifndef M_H\n#define M_H\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n@\n#if defined(__cplusplus)\n} // C\n\
+             #endif\n#endif\n",
+            "#ifdef __cplusplus\nextern \"C\" {\n#endif\n#ifndef M_H\n#define M_H\n@\n#endif\n#ifdef __cplusplus\n}\n#endif",
+            "extern \"C\" {\n@\n}\n",
+            "\u{feff}#define UNUSED 7 \\\n+ 1\n@\n#undef UNUSED\n",
+        ] {
+            assert_eq!(read(&around.replace('@', entries)), ["a=1[]"], "{around}");
+        }
+    }
+
+    #[test]
+    fn comments_may_stand_anywhere() {
+        let modules = read(
+            "enum /* a */ drpc_module // b\n/* c */ { // d\nDRPC_MODULE_A /* its */ = /* own */ - // e\n3 // f\n/* g */ , // h\n\
+             DRPC_MODULE_B\n/* i */ = 2\n/* j */ }\n// k\n;\n\
+             enum drpc_b_method { DRPC_METHOD_B_X = 201\n/* reserved 203: was y */\n, /* reserved 207: no, this is X's? */\n};",
+        );
+        assert_eq!(modules, ["a=-3[its own]", "b=2[] x=201[] !203[was y] !207[no, this is X's?]"]);
+    }
+
+    /// Else the compiler would know another value of the second method.
+    #[test]
+    fn a_comment_goes_on_behind_a_backslash() {
+        let modules = read(
+            "enum drpc_module { DRPC_MODULE_A = 2 };\n\
+             enum drpc_a_method {\nDRPC_METHOD_A_X = 201, // in C:\\\nDRPC_METHOD_A_Y,\nDRPC_METHOD_A_Z };",
+        );
+        assert_eq!(modules, ["a=2[] x=201[in C:\\ DRPC_METHOD_A_Y,] z=202[]"]);
+    }
+
+    #[test]
+    fn headers_of_cpp_are_read_as_headers() {
+        for path in ["modules.h", "modules.hh", "modules.hpp", "include/modules.HXX"] {
+            let registry = Registry::parse(path, "#pragma once\nenum drpc_module { DRPC_MODULE_A = 1 };");
+            assert_eq!(
+                registry.expect("a good header").module(1).map(|module| module.name.as_str()),
+                Some("a")
+            );
+        }
     }
 
     /// M: the checker methods of module 3 are spelled without the module's name.

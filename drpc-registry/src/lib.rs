@@ -64,7 +64,8 @@
 //!
 //! A comment on an entry's own line is its doc; a comment `reserved ID: reason` on a line of its own reserves an ID,
 //! and every other number that is left out between a module's methods counts as reserved too, as it does for DAOS.
-//! The header has no place for owners.
+//! The header has no place for owners. Its IDs are the compiler's: a condition (but for an include guard around the whole
+//! file, and `extern "C"` for C++), an `#include` or a macro in an entry is an error, for what it does to them is not known.
 
 mod check;
 mod diff;

@@ -9,7 +9,7 @@ use crate::source::Source;
 use crate::{check, header_form, toml_form};
 
 impl Registry {
-    /// Reads and checks the registry at `path`: a C header if its name ends in `.h`, TOML otherwise.
+    /// Reads and checks the registry at `path`: a C header if its name ends in `.h`, `.hh`, `.hpp` or `.hxx`, TOML otherwise.
     ///
     /// # Errors
     ///
