@@ -38,7 +38,7 @@ use crate::{Method, Payload};
 /// use drpc::{CallOptions, Method, blocking::Client};
 ///
 /// let client = Client::connect("/run/daos_agent/daos_agent.sock")?;
-/// let response = client.call_raw(Method::new(1, 101, "request_credentials"), "", &CallOptions::new())?;
+/// let response = client.call_raw(Method::new(1, 101, "request_creds"), "", &CallOptions::new())?;
 /// println!("{}: {} bytes", response.status, response.body.len());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
