@@ -72,6 +72,7 @@ mod draft;
 mod emit;
 mod header_form;
 mod names;
+mod read;
 mod registry;
 mod report;
 mod source;
