@@ -10,7 +10,8 @@ use crate::{check, header_form, toml_form};
 
 /// # Reading
 impl Registry {
-    /// Reads and checks the registry at `path`: a C header if its name ends in `.h`, TOML otherwise.
+    /// Reads and checks the registry at `path`: a C header if its name ends in `.h` (or `.hh`, `.hpp`,
+    /// `.hxx`), TOML otherwise.
     ///
     /// # Errors
     ///
