@@ -1,15 +1,14 @@
 //! The C header form: from text to drafts (M).
 //!
-//! [`lex`] cuts the text into tokens, [`preprocess`] takes the preprocessor's lines out, [`Parser`] makes enumerations of
-//! the rest, and [`Assembly`] makes modules of those.
+//! [`lex`] cuts the text into tokens, [`directives`] takes out what is for the preprocessor, [`Parser`] makes enumerations
+//! of the rest, and [`Assembly`] makes modules of those.
 
+mod directives;
 mod lex;
-mod preprocess;
 
 use std::collections::BTreeSet;
 
 use self::lex::{Lexeme, Token, lex};
-use self::preprocess::preprocess;
 use crate::draft::{Field, MethodDraft, MethodId, ModuleDraft, ReservedDraft};
 use crate::names;
 use crate::registry::{MODULE_IDS, method_ids};
@@ -20,7 +19,7 @@ use crate::suggest::closest;
 /// Reads the modules; nothing when the text is too broken to make sense of the rest.
 pub(crate) fn read(text: &str, problems: &mut Vec<Problem>) -> Option<Vec<ModuleDraft>> {
     let enumerations = match parse(text, problems) {
-        Ok(enumerations) => enumerations,
+        Ok(enumerations) => enumerations?,
         Err(problem) => {
             problems.push(problem);
             return None;
@@ -60,14 +59,18 @@ struct Enumerator<'t> {
     doc: String,
 }
 
-fn parse<'t>(text: &'t str, problems: &mut Vec<Problem>) -> Result<Vec<Enumeration<'t>>, Problem> {
-    let tokens = preprocess(lex(text)?)?;
-    let mut parser = Parser { text, tokens: &tokens, linkages: 0, reserved: Vec::new(), problems };
+/// The enumerations; nothing when it is not known what the preprocessor leaves of them.
+fn parse<'t>(text: &'t str, problems: &mut Vec<Problem>) -> Result<Option<Vec<Enumeration<'t>>>, Problem> {
+    let tokens = directives::resolve(lex(text)?, problems);
+    if !problems.is_empty() {
+        return Ok(None);
+    }
+    let mut parser = Parser { text, tokens: &tokens, linkage: Vec::new(), problems };
     let mut enumerations = Vec::new();
     while let Some(found) = parser.enumeration()? {
         enumerations.push(found);
     }
-    Ok(enumerations)
+    Ok(Some(enumerations))
 }
 
 /// Syntax errors end the parsing; what is well-formed but wrong goes to `problems`.
@@ -75,36 +78,42 @@ struct Parser<'t, 'p> {
     text: &'t str,
     /// The tokens still to come.
     tokens: &'p [Token<'t>],
-    /// How many `extern "C" {` are open.
-    linkages: usize,
-    /// What the comments reserved that were passed over.
-    reserved: Vec<ReservedDraft>,
+    /// The `extern "C"` blocks that are open.
+    linkage: Vec<Span>,
     problems: &'p mut Vec<Problem>,
 }
 
-impl<'t, 'p> Parser<'t, 'p> {
+impl<'t> Parser<'t, '_> {
     /// The next `enum tag { … };`, or nothing at the end of the text.
     fn enumeration(&mut self) -> Result<Option<Enumeration<'t>>, Problem> {
         self.linkage()?;
-        match self.peek() {
-            None if self.linkages == 0 => return Ok(None),
-            None => return Err(self.unexpected("`}`").help("close `extern \"C\" {`")),
-            Some(_) => {}
+        if self.tokens.is_empty() {
+            return Ok(None);
         }
         if !self.accept(|lexeme| matches!(lexeme, Lexeme::Word("enum"))) {
             let problem = self.unexpected("`enum drpc_module` or `enum drpc_<module>_method`");
             return Err(problem.help("a registry holds nothing else: move this to a header of its own"));
         }
-        let tag = self.word("a tag")?;
+        self.skip_comments();
+        let mut found = Enumeration { tag: self.word("a tag")?, entries: Vec::new(), reserved: Vec::new() };
+        self.skip_comments();
         self.mark('{')?;
-        self.reserved.clear();
-        let mut entries = Vec::new();
         let mut count: Option<At<&str>> = None;
         let mut implied = Some(0);
         let mut separated = true;
-        while !self.accept_mark('}') {
+        loop {
+            while let Some(comment) = self.comment() {
+                found.reserved.extend(reservation(&comment));
+            }
+            if self.accept_mark('}') {
+                break;
+            }
             if !separated {
-                return Err(self.unexpected("`,` or `}`"));
+                separated = self.accept_mark(',');
+                if !separated {
+                    return Err(self.unexpected("`,` or `}`"));
+                }
+                continue;
             }
             let mut entry = self.enumerator(implied)?;
             implied = entry.value.given().and_then(|value| value.value.checked_add(1));
@@ -119,35 +128,50 @@ impl<'t, 'p> Parser<'t, 'p> {
             if entry.name.value.starts_with("NUM_DRPC_") {
                 count = Some(entry.name);
             } else {
-                entries.push(entry);
+                found.entries.push(entry);
             }
         }
+        self.skip_comments();
         self.mark(';')?;
-        Ok(Some(Enumeration { tag, entries, reserved: std::mem::take(&mut self.reserved) }))
+        Ok(Some(found))
     }
 
-    /// Passes over what begins and ends `extern "C"`.
+    /// What `extern "C" {` and its `}` do to names is no concern of ours.
     fn linkage(&mut self) -> Result<(), Problem> {
         loop {
+            self.skip_comments();
+            let Some(next) = self.tokens.first() else { break };
             if self.accept(|lexeme| matches!(lexeme, Lexeme::Word("extern"))) {
-                if !self.accept(|lexeme| matches!(lexeme, Lexeme::Text("C"))) {
-                    return Err(self.unexpected("`\"C\"`"));
-                }
+                self.mark('"')?;
+                self.word("`C`")?;
+                self.mark('"')?;
                 self.mark('{')?;
-                self.linkages += 1;
-            } else if self.linkages > 0 && self.accept_mark('}') {
-                self.linkages -= 1;
-            } else {
+                self.linkage.push(next.span.clone());
+            } else if self.linkage.is_empty() || !self.accept_mark('}') {
                 return Ok(());
+            } else {
+                self.linkage.pop();
+            }
+        }
+        match self.linkage.pop() {
+            None => Ok(()),
+            Some(span) => {
+                let problem = Problem::new("an `extern \"C\"` block that does not end", &span, "begins here");
+                Err(problem.help("close it with `}`"))
             }
         }
     }
 
-    /// `NAME` or `NAME = 1`, with the comments in and behind it.
+    /// `NAME` or `NAME = 1`, with the comment behind it.
     fn enumerator(&mut self, implied: Option<i32>) -> Result<Enumerator<'t>, Problem> {
         let name = self.word("a name or `}`")?;
         let mut entry = Enumerator { name, value: Field::Faulty, doc: String::new() };
         self.append_doc(&mut entry);
+        if let Some(Token { lexeme: Lexeme::Mark('='), .. }) =
+            self.tokens.iter().find(|token| !token.is_comment())
+        {
+            self.skip_comments();
+        }
         if self.accept_mark('=') {
             self.append_doc(&mut entry);
             entry.value = self.integer()?;
@@ -161,12 +185,13 @@ impl<'t, 'p> Parser<'t, 'p> {
 
     /// An integer as C writes it: decimal, hexadecimal or octal, perhaps with a minus.
     fn integer(&mut self) -> Result<Field<i32>, Problem> {
-        let start = self.peek().map(|token| token.span.start);
+        self.skip_comments();
+        let start = self.tokens.first().map(|token| token.span.start);
         let negative = self.accept_mark('-');
-        let Some(Token { lexeme: Lexeme::Number(text), span }) = self.peek() else {
+        let Some((Token { lexeme: Lexeme::Number(text), span }, rest)) = self.tokens.split_first() else {
             return Err(self.unexpected("an integer").help("write the number out"));
         };
-        self.advance();
+        self.tokens = rest;
         let span = start.unwrap_or(span.start)..span.end;
         let Some(magnitude) = c_integer(text) else {
             return Err(
@@ -187,20 +212,32 @@ impl<'t, 'p> Parser<'t, 'p> {
 
     /// Adds the comments that come next, as far as they begin on the entry's own line.
     fn append_doc(&mut self, entry: &mut Enumerator<'_>) {
-        while let Some((Token { lexeme: Lexeme::Comment(comment), span }, rest)) = self.tokens.split_first()
-            && !self.text[entry.name.span.end..span.start].contains('\n')
+        while let Some(next) = self.tokens.first()
+            && !self.text[entry.name.span.end..next.span.start].contains('\n')
+            && let Some(comment) = self.comment()
         {
-            self.tokens = rest;
             let space = if entry.doc.is_empty() { "" } else { " " };
-            entry.doc = format!("{}{space}{comment}", entry.doc);
+            entry.doc = format!("{}{space}{}", entry.doc, comment.value);
         }
     }
 
+    fn skip_comments(&mut self) {
+        while self.comment().is_some() {}
+    }
+
+    fn comment(&mut self) -> Option<At<String>> {
+        let (Token { lexeme: Lexeme::Comment(text), span }, rest) = self.tokens.split_first()? else {
+            return None;
+        };
+        self.tokens = rest;
+        Some(At { value: text.clone(), span: span.clone() })
+    }
+
     fn word(&mut self, expected: &str) -> Result<At<&'t str>, Problem> {
-        let Some(Token { lexeme: Lexeme::Word(word), span }) = self.peek() else {
+        let Some((Token { lexeme: Lexeme::Word(word), span }, rest)) = self.tokens.split_first() else {
             return Err(self.unexpected(expected));
         };
-        self.advance();
+        self.tokens = rest;
         Ok(At { value: word, span: span.clone() })
     }
 
@@ -213,29 +250,17 @@ impl<'t, 'p> Parser<'t, 'p> {
     }
 
     fn accept(&mut self, wanted: impl Fn(&Lexeme<'_>) -> bool) -> bool {
-        let found = self.peek().is_some_and(|token| wanted(&token.lexeme));
-        if found {
-            self.advance();
-        }
-        found
-    }
-
-    /// The next token that is no comment.
-    fn peek(&self) -> Option<&'p Token<'t>> {
-        self.tokens.iter().find(|token| !matches!(token.lexeme, Lexeme::Comment(_)))
-    }
-
-    /// Passes over the next token that is no comment, and the comments before it.
-    fn advance(&mut self) {
-        while let Some((token, rest)) = self.tokens.split_first() {
-            self.tokens = rest;
-            let Lexeme::Comment(text) = &token.lexeme else { return };
-            self.reserved.extend(reservation(text, &token.span));
+        match self.tokens.split_first() {
+            Some((token, rest)) if wanted(&token.lexeme) => {
+                self.tokens = rest;
+                true
+            }
+            _ => false,
         }
     }
 
     fn unexpected(&self, expected: &str) -> Problem {
-        let (found, span) = match self.peek() {
+        let (found, span) = match self.tokens.first() {
             Some(token) => (token.lexeme.to_string(), token.span.clone()),
             None => ("the end of the file".to_owned(), self.text.len()..self.text.len()),
         };
@@ -244,13 +269,13 @@ impl<'t, 'p> Parser<'t, 'p> {
 }
 
 /// A comment `reserved 203: why` as a reservation; other comments are no business of ours.
-fn reservation(comment: &str, span: &Span) -> Option<ReservedDraft> {
-    let (id, reason) = comment.strip_prefix("reserved ")?.split_once(':')?;
+fn reservation(comment: &At<String>) -> Option<ReservedDraft> {
+    let (id, reason) = comment.value.strip_prefix("reserved ")?.split_once(':')?;
     let id = id.trim().parse().ok()?;
     Some(ReservedDraft {
-        span: span.clone(),
-        id: MethodId::global(At { value: id, span: span.clone() }),
-        reason: Field::Given(At { value: reason.trim().to_owned(), span: span.clone() }),
+        span: comment.span.clone(),
+        id: MethodId::global(At { value: id, span: comment.span.clone() }),
+        reason: Field::Given(At { value: reason.trim().to_owned(), span: comment.span.clone() }),
     })
 }
 
@@ -431,35 +456,15 @@ mod tests {
     }
 
     #[test]
-    fn guards_linkage_and_pragmas_are_no_conditions() {
-        let entries = "enum drpc_module { DRPC_MODULE_A = 1, NUM_DRPC_MODULES };";
-        for around in [
-            "#pragma once\n@",
-            "/* (c) */\n#ifndef M_H /* a\n guard */\n#define M_H 1\n#pragma once\n@\n#endif // M_H\n",
-            "# if ! defined ( M_H )\r\n# define M_H\r\n@\r\n# endif\r\n",
-            "#if !defined M_H\n#pragma once\n#define M_H\n@\n#endif",
-            "#ifndef A_H\n#define A_H\n#ifndef B_H\n#define B_H\n@\n#endif\n#endif\n",
-            "#ifndef M_H\n#define M_H\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n@\n#if defined(__cplusplus)\n} // C\n\
-             #endif\n#endif\n",
-            "#ifdef __cplusplus\nextern \"C\" {\n#endif\n#ifndef M_H\n#define M_H\n@\n#endif\n#ifdef __cplusplus\n}\n#endif",
-            "extern \"C\" {\n@\n}\n",
-            "\u{feff}#define UNUSED 7 \\\n+ 1\n@\n#undef UNUSED\n",
-        ] {
-            assert_eq!(read(&around.replace('@', entries)), ["a=1[]"], "{around}");
-        }
-    }
-
-    #[test]
-    fn comments_may_stand_anywhere() {
+    fn a_comment_that_is_no_entrys_reserves_wherever_it_stands() {
         let modules = read(
-            "enum /* a */ drpc_module // b\n/* c */ { // d\nDRPC_MODULE_A /* its */ = /* own */ - // e\n3 // f\n/* g */ , // h\n\
-             DRPC_MODULE_B\n/* i */ = 2\n/* j */ }\n// k\n;\n\
-             enum drpc_b_method { DRPC_METHOD_B_X = 201\n/* reserved 203: was y */\n, /* reserved 207: no, this is X's? */\n};",
+            "enum drpc_module { DRPC_MODULE_B /* its */ = /* own */ 2 // doc\n};\n\
+             enum drpc_b_method { DRPC_METHOD_B_X = 201\n/* reserved 203: was y */\n, /* reserved 207: no, it is X's */\n};",
         );
-        assert_eq!(modules, ["a=-3[its own]", "b=2[] x=201[] !203[was y] !207[no, this is X's?]"]);
+        assert_eq!(modules, ["b=2[its own doc] x=201[] !203[was y] !207[no, it is X's]"]);
     }
 
-    /// Else the compiler would know another value of the second method.
+    /// Else the compiler would know another value of the last method.
     #[test]
     fn a_comment_goes_on_behind_a_backslash() {
         let modules = read(
@@ -467,17 +472,6 @@ mod tests {
              enum drpc_a_method {\nDRPC_METHOD_A_X = 201, // in C:\\\nDRPC_METHOD_A_Y,\nDRPC_METHOD_A_Z };",
         );
         assert_eq!(modules, ["a=2[] x=201[in C:\\ DRPC_METHOD_A_Y,] z=202[]"]);
-    }
-
-    #[test]
-    fn headers_of_cpp_are_read_as_headers() {
-        for path in ["modules.h", "modules.hh", "modules.hpp", "include/modules.HXX"] {
-            let registry = Registry::parse(path, "#pragma once\nenum drpc_module { DRPC_MODULE_A = 1 };");
-            assert_eq!(
-                registry.expect("a good header").module(1).map(|module| module.name.as_str()),
-                Some("a")
-            );
-        }
     }
 
     /// M: the checker methods of module 3 are spelled without the module's name.

@@ -12,11 +12,16 @@ use crate::source::Location;
 /// none takes a reserved ID.
 #[derive(Clone, Debug)]
 pub struct Registry {
-    pub(crate) path: PathBuf,
-    pub(crate) modules: Vec<ModuleEntry>,
+    path: PathBuf,
+    modules: Vec<ModuleEntry>,
 }
 
 impl Registry {
+    /// What a reader has checked.
+    pub(crate) fn new(path: &Path, modules: Vec<ModuleEntry>) -> Self {
+        Self { path: path.to_owned(), modules }
+    }
+
     /// The path that the registry was read from.
     pub fn path(&self) -> &Path {
         &self.path

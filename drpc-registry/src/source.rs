@@ -1,6 +1,5 @@
 //! A registry's text, and where things stand in it.
 
-use std::ffi::OsStr;
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
@@ -59,11 +58,10 @@ impl<'a> Source<'a> {
         Self { path, lines }
     }
 
-    /// Whether the text is a header of C or C++, going by its path.
+    /// Whether the text is a C header, going by its path.
     pub(crate) fn is_header(&self) -> bool {
-        const EXTENSIONS: [&str; 4] = ["h", "hh", "hpp", "hxx"];
-        let extension = self.path.extension().and_then(OsStr::to_str);
-        extension.is_some_and(|found| EXTENSIONS.iter().any(|known| found.eq_ignore_ascii_case(known)))
+        let extension = self.path.extension().unwrap_or_default();
+        ["h", "hh", "hpp", "hxx"].iter().any(|header| extension.eq_ignore_ascii_case(header))
     }
 
     /// The place of a byte; a byte past the end is taken for the end.

@@ -6,23 +6,25 @@ use crate::report::Problem;
 use crate::source::Span;
 
 /// One token and where it stands.
-#[derive(Clone)]
 pub(super) struct Token<'t> {
     pub(super) lexeme: Lexeme<'t>,
     pub(super) span: Span,
 }
 
-#[derive(Clone)]
+impl Token<'_> {
+    pub(super) fn is_comment(&self) -> bool {
+        matches!(self.lexeme, Lexeme::Comment(_))
+    }
+}
+
 pub(super) enum Lexeme<'t> {
     /// A name or a keyword.
     Word(&'t str),
     /// Whatever begins with a digit.
     Number(&'t str),
-    /// A string literal, without its quotes.
-    Text(&'t str),
     /// The text of a comment, in one line and without its marks.
     Comment(String),
-    /// A line for the preprocessor, without its `#`, comments and line continuations.
+    /// What a preprocessor line says behind its `#`: in one line, without comments, with single spaces.
     Directive(String),
     /// Any other character.
     Mark(char),
@@ -32,7 +34,6 @@ impl fmt::Display for Lexeme<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Lexeme::Word(text) | Lexeme::Number(text) => write!(f, "`{text}`"),
-            Lexeme::Text(text) => write!(f, "`\"{}\"`", text.escape_debug()),
             Lexeme::Comment(_) => f.write_str("a comment"),
             Lexeme::Directive(text) => write!(f, "`#{text}`"),
             Lexeme::Mark(mark) => write!(f, "`{}`", mark.escape_debug()),
@@ -42,122 +43,45 @@ impl fmt::Display for Lexeme<'_> {
 
 /// Cuts the text into tokens.
 pub(super) fn lex(text: &str) -> Result<Vec<Token<'_>>, Problem> {
-    let text_start = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 };
     let mut tokens = Vec::new();
-    let mut at = text_start;
-    // Whether only blanks and comments were seen in this line: then a `#` begins a directive.
-    let mut begins_line = true;
+    let mut at = 0;
     while let Some(first) = text[at..].chars().next() {
         let rest = &text[at..];
-        let (length, lexeme) = if let Some(length) = comment_length(rest, at)? {
-            (length, Some(Lexeme::Comment(comment_text(&rest[..length]))))
+        let (length, lexeme) = if let Some(comment) = rest.strip_prefix("/*") {
+            let Some((body, _)) = comment.split_once("*/") else {
+                let problem = Problem::new("a comment that does not end", &(at..at + 2), "begins here");
+                return Err(problem.help("close it with `*/`"));
+            };
+            ("/**/".len() + body.len(), Some(Lexeme::Comment(comment_text(body))))
+        } else if let Some(comment) = rest.strip_prefix("//") {
+            let body = &comment[..line_length(comment)];
+            ("//".len() + body.len(), Some(Lexeme::Comment(comment_text(body.trim_start_matches('/')))))
         } else if let Some(length) = continuation_length(rest) {
             (length, None)
         } else if is_word_character(first) {
             let length = rest.find(|c| !is_word_character(c)).unwrap_or(rest.len());
             let word = &rest[..length];
             (length, Some(if first.is_ascii_digit() { Lexeme::Number(word) } else { Lexeme::Word(word) }))
-        } else if first == '#' && begins_line {
-            let (length, directive) = directive(rest, at)?;
-            (length, Some(Lexeme::Directive(directive)))
-        } else if let Some(length) = literal_length(rest, '"') {
-            (length, Some(Lexeme::Text(&rest[1..length - 1])))
-        } else if is_blank(first) {
-            begins_line |= first == '\n';
+        } else if first == '#' {
+            let (length, text) = directive(rest);
+            (length, Some(Lexeme::Directive(text)))
+        } else if first.is_whitespace() || first == '\u{feff}' {
             (first.len_utf8(), None)
         } else {
             (first.len_utf8(), Some(Lexeme::Mark(first)))
         };
-        begins_line &= matches!(lexeme, None | Some(Lexeme::Comment(_)));
         tokens.extend(lexeme.map(|lexeme| Token { lexeme, span: at..at + length }));
         at += length;
     }
     Ok(tokens)
 }
 
-/// What some editors begin a file with.
-const BYTE_ORDER_MARK: char = '\u{feff}';
-
 fn is_word_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// What is blank to a C compiler, to which a no-break space is not.
-fn is_blank(c: char) -> bool {
-    c.is_ascii_whitespace() || c == '\u{b}'
-}
-
-/// The length of the comment that the text begins with, if it does. A `//` comment goes on behind a `\`, as for compilers.
-fn comment_length(rest: &str, at: usize) -> Result<Option<usize>, Problem> {
-    if let Some(body) = rest.strip_prefix("/*") {
-        return match body.find("*/") {
-            Some(length) => Ok(Some(length + "/**/".len())),
-            None => {
-                let problem = Problem::new("a comment that does not end", &(at..at + 2), "begins here");
-                Err(problem.help("close it with `*/`"))
-            }
-        };
-    }
-    Ok(rest.starts_with("//").then(|| line_length(rest)))
-}
-
-/// The length of a line with its continuations, without its end.
-fn line_length(rest: &str) -> usize {
-    let mut length = 0;
-    for line in rest.split_inclusive('\n') {
-        if !line.trim_end().ends_with('\\') {
-            return length + line.trim_end_matches(['\n', '\r']).len();
-        }
-        length += line.len();
-    }
-    length
-}
-
-/// The length of a `\` that ends a line, with the end, if the text begins with one.
-fn continuation_length(rest: &str) -> Option<usize> {
-    let line = rest.strip_prefix('\\')?.split_inclusive('\n').next()?;
-    line.trim_matches(is_blank).is_empty().then(|| 1 + line.len())
-}
-
-/// The length of a literal in such quotes on one line, if the text begins with one.
-fn literal_length(rest: &str, quote: char) -> Option<usize> {
-    let mut characters = rest.strip_prefix(quote)?.char_indices();
-    while let Some((at, c)) = characters.next() {
-        match c {
-            '\\' => drop(characters.next()),
-            '\n' => return None,
-            c if c == quote => return Some(at + 2),
-            _ => {}
-        }
-    }
-    None
-}
-
-/// A directive's length, without the end of its line, and its text. A comment in it may go on in the next line.
-fn directive(rest: &str, start: usize) -> Result<(usize, String), Problem> {
-    let mut text = String::new();
-    let mut at = 1;
-    while let Some(next) = rest[at..].chars().next().filter(|next| *next != '\n') {
-        let ahead = &rest[at..];
-        if let Some(length) = comment_length(ahead, start + at)?.or_else(|| continuation_length(ahead)) {
-            text.push(' ');
-            at += length;
-        } else {
-            let length = ['"', '\''].into_iter().find_map(|quote| literal_length(ahead, quote));
-            let length = length.unwrap_or(next.len_utf8());
-            text.push_str(&ahead[..length]);
-            at += length;
-        }
-    }
-    Ok((rest[..at].trim_end().len(), text.split_whitespace().collect::<Vec<_>>().join(" ")))
-}
-
 /// A comment's text in one line, without the marks of documentation tools and the stars that begin its lines.
-fn comment_text(comment: &str) -> String {
-    let body = match comment.strip_prefix("//") {
-        Some(line) => line.trim_start_matches('/'),
-        None => &comment[2..comment.len() - 2],
-    };
+fn comment_text(body: &str) -> String {
     let body = body.strip_prefix(['*', '!']).unwrap_or(body);
     let body = body.strip_prefix('<').unwrap_or(body);
     let lines = body.lines().enumerate();
@@ -167,6 +91,58 @@ fn comment_text(comment: &str) -> String {
         line.split_whitespace()
     });
     words.collect::<Vec<_>>().join(" ")
+}
+
+/// The length of a line, without its end, and with the lines that continue it.
+fn line_length(text: &str) -> usize {
+    let mut length = 0;
+    for line in text.split_inclusive('\n') {
+        let content = line.trim_end();
+        if !content.ends_with('\\') {
+            return length + content.len();
+        }
+        length += line.len();
+    }
+    length
+}
+
+/// The length of a `\` that ends a line, with the end, if the text begins with one.
+fn continuation_length(text: &str) -> Option<usize> {
+    let line = text.strip_prefix('\\')?.split_inclusive('\n').next().unwrap_or_default();
+    line.trim().is_empty().then_some("\\".len() + line.len())
+}
+
+/// The length of a preprocessor line, and what it says. A comment in it may go on over several lines.
+fn directive(text: &str) -> (usize, String) {
+    let mut said = String::new();
+    let mut at = "#".len();
+    let mut quote = None;
+    while let Some(c) = text[at..].chars().next() {
+        let rest = &text[at..];
+        if c == '\n' {
+            break;
+        } else if let Some(length) = continuation_length(rest) {
+            at += length;
+        } else if quote.is_none() && rest.starts_with("//") {
+            at += line_length(rest);
+        } else if quote.is_none() && rest.starts_with("/*") {
+            said.push(' ');
+            at += rest.find("*/").map_or(rest.len(), |end| end + 2);
+        } else {
+            if c == '\\' {
+                // A quote behind a backslash does not end a string.
+                said.push(c);
+                at += 1;
+            } else if quote == Some(c) {
+                quote = None;
+            } else if quote.is_none() && matches!(c, '"' | '\'') {
+                quote = Some(c);
+            }
+            said.extend(text[at..].chars().next());
+            at += text[at..].chars().next().map_or(0, char::len_utf8);
+        }
+    }
+    (at, said.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]
@@ -200,25 +176,18 @@ mod tests {
     }
 
     #[test]
-    fn a_directive_is_one_token_without_its_comments_and_continuations() {
+    fn a_line_goes_on_behind_a_backslash() {
+        assert_eq!(shown("a = \\\r\n 1 \\ \n, b\\c"), "`a` `=` `1` `,` `b` `\\\\` `c`");
+    }
+
+    #[test]
+    fn a_directive_is_one_token() {
         assert_eq!(
-            shown("#ifndef A\n#define A \\\r\n  b\r\nc\n  # endif"),
+            shown("#ifndef A\n#  define A \\\n  b\nc\n#endif"),
             "`#ifndef A` `#define A b` `c` `#endif`"
         );
-        assert_eq!(shown("/* a */ #if 0 /* b\n c */ || 1 // d \\\n e\nf"), "(a) `#if 0 || 1` `f`");
-        assert_eq!(shown("#define A \"/*\" '\"' /* b */\nc"), "`#define A \"/*\" '\"'` `c`");
-        assert_eq!(shown("a # b"), "`a` `#` `b`");
-    }
-
-    #[test]
-    fn lines_go_on_behind_a_backslash_as_for_a_compiler() {
-        assert_eq!(shown("// a \\\nb\nc"), "(a \\ b) `c`");
-        assert_eq!(shown("a \\\r\n b\\ \n# c"), "`a` `b` `#` `c`");
-    }
-
-    #[test]
-    fn a_byte_order_mark_may_begin_the_text_and_nothing_else_is_blank() {
-        assert_eq!(shown("\u{feff}# a\r\n\u{b}b"), "`#a` `b`");
-        assert_eq!(shown("a\u{feff}"), "`a` `\\u{feff}`");
+        assert_eq!(shown("#define A /* b\n c */ d // e \\\n f\ng"), "`#define A d` `g`");
+        assert_eq!(shown("#define A \"\\\"/*\" '\"'\nb"), "`#define A \"\\\"/*\" '\"'` `b`");
+        assert_eq!(shown("#\\"), "`#`");
     }
 }

@@ -16,7 +16,7 @@ fn a_registry_in_every_form() {
     let texts = [
         ("sample.sorted.toml", registry.to_toml()),
         ("sample.h", registry.to_c_header()),
-        ("sample.go", registry.to_go("modules")),
+        ("sample.go", registry.to_go(&"modules".parse().expect("a good name"))),
         ("sample.md", registry.to_markdown()),
         ("sample.rs", registry.to_rust()),
     ];
@@ -52,6 +52,14 @@ fn the_two_forms_of_daoss_list_are_equal() {
         .map(|module| (module.id, module.methods.len(), module.reserved.len()))
         .collect();
     assert_eq!(counts, [(0, 0, 0), (1, 1, 0), (2, 46, 6), (3, 10, 1), (4, 1, 0)]);
+}
+
+#[test]
+fn a_cpp_header_is_a_header() {
+    let text = sample().to_c_header();
+    for path in ["modules.hpp", "modules.hh", "modules.hxx", "MODULES.H"] {
+        assert_eq!(outline(&parse(path, &text)), outline(&parse("modules.h", &text)), "{path}");
+    }
 }
 
 #[test]

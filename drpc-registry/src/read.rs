@@ -1,4 +1,4 @@
-//! From a file to a registry: its form is read, its rules are checked.
+//! From a file to a registry: which form it has, what its reader makes of it, and what the checks say.
 
 use std::fs;
 use std::path::Path;
@@ -8,8 +8,10 @@ use crate::report::{Problem, RegistryError};
 use crate::source::Source;
 use crate::{check, header_form, toml_form};
 
+/// # Reading
 impl Registry {
-    /// Reads and checks the registry at `path`: a C header if its name ends in `.h`, `.hh`, `.hpp` or `.hxx`, TOML otherwise.
+    /// Reads and checks the registry at `path`: a C header if its name ends in `.h` (or `.hh`, `.hpp`,
+    /// `.hxx`), TOML otherwise.
     ///
     /// # Errors
     ///
@@ -45,7 +47,7 @@ impl Registry {
             None => Vec::new(),
         };
         if problems.is_empty() {
-            Ok(Self { path: path.to_owned(), modules })
+            Ok(Self::new(path, modules))
         } else {
             Err(RegistryError::malformed(&source, problems))
         }

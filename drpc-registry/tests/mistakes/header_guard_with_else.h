@@ -1,8 +1,0 @@
-#ifndef MODULES_H
-#define MODULES_H
-#else
-#endif
-enum drpc_module {
-	DRPC_MODULE_GREETER = 5,
-	NUM_DRPC_MODULES
-};
