@@ -67,6 +67,7 @@
 //! The header has no place for owners.
 
 mod check;
+pub mod contract;
 mod diff;
 mod draft;
 mod emit;

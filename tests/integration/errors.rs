@@ -132,7 +132,8 @@ enum PoolError {
 
 fn serve(driver: Driver) -> (TestServer, FailingClient<blocking::Client>) {
     let server = driver.start(Server::builder().module(Failing));
-    let client = blocking::Client::builder(server.path()).added_fields(AddedFields::ERROR).connect_blocking().unwrap();
+    let client =
+        blocking::Client::builder(server.path()).added_fields(AddedFields::ERROR).connect_blocking().unwrap();
     (server, FailingClient::new(client))
 }
 
