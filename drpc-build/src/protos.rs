@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use protox::Compiler;
 
 use crate::error::Failure;
-use crate::leftovers;
+use crate::{descriptors, leftovers};
 
 /// Compiles the files and answers with all that were read, imported ones included.
 pub(crate) fn compile(
@@ -37,6 +37,11 @@ pub(crate) fn compile(
         leftovers::note(out_dir, &format!("{package}.rs"))
             .map_err(|error| vec![Failure::write(out_dir, error)])?;
     }
+    // Comments are no part of what a message is.
+    let without_comments = compiler.include_source_info(false).encode_file_descriptor_set();
+    descriptors::add(out_dir, &without_comments).map_err(|error| vec![error])?;
+    // By its name in protobuf, a message in a handler's signature is found among the descriptors.
+    config.enable_type_names();
     config.compile_fds(descriptors).map_err(|error| vec![Failure::Generate(error)])?;
     Ok(compiler.files().filter_map(|file| file.path().map(Path::to_owned)).collect())
 }

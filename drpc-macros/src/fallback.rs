@@ -55,6 +55,7 @@ fn model(draft: &Draft, args: &ModuleArgs) -> Model {
         allowed: draft.allowed.clone(),
         methods,
         registry: None,
+        contract: false,
         unread: draft.unread.clone(),
     }
 }

@@ -152,7 +152,7 @@ impl<'a> Comparison<'a> {
     fn rule(&mut self, of: &str, old: Option<&str>, new: Option<&str>) {
         match (old, new) {
             (None, Some(new)) => {
-                self.breaking(format!("{of} is now for those alone whom rule `{new}` allows"))
+                self.breaking(format!("{of} is now for those alone whom rule `{new}` allows"));
             }
             (Some(old), None) => self.compatible(format!("{of} is no longer under rule `{old}`")),
             (Some(old), Some(new)) if old != new => {
