@@ -1,13 +1,18 @@
+use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use drpc_registry::contract::{ContractError, is_contract};
 use drpc_registry::{Registry, RegistryError, compare};
 
 use crate::args::{Form, RegistryCommand};
+use crate::contract;
 
 /// The registry has mistakes, or breaks programs that follow the earlier one.
-const FOUND_WANTING: u8 = 1;
+pub(crate) const FOUND_WANTING: u8 = 1;
+/// A file can't be read, or is not fit for what is asked.
+const UNUSABLE: u8 = 2;
 const NOT_WRITTEN: u8 = 3;
 
 pub(crate) fn run(command: &RegistryCommand) -> ExitCode {
@@ -21,6 +26,14 @@ pub(crate) fn run(command: &RegistryCommand) -> ExitCode {
         Err(Failed::Registry(error)) => {
             eprintln!("{error}");
             ExitCode::from(FOUND_WANTING)
+        }
+        Err(Failed::Unreadable(path, error)) => {
+            eprintln!("drpc: can't read {}: {error}", path.display());
+            ExitCode::from(UNUSABLE)
+        }
+        Err(Failed::Contract(error)) => {
+            eprintln!("drpc: {error}");
+            ExitCode::from(UNUSABLE)
         }
         Err(Failed::Output(error)) => {
             eprintln!("drpc: can't write the output: {error}");
@@ -37,7 +50,12 @@ fn check(path: &Path) -> Result<ExitCode, Failed> {
 }
 
 fn diff(old: &Path, new: &Path) -> Result<ExitCode, Failed> {
-    let changes = compare(&Registry::load(old)?, &Registry::load(new)?);
+    // Once: either may be a pipe.
+    let (old_text, new_text) = (read(old)?, read(new)?);
+    if is_contract(&old_text) || is_contract(&new_text) {
+        return contract::diff((old, &old_text), (new, &new_text));
+    }
+    let changes = compare(&Registry::parse(old, &old_text)?, &Registry::parse(new, &new_text)?);
     let mut out = io::stdout().lock();
     for change in &changes {
         writeln!(out, "{change}")?;
@@ -65,14 +83,26 @@ fn emit(path: &Path, form: Form, go_package: &str) -> Result<ExitCode, Failed> {
     Ok(ExitCode::SUCCESS)
 }
 
-enum Failed {
+fn read(path: &Path) -> Result<String, Failed> {
+    fs::read_to_string(path).map_err(|error| Failed::Unreadable(path.to_owned(), error))
+}
+
+pub(crate) enum Failed {
     Registry(RegistryError),
+    Contract(ContractError),
+    Unreadable(PathBuf, io::Error),
     Output(io::Error),
 }
 
 impl From<RegistryError> for Failed {
     fn from(error: RegistryError) -> Self {
         Failed::Registry(error)
+    }
+}
+
+impl From<ContractError> for Failed {
+    fn from(error: ContractError) -> Self {
+        Failed::Contract(error)
     }
 }
 
