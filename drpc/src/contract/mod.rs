@@ -130,10 +130,11 @@ impl fmt::Display for NotKept {
                 for change in changes {
                     writeln!(f, "  {change}")?;
                 }
+                writeln!(f)?;
                 if changes.iter().any(Change::is_breaking) {
                     writeln!(
                         f,
-                        "\n  = help: keep what peers know as it was, and add the new beside it, under a number of its own"
+                        "  = help: keep what peers know as it was, and add the new beside it, under a number of its own"
                     )?;
                 }
                 write!(f, "  = help: if all of it is meant, {BLESS}, and commit {path} with the reason")

@@ -68,12 +68,12 @@ impl Carried {
 #[macro_export]
 macro_rules! __carried {
     ($ty:ty) => {{
-        use $crate::private::{Asked, Carried, Unnamed as _};
-        Carried::of(
-            <Asked<$ty>>::IS_NOTHING,
-            <Asked<$ty>>::IS_RAW,
+        use $crate::private::Unnamed as _;
+        $crate::private::Carried::of(
+            <$crate::private::Asked<$ty>>::IS_NOTHING,
+            <$crate::private::Asked<$ty>>::IS_RAW,
             ::core::any::type_name::<$ty>,
-            <Asked<$ty>>::FULL_NAME,
+            <$crate::private::Asked<$ty>>::FULL_NAME,
         )
     }};
 }

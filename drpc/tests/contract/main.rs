@@ -21,7 +21,8 @@ macro_rules! named {
         }
     )*};
 }
-named!(Hello Greeting Person);
+// Names that the attribute's own code has, too.
+named!(Hello Greeting Person Kind Asked Carried);
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ByHand {
@@ -46,6 +47,16 @@ impl Greeter {
     #[method(1)]
     async fn hello(&self, _context: &Context, _request: Request) -> Answer<Greeting> {
         Ok(Greeting {})
+    }
+
+    #[method(3)]
+    fn kind(&self, _request: Kind) -> Answer<Kind> {
+        Ok(Kind {})
+    }
+
+    #[method(4)]
+    fn carried(&self, _request: Asked) -> Carried {
+        Carried {}
     }
 
     #[method(2, idempotent, allow = "admin")]
@@ -157,7 +168,7 @@ fn what_is_no_contract_and_what_is_written_otherwise_is_told() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let conflict = kept().replace("    rule users\n", "<<<<<<< ours\n");
     let said = run(&folder, Some(&conflict), false).expect_err("it is not kept");
-    assert!(said.contains("contract.txt:6: a merge is not settled: write the file anew\n"), "{said}");
+    assert!(said.contains("contract.txt:17: a merge is not settled: write the file anew\n"), "{said}");
 
     let commented = format!("{}# A comment.\n", kept());
     let said = run(&folder, Some(&commented), false).expect_err("it is not kept");
