@@ -17,6 +17,7 @@ use crate::model::{Method, Model, ModuleId};
 use crate::names;
 use crate::parse::{Draft, Handler};
 use crate::registry;
+use crate::replies::Replies;
 use crate::signature::without_self;
 
 /// What the macro knows from outside its input.
@@ -25,6 +26,8 @@ pub(crate) struct Environment {
     pub(crate) registry: Option<PathBuf>,
     /// The package that is being compiled.
     pub(crate) package: String,
+    /// Whether descriptors tell types.
+    pub(crate) contract: bool,
 }
 
 /// The module IDs whose hundred method IDs all fit an `i32`.
@@ -62,13 +65,15 @@ pub(crate) fn validate(
     if !are_distinct(&methods, mistakes) || mistakes.count() > 0 {
         return None;
     }
+    let base = args.base(&draft.name).clone();
     Some(Model {
         path: args.krate.clone(),
-        krate: names::krate(args.base(&draft.name)),
+        krate: names::krate(&base),
         served_by: args.client_only.is_none().then(|| draft.ty.clone()),
         generics: draft.generics.clone(),
         type_name: draft.name.clone(),
-        base: args.base(&draft.name).clone(),
+        replies: Replies::of(&methods, &base),
+        base,
         id: identity?.id,
         name,
         rule: args.allow.as_ref().map(LitStr::value),
@@ -77,6 +82,7 @@ pub(crate) fn validate(
         allowed: draft.allowed.clone(),
         methods,
         registry: environment.registry.clone(),
+        contract: environment.contract,
         unread: draft.unread.clone(),
     })
 }

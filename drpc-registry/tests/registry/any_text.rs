@@ -1,5 +1,6 @@
-//! Whatever the text, reading it gives a registry or a report, never a panic.
+//! Whatever the text, reading it gives a registry, a contract or a report, never a panic.
 
+use drpc_registry::contract::{self, Contract};
 use drpc_registry::{Registry, compare};
 use proptest::prelude::*;
 
@@ -18,6 +19,16 @@ proptest! {
     fn text_that_is_nearly_a_header(text in pieces(&HEADER)) {
         read_as_both(&text);
     }
+
+    #[test]
+    fn text_that_is_nearly_a_contract(text in pieces(&CONTRACT)) {
+        let Ok(contract) = Contract::parse("contract.txt", &format!("drpc contract 1\n{text}")) else {
+            return Ok(());
+        };
+        let again = Contract::parse("again.txt", &contract.to_string()).expect("what was written can be read");
+        assert_eq!(contract, again);
+        assert_eq!(contract::compare(&contract, &again), []);
+    }
 }
 
 /// Reads the text in both forms; what is accepted can be written, read again, and is no different.
@@ -30,7 +41,7 @@ fn read_as_both(text: &str) {
                     Registry::parse("again.toml", &registry.to_toml()).expect("what was written can be read");
                 assert_eq!(compare(&registry, &again).len(), 0, "{text}");
                 Registry::parse("again.h", &registry.to_c_header()).expect("what was written can be read");
-                registry.to_go("modules");
+                registry.to_go(&"modules".parse().expect("a good name"));
                 registry.to_markdown();
                 registry.to_rust();
             }
@@ -96,4 +107,33 @@ const HEADER: [&str; 26] = [
     "#if x\n",
     "= 08",
     "é",
+];
+
+const CONTRACT: [&str; 26] = [
+    "module 5 a\n",
+    "module 6 b\n",
+    "module x\n",
+    "method 501 c\n",
+    "method 502 d\n",
+    "request A\n",
+    "request ()\n",
+    "reply bytes::Bytes\n",
+    "idempotent\n",
+    "rule r\n",
+    "message A\n",
+    "message B\n",
+    "enum E\n",
+    "1 x: string\n",
+    "1 x: ",
+    "2 y: repeated message A\n",
+    "3 z: map<bool, enum E>\n",
+    "optional ",
+    "uint32",
+    ", oneof o",
+    ", default d",
+    "4 V\n",
+    "reserved 4, 6 to 9\n",
+    "its fields are not known here\n",
+    "# c\n",
+    "\n",
 ];
