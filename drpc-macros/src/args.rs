@@ -102,7 +102,11 @@ impl ModuleArgs {
             "allow" => self.allow = Some(rule(argument.value("allow = \"admin\"")?)?),
             "client_only" => self.client_only = Some(argument.flag()?),
             "prefix" => self.prefix = Some(prefix(argument.value("prefix = Greeter")?)?),
-            "part" => self.part = Some(argument.flag()?),
+            "part" => {
+                // With a value, too, it is meant to be one.
+                self.part = argument.key().cloned();
+                argument.flag()?;
+            }
             _ => {
                 return Err(argument.unknown(
                     &["id", "name", "register", "allow", "crate", "client_only", "prefix", "part"],
@@ -271,9 +275,13 @@ enum Argument {
 impl Argument {
     /// The key's name; empty if there is none.
     fn name(&self) -> String {
+        self.key().map(Ident::to_string).unwrap_or_default()
+    }
+
+    fn key(&self) -> Option<&Ident> {
         match self {
-            Argument::Key(key) | Argument::Pair(key, _) => key.to_string(),
-            Argument::Bare(_) => String::new(),
+            Argument::Key(key) | Argument::Pair(key, _) => Some(key),
+            Argument::Bare(_) => None,
         }
     }
 
@@ -341,7 +349,8 @@ impl Parse for Argument {
             || !(after.is_empty()
                 || after.peek(Token![,])
                 || after.peek(Token![=])
-                || after.peek(token::Paren))
+                || after.peek(token::Paren)
+                || is_colon(&after))
         {
             return input.parse().map(Argument::Bare);
         }
@@ -354,6 +363,14 @@ impl Parse for Argument {
                 "write a value after `=`, without parentheses",
             ));
         }
+        if is_colon(input) {
+            let help = "write `key = value`";
+            return Err(mistake(
+                input.parse::<Token![:]>()?,
+                format_args!("expected `=` after `{key}`"),
+                help,
+            ));
+        }
         let Some(equals) = input.parse::<Option<Token![=]>>()? else { return Ok(Argument::Key(key)) };
         if input.is_empty() || input.peek(Token![,]) {
             return Err(mistake(
@@ -364,6 +381,11 @@ impl Parse for Argument {
         }
         Ok(Argument::Pair(key, input.parse()?))
     }
+}
+
+/// A colon by itself, not of a path.
+fn is_colon(input: ParseStream<'_>) -> bool {
+    input.peek(Token![:]) && !input.peek(Token![::])
 }
 
 /// Arguments between commas, the faulty ones too. One that is given twice is faulty.

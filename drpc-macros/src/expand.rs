@@ -30,6 +30,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let methods = methods(model);
     let client = client(model);
     let registry = registry(model);
+    let requests = model.requests.items(&model.krate);
     let replies = model.replies.items(&model.krate);
     let unread = unread(model);
     let served = model.served_by.as_ref().map(|ty| {
@@ -40,7 +41,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         let descriptor = descriptor(model, ty);
         quote!(#module #declares #is_module #descriptor)
     });
-    quote!(#krate #methods #served #client #replies #registry #unread)
+    quote!(#krate #methods #served #client #requests #replies #registry #unread)
 }
 
 // Output:
@@ -129,7 +130,11 @@ fn methods_functions(model: &Model, name: &Ident) -> TokenStream {
         ModuleId::Number(id) => integer(*id, Span::call_site()),
         ModuleId::Constant { value, .. } => {
             let check = quote_spanned!(here(value.span())=> #krate::private::module_id);
-            quote!(#check(#value))
+            // A constant of its own, which the compiler tells of once.
+            quote!({
+                const __ID: ::core::primitive::i32 = #value;
+                #check(__ID)
+            })
         }
     };
     let allowed = allowed(model);
@@ -302,8 +307,7 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
 
 // Output:
 //     Some(GreeterMethod::Hello) => Box::pin(async move {
-//         assert_payload::<Hello>();
-//         let request = decode::<Hello>(body)?;
+//         let request = <Hello as Requested<__Greeter_request_0>>::read(body)?;
 //         match Self::hello(HandlerReceiver::of(&self), request).await {
 //             Ok(reply) => <HelloResponse as Returned<__Greeter_reply_0>>::answer(reply).map_err(Into::into),
 //             Err(error) => Err(raise!(error)),
@@ -314,9 +318,10 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
     let krate = &model.krate;
     let methods = names::methods(&model.base);
     let Method { handler, variant, cfgs, .. } = method;
-    let assert = assert_request(model, call);
-    let request =
-        call.request().map(|(_, ty)| quote!(let __request = #krate::private::decode::<#ty>(__body)?;));
+    let request = call.request().map(|(_, ty)| {
+        let read = as_requested(model, method, ty, "read");
+        quote!(let __request = #read(__body)?;)
+    });
     let span = here(handler.span());
     let private = located(&quote!(#krate::private), span);
     let receiver = quote_spanned!(span=> #private::HandlerReceiver::of(&self));
@@ -353,7 +358,7 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
         }
     };
     // A future that is not `Send` is an error at the handler.
-    let boxed = quote_spanned!(span=> #private::Box::pin(async move { #assert #request #answer }));
+    let boxed = quote_spanned!(span=> #private::Box::pin(async move { #request #answer }));
     quote! {
         #(#cfgs)*
         ::core::option::Option::Some(#methods::#variant) => #boxed,
@@ -381,15 +386,6 @@ fn borrows(ty: &TokenStream) -> bool {
             is_punct(&tokens[at], '&') && !tokens.get(at + 1).is_some_and(|next| is_punct(next, '\''));
         is_reference || is_punct(&tokens[at], '\'') && !is_static(tokens.get(at + 1))
     })
-}
-
-/// Demands that the request can travel, at the type's own place.
-///
-/// The handler's and the client's code demand it in the same words, before all else, since the compiler shows errors in
-/// the same words but once: a wrong type in a signature is one error, wherever it is used.
-fn assert_request(model: &Model, call: &KnownCall) -> Option<TokenStream> {
-    let krate = &model.krate;
-    call.request().map(|(_, ty)| quote!(#krate::private::assert_payload::<#ty>();))
 }
 
 // Output:
@@ -622,8 +618,11 @@ pub(crate) fn client(model: &Model) -> TokenStream {
 // Output:
 //     #[cfg_attr(not(doctest), doc = "Greets a person by name.")]
 //     pub fn hello(&self, req: Hello) -> C::Outcome<<HelloResponse as Returned<__Greeter_reply_0>>::Received> {
-//         assert_payload::<Hello>();
-//         self.caller.call::<Hello, <HelloResponse as …>::Received>(GreeterMethod::Hello.method(), req, &self.options)
+//         self.caller.call::<<Hello as Requested<__Greeter_request_0>>::Sent, <HelloResponse as …>::Received>(
+//             GreeterMethod::Hello.method(),
+//             <Hello as Requested<__Greeter_request_0>>::sent(req),
+//             &self.options,
+//         )
 //     }
 fn client_function(model: &Model, method: &Method) -> TokenStream {
     let krate = &model.krate;
@@ -644,15 +643,16 @@ fn client_function(model: &Model, method: &Method) -> TokenStream {
     let received = received(model, method, call);
     let given = around(&received, &quote!(<__C as #krate::Caller>::Outcome<), &quote!(>), &quote!());
     let (parameter, request, argument) = match call.request() {
-        Some((name, ty)) => (quote!(#name: #ty), ty.clone(), quote!(#name)),
+        Some((name, ty)) => {
+            let sent = as_requested(model, method, ty, "sent");
+            (quote!(#name: #ty), as_requested(model, method, ty, "Sent"), quote!(#sent(#name)))
+        }
         None => (quote!(), quote!(()), quote!(())),
     };
-    let assert = assert_request(model, call);
     quote! {
         #notes
         #(#cfgs)*
         pub fn #handler(&self, #parameter) -> #given {
-            #assert
             self.caller.call::<#request, #received>(#methods::#variant.method(), #argument, &self.options)
         }
     }
@@ -687,6 +687,14 @@ fn received(model: &Model, method: &Method, call: &KnownCall) -> TokenStream {
         Outcome::Nothing => quote!(()),
         Outcome::Type(ty) | Outcome::Result { reply: ty, .. } => as_returned(model, method, ty, "Received"),
     }
+}
+
+/// What a type is that a handler takes as its request: `<Hello as Requested<__Greeter_request_0>>::Sent`.
+fn as_requested(model: &Model, method: &Method, ty: &TokenStream, item: &str) -> TokenStream {
+    let krate = &model.krate;
+    let item = Ident::new(item, ends(ty).1);
+    let travels = model.requests.travels(method, ty);
+    around(ty, &quote!(<), &quote!(as #krate::private::Requested<#travels>>::), &quote!(#item))
 }
 
 /// What a type is that a handler returns: `<HelloResponse as Returned<__Greeter_reply_0>>::Received`.

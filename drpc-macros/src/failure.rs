@@ -11,13 +11,14 @@
 //! }
 //! ```
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Data, DeriveInput, Expr, Fields, Generics, LitStr, Member, Path, Token, Type, parse_quote,
+    Attribute, Data, DeriveInput, Expr, Fields, Generics, Index, LitStr, Member, Path, Token, Type,
+    parse_quote,
 };
 
 use crate::mistake::{Mistakes, mistake};
@@ -63,8 +64,9 @@ pub(crate) fn derive(input: TokenStream) -> TokenStream {
     let errors = mistakes.to_compile_errors();
     // Beside a mistake the conversions are there nevertheless, so that nothing else misses them.
     let generated = model.map(|model| {
-        let (failure, details, checks) = (failure(&model), details(&model), checks(&model));
-        quote!(#failure #details #checks)
+        let (failure, details, fields) = (failure(&model), details(&model), fields(&model));
+        let statuses = statuses(&model);
+        quote!(#failure #details #fields #statuses)
     });
     quote!(#generated #errors)
 }
@@ -107,9 +109,26 @@ fn model(input: DeriveInput, mistakes: &mut Mistakes) -> Option<Model> {
             return None;
         }
     };
+    check_names(&variants, mistakes);
     let name = args.name.map_or_else(|| own_name(&ident), |name| name.value());
     let krate = args.krate.unwrap_or_else(|| parse_quote!(::drpc));
     Some(Model { ident, generics: input.generics, krate, name, variants })
+}
+
+/// A caller tells variants from each other by their names.
+fn check_names(variants: &[Variant], mistakes: &mut Mistakes) {
+    for (at, variant) in variants.iter().enumerate() {
+        if let Some(name) = &variant.name
+            && variants[..at].iter().any(|other| other.name.as_ref() == Some(name))
+        {
+            let help = "give every variant a name of its own";
+            mistakes.add(mistake(
+                &variant.path,
+                format_args!("the name `{name}` is taken by another variant"),
+                help,
+            ));
+        }
+    }
 }
 
 fn members(fields: &Fields) -> Vec<(Member, Type)> {
@@ -159,7 +178,7 @@ impl Args {
 //     impl From<PoolError> for Failure {
 //         fn from(error: PoolError) -> Failure {
 //             let status = match &error {
-//                 PoolError::NoSuchPool { .. } => Some(Status::FAILURE),
+//                 PoolError::NoSuchPool { .. } => Some(__PoolError_status_0),
 //             };
 //             let details = Details::to_details(&error);
 //             raise_own!(error).stating(status, details)
@@ -168,9 +187,9 @@ impl Args {
 fn failure(model: &Model) -> TokenStream {
     let Model { ident, generics, krate, variants, .. } = model;
     let (impl_generics, ty_generics, bounds) = generics.split_for_impl();
-    let arms = variants.iter().map(|Variant { path, status, .. }| match status {
-        Some(status) => {
-            let status = named_status(krate, status);
+    let arms = variants.iter().enumerate().map(|(at, Variant { path, status, .. })| match status {
+        Some(_) => {
+            let status = status_name(ident, at);
             quote!(#path { .. } => ::core::option::Option::Some(#status),)
         }
         None => quote!(#path { .. } => ::core::option::Option::None,),
@@ -207,7 +226,7 @@ fn named_status(krate: &Path, status: &Expr) -> TokenStream {
 //             match self {
 //                 PoolError::NoSuchPool { 0: field_0 } => {
 //                     let mut details = VariantDetails::of("PoolError", "NoSuchPool");
-//                     <String as DetailField>::put(field_0, &mut details);
+//                     Self::FIELDS_0.0.put(field_0, &mut details);
 //                     Some(details.into_bytes())
 //                 }
 //             }
@@ -215,7 +234,7 @@ fn named_status(krate: &Path, status: &Expr) -> TokenStream {
 //         fn from_details(details: &Bytes) -> Option<Self> {
 //             let details = VariantDetails::read(details, "PoolError")?;
 //             match details.variant() {
-//                 "NoSuchPool" => Some(PoolError::NoSuchPool { 0: <String as DetailField>::take(&details, 0)? }),
+//                 "NoSuchPool" => Some(PoolError::NoSuchPool { 0: Self::FIELDS_0.0.take(&details, 0)? }),
 //                 _ => None,
 //             }
 //         }
@@ -223,25 +242,26 @@ fn named_status(krate: &Path, status: &Expr) -> TokenStream {
 fn details(model: &Model) -> TokenStream {
     let Model { ident, generics, krate, variants, name } = model;
     let (impl_generics, ty_generics, bounds) = generics.split_for_impl();
-    let to = variants.iter().map(|Variant { path, name: variant, fields, .. }| {
+    let to = variants.iter().enumerate().map(|(at, Variant { path, name: variant, fields, .. })| {
         let Some(variant) = variant else { return quote!(#path { .. } => ::core::option::Option::None,) };
         let names: Vec<Ident> = (0..fields.len()).map(|at| format_ident!("__field_{at}")).collect();
-        let (members, types): (Vec<_>, Vec<_>) = fields.iter().map(|(member, ty)| (member, ty)).unzip();
+        let members = fields.iter().map(|(member, _)| member);
+        let (constant, ats) = (fields_name(at), (0..fields.len()).map(Index::from));
         quote! {
             #path { #(#members: #names),* } => {
                 let mut __details = #krate::private::VariantDetails::of(#name, #variant);
-                #(<#types as #krate::private::DetailField>::put(#names, &mut __details);)*
+                #(Self::#constant.#ats.put(#names, &mut __details);)*
                 ::core::option::Option::Some(__details.into_bytes())
             }
         }
     });
-    let from = variants.iter().filter_map(|Variant { path, name: variant, fields, .. }| {
+    let from = variants.iter().enumerate().filter_map(|(at, Variant { path, name: variant, fields, .. })| {
         let variant = variant.as_ref()?;
-        let (members, types): (Vec<_>, Vec<_>) = fields.iter().map(|(member, ty)| (member, ty)).unzip();
-        let at = 0..fields.len();
+        let members = fields.iter().map(|(member, _)| member);
+        let (constant, indices, ats) = (fields_name(at), (0..fields.len()).map(Index::from), 0..fields.len());
         Some(quote! {
             #variant => ::core::option::Option::Some(#path {
-                #(#members: <#types as #krate::private::DetailField>::take(&__details, #at)?),*
+                #(#members: Self::#constant.#indices.take(&__details, #ats)?),*
             }),
         })
     });
@@ -267,12 +287,49 @@ fn details(model: &Model) -> TokenStream {
 }
 
 // Output:
-//     const _: () = assert!(Status::FAILURE.is_failure(), "…");
-fn checks(model: &Model) -> TokenStream {
-    let checks = model.variants.iter().filter_map(|variant| variant.status.as_ref()).map(|value| {
-        let status = named_status(&model.krate, value);
-        let otherwise = "SUCCESS and SUBMITTED are no failures: name another status";
-        quote_spanned!(here(value.span())=> const _: () = ::core::assert!(#status.is_failure(), #otherwise);)
+//     impl PoolError {
+//         const FIELDS_0: (Field<String>,) = (field::<String>(),);
+//     }
+//
+// The one place that needs a field's type to travel, so that one that can't is told of once.
+fn fields(model: &Model) -> TokenStream {
+    let Model { ident, generics, krate, variants, .. } = model;
+    let (impl_generics, ty_generics, bounds) = generics.split_for_impl();
+    let travelling = variants
+        .iter()
+        .enumerate()
+        .filter(|(_, variant)| variant.name.is_some() && !variant.fields.is_empty());
+    let constants = travelling.map(|(at, Variant { fields, .. })| {
+        let constant = fields_name(at);
+        let types: Vec<_> = fields.iter().map(|(_, ty)| ty).collect();
+        quote! {
+            const #constant: (#(#krate::private::Field<#types>,)*) = (#(#krate::private::field::<#types>(),)*);
+        }
     });
-    quote!(#(#checks)*)
+    quote! {
+        impl #impl_generics #ident #ty_generics #bounds {
+            #(#constants)*
+        }
+    }
+}
+
+fn fields_name(variant: usize) -> Ident {
+    format_ident!("__FIELDS_{variant}")
+}
+
+// Output:
+//     const __PoolError_status_0: Status = failing(Status::FAILURE);
+fn statuses(model: &Model) -> TokenStream {
+    let Model { ident, krate, variants, .. } = model;
+    let statuses = variants.iter().enumerate().filter_map(|(at, variant)| {
+        let value = variant.status.as_ref()?;
+        let (name, status) = (status_name(ident, at), named_status(krate, value));
+        let failing = quote_spanned!(here(value.span())=> #krate::private::failing);
+        Some(quote!(const #name: #krate::Status = { const __STATUS: #krate::Status = #status; #failing(__STATUS) };))
+    });
+    quote!(#(#statuses)*)
+}
+
+fn status_name(ident: &Ident, variant: usize) -> Ident {
+    format_ident!("__{}_status_{variant}", ident.unraw(), span = Span::call_site())
 }

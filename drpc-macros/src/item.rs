@@ -211,7 +211,10 @@ fn items(tokens: TokenStream) -> Vec<Item> {
                 token if is_punct(token, '>') && !arrow => angles -= 1,
                 _ => {}
             }
-            let ends = is_punct(&token, ';') || is_braces(&token) && ends_with_braces(&rest, angles);
+            let is_field = rest.len() > 2 && is_punct(&rest[1], ':') && !is_punct(&rest[2], ':');
+            let ends = is_punct(&token, ';')
+                || is_field && angles == 0 && is_punct(&token, ',')
+                || is_braces(&token) && ends_with_braces(&rest, angles);
             rest.push(token);
             if ends {
                 break;
@@ -303,10 +306,8 @@ fn unreadable(attrs: Vec<Attribute>, rest: &[TokenTree]) -> Unreadable {
         (0..rest.len()).find(|&at| is_list(&rest[at]) && !(at > 0 && is_word(&rest[at - 1], "pub")));
     let after_keyword = rest.windows(2).find(|two| is_word(&two[0], "fn")).map(|two| &two[1]);
     let before_parameters = at_parameters.and_then(|at| rest[..at].last());
-    let name = match after_keyword.or(before_parameters) {
-        Some(TokenTree::Ident(name)) => syn::parse2(name.to_token_stream()).ok(),
-        _ => None,
-    };
+    let as_name = |token: &TokenTree| syn::parse2::<Ident>(token.to_token_stream()).ok();
+    let name = after_keyword.and_then(as_name).or_else(|| before_parameters.and_then(as_name));
     let parameters = match at_parameters.map(|at| &rest[at]) {
         Some(TokenTree::Group(group)) => parameters(group.stream()),
         _ => Vec::new(),

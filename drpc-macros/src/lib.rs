@@ -21,6 +21,7 @@ mod part;
 mod places;
 mod registry;
 mod replies;
+mod requests;
 mod signature;
 mod taken;
 #[cfg(test)]
@@ -75,6 +76,7 @@ fn expand_module(args: TokenStream, item: TokenStream, environment: &Environment
     let args = ModuleArgs::parse(args, &mut mistakes);
     let (draft, item) = parse::parse(item, &args, &mut mistakes);
     let generated = match &draft {
+        Some(draft) if args.part.is_some() && !draft.is_servable => TokenStream::new(),
         Some(draft) if args.part.is_some() => part::expand(draft, &args, &mut mistakes),
         Some(draft) if mistakes.check(taken::check(draft, args.base(&draft.name))).is_none() => {
             TokenStream::new()

@@ -7,6 +7,7 @@ use syn::{Attribute, Generics, Path, Type};
 
 use crate::args::Register;
 use crate::replies::Replies;
+use crate::requests::Requests;
 use crate::signature::Call;
 
 /// A module.
@@ -33,6 +34,7 @@ pub(crate) struct Model {
     /// The lints that are allowed in the user's item.
     pub(crate) allowed: Vec<TokenStream>,
     pub(crate) methods: Vec<Method>,
+    pub(crate) requests: Requests,
     pub(crate) replies: Replies,
     /// The registry that the IDs were checked against.
     pub(crate) registry: Option<PathBuf>,

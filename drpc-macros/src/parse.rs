@@ -100,6 +100,9 @@ fn draft(block: &mut Block, args: &ModuleArgs, mistakes: &mut Mistakes) -> Optio
             unread.push(unreadable.span);
         }
         let Some(handler) = handler(member, &surroundings, mistakes) else { continue };
+        if let (Member::Function(function), Some(_), true) = (&*member, &args.part, handler.is_declaration) {
+            *member = Member::Unreadable(function.to_unreadable());
+        }
         if is_trait && !handler.is_declaration {
             let help = "the server's own `impl` has the handlers; end the declaration with `;`";
             mistakes.add(mistake(&handler.ident, "a method of a client has no body", help));
@@ -271,6 +274,21 @@ fn take_method(attributes: &mut Vec<Attribute>, mistakes: &mut Mistakes) -> Opti
     for conditional in attributes.extract_if(.., |attribute| is_conditional_method(attribute)) {
         let help = "write `#[method(…)]` by itself and put `#[cfg(…)]` on the handler";
         mistakes.add(mistake(conditional, "`#[method]` can't be conditional", help));
+    }
+    let misspelled = |attribute: &&mut Attribute| {
+        let name = attribute.path().get_ident().map(Ident::to_string);
+        name.is_some_and(|name| name != "method" && drpc_registry::closest(&name, ["method"]).is_some())
+    };
+    if !attributes.iter().any(is_method)
+        && let Some(attribute) = attributes.iter_mut().find(misspelled)
+    {
+        let what = format!("unknown attribute `{}`", attribute.path().to_token_stream());
+        mistakes.add(mistake(attribute.path(), what, "did you mean `method`?"));
+        match &mut attribute.meta {
+            Meta::Path(path) => *path = parse_quote!(method),
+            Meta::List(list) => list.path = parse_quote!(method),
+            Meta::NameValue(meta) => meta.path = parse_quote!(method),
+        }
     }
     let mut methods = attributes.extract_if(.., |attribute| is_method(attribute));
     let attribute = methods.next()?;

@@ -2,6 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
+use syn::ext::IdentExt;
 
 use crate::model::Method;
 use crate::signature::Outcome;
@@ -41,7 +42,8 @@ impl Replies {
                     cfgs: quote!(#(#cfgs)*),
                     ty: ty.clone(),
                     kind: format_ident!(
-                        "__{base}_reply_{}",
+                        "__{}_reply_{}",
+                        base.unraw(),
                         replies.0.len(),
                         span = proc_macro2::Span::call_site()
                     ),

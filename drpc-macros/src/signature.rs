@@ -152,6 +152,10 @@ impl Surroundings<'_> {
             let help = "leave the `&` out: what travels is owned";
             return Err(mistake(ty, format_args!("{role} is given by value"), help));
         }
+        if let Type::Never(_) = ungrouped(ty) {
+            let help = "every call is answered: name a message, or leave the type out for an empty reply";
+            return Err(mistake(ty, format_args!("{role} can't be `!`"), help));
+        }
         if let Some(name) = wrapped_by_prost(ty) {
             let help = "prost would wrap it in a message of its own: name a message, or take the body as it is with `drpc::Bytes`";
             return Err(mistake(ty, format_args!("{role} can't be a bare `{name}`"), help));

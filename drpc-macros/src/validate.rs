@@ -18,6 +18,7 @@ use crate::names;
 use crate::parse::{Draft, Handler};
 use crate::registry;
 use crate::replies::Replies;
+use crate::requests::Requests;
 use crate::signature::without_self;
 
 /// What the macro knows from outside its input.
@@ -72,6 +73,7 @@ pub(crate) fn validate(
         served_by: args.client_only.is_none().then(|| draft.ty.clone()),
         generics: draft.generics.clone(),
         type_name: draft.name.clone(),
+        requests: Requests::of(&methods, &base),
         replies: Replies::of(&methods, &base),
         base,
         id: identity?.id,

@@ -105,8 +105,9 @@ where
         match GreeterMethod::from_id(__method.id()) {
             ::core::option::Option::Some(GreeterMethod::Hello) => {
                 __drpc_Greeter::private::Box::pin(async move {
-                    __drpc_Greeter::private::assert_payload::<Hello>();
-                    let __request = __drpc_Greeter::private::decode::<Hello>(__body)?;
+                    let __request = <Hello as __drpc_Greeter::private::Requested<
+                        __Greeter_request_0,
+                    >>::read(__body)?;
                     match Self::hello(
                             __drpc_Greeter::private::HandlerReceiver::of(&self),
                             __request,
@@ -115,7 +116,7 @@ where
                     {
                         ::core::result::Result::Ok(__reply) => {
                             <HelloResponse as __drpc_Greeter::private::Returned<
-                                { __drpc_Greeter::private::kind!(HelloResponse) },
+                                __Greeter_reply_0,
                             >>::answer(__reply)
                                 .map_err(::core::convert::Into::into)
                         }
@@ -154,8 +155,8 @@ const _: () = {
         __drpc_Greeter::private::MethodTypes {
             request: __drpc_Greeter::private::carried!(Hello),
             reply: __drpc_Greeter::private::carried!(
-                < HelloResponse as __drpc_Greeter::private::Returned < {
-                __drpc_Greeter::private::kind!(HelloResponse) } >> ::Received
+                < HelloResponse as __drpc_Greeter::private::Returned < __Greeter_reply_0
+                >> ::Received
             ),
         },
         #[cfg(unix)]
@@ -208,18 +209,21 @@ impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
         &self,
         req: Hello,
     ) -> <__C as __drpc_Greeter::Caller>::Outcome<
-        <HelloResponse as __drpc_Greeter::private::Returned<
-            { __drpc_Greeter::private::kind!(HelloResponse) },
-        >>::Received,
+        <HelloResponse as __drpc_Greeter::private::Returned<__Greeter_reply_0>>::Received,
     > {
-        __drpc_Greeter::private::assert_payload::<Hello>();
         self.caller
             .call::<
-                Hello,
+                <Hello as __drpc_Greeter::private::Requested<__Greeter_request_0>>::Sent,
                 <HelloResponse as __drpc_Greeter::private::Returned<
-                    { __drpc_Greeter::private::kind!(HelloResponse) },
+                    __Greeter_reply_0,
                 >>::Received,
-            >(GreeterMethod::Hello.method(), req, &self.options)
+            >(
+                GreeterMethod::Hello.method(),
+                <Hello as __drpc_Greeter::private::Requested<
+                    __Greeter_request_0,
+                >>::sent(req),
+                &self.options,
+            )
     }
     /// Method `stop`.
     #[cfg(unix)]
@@ -227,4 +231,11 @@ impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
         self.caller.call::<(), ()>(GreeterMethod::Stop.method(), (), &self.options)
     }
 }
+const __Greeter_request_0: ::core::primitive::bool = __drpc_Greeter::private::travels!(
+    Hello
+);
+const _: () = __drpc_Greeter::private::assert_payload::<Hello>();
+const __Greeter_reply_0: ::core::primitive::u8 = __drpc_Greeter::private::kind!(
+    HelloResponse
+);
 const _: () = __drpc_Greeter::private::assert_reply::<HelloResponse>();

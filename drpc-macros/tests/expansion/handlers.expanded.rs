@@ -169,8 +169,9 @@ where
             }
             ::core::option::Option::Some(FormsMethod::Bytes) => {
                 __drpc_Forms::private::Box::pin(async move {
-                    __drpc_Forms::private::assert_payload::<Bytes>();
-                    let __request = __drpc_Forms::private::decode::<Bytes>(__body)?;
+                    let __request = <Bytes as __drpc_Forms::private::Requested<
+                        __Forms_request_0,
+                    >>::read(__body)?;
                     <Bytes as __drpc_Forms::private::Returned<
                         __Forms_reply_1,
                     >>::answer(
@@ -184,8 +185,9 @@ where
             }
             ::core::option::Option::Some(FormsMethod::Context) => {
                 __drpc_Forms::private::Box::pin(async move {
-                    __drpc_Forms::private::assert_payload::<Hello>();
-                    let __request = __drpc_Forms::private::decode::<Hello>(__body)?;
+                    let __request = <Hello as __drpc_Forms::private::Requested<
+                        __Forms_request_1,
+                    >>::read(__body)?;
                     match Self::context(
                             __drpc_Forms::private::HandlerReceiver::of(&self),
                             <Context as __drpc_Forms::private::FromContext>::of(
@@ -211,8 +213,9 @@ where
             }
             ::core::option::Option::Some(FormsMethod::ContextLast) => {
                 __drpc_Forms::private::Box::pin(async move {
-                    __drpc_Forms::private::assert_payload::<Hello>();
-                    let __request = __drpc_Forms::private::decode::<Hello>(__body)?;
+                    let __request = <Hello as __drpc_Forms::private::Requested<
+                        __Forms_request_1,
+                    >>::read(__body)?;
                     match Self::context_last(
                             __drpc_Forms::private::HandlerReceiver::of(&self),
                             __request,
@@ -238,8 +241,9 @@ where
             }
             ::core::option::Option::Some(FormsMethod::Type) => {
                 __drpc_Forms::private::Box::pin(async move {
-                    __drpc_Forms::private::assert_payload::<Hello>();
-                    let __request = __drpc_Forms::private::decode::<Hello>(__body)?;
+                    let __request = <Hello as __drpc_Forms::private::Requested<
+                        __Forms_request_1,
+                    >>::read(__body)?;
                     <Forms as __drpc_Forms::private::Returned<
                         __Forms_reply_3,
                     >>::answer(
@@ -328,12 +332,17 @@ impl<__C: __drpc_Forms::Caller> FormsClient<__C> {
     ) -> <__C as __drpc_Forms::Caller>::Outcome<
         <Bytes as __drpc_Forms::private::Returned<__Forms_reply_1>>::Received,
     > {
-        __drpc_Forms::private::assert_payload::<Bytes>();
         self.caller
             .call::<
-                Bytes,
+                <Bytes as __drpc_Forms::private::Requested<__Forms_request_0>>::Sent,
                 <Bytes as __drpc_Forms::private::Returned<__Forms_reply_1>>::Received,
-            >(FormsMethod::Bytes.method(), body, &self.options)
+            >(
+                FormsMethod::Bytes.method(),
+                <Bytes as __drpc_Forms::private::Requested<
+                    __Forms_request_0,
+                >>::sent(body),
+                &self.options,
+            )
     }
     /// Method `context_first`.
     pub fn context(
@@ -342,12 +351,17 @@ impl<__C: __drpc_Forms::Caller> FormsClient<__C> {
     ) -> <__C as __drpc_Forms::Caller>::Outcome<
         <() as __drpc_Forms::private::Returned<__Forms_reply_2>>::Received,
     > {
-        __drpc_Forms::private::assert_payload::<Hello>();
         self.caller
             .call::<
-                Hello,
+                <Hello as __drpc_Forms::private::Requested<__Forms_request_1>>::Sent,
                 <() as __drpc_Forms::private::Returned<__Forms_reply_2>>::Received,
-            >(FormsMethod::Context.method(), req, &self.options)
+            >(
+                FormsMethod::Context.method(),
+                <Hello as __drpc_Forms::private::Requested<
+                    __Forms_request_1,
+                >>::sent(req),
+                &self.options,
+            )
     }
     /// Method `context_last`.
     pub fn context_last(
@@ -356,12 +370,17 @@ impl<__C: __drpc_Forms::Caller> FormsClient<__C> {
     ) -> <__C as __drpc_Forms::Caller>::Outcome<
         <Hello as __drpc_Forms::private::Returned<__Forms_reply_0>>::Received,
     > {
-        __drpc_Forms::private::assert_payload::<Hello>();
         self.caller
             .call::<
-                Hello,
+                <Hello as __drpc_Forms::private::Requested<__Forms_request_1>>::Sent,
                 <Hello as __drpc_Forms::private::Returned<__Forms_reply_0>>::Received,
-            >(FormsMethod::ContextLast.method(), __request, &self.options)
+            >(
+                FormsMethod::ContextLast.method(),
+                <Hello as __drpc_Forms::private::Requested<
+                    __Forms_request_1,
+                >>::sent(__request),
+                &self.options,
+            )
     }
     /// Method `type`.
     #[deprecated = "say `hello`"]
@@ -371,14 +390,27 @@ impl<__C: __drpc_Forms::Caller> FormsClient<__C> {
     ) -> <__C as __drpc_Forms::Caller>::Outcome<
         <Forms as __drpc_Forms::private::Returned<__Forms_reply_3>>::Received,
     > {
-        __drpc_Forms::private::assert_payload::<Hello>();
         self.caller
             .call::<
-                Hello,
+                <Hello as __drpc_Forms::private::Requested<__Forms_request_1>>::Sent,
                 <Forms as __drpc_Forms::private::Returned<__Forms_reply_3>>::Received,
-            >(FormsMethod::Type.method(), __request, &self.options)
+            >(
+                FormsMethod::Type.method(),
+                <Hello as __drpc_Forms::private::Requested<
+                    __Forms_request_1,
+                >>::sent(__request),
+                &self.options,
+            )
     }
 }
+const __Forms_request_0: ::core::primitive::bool = __drpc_Forms::private::travels!(
+    Bytes
+);
+const _: () = __drpc_Forms::private::assert_payload::<Bytes>();
+const __Forms_request_1: ::core::primitive::bool = __drpc_Forms::private::travels!(
+    Hello
+);
+const _: () = __drpc_Forms::private::assert_payload::<Hello>();
 const __Forms_reply_0: ::core::primitive::u8 = __drpc_Forms::private::kind!(Hello);
 const __Forms_reply_1: ::core::primitive::u8 = __drpc_Forms::private::kind!(Bytes);
 const __Forms_reply_2: ::core::primitive::u8 = __drpc_Forms::private::kind!(());

@@ -122,8 +122,17 @@ impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
     }
     /// Method `hello`.
     pub fn hello(&self, req: Hello) -> <__C as __drpc_Greeter::Caller>::Outcome<()> {
-        __drpc_Greeter::private::assert_payload::<Hello>();
-        self.caller.call::<Hello, ()>(GreeterMethod::Hello.method(), req, &self.options)
+        self.caller
+            .call::<
+                <Hello as __drpc_Greeter::private::Requested<__Greeter_request_0>>::Sent,
+                (),
+            >(
+                GreeterMethod::Hello.method(),
+                <Hello as __drpc_Greeter::private::Requested<
+                    __Greeter_request_0,
+                >>::sent(req),
+                &self.options,
+            )
     }
     /// Method `count`.
     pub fn count(
@@ -153,6 +162,10 @@ impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
             >(GreeterMethod::Everybody.method(), (), &self.options)
     }
 }
+const __Greeter_request_0: ::core::primitive::bool = __drpc_Greeter::private::travels!(
+    Hello
+);
+const _: () = __drpc_Greeter::private::assert_payload::<Hello>();
 const __Greeter_reply_0: ::core::primitive::u8 = __drpc_Greeter::private::kind!(Count);
 const _: () = __drpc_Greeter::private::assert_returned::<Count, __Greeter_reply_0>();
 #[cfg(feature = "more")]

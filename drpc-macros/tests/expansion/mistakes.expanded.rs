@@ -138,19 +138,28 @@ impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
     ) -> <__C as __drpc_Greeter::Caller>::Outcome<
         <HelloResponse as __drpc_Greeter::private::Returned<__Greeter_reply_0>>::Received,
     > {
-        __drpc_Greeter::private::assert_payload::<Hello>();
         self.caller
             .call::<
-                Hello,
+                <Hello as __drpc_Greeter::private::Requested<__Greeter_request_0>>::Sent,
                 <HelloResponse as __drpc_Greeter::private::Returned<
                     __Greeter_reply_0,
                 >>::Received,
-            >(GreeterMethod::Hello.method(), req, &self.options)
+            >(
+                GreeterMethod::Hello.method(),
+                <Hello as __drpc_Greeter::private::Requested<
+                    __Greeter_request_0,
+                >>::sent(req),
+                &self.options,
+            )
     }
     pub fn goodbye(&self) -> <__C as __drpc_Greeter::Caller>::Outcome<()> {
         loop {}
     }
 }
+const __Greeter_request_0: ::core::primitive::bool = __drpc_Greeter::private::travels!(
+    Hello
+);
+const _: () = __drpc_Greeter::private::assert_payload::<Hello>();
 const __Greeter_reply_0: ::core::primitive::u8 = __drpc_Greeter::private::kind!(
     HelloResponse
 );

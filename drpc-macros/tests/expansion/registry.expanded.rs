@@ -95,8 +95,9 @@ where
         match GreeterMethod::from_id(__method.id()) {
             ::core::option::Option::Some(GreeterMethod::Hello) => {
                 __drpc_Greeter::private::Box::pin(async move {
-                    __drpc_Greeter::private::assert_payload::<Hello>();
-                    let __request = __drpc_Greeter::private::decode::<Hello>(__body)?;
+                    let __request = <Hello as __drpc_Greeter::private::Requested<
+                        __Greeter_request_0,
+                    >>::read(__body)?;
                     <HelloResponse as __drpc_Greeter::private::Returned<
                         __Greeter_reply_0,
                     >>::answer(
@@ -161,16 +162,25 @@ impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
     ) -> <__C as __drpc_Greeter::Caller>::Outcome<
         <HelloResponse as __drpc_Greeter::private::Returned<__Greeter_reply_0>>::Received,
     > {
-        __drpc_Greeter::private::assert_payload::<Hello>();
         self.caller
             .call::<
-                Hello,
+                <Hello as __drpc_Greeter::private::Requested<__Greeter_request_0>>::Sent,
                 <HelloResponse as __drpc_Greeter::private::Returned<
                     __Greeter_reply_0,
                 >>::Received,
-            >(GreeterMethod::Hello.method(), req, &self.options)
+            >(
+                GreeterMethod::Hello.method(),
+                <Hello as __drpc_Greeter::private::Requested<
+                    __Greeter_request_0,
+                >>::sent(req),
+                &self.options,
+            )
     }
 }
+const __Greeter_request_0: ::core::primitive::bool = __drpc_Greeter::private::travels!(
+    Hello
+);
+const _: () = __drpc_Greeter::private::assert_payload::<Hello>();
 const __Greeter_reply_0: ::core::primitive::u8 = __drpc_Greeter::private::kind!(
     HelloResponse
 );
@@ -203,9 +213,10 @@ pub enum ParrotMethod {
 }
 impl ParrotMethod {
     /// The module's ID.
-    pub const MODULE: ::core::primitive::i32 = __drpc_Parrot::private::module_id(
-        ids::PARROT,
-    );
+    pub const MODULE: ::core::primitive::i32 = {
+        const __ID: ::core::primitive::i32 = ids::PARROT;
+        __drpc_Parrot::private::module_id(__ID)
+    };
     /// Every method of the module.
     pub const ALL: &'static [Self] = &[Self::Echo];
     /// The method's system-wide ID.
@@ -280,8 +291,9 @@ where
         match ParrotMethod::from_id(__method.id()) {
             ::core::option::Option::Some(ParrotMethod::Echo) => {
                 __drpc_Parrot::private::Box::pin(async move {
-                    __drpc_Parrot::private::assert_payload::<Bytes>();
-                    let __request = __drpc_Parrot::private::decode::<Bytes>(__body)?;
+                    let __request = <Bytes as __drpc_Parrot::private::Requested<
+                        __Parrot_request_0,
+                    >>::read(__body)?;
                     <Bytes as __drpc_Parrot::private::Returned<
                         __Parrot_reply_0,
                     >>::answer(
@@ -345,14 +357,23 @@ impl<__C: __drpc_Parrot::Caller> ParrotClient<__C> {
     ) -> <__C as __drpc_Parrot::Caller>::Outcome<
         <Bytes as __drpc_Parrot::private::Returned<__Parrot_reply_0>>::Received,
     > {
-        __drpc_Parrot::private::assert_payload::<Bytes>();
         self.caller
             .call::<
-                Bytes,
+                <Bytes as __drpc_Parrot::private::Requested<__Parrot_request_0>>::Sent,
                 <Bytes as __drpc_Parrot::private::Returned<__Parrot_reply_0>>::Received,
-            >(ParrotMethod::Echo.method(), body, &self.options)
+            >(
+                ParrotMethod::Echo.method(),
+                <Bytes as __drpc_Parrot::private::Requested<
+                    __Parrot_request_0,
+                >>::sent(body),
+                &self.options,
+            )
     }
 }
+const __Parrot_request_0: ::core::primitive::bool = __drpc_Parrot::private::travels!(
+    Bytes
+);
+const _: () = __drpc_Parrot::private::assert_payload::<Bytes>();
 const __Parrot_reply_0: ::core::primitive::u8 = __drpc_Parrot::private::kind!(Bytes);
 const _: () = ::core::assert!(
     (ids::PARROT) == 7,

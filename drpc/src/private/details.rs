@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use prost::Message;
 
+use crate::wire::Status;
+
 /// The variant of an error type, as it travels: whose it is, which one, and each field's body.
 ///
 /// A field that is no message is `google.protobuf`'s wrapper of it (`StringValue` and its like), which is what prost makes of it. One
@@ -41,6 +43,17 @@ impl VariantDetails {
     }
 }
 
+/// The status of a variant, which is one of a failure.
+///
+/// # Panics
+///
+/// If it is none. It is called by the compiler, whose error that is.
+#[must_use]
+pub const fn failing(status: Status) -> Status {
+    assert!(status.is_failure(), "SUCCESS and SUBMITTED are no failures: name another status");
+    status
+}
+
 /// What a field of an error type may be.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't travel with a failure",
@@ -52,6 +65,29 @@ pub trait DetailField: Sized {
     fn put(&self, details: &mut VariantDetails);
 
     fn take(details: &VariantDetails, at: usize) -> Option<Self>;
+}
+
+/// How a field of an error type travels, once it was asked whether it can.
+pub struct Field<T> {
+    put: fn(&T, &mut VariantDetails),
+    take: fn(&VariantDetails, usize) -> Option<T>,
+}
+
+/// How a field of a type travels.
+#[must_use]
+pub const fn field<T: DetailField>() -> Field<T> {
+    Field { put: T::put, take: T::take }
+}
+
+impl<T> Field<T> {
+    pub fn put(&self, field: &T, details: &mut VariantDetails) {
+        (self.put)(field, details);
+    }
+
+    #[must_use]
+    pub fn take(&self, details: &VariantDetails, at: usize) -> Option<T> {
+        (self.take)(details, at)
+    }
 }
 
 #[diagnostic::do_not_recommend]

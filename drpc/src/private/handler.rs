@@ -2,21 +2,9 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::handler::context::Context;
 use crate::handler::failure::Failure;
 use crate::handler::module::HandlerFuture;
-use crate::handler::payload::Payload;
-
-/// The request in a body.
-///
-/// # Errors
-///
-/// A failure with `FAILED_UNMARSHAL_PAYLOAD` (D4).
-pub fn decode<T: Payload>(body: Bytes) -> Result<T, Failure> {
-    T::from_body(body)
-}
 
 /// What a handler may take by reference.
 #[diagnostic::on_unimplemented(

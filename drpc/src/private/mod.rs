@@ -4,6 +4,7 @@
 mod details;
 mod error;
 mod handler;
+mod requested;
 mod returned;
 #[cfg(feature = "contract")]
 mod types;
@@ -14,15 +15,16 @@ pub use std::sync::Arc;
 pub use bytes::Bytes;
 pub use inventory;
 
-pub use self::details::{DetailField, VariantDetails};
+pub use self::details::{Field, VariantDetails, failing, field};
 pub use self::error::{
     HasConversion, HasNoText, HoldsError, HoldsLocalError, HoldsSendError, IntoFailure, IsError,
     IsLocalError, IsNoError, IsShown, Raised, raise, raise_borrowed, raise_own,
 };
 pub use self::handler::{
-    Declares, FromContext, HandlerReceiver, ModuleType, decode, is_declared, is_module, module_id,
-    unknown_method, unread,
+    Declares, FromContext, HandlerReceiver, ModuleType, is_declared, is_module, module_id, unknown_method,
+    unread,
 };
+pub use self::requested::{Requested, StaysHere, Travels, assert_payload, travels};
 pub use self::returned::{
     Kind, NEITHER, Otherwise, REPLY, RESULT, Returned, assert_reply, assert_returned, kind,
 };
@@ -30,7 +32,6 @@ pub use self::returned::{
 pub use self::types::{Asked, Carried, MethodTypes, Unnamed, carried};
 pub use crate::dispatch::registry::ModuleDescriptor;
 pub use crate::handler::module::HandlerFuture;
-use crate::handler::payload::Payload;
 pub use crate::handler::reply::IntoReply;
 
 /// The client that a generated stub takes if no other is named.
@@ -42,6 +43,3 @@ pub type DefaultCaller = crate::blocking::Client;
 /// The client that a generated stub takes if no other is named.
 #[cfg(not(any(feature = "client", feature = "blocking")))]
 pub type DefaultCaller = ();
-
-/// Fails to compile, at the type's own span, for what can't travel.
-pub const fn assert_payload<T: Payload>() {}

@@ -1,0 +1,75 @@
+//! What a handler takes as its request. The compiler is asked once whether a type can travel, and tells of it once if it can't: all
+//! other code goes on with what it was told. It would tell of the same again from every function that needs the type to.
+
+use std::marker::PhantomData;
+
+use bytes::Bytes;
+
+use crate::handler::failure::Failure;
+use crate::handler::payload::Payload;
+
+/// Asks whether a type can travel: an inherent constant comes before that of a trait, where it is there.
+pub struct Travels<T>(PhantomData<T>);
+
+impl<T: Payload> Travels<T> {
+    pub const IS_SO: bool = true;
+}
+
+/// The answer for every other type.
+pub trait StaysHere {
+    const IS_SO: bool = false;
+}
+
+impl<T> StaysHere for Travels<T> {}
+
+/// Whether a type can travel.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __travels {
+    ($ty:ty) => {{
+        use $crate::private::StaysHere as _;
+        <$crate::private::Travels<$ty>>::IS_SO
+    }};
+}
+pub use __travels as travels;
+
+/// What a handler takes, by whether it can travel.
+pub trait Requested<const TRAVELS: bool>: Sized {
+    /// What a client sends for it.
+    type Sent: Payload;
+
+    /// The request in a body.
+    ///
+    /// # Errors
+    ///
+    /// A failure with `FAILED_UNMARSHAL_PAYLOAD` (D4).
+    fn read(body: Bytes) -> Result<Self, Failure>;
+
+    fn sent(self) -> Self::Sent;
+}
+
+impl<T: Payload> Requested<true> for T {
+    type Sent = T;
+
+    fn read(body: Bytes) -> Result<T, Failure> {
+        T::from_body(body)
+    }
+
+    fn sent(self) -> T {
+        self
+    }
+}
+
+impl<T> Requested<false> for T {
+    type Sent = ();
+
+    /// Never called: a program that takes such a type does not compile.
+    fn read(_: Bytes) -> Result<T, Failure> {
+        Err(Failure::unknown_method())
+    }
+
+    fn sent(self) {}
+}
+
+/// Fails to compile, at the type's own span, for what can't travel.
+pub const fn assert_payload<T: Payload>() {}
