@@ -4,12 +4,11 @@
 //! and what they depend on is built once. A case without a `main` is a library. `//# errors: 2` at its head says how many mistakes are
 //! in it, where that is not one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::LazyLock;
 
 use serde_json::Value;
 
@@ -24,13 +23,6 @@ struct Folder {
     registry: Option<&'static str>,
     /// What the cases call the crate in Cargo.toml.
     krate: &'static str,
-}
-
-impl Folder {
-    /// The package with its cases.
-    fn package(&self, edition: &str) -> String {
-        format!("{}-{edition}", self.path.replace('/', "-"))
-    }
 }
 
 const FOLDERS: [Folder; 7] = [
@@ -59,7 +51,7 @@ unused_self = "allow" # Most modules hold nothing.
 
 #[test]
 fn a_mistake_is_one_error() {
-    let compiled: Vec<_> = COMPILED.iter().filter(|case| !case.folder.is_valid).collect();
+    let compiled = compile("check", false);
     let wrong: Vec<_> = compiled.iter().filter(|case| case.errors.len() != case.mistakes()).collect();
     let said: String = wrong.iter().map(|case| case.report()).collect();
     assert!(wrong.is_empty(), "{} of {} have another number of errors:\n{said}", wrong.len(), compiled.len());
@@ -67,7 +59,7 @@ fn a_mistake_is_one_error() {
 
 #[test]
 fn valid_code_compiles_without_a_warning() {
-    let compiled: Vec<_> = COMPILED.iter().filter(|case| case.folder.is_valid).collect();
+    let compiled = compile("clippy", true);
     let wrong: Vec<_> = compiled.iter().filter(|case| !case.is_clean()).collect();
     let said: String = wrong.iter().map(|case| case.report()).collect();
     assert!(wrong.is_empty(), "{} of {} do not compile as they are:\n{said}", wrong.len(), compiled.len());
@@ -75,8 +67,9 @@ fn valid_code_compiles_without_a_warning() {
 
 #[test]
 fn valid_code_runs() {
-    let workspace = Workspace::new();
-    let messages = workspace.cargo("build", true);
+    let workspace = Workspace::new(true);
+    tell("and runs the cases that compile");
+    let messages = workspace.cargo("build");
     let programs: Vec<_> =
         messages.filter_map(|message| Some(message["executable"].as_str()?.to_owned())).collect();
     assert!(!programs.is_empty(), "nothing was built:\n{}", workspace.said());
@@ -86,14 +79,15 @@ fn valid_code_runs() {
     }
 }
 
-static COMPILED: LazyLock<Vec<Compiled>> = LazyLock::new(|| {
-    let workspace = Workspace::new();
+/// Compiles the cases that are valid, or those that are not.
+fn compile(command: &str, valid: bool) -> Vec<Compiled> {
+    let workspace = Workspace::new(valid);
     let count = workspace.cases.len();
-    tell(&format!("{count} cases, half of them for each edition: a minute or two"));
+    let what = if valid { "that compile" } else { "with a mistake" };
+    tell(&format!("{count} cases {what}, half of them for each edition: a minute or so"));
     let mut compiled = workspace.cases.clone();
     let mut seen = 0;
-    // A mistake is told of by the compiler; what is right, the lints have nothing to say of either.
-    for message in workspace.cargo("check", false).chain(workspace.cargo("clippy", true)) {
+    for message in workspace.cargo(command) {
         let target = (text(&message["manifest_path"]), text(&message["target"]["src_path"]));
         let Some(case) = compiled.get_mut(&target) else { continue };
         let was_seen = case.was_seen();
@@ -107,13 +101,13 @@ static COMPILED: LazyLock<Vec<Compiled>> = LazyLock::new(|| {
         if case.was_seen() && !was_seen {
             seen += 1;
             if seen % 50 == 0 {
-                tell(&format!("{seen} of {count} cases"));
+                tell(&format!("{seen} of {count} cases {what}"));
             }
         }
     }
     assert!(seen > 0, "no case was compiled:\n{}", workspace.said());
     compiled.into_values().collect()
-});
+}
 
 /// Whether a message only counts the others.
 fn is_summary(message: &Value) -> bool {
@@ -174,13 +168,17 @@ struct Workspace {
 }
 
 impl Workspace {
-    fn new() -> Self {
-        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("editions");
+    /// Of the cases that are valid, or of those that are not.
+    fn new(valid: bool) -> Self {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let root = target.join(if valid { "valid" } else { "mistakes" });
         let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut cases = BTreeMap::new();
         let mut members = Vec::new();
-        for (folder, edition) in FOLDERS.iter().flat_map(|folder| EDITIONS.map(|edition| (folder, edition))) {
-            let name = folder.package(edition);
+        let folders = FOLDERS.iter().filter(|folder| folder.is_valid == valid);
+        let packages = folders.flat_map(|folder| EDITIONS.map(|edition| (folder, edition)));
+        for (folder, edition) in packages {
+            let name = format!("{}-{edition}", folder.path.replace('/', "-"));
             let package = root.join(&name);
             fs::create_dir_all(&package).expect("a folder for the package");
             let paths = cases_in(&tests.join("ui").join(folder.path));
@@ -203,17 +201,14 @@ impl Workspace {
         Workspace { root, cases }
     }
 
-    /// Runs cargo for the cases that are valid, or for those that are not, and gives its messages.
-    fn cargo(&self, command: &str, valid: bool) -> impl Iterator<Item = Value> {
-        let packages = self.cases.iter().filter(|(_, case)| case.folder.is_valid == valid);
-        let packages: BTreeSet<_> =
-            packages.map(|(_, case)| format!("-p={}", case.folder.package(case.edition))).collect();
+    /// Runs cargo for all cases, and gives its messages.
+    fn cargo(&self, command: &str) -> impl Iterator<Item = Value> {
         let stderr = File::create(self.root.join(STDERR)).expect("a file for what cargo says");
         let mut child = Command::new(env!("CARGO"))
             .args([command, "--bins", "--examples", "--offline", "--keep-going", "--message-format=json"])
-            .args(packages)
+            .arg("--workspace")
             .current_dir(&self.root)
-            .env("CARGO_TARGET_DIR", self.root.join("target"))
+            .env("CARGO_TARGET_DIR", self.root.with_file_name("editions"))
             .env_remove("RUSTFLAGS")
             .env_remove("DRPC_REGISTRY")
             .stdin(Stdio::null())

@@ -1,3 +1,4 @@
+//# errors: 2
 use drpc::drpc_module;
 
 #[drpc_module(id = 5, client_only, allow = "users")]

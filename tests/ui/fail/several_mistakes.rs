@@ -1,3 +1,4 @@
+//# errors: 6
 use drpc::drpc_module;
 
 struct Greeter;

@@ -1,0 +1,8 @@
+use drpc::drpc_module;
+
+#[drpc_module(id = 5, client_only)]
+trait Greeter {
+    fn hello(&self);
+}
+
+fn main() {}

@@ -1,0 +1,19 @@
+use drpc::drpc_module;
+use drpc_tests::messages::Hello;
+
+struct Greeter;
+
+#[drpc_module(id = 5)]
+impl Greeter {
+    #[method(1)]
+    async fn hello(&self, _: Hello) -> ! {
+        loop {}
+    }
+}
+
+fn main() {
+    let greeter = GreeterClient::new(drpc::blocking::Client::connect("/x").unwrap());
+    let _ = greeter.hello(Hello::default());
+    let _ = (GreeterMethod::Hello, GreeterMethod::ALL);
+    let _ = drpc::Server::builder().module(Greeter);
+}

@@ -1,0 +1,18 @@
+use drpc::drpc_module;
+use drpc_tests::messages::Hello;
+
+struct Greeter;
+
+#[drpc_module(id = 5)]
+impl Greeter {
+    #[method(2)]
+    fn (&self) {}
+
+    #[method(1)]
+    fn hello(&self, _: Hello) {}
+}
+
+fn main() {
+    let _ = (GreeterMethod::Hello, GreeterMethod::ALL);
+    let _ = drpc::Server::builder().module(Greeter);
+}
