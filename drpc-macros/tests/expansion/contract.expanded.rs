@@ -102,26 +102,27 @@ where
     where
         Self: 'async_trait,
     {
+        use __drpc_Greeter::private::{
+            BorrowsConversion as _, BorrowsNothing as _, BorrowsText as _,
+            HasConversion as _, HoldsError as _, HoldsLocalError as _,
+            HoldsSendError as _, IsError as _, IsLocalError as _, IsNoError as _,
+        };
         match GreeterMethod::from_id(__method.id()) {
             ::core::option::Option::Some(GreeterMethod::Hello) => {
                 __drpc_Greeter::private::Box::pin(async move {
                     __drpc_Greeter::private::assert_payload::<Hello>();
                     let __request = __drpc_Greeter::private::decode::<Hello>(__body)?;
-                    match Self::hello(
-                            __drpc_Greeter::private::HandlerReceiver::of(&self),
-                            __request,
-                        )
-                        .await
-                    {
+                    match Self::hello(&self, __request).await {
                         ::core::result::Result::Ok(__reply) => {
                             <HelloResponse as __drpc_Greeter::private::Returned<
-                                { __drpc_Greeter::private::kind!(HelloResponse) },
-                            >>::answer(__reply)
-                                .map_err(::core::convert::Into::into)
+                                __Greeter_reply_0,
+                            >>::reply(__reply)
                         }
                         ::core::result::Result::Err(__error) => {
                             ::core::result::Result::Err(
-                                __drpc_Greeter::private::raise!(__error),
+                                (&&&&&&&&__drpc_Greeter::private::Raised::of(&__error))
+                                    .way()
+                                    .failure(__error),
                             )
                         }
                     }
@@ -131,11 +132,7 @@ where
             ::core::option::Option::Some(GreeterMethod::Stop) => {
                 __drpc_Greeter::private::Box::pin(async move {
                     ::core::result::Result::Ok(
-                        __drpc_Greeter::private::IntoReply::into_reply(
-                            Self::stop(
-                                __drpc_Greeter::private::HandlerReceiver::of(&self),
-                            ),
-                        ),
+                        __drpc_Greeter::private::IntoReply::into_reply(Self::stop(&self)),
                     )
                 })
             }
@@ -154,8 +151,8 @@ const _: () = {
         __drpc_Greeter::private::MethodTypes {
             request: __drpc_Greeter::private::carried!(Hello),
             reply: __drpc_Greeter::private::carried!(
-                < HelloResponse as __drpc_Greeter::private::Returned < {
-                __drpc_Greeter::private::kind!(HelloResponse) } >> ::Received
+                < HelloResponse as __drpc_Greeter::private::Returned < __Greeter_reply_0
+                >> ::Received
             ),
         },
         #[cfg(unix)]
@@ -208,16 +205,14 @@ impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
         &self,
         req: Hello,
     ) -> <__C as __drpc_Greeter::Caller>::Outcome<
-        <HelloResponse as __drpc_Greeter::private::Returned<
-            { __drpc_Greeter::private::kind!(HelloResponse) },
-        >>::Received,
+        <HelloResponse as __drpc_Greeter::private::Returned<__Greeter_reply_0>>::Received,
     > {
         __drpc_Greeter::private::assert_payload::<Hello>();
         self.caller
             .call::<
                 Hello,
                 <HelloResponse as __drpc_Greeter::private::Returned<
-                    { __drpc_Greeter::private::kind!(HelloResponse) },
+                    __Greeter_reply_0,
                 >>::Received,
             >(GreeterMethod::Hello.method(), req, &self.options)
     }
@@ -227,4 +222,7 @@ impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
         self.caller.call::<(), ()>(GreeterMethod::Stop.method(), (), &self.options)
     }
 }
+const __Greeter_reply_0: ::core::primitive::u8 = __drpc_Greeter::private::kind!(
+    HelloResponse
+);
 const _: () = __drpc_Greeter::private::assert_reply::<HelloResponse>();
