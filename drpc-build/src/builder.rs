@@ -127,12 +127,13 @@ impl Builder {
         let mut directives = Directives::default();
         let mut failures = Vec::new();
         failures.extend(self.run_registry(&out_dir, &mut directives).err());
-        failures.extend(descriptors::begin(&out_dir).err());
         if !protos.is_empty() {
             match protos::compile(&mut self.prost, protos, includes, &out_dir) {
                 Ok(inputs) => directives.inputs.extend(inputs),
                 Err(mistakes) => failures.extend(mistakes),
             }
+        } else if failures.is_empty() {
+            failures.extend(descriptors::add(&out_dir, &[]).err());
         }
         if failures.is_empty() { Ok(directives) } else { Err(Error::new(failures)) }
     }
