@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use drpc_registry::contract::{ContractError, is_contract};
-use drpc_registry::{Registry, RegistryError, compare};
+use drpc_registry::{ChangeKind, GoPackage, Registry, RegistryError, compare};
 
 use crate::args::{Form, RegistryCommand};
 use crate::contract;
@@ -18,14 +18,14 @@ const NOT_WRITTEN: u8 = 3;
 pub(crate) fn run(command: &RegistryCommand) -> ExitCode {
     let done = match command {
         RegistryCommand::Check { registry } => check(registry),
-        RegistryCommand::Diff { old, new } => diff(old, new),
+        RegistryCommand::Diff { old, new, docs } => diff(old, new, *docs),
         RegistryCommand::Emit { registry, form, go_package } => emit(registry, *form, go_package),
     };
     match done {
         Ok(code) => code,
         Err(Failed::Registry(error)) => {
             eprintln!("{error}");
-            ExitCode::from(FOUND_WANTING)
+            ExitCode::from(UNUSABLE)
         }
         Err(Failed::Unreadable(path, error)) => {
             eprintln!("drpc: can't read {}: {error}", path.display());
@@ -43,26 +43,36 @@ pub(crate) fn run(command: &RegistryCommand) -> ExitCode {
 }
 
 fn check(path: &Path) -> Result<ExitCode, Failed> {
-    let registry = Registry::load(path)?;
-    let methods: usize = registry.modules().iter().map(|module| module.methods.len()).sum();
-    eprintln!("{}: {} modules, {methods} methods, no mistake", path.display(), registry.modules().len());
-    Ok(ExitCode::SUCCESS)
+    match Registry::load(path) {
+        Ok(registry) => {
+            let modules = registry.modules().len();
+            let methods = registry.modules().iter().map(|module| module.methods.len()).sum();
+            let (modules, methods) = (count(modules, "module"), count(methods, "method"));
+            eprintln!("{}: {modules}, {methods}, no mistakes", path.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) if !error.is_unreadable() => {
+            eprintln!("{error}");
+            Ok(ExitCode::from(FOUND_WANTING))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
-fn diff(old: &Path, new: &Path) -> Result<ExitCode, Failed> {
+fn diff(old: &Path, new: &Path, docs: bool) -> Result<ExitCode, Failed> {
     // Once: either may be a pipe.
     let (old_text, new_text) = (read(old)?, read(new)?);
     if is_contract(&old_text) || is_contract(&new_text) {
         return contract::diff((old, &old_text), (new, &new_text));
     }
-    let changes = compare(&Registry::parse(old, &old_text)?, &Registry::parse(new, &new_text)?);
+    let mut changes = compare(&Registry::parse(old, &old_text)?, &Registry::parse(new, &new_text)?);
+    changes.retain(|change| docs || change.kind() != ChangeKind::TextChanged);
     let mut out = io::stdout().lock();
     for change in &changes {
         writeln!(out, "{change}")?;
     }
     let breaking = changes.iter().filter(|change| change.is_breaking()).count();
-    let all = changes.len();
-    eprintln!("{all} change{}, {breaking} of them breaking", if all == 1 { "" } else { "s" });
+    eprintln!("{}, {breaking} breaking", count(changes.len(), "change"));
     if breaking > 0 {
         eprintln!("hint: keep an ID with its name; list a removed method's ID under `reserved`");
         return Ok(ExitCode::from(FOUND_WANTING));
@@ -70,7 +80,12 @@ fn diff(old: &Path, new: &Path) -> Result<ExitCode, Failed> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn emit(path: &Path, form: Form, go_package: &str) -> Result<ExitCode, Failed> {
+/// `1 module`, `2 modules`.
+pub(crate) fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+fn emit(path: &Path, form: Form, go_package: &GoPackage) -> Result<ExitCode, Failed> {
     let registry = Registry::load(path)?;
     let text = match form {
         Form::Toml => registry.to_toml(),
