@@ -54,7 +54,10 @@ pub(crate) fn proto(tokens: TokenStream, built: Option<&Built>) -> TokenStream {
                 .to_owned(),
         ),
         Some(built) => (
-            format!("no .proto file that was compiled says `package {name};`"),
+            match name.as_str() {
+                "_" => "every .proto file that was compiled says `package …;`".to_owned(),
+                name => format!("no .proto file that was compiled says `package {name};`"),
+            },
             format!("write one of `{}`, or name its file in build.rs", built.packages().join("`, `")),
         ),
         None => no_build_script("compile_protos(…, …)"),
