@@ -18,7 +18,9 @@ mod model;
 mod names;
 mod parse;
 mod part;
+mod places;
 mod registry;
+mod replies;
 mod signature;
 mod taken;
 #[cfg(test)]

@@ -42,11 +42,12 @@
 //! # Where to go from here
 //!
 //! - [`drpc_module`]: the attribute, with every key and every form of handler.
-//! - [`Server`] serves modules, [`progress::Server`] in a loop of your own; [`Client`] and [`blocking::Client`] call them.
+//! - [`Server`] serves modules, [`blocking::Server`] with a thread for each session, [`progress::Server`] in a loop of your own;
+//!   [`Client`] and [`blocking::Client`] call them.
 //! - [`Context`]: who calls, and whether they still wait. [`Failure`]: how a handler fails.
 //! - [`Allow`]: who may connect, and who may call what. [`Session`]: one client's connection, and what it is doing.
 //! - [`registry`]: how modules register themselves, and when they don't.
-//! - [`guide`]: chapters on the attribute, on the registry, on the client, on sockets, on access, limits and shutdown, on
+//! - [`guide`]: chapters on the attribute, on the registry, on the client, on which server to take, on sockets, on access, limits and shutdown, on
 //!   middleware, on the fields added to DAOS's, on spans and figures, and for those who come from hand-written dispatch.
 //! - [`middleware`]: time-outs, limits and counters around the handlers, by `tower` or your own.
 //! - [`testing`]: the whole way of a call, without a socket.
@@ -60,6 +61,7 @@
 //! | `progress` | [`progress::Server`], in a loop of the caller's own, without a runtime | yes |
 //! | `client` | [`Client`], on tokio | yes |
 //! | `blocking` | [`blocking::Client`], without a runtime | yes |
+//! | `blocking-server` | [`blocking::Server`], a thread for each session, without a runtime | yes |
 //! | `tower` | [`middleware`]: layers around the handlers | yes |
 //! | `metrics` | [counters and histograms](guide::observability) of calls and sessions | no |
 //! | `unique-ids` | two modules with one ID in one program are an error of the linker | no |
@@ -72,6 +74,7 @@
     not(all(
         feature = "server",
         feature = "progress",
+        feature = "blocking-server",
         feature = "client",
         feature = "blocking",
         feature = "tower"
@@ -90,15 +93,18 @@ mod handler;
 mod observe;
 mod transport;
 
+#[cfg(any(feature = "blocking", feature = "blocking-server"))]
+pub mod blocking;
 #[cfg(all(
     feature = "server",
     feature = "progress",
+    feature = "blocking-server",
     feature = "client",
     feature = "blocking",
     feature = "tower"
 ))]
 pub mod guide;
-#[cfg(any(feature = "server", feature = "progress"))]
+#[cfg(any(feature = "server", feature = "progress", feature = "blocking-server"))]
 pub mod server;
 #[cfg(all(feature = "server", feature = "client"))]
 pub mod testing;
@@ -109,8 +115,6 @@ pub mod private;
 
 #[cfg(feature = "client")]
 pub use client::Client;
-#[cfg(feature = "blocking")]
-pub use client::blocking;
 pub use client::{
     AddedFields, Backoff, CallError, CallErrorKind, CallOptions, Caller, ClientBuilder, ConnectError,
     RetryPolicy,
@@ -130,12 +134,14 @@ pub use handler::module::Module;
 pub use handler::payload::Payload;
 pub use handler::reply::{Reply, Submitted};
 pub use handler::session::{RunningCall, Session};
+#[cfg(feature = "server")]
+pub use server::Server;
+#[cfg(any(feature = "server", feature = "blocking-server"))]
+pub use server::ServerHandle;
 #[cfg(feature = "progress")]
 pub use server::progress;
-#[cfg(any(feature = "server", feature = "progress"))]
+#[cfg(any(feature = "server", feature = "progress", feature = "blocking-server"))]
 pub use server::{BindError, ExistingSocket, Order, ServerBuilder};
-#[cfg(feature = "server")]
-pub use server::{Server, ServerHandle};
 pub use transport::{Address, PeerCredentials};
 pub use wire::{Body, InvalidTraceContext, Status, TraceContext, Wire, WireMode};
 

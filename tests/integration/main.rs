@@ -33,6 +33,7 @@ mod spans;
 mod spinning;
 mod support;
 mod testing;
+mod threads;
 mod timeouts;
 mod ui;
 mod vectors;

@@ -11,6 +11,8 @@ mod added_fields;
 mod answers;
 mod backoff;
 mod batch;
+#[cfg(feature = "blocking")]
+pub(crate) mod blocking;
 pub(crate) mod builder;
 mod call_state;
 pub(crate) mod caller;
@@ -25,10 +27,6 @@ mod pool;
 mod probe;
 mod reply;
 mod retry;
-
-/// A client that blocks its thread, without a runtime in its dependency tree.
-#[cfg(feature = "blocking")]
-pub mod blocking;
 
 pub use added_fields::AddedFields;
 pub use backoff::Backoff;

@@ -15,7 +15,6 @@ use crate::handler::failure::guard::guarded;
 use crate::handler::failure::{Escaped, Failure, chain};
 use crate::handler::method::Method;
 use crate::handler::module::{HandlerFuture, Module, name_of};
-#[cfg(feature = "tower")]
 use crate::handler::reply::Reply;
 use crate::observe::metrics;
 use crate::observe::server::{Called, ObservedCall};
@@ -319,6 +318,34 @@ impl Processing {
         (self.module_id, self.method_id) == (0, 0) && self.module.is_none()
     }
 
+    /// Polls the handler alone: what it gives is for [`respond`](Self::respond) or [`failed`](Self::failed).
+    #[inline]
+    pub(crate) fn poll_handler(&mut self, context: &mut task::Context<'_>) -> Poll<Result<Reply, Failure>> {
+        let Processing { handler, observed, layered, .. } = self;
+        match handler {
+            Ok(handler) => {
+                let _entered = observed.enter();
+                try_guarded(*layered, || Ok(handler.as_mut().poll(context)))
+                    .unwrap_or_else(|failure| Poll::Ready(Err(failure)))
+            }
+            Err(failure) => Poll::Ready(Err(failure.take().expect("a response is asked for once"))),
+        }
+    }
+
+    /// The response to the call, whose handler came to this.
+    #[inline]
+    pub(crate) fn respond(&mut self, outcome: Result<Reply, Failure>) -> Response<Body> {
+        match outcome {
+            Ok(reply) => {
+                let (sequence, status) = (self.sequence, reply.status());
+                let response = Response { sequence, status, body: reply.into_body(), added: None };
+                self.observed.end(&response);
+                response
+            }
+            Err(failure) => self.failed(failure),
+        }
+    }
+
     /// The response to the call, if its handler failed so; it is logged.
     pub(crate) fn failed(&mut self, failure: Failure) -> Response<Body> {
         let entered = self.observed.enter();
@@ -377,26 +404,7 @@ impl Future for Processing {
     type Output = Response<Body>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Response<Body>> {
-        let Processing { handler, observed, layered, .. } = &mut *self;
-        let failure = match handler {
-            Ok(handler) => {
-                let entered = observed.enter();
-                let polled = try_guarded(*layered, || Ok(handler.as_mut().poll(context)));
-                drop(entered);
-                match polled {
-                    Ok(Poll::Pending) => return Poll::Pending,
-                    Ok(Poll::Ready(Ok(reply))) => {
-                        let (sequence, status) = (self.sequence, reply.status());
-                        let response = Response { sequence, status, body: reply.into_body(), added: None };
-                        self.observed.end(&response);
-                        return Poll::Ready(response);
-                    }
-                    Ok(Poll::Ready(Err(failure))) | Err(failure) => failure,
-                }
-            }
-            Err(failure) => failure.take().expect("a response is asked for once"),
-        };
-        Poll::Ready(self.failed(failure))
+        self.poll_handler(context).map(|outcome| self.respond(outcome))
     }
 }
 

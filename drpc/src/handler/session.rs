@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{self, Poll};
 use std::time::{Instant, SystemTime};
 
@@ -29,16 +29,24 @@ pub struct Session {
     opened_at: SystemTime,
     extensions: Extensions,
     cancellation: Cancellation,
+    /// Asked whether the client has left, where nobody is told of that.
+    connection: OnceLock<Weak<dyn Connection>>,
     /// Where its work in the background is done; `None` outside of any server.
     background: Option<Arc<dyn Background>>,
     /// The session is to take no more calls (S7).
     stopping: AtomicBool,
     /// The session's loop, to be told of that.
     task: AtomicWaker,
-    /// Calls that have ended; the session's loop alone counts.
+    /// Calls that have ended.
     calls_done: AtomicU64,
     /// The calls whose handlers wait for something.
     running: Mutex<Running>,
+}
+
+/// A connection that can be asked about its other end.
+pub(crate) trait Connection: Send + Sync {
+    /// Whether the client has closed it altogether: a half-close does not count.
+    fn peer_has_left(&self) -> bool;
 }
 
 #[derive(Default)]
@@ -59,6 +67,7 @@ impl Session {
             opened_at: SystemTime::now(),
             extensions: Extensions::default(),
             cancellation: Cancellation::default(),
+            connection: OnceLock::new(),
             background: None,
             stopping: AtomicBool::new(false),
             task: AtomicWaker::new(),
@@ -142,8 +151,21 @@ impl Session {
         self.background.as_ref()
     }
 
+    /// What cancels its handlers. Whether the client has left is looked at now, where nobody is told of that.
     pub(crate) fn cancellation(&self) -> &Cancellation {
+        if let Some(connection) = self.connection.get()
+            && !self.is_cancelled()
+            && connection.upgrade().is_some_and(|connection| connection.peer_has_left())
+        {
+            self.cancel();
+        }
         &self.cancellation
+    }
+
+    /// Has a connection asked whether its client has left.
+    pub(crate) fn ask(&self, connection: Weak<dyn Connection>) {
+        // One session has one connection.
+        let _ = self.connection.set(connection);
     }
 
     /// Tells the handlers that run that nobody waits for them.
@@ -162,18 +184,23 @@ impl Session {
         self.task.wake();
     }
 
+    /// Whether it is to take no more calls.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
     /// Waits for [`stop`](Self::stop). For the session's own task: the last that asked is woken.
     pub(crate) fn poll_stop(&self, context: &mut task::Context<'_>) -> Poll<()> {
         self.task.register(context.waker());
-        match self.stopping.load(Ordering::Acquire) {
+        match self.is_stopping() {
             true => Poll::Ready(()),
             false => Poll::Pending,
         }
     }
 
-    /// A call has ended. For the session's own task alone, so that no other count is lost.
+    /// A call has ended.
     pub(crate) fn call_done(&self) {
-        self.calls_done.store(self.calls_done.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.calls_done.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Lists a call whose handler waits, until what this gives is dropped. Then it has ended.

@@ -1,5 +1,6 @@
 //! What a server is told by its builder, whoever drives it.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ pub(super) struct Config {
     pub(super) access: Option<Allow>,
     pub(super) limits: Limits,
     pub(super) hooks: Arc<Hooks>,
+    pub(super) threads: ThreadOptions,
     /// Where the server listens, once it does.
     pub(super) address: Option<Address>,
 }
@@ -46,6 +48,7 @@ impl Default for Config {
             access: None,
             limits: Limits::default(),
             hooks: Arc::default(),
+            threads: ThreadOptions::default(),
             address: None,
         }
     }
@@ -65,6 +68,22 @@ pub(super) struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits { sessions: None, sessions_per_uid: None, calls: None, idle: None, pending_replies: 256 << 20 }
+    }
+}
+
+/// The threads of a server that has its own.
+#[derive(Clone, Default)]
+pub(super) struct ThreadOptions {
+    pub(super) stack_size: Option<usize>,
+    /// What each of them runs in.
+    pub(super) wrap: Option<Arc<WrapThread>>,
+}
+
+pub(super) type WrapThread = dyn Fn(Box<dyn FnOnce()>) + Send + Sync;
+
+impl fmt::Debug for ThreadOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThreadOptions").field("stack_size", &self.stack_size).finish_non_exhaustive()
     }
 }
 

@@ -1,31 +1,40 @@
-//! The servers: on tokio, a task for each session; or in steps, in a loop of the caller's own ([`progress`]).
+//! The servers: on tokio, a task for each session; in threads, one for each session ([`blocking`](crate::blocking)); or in steps, in
+//! a loop of the caller's own ([`progress`]).
 //!
 //! Start reading at `tokio/session.rs`: it is the way of a call.
 
 mod admission;
 mod backoff;
+#[cfg(feature = "blocking-server")]
+pub(crate) mod blocking;
 pub(crate) mod builder;
 pub(crate) mod config;
 pub(crate) mod error;
+#[cfg(any(feature = "server", feature = "blocking-server"))]
+pub(crate) mod handle;
 mod hooks;
 pub(crate) mod listener;
 mod modules;
 #[cfg(feature = "progress")]
 pub mod progress;
 mod protocol;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "server", feature = "blocking-server"))]
 mod sessions;
 mod socket_file;
 mod systemd;
 #[cfg(feature = "server")]
 pub(crate) mod tokio;
+#[cfg(any(feature = "progress", feature = "blocking-server"))]
+mod wakeup;
 mod wrong_socket;
 
 pub use builder::ServerBuilder;
 pub use config::{ExistingSocket, Order};
 pub use error::BindError;
+#[cfg(any(feature = "server", feature = "blocking-server"))]
+pub use handle::ServerHandle;
 pub use socket_file::remove_stale_sockets;
 pub use systemd::is_socket_activated;
 
 #[cfg(feature = "server")]
-pub use self::tokio::{Server, ServerHandle, shutdown_signal};
+pub use self::tokio::{Server, shutdown_signal};

@@ -39,6 +39,15 @@ struct Live<T> {
     cut: bool,
 }
 
+impl<T: Abort> Live<T> {
+    fn cut(&mut self) {
+        self.cut = true;
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
 impl<T: Abort> Sessions<T> {
     pub(super) fn new(background: Arc<dyn Background>) -> Self {
         let state = State { live: HashMap::new(), admission: Admission::default(), stopping: false };
@@ -103,12 +112,16 @@ impl<T: Abort> Sessions<T> {
         let mut state = self.state();
         let Some(live) = state.live.get_mut(&id) else { return false };
         tracing::warn!(session = id, "cutting the session");
-        live.cut = true;
         live.session.stop(Cancelled::SessionClosed);
-        if let Some(task) = &live.task {
-            task.abort();
-        }
+        live.cut();
         true
+    }
+
+    /// Ends all sessions at once.
+    pub(super) fn cut_all(&self) {
+        for live in self.state().live.values_mut() {
+            live.cut();
+        }
     }
 
     /// Stops all sessions: those that live, and those that are still to be opened (S7); tells the work in the background.

@@ -4,9 +4,9 @@ use super::relay::Line;
 use super::{Faults, Recorder};
 use crate::client::builder::ClientBuilder;
 use crate::client::handle::Client;
+use crate::server::handle::ServerHandle;
 use crate::server::tokio::session::spawn_in_memory;
 use crate::server::tokio::shared::Shared;
-use crate::server::tokio::shutdown::ServerHandle;
 use crate::transport::{Connector, Link, MemoryEnd, PeerCredentials};
 use crate::wire::{Wire, WireMode};
 

@@ -9,7 +9,7 @@ use crate::client::handle::Client;
 use crate::server::config::FileOptions;
 use crate::server::error::BindError;
 use crate::server::listener::Listener;
-use crate::transport::{AsyncSocket, Link, Socket};
+use crate::transport::{AsyncSocket, Link};
 
 /// A socket in front of a server's: what real clients and a real server send each other passes through this process, which may
 /// record it and put faults into it.
@@ -83,7 +83,7 @@ impl Proxy {
         loop {
             tokio::select! {
                 Some(_) = sessions.join_next() => {}
-                client = socket.when_readable(Socket::accept) => {
+                client = socket.accept() => {
                     let client = Link::Socket(AsyncSocket::new(client?)?);
                     sessions.spawn(session(client, server.clone(), line.clone()));
                 }

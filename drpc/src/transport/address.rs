@@ -30,7 +30,7 @@ impl Address {
     }
 
     /// The address that a socket is bound to; `None` if it is bound to none.
-    #[cfg(any(feature = "server", feature = "progress"))]
+    #[cfg(any(feature = "server", feature = "progress", feature = "blocking-server"))]
     pub(crate) fn of(bound: &SocketAddr) -> Option<Self> {
         let path = match (bound.as_pathname(), bound.as_abstract_name()) {
             (Some(path), _) if abstract_name(path).is_some() => Path::new(".").join(path),
@@ -84,7 +84,7 @@ pub(super) fn socket_address(path: &Path) -> io::Result<SocketAddrUnix> {
     })
 }
 
-#[cfg(all(test, any(feature = "server", feature = "progress")))]
+#[cfg(all(test, any(feature = "server", feature = "progress", feature = "blocking-server")))]
 mod tests {
     use super::*;
 

@@ -13,7 +13,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
-use super::seqpacket::Socket;
+use super::seqpacket::{Mode, Socket};
 use super::spin::Spin;
 
 /// How long a send waits that can't be told when there is room.
@@ -54,12 +54,9 @@ impl AsyncSocket {
         self.socket.get_ref()
     }
 
-    /// Waits until `operation` does not say `WouldBlock`. Cancel safe if the operation is.
-    pub(crate) async fn when_readable<T>(
-        &self,
-        operation: impl FnMut(&Socket) -> io::Result<T>,
-    ) -> io::Result<T> {
-        self.socket.async_io(Interest::READABLE, operation).await
+    /// Accepts a connection, whose calls do not wait. Cancel safe.
+    pub(crate) async fn accept(&self) -> io::Result<Socket> {
+        self.socket.async_io(Interest::READABLE, |socket| socket.accept(Mode::NonBlocking)).await
     }
 
     /// As [`Socket::recv`]. The last task that asked is woken. One that is `idle`, and has nothing better to do than to wait, spins

@@ -76,7 +76,7 @@ use crate::handler::background::Background;
 use crate::handler::cancellation::Cancelled;
 use crate::handler::failure::Failure;
 use crate::handler::session::Session;
-use crate::transport::{Address, Socket};
+use crate::transport::{Address, Mode, Socket};
 use crate::wire::Codec;
 
 /// How many connections are accepted in one step.
@@ -283,7 +283,7 @@ impl Server {
     fn accept(&mut self, done: &mut Progress) {
         for _ in 0..ACCEPTS_PER_STEP {
             let Some(Listening { listener, .. }) = &self.listener else { return };
-            let opened = match listener.socket.accept() {
+            let opened = match listener.socket.accept(Mode::NonBlocking) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) => Err(error),
                 Ok(socket) => self.open(socket),

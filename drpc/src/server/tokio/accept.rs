@@ -9,12 +9,13 @@ use tokio::time::{sleep, timeout};
 
 use super::session::SessionLoop;
 use super::shared::Shared;
-use super::shutdown::{ServerHandle, draining};
+use super::shutdown::draining;
 use super::tasks::Tasks;
 use crate::dispatch::router::ModuleService;
 use crate::server::backoff::Backoff;
 use crate::server::builder::ServerBuilder;
 use crate::server::config::Config;
+use crate::server::handle::ServerHandle;
 use crate::server::listener::Listener;
 use crate::server::systemd;
 use crate::transport::{Address, AsyncSocket, Link, Socket};
@@ -187,7 +188,7 @@ async fn accept(socket: &AsyncSocket, wait: Duration) -> io::Result<Socket> {
     if !wait.is_zero() {
         sleep(wait).await;
     }
-    socket.when_readable(Socket::accept).await
+    socket.accept().await
 }
 
 /// A session on the connection, or nothing if the server refuses it.

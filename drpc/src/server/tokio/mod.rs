@@ -6,8 +6,8 @@ mod idle;
 mod permits;
 pub(crate) mod session;
 pub(crate) mod shared;
-pub(crate) mod shutdown;
+mod shutdown;
 mod tasks;
 
 pub use accept::Server;
-pub use shutdown::{ServerHandle, shutdown_signal};
+pub use shutdown::shutdown_signal;

@@ -10,6 +10,7 @@ use crate::handler::session::Session;
 use crate::server::builder::ServerBuilder;
 use crate::server::config::Config;
 use crate::server::error::BindError;
+use crate::server::handle::Handled;
 use crate::server::sessions::Sessions;
 use crate::transport::PeerCredentials;
 use crate::wire::WireMode;
@@ -50,6 +51,21 @@ impl Shared {
     /// What a client in this process has to know: the wire to speak, and whether calls are answered in their order.
     pub(crate) fn speaks(&self) -> (WireMode, bool) {
         (self.config.wire, self.config.order.limit() == 1)
+    }
+}
+
+impl Handled for Shared {
+    fn shutdown(&self) {
+        self.shutdown.send_replace(true);
+        self.sessions.stop();
+    }
+
+    fn sessions(&self) -> Vec<Arc<Session>> {
+        self.sessions.list()
+    }
+
+    fn cut_session(&self, id: u64) -> bool {
+        self.sessions.cut(id)
     }
 }
 
