@@ -12,7 +12,7 @@ use crate::mistake::mistake;
 /// The name, without its `.rs`, of what `drpc-build` makes of the registry.
 const REGISTRY: &str = "drpc_registry";
 
-/// What lies in OUT_DIR: the names of the Rust files, without their `.rs`.
+/// What lies in `OUT_DIR`: the names of the Rust files, without their `.rs`.
 pub(crate) struct Built(Vec<String>);
 
 impl Built {
