@@ -61,8 +61,8 @@ pub trait Module: Send + Sync + 'static {
         None
     }
 
-    /// Whether the module is for tests: a server on a socket takes it only where
-    /// [`allow_unlisted`](crate::ServerBuilder::allow_unlisted) says so, and one in memory always.
+    /// Whether the module is for tests: a server on a socket takes it only where `ServerBuilder::allow_unlisted` says so, and one
+    /// in memory always.
     ///
     /// `#[drpc_module]` takes it as `unlisted`, for an ID that the registry does not list.
     fn is_unlisted(&self) -> bool {
