@@ -22,6 +22,8 @@ pub(crate) struct ModuleArgs {
     pub(crate) prefix: Option<Ident>,
     /// The block holds handlers that another block of the same type declares.
     pub(crate) part: Option<Ident>,
+    /// The module is for tests: the registry does not list it.
+    pub(crate) unlisted: Option<Ident>,
     /// Whether an argument was reported and left out; then nothing is missed.
     pub(crate) faulty: bool,
 }
@@ -79,6 +81,7 @@ impl ModuleArgs {
             client_only: None,
             prefix: None,
             part: None,
+            unlisted: None,
             faulty: false,
         };
         for argument in arguments.parse2(tokens).unwrap_or_else(|error| vec![Err(error)]) {
@@ -98,9 +101,20 @@ impl ModuleArgs {
             "client_only" => self.client_only = Some(argument.flag()?),
             "prefix" => self.prefix = Some(prefix(argument.value("prefix = Greeter")?)?),
             "part" => self.part = Some(argument.flag()?),
+            "unlisted" => self.unlisted = Some(argument.flag()?),
             _ => {
                 return Err(argument.unknown(
-                    &["id", "name", "register", "allow", "crate", "client_only", "prefix", "part"],
+                    &[
+                        "id",
+                        "name",
+                        "register",
+                        "allow",
+                        "crate",
+                        "client_only",
+                        "prefix",
+                        "part",
+                        "unlisted",
+                    ],
                     "a key",
                     "id = 5",
                 ));

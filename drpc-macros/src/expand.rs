@@ -234,6 +234,7 @@ fn methods_conversions(model: &Model, name: &Ident) -> TokenStream {
 //         fn id(&self) -> i32 { GreeterMethod::MODULE }
 //         fn name(&self) -> &str { "greeter" }
 //         fn rule(&self) -> Option<&str> { Some("users") } // With a rule.
+//         fn is_unlisted(&self) -> bool { true } // If it is unlisted.
 //         fn get_method(&self, id: i32) -> Option<Method> { GreeterMethod::from_id(id).map(GreeterMethod::method) }
 //         fn handle_call(self: Arc<Self>, context: Context, method: Method, body: Bytes) -> HandlerFuture {
 //             match GreeterMethod::from_id(method.id()) {
@@ -260,6 +261,13 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
         }
     });
     let ways = (!arms.is_empty()).then(|| ways(model)).flatten();
+    let unlisted = model.unlisted.then(|| {
+        quote! {
+            fn is_unlisted(&self) -> ::core::primitive::bool {
+                true
+            }
+        }
+    });
     let (generics, _, bounds) = model.generics.split_for_impl();
     let bounds = bounds.map(|bounds| &bounds.predicates);
     quote! {
@@ -278,6 +286,8 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
             }
 
             #rule
+
+            #unlisted
 
             fn get_method(&self, __id: ::core::primitive::i32) -> ::core::option::Option<#krate::Method> {
                 #methods::from_id(__id).map(#methods::method)

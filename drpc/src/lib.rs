@@ -172,7 +172,7 @@ pub use async_trait::async_trait;
 /// assert_eq!(EchoMethod::Echo.id(), 700);
 /// ```
 ///
-/// Keys: `id` (an integer or a constant expression), `name`, `register` or `register = path`, `allow = "rule"`, `prefix`, `part`,
+/// Keys: `id` (an integer or a constant expression), `name`, `register` or `register = path`, `allow = "rule"`, `prefix`, `part`, `unlisted`,
 /// `crate = path`, `client_only`. A handler takes `&self` or `self: Arc<Self>`, a request by value or none, a `&Context` or none; it
 /// returns a message, `Bytes`, `()`, [`Submitted`], or a `Result` of those with any error.
 /// [The guide](guide::attribute) has it all.
