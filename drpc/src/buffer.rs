@@ -48,6 +48,16 @@ pub(crate) fn give_back(mut buffer: Vec<u8>) {
     }
 }
 
+/// Whether this thread keeps buffers that nobody uses.
+pub(crate) fn is_keeping() -> bool {
+    KEPT.with_borrow(|kept| !kept.buffers.is_empty())
+}
+
+/// Gives the buffers that this thread keeps back to the allocator.
+pub(crate) fn release() {
+    KEPT.with_borrow_mut(|kept| *kept = Kept { buffers: Vec::new(), bytes: 0 });
+}
+
 /// The buffer's contents, shared without a copy. A large buffer is given back once nobody holds them any more.
 pub(crate) fn freeze(buffer: Vec<u8>) -> Bytes {
     if buffer.capacity() <= SMALL { buffer.into() } else { Bytes::from_owner(Pooled(buffer)) }

@@ -60,6 +60,7 @@
 //! | `progress` | [`progress::Server`], in a loop of the caller's own, without a runtime | yes |
 //! | `client` | [`Client`], on tokio | yes |
 //! | `blocking` | [`blocking::Client`], without a runtime | yes |
+//! | `blocking-server` | [`blocking::Server`], a thread for each session, without a runtime | yes |
 //! | `tower` | [`middleware`]: layers around the handlers | yes |
 //! | `metrics` | [counters and histograms](guide::observability) of calls and sessions | no |
 //! | `unique-ids` | two modules with one ID in one program are an error of the linker | no |
@@ -72,6 +73,7 @@
     not(all(
         feature = "server",
         feature = "progress",
+        feature = "blocking-server",
         feature = "client",
         feature = "blocking",
         feature = "tower"
@@ -83,34 +85,25 @@
     )
 )]
 
-mod authorization;
-mod background;
 mod buffer;
-mod cancellation;
 mod client;
-mod context;
-mod extensions;
-mod failure;
-mod module;
+mod dispatch;
+mod handler;
 mod observe;
-mod payload;
-mod reply;
-mod router;
-mod session;
 mod transport;
 
+#[cfg(any(feature = "blocking", feature = "blocking-server"))]
+pub mod blocking;
 #[cfg(all(
     feature = "server",
     feature = "progress",
+    feature = "blocking-server",
     feature = "client",
     feature = "blocking",
     feature = "tower"
 ))]
 pub mod guide;
-#[cfg(feature = "tower")]
-pub mod middleware;
-pub mod registry;
-#[cfg(any(feature = "server", feature = "progress"))]
+#[cfg(any(feature = "server", feature = "progress", feature = "blocking-server"))]
 pub mod server;
 #[cfg(all(feature = "server", feature = "client"))]
 pub mod testing;
@@ -119,30 +112,34 @@ pub mod wire;
 #[doc(hidden)]
 pub mod private;
 
-pub use authorization::Allow;
-pub use cancellation::Cancelled;
 #[cfg(feature = "client")]
 pub use client::Client;
-#[cfg(feature = "blocking")]
-pub use client::blocking;
 pub use client::{
     AddedFields, Backoff, CallError, CallErrorKind, CallOptions, Caller, ClientBuilder, ConnectError,
     RetryPolicy,
 };
-pub use context::Context;
-pub use extensions::Extensions;
-pub use failure::Failure;
-pub use module::{Method, Module, UnknownMethod};
-pub use payload::Payload;
-pub use reply::{Reply, Submitted};
-pub use router::{DuplicateModule, ModuleService, Processing};
+pub use dispatch::authorization::Allow;
+#[cfg(feature = "tower")]
+pub use dispatch::middleware;
+pub use dispatch::registry;
+pub use dispatch::router::{DuplicateModule, ModuleService, Processing};
+pub use handler::cancellation::Cancelled;
+pub use handler::context::Context;
+pub use handler::extensions::Extensions;
+pub use handler::failure::Failure;
+pub use handler::method::{Method, UnknownMethod};
+pub use handler::module::Module;
+pub use handler::payload::Payload;
+pub use handler::reply::{Reply, Submitted};
+pub use handler::session::{RunningCall, Session};
+#[cfg(feature = "server")]
+pub use server::Server;
+#[cfg(any(feature = "server", feature = "blocking-server"))]
+pub use server::ServerHandle;
 #[cfg(feature = "progress")]
 pub use server::progress;
-#[cfg(any(feature = "server", feature = "progress"))]
+#[cfg(any(feature = "server", feature = "progress", feature = "blocking-server"))]
 pub use server::{BindError, ExistingSocket, Order, ServerBuilder};
-#[cfg(feature = "server")]
-pub use server::{Server, ServerHandle};
-pub use session::{RunningCall, Session};
 pub use transport::{Address, PeerCredentials};
 pub use wire::{Body, InvalidTraceContext, Status, TraceContext, Wire, WireMode};
 

@@ -1,21 +1,17 @@
 //! Everything that generated code names besides the public API, and nothing else. No part of the API: it changes
 //! without notice.
 
-use std::future::Future;
-use std::pin::Pin;
-
 pub use std::boxed::Box;
 pub use std::sync::Arc;
 
 pub use bytes::Bytes;
 pub use inventory;
 
-pub use crate::registry::ModuleDescriptor;
-pub use crate::reply::IntoReply;
-use crate::{Failure, Payload, Reply};
-
-/// What `Module::handle_call` returns once async-trait has rewritten it.
-pub type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + 'a>>;
+pub use crate::dispatch::registry::ModuleDescriptor;
+use crate::handler::failure::Failure;
+pub use crate::handler::module::HandlerFuture;
+use crate::handler::payload::Payload;
+pub use crate::handler::reply::IntoReply;
 
 /// The client that a generated stub takes if no other is named.
 #[cfg(feature = "client")]

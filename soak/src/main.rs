@@ -4,11 +4,12 @@
 //! ```sh
 //! cargo run --release -p drpc-soak -- --minutes 10
 //! cargo run --release -p drpc-soak -- --seconds 20    # what CI has time for
+//! cargo run --release -p drpc-soak -- --server threads --sessions 1000
 //! ```
 //!
 //! Either server is warmed up by waves of sessions, soaked in more waves of the same kind, and measured after each with the last
-//! session closed. Exit code 1, with the reason, if a call went wrong, descriptors are left open, or the server's memory after the
-//! last waves is over that after the warm-up by more than 5 %.
+//! session closed. Exit code 1, with the reason, if a call went wrong, descriptors are left open, threads are left, or the server's
+//! memory after the last waves is over that after the warm-up by more than 5 %.
 //!
 //! ```sh
 //! cargo run --release -p drpc-soak -- idle            # what a connection costs the server that nobody calls on
@@ -28,7 +29,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// What went wrong, for people.
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -41,8 +42,20 @@ struct Cli {
     /// How many sessions a wave has.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(100..))]
     sessions: u32,
+    /// Which server is soaked, or has idle connections.
+    #[arg(long, value_enum, default_value_t = Driver::Tokio)]
+    server: Driver,
     #[command(subcommand)]
     role: Option<Role>,
+}
+
+/// What drives the server.
+#[derive(Clone, Copy, ValueEnum)]
+enum Driver {
+    /// On tokio, with two workers.
+    Tokio,
+    /// A thread for each session.
+    Threads,
 }
 
 #[derive(Args)]
@@ -59,7 +72,7 @@ struct Time {
 /// What to do in place of the soak.
 #[derive(Subcommand)]
 enum Role {
-    /// Measures what connections cost the server that nobody calls on: less than 4 KiB each.
+    /// Measures what connections cost the server that nobody calls on: less than 4 KiB each, or 32 with a thread for each.
     Idle {
         /// How many connections to open; fewer, if the hard limit of descriptors is too low.
         #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..))]
@@ -77,9 +90,9 @@ fn main() -> ExitCode {
     measure::make_allocator_measurable();
     let cli = Cli::parse();
     let result = match &cli.role {
-        None => soak::run(cli.time.duration(), cli.sessions as usize),
-        Some(Role::Idle { connections }) => idle::run(*connections as usize),
-        Some(Role::Serve { socket }) => server::serve(socket),
+        None => soak::run(cli.server, cli.time.duration(), cli.sessions as usize),
+        Some(Role::Idle { connections }) => idle::run(cli.server, *connections as usize),
+        Some(Role::Serve { socket }) => server::serve(cli.server, socket),
         Some(Role::Die { socket }) => raw::die_in_mid_message(socket),
     };
     match result {

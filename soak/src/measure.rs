@@ -10,27 +10,31 @@ pub(crate) struct Measure {
     /// Resident memory, in KiB.
     pub(crate) resident: usize,
     pub(crate) descriptors: usize,
+    pub(crate) threads: usize,
 }
 
 impl Measure {
     pub(crate) fn of(process: u32) -> Result<Measure, Error> {
         let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-        let resident = resident.trim().trim_end_matches(" kB").parse()?;
+        let field = |name: &str| -> Result<usize, Error> {
+            let field = status.lines().find_map(|line| line.strip_prefix(name));
+            Ok(field.ok_or(format!("no {name}"))?.trim().trim_end_matches(" kB").parse()?)
+        };
         let descriptors = fs::read_dir(format!("/proc/{process}/fd"))?.count();
-        Ok(Measure { resident, descriptors })
+        Ok(Measure { resident: field("VmRSS:")?, descriptors, threads: field("Threads:")? })
     }
 
     pub(crate) fn of_this_process() -> Result<Measure, Error> {
-        let Measure { resident, descriptors } = Self::of(std::process::id())?;
+        let measure = Self::of(std::process::id())?;
         // The folder that lists them is open itself.
-        Ok(Measure { resident, descriptors: descriptors - 1 })
+        Ok(Measure { descriptors: measure.descriptors - 1, ..measure })
     }
 }
 
 impl std::fmt::Display for Measure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} KiB resident, {} descriptors", self.resident, self.descriptors)
+        let Measure { resident, descriptors, threads } = self;
+        write!(f, "{resident} KiB resident, {descriptors} descriptors, {threads} threads")
     }
 }
 

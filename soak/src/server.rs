@@ -6,12 +6,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use clap::ValueEnum;
 use drpc::{Server, drpc_module};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::Error;
 use crate::measure::{Measure, return_free_memory};
 use crate::sessions::builder;
+use crate::{Driver, Error};
 
 /// How long the server may take to open and close sessions.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -42,40 +43,68 @@ impl Soaked {
 }
 
 /// Serves until SIGTERM.
-pub(crate) fn serve(socket: &Path) -> Result<(), Error> {
+pub(crate) fn serve(driver: Driver, socket: &Path) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
-        let stop = drpc::server::shutdown_signal();
-        let server = Server::builder()
-            .module(Soaked)
-            .message_timeout(Duration::from_secs(1))
-            .drain_timeout(Duration::from_secs(1))
-            .bind(socket)?;
-        // Clients may connect already, and none is accepted yet.
-        println!("listening with {} descriptors", Measure::of_this_process()?.descriptors);
-        Ok(server.serve_until(stop).await?)
-    })
+    let _entered = runtime.enter();
+    let stop = drpc::server::shutdown_signal();
+    let builder = Server::builder()
+        .module(Soaked)
+        .message_timeout(Duration::from_secs(1))
+        .drain_timeout(Duration::from_secs(1));
+    // Clients may connect from then on, and none is accepted yet.
+    let say = || -> Result<(), Error> {
+        let Measure { descriptors, threads, .. } = Measure::of_this_process()?;
+        println!("listening with {descriptors} descriptors and {threads} threads");
+        Ok(())
+    };
+    match driver {
+        Driver::Tokio => {
+            let server = builder.bind(socket)?;
+            say()?;
+            Ok(runtime.block_on(server.serve_until(stop))?)
+        }
+        Driver::Threads => {
+            let handle = runtime.handle().clone();
+            let builder = builder.session_limit(usize::MAX).wrap_threads(move |run| {
+                let _entered = handle.enter();
+                run();
+            });
+            let server = builder.bind_blocking(socket)?;
+            say()?;
+            Ok(server.serve_until(stop)?)
+        }
+    }
 }
 
 /// A server in a process of its own. Dropped, it is killed.
 pub(crate) struct ServerProcess {
+    driver: Driver,
     child: Child,
     socket: PathBuf,
-    /// The descriptors that it had before its first session.
-    idle_descriptors: usize,
+    /// The descriptors and threads that it had before its first session.
+    idle: (usize, usize),
 }
 
 impl ServerProcess {
-    pub(crate) fn start(socket: &Path) -> Result<ServerProcess, Error> {
+    pub(crate) fn start(driver: Driver, socket: &Path) -> Result<ServerProcess, Error> {
         let this_program = std::env::current_exe()?;
-        let mut child = Command::new(this_program).arg("serve").arg(socket).stdout(Stdio::piped()).spawn()?;
+        let name = driver.to_possible_value().ok_or("a server without a name")?;
+        let mut command = Command::new(this_program);
+        command.args(["--server", name.get_name(), "serve"]).arg(socket);
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().ok_or("a server without stdout")?;
-        let mut server = ServerProcess { child, socket: socket.to_owned(), idle_descriptors: 0 };
+        let mut server = ServerProcess { driver, child, socket: socket.to_owned(), idle: (0, 0) };
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
-        let said = line.strip_prefix("listening with ").and_then(|line| line.strip_suffix(" descriptors\n"));
-        server.idle_descriptors = said.ok_or("the server did not start")?.parse()?;
+        let said = line.strip_prefix("listening with ").and_then(|line| line.strip_suffix(" threads\n"));
+        let (descriptors, threads) =
+            said.and_then(|said| said.split_once(" descriptors and ")).ok_or("the server did not start")?;
+        server.idle = (descriptors.parse()?, threads.parse()?);
         Ok(server)
+    }
+
+    pub(crate) fn driver(&self) -> Driver {
+        self.driver
     }
 
     /// Measures it with so many sessions open, and with what it does not use returned to the kernel.
@@ -88,16 +117,22 @@ impl ServerProcess {
 
     /// Waits until the server has so many sessions: when it opens and closes one, no client can see.
     fn wait_for_sessions(&self, sessions: usize) -> Result<Measure, Error> {
-        let (begun, expected) = (Instant::now(), self.idle_descriptors + sessions);
+        let begun = Instant::now();
+        let descriptors = self.idle.0 + sessions;
+        let threads = match self.driver {
+            Driver::Tokio => self.idle.1,
+            Driver::Threads => self.idle.1 + sessions,
+        };
         loop {
             let now = Measure::of(self.child.id())?;
-            if now.descriptors == expected {
+            if (now.descriptors, now.threads) == (descriptors, threads) {
                 return Ok(now);
             }
             if begun.elapsed() > PATIENCE {
-                let now = now.descriptors;
                 return Err(format!(
-                    "the server has {now} descriptors open in place of {expected}, which is right for {sessions} sessions"
+                    "the server has {} descriptors and {} threads in place of the {descriptors} and {threads} that are right for \
+                     {sessions} sessions",
+                    now.descriptors, now.threads
                 )
                 .into());
             }

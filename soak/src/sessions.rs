@@ -50,16 +50,16 @@ pub(crate) async fn wave(
     restarts: Arc<Restarts>,
     done: watch::Sender<usize>,
 ) -> Result<Tally, Error> {
-    let room = Arc::new(Semaphore::new(AT_ONCE));
+    let permits = Arc::new(Semaphore::new(AT_ONCE));
     let mut running = JoinSet::new();
     let mut tally = Tally::default();
     for number in 0..sessions {
-        let place = room.clone().acquire_owned().await?;
+        let permit = permits.clone().acquire_owned().await?;
         let (socket, restarts) = (socket.clone(), restarts.clone());
         running.spawn(async move {
             let began = restarts.mark();
             let result = session(number, &socket).await;
-            drop(place);
+            drop(permit);
             match result {
                 Ok(calls) => Ok(Tally { sessions: 1, interrupted: 0, calls }),
                 Err(_) if restarts.since(began) => Ok(Tally { sessions: 1, interrupted: 1, calls: 0 }),

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
-use crate::Error;
 use crate::measure::{Measure, return_free_memory};
 use crate::restarts::Restarts;
 use crate::server::ServerProcess;
 use crate::sessions::{Tally, fill_the_pools, wave};
 use crate::survivors::Survivors;
+use crate::{Driver, Error};
 
 /// How many waves are measured before, and after, so that chance has no say in it.
 const WINDOW: usize = 3;
@@ -21,19 +21,19 @@ const WINDOW: usize = 3;
 const TOLERANCE: usize = 5;
 
 /// Runs the whole, and prints the figures.
-pub(crate) fn run(time: Duration, sessions: usize) -> Result<(), Error> {
+pub(crate) fn run(driver: Driver, time: Duration, sessions: usize) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let directory = tempfile::tempdir()?;
-    let result = runtime.block_on(soak(time, sessions, directory.path().join("soak.sock")));
+    let result = runtime.block_on(soak(driver, time, sessions, directory.path().join("soak.sock")));
     // If that failed, there may be callers left who wait.
     runtime.shutdown_background();
     result
 }
 
-async fn soak(time: Duration, sessions: usize, socket: PathBuf) -> Result<(), Error> {
+async fn soak(driver: Driver, time: Duration, sessions: usize, socket: PathBuf) -> Result<(), Error> {
     let begun = Instant::now();
     let restarts = Arc::new(Restarts::default());
-    let mut server = ServerProcess::start(&socket)?;
+    let mut server = ServerProcess::start(driver, &socket)?;
     let survivors = Survivors::start(&socket, restarts.clone()).await?;
     let mut soak = Soak { socket, sessions, restarts, survivors, total: Tally::default() };
 
@@ -154,17 +154,19 @@ impl Soak {
 }
 
 fn stop_and_start(server: ServerProcess, socket: &Path) -> Result<ServerProcess, Error> {
+    let driver = server.driver();
     server.stop()?;
-    ServerProcess::start(socket)
+    ServerProcess::start(driver, socket)
 }
 
 /// Of the last few measurements the most memory, since what differs between them is how full the buffers' pools are, which have a
-/// bound; and the fewest descriptors, since a client's may be closed a little after its session.
+/// bound; and the fewest descriptors and threads, since a client's may be closed a little after its session.
 fn settled(measured: &[Idle]) -> Idle {
     let last = &measured[measured.len().saturating_sub(WINDOW)..];
     let of = |side: fn(&Idle) -> Measure| Measure {
         resident: last.iter().map(|idle| side(idle).resident).max().unwrap_or_default(),
         descriptors: last.iter().map(|idle| side(idle).descriptors).min().unwrap_or_default(),
+        threads: last.iter().map(|idle| side(idle).threads).min().unwrap_or_default(),
     };
     Idle { server: of(|idle| idle.server), clients: of(|idle| idle.clients) }
 }

@@ -8,7 +8,7 @@ use drpc::{
     Wire, drpc_module,
 };
 
-use crate::support::{Logs, RawPeer, WIRES, in_order, interop, with_both_servers};
+use crate::support::{Logs, RawPeer, WIRES, in_order, interop, with_every_server};
 
 struct Pools;
 
@@ -69,7 +69,7 @@ fn client_as(server: ServerBuilder, uid: u32, groups: &[u32]) -> Client {
 
 #[test]
 fn whom_the_rule_does_not_allow_is_closed_and_logged_and_those_within_stay() {
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         // D8: asked once, when the connection is accepted.
         let (logs, _guard) = Logs::of_this_thread();
         let open = Arc::new(AtomicBool::new(true));
@@ -93,7 +93,7 @@ fn whom_the_rule_does_not_allow_is_closed_and_logged_and_those_within_stay() {
 
 #[test]
 fn the_kernel_says_who_connects() {
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         // D8: SO_PEERCRED and SO_PEERGROUPS.
         let us = PeerCredentials::this_process();
         for (rule, allowed) in [
@@ -117,7 +117,7 @@ fn the_kernel_says_who_connects() {
 
 #[test]
 fn a_rule_that_panics_refuses_and_the_server_goes_on() {
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         // S1, S10.
         let first = AtomicBool::new(true);
         let rule = Allow::when(move |_| {
@@ -142,7 +142,7 @@ fn a_client_that_may_not_connect_is_told_that_the_server_closed() {
 
 #[test]
 fn a_call_that_is_refused_answers_failure_is_logged_and_the_session_goes_on() {
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         // D3, D4: FAILURE, without a body.
         let (logs, _guard) = Logs::of_this_thread();
         let server = driver.start(server().module(interop()));

@@ -14,7 +14,7 @@ use prost::Message;
 
 use crate::support::{
     AnyClient, Fake, Gate, Handlers, Logs, PATIENCE, RawPeer, SOON, TestServer, WIRES, builder, echo,
-    interop, with_both_clients, with_both_servers,
+    interop, with_both_clients, with_every_server,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -62,7 +62,7 @@ fn seconds_of(response: &Response) -> u64 {
 fn a_call_with_fields_is_a_call_whatever_its_size() {
     // E5, W3, W8: the fields cross the border of packets, or begin one.
     let fields = CallFields { time_left: Some(HOUR), wants_error: true, trace: Some(trace()) };
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(Server::builder().module(echo()));
         for wire in WIRES {
             let peer = RawPeer::connect(server.path());
@@ -83,7 +83,7 @@ fn a_call_with_fields_is_a_call_whatever_its_size() {
 #[test]
 fn the_callers_time_is_the_handlers_if_it_is_the_shorter() {
     // E5.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let unlimited = driver.start(Server::builder().module(telling()));
         let limited = driver.start(Server::builder().module(telling()).handler_timeout(HOUR));
         for wire in WIRES {
@@ -105,7 +105,7 @@ fn the_callers_time_is_the_handlers_if_it_is_the_shorter() {
 #[test]
 fn a_handler_is_cut_off_when_the_callers_time_is_over() {
     // E5.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
         let gate = Gate::new();
         let held = gate.clone();
@@ -129,7 +129,7 @@ fn a_handler_is_cut_off_when_the_callers_time_is_over() {
 #[test]
 fn a_call_whose_time_is_over_is_not_begun() {
     // E5.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
         let gate = Gate::new();
         let begun = gate.clone();
@@ -153,7 +153,7 @@ fn a_call_whose_time_is_over_is_not_begun() {
 fn the_place_in_a_trace_reaches_the_handler() {
     // E5.
     let fields = CallFields { trace: Some(trace()), ..CallFields::default() };
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(Server::builder().module(telling()));
         for wire in WIRES {
             let peer = RawPeer::connect(server.path());
@@ -196,7 +196,7 @@ fn told(response: Response) -> (Status, String, Bytes) {
 #[test]
 fn who_asks_is_told_what_the_failure_says_of_itself_and_nothing_else() {
     // E5, D2, D4, S10.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
         let server = driver.start(Server::builder().module(failing()));
         for wire in WIRES {
@@ -221,7 +221,7 @@ fn who_asks_is_told_what_the_failure_says_of_itself_and_nothing_else() {
 #[test]
 fn who_does_not_ask_gets_the_bytes_of_daos() {
     // E5, D3: byte for byte.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(Server::builder().module(failing()));
         let silent = driver.start(Server::builder().module(failing()).added_fields(false));
         let all = CallFields { wants_error: true, trace: Some(trace()), time_left: Some(HOUR) };
@@ -244,7 +244,7 @@ fn who_does_not_ask_gets_the_bytes_of_daos() {
 #[test]
 fn a_server_that_was_told_so_ignores_them() {
     // E5.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(Server::builder().module(telling()).added_fields(false));
         let peer = RawPeer::connect(server.path());
         let all = CallFields { wants_error: true, trace: Some(trace()), time_left: Some(Duration::ZERO) };
@@ -255,7 +255,7 @@ fn a_server_that_was_told_so_ignores_them() {
 #[test]
 fn a_failure_that_does_not_fit_keeps_its_status_and_loses_what_was_added() {
     // E5, W7.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(Server::builder().module(failing()).message_limit(1000));
         for wire in WIRES {
             let peer = RawPeer::connect(server.path());
@@ -269,7 +269,7 @@ fn a_failure_that_does_not_fit_keeps_its_status_and_loses_what_was_added() {
 #[test]
 fn a_trace_that_breaks_w3cs_rules_is_ignored_and_the_call_is_served() {
     // E5.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(Server::builder().module(telling()));
         let peer = RawPeer::connect(server.path());
         let mut message =
@@ -409,7 +409,7 @@ fn a_server_like_daoss_answers_a_call_with_fields() {
 #[test]
 fn calls_with_fields_of_every_length_come_through() {
     // E5, W3, W10: in packets, of which the socket does not take all at once.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(Server::builder().module(echo()));
         with_both_clients(|kind| {
             let settings =
@@ -427,7 +427,7 @@ fn calls_with_fields_of_every_length_come_through() {
 #[test]
 fn an_errors_text_and_details_reach_the_caller() {
     // E5.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(Server::builder().module(failing()));
         with_both_clients(|kind| {
             for wire in [Wire::Chunked.into(), Wire::Plain.into(), WireMode::Auto] {
@@ -504,7 +504,7 @@ fn a_call_whose_time_is_over_is_not_sent() {
 #[test]
 fn a_handler_passes_on_what_it_has_of_its_caller() {
     // E5: time and trace, through two servers.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let last = driver.start(Server::builder().module(telling()));
         let path = last.path().to_owned();
         let between = Handlers::new(7, "between").on(710, move |context, body| {
@@ -561,7 +561,7 @@ async fn the_time_in_which_a_call_waits_for_room_is_its_callers() {
 #[test]
 fn a_callers_time_out_is_one_whoever_tells_it_first() {
     // E5, C4: the server's FAILURE for a handler that it cuts off races the client's own clock.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let module = echo().on(702, |_, _| std::future::pending());
         let server = driver.start(Server::builder().module(module));
         with_both_clients(|kind| {
@@ -582,7 +582,7 @@ fn a_callers_time_out_is_one_whoever_tells_it_first() {
 #[test]
 fn a_text_that_can_not_be_read_costs_no_call() {
     // E5: a peer that is not of this crate may cut a text in mid character.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         for heeded in [true, false] {
             let server = driver.start(Server::builder().added_fields(heeded).module(interop()));
             let peer = RawPeer::connect(server.path());

@@ -12,7 +12,7 @@ use drpc::{
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::support::{
-    Gate, Hello, Logs, PATIENCE, RawPeer, SOON, WIRES, echo, in_order, with_both_clients, with_both_servers,
+    Gate, Hello, Logs, PATIENCE, RawPeer, SOON, WIRES, echo, in_order, with_both_clients, with_every_server,
 };
 
 /// Work that waits at the gate, and tells what it has come to.
@@ -107,7 +107,7 @@ impl Drop for Dropped {
 #[test]
 fn a_call_is_answered_at_once_and_its_work_finishes_later() {
     // E3, D3: SUBMITTED, without a body.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         for order in [Order::Serial, Order::Concurrent(4)] {
             for wire in WIRES {
                 let (jobs, gate, mut told) = Jobs::new();
@@ -131,7 +131,7 @@ fn a_call_is_answered_at_once_and_its_work_finishes_later() {
 #[test]
 fn a_handler_may_refuse_before_it_submits() {
     // D4: FAILURE, and no work.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (jobs, gate, _told) = Jobs::new();
         let server = driver.start(Server::builder().module(jobs));
         let peer = RawPeer::connect(server.path());
@@ -176,7 +176,7 @@ fn a_stub_takes_submitted_for_success() {
 #[test]
 fn work_survives_its_client() {
     // S6: a caller that leaves cancels the call, and not what it left to be done.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (jobs, gate, mut told) = Jobs::new();
         let server = driver.start(Server::builder().drain_timeout(PATIENCE).module(jobs).module(echo()));
         let peer = RawPeer::connect(server.path());
@@ -201,7 +201,7 @@ fn work_survives_its_client() {
 #[test]
 fn a_shutdown_waits_for_work() {
     // S7: it is told, and waited for, though no session is left.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (jobs, gate, mut told) = Jobs::new();
         let server = driver.start(Server::builder().drain_timeout(PATIENCE).module(jobs));
         let peer = RawPeer::connect(server.path());
@@ -220,7 +220,7 @@ fn a_shutdown_waits_for_work() {
 #[test]
 fn work_that_does_not_finish_in_time_is_cut() {
     // S7.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
         let (jobs, gate, mut told) = Jobs::new();
         let server = driver.start(Server::builder().drain_timeout(SOON).module(jobs));
@@ -236,7 +236,7 @@ fn work_that_does_not_finish_in_time_is_cut() {
 #[test]
 fn a_panic_of_work_is_logged_and_ends_nothing_else() {
     // S10.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
         let (jobs, gate, mut told) = Jobs::new();
         let server = driver.start(Server::builder().module(jobs).module(echo()));

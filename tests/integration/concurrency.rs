@@ -8,12 +8,12 @@ use bytes::Bytes;
 use drpc::{Context, Order, Server, Wire};
 use tokio::sync::{Mutex, Notify, mpsc};
 
-use crate::support::{Gate, Handlers, RawPeer, TestServer, WIRES, echo, gated, in_order, with_both_servers};
+use crate::support::{Gate, Handlers, RawPeer, TestServer, WIRES, echo, gated, in_order, with_every_server};
 
 #[test]
 fn serial_calls_are_answered_one_at_a_time_in_their_order() {
     // S5: as DAOS's Go server. The second call would be ready at once, and waits for the first.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         for wire in WIRES {
             let gate = Gate::new();
             let server = driver.start(Server::builder().order(Order::Serial).module(gated(&gate)));
@@ -37,7 +37,7 @@ fn serial_calls_are_answered_one_at_a_time_in_their_order() {
 #[test]
 fn concurrent_calls_are_answered_as_they_finish() {
     // S5: as DAOS's engine.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         for wire in WIRES {
             let gate = Gate::new();
             let server = driver.start(Server::builder().order(Order::Concurrent(4)).module(gated(&gate)));
@@ -56,7 +56,7 @@ fn concurrent_calls_are_answered_as_they_finish() {
 #[test]
 fn no_more_calls_run_at_once_than_the_order_allows() {
     // S5: the bound, of each session by itself.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         for (order, bound) in [(Order::Serial, 1), (Order::Concurrent(0), 1), (Order::Concurrent(3), 3)] {
             let gate = Gate::new();
             let server = driver.start(Server::builder().order(order).module(gated(&gate)));
@@ -86,7 +86,7 @@ fn no_more_calls_run_at_once_than_the_order_allows() {
 fn a_session_that_is_stuck_in_its_reply_does_not_stop_its_other_calls() {
     // S1, H "never reads": one call of the bad client holds a lock of the module while it waits; the client reads none of
     // the replies to its others. The lock must come free all the same, or every other client would wait for ever.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let lock = Arc::new(Mutex::new(()));
         let (held, proceed) = (Gate::new(), Arc::new(Notify::new()));
         let module = echo().on(705, {
@@ -130,7 +130,7 @@ fn a_session_that_is_stuck_in_its_reply_does_not_stop_its_other_calls() {
 #[test]
 fn replies_held_back_by_a_client_that_does_not_read_stay_within_the_bound() {
     // S5, H "never reads": calls that finish while a reply is stuck still count, or a client could fill the memory.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let started = Arc::new(AtomicUsize::new(0));
         let module = echo().on(705, {
             let started = started.clone();
@@ -174,7 +174,7 @@ fn a_handler_that_blocks_its_thread_holds_up_its_session_alone() {
 #[test]
 fn both_wires_are_spoken_on_one_server_at_once() {
     // W8: recognised for each session by itself, and kept.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(Server::builder().module(echo()));
         thread::scope(|scope| {
             for peer in 0..8 {
@@ -195,7 +195,7 @@ fn both_wires_are_spoken_on_one_server_at_once() {
 
 #[test]
 fn a_call_knows_its_own_context_among_others() {
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let module = Handlers::new(7, "interop").on(700, |context: Context, _| async move {
             tokio::task::yield_now().await;
             Ok(context.sequence().to_string().into())

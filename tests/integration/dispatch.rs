@@ -12,7 +12,7 @@ use drpc::{
 
 use crate::support::{
     Handlers, Logs, RawPeer, WIRES, call, echo, greeting, header, in_order, interop, packets_of,
-    with_both_servers,
+    with_every_server,
 };
 
 /// One call of a module by a client without a socket.
@@ -32,7 +32,7 @@ fn status_of(module: impl Module, method: Method, body: &'static [u8]) -> Status
 #[test]
 fn an_unreadable_call_is_answered_and_the_session_goes_on() {
     // D1.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(Server::builder().module(interop()));
         for wire in WIRES {
             let peer = RawPeer::connect(server.path());
@@ -50,7 +50,7 @@ fn an_unreadable_call_is_answered_and_the_session_goes_on() {
 #[test]
 fn unknown_modules_and_methods_keep_the_sequence() {
     // D2, D3: any i32 is an ID, and any i64 a sequence.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(Server::builder().module(interop()));
         for wire in WIRES {
             let peer = RawPeer::connect(server.path());
@@ -252,7 +252,7 @@ impl Module for Panicking {
 #[test]
 fn a_panic_answers_failure_and_session_and_server_go_on() {
     // S10.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
         let server = driver.start(Server::builder().module(Panicking));
         for wire in WIRES {
@@ -278,7 +278,7 @@ fn a_panic_answers_failure_and_session_and_server_go_on() {
 #[test]
 fn a_reply_too_long_is_failed_marshal_and_the_session_goes_on() {
     // D4, W7: on the plain wire one packet is all there is; on both, the server's own limit.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
         let module = echo().on(705, |_, body: Bytes| async move {
             let len = u32::from_le_bytes(body[..4].try_into().unwrap());
@@ -311,7 +311,7 @@ fn a_reply_too_long_is_failed_marshal_and_the_session_goes_on() {
 #[test]
 fn a_call_over_the_limit_ends_its_session_alone() {
     // W6.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(Server::builder().message_limit(1000).module(interop()));
         for wire in WIRES {
             let peer = RawPeer::connect(server.path());
@@ -328,7 +328,7 @@ fn a_call_over_the_limit_ends_its_session_alone() {
 #[test]
 fn a_packet_longer_than_the_wire_allows_is_never_shortened() {
     // W1, W10.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
         let server = driver.start(Server::builder().module(interop()));
         for wire in WIRES {
@@ -351,7 +351,7 @@ fn a_packet_longer_than_the_wire_allows_is_never_shortened() {
 #[test]
 fn every_broken_frame_is_refused_by_name_and_ends_its_session_alone() {
     // W5.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
         let server = driver.start(Server::builder().wire(Wire::Chunked).module(interop()));
         let chunk = |total, index, chunks| [header(total, 5, index, chunks), b"01234".to_vec()].concat();
@@ -388,7 +388,7 @@ fn every_broken_frame_is_refused_by_name_and_ends_its_session_alone() {
 #[test]
 fn small_chunks_and_a_chunk_at_a_time_are_legal() {
     // W5: chunks smaller than the maximum.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(Server::builder().module(interop()));
         let peer = RawPeer::connect(server.path());
         let body: Vec<u8> = (0..200).collect();
@@ -411,7 +411,7 @@ fn small_chunks_and_a_chunk_at_a_time_are_legal() {
 #[test]
 fn unknown_fields_of_a_call_are_ignored() {
     // E5.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(Server::builder().module(interop()));
         for wire in WIRES {
             let peer = RawPeer::connect(server.path());
@@ -425,7 +425,7 @@ fn unknown_fields_of_a_call_are_ignored() {
 #[test]
 fn a_module_learns_who_calls_it() {
     // D8.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let whoami = Handlers::new(9, "whoami").on(900, |context: Context, _| async move {
             let peer = context.peer();
             Ok(format!("{} {} {} {:?}", context.sequence(), peer.uid(), peer.gid(), peer.pid()).into())
@@ -443,7 +443,7 @@ fn a_module_learns_who_calls_it() {
 
 #[test]
 fn sessions_are_numbered_apart() {
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let module = Handlers::new(7, "session")
             .on(700, |context: Context, _| async move { Ok(context.session().id().to_string().into()) });
         let server = driver.start(Server::builder().module(module));

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::support::{
     Gate, Handlers, Logs, PATIENCE, RawPeer, SOON, TestServer, WIRES, echo, gated, in_order, interop,
-    with_both_servers,
+    with_every_server,
 };
 
 /// Module 7: 700 echoes; 705 says by the gate that it runs, waits until its session is cancelled, and answers why.
@@ -27,7 +27,7 @@ fn until_cancelled(gate: &Gate) -> Handlers {
 
 #[test]
 fn hooks_see_each_session_begin_and_end() {
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         // In order, with the same session, and whatever the client does.
         let (told, mut tidings) = mpsc::unbounded_channel();
         let (opened, closed) = (told.clone(), told);
@@ -68,7 +68,7 @@ fn hooks_see_each_session_begin_and_end() {
 
 #[test]
 fn a_hook_may_refuse_a_session_and_one_that_panics_does() {
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         // S1: nobody else notices. What was refused is not reported as closed.
         let (logs, _guard) = Logs::of_this_thread();
         let (closed, mut closings) = mpsc::unbounded_channel();
@@ -93,7 +93,7 @@ fn a_hook_may_refuse_a_session_and_one_that_panics_does() {
 
 #[test]
 fn a_hook_that_panics_at_the_end_is_logged_and_the_others_are_called() {
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
         let (closed, mut closings) = mpsc::unbounded_channel();
         let builder = Server::builder()
@@ -110,7 +110,7 @@ fn a_hook_that_panics_at_the_end_is_logged_and_the_others_are_called() {
 
 #[test]
 fn what_is_kept_belongs_to_one_session_and_goes_with_it() {
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         struct Visits(AtomicUsize, Arc<AtomicUsize>);
         impl Drop for Visits {
             fn drop(&mut self) {
@@ -225,7 +225,7 @@ fn a_session_that_is_closed_is_told_answered_and_then_ends_alone() {
 
 #[test]
 fn a_handler_may_close_its_own_session() {
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let module = echo().on(705, |context: Context, body| async move {
             context.session().close();
             Ok(body)
@@ -286,7 +286,7 @@ fn a_session_that_is_cut_ends_at_once_and_alone() {
 
 #[test]
 fn a_handler_is_told_why_its_answer_is_of_no_more_use() {
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         // S6, S7: the caller has left, or the server shuts down and still answers.
         let gate = Gate::new();
         let (told, mut tidings) = mpsc::unbounded_channel();
@@ -321,7 +321,7 @@ fn a_handler_is_told_why_its_answer_is_of_no_more_use() {
 
 #[test]
 fn sessions_that_a_shutdown_cuts_are_reported_as_closed() {
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         // S7.
         let closed = Arc::new(AtomicBool::new(false));
         let gate = Gate::new();

@@ -11,7 +11,7 @@ use futures_util::stream::{self, StreamExt};
 
 use crate::support::{
     AnyClient, Kind, PATIENCE, RawPeer, RunningMemory, TestServer, WIRES, builder, call, interop, isolated,
-    open_descriptors, with_both_servers,
+    open_descriptors, with_every_server,
 };
 
 const CLIENTS: usize = 16;
@@ -120,7 +120,7 @@ fn run(path: &Path, pattern: &Bytes, wires: [Wire; 2]) {
 fn ten_thousand_calls_of_each_of_sixteen_clients_leave_nothing_behind() {
     // The "what must hold"; S1, S5, W8.
     isolated("load::ten_thousand_calls_of_each_of_sixteen_clients_leave_nothing_behind", || {
-        with_both_servers(|driver| {
+        with_every_server(|driver| {
             let pattern = pattern();
             let server =
                 driver.start(Server::builder().order(Order::Concurrent(IN_FLIGHT)).module(interop()));
@@ -164,7 +164,7 @@ pub(crate) fn wait_for_descriptors(server: &TestServer, expected: Option<usize>)
 fn calls_that_are_cancelled_again_and_again_leave_nothing_behind() {
     // C4, W10: connections are replaced, or replies dropped; in the end no descriptor is left.
     isolated("load::calls_that_are_cancelled_again_and_again_leave_nothing_behind", || {
-        with_both_servers(|driver| {
+        with_every_server(|driver| {
             let module = interop().on(705, |_, body| async {
                 tokio::task::yield_now().await;
                 Ok(body)

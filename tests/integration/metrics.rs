@@ -11,7 +11,7 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 
 use crate::support::{
     Fake, Gate, Handlers, Kind, RawPeer, TestServer, builder, echo, in_order, interop, isolated,
-    with_both_clients, with_both_servers, without_response,
+    with_both_clients, with_every_server, without_response,
 };
 
 /// The figures of this process.
@@ -59,7 +59,7 @@ fn but_bytes(mut figures: BTreeMap<String, f64>) -> BTreeMap<String, f64> {
 fn calls_are_counted_by_what_became_of_them() {
     isolated("metrics::calls_are_counted_by_what_became_of_them", || {
         let figures = Figures::install();
-        with_both_servers(|driver| {
+        with_every_server(|driver| {
             let module = interop().on(702, |_, _| async { panic!("as it is meant to") });
             let server = driver.start(Server::builder().module(module));
             let peer = RawPeer::connect(server.path());
@@ -97,7 +97,7 @@ fn calls_are_counted_by_what_became_of_them() {
 fn messages_are_counted_in_bytes() {
     isolated("metrics::messages_are_counted_in_bytes", || {
         let figures = Figures::install();
-        with_both_servers(|driver| {
+        with_every_server(|driver| {
             let server = driver.start(Server::builder().module(echo()));
             let peer = RawPeer::connect(server.path());
             peer.send_call(Wire::Plain, 7, 700, 1, &[7; 1000]);
@@ -118,7 +118,7 @@ fn a_reply_that_is_too_long_is_counted() {
     // D4.
     isolated("metrics::a_reply_that_is_too_long_is_counted", || {
         let figures = Figures::install();
-        with_both_servers(|driver| {
+        with_every_server(|driver| {
             let module = echo().on(705, |_, _| async { Ok(vec![0; 200_000].into()) });
             let server = driver.start(Server::builder().module(module));
             let peer = RawPeer::connect(server.path());
@@ -148,7 +148,7 @@ fn waiting(gate: &Gate) -> Handlers {
 fn what_goes_on_is_counted_while_it_does() {
     isolated("metrics::what_goes_on_is_counted_while_it_does", || {
         let figures = Figures::install();
-        with_both_servers(|driver| {
+        with_every_server(|driver| {
             let gate = Gate::new();
             let builder = Server::builder().module(waiting(&gate)).order(Order::Concurrent(4));
             let server = driver.start(builder.drain_timeout(Duration::ZERO));
@@ -180,7 +180,7 @@ fn who_is_refused_is_counted() {
     isolated("metrics::who_is_refused_is_counted", || {
         let figures = Figures::install();
         let refused = |builder: fn() -> ServerBuilder, sessions: usize| {
-            with_both_servers(|driver| {
+            with_every_server(|driver| {
                 let server = driver.start(builder().module(echo()));
                 let kept: Vec<_> = (1..=sessions).map(|_| Kind::Blocking.connect_to(server.path())).collect();
                 kept.iter().for_each(|client| client.assert_served());
@@ -215,7 +215,7 @@ fn a_call_that_a_rule_refuses_is_counted() {
 
     isolated("metrics::a_call_that_a_rule_refuses_is_counted", || {
         let figures = Figures::install();
-        with_both_servers(|driver| {
+        with_every_server(|driver| {
             let server = driver.start(Server::builder().module(Guarded).rule("nobody", Allow::no_one()));
             let client = Kind::Blocking.connect_to(server.path());
             assert_eq!(client.call(9, 901, b"").expect("is answered").status, Status::FAILURE);

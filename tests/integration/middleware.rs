@@ -25,7 +25,7 @@ use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 
 use crate::support::{
     Driver, Gate, Logs, PATIENCE, RawPeer, SOON, TestServer, WIRES, echo, gated, in_order, runtime,
-    with_both_servers,
+    with_every_server,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -62,7 +62,7 @@ fn a_time_out_answers_failure() {
     // D4.
     let runtime = runtime();
     let _entered = runtime.enter();
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
         let gate = Gate::new();
         let server = driver.start(Server::builder().module(gated(&gate)).layer(TimeoutLayer::new(SOON)));
@@ -87,7 +87,7 @@ fn a_layer_that_lacks_its_runtime_answers_failure() {
 #[test]
 fn a_call_that_a_layer_holds_holds_nothing_else() {
     // S1, S5: the second call waits for the layer, and its session goes on.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let gate = Gate::new();
         let builder = Server::builder().order(Order::Concurrent(4)).module(gated(&gate));
         let server = driver.start(builder.layer(ConcurrencyLimitLayer::new(1)));
@@ -113,7 +113,7 @@ fn a_call_that_a_layer_holds_holds_nothing_else() {
 #[test]
 fn what_is_not_ready_is_seen_by_the_layers_outside_of_it() {
     // Each layer added by itself, the outermost first.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
         let gate = Gate::new();
         let builder = Server::builder().order(Order::Concurrent(4)).module(gated(&gate));
@@ -133,7 +133,7 @@ fn what_is_not_ready_is_seen_by_the_layers_outside_of_it() {
 fn a_rate_limit_behind_a_buffer_holds_what_is_too_much() {
     let runtime = runtime();
     let _entered = runtime.enter();
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let layers = ServiceBuilder::new().layer(BufferLayer::new(16)).layer(RateLimitLayer::new(2, HOUR));
         let builder = Server::builder().order(Order::Concurrent(4)).drain_timeout(SOON).module(echo());
         let server = driver.start(builder.layer(layers));
@@ -203,7 +203,7 @@ impl Named {
 #[test]
 fn a_layer_sees_the_calls_that_reach_a_handler() {
     // D2, D8: not those that the server refuses. SUBMITTED goes through it (E3).
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let count = Count::default();
         let builder = Server::builder().module(Named).rule("nobody", Allow::no_one()).layer(count.clone());
         let server = driver.start(builder);
@@ -238,7 +238,7 @@ where
 #[test]
 fn a_layer_may_change_what_goes_in_and_out() {
     // D3: a body, or SUBMITTED without one.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(layered(|request, next| async {
             let body = [b"in ", &request.body()[..]].concat();
             if body == b"in later" {
@@ -274,7 +274,7 @@ impl Error for Broken {
 #[test]
 fn an_error_of_a_layer_answers_failure_and_a_failure_keeps_its_status() {
     // D4: the text and its sources go to the log (E4).
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
         let server = driver.start(layered(|request, next| async move {
             match &request.body()[..] {
@@ -325,7 +325,7 @@ impl Service<Request> for Panics {
 #[test]
 fn a_panic_of_a_layer_answers_failure_and_session_and_server_go_on() {
     // S10.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         for (when_ready, said) in [(true, "when asked"), (false, "when called")] {
             let (logs, _guard) = Logs::of_this_thread();
             let layer = layer_fn(move |_: Dispatch| Panics { when_ready });
@@ -352,7 +352,7 @@ fn a_panic_of_a_layer_answers_failure_and_session_and_server_go_on() {
 #[test]
 fn a_call_that_a_layer_holds_is_dropped_at_the_end_of_the_drain() {
     // S7.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let gate = Gate::new();
         let builder = Server::builder().order(Order::Concurrent(2)).drain_timeout(SOON).module(gated(&gate));
         let server = driver.start(builder.layer(ConcurrencyLimitLayer::new(1)));

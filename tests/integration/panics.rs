@@ -14,7 +14,7 @@ use drpc::{Context, Failure, Method, Module, Reply, Server, Status, Wire};
 use tower::ServiceBuilder;
 use tower::buffer::BufferLayer;
 
-use crate::support::{Gate, Logs, PATIENCE, RawPeer, TestServer, WIRES, interop, runtime, with_both_servers};
+use crate::support::{Gate, Logs, PATIENCE, RawPeer, TestServer, WIRES, interop, runtime, with_every_server};
 
 /// A value whose drop panics.
 struct Bomb;
@@ -50,7 +50,7 @@ fn assert_fails_alone(server: &TestServer) {
 #[test]
 fn a_handler_that_panics_as_it_is_cut_off_is_answered() {
     // S1, S10.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
         let module = interop().on(705, |_, _| wait_with_a_bomb());
         let server =
@@ -104,7 +104,7 @@ fn a_handler_that_panics_as_its_session_is_cut_harms_no_other() {
 #[test]
 fn work_that_panics_as_it_is_cut_off_does_not_keep_the_server() {
     // S7, S10.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
         let module = interop().on(705, |context: Context, body| async move {
             context.spawn(|_| async {
@@ -124,7 +124,7 @@ fn work_that_panics_as_it_is_cut_off_does_not_keep_the_server() {
 #[test]
 fn a_panic_whose_payload_panics_is_a_failure_of_its_call() {
     // S10.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let module = interop().on(705, |_, _| async { panic_any(Bomb) });
         assert_fails_alone(&driver.start(Server::builder().module(module)));
     });
@@ -170,7 +170,7 @@ impl Error for Wrapped {
 #[test]
 fn an_error_that_panics_as_it_is_shown_or_dropped_is_a_failure_of_its_call() {
     // S10.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let module =
             interop().on(705, |_, _| async { Err(Failure::from_error(Wrapped(Unspeakable(Noisy)))) });
         assert_fails_alone(&driver.start(Server::builder().module(module)));
@@ -196,7 +196,7 @@ impl Error for Circle {
 #[test]
 fn an_error_that_is_its_own_source_is_a_failure_of_its_call() {
     // S1: neither where it becomes a failure nor where it is logged.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let module = interop().on(705, |_, _| async { Err(Failure::from_error(Circle)) });
         assert_fails_alone(&driver.start(Server::builder().module(module)));
     });
@@ -248,7 +248,7 @@ impl Module for Trap {
 #[test]
 fn a_module_that_panics_as_it_is_asked_for_its_name_fails_alone() {
     // S10.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         // The call's span asks for the name, too.
         let (_logs, _guard) = Logs::of_this_thread();
         for from_the_start in [false, true] {
@@ -266,7 +266,7 @@ fn a_module_that_panics_as_it_is_asked_for_its_name_fails_alone() {
 #[test]
 fn a_module_that_panics_before_there_is_a_future_does_not_end_a_layer() {
     // S10: the worker of tower's buffer calls the module on a task of its own.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let runtime = runtime();
         let _entered = runtime.enter();
         let layers = ServiceBuilder::new().layer(BufferLayer::new(16));
@@ -282,7 +282,7 @@ fn a_module_that_panics_before_there_is_a_future_does_not_end_a_layer() {
 
 #[test]
 fn what_a_failure_says_forges_no_line_of_the_log() {
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
         let module = interop().on(705, |_, body: Bytes| async move {
             let text = String::from_utf8_lossy(&body).into_owned();

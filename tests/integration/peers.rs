@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::support::{
     Fake, Gate, Handlers, Kind, Logs, RawPeer, RunningMemory, SOON, TestServer, WIRES, builder, call, echo,
-    frame, greeting, header, interop, isolated, packets_of, with_both_clients, with_both_servers,
+    frame, greeting, header, interop, isolated, packets_of, with_both_clients, with_every_server,
 };
 
 /// The server of the vectors, with defaults.
@@ -38,7 +38,7 @@ fn assert_refused(peer: &RawPeer) {
 #[test]
 fn a_total_size_of_a_terabyte_or_more_is_refused_on_the_first_packet() {
     // H row 1, W6.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(plain_server());
         for total in [1 << 40, u64::MAX] {
             for chunks in [1, 2, 9_000_000, u32::MAX] {
@@ -54,7 +54,7 @@ fn a_total_size_of_a_terabyte_or_more_is_refused_on_the_first_packet() {
 #[test]
 fn eight_gibibytes_and_then_silence_are_refused() {
     // H row 2, W6.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(plain_server());
         let peer = RawPeer::connect(server.path());
         peer.send(&[header(8 << 30, 131_048, 0, 65_547), vec![b'x'; 131_048]].concat());
@@ -67,7 +67,7 @@ fn eight_gibibytes_and_then_silence_are_refused() {
 fn under_the_limit_memory_follows_the_data() {
     // H row 2, W6: 64 clients that announce 60 MiB each, and send 5 bytes.
     isolated("peers::under_the_limit_memory_follows_the_data", || {
-        with_both_servers(|driver| {
+        with_every_server(|driver| {
             let server = driver.start(plain_server());
             assert_others_fine(&server);
             let before = RunningMemory::now();
@@ -86,7 +86,7 @@ fn under_the_limit_memory_follows_the_data() {
 #[test]
 fn an_idle_half_message_times_out() {
     // H row 2.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
         let server = driver.start(plain_server().message_timeout(SOON));
         let peer = RawPeer::connect(server.path());
@@ -100,7 +100,7 @@ fn an_idle_half_message_times_out() {
 #[test]
 fn a_message_whose_chunks_keep_coming_is_held_to_the_same_time() {
     // H row 2: a byte now and then does not keep a session alive for ever.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(plain_server().message_timeout(SOON));
         let peer = RawPeer::connect(server.path());
         let byte = |index| [header(1_000_000, 1, index, 1_000_000), vec![b'x']].concat();
@@ -113,7 +113,7 @@ fn a_message_whose_chunks_keep_coming_is_held_to_the_same_time() {
 #[test]
 fn an_idle_session_without_a_half_message_does_not_time_out() {
     // H row 2: only a message that has begun is held to the time.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(plain_server().message_timeout(Duration::ZERO));
         let idle = RawPeer::connect(server.path());
         let slow = RawPeer::connect(server.path());
@@ -126,7 +126,7 @@ fn an_idle_session_without_a_half_message_does_not_time_out() {
 #[test]
 fn a_chunk_size_larger_than_the_packet_is_refused() {
     // H row 3, W5: nothing of other clients' data comes back.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(plain_server());
         let message = Call::<bytes::Bytes> {
             module: 7,
@@ -148,7 +148,7 @@ fn a_chunk_size_larger_than_the_packet_is_refused() {
 #[test]
 fn a_header_alone_that_claims_ten_bytes_is_refused() {
     // H row 4, W5.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(plain_server());
         let peer = RawPeer::connect(server.path());
         peer.send(&header(10, 10, 0, 1));
@@ -160,7 +160,7 @@ fn a_header_alone_that_claims_ten_bytes_is_refused() {
 #[test]
 fn the_first_of_two_chunks_and_then_silence_disturb_nobody() {
     // H row 5.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(plain_server().message_timeout(Duration::from_secs(1)));
         let peer = RawPeer::connect(server.path());
         peer.send(&[header(200_000, 131_048, 0, 2), vec![b'x'; 131_048]].concat());
@@ -175,7 +175,7 @@ fn the_first_of_two_chunks_and_then_silence_disturb_nobody() {
 #[test]
 fn a_client_that_never_reads_is_bounded_and_disturbs_nobody() {
     // H row 6.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let waiting = || {
             echo().on(705, |_, body| async {
                 // Not ready at once: it joins the calls that run.
@@ -207,7 +207,7 @@ fn a_client_that_never_reads_is_bounded_and_disturbs_nobody() {
 fn clients_that_never_read_do_not_fill_the_memory() {
     // H row 6.
     isolated("peers::clients_that_never_read_do_not_fill_the_memory", || {
-        with_both_servers(|driver| {
+        with_every_server(|driver| {
             let module = echo().on(705, |_, body| async { Ok(body) });
             let server = driver.start(Server::builder().module(module));
             assert_others_fine(&server);
@@ -228,7 +228,7 @@ fn clients_that_never_read_do_not_fill_the_memory() {
 #[test]
 fn sixteen_clients_of_three_thousand_calls_are_fine() {
     // H row 7: calls of one session in any order, each reply to its own call.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let module = echo().on(705, |_, body| async {
             tokio::task::yield_now().await;
             Ok(body)
@@ -266,7 +266,7 @@ fn sixteen_clients_of_three_thousand_calls_are_fine() {
 #[test]
 fn success_of_sequence_0_without_a_body_is_fine() {
     // H row 8, W4, W9.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(plain_server());
         for wire in WIRES {
             let peer = RawPeer::connect(server.path());
@@ -282,7 +282,7 @@ fn success_of_sequence_0_without_a_body_is_fine() {
 #[test]
 fn two_replies_of_300_kilobytes_in_flight_do_not_interleave() {
     // H row 9, W10: `recv_response` sees to it that chunks come in order and alone.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let gate = Gate::new();
         let module = Handlers::new(7, "interop").on(700, {
             let gate = gate.clone();
@@ -315,7 +315,7 @@ fn two_replies_of_300_kilobytes_in_flight_do_not_interleave() {
 #[test]
 fn calls_sent_before_closing_at_once_are_handled_however_busy_the_server() {
     // H row 10, S6.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         for order in [Order::Serial, Order::Concurrent(2)] {
             for wire in WIRES {
                 let (executed, mut executions) = mpsc::unbounded_channel();
@@ -356,7 +356,7 @@ fn calls_sent_before_closing_at_once_are_handled_however_busy_the_server() {
 #[test]
 fn a_half_closed_session_is_closed_after_the_replies() {
     // H row 11: and nothing is executed that was never called.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         for order in [Order::Serial, Order::Concurrent(8)] {
             for wire in WIRES {
                 let gate = Gate::new();
@@ -424,7 +424,7 @@ fn a_wrong_sequence_in_a_reply_is_reported_and_not_delivered() {
 #[test]
 fn invalid_utf8_in_a_string_is_refused() {
     // H row 13, D4.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(plain_server());
         for wire in WIRES {
             let peer = RawPeer::connect(server.path());
@@ -442,7 +442,7 @@ fn invalid_utf8_in_a_string_is_refused() {
 #[test]
 fn a_client_of_drpc_is_no_such_peer() {
     // The other way round: what our own client sends is taken by a server that is as strict as W5.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(plain_server());
         crate::support::in_order(async {
             let client = Client::connect(server.path()).await.unwrap();

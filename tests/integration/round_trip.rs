@@ -5,7 +5,7 @@ use drpc::wire::{Call, Response};
 use drpc::{Order, Server, Wire, WireMode};
 use proptest::prelude::*;
 
-use crate::support::{AnyClient, Kind, RawPeer, builder, header, interop, with_both_servers};
+use crate::support::{AnyClient, Kind, RawPeer, builder, header, interop, with_every_server};
 
 /// Bodies, of which some are around the borders of one chunk and two.
 fn bodies() -> impl Strategy<Value = Vec<u8>> {
@@ -19,7 +19,7 @@ fn bodies() -> impl Strategy<Value = Vec<u8>> {
 #[test]
 fn any_body_comes_back_as_it_went() {
     // W2, W3, W7, W8, D3.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(Server::builder().order(Order::Concurrent(4)).module(interop()));
         let modes = [WireMode::Auto, Wire::Chunked.into(), Wire::Plain.into()];
         let clients: Vec<(WireMode, AnyClient)> = [Kind::Async, Kind::Blocking]
@@ -45,7 +45,7 @@ fn any_body_comes_back_as_it_went() {
 #[test]
 fn any_call_in_any_chunks_is_answered_with_its_sequence() {
     // W5, D2: chunks of any size, and any numbers.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(Server::builder().module(interop()));
         proptest!(ProptestConfig::with_cases(128), |(
             module in any::<i32>(),
@@ -74,7 +74,7 @@ fn any_call_in_any_chunks_is_answered_with_its_sequence() {
 #[test]
 fn no_packets_harm_the_server() {
     // S1, S10, W5: whatever comes, the next client is served, and nothing is executed that answers SUCCESS to noise.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(Server::builder().module(interop()));
         let packet = || {
             prop_oneof![

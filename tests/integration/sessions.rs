@@ -10,13 +10,13 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::support::{
     Gate, Handlers, Logs, PATIENCE, RawPeer, SOON, TestServer, WIRES, echo, header, in_order, interop,
-    isolated, open_descriptors, with_both_servers,
+    isolated, open_descriptors, with_every_server,
 };
 
 #[test]
 fn a_client_that_leaves_is_no_error() {
     // S6, W9: EOF at once, after calls, with replies unread (which resets the connection).
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
         let server = driver.start(Server::builder().module(interop()));
         for wire in WIRES {
@@ -40,7 +40,7 @@ fn a_client_that_leaves_is_no_error() {
 #[test]
 fn an_empty_call_on_the_plain_wire_does_not_hide_those_behind_it() {
     // W9, S6: an empty packet and end of file read alike, and the client has closed before it is read.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (executed, mut executions) = mpsc::unbounded_channel();
         let gate = Gate::new();
         let method = move |gate: Gate| {
@@ -76,7 +76,7 @@ fn an_empty_call_on_the_plain_wire_does_not_hide_those_behind_it() {
 #[test]
 fn an_empty_packet_on_the_chunked_wire_ends_the_session() {
     // W9.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
         let server = driver.start(Server::builder().module(interop()));
         let peer = RawPeer::connect(server.path());
@@ -91,7 +91,7 @@ fn an_empty_packet_on_the_chunked_wire_ends_the_session() {
 #[test]
 fn a_client_that_leaves_in_mid_message_is_reported() {
     // W5.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
         let server = driver.start(Server::builder().module(interop()));
         let peer = RawPeer::connect(server.path());
@@ -105,7 +105,7 @@ fn a_client_that_leaves_in_mid_message_is_reported() {
 #[test]
 fn a_reply_to_a_client_that_left_raises_no_signal_and_the_rest_is_executed() {
     // S6: EPIPE in the first reply already, and 50 calls behind it; replies of many chunks among them.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         for order in [Order::Serial, Order::Concurrent(4)] {
             let (executed, mut executions) = mpsc::unbounded_channel();
             let first = Arc::new(Notify::new());
@@ -152,7 +152,7 @@ fn assert_served(server: &TestServer) {
 #[test]
 fn a_handler_sees_that_its_caller_has_left() {
     // D8, S6: told, never cut; also by a client that had stopped sending before.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         for (order, half_closed) in [
             (Order::Serial, false),
             (Order::Concurrent(4), false),
@@ -193,7 +193,7 @@ fn a_handler_sees_that_its_caller_has_left() {
 #[test]
 fn a_handler_of_one_client_is_not_told_about_another() {
     // S1.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (told, mut tidings) = mpsc::unbounded_channel();
         let gate = Gate::new();
         let module = Handlers::new(7, "interop").on(700, {
@@ -222,7 +222,7 @@ fn a_handler_of_one_client_is_not_told_about_another() {
 #[test]
 fn a_handler_that_takes_too_long_is_cut_and_its_caller_answered() {
     // Ours: `handler_timeout`. The session goes on, and the deadline is there to be seen.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         struct Cut(mpsc::UnboundedSender<()>);
         impl Drop for Cut {
             fn drop(&mut self) {
@@ -253,7 +253,7 @@ fn a_handler_that_takes_too_long_is_cut_and_its_caller_answered() {
 
 #[test]
 fn without_a_limit_there_is_no_deadline() {
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let module = Handlers::new(7, "interop")
             .on(700, |context: Context, _| async move { Ok(format!("{:?}", context.deadline()).into()) });
         let server = driver.start(Server::builder().module(module));
@@ -266,7 +266,7 @@ fn without_a_limit_there_is_no_deadline() {
 #[test]
 fn the_longest_of_all_times_is_no_limit() {
     // What a user writes who wants none.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(
             Server::builder()
                 .handler_timeout(Duration::MAX)
@@ -285,7 +285,7 @@ fn the_longest_of_all_times_is_no_limit() {
 fn sessions_give_their_descriptors_back() {
     // S1: however they end.
     isolated("sessions::sessions_give_their_descriptors_back", || {
-        with_both_servers(|driver| {
+        with_every_server(|driver| {
             let server = driver.start(Server::builder().message_timeout(SOON).module(interop()));
             let before = open_descriptors();
             for round in 0..50 {

@@ -6,7 +6,7 @@ use drpc::{CallErrorKind, Client, Context, Order, Server, Status, Wire};
 use tokio::sync::mpsc;
 
 use crate::support::{
-    Gate, Handlers, Logs, PATIENCE, RawPeer, SOON, WIRES, call, echo, in_order, interop, with_both_servers,
+    Gate, Handlers, Logs, PATIENCE, RawPeer, SOON, WIRES, call, echo, in_order, interop, with_every_server,
 };
 
 /// Module 7: 705 says by the gate that it runs, and is answered once its session is cancelled and the gate open.
@@ -26,7 +26,7 @@ fn until_told(gate: &Gate) -> Handlers {
 #[test]
 fn running_calls_are_told_finish_and_are_answered() {
     // S7; the Context says that the server is shutting down.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         for order in [Order::Serial, Order::Concurrent(4)] {
             for wire in WIRES {
                 let gate = Gate::new();
@@ -57,7 +57,7 @@ fn running_calls_are_told_finish_and_are_answered() {
 #[test]
 fn calls_that_had_not_begun_are_not_executed() {
     // S7: nothing new is begun; the one that runs is answered.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let gate = Gate::new();
         let (executed, mut executions) = mpsc::unbounded_channel();
         let module = Handlers::new(7, "interop").on(700, {
@@ -92,7 +92,7 @@ fn calls_that_had_not_begun_are_not_executed() {
 #[test]
 fn idle_sessions_and_half_messages_do_not_hold_it_up() {
     // S7.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(Server::builder().drain_timeout(2 * PATIENCE).module(interop()));
         let idle: Vec<_> = WIRES
             .iter()
@@ -120,7 +120,7 @@ fn idle_sessions_and_half_messages_do_not_hold_it_up() {
 #[test]
 fn calls_that_do_not_finish_in_time_are_cut() {
     // S7: also one that sees no reason to stop, and with it its client.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
         let gate = Gate::new();
         let server = driver.start(Server::builder().drain_timeout(SOON).module(until_told(&gate)));
@@ -136,7 +136,7 @@ fn calls_that_do_not_finish_in_time_are_cut() {
 #[test]
 fn a_client_that_never_reads_does_not_hold_it_up_for_ever() {
     // S7, H "never reads": a reply that can't be sent is cut like a call.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(Server::builder().drain_timeout(SOON).module(interop()));
         let peer = RawPeer::connect(server.path());
         peer.fill(Wire::Chunked, 700, 1, &RawPeer::connect(server.path()));
@@ -147,7 +147,7 @@ fn a_client_that_never_reads_does_not_hold_it_up_for_ever() {
 #[test]
 fn a_call_that_runs_beside_a_stuck_reply_is_told_too() {
     // S7, D8: the session is stuck in a send when the server is to stop.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (told, mut tidings) = mpsc::unbounded_channel();
         let module = echo().on(705, move |context: Context, body| {
             let told = told.clone();

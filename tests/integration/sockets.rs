@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::support::{
     Fake, Kind, Logs, RawPeer, TestServer, builder, call, in_order, interop, isolated, open_descriptors,
-    with_both_clients, with_both_servers, with_descriptors_left,
+    with_both_clients, with_descriptors_left, with_every_server,
 };
 
 const POLICIES: [ExistingSocket; 3] =
@@ -292,7 +292,7 @@ fn of_servers_that_start_at_once_one_gets_the_path_and_keeps_it() {
 #[test]
 fn to_unlink_takes_the_path_from_a_server_that_lives() {
     // S3, and S7: the one that lost its path leaves the new file alone.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let old = driver.start(Server::builder().module(interop()));
         let before = RawPeer::connect(old.path());
         before.assert_served(Wire::Chunked);
@@ -407,7 +407,7 @@ fn hundreds_of_clients_wait_in_the_backlog_and_are_all_served() {
 fn out_of_descriptors_the_server_waits_and_goes_on() {
     // S4: EMFILE.
     isolated("sockets::out_of_descriptors_the_server_waits_and_goes_on", || {
-        with_both_servers(|driver| {
+        with_every_server(|driver| {
             let (logs, _guard) = Logs::of_this_thread();
             let server = driver.start(Server::builder().module(interop()));
             let early = RawPeer::connect(server.path());
@@ -431,7 +431,7 @@ fn out_of_descriptors_the_server_waits_and_goes_on() {
 fn out_of_descriptors_those_who_are_connected_are_served_to_the_end() {
     // S4: also where a reply has to wait for its client, at either end.
     isolated("sockets::out_of_descriptors_those_who_are_connected_are_served_to_the_end", || {
-        with_both_servers(|driver| {
+        with_every_server(|driver| {
             let server = driver.start(Server::builder().module(interop()));
             let (peer, other) = (RawPeer::connect(server.path()), RawPeer::connect(server.path()));
             let client = Kind::Async.connect_to(server.path());
@@ -453,7 +453,7 @@ fn out_of_descriptors_those_who_are_connected_are_served_to_the_end() {
 fn a_session_that_ends_makes_room_at_once() {
     // S4: the server need not wait for its next try when it has got a descriptor back.
     isolated("sockets::a_session_that_ends_makes_room_at_once", || {
-        with_both_servers(|driver| {
+        with_every_server(|driver| {
             let (logs, _guard) = Logs::of_this_thread();
             let server = driver.start(Server::builder().module(interop()));
             let early = RawPeer::connect(server.path());
@@ -472,7 +472,7 @@ fn a_session_that_ends_makes_room_at_once() {
 #[test]
 fn a_socket_serves_every_user_whom_its_mode_lets_in() {
     // S2: 0666, the agent's; a client of another user connects. Only root can become one.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         if !rustix::process::geteuid().is_root() {
             return;
         }

@@ -7,7 +7,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::support::{
     Fields, Gate, Handlers, Kind, RawPeer, SOON, Spans, TestServer, builder, call, in_order, interop,
-    with_both_clients, with_both_servers, without_response,
+    with_both_clients, with_every_server, without_response,
 };
 
 /// Module 7: 700 echoes, 702 logs, waits at the gate, and logs again; 703 panics; 704 leaves work behind, which logs.
@@ -42,7 +42,7 @@ fn server_calls(spans: &Spans) -> Vec<Fields> {
 
 #[test]
 fn a_session_and_its_calls_have_spans() {
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (spans, _guard) = Spans::of_this_thread(LevelFilter::DEBUG);
         let server = driver.start(Server::builder().module(interop()));
         let path = server.path().display().to_string();
@@ -84,7 +84,7 @@ fn a_session_and_its_calls_have_spans() {
 #[test]
 fn what_a_handler_logs_is_in_its_call() {
     // Where the call is read, and where it is polled later.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (spans, _guard) = Spans::of_this_thread(LevelFilter::DEBUG);
         let gate = Gate::new();
         let server = driver.start(Server::builder().module(telling(&gate)));
@@ -112,7 +112,7 @@ fn what_a_handler_logs_is_in_its_call() {
 
 #[test]
 fn a_call_whose_handler_is_dropped_ends_without_a_status() {
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (spans, _guard) = Spans::of_this_thread(LevelFilter::DEBUG);
         let gate = Gate::new();
         let builder = Server::builder().module(telling(&gate));
@@ -130,7 +130,7 @@ fn a_call_whose_handler_is_dropped_ends_without_a_status() {
 
 #[test]
 fn a_call_that_takes_too_long_ends_with_its_failure() {
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (spans, _guard) = Spans::of_this_thread(LevelFilter::DEBUG);
         let builder = Server::builder().module(telling(&Gate::new()));
         let server = driver.start(builder.handler_timeout(SOON));
@@ -148,7 +148,7 @@ fn a_call_that_takes_too_long_ends_with_its_failure() {
 
 #[test]
 fn calls_at_once_have_spans_of_their_own() {
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (spans, _guard) = Spans::of_this_thread(LevelFilter::DEBUG);
         let gate = Gate::new();
         let server = driver.start(Server::builder().module(telling(&gate)).order(Order::Concurrent(4)));
@@ -171,7 +171,7 @@ fn calls_at_once_have_spans_of_their_own() {
 
 #[test]
 fn without_debug_no_call_has_a_span_and_a_failure_is_told_in_full() {
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (spans, _guard) = Spans::of_this_thread(LevelFilter::INFO);
         let server = driver.start(Server::builder().module(interop()));
         Kind::Blocking.connect_to(server.path()).call(7, 701, b"").expect("is answered");
@@ -193,7 +193,7 @@ fn without_debug_no_call_has_a_span_and_a_failure_is_told_in_full() {
 
 #[test]
 fn without_a_span_a_failure_says_whose_it_was() {
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (spans, _guard) = Spans::of_this_thread(LevelFilter::WARN);
         let server = driver.start(Server::builder().module(interop()));
         Kind::Blocking.connect_to(server.path()).call(7, 701, b"").expect("is answered");
@@ -208,7 +208,7 @@ fn without_a_span_a_failure_says_whose_it_was() {
 
 #[test]
 fn a_refused_connection_is_told_in_its_span() {
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (spans, _guard) = Spans::of_this_thread(LevelFilter::INFO);
         let refusing = Server::builder().module(interop()).on_open(|_| Err(Failure::from("not today")));
         let server = driver.start(refusing);

@@ -7,7 +7,7 @@ use drpc::{CallOptions, Server, Wire, WireMode};
 
 use crate::support::{
     Afterwards, Direction, Fake, RawPeer, TestServer, Vector, WIRES, builder, frame, greeting, header,
-    interop, with_both_clients, with_both_servers,
+    interop, with_both_clients, with_every_server,
 };
 
 /// Puts packets together as one end of the connection would.
@@ -244,7 +244,7 @@ fn replay(server: &TestServer, mode: WireMode, of: Wire) {
 #[test]
 fn the_server_answers_like_the_real_one_in_its_fixed_mode() {
     // V, W2, W7, D1 to D4, H "SUCCESS, sequence 0, no body", H "invalid UTF-8".
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         for wire in WIRES {
             let builder = Server::builder().wire(wire).module(greeting()).module(interop());
             replay(&driver.start(builder), wire.into(), wire);
@@ -255,7 +255,7 @@ fn the_server_answers_like_the_real_one_in_its_fixed_mode() {
 #[test]
 fn the_server_answers_like_the_real_one_in_auto_mode() {
     // V, W8.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let server = driver.start(Server::builder().module(greeting()).module(interop()));
         for wire in WIRES {
             replay(&server, WireMode::Auto, wire);

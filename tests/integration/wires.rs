@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::support::{
     AnyClient, Fake, Kind, Logs, RawPeer, SOON, WIRES, answered, builder, echo, frame, greeting, header,
-    interop, with_both_clients, with_both_servers,
+    interop, with_both_clients, with_every_server,
 };
 
 /// The framed Call `{ sequence: 1 }`, byte by byte as the rule has it.
@@ -42,7 +42,7 @@ fn answer_call(client: &AnyClient, server: &RawPeer, wire: Wire) -> Call {
 #[test]
 fn a_probing_client_finds_out_what_our_server_speaks() {
     // W8: with and without the one method that the probe can reach.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         with_both_clients(|kind| {
             for mode in MODES {
                 for greets in [true, false] {
@@ -66,7 +66,7 @@ fn a_probing_client_finds_out_what_our_server_speaks() {
 #[test]
 fn the_probe_executes_nothing_but_the_greeting() {
     // W8: every other method of every module counts its calls.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         with_both_clients(|kind| {
             for mode in MODES {
                 let (executed, mut executions) = mpsc::unbounded_channel();
@@ -207,7 +207,7 @@ fn a_server_that_does_not_answer_the_probe_is_given_up() {
 #[test]
 fn a_chunked_client_names_a_plain_server() {
     // W8: "never as garbage". The call is one that a plain server can't read.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         with_both_clients(|kind| {
             let server = driver.start(Server::builder().wire(Wire::Plain).module(interop()));
             let client = kind.connect_to(server.path());
@@ -221,7 +221,7 @@ fn a_chunked_client_names_a_plain_server() {
 #[test]
 fn a_chunked_server_names_a_plain_client() {
     // W8: it can only hang up, as DAOS 2.8 does, and say so in its log.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         with_both_clients(|kind| {
             let (logs, _guard) = Logs::of_this_thread();
             let server = driver.start(Server::builder().wire(Wire::Chunked).module(interop()));
@@ -239,7 +239,7 @@ fn a_chunked_server_names_a_plain_client() {
 #[test]
 fn a_plain_server_names_a_chunked_client() {
     // W8.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
         let server = driver.start(Server::builder().wire(Wire::Plain).module(interop()));
         let peer = RawPeer::connect(server.path());
@@ -254,7 +254,7 @@ fn a_plain_server_names_a_chunked_client() {
 #[test]
 fn a_call_too_long_for_the_plain_wire_is_a_typed_error_and_the_connection_lives_on() {
     // W7.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         with_both_clients(|kind| {
             let server = driver.start(Server::builder().module(interop()));
             let client = kind.connect(builder(server.path()).wire(Wire::Plain)).unwrap();
@@ -277,7 +277,7 @@ fn a_call_too_long_for_the_plain_wire_is_a_typed_error_and_the_connection_lives_
 #[test]
 fn a_call_over_the_clients_limit_is_a_typed_error_and_the_connection_lives_on() {
     // W6.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         with_both_clients(|kind| {
             for wire in WIRES {
                 let server = driver.start(Server::builder().module(interop()));

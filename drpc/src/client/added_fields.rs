@@ -2,9 +2,8 @@ use std::fmt;
 use std::ops::BitOr;
 use std::sync::Arc;
 
-use super::CallOptions;
-use crate::TraceContext;
-use crate::wire::CallFields;
+use super::caller::CallOptions;
+use crate::wire::{CallFields, TraceContext};
 
 /// Which of the fields that this project adds to DAOS's envelope a client sends (E5): see [the chapter](crate::guide::added_fields).
 ///

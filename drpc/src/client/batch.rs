@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::deadline::Deadline;
 use super::error::CallError;
 use super::retry::{Attempts, worse};
-use crate::Method;
+use crate::handler::method::Method;
 use crate::observe::metrics;
 use crate::wire::{Body, Response};
 

@@ -1,4 +1,4 @@
-mod lent;
+mod lease;
 mod pipeline;
 
 use std::fmt;
@@ -12,19 +12,23 @@ use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 
 use super::batch::Batch;
+use super::builder::ClientBuilder;
 use super::call_state::CallState;
+use super::caller::{CallOptions, Caller};
 use super::calls::{Addressee, Calls};
 use super::deadline::Deadline;
 use super::error::{CallError, ConnectError, Disconnect};
 use super::pool::Pool;
 use super::probe::{PROBE, PROBE_SEQUENCE, Prober};
+use super::reply::{reply_of, report_unknown, submitted};
 use super::retry::Attempts;
-use super::{CallOptions, Caller, ClientBuilder, reply_of, report_unknown, submitted};
+use crate::handler::method::Method;
+use crate::handler::payload::Payload;
+use crate::observe::client::{MadeCall, batch_span};
+use crate::observe::metrics;
 use crate::observe::metrics::OpenConnection;
-use crate::observe::{MadeCall, batch_span, metrics};
 use crate::transport::{Mode, Ready, Socket, Spin, is_peer_gone};
 use crate::wire::{Body, Call, CallFields, Codec, Packets, Response, UNREADABLE_CALL, Wire, WireMode};
-use crate::{Method, Payload};
 
 /// A client whose calls block their thread until the reply is there.
 ///
@@ -91,7 +95,7 @@ impl Client {
         options: &CallOptions,
     ) -> Result<Response, CallError> {
         let mut state = self.begin(options);
-        let mut attempts = Attempts::of(&self.0.config, options);
+        let mut attempts = Attempts::of(options.retry.as_ref(), self.0.config.retry.as_ref());
         loop {
             let body = if attempts.is_last() { std::mem::take(body) } else { body.clone() };
             match self.attempt(method, body, options, &mut state) {
@@ -196,7 +200,7 @@ impl Client {
     fn run_batch(&self, mut batch: Batch, options: &CallOptions) -> Vec<Result<Response, CallError>> {
         let _entered = batch_span(&self.0.config.path, batch.due().len()).entered();
         let mut state = self.begin(options);
-        let mut attempts = Attempts::of(&self.0.config, options);
+        let mut attempts = Attempts::of(options.retry.as_ref(), self.0.config.retry.as_ref());
         loop {
             self.attempt_batch(&mut batch, attempts.is_last(), options, &mut state);
             match batch.again(&mut attempts, state.deadline) {

@@ -3,12 +3,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::added_fields::Tracer;
+use super::added_fields::{AddedFields, Tracer};
+use super::backoff::Backoff;
 use super::error::ConnectError;
-use super::{AddedFields, Backoff, RetryPolicy};
-use crate::TraceContext;
+use super::retry::RetryPolicy;
 use crate::transport::{Connector, MAX_PATH, abstract_name, name_len};
-use crate::wire::{DEFAULT_MESSAGE_LIMIT, Wire, WireMode};
+use crate::wire::{DEFAULT_MESSAGE_LIMIT, TraceContext, Wire, WireMode};
 
 /// Sets a client up: the async one by `connect`, the blocking one by `connect_blocking`.
 ///

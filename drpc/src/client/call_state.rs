@@ -1,9 +1,10 @@
 use std::time::{Duration, Instant};
 
 use super::backoff::Pauses;
+use super::builder::ClientBuilder;
+use super::caller::CallOptions;
 use super::deadline::Deadline;
 use super::error::{CallError, ConnectError};
-use super::{CallOptions, ClientBuilder};
 use crate::wire::{CallFields, Response};
 
 /// How far a call has come, and how long it goes on trying to get a connection: what its error is made of.

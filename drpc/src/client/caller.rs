@@ -1,8 +1,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::RetryPolicy;
-use crate::{Context, Method, Payload, TraceContext};
+use super::retry::RetryPolicy;
+use crate::handler::context::Context;
+use crate::handler::method::Method;
+use crate::handler::payload::Payload;
+use crate::wire::TraceContext;
 
 /// A client that generated stubs can call through.
 ///

@@ -2,8 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::Status;
-use crate::wire::{Response, UNREADABLE_CALL};
+use crate::wire::{Response, Status, UNREADABLE_CALL};
 
 /// How many calls are remembered whose reply is not wanted any more. A peer that never answers them must not fill the
 /// memory; beyond this number the oldest is forgotten, and its reply, should it come, counts as unexpected.

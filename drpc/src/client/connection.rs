@@ -25,11 +25,11 @@ use std::task::{Context, Poll, Waker, ready};
 use futures_util::task::AtomicWaker;
 use tokio::task::AbortHandle;
 
-use super::answers::{Answers, Place};
+use super::answers::{Answers, Key};
 use super::calls::{Addressee, Calls};
 use super::error::{CallError, Disconnect};
-use super::{report_unknown, submitted};
-use crate::Method;
+use super::reply::{report_unknown, submitted};
+use crate::handler::method::Method;
 use crate::observe::metrics;
 use crate::transport::{Link, is_peer_gone};
 use crate::wire::{Body, Call, CallFields, Codec, Head, Packets, Response, Wire};
@@ -67,7 +67,7 @@ const NOBODY: i64 = -1;
 
 #[derive(Debug)]
 struct State {
-    calls: Calls<Place>,
+    calls: Calls<Key>,
     answers: Answers,
     /// What the socket did not take at once. Only the first may be partly sent.
     outbox: VecDeque<Outgoing>,
@@ -84,7 +84,7 @@ struct Outgoing {
     /// How many of its packets are sent. From the first on it can't be taken back.
     sent: u32,
     /// Who waits for no more than that it is sent (C6).
-    on_sent: Option<Place>,
+    on_sent: Option<Key>,
 }
 
 impl Connection {
@@ -130,8 +130,8 @@ impl Connection {
         if let Some(cause) = &state.broken {
             return Err(CallError::not_connected(cause.clone()));
         }
-        let place = state.answers.begin();
-        let (on_response, on_sent) = if no_response { (None, Some(place)) } else { (Some(place), None) };
+        let key = state.answers.begin();
+        let (on_response, on_sent) = if no_response { (None, Some(key)) } else { (Some(key), None) };
         let sequence = state.calls.begin(on_response);
         let (module, method) = (method.module(), method.id());
         let mut call = Call { module, method, sequence, body: std::mem::take(body), added };
@@ -140,7 +140,7 @@ impl Connection {
             Err(error) => {
                 *body = call.body;
                 state.calls.take_back(sequence);
-                state.answers.free(place);
+                state.answers.free(key);
                 return Err(error);
             }
         };
@@ -151,13 +151,13 @@ impl Connection {
         self.shared.set_reader(if alone { sequence } else { DRIVER });
         drop(state);
         wake(told);
-        Ok(InFlight { connection: self, sequence, place: Some(place) })
+        Ok(InFlight { connection: self, sequence, key: Some(key) })
     }
 
     /// Gives a call up that has not ended yet.
-    fn abandon(&self, sequence: i64, place: Place) -> GivenUp {
+    fn abandon(&self, sequence: i64, key: Key) -> GivenUp {
         let mut state = self.shared.state();
-        state.answers.free(place);
+        state.answers.free(key);
         let given_up = match state.outbox.iter().position(|call| call.sequence == sequence) {
             Some(at) if state.outbox[at].sent == 0 => {
                 state.outbox.remove(at);
@@ -209,38 +209,38 @@ pub(super) struct InFlight<'a> {
     connection: &'a Connection,
     sequence: i64,
     /// `None` once the call is done with.
-    place: Option<Place>,
+    key: Option<Key>,
 }
 
 impl InFlight<'_> {
     /// Waits for the response.
     pub(super) async fn response(&mut self) -> Result<Response, CallError> {
         let response = poll_fn(|context| self.poll_response(context)).await;
-        self.place = None;
+        self.key = None;
         response
     }
 
     fn poll_response(&self, context: &mut Context<'_>) -> Poll<Result<Response, CallError>> {
         let closed = || Err(CallError::disconnected(Disconnect::Closed.into()));
-        let Some(place) = self.place else { return Poll::Ready(closed()) };
+        let Some(key) = self.key else { return Poll::Ready(closed()) };
         let shared = &self.connection.shared;
         // First of all, so that whoever receives from now on knows whom to wake.
-        if let Some(result) = shared.state().answers.take_or_wait(place, context) {
+        if let Some(result) = shared.state().answers.take_or_wait(key, context) {
             return Poll::Ready(result);
         }
-        match ready!(shared.poll_receive(context, self.sequence, Some(place))) {
+        match ready!(shared.poll_receive(context, self.sequence, Some(key))) {
             Ok(response) => Poll::Ready(Ok(response)),
             Err(cause) => {
                 shared.end(cause);
-                Poll::Ready(shared.state().answers.free(place).unwrap_or_else(closed))
+                Poll::Ready(shared.state().answers.free(key).unwrap_or_else(closed))
             }
         }
     }
 
     /// Gives the call up, unless it has ended.
     pub(super) fn abandon(&mut self) -> GivenUp {
-        let place = self.place.take();
-        place.map_or(GivenUp::Done, |place| self.connection.abandon(self.sequence, place))
+        let key = self.key.take();
+        key.map_or(GivenUp::Done, |key| self.connection.abandon(self.sequence, key))
     }
 }
 
@@ -266,7 +266,7 @@ impl Shared {
         &self,
         state: &mut State,
         call: &mut Call<Body>,
-        on_sent: Option<Place>,
+        on_sent: Option<Key>,
     ) -> Result<Vec<Waker>, CallError> {
         let head = call.head();
         let packets = Packets::new(self.wire, &head, &call.body, self.message_limit)?;
@@ -290,8 +290,8 @@ impl Shared {
                     Err(error) => {
                         let mut told = state.break_off(error.into());
                         // It is neither among the calls that wait for a response nor in the outbox.
-                        if let (Some(place), Some(cause)) = (on_sent, state.broken.clone()) {
-                            told.extend(state.answers.put(place, Err(CallError::disconnected(cause))));
+                        if let (Some(key), Some(cause)) = (on_sent, state.broken.clone()) {
+                            told.extend(state.answers.put(key, Err(CallError::disconnected(cause))));
                         }
                         self.driver.wake();
                         return Ok(told);
@@ -301,7 +301,7 @@ impl Shared {
         }
         if unsent == 0 {
             // Nobody waits for it yet.
-            let _nobody = on_sent.and_then(|place| state.answers.put(place, Ok(submitted())));
+            let _nobody = on_sent.and_then(|key| state.answers.put(key, Ok(submitted())));
             return Ok(Vec::new());
         }
         let (sequence, body) = (call.sequence, call.body.clone());
@@ -342,7 +342,7 @@ impl Shared {
             *sent += 1;
         }
         let on_sent = state.outbox.pop_front().and_then(|call| call.on_sent);
-        let told = on_sent.and_then(|place| state.answers.put(place, Ok(submitted())));
+        let told = on_sent.and_then(|key| state.answers.put(key, Ok(submitted())));
         drop(state);
         wake(told);
         Ok(())
@@ -354,7 +354,7 @@ impl Shared {
         &self,
         context: &mut Context<'_>,
         reader: i64,
-        own: Option<Place>,
+        own: Option<Key>,
     ) -> Poll<Result<Response, Disconnect>> {
         if self.reader.load(Ordering::Acquire) != reader {
             return Poll::Pending;
@@ -369,14 +369,14 @@ impl Shared {
             let response = Response::decode(message)?;
             let mut state = self.state();
             match state.calls.resolve(&response) {
-                Addressee::Waiting(place) if own == Some(place) => {
-                    state.answers.free(place);
+                Addressee::Waiting(key) if own == Some(key) => {
+                    state.answers.free(key);
                     // If another call has begun meanwhile, it has said who receives.
                     let _ = self.reader.compare_exchange(reader, NOBODY, Ordering::AcqRel, Ordering::Relaxed);
                     return Poll::Ready(Ok(response));
                 }
-                Addressee::Waiting(place) => {
-                    let told = state.answers.put(place, Ok(response));
+                Addressee::Waiting(key) => {
+                    let told = state.answers.put(key, Ok(response));
                     drop((state, codec));
                     wake(told);
                     codec = self.incoming();
@@ -421,14 +421,14 @@ impl State {
             metrics::connection_lost();
         }
         for call in std::mem::take(&mut self.outbox) {
-            let place = self.calls.take_back(call.sequence).or(call.on_sent);
+            let key = self.calls.take_back(call.sequence).or(call.on_sent);
             let error = if call.sent > 0 { CallError::disconnected } else { CallError::not_connected };
-            if let Some(place) = place {
-                told.extend(self.answers.put(place, Err(error(cause.clone()))));
+            if let Some(key) = key {
+                told.extend(self.answers.put(key, Err(error(cause.clone()))));
             }
         }
-        for place in self.calls.drain() {
-            told.extend(self.answers.put(place, Err(CallError::disconnected(cause.clone()))));
+        for key in self.calls.drain() {
+            told.extend(self.answers.put(key, Err(CallError::disconnected(cause.clone()))));
         }
         told
     }

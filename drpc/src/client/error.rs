@@ -1,17 +1,16 @@
 use std::error::Error;
-use std::fmt;
-use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use rustix::io::Errno;
 
-use crate::failure::Escaped;
+use crate::handler::failure::{Escaped, Failure};
+use crate::handler::payload::Payload;
 use crate::transport::{abstract_name, is_peer_gone, name_len};
-use crate::wire::{EnvelopeError, FrameError, MessageTooLong, ResponseFields};
-use crate::{Failure, Payload, Status};
+use crate::wire::{EnvelopeError, FrameError, MessageTooLong, ResponseFields, Status};
 
 /// Why a call gave no reply.
 ///
@@ -530,5 +529,19 @@ impl Error for ConnectError {
             ConnectCause::Probe(cause) => cause.source(),
             _ => None,
         }
+    }
+}
+
+/// For a handler that calls another server.
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        Failure::from_error(error)
+    }
+}
+
+/// For a handler that calls another server.
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        Failure::from_error(error)
     }
 }

@@ -12,16 +12,20 @@ use std::time::Instant;
 use tokio::time::{sleep, sleep_until};
 
 use super::batch::Batch;
+use super::builder::ClientBuilder;
 use super::call_state::CallState;
+use super::caller::{CallOptions, Caller};
 use super::connection::{Connection, GivenUp, InFlight};
 use super::error::{CallError, ConnectError};
 use super::pool::Pool;
+use super::reply::reply_of;
 use super::retry::Attempts;
-use super::{CallOptions, Caller, ClientBuilder, reply_of};
-use crate::observe::{MadeCall, metrics};
+use crate::handler::method::Method;
+use crate::handler::payload::Payload;
+use crate::observe::client::MadeCall;
+use crate::observe::metrics;
 use crate::transport::Link;
 use crate::wire::{Body, Response, Wire};
-use crate::{Method, Payload};
 
 /// An async client of one server, on tokio.
 ///
@@ -134,7 +138,7 @@ impl Client {
         options: &CallOptions,
         state: &mut CallState<'_>,
     ) -> Result<Response, CallError> {
-        let mut attempts = Attempts::of(&self.0.config, options);
+        let mut attempts = Attempts::of(options.retry.as_ref(), self.0.config.retry.as_ref());
         loop {
             let mut copy;
             let body = match attempts.is_last() {

@@ -11,23 +11,22 @@ mod added_fields;
 mod answers;
 mod backoff;
 mod batch;
-mod builder;
+#[cfg(feature = "blocking")]
+pub(crate) mod blocking;
+pub(crate) mod builder;
 mod call_state;
-mod caller;
+pub(crate) mod caller;
 mod calls;
 #[cfg(feature = "client")]
 mod connection;
 mod deadline;
-mod error;
+pub(crate) mod error;
 #[cfg(feature = "client")]
-mod handle;
+pub(crate) mod handle;
 mod pool;
 mod probe;
+mod reply;
 mod retry;
-
-/// A client that blocks its thread, without a runtime in its dependency tree.
-#[cfg(feature = "blocking")]
-pub mod blocking;
 
 pub use added_fields::AddedFields;
 pub use backoff::Backoff;
@@ -37,31 +36,3 @@ pub use error::{CallError, CallErrorKind, ConnectError};
 #[cfg(feature = "client")]
 pub use handle::Client;
 pub use retry::RetryPolicy;
-
-use crate::Payload;
-use crate::wire::Response;
-
-/// The reply in a response.
-fn reply_of<R: Payload>(response: Response) -> Result<R, CallError> {
-    // A method that replies nothing has done so once its call is accepted (C6).
-    let nothing = std::any::TypeId::of::<R>() == std::any::TypeId::of::<()>();
-    if response.status.is_success() || (nothing && !response.status.is_failure()) {
-        R::from_body(response.body).map_err(CallError::payload)
-    } else {
-        Err(CallError::answered(response.status, response.added))
-    }
-}
-
-/// C5: a reply that no call waits for is reported, and delivered to none.
-fn report_unknown(response: &Response) {
-    tracing::warn!(
-        sequence = response.sequence,
-        status = %response.status,
-        "the server answered a call that was never made; the response is dropped"
-    );
-}
-
-/// What a call without response is answered with once it is sent (C6).
-fn submitted() -> Response {
-    Response { status: crate::Status::SUBMITTED, ..Response::default() }
-}

@@ -185,7 +185,7 @@ impl<C> Pool<C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::CallErrorKind;
+    use crate::client::error::CallErrorKind;
 
     #[test]
     fn calls_are_spread_over_the_least_busy() {

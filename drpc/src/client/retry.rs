@@ -5,8 +5,7 @@ use std::time::Duration;
 use super::backoff::{Backoff, Pauses};
 use super::deadline::Deadline;
 use super::error::CallError;
-use super::{CallOptions, ClientBuilder};
-use crate::Method;
+use crate::handler::method::Method;
 use crate::observe::metrics;
 
 /// Whether and how a failed call is made again. Without a policy it is not.
@@ -119,8 +118,9 @@ pub(super) struct Attempts<'a> {
 }
 
 impl<'a> Attempts<'a> {
-    pub(super) fn of(config: &'a ClientBuilder, options: &'a CallOptions) -> Self {
-        let policy = options.retry.as_ref().or(config.retry.as_ref()).map(|policy| &*policy.0);
+    /// By the call's own policy, or else the client's.
+    pub(super) fn of(call: Option<&'a RetryPolicy>, client: Option<&'a RetryPolicy>) -> Self {
+        let policy = call.or(client).map(|policy| &*policy.0);
         let left = policy.map_or(0, |policy| policy.attempts.saturating_sub(1));
         Attempts { policy, left, pauses: None, failed: None }
     }

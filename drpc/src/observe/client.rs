@@ -6,9 +6,12 @@ use std::time::Instant;
 use tracing::field::{Empty, display};
 use tracing::{Span, debug_span};
 
-use super::{End, begun, is_watched, metrics, microseconds};
+use super::end::End;
+use super::metrics;
+use super::watch::{begun, is_watched, microseconds};
+use crate::client::error::CallError;
+use crate::handler::method::Method;
 use crate::wire::Response;
-use crate::{CallError, Method};
 
 /// What is seen of a call that a client makes, with all its attempts; `None` if nobody looks. Dropped before its end, it was given
 /// up.

@@ -1,5 +1,5 @@
-use crate::wire::Response;
-use crate::{CallError, CallErrorKind, Status};
+use crate::client::error::{CallError, CallErrorKind};
+use crate::wire::{Response, Status};
 
 /// What became of a call: one of few, so that it can be a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,10 +14,10 @@ use ::metrics::{
     gauge, histogram,
 };
 
-use super::{Called, End};
-use crate::failure::guard::name_of;
-use crate::wire::Response;
-use crate::{CallError, Method, Module, Status};
+use super::end::End;
+use crate::client::error::CallError;
+use crate::handler::method::Method;
+use crate::wire::{Response, Status};
 
 pub(crate) const ON: bool = true;
 
@@ -94,14 +94,14 @@ impl Default for ModuleMetrics {
 }
 
 impl ModuleMetrics {
-    fn of(called: &Called<'_>) -> Arc<MethodMetrics> {
-        let Some(entry) = called.entry else { return SERVER.unknown.clone() };
-        let name = called.found.map_or(UNKNOWN, |method| method.name());
-        let new = || Arc::new(MethodMetrics::new(&SERVED, name_of(&*entry.module).to_owned(), name));
-        let number = i64::from(called.method) - i64::from(called.module) * 100;
-        let kept = match called.found {
-            None => Some(&entry.metrics.unknown),
-            Some(_) => usize::try_from(number).ok().and_then(|number| entry.metrics.methods.get(number)),
+    /// Those of a method, by its number in the module; of none, if there is none.
+    fn of(found: Option<(&str, &Self)>, number: i64, method: Option<Method>) -> Arc<MethodMetrics> {
+        let Some((module, metrics)) = found else { return SERVER.unknown.clone() };
+        let name = method.map_or(UNKNOWN, |method| method.name());
+        let new = || Arc::new(MethodMetrics::new(&SERVED, module.to_owned(), name));
+        let kept = match method {
+            None => Some(&metrics.unknown),
+            Some(_) => usize::try_from(number).ok().and_then(|number| metrics.methods.get(number)),
         };
         // A method out of its module's hundred is looked up each time.
         kept.map_or_else(new, |kept| kept.get_or_init(new).clone())
@@ -161,9 +161,9 @@ pub(crate) struct ServedCall {
 }
 
 impl ServedCall {
-    pub(super) fn begin(called: &Called<'_>) -> Self {
+    pub(super) fn begin(module: Option<(&str, &ModuleMetrics)>, number: i64, method: Option<Method>) -> Self {
         SERVER.in_flight.increment(1);
-        ServedCall { method: ModuleMetrics::of(called), has_ended: false }
+        ServedCall { method: ModuleMetrics::of(module, number, method), has_ended: false }
     }
 
     pub(super) fn end(&mut self, end: End, elapsed: Duration) {
@@ -205,8 +205,8 @@ pub(crate) fn session_refused(reason: &'static str) {
 }
 
 /// A rule does not allow a call of this module.
-pub(crate) fn call_refused(module: &dyn Module) {
-    counter!("drpc_server_calls_refused_total", "module" => name_of(module).to_owned()).increment(1);
+pub(crate) fn call_refused(module: &str) {
+    counter!("drpc_server_calls_refused_total", "module" => module.to_owned()).increment(1);
 }
 
 /// A message is no call (D1).

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Called, End};
+use super::end::End;
+use crate::client::error::CallError;
+use crate::handler::method::Method;
 use crate::wire::Response;
-use crate::{CallError, Method, Module};
 
 pub(crate) const ON: bool = false;
 
@@ -14,8 +15,7 @@ pub(crate) struct ModuleMetrics;
 pub(crate) struct ServedCall;
 
 impl ServedCall {
-    pub(super) fn begin(called: &Called<'_>) -> Self {
-        let _: Option<&ModuleMetrics> = called.entry.map(|entry| &entry.metrics);
+    pub(super) fn begin(_: Option<(&str, &ModuleMetrics)>, _: i64, _: Option<Method>) -> Self {
         ServedCall
     }
 
@@ -32,7 +32,7 @@ impl OpenSession {
 
 pub(crate) fn session_refused(_: &'static str) {}
 
-pub(crate) fn call_refused(_: &dyn Module) {}
+pub(crate) fn call_refused(_: &str) {}
 
 pub(crate) fn call_unreadable() {}
 

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::builder::Config;
+use super::config::Config;
+use crate::handler::failure::Failure;
+use crate::handler::session::Session;
 use crate::observe::metrics;
-use crate::{Failure, Session};
 
 /// Counts the sessions, where their number is limited.
 #[derive(Debug, Default)]
@@ -98,7 +99,7 @@ impl fmt::Display for Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::PeerCredentials;
+    use crate::transport::PeerCredentials;
 
     #[test]
     fn users_have_their_own_count_and_all_have_one() {

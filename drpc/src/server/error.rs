@@ -3,11 +3,12 @@ use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
-use super::authorization::UndefinedRule;
-use super::builder::MissingModule;
+use super::config::FileOptions;
+use super::modules::{MissingModule, UndefinedRule};
 use super::systemd::{NotPassed, Passed};
-use crate::DuplicateModule;
-use crate::transport::{FileOptions, MAX_PATH, Unfit, abstract_name};
+use super::wrong_socket::WrongSocket;
+use crate::dispatch::router::DuplicateModule;
+use crate::transport::{MAX_PATH, abstract_name};
 
 /// Why a server could not start: what was wrong, where, and what to do.
 ///
@@ -48,13 +49,13 @@ enum Kind {
         path: PathBuf,
         cause: io::Error,
     },
-    Unfit {
+    WrongSocket {
         fd: RawFd,
-        unfit: Unfit,
+        wrong: WrongSocket,
     },
-    UnfitPassed {
+    WrongSocketPassed {
         passed: Passed,
-        unfit: Unfit,
+        wrong: WrongSocket,
     },
     NotPassed(NotPassed),
     Duplicate(DuplicateModule),
@@ -95,12 +96,12 @@ impl BindError {
         Kind::Owner { path: path.to_owned(), uid: options.uid, gid: options.gid, cause }.into()
     }
 
-    pub(super) fn unfit(fd: RawFd, unfit: Unfit) -> Self {
-        Kind::Unfit { fd, unfit }.into()
+    pub(super) fn wrong_socket(fd: RawFd, wrong: WrongSocket) -> Self {
+        Kind::WrongSocket { fd, wrong }.into()
     }
 
-    pub(super) fn unfit_passed(passed: Passed, unfit: Unfit) -> Self {
-        Kind::UnfitPassed { passed, unfit }.into()
+    pub(super) fn wrong_socket_passed(passed: Passed, wrong: WrongSocket) -> Self {
+        Kind::WrongSocketPassed { passed, wrong }.into()
     }
 
     pub(super) fn not_passed(error: NotPassed) -> Self {
@@ -211,11 +212,11 @@ impl fmt::Display for BindError {
                     what.join(" and ")
                 )
             }
-            Kind::Unfit { fd, unfit } => {
-                write!(f, "can't listen on descriptor {fd}: {unfit}{}", unfit.advice_for_program())
+            Kind::WrongSocket { fd, wrong } => {
+                write!(f, "can't listen on descriptor {fd}: {wrong}{}", wrong.advice_for_program())
             }
-            Kind::UnfitPassed { passed, unfit } => {
-                write!(f, "can't listen on {passed}: {unfit}{}", unfit.advice_for_unit())
+            Kind::WrongSocketPassed { passed, wrong } => {
+                write!(f, "can't listen on {passed}: {wrong}{}", wrong.advice_for_unit())
             }
             Kind::NotPassed(error) => write!(f, "can't listen on a socket of the service manager: {error}"),
             Kind::Io { path, cause } => {
@@ -241,27 +242,12 @@ fn lines(f: &mut fmt::Formatter<'_>, items: &[impl fmt::Display]) -> fmt::Result
     Ok(())
 }
 
-impl fmt::Display for MissingModule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let MissingModule { id, name, declared } = self;
-        write!(f, "module {id} ({name}) is expected and not served: ")?;
-        match declared {
-            Some(declared) => {
-                write!(f, "{declared} does not register itself; write `register` in its attribute, or `.module(…)`")
-            }
-            None => f.write_str(
-                "nothing linked into this program declares it; name its crate (`use the_crate as _;`), or `.module(…)`",
-            ),
-        }
-    }
-}
-
 impl Error for BindError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &*self.0 {
             Kind::Io { cause, .. } | Kind::Owner { cause, .. } => Some(cause),
-            Kind::Unfit { unfit: Unfit::Io(cause), .. } => Some(cause),
-            Kind::UnfitPassed { unfit: Unfit::Io(cause), .. } => Some(cause),
+            Kind::WrongSocket { wrong: WrongSocket::Io(cause), .. } => Some(cause),
+            Kind::WrongSocketPassed { wrong: WrongSocket::Io(cause), .. } => Some(cause),
             Kind::NotPassed(error) => error.cause().map(|cause| cause as _),
             Kind::Duplicate(error) => Some(error),
             _ => None,

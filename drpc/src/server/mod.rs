@@ -1,46 +1,40 @@
-//! The servers: on tokio, a task for each session; or in steps, in a loop of the caller's own ([`progress`]).
+//! The servers: on tokio, a task for each session; in threads, one for each session ([`blocking`](crate::blocking)); or in steps, in
+//! a loop of the caller's own ([`progress`]).
 //!
-//! Start reading at `session.rs`: it is the way of a call.
+//! Start reading at `tokio/session.rs`: it is the way of a call.
 
-#[cfg(feature = "server")]
-mod accept;
 mod admission;
-mod authorization;
 mod backoff;
-mod builder;
-mod error;
+#[cfg(feature = "blocking-server")]
+pub(crate) mod blocking;
+pub(crate) mod builder;
+pub(crate) mod config;
+pub(crate) mod error;
+#[cfg(any(feature = "server", feature = "blocking-server"))]
+pub(crate) mod handle;
 mod hooks;
-#[cfg(feature = "server")]
-mod idle;
-#[cfg(feature = "tower")]
-mod layers;
-mod limits;
+pub(crate) mod listener;
+mod modules;
 #[cfg(feature = "progress")]
 pub mod progress;
 mod protocol;
-#[cfg(feature = "server")]
-mod room;
-#[cfg(feature = "server")]
-mod session;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "server", feature = "blocking-server"))]
 mod sessions;
-#[cfg(feature = "server")]
-mod shutdown;
+mod socket_file;
 mod systemd;
 #[cfg(feature = "server")]
-mod tasks;
+pub(crate) mod tokio;
+#[cfg(any(feature = "progress", feature = "blocking-server"))]
+mod wakeup;
+mod wrong_socket;
 
-#[cfg(feature = "server")]
-pub use accept::Server;
-pub use builder::{ExistingSocket, Order, ServerBuilder};
+pub use builder::ServerBuilder;
+pub use config::{ExistingSocket, Order};
 pub use error::BindError;
-#[cfg(feature = "server")]
-pub use shutdown::{ServerHandle, shutdown_signal};
+#[cfg(any(feature = "server", feature = "blocking-server"))]
+pub use handle::ServerHandle;
+pub use socket_file::remove_stale_sockets;
 pub use systemd::is_socket_activated;
 
-pub use crate::transport::remove_stale_sockets;
-
 #[cfg(feature = "server")]
-pub(crate) use accept::Shared;
-#[cfg(feature = "server")]
-pub(crate) use session::spawn_in_memory;
+pub use self::tokio::{Server, shutdown_signal};

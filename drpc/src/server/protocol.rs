@@ -7,11 +7,13 @@ use std::{fmt, io};
 
 use bytes::Bytes;
 
-use super::builder::Config;
+use super::config::Config;
+use crate::dispatch::router::Processing;
+use crate::handler::context::Context;
+use crate::handler::failure::Failure;
+use crate::handler::session::{Listed, Session};
 use crate::observe::metrics;
-use crate::session::Listed;
-use crate::wire::{Body, Call, Codec, FrameError, Head, Response, Wire};
-use crate::{Context, Failure, Processing, Session, Status};
+use crate::wire::{Body, Call, Codec, FrameError, Head, Response, Status, Wire};
 
 /// What has come of one receive.
 pub(super) enum Incoming {

@@ -1,46 +1,62 @@
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::task::AbortHandle;
-
 use super::admission::{Admission, Refusal, check_access, log_refused};
-use super::builder::Config;
-use super::tasks::Tasks;
-use crate::background::Background;
-use crate::{Cancelled, PeerCredentials, Session};
+use super::config::Config;
+use crate::handler::background::Background;
+use crate::handler::cancellation::Cancelled;
+use crate::handler::session::Session;
+use crate::transport::PeerCredentials;
 
-/// The live sessions of a server.
-#[derive(Debug, Default)]
-pub(super) struct Sessions {
+/// The live sessions of a server, each of which is carried by a task of its own.
+pub(super) struct Sessions<T> {
     last_id: AtomicU64,
-    state: Mutex<State>,
-    /// What they leave to be done in the background.
-    background: Arc<Tasks>,
+    state: Mutex<State<T>>,
+    /// Where is done what they leave to be done in the background.
+    background: Arc<dyn Background>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    live: HashMap<u64, Live>,
+/// What carries a session.
+pub(super) trait Abort {
+    /// Ends the session at once.
+    fn abort(&self);
+}
+
+struct State<T> {
+    live: HashMap<u64, Live<T>>,
     admission: Admission,
     /// The server is to stop.
     stopping: bool,
 }
 
-#[derive(Debug)]
-struct Live {
+struct Live<T> {
     session: Arc<Session>,
     /// The session's task, once it is spawned.
-    task: Option<AbortHandle>,
+    task: Option<T>,
     /// The task is not to go on.
     cut: bool,
 }
 
-impl Sessions {
+impl<T: Abort> Live<T> {
+    fn cut(&mut self) {
+        self.cut = true;
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+impl<T: Abort> Sessions<T> {
+    pub(super) fn new(background: Arc<dyn Background>) -> Self {
+        let state = State { live: HashMap::new(), admission: Admission::default(), stopping: false };
+        Sessions { last_id: AtomicU64::new(0), state: Mutex::new(state), background }
+    }
+
     /// Makes a session of a connection, unless its peer may not connect or there is no room for it; that is logged.
     pub(super) fn open(&self, peer: PeerCredentials, config: &Config) -> Option<Arc<Session>> {
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
-        self.background.run_here();
         let session = Session::new(id, peer).with_background(self.background.clone());
         let session = Arc::new(session.observed(config.address.as_ref()));
         match self.admit(&session, config) {
@@ -65,7 +81,7 @@ impl Sessions {
     }
 
     /// Says which task serves a session.
-    pub(super) fn attach(&self, id: u64, task: AbortHandle) {
+    pub(super) fn attach(&self, id: u64, task: T) {
         if let Some(live) = self.state().live.get_mut(&id) {
             if live.cut {
                 task.abort();
@@ -96,17 +112,16 @@ impl Sessions {
         let mut state = self.state();
         let Some(live) = state.live.get_mut(&id) else { return false };
         tracing::warn!(session = id, "cutting the session");
-        live.cut = true;
         live.session.stop(Cancelled::SessionClosed);
-        if let Some(task) = &live.task {
-            task.abort();
-        }
+        live.cut();
         true
     }
 
-    /// What is done in the background.
-    pub(super) fn background(&self) -> &Arc<Tasks> {
-        &self.background
+    /// Ends all sessions at once.
+    pub(super) fn cut_all(&self) {
+        for live in self.state().live.values_mut() {
+            live.cut();
+        }
     }
 
     /// Stops all sessions: those that live, and those that are still to be opened (S7); tells the work in the background.
@@ -118,7 +133,13 @@ impl Sessions {
         self.background.cancellation().cancel(Cancelled::ShuttingDown);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> fmt::Debug for Sessions<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions").field("last_id", &self.last_id).finish_non_exhaustive()
     }
 }

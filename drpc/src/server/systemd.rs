@@ -1,14 +1,12 @@
 //! What a service manager hands to a server and wants to hear from it: systemd, or one that does as systemd does.
 
-use std::env;
 use std::ffi::OsStr;
-use std::fmt;
-use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
+use std::{env, fmt, io};
 
 use rustix::io::fcntl_dupfd_cloexec;
 

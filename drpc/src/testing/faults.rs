@@ -115,12 +115,12 @@ impl Faults {
     }
 
     /// What happens to the packet that comes by now.
-    pub(super) fn next(&self, direction: Direction) -> Passage {
+    pub(super) fn next(&self, direction: Direction) -> PacketFaults {
         let mut plan = self.plan();
         let way = plan.way(direction);
         let once = way.once.remove(&way.seen).unwrap_or_default();
         way.seen += 1;
-        Passage(way.always.iter().cloned().chain(once).collect())
+        PacketFaults(way.always.iter().cloned().chain(once).collect())
     }
 
     fn plan(&self) -> MutexGuard<'_, Plan> {
@@ -139,9 +139,9 @@ impl Plan {
 
 /// What happens to one packet.
 #[derive(Debug, Default)]
-pub(super) struct Passage(Vec<Fault>);
+pub(super) struct PacketFaults(Vec<Fault>);
 
-impl Passage {
+impl PacketFaults {
     /// The packets that come in place of this one; `None` if the connection is to be closed.
     pub(super) async fn apply(self, packet: Bytes) -> Option<SmallVec<[Bytes; 2]>> {
         let mut packets: SmallVec<[Bytes; 2]> = smallvec![packet];

@@ -2,9 +2,13 @@ use std::sync::Arc;
 
 use super::relay::Line;
 use super::{Faults, Recorder};
-use crate::server::{Shared, spawn_in_memory};
-use crate::transport::{Connector, Link, MemoryEnd};
-use crate::{Client, ClientBuilder, PeerCredentials, ServerHandle};
+use crate::client::builder::ClientBuilder;
+use crate::client::handle::Client;
+use crate::server::handle::ServerHandle;
+use crate::server::tokio::session::spawn_in_memory;
+use crate::server::tokio::shared::Shared;
+use crate::transport::{Connector, Link, MemoryEnd, PeerCredentials};
+use crate::wire::{Wire, WireMode};
 
 /// A server in this process, without a socket: what [`server_of`](super::server_of) gives. Cheap to clone.
 ///
@@ -79,7 +83,7 @@ impl InMemoryServer {
     pub fn client_builder(&self) -> ClientBuilder {
         let (wire, in_order) = self.server.speaks();
         let wire = match wire {
-            crate::WireMode::Auto => crate::Wire::Chunked.into(),
+            WireMode::Auto => Wire::Chunked.into(),
             fixed => fixed,
         };
         ClientBuilder::in_memory(self.connector()).wire(wire).server_answers_in_order(in_order)

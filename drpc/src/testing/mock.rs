@@ -4,8 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::private::IntoReply;
-use crate::{Context, Failure, Method, Module, Payload, Reply, Status};
+use crate::handler::context::Context;
+use crate::handler::failure::Failure;
+use crate::handler::method::Method;
+use crate::handler::module::Module;
+use crate::handler::payload::Payload;
+use crate::handler::reply::{IntoReply, Reply};
+use crate::wire::Status;
 
 /// A module of answers that a test gives, with a log of the calls that came in: for tests of code that calls a server.
 ///

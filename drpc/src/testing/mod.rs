@@ -48,8 +48,10 @@ pub use recorder::Recorder;
 pub use recording::{Direction, ParseRecordingError, RecordedPacket, Recording};
 pub use replay::Replay;
 
-use crate::server::{BindError, ServerBuilder};
-use crate::{Client, PeerCredentials};
+use crate::client::handle::Client;
+use crate::server::builder::ServerBuilder;
+use crate::server::error::BindError;
+use crate::transport::PeerCredentials;
 
 /// A client of a server that lives in this process: the whole way of a call, without a socket.
 ///

@@ -5,9 +5,11 @@ use tokio::task::JoinSet;
 
 use super::relay::Line;
 use super::{Faults, Recorder};
-use crate::Client;
-use crate::server::BindError;
-use crate::transport::{AsyncSocket, FileOptions, Link, Listener, Socket};
+use crate::client::handle::Client;
+use crate::server::config::FileOptions;
+use crate::server::error::BindError;
+use crate::server::listener::Listener;
+use crate::transport::{AsyncSocket, Link};
 
 /// A socket in front of a server's: what real clients and a real server send each other passes through this process, which may
 /// record it and put faults into it.
@@ -81,7 +83,7 @@ impl Proxy {
         loop {
             tokio::select! {
                 Some(_) = sessions.join_next() => {}
-                client = socket.when_readable(Socket::accept) => {
+                client = socket.accept() => {
                     let client = Link::Socket(AsyncSocket::new(client?)?);
                     sessions.spawn(session(client, server.clone(), line.clone()));
                 }
@@ -94,5 +96,16 @@ async fn session(client: Link, server: PathBuf, line: Line) {
     match Client::builder(&server).open_link().await {
         Ok(server) => line.relay(client, server).await,
         Err(error) => tracing::warn!(%error, "the proxy closes upon a client"),
+    }
+}
+
+impl Recorder {
+    /// A [`Proxy`] that records here: `listen` is its own socket, `server` the server's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Proxy::bind`].
+    pub fn proxy(&self, listen: impl AsRef<Path>, server: impl AsRef<Path>) -> Result<Proxy, BindError> {
+        Ok(Proxy::bind(listen, server)?.record(self))
     }
 }

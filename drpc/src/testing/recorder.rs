@@ -1,11 +1,9 @@
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{Direction, Proxy, RecordedPacket, Recording};
-use crate::server::BindError;
+use super::{Direction, RecordedPacket, Recording};
 
 /// Records the packets of sessions, both ways, as they were sent: before any [`Faults`](super::Faults).
 ///
@@ -47,15 +45,6 @@ impl Recorder {
             Recording::new(format!("session {}", number + 1), tape.packets().clone())
         };
         self.tapes().iter().enumerate().map(recorded).collect()
-    }
-
-    /// A [`Proxy`] that records here: `listen` is its own socket, `server` the server's.
-    ///
-    /// # Errors
-    ///
-    /// As [`Proxy::bind`].
-    pub fn proxy(&self, listen: impl AsRef<Path>, server: impl AsRef<Path>) -> Result<Proxy, BindError> {
-        Ok(Proxy::bind(listen, server)?.record(self))
     }
 
     /// Begins a session.

@@ -10,7 +10,7 @@
 use std::future::{pending, poll_fn};
 use std::io::{self, IoSlice};
 
-use super::faults::{Faults, Passage};
+use super::faults::{Faults, PacketFaults};
 use super::recorder::{Recorder, Tape};
 use super::recording::Direction;
 use crate::transport::{Link, MemoryEnd};
@@ -91,7 +91,7 @@ impl Carrier<'_> {
             }
             let passage = match self.faults {
                 Some(faults) => faults.next(self.direction),
-                None => Passage::default(),
+                None => PacketFaults::default(),
             };
             let Some(packets) = passage.apply(packet).await else { return End::ByFault };
             for packet in packets {

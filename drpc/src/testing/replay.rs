@@ -5,8 +5,10 @@ use tokio::time::Instant;
 
 use super::relay::Line;
 use super::{Direction, RecordedPacket, Recorder, Recording};
+use crate::client::builder::ClientBuilder;
+use crate::client::error::ConnectError;
+use crate::client::handle::Client;
 use crate::transport::{Connector, Link, MemoryEnd};
-use crate::{Client, ClientBuilder, ConnectError};
 
 impl Recording {
     /// Plays the client: connects as the builder says, sends the client's packets again, and gives a recording of what went and

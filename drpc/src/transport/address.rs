@@ -1,10 +1,9 @@
 use std::ffi::OsString;
-use std::fmt;
-use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 use rustix::net::SocketAddrUnix;
 
@@ -31,8 +30,8 @@ impl Address {
     }
 
     /// The address that a socket is bound to; `None` if it is bound to none.
-    #[cfg(any(feature = "server", feature = "progress"))]
-    pub(super) fn of(bound: &SocketAddr) -> Option<Self> {
+    #[cfg(any(feature = "server", feature = "progress", feature = "blocking-server"))]
+    pub(crate) fn of(bound: &SocketAddr) -> Option<Self> {
         let path = match (bound.as_pathname(), bound.as_abstract_name()) {
             (Some(path), _) if abstract_name(path).is_some() => Path::new(".").join(path),
             (Some(path), _) => path.to_owned(),
@@ -85,7 +84,7 @@ pub(super) fn socket_address(path: &Path) -> io::Result<SocketAddrUnix> {
     })
 }
 
-#[cfg(all(test, any(feature = "server", feature = "progress")))]
+#[cfg(all(test, any(feature = "server", feature = "progress", feature = "blocking-server")))]
 mod tests {
     use super::*;
 

@@ -4,8 +4,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use super::AsyncSocket;
 use super::memory::MemoryEnd;
+use super::readiness::AsyncSocket;
 
 /// One end of a connection, that can be waited on: a socket's, or a pair's in memory.
 ///

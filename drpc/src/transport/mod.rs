@@ -7,32 +7,22 @@ mod address;
 mod buffer;
 #[cfg(any(feature = "server", feature = "client"))]
 mod link;
-#[cfg(any(feature = "server", feature = "progress"))]
-mod listener;
 mod memory;
 mod peer;
 #[cfg(any(feature = "server", feature = "client"))]
 mod readiness;
 mod seqpacket;
-#[cfg(any(feature = "server", feature = "progress"))]
-mod socket_file;
 mod spin;
 
 pub use address::Address;
 pub(crate) use address::{abstract_name, name_len};
 #[cfg(any(feature = "server", feature = "client"))]
 pub(crate) use link::Link;
-#[cfg(any(feature = "server", feature = "progress"))]
-pub(crate) use listener::{Listener, Unfit};
 pub(crate) use memory::{Connector, MemoryEnd};
 pub use peer::PeerCredentials;
 #[cfg(any(feature = "server", feature = "client"))]
 pub(crate) use readiness::AsyncSocket;
 pub(crate) use seqpacket::{MAX_PATH, Mode, Ready, Socket};
-#[cfg(any(feature = "server", feature = "progress"))]
-pub(crate) use socket_file::FileOptions;
-#[cfg(any(feature = "server", feature = "progress"))]
-pub use socket_file::remove_stale_sockets;
 pub(crate) use spin::Spin;
 
 /// Whether a send failed because nobody is at the other end any more (S6).

@@ -1,6 +1,5 @@
-use std::io;
-use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::{io, mem};
 
 use libc::c_int;
 use rustix::io::Errno;

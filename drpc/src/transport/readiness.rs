@@ -13,7 +13,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
-use super::{Socket, Spin};
+use super::seqpacket::{Mode, Socket};
+use super::spin::Spin;
 
 /// How long a send waits that can't be told when there is room.
 const RETRY: Duration = Duration::from_millis(5);
@@ -53,12 +54,9 @@ impl AsyncSocket {
         self.socket.get_ref()
     }
 
-    /// Waits until `operation` does not say `WouldBlock`. Cancel safe if the operation is.
-    pub(crate) async fn when_readable<T>(
-        &self,
-        operation: impl FnMut(&Socket) -> io::Result<T>,
-    ) -> io::Result<T> {
-        self.socket.async_io(Interest::READABLE, operation).await
+    /// Accepts a connection, whose calls do not wait. Cancel safe.
+    pub(crate) async fn accept(&self) -> io::Result<Socket> {
+        self.socket.async_io(Interest::READABLE, |socket| socket.accept(Mode::NonBlocking)).await
     }
 
     /// As [`Socket::recv`]. The last task that asked is woken. One that is `idle`, and has nothing better to do than to wait, spins
@@ -156,13 +154,13 @@ impl AsyncSocket {
 
 /// Registers a descriptor with the runtime.
 #[allow(unsafe_code, reason = "tokio can't see that a descriptor stays open; the types here see to it")]
-fn register<T: AsFd + AsRawFd + Owns>(owner: T, interest: Interest) -> io::Result<AsyncFd<T>> {
+fn register<T: AsFd + AsRawFd + OwnsDescriptor>(owner: T, interest: Interest) -> io::Result<AsyncFd<T>> {
     // SAFETY: the owner owns its descriptor, always names the same one, and never closes it before it is dropped. The
     // AsyncFd owns the owner from here on, and this module lends it out by shared reference alone.
     Ok(unsafe { AsyncFd::register_with_interest(owner, interest) }?)
 }
 
 /// A type that owns one descriptor for as long as it lives.
-trait Owns {}
-impl Owns for Socket {}
-impl Owns for OwnedFd {}
+trait OwnsDescriptor {}
+impl OwnsDescriptor for Socket {}
+impl OwnsDescriptor for OwnedFd {}

@@ -9,9 +9,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionread};
 use rustix::net::{self, AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketFlags, SocketType};
 
-use super::PeerCredentials;
 use super::address::socket_address;
 use super::buffer::with_buffer;
+use super::peer::PeerCredentials;
 use crate::wire::MAX_PACKET;
 
 /// The longest path of a socket, in bytes: what a `sockaddr_un` holds before its NUL (S2).
@@ -22,6 +22,10 @@ const SEND_BUFFER: usize = 8 * MAX_PACKET;
 
 /// The longest packet, in bytes, that is put together before it is sent: for the kernel to gather its parts takes longer.
 const SHORT: usize = 256;
+
+/// The times between which a time-out of the kernel's is kept.
+const SHORTEST_TIMEOUT: Duration = Duration::from_micros(1);
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(i32::MAX as u64);
 
 /// A `SOCK_SEQPACKET` socket: every socket call of this crate is made here (W1).
 #[derive(Debug)]
@@ -50,7 +54,7 @@ impl Socket {
     }
 
     /// A socket that was made elsewhere, and is known to be of this kind.
-    pub(super) fn adopt(socket: OwnedFd) -> Self {
+    pub(crate) fn adopt(socket: OwnedFd) -> Self {
         Socket(socket)
     }
 
@@ -59,17 +63,18 @@ impl Socket {
         Ok(net::connect(&self.0, &socket_address(path)?)?)
     }
 
-    pub(super) fn bind(&self, path: &Path) -> io::Result<()> {
+    pub(crate) fn bind(&self, path: &Path) -> io::Result<()> {
         Ok(net::bind(&self.0, &socket_address(path)?)?)
     }
 
     /// Starts to listen, with the longest backlog that the kernel allows (S1).
-    pub(super) fn listen(&self) -> io::Result<()> {
+    pub(crate) fn listen(&self) -> io::Result<()> {
         Ok(net::listen(&self.0, i32::MAX)?)
     }
 
-    pub(crate) fn accept(&self) -> io::Result<Socket> {
-        let socket = retry(|| net::accept_with(&self.0, Mode::NonBlocking.flags()))?;
+    /// Accepts a connection, whose calls wait or not.
+    pub(crate) fn accept(&self, mode: Mode) -> io::Result<Socket> {
+        let socket = retry(|| net::accept_with(&self.0, mode.flags()))?;
         Ok(Socket(socket).with_room())
     }
 
@@ -148,6 +153,12 @@ impl Socket {
         let _ = net::shutdown(&self.0, net::Shutdown::Write);
     }
 
+    /// Says that no more will be received, as if the peer had ended its sending: a thread that waits for a packet goes on.
+    pub(crate) fn end_receiving(&self) {
+        // The connection may have ended by itself.
+        let _ = net::shutdown(&self.0, net::Shutdown::Read);
+    }
+
     /// Ends the connection both ways.
     pub(crate) fn hang_up(&self) {
         // It may have ended by itself.
@@ -159,9 +170,21 @@ impl Socket {
         Ok(net::sockopt::set_socket_timeout(&self.0, net::sockopt::Timeout::Send, Some(timeout))?)
     }
 
+    /// How long [`recv`](Self::recv) waits on a blocking socket before it says `WouldBlock`; without end, if that is no time.
+    pub(crate) fn set_receive_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        // The kernel takes zero for no time-out, and no more seconds than a clock could tell.
+        let timeout = timeout.map(|timeout| timeout.clamp(SHORTEST_TIMEOUT, LONGEST_TIMEOUT));
+        Ok(net::sockopt::set_socket_timeout(&self.0, net::sockopt::Timeout::Recv, timeout)?)
+    }
+
     /// Waits until a packet or end of file can be received. False once the deadline has passed.
     pub(crate) fn wait_readable(&self, deadline: Option<Instant>) -> io::Result<bool> {
         Ok(!self.wait(PollFlags::IN, deadline)?.is_empty())
+    }
+
+    /// Waits until a packet can be sent, or the connection has ended. False once the deadline has passed.
+    pub(crate) fn wait_writable(&self, deadline: Option<Instant>) -> io::Result<bool> {
+        Ok(!self.wait(PollFlags::OUT, deadline)?.is_empty())
     }
 
     /// Waits until a packet can be sent, or something received. `None` once the deadline has passed.

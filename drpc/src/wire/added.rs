@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use prost::Message;
 
-use super::TraceContext;
-use super::envelope::proto;
+use super::proto;
+use super::trace_context::TraceContext;
 
 /// What is added to a [`Call`](super::Call) (E5).
 ///

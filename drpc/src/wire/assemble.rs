@@ -2,7 +2,8 @@
 
 use bytes::{Buf, Bytes};
 
-use super::{ChunkHeader, FrameError};
+use super::error::FrameError;
+use super::header::ChunkHeader;
 use crate::buffer::{freeze, give_back, take};
 
 /// Puts chunked messages together, one after the other (W5, W6).

@@ -4,8 +4,12 @@ use std::io::IoSlice;
 
 use smallvec::{SmallVec, smallvec};
 
+use super::MAX_PACKET;
 use super::body::Segments;
-use super::{Around, ChunkHeader, MAX_PACKET, MessageTooLong, Wire};
+use super::envelope::Envelope;
+use super::error::MessageTooLong;
+use super::generation::Wire;
+use super::header::ChunkHeader;
 
 /// One packet of a message, borrowed from it: to be sent by one vectored send.
 ///
@@ -62,7 +66,7 @@ impl Packet<'_> {
 #[derive(Clone, Debug)]
 pub struct Packets<'a> {
     wire: Wire,
-    around: Around<'a>,
+    envelope: Envelope<'a>,
     body: Segments<'a>,
     body_len: usize,
     next: u32,
@@ -77,13 +81,13 @@ impl<'a> Packets<'a> {
     /// [`MessageTooLong`] if the message is over the limit, or does not fit the plain wire's one packet (W7).
     pub fn new(
         wire: Wire,
-        head: impl Into<Around<'a>>,
+        head: impl Into<Envelope<'a>>,
         body: impl Into<Segments<'a>>,
         limit: usize,
     ) -> Result<Self, MessageTooLong> {
-        let (around, body) = (head.into(), body.into());
+        let (envelope, body) = (head.into(), body.into());
         let body_len = body.len();
-        let len = around.len() + body_len;
+        let len = envelope.len() + body_len;
         let limit = match wire {
             Wire::Chunked => limit,
             Wire::Plain => limit.min(MAX_PACKET),
@@ -97,13 +101,13 @@ impl<'a> Packets<'a> {
                 .map_err(|_| MessageTooLong { len, limit })?,
             Wire::Plain => 1,
         };
-        Ok(Packets { wire, around, body, body_len, next: 0, total })
+        Ok(Packets { wire, envelope, body, body_len, next: 0, total })
     }
 
     /// One chunk of several.
     fn part(&self, chunk_idx: u32) -> Packet<'a> {
-        let Around { before, after } = self.around;
-        let len = self.around.len() + self.body_len;
+        let Envelope { before, after } = self.envelope;
+        let len = self.envelope.len() + self.body_len;
         let start = chunk_idx as usize * ChunkHeader::MAX_DATA;
         let end = len.min(start + ChunkHeader::MAX_DATA);
         let header = ChunkHeader {
@@ -146,8 +150,8 @@ impl<'a> Iterator for Packets<'a> {
         if self.total > 1 {
             return Some(self.part(chunk_idx));
         }
-        let Around { before, after } = self.around;
-        let len = (self.around.len() + self.body_len) as u64;
+        let Envelope { before, after } = self.envelope;
+        let len = (self.envelope.len() + self.body_len) as u64;
         let header =
             ChunkHeader { total_data_size: len, chunk_data_size: len, chunk_idx: 0, total_chunks: 1 };
         Some(Packet {

@@ -3,8 +3,11 @@ use bytes::Bytes;
 use super::assemble::Assembler;
 use super::body::Segments;
 use super::chunk::Packets;
-use super::generation::{is_plain_envelope, recognise};
-use super::{Around, ChunkHeader, FrameError, MessageTooLong, Wire, WireMode};
+use super::envelope::Envelope;
+use super::error::{FrameError, MessageTooLong};
+use super::generation::{Wire, WireMode};
+use super::header::ChunkHeader;
+use super::recognise::{is_plain_envelope, recognise};
 
 /// One connection's wire: packets in, messages out, and back.
 ///
@@ -91,7 +94,7 @@ impl Codec {
     /// [`MessageTooLong`] if the message is over the limit, or does not fit the plain wire's one packet (W7).
     pub fn packets<'a>(
         &self,
-        head: impl Into<Around<'a>>,
+        head: impl Into<Envelope<'a>>,
         body: impl Into<Segments<'a>>,
     ) -> Result<Packets<'a>, MessageTooLong> {
         Packets::new(self.wire.unwrap_or(Wire::Chunked), head, body, self.limit)

@@ -7,7 +7,11 @@ use bytes::{Buf, Bytes};
 use prost::Message;
 use prost::encoding::WireType;
 
-use super::{CallFields, EnvelopeError, ResponseFields, Segments, Status};
+use super::added::{CallFields, ResponseFields};
+use super::body::Segments;
+use super::error::EnvelopeError;
+use super::proto;
+use super::status::Status;
 
 /// A call of one method of one module (E1).
 ///
@@ -166,7 +170,7 @@ where
 }
 
 fn joined(head: &Head, body: Segments<'_>) -> Bytes {
-    let Around { before, after } = head.into();
+    let Envelope { before, after } = head.into();
     let mut whole = Vec::with_capacity(before.len() + body.len() + after.len());
     whole.extend_from_slice(before);
     body.range(0, body.len()).for_each(|part| whole.extend_from_slice(part));
@@ -227,28 +231,28 @@ impl Deref for Head {
     }
 }
 
-/// What stands around a message's body, borrowed. Of bytes alone, that is what stands before it.
+/// A message without its body, borrowed: what stands before it, and what behind. Bytes alone stand before it.
 #[derive(Clone, Copy, Debug)]
-pub struct Around<'a> {
+pub struct Envelope<'a> {
     pub(super) before: &'a [u8],
     pub(super) after: &'a [u8],
 }
 
-impl Around<'_> {
+impl Envelope<'_> {
     pub(super) fn len(&self) -> usize {
         self.before.len() + self.after.len()
     }
 }
 
-impl<'a> From<&'a Head> for Around<'a> {
+impl<'a> From<&'a Head> for Envelope<'a> {
     fn from(head: &'a Head) -> Self {
-        Around { before: head, after: &head.tail }
+        Envelope { before: head, after: &head.tail }
     }
 }
 
-impl<'a, T: AsRef<[u8]> + ?Sized> From<&'a T> for Around<'a> {
+impl<'a, T: AsRef<[u8]> + ?Sized> From<&'a T> for Envelope<'a> {
     fn from(head: &'a T) -> Self {
-        Around { before: head.as_ref(), after: &[] }
+        Envelope { before: head.as_ref(), after: &[] }
     }
 }
 
@@ -292,46 +296,6 @@ fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
 
 /// The longest head: four fields of a one-byte key and a varint of at most ten bytes.
 const MAX_HEAD: usize = 4 * 11;
-
-/// The messages of `proto/drpc.proto` as prost decodes them. A test of the workspace holds them against the file.
-pub(super) mod proto {
-    use bytes::Bytes;
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(in crate::wire) struct Call {
-        #[prost(int32, tag = "1")]
-        pub(in crate::wire) module: i32,
-        #[prost(int32, tag = "2")]
-        pub(in crate::wire) method: i32,
-        #[prost(int64, tag = "3")]
-        pub(in crate::wire) sequence: i64,
-        #[prost(bytes = "bytes", tag = "4")]
-        pub(in crate::wire) body: Bytes,
-        #[prost(uint64, optional, tag = "1000")]
-        pub(in crate::wire) time_left_us: Option<u64>,
-        #[prost(bool, tag = "1001")]
-        pub(in crate::wire) wants_error: bool,
-        #[prost(bytes = "bytes", tag = "1002")]
-        pub(in crate::wire) traceparent: Bytes,
-        #[prost(bytes = "bytes", tag = "1003")]
-        pub(in crate::wire) tracestate: Bytes,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(in crate::wire) struct Response {
-        #[prost(int64, tag = "1")]
-        pub(in crate::wire) sequence: i64,
-        // An enum on the wire is an int32; kept as the number so that none is lost (E3).
-        #[prost(int32, tag = "2")]
-        pub(in crate::wire) status: i32,
-        #[prost(bytes = "bytes", tag = "3")]
-        pub(in crate::wire) body: Bytes,
-        #[prost(bytes = "bytes", tag = "1000")]
-        pub(in crate::wire) error: Bytes,
-        #[prost(bytes = "bytes", tag = "1001")]
-        pub(in crate::wire) error_details: Bytes,
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,8 @@
 use std::fmt;
 
-use super::{ChunkHeader, MAX_PACKET, Wire};
+use super::MAX_PACKET;
+use super::generation::Wire;
+use super::header::ChunkHeader;
 
 /// A packet that breaks the rules of the wire (W5, W6). It ends the connection: after it, nothing that the peer sends
 /// can be trusted to start where it should.

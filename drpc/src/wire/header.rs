@@ -1,4 +1,4 @@
-use super::FrameError;
+use super::error::FrameError;
 
 /// The header before the data of every packet on the chunked wire (W2).
 ///

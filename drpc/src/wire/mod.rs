@@ -36,6 +36,8 @@ mod envelope;
 mod error;
 mod generation;
 mod header;
+mod proto;
+mod recognise;
 mod status;
 mod trace_context;
 
@@ -44,11 +46,11 @@ pub use body::{Body, Segments};
 pub use chunk::{Packet, Packets, Slices};
 pub use codec::Codec;
 pub(crate) use envelope::UNREADABLE_CALL;
-pub use envelope::{Around, Call, Head, Response};
+pub use envelope::{Call, Envelope, Head, Response};
 pub use error::{EnvelopeError, FrameError, MessageTooLong};
-pub(crate) use generation::is_first_chunk;
 pub use generation::{ParseWireModeError, Wire, WireMode};
 pub use header::ChunkHeader;
+pub(crate) use recognise::is_first_chunk;
 pub use status::Status;
 pub use trace_context::{InvalidTraceContext, TraceContext};
 

@@ -18,30 +18,39 @@ use tracing::dispatcher::{self, Dispatch};
 pub(crate) enum Driver {
     /// [`drpc::Server`], on a runtime of two threads.
     Tokio,
+    /// [`drpc::blocking::Server`], with a thread for each session.
+    Threads,
     /// [`drpc::progress::Server`], in a loop on one thread without a runtime.
     Progress,
 }
 
-/// Runs a test with each of the two servers: one suite, two drivers.
-pub(crate) fn with_both_servers(test: impl Fn(Driver)) {
-    for driver in [Driver::Tokio, Driver::Progress] {
+/// Runs a test with each of the three servers: one suite, three drivers.
+pub(crate) fn with_every_server(test: impl Fn(Driver)) {
+    for driver in [Driver::Tokio, Driver::Threads, Driver::Progress] {
         println!("with the {driver:?} server");
         test(driver);
     }
 }
 
 impl Driver {
-    /// Clients may connect when this returns: it binds, then spawns. The steps are made within the runtime that this is called on, if
-    /// there is one.
+    /// Clients may connect when this returns: it binds, then spawns. Steps and threads run within the runtime that this is called on, if
+    /// there is one, and log where this thread does.
     pub(crate) fn start(self, builder: ServerBuilder) -> TestServer {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("test.sock");
         let builder = builder.explicit_modules_only();
+        let surroundings = Surroundings::of_this_thread();
         let (stop, serve): (_, Box<dyn FnOnce() -> io::Result<()> + Send>) = match self {
             Driver::Tokio => {
                 let server = builder.bind(&path).expect("binds");
                 let (handle, runtime) = (server.handle(), runtime());
-                (Stop::Tokio(handle), Box::new(move || runtime.block_on(server.serve())))
+                (Stop::Handle(handle), Box::new(move || runtime.block_on(server.serve())))
+            }
+            Driver::Threads => {
+                let surroundings = surroundings.clone();
+                let builder = builder.wrap_threads(move |run| surroundings.within(run));
+                let server = builder.bind_blocking(&path).expect("binds");
+                (Stop::Handle(server.handle()), Box::new(move || server.serve()))
             }
             Driver::Progress => {
                 let server = builder.bind_progress(&path).expect("binds");
@@ -49,14 +58,28 @@ impl Driver {
                 (Stop::Progress(asked.clone(), server.waker()), Box::new(move || step(server, &asked)))
             }
         };
-        let dispatch = dispatcher::get_default(Dispatch::clone);
-        let runtime = Handle::try_current().ok();
-        let serving = thread::spawn(move || {
-            let _logged = dispatcher::set_default(&dispatch);
-            let _entered = runtime.as_ref().map(Handle::enter);
-            serve()
-        });
+        let serving = thread::spawn(move || surroundings.within(serve));
         TestServer { path, stop, serving: Some(serving), _directory: directory }
+    }
+}
+
+/// Where a thread logs, and the runtime that it runs in.
+#[derive(Clone)]
+struct Surroundings {
+    dispatch: Dispatch,
+    runtime: Option<Handle>,
+}
+
+impl Surroundings {
+    fn of_this_thread() -> Self {
+        let dispatch = dispatcher::get_default(Dispatch::clone);
+        Surroundings { dispatch, runtime: Handle::try_current().ok() }
+    }
+
+    fn within<T>(&self, run: impl FnOnce() -> T) -> T {
+        let _logged = dispatcher::set_default(&self.dispatch);
+        let _entered = self.runtime.as_ref().map(Handle::enter);
+        run()
     }
 }
 
@@ -82,14 +105,14 @@ pub(crate) struct TestServer {
 /// Asks a server to stop.
 #[derive(Clone)]
 pub(crate) enum Stop {
-    Tokio(ServerHandle),
+    Handle(ServerHandle),
     Progress(Arc<AtomicBool>, Waker),
 }
 
 impl Stop {
     pub(crate) fn shutdown(&self) {
         match self {
-            Stop::Tokio(handle) => handle.shutdown(),
+            Stop::Handle(handle) => handle.shutdown(),
             Stop::Progress(asked, waker) => {
                 asked.store(true, Ordering::SeqCst);
                 waker.wake_by_ref();
@@ -112,10 +135,10 @@ impl TestServer {
         self.stop.clone()
     }
 
-    /// The handle of a server on tokio.
+    /// The handle of a server on tokio, or in threads.
     pub(crate) fn server_handle(&self) -> ServerHandle {
         match &self.stop {
-            Stop::Tokio(handle) => handle.clone(),
+            Stop::Handle(handle) => handle.clone(),
             Stop::Progress(..) => panic!("a progress server has no handle"),
         }
     }

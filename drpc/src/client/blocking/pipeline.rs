@@ -1,11 +1,11 @@
 use std::collections::VecDeque;
 
 use super::{Connection, Fault, Sent};
-use crate::CallOptions;
 use crate::client::batch::Batch;
 use crate::client::call_state::CallState;
+use crate::client::caller::CallOptions;
 use crate::client::error::{CallError, Disconnect};
-use crate::client::submitted;
+use crate::client::reply::submitted;
 use crate::wire::{Call, CallFields, Response, UNREADABLE_CALL};
 
 /// A batch on its way through a connection.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::Client;
-use crate::client::ClientBuilder;
+use crate::client::builder::ClientBuilder;
 use crate::client::call_state::CallState;
 use crate::client::connection::Connection;
 use crate::client::error::{CallError, ConnectError, Disconnect};

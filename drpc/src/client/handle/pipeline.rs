@@ -9,14 +9,14 @@ use tokio::time::sleep;
 use tracing::Instrument;
 
 use super::{Abandonable, Client, by};
-use crate::Method;
-use crate::client::CallOptions;
 use crate::client::batch::Batch;
 use crate::client::call_state::CallState;
+use crate::client::caller::CallOptions;
 use crate::client::connection::{Connection, GivenUp};
 use crate::client::error::CallError;
 use crate::client::retry::Attempts;
-use crate::observe::batch_span;
+use crate::handler::method::Method;
+use crate::observe::client::batch_span;
 use crate::wire::{Body, Response};
 
 impl Client {
@@ -29,7 +29,7 @@ impl Client {
         let deadline = state.deadline;
         let span = batch_span(&self.0.config.path, batch.due().len());
         let gathering = async {
-            let mut attempts = Attempts::of(&self.0.config, options);
+            let mut attempts = Attempts::of(options.retry.as_ref(), self.0.config.retry.as_ref());
             loop {
                 self.attempt_batch(&mut batch, attempts.is_last(), options, &mut state).await;
                 match batch.again(&mut attempts, deadline) {

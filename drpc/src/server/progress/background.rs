@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-use crate::background::{Background, Work, log_too_late};
-use crate::cancellation::Cancellation;
+use crate::handler::background::{Background, Work, log_too_late};
+use crate::handler::cancellation::Cancellation;
 
 /// The work of a server. Dropped, it drops what is not done.
 pub(super) struct InBackground {

@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Wake, Waker};
 
-use crate::Session;
+use crate::handler::session::Session;
 
 /// The numbers of the sessions that were asked to close, and whom to wake for them.
 pub(super) struct Closings {

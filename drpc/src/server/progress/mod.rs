@@ -33,40 +33,51 @@
 //! inside of `Runtime::enter`, whose threads then do the waiting.
 
 mod background;
+mod bind;
 mod closing;
 mod poller;
 mod running;
 mod session;
+mod shared;
+mod step;
 mod timers;
 
+pub use self::step::Progress;
+
 use std::collections::{HashMap, VecDeque};
-use std::fmt;
 use std::io::{self, ErrorKind};
-use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::task::{self, Poll, Waker};
 use std::time::{Duration, Instant};
+use std::{fmt, mem};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use futures_util::task::AtomicWaker;
 use rustix::event::epoll::EventFlags;
+
+use self::background::InBackground;
+use self::closing::Closings;
+use self::poller::Poller;
+use self::running::Finished;
+use self::session::SessionState;
+use self::shared::Core;
+use self::timers::{Due, Key, Timers};
 
 use super::admission::{Admission, check_access, log_refused};
 use super::backoff::Backoff;
-use super::builder::Config;
+use super::builder::ServerBuilder;
+use super::config::Config;
+use super::error::BindError;
 use super::hooks::Opened;
-use super::{BindError, ServerBuilder, protocol, systemd};
-use crate::background::Background;
-use crate::transport::{Listener, Socket};
+use super::listener::Listener;
+use super::systemd;
+use crate::dispatch::router::ModuleService;
+use crate::handler::background::Background;
+use crate::handler::cancellation::Cancelled;
+use crate::handler::failure::Failure;
+use crate::handler::session::Session;
+use crate::transport::{Address, Mode, Socket};
 use crate::wire::Codec;
-use crate::{Address, Cancelled, Failure, ModuleService, Session};
-use background::InBackground;
-use closing::Closings;
-use poller::Poller;
-use running::{Finished, Running};
-use session::SessionState;
-use timers::{Key, Timers};
 
 /// How many connections are accepted in one step.
 const ACCEPTS_PER_STEP: usize = 64;
@@ -103,82 +114,6 @@ struct Listening {
     backoff: Backoff,
     /// Set while nothing is accepted: the kernel is out of something.
     paused: Option<Key>,
-}
-
-/// What the sessions share.
-struct Core {
-    service: ModuleService,
-    config: Config,
-    /// The calls of all sessions whose handlers wait.
-    running: FuturesUnordered<Running>,
-    /// The sessions whose next call waits until the server has room for it.
-    queue: VecDeque<u64>,
-    timers: Timers<Due>,
-}
-
-impl Core {
-    /// Whether the server has room for one more call.
-    fn has_room(&self) -> bool {
-        self.config.limits.calls.is_none_or(|limit| self.running.len() < limit)
-    }
-}
-
-/// What a timer is set for.
-#[derive(Debug)]
-enum Due {
-    /// The rest of a session's message.
-    RestOfMessage(u64),
-    /// A session has done nothing for too long.
-    Idle(u64),
-    /// A handler has had its time.
-    Handler(Arc<AtomicWaker>),
-    /// To accept again.
-    Accept,
-    /// The end, however much still runs.
-    Cut,
-}
-
-/// What a step has done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    accepted: usize,
-    calls: usize,
-    replies: usize,
-    closed: usize,
-    /// Whether the step was woken by anything at all.
-    woken: bool,
-}
-
-impl Progress {
-    /// Whether there was nothing to do within the time-out, which is no error (S9).
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        *self == Progress::default()
-    }
-
-    /// How many connections were accepted.
-    #[must_use]
-    pub fn accepted(&self) -> usize {
-        self.accepted
-    }
-
-    /// How many calls have come.
-    #[must_use]
-    pub fn calls(&self) -> usize {
-        self.calls
-    }
-
-    /// How many calls have been answered, and the answer sent whole or its client found gone.
-    #[must_use]
-    pub fn replies(&self) -> usize {
-        self.replies
-    }
-
-    /// How many sessions have ended.
-    #[must_use]
-    pub fn closed(&self) -> usize {
-        self.closed
-    }
 }
 
 impl Server {
@@ -348,7 +283,7 @@ impl Server {
     fn accept(&mut self, done: &mut Progress) {
         for _ in 0..ACCEPTS_PER_STEP {
             let Some(Listening { listener, .. }) = &self.listener else { return };
-            let opened = match listener.socket.accept() {
+            let opened = match listener.socket.accept(Mode::NonBlocking) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) => Err(error),
                 Ok(socket) => self.open(socket),

@@ -1,17 +1,18 @@
-//! What a step waits for: sockets, and a nudge from another thread. The one place of epoll and eventfd.
+//! What a step waits for: sockets, and a nudge from another thread. The one place of epoll.
 
 use std::collections::VecDeque;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Wake, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
+use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
-use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::io::Errno;
+
+use crate::server::wakeup::Wakeup;
 
 /// How many sockets are looked at in one step. The kernel gives the others the next time, before these.
 const READY_PER_STEP: usize = 256;
@@ -37,22 +38,14 @@ pub(super) struct Ready {
     pub(super) flags: EventFlags,
 }
 
-/// Makes a wait return, from any thread.
-struct Wakeup {
-    eventfd: OwnedFd,
-    /// The wait has been made to return already: no need to say so twice.
-    told: AtomicBool,
-}
-
 impl Poller {
     /// What is ready when the [`waker`](Self::waker) was called.
     pub(super) const WAKEUP: u64 = u64::MAX;
 
     pub(super) fn new() -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        let eventfd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        epoll::add(&epoll, &eventfd, EventData::new_u64(Self::WAKEUP), EventFlags::IN)?;
-        let wakeup = Arc::new(Wakeup { eventfd, told: AtomicBool::new(false) });
+        let wakeup = Wakeup::new()?;
+        epoll::add(&epoll, &wakeup, EventData::new_u64(Self::WAKEUP), EventFlags::IN)?;
         let waker = Waker::from(wakeup.clone());
         Ok(Poller { epoll, ready: VecDeque::with_capacity(READY_PER_STEP), wakeup, waker })
     }
@@ -84,9 +77,7 @@ impl Poller {
 
     /// Forgets the calls of the waker up to now. What was done before them is visible from here on.
     pub(super) fn clear_wakeup(&self) {
-        // It does not block: whoever asks knows that there is something to read, and else there is nothing to clear.
-        let _ = rustix::io::read(&self.wakeup.eventfd, &mut [0; 8]);
-        self.wakeup.told.swap(false, Ordering::AcqRel);
+        self.wakeup.clear();
     }
 
     pub(super) fn add(&self, source: impl AsFd, token: u64, flags: EventFlags) -> io::Result<()> {
@@ -105,18 +96,5 @@ impl Poller {
 impl AsFd for Poller {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.epoll.as_fd()
-    }
-}
-
-impl Wake for Wakeup {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        if !self.told.swap(true, Ordering::AcqRel) {
-            // It can't be full: there is one number in it at most.
-            let _ = rustix::io::write(&self.eventfd, &1u64.to_ne_bytes());
-        }
     }
 }

@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use futures_util::task::AtomicWaker;
 
-use super::timers::{Key, Timers};
-use super::{Due, protocol};
-use crate::Processing;
-use crate::session::Listed;
+use super::timers::{Due, Key, Timers};
+use crate::dispatch::router::Processing;
+use crate::handler::session::Listed;
+use crate::server::protocol;
 use crate::wire::{Body, Response};
 
 /// A call that is carried out, within the time that the server gives a handler.

@@ -22,16 +22,19 @@ use bytes::Bytes;
 use rustix::event::epoll::EventFlags;
 
 use super::poller::Poller;
-use super::protocol::{
+use super::running::Running;
+use super::shared::Core;
+use super::step::Progress;
+use super::timers::{Due, Key};
+use crate::handler::cancellation::Cancelled;
+use crate::handler::session::Session;
+use crate::server::hooks::Opened;
+use crate::server::protocol::{
     Incoming, SessionFault, bytes_of, context_of, head_of, incoming, log_closed, log_idle, log_opened,
     read_call, refusal,
 };
-use super::running::Running;
-use super::timers::Key;
-use super::{Core, Due, Opened, Progress};
 use crate::transport::{Socket, is_peer_gone};
 use crate::wire::{Body, Codec, Head, Response};
-use crate::{Cancelled, Session};
 
 /// How many packets a session may receive and send in one turn. What is left comes in the next step, after all others had theirs.
 const PACKETS_PER_TURN: usize = 32;

@@ -1,7 +1,10 @@
 //! What falls due when. There is no thread and no runtime to keep the time: each step looks at it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use futures_util::task::AtomicWaker;
 
 /// Things that are to happen, by their time.
 pub(super) struct Timers<T> {
@@ -11,6 +14,21 @@ pub(super) struct Timers<T> {
 
 /// A timer: when it is due, and a number to tell it from others of that time.
 pub(super) type Key = (Instant, u64);
+
+/// What a timer is set for.
+#[derive(Debug)]
+pub(super) enum Due {
+    /// The rest of a session's message.
+    RestOfMessage(u64),
+    /// A session has done nothing for too long.
+    Idle(u64),
+    /// A handler has had its time.
+    Handler(Arc<AtomicWaker>),
+    /// To accept again.
+    Accept,
+    /// The end, however much still runs.
+    Cut,
+}
 
 impl<T> Timers<T> {
     pub(super) fn new() -> Self {

@@ -1,0 +1,243 @@
+//! Who may connect, and who may call what.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::handler::failure::Failure;
+use crate::handler::failure::guard::guarded;
+use crate::handler::method::Method;
+use crate::handler::module::Module;
+use crate::handler::session::Session;
+use crate::wire::Status;
+
+/// A rule of access: whom it allows, less whom it denies. Denying wins, wherever it was said.
+///
+/// # Example
+///
+/// ```
+/// use drpc::{Allow, PeerCredentials, Session};
+///
+/// let admins = Allow::root().or(Allow::gid(27)).except(Allow::uid(1001));
+///
+/// let session = |uid, gid| Session::new(1, PeerCredentials::new(uid, gid));
+/// assert!(admins.allows(&session(0, 0)));
+/// assert!(admins.allows(&session(1000, 27)));
+/// assert!(!admins.allows(&session(1000, 1000)));
+/// assert!(!admins.allows(&session(1001, 27)));
+/// ```
+///
+/// It is cheap to clone.
+#[derive(Clone, Debug)]
+#[must_use = "a rule does nothing before it is given to a server"]
+pub struct Allow {
+    allowed: Vec<Who>,
+    denied: Vec<Allow>,
+}
+
+/// A test that a session passes or not.
+#[derive(Clone)]
+enum Who {
+    Anyone,
+    Users(Vec<u32>),
+    Groups(Vec<u32>),
+    When(Arc<dyn Fn(&Session) -> bool + Send + Sync>),
+}
+
+impl Allow {
+    /// Allows everyone.
+    pub fn anyone() -> Self {
+        Who::Anyone.into()
+    }
+
+    /// Allows no one: to begin with, or to shut something off.
+    pub fn no_one() -> Self {
+        Allow { allowed: Vec::new(), denied: Vec::new() }
+    }
+
+    /// Allows the user whom this process runs as (its effective user ID, now).
+    pub fn same_user() -> Self {
+        Allow::uid(rustix::process::geteuid().as_raw())
+    }
+
+    /// Allows root: user 0.
+    pub fn root() -> Self {
+        Allow::uid(0)
+    }
+
+    /// Allows a user, by their ID.
+    pub fn uid(uid: u32) -> Self {
+        Allow::uids([uid])
+    }
+
+    /// Allows any of these users.
+    pub fn uids(uids: impl IntoIterator<Item = u32>) -> Self {
+        Who::Users(uids.into_iter().collect()).into()
+    }
+
+    /// Allows the members of a group, by its ID: those whose effective group it is, or a supplementary one.
+    pub fn gid(gid: u32) -> Self {
+        Allow::gids([gid])
+    }
+
+    /// Allows the members of any of these groups.
+    pub fn gids(gids: impl IntoIterator<Item = u32>) -> Self {
+        Who::Groups(gids.into_iter().collect()).into()
+    }
+
+    /// Allows those for whom a closure says so: by their security label, by what an earlier call left in the
+    /// [extensions](Session::extensions), by a file of configuration.
+    ///
+    /// It is asked for every connection or call that the rule stands before, and must not block. If it panics, that one is
+    /// refused.
+    ///
+    /// ```
+    /// use drpc::Allow;
+    ///
+    /// struct LoggedIn;
+    ///
+    /// let users = Allow::when(|session| session.extensions().get::<LoggedIn>().is_some());
+    /// ```
+    pub fn when(allows: impl Fn(&Session) -> bool + Send + Sync + 'static) -> Self {
+        Who::When(Arc::new(allows)).into()
+    }
+
+    /// Allows those whom another rule allows, too. What either denies stays denied.
+    pub fn or(mut self, other: Allow) -> Self {
+        self.allowed.extend(other.allowed);
+        self.denied.extend(other.denied);
+        self
+    }
+
+    /// Denies those whom another rule would allow, whatever else is said of them, before or after.
+    pub fn except(mut self, denied: Allow) -> Self {
+        self.denied.push(denied);
+        self
+    }
+
+    /// Whether the rule lets a session's client in.
+    #[must_use]
+    pub fn allows(&self, session: &Session) -> bool {
+        self.allowed.iter().any(|who| who.is(session)) && !self.denied.iter().any(|rule| rule.allows(session))
+    }
+
+    /// As [`allows`](Self::allows), and if a closure panics, no one is let in. The panic hook has printed where it was.
+    pub(crate) fn admits(&self, session: &Session) -> bool {
+        guarded(|| self.allows(session)).unwrap_or(false)
+    }
+}
+
+impl Who {
+    fn is(&self, session: &Session) -> bool {
+        let peer = session.peer();
+        match self {
+            Who::Anyone => true,
+            Who::Users(uids) => uids.contains(&peer.uid()),
+            Who::Groups(gids) => gids.iter().any(|gid| peer.is_in_group(*gid)),
+            Who::When(allows) => allows(session),
+        }
+    }
+}
+
+impl From<Who> for Allow {
+    fn from(who: Who) -> Self {
+        Allow { allowed: vec![who], denied: Vec::new() }
+    }
+}
+
+impl fmt::Debug for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Who::Anyone => f.write_str("anyone"),
+            Who::Users(uids) => write!(f, "uids {uids:?}"),
+            Who::Groups(gids) => write!(f, "gids {gids:?}"),
+            Who::When(_) => f.write_str("when a closure says so"),
+        }
+    }
+}
+
+/// The rules of a server, by the names that methods know them by.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rules(Vec<(String, Allow)>);
+
+impl Rules {
+    /// Gives a name its rule, in place of the one that it had.
+    pub(crate) fn define(&mut self, name: String, rule: Allow) {
+        self.0.retain(|(known, _)| *known != name);
+        self.0.push((name, rule));
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| &**name)
+    }
+
+    /// Refuses a call that a rule, of its module or its method, does not allow.
+    ///
+    /// A rule that is not defined allows no one. A server does not start with one that it can find.
+    pub(crate) fn check(&self, name: &str, session: &Session) -> Result<(), Failure> {
+        let refused = match self.0.iter().find(|(known, _)| known == name) {
+            Some((_, rule)) if rule.admits(session) => return Ok(()),
+            Some(_) => format!("refused: rule `{name}` does not allow this caller"),
+            None => format!("refused: no rule `{name}` is defined"),
+        };
+        Err(Failure::with_message(Status::FAILURE, refused))
+    }
+}
+
+/// The rules that a module and its methods name; the methods as far as they are of the module's own hundred (M).
+pub(crate) fn rules_of(module: &dyn Module) -> impl Iterator<Item = (Option<Method>, &str)> {
+    let first = module.id().checked_mul(100);
+    let ids =
+        first.into_iter().flat_map(|first| (0..100).filter_map(move |number| first.checked_add(number)));
+    // One that panics does so again when it is called, and answers FAILURE (S10).
+    let method = |id| guarded(|| module.get_method(id)).ok().flatten();
+    let of_module = guarded(|| module.rule()).ok().flatten();
+    let of_methods = ids.filter_map(method).filter_map(|method| Some((Some(method), method.rule()?)));
+    of_module.map(|rule| (None, rule)).into_iter().chain(of_methods)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::PeerCredentials;
+
+    fn session(uid: u32, gid: u32, groups: &[u32]) -> Session {
+        Session::new(1, PeerCredentials::new(uid, gid).with_groups(groups.iter().copied()))
+    }
+
+    #[test]
+    fn a_rule_allows_whom_it_names() {
+        let (ann, bob) = (session(1, 10, &[20, 30]), session(2, 10, &[]));
+        for (rule, allows_ann, allows_bob) in [
+            (Allow::anyone(), true, true),
+            (Allow::no_one(), false, false),
+            (Allow::root(), false, false),
+            (Allow::uid(1), true, false),
+            (Allow::uids([3, 2]), false, true),
+            (Allow::gid(10), true, true),
+            (Allow::gid(30), true, false),
+            (Allow::gids([7, 20]), true, false),
+            (Allow::gid(1), false, false),
+            (Allow::when(|session| session.peer().uid() == 2), false, true),
+            (Allow::uid(1).or(Allow::uid(2)), true, true),
+            (Allow::no_one().or(Allow::uid(2)), false, true),
+        ] {
+            assert_eq!((rule.allows(&ann), rule.allows(&bob)), (allows_ann, allows_bob), "{rule:?}");
+        }
+        assert!(Allow::same_user().allows(&Session::new(1, PeerCredentials::this_process())));
+    }
+
+    #[test]
+    fn denying_wins_wherever_it_was_said() {
+        let ann = session(1, 10, &[]);
+        for rule in [
+            Allow::anyone().except(Allow::uid(1)),
+            Allow::anyone().except(Allow::uid(1)).or(Allow::uid(1)),
+            Allow::uid(1).or(Allow::anyone().except(Allow::gid(10))),
+            Allow::uid(1).except(Allow::anyone()),
+        ] {
+            assert!(!rule.allows(&ann), "{rule:?}");
+        }
+        // Who is excepted from what is denied is not denied.
+        assert!(Allow::anyone().except(Allow::gid(10).except(Allow::uid(1))).allows(&ann));
+    }
+}

@@ -1,0 +1,120 @@
+//! The modules that `#[drpc_module]` declared in this program.
+//!
+//! Every use of the attribute leaves a [`ModuleDescriptor`] in the program, collected by the `inventory` crate. One
+//! with `register` also leaves a factory, and a server picks such a module up by itself.
+//!
+//! **Two ways to lose a registration**, both the linker's: a library that nothing in the program names is not linked
+//! (write `use my_modules as _;`), and a Rust `staticlib` linked into a C program keeps only the objects that are
+//! referenced (link it with `--whole-archive`, or use `.module(…)`). `ServerBuilder::expect_modules` turns either into an
+//! error at start.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::handler::method::Method;
+use crate::handler::module::Module;
+
+/// What is known about a module before there is one: its IDs, and where it was declared.
+pub struct ModuleDescriptor {
+    id: i32,
+    name: &'static str,
+    type_name: &'static str,
+    package: &'static str,
+    file: &'static str,
+    line: u32,
+    methods: &'static [Method],
+    factory: Option<fn() -> Arc<dyn Module>>,
+}
+
+/// All modules that `#[drpc_module]` declared in this program, in no particular order.
+pub fn declared_modules() -> impl Iterator<Item = &'static ModuleDescriptor> {
+    inventory::iter::<ModuleDescriptor>()
+}
+
+inventory::collect!(ModuleDescriptor);
+
+/// Where a module comes from, for errors: its declaration, if it can be told which one that is; else its type.
+pub(crate) fn origin_of<M: Module>(module: &M) -> String {
+    let type_name = std::any::type_name::<M>();
+    let short_name = type_name.rsplit("::").next();
+    let mut declared = declared_modules()
+        .filter(|declared| declared.id == module.id() && Some(declared.type_name) == short_name);
+    match (declared.next(), declared.next()) {
+        (Some(one), None) => one.to_string(),
+        _ => format!("`{type_name}`"),
+    }
+}
+
+impl ModuleDescriptor {
+    /// For generated code.
+    #[doc(hidden)]
+    #[must_use]
+    #[allow(clippy::too_many_arguments, reason = "called by generated code alone, once a module")]
+    pub const fn new(
+        id: i32,
+        name: &'static str,
+        type_name: &'static str,
+        package: &'static str,
+        file: &'static str,
+        line: u32,
+        methods: &'static [Method],
+        factory: Option<fn() -> Arc<dyn Module>>,
+    ) -> Self {
+        ModuleDescriptor { id, name, type_name, package, file, line, methods, factory }
+    }
+
+    /// The module's ID.
+    #[must_use]
+    pub const fn id(&self) -> i32 {
+        self.id
+    }
+
+    /// The module's name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The type whose `impl` block the attribute stands on.
+    #[must_use]
+    pub const fn type_name(&self) -> &'static str {
+        self.type_name
+    }
+
+    /// The package that the module was declared in.
+    #[must_use]
+    pub const fn package(&self) -> &'static str {
+        self.package
+    }
+
+    /// The module's methods.
+    #[must_use]
+    pub const fn methods(&self) -> &'static [Method] {
+        self.methods
+    }
+
+    /// A new module, if it was declared with `register`.
+    #[must_use]
+    pub fn create(&self) -> Option<Arc<dyn Module>> {
+        self.factory.map(|factory| factory())
+    }
+}
+
+/// `Greeter (greeter 0.1, src/greeter.rs:12)`: type, package and place.
+impl fmt::Display for ModuleDescriptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` of package {} ({}:{})", self.type_name, self.package, self.file, self.line)
+    }
+}
+
+impl fmt::Debug for ModuleDescriptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModuleDescriptor")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("declared", &format_args!("{self}"))
+            .field("methods", &self.methods)
+            .field("registers_itself", &self.factory.is_some())
+            .finish()
+    }
+}

@@ -1,0 +1,486 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{self, Poll};
+
+use bytes::Bytes;
+
+use crate::dispatch::authorization::{Allow, Rules};
+#[cfg(feature = "tower")]
+use crate::dispatch::middleware::{Dispatch, Layers, Request};
+use crate::dispatch::registry::origin_of;
+use crate::handler::context::Context;
+use crate::handler::failure::guard::guarded;
+use crate::handler::failure::{Escaped, Failure, chain};
+use crate::handler::method::Method;
+use crate::handler::module::{HandlerFuture, Module, name_of};
+use crate::handler::reply::Reply;
+use crate::observe::metrics;
+use crate::observe::server::{Called, ObservedCall};
+use crate::wire::{Body, Call, Response};
+
+/// The modules of a server, and the way from a call to its response.
+///
+/// It needs no runtime and no socket: whoever has calls may have them processed here.
+///
+/// # Example
+///
+/// ```
+/// # use drpc::{drpc_module, wire::Call, Context, ModuleService, PeerCredentials, Session, Status};
+/// # struct Echo;
+/// # #[drpc_module(id = 7)]
+/// # impl Echo {
+/// #     #[method(0)]
+/// #     fn echo(&self, body: bytes::Bytes) -> bytes::Bytes { body }
+/// # }
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut service = ModuleService::new();
+/// service.register(Echo)?;
+///
+/// let session = Session::new(1, PeerCredentials::this_process());
+/// let call = Call { module: 7, method: 700, sequence: 1, body: "ping".into(), added: None };
+/// let response = service.process(Context::new(session.into(), call.sequence), call).await;
+/// assert_eq!((response.status, response.body.into_bytes()), (Status::SUCCESS, "ping".into()));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Default)]
+pub struct ModuleService {
+    /// Sorted by ID.
+    modules: Vec<Entry>,
+    /// Where the modules of small IDs stand, by ID: one more than the place in `modules`, or 0.
+    places: Vec<u16>,
+    pub(crate) rules: Rules,
+    #[cfg(feature = "tower")]
+    layers: Layers,
+}
+
+/// IDs below this are looked up by index: a module's way to its place then doesn't grow with the number of modules.
+const SMALL_IDS: usize = 1024;
+
+pub(crate) struct Entry {
+    id: i32,
+    pub(crate) module: Arc<dyn Module>,
+    /// Who put it there, for errors.
+    pub(crate) origin: String,
+    metrics: metrics::ModuleMetrics,
+}
+
+impl ModuleService {
+    /// A service without modules.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a module.
+    ///
+    /// # Errors
+    ///
+    /// [`DuplicateModule`] if there is one of that ID already (D6); it names both.
+    pub fn register<M: Module>(&mut self, module: M) -> Result<(), DuplicateModule> {
+        let origin = origin_of(&module);
+        self.register_arc(Arc::new(module), origin)
+    }
+
+    /// Adds a module; `origin` says where it was declared.
+    pub(crate) fn register_arc(
+        &mut self,
+        module: Arc<dyn Module>,
+        origin: String,
+    ) -> Result<(), DuplicateModule> {
+        let id = module.id();
+        match self.position(id) {
+            Err(place) => {
+                self.modules.insert(place, Entry { id, module, origin, metrics: Default::default() });
+                self.note_places();
+                Ok(())
+            }
+            Ok(place) => {
+                let first = &self.modules[place];
+                Err(DuplicateModule {
+                    id,
+                    first: format!("module {} ({})", first.module.name(), first.origin),
+                    second: format!("module {} ({origin})", module.name()),
+                })
+            }
+        }
+    }
+
+    /// Takes a module away, if it is there (D6).
+    pub fn unregister(&mut self, id: i32) -> Option<Arc<dyn Module>> {
+        let place = self.position(id).ok()?;
+        let removed = self.modules.remove(place);
+        self.note_places();
+        Some(removed.module)
+    }
+
+    /// Defines the rule that modules and methods name by `allow = "…"`, or by [`Module::rule`] and [`Method::with_rule`]. A rule
+    /// of that name is replaced.
+    ///
+    /// A call that either rule does not allow is answered FAILURE, and logged; so is one whose rule is not defined.
+    pub fn define_rule(&mut self, name: impl Into<String>, rule: Allow) {
+        self.rules.define(name.into(), rule);
+    }
+
+    /// Puts a layer around the handlers of all modules, within the layers that are there: as in `tower::ServiceBuilder`, the first
+    /// is the outermost. See [`middleware`](crate::middleware).
+    ///
+    /// What the layer makes is cloned for each call. An error of it that is no [`Failure`] answers FAILURE.
+    #[cfg(feature = "tower")]
+    pub fn layer<L>(&mut self, layer: L)
+    where
+        L: tower_layer::Layer<Dispatch> + Send + Sync + 'static,
+        L::Service: tower_service::Service<
+                Request,
+                Response = Reply,
+                Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+                Future: Send + 'static,
+            > + Clone
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.layers.add(layer);
+    }
+
+    /// Takes the layers in place of those that are there, and puts them around the handlers now: some need a runtime for that.
+    #[cfg(feature = "tower")]
+    pub(crate) fn set_layers(&mut self, layers: Layers) {
+        self.layers = layers;
+        self.layers.all();
+    }
+
+    /// Runs the handler of a call, through the layers if there are any.
+    fn handle(
+        &self,
+        module: &Arc<dyn Module>,
+        context: Context,
+        method: Method,
+        body: Bytes,
+    ) -> HandlerFuture<'static> {
+        #[cfg(feature = "tower")]
+        if let Some(layered) = self.layers.all() {
+            return layered.clone().oneshot(Request::new(context, module.clone(), method, body));
+        }
+        module.clone().handle_call(context, method, body)
+    }
+
+    /// Whether there are layers around the handlers.
+    fn is_layered(&self) -> bool {
+        #[cfg(feature = "tower")]
+        return !self.layers.is_empty();
+        #[cfg(not(feature = "tower"))]
+        false
+    }
+
+    /// The module of an ID.
+    #[must_use]
+    pub fn get(&self, id: i32) -> Option<&Arc<dyn Module>> {
+        self.entry(id).map(|entry| &entry.module)
+    }
+
+    /// The modules, by ascending ID.
+    pub fn modules(&self) -> impl ExactSizeIterator<Item = &dyn Module> {
+        self.modules.iter().map(|entry| &*entry.module)
+    }
+
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.modules
+    }
+
+    fn entry(&self, id: i32) -> Option<&Entry> {
+        self.position(id).ok().map(|place| &self.modules[place])
+    }
+
+    /// The place of a module in the list, or where it would stand.
+    fn position(&self, id: i32) -> Result<usize, usize> {
+        match usize::try_from(id).ok().and_then(|id| self.places.get(id)) {
+            Some(place) if *place > 0 => Ok(usize::from(*place) - 1),
+            _ => self.modules.binary_search_by_key(&id, |entry| entry.id),
+        }
+    }
+
+    fn note_places(&mut self) {
+        self.places.clear();
+        for (place, entry) in (1..=u16::MAX).zip(&self.modules) {
+            if let Ok(id @ 0..SMALL_IDS) = usize::try_from(entry.id) {
+                self.places.resize(id + 1, 0);
+                self.places[id] = place;
+            }
+        }
+    }
+
+    /// Carries out one call. Whatever happens, there is a response with the call's sequence: every failure is a status
+    /// in it (D2 to D4), and so is a panic of the handler (S10).
+    ///
+    /// A call that failed is logged, since DAOS's wire carries no text (E4). A caller that wants it, and said so by the
+    /// [fields](crate::wire::CallFields) added to its call, is told the text and the details of the [`Failure`] (E5). A call whose
+    /// caller has no time left is not begun, and answered FAILURE.
+    ///
+    /// A future that is dropped drops the handler where it waits.
+    pub fn process(&self, context: Context, call: Call) -> Processing {
+        let entry = self.entry(call.module);
+        let module = entry.map(|entry| &entry.module);
+        let (mut method, request_bytes) = (None, call.body.len());
+        let (is_over, wants_error) =
+            call.added.map_or((false, false), |added| (added.is_over(), added.wants_error));
+        // A module written by hand may panic before it gives a future, so this is inside the guard too.
+        let handler = try_guarded(self.is_layered(), || {
+            let module = module.ok_or_else(Failure::unknown_module)?;
+            let check = |rule| {
+                let allowed = self.rules.check(rule, context.session());
+                allowed.inspect_err(|_| metrics::call_refused(name_of(&**module)))
+            };
+            if let Some(rule) = module.rule() {
+                check(rule)?;
+            }
+            let found = module.get_method(call.method).ok_or_else(Failure::unknown_method)?;
+            method = Some(found);
+            if let Some(rule) = found.rule() {
+                check(rule)?;
+            }
+            if is_over {
+                return Err("the caller's time was over before its call began".into());
+            }
+            Ok(self.handle(module, context.clone(), found, call.body))
+        });
+        let observed = ObservedCall::begin(|| Called {
+            module: call.module,
+            found_module: entry.map(|entry| (name_of(&*entry.module), &entry.metrics)),
+            method: call.method,
+            found_method: method,
+            sequence: call.sequence,
+            request_bytes,
+        });
+        Processing {
+            observed,
+            handler: handler.map_err(Some),
+            module_id: call.module,
+            module: module.cloned(),
+            method_id: call.method,
+            method,
+            sequence: call.sequence,
+            wants_error,
+            layered: self.is_layered(),
+            context,
+        }
+    }
+
+    /// As [`process`](Self::process), for a marshalled call. One that can't be read is answered with sequence -1 and
+    /// `FAILED_UNMARSHAL_CALL` (D1).
+    pub async fn process_message(&self, context: Context, message: Bytes) -> Response<Body> {
+        match Call::decode(message) {
+            Ok(call) => self.process(context, call).await,
+            Err(_) => {
+                metrics::call_unreadable();
+                Response::unreadable_call()
+            }
+        }
+    }
+}
+
+/// A call that is being carried out: what [`ModuleService::process`] gives.
+#[must_use = "a handler does nothing unless it is polled"]
+pub struct Processing {
+    /// The handler, or why there is none.
+    handler: Result<HandlerFuture<'static>, Option<Failure>>,
+    module_id: i32,
+    module: Option<Arc<dyn Module>>,
+    method_id: i32,
+    method: Option<Method>,
+    sequence: i64,
+    /// Whether the caller is to be told more of a failure than its status (E5).
+    wants_error: bool,
+    /// Whether there are layers around the handler.
+    layered: bool,
+    context: Context,
+    observed: ObservedCall,
+}
+
+impl Processing {
+    /// The method that was called, if there is one.
+    #[must_use]
+    pub fn method(&self) -> Option<Method> {
+        self.method
+    }
+
+    /// The call's context.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Whether it is the call that a client of this crate asks with which wire is spoken (W8).
+    fn is_probe(&self) -> bool {
+        (self.module_id, self.method_id) == (0, 0) && self.module.is_none()
+    }
+
+    /// Polls the handler alone: what it gives is for [`respond`](Self::respond) or [`failed`](Self::failed).
+    #[inline]
+    pub(crate) fn poll_handler(&mut self, context: &mut task::Context<'_>) -> Poll<Result<Reply, Failure>> {
+        let Processing { handler, observed, layered, .. } = self;
+        match handler {
+            Ok(handler) => {
+                let _entered = observed.enter();
+                try_guarded(*layered, || Ok(handler.as_mut().poll(context)))
+                    .unwrap_or_else(|failure| Poll::Ready(Err(failure)))
+            }
+            Err(failure) => Poll::Ready(Err(failure.take().expect("a response is asked for once"))),
+        }
+    }
+
+    /// The response to the call, whose handler came to this.
+    #[inline]
+    pub(crate) fn respond(&mut self, outcome: Result<Reply, Failure>) -> Response<Body> {
+        match outcome {
+            Ok(reply) => {
+                let (sequence, status) = (self.sequence, reply.status());
+                let response = Response { sequence, status, body: reply.into_body(), added: None };
+                self.observed.end(&response);
+                response
+            }
+            Err(failure) => self.failed(failure),
+        }
+    }
+
+    /// The response to the call, if its handler failed so; it is logged.
+    pub(crate) fn failed(&mut self, failure: Failure) -> Response<Body> {
+        let entered = self.observed.enter();
+        // What the session's span says is not said again.
+        let session = Some(self.context.session()).filter(|session| session.span().is_disabled());
+        let peer = session.map(|session| session.peer());
+        let status = failure.status();
+        let text = failure.to_string();
+        let causes = guarded(|| causes(&failure));
+        let causes = causes.unwrap_or_else(|panic| Some(format!("it panicked as it was shown: {panic}")));
+        let cause = causes.as_deref().map(|causes| tracing::field::display(Escaped(causes)));
+        if self.is_probe() {
+            tracing::debug!("a client asks which wire is spoken here");
+        } else {
+            tracing::warn!(
+                module = self.module_id,
+                module_name = self.module.as_deref().map(name_of),
+                method = self.method_id,
+                method_name = self.method.map(Method::name),
+                session = session.map(|session| session.id()),
+                uid = peer.map(|peer| peer.uid()),
+                pid = peer.and_then(|peer| peer.pid()),
+                sequence = self.sequence,
+                %status,
+                cause,
+                "call failed: {}",
+                Escaped(&text)
+            );
+        }
+        drop(entered);
+        let added = self.wants_error.then(|| Box::new(failure.as_fields()));
+        let response = Response { added, ..Response::failure(self.sequence, status) };
+        self.observed.end(&response);
+        if let Err(panic) = guarded(|| drop(failure)) {
+            self.log_drop("its failure", &panic);
+        }
+        response
+    }
+
+    /// Tells of a panic of what was dropped.
+    #[cold]
+    fn log_drop(&self, what: &str, panic: &str) {
+        let _entered = self.observed.enter();
+        tracing::error!(
+            module = self.module_id,
+            method = self.method_id,
+            session = self.context.session().id_without_span(),
+            sequence = self.sequence,
+            "{what} panicked as it was dropped: {}",
+            Escaped(panic)
+        );
+    }
+}
+
+impl Future for Processing {
+    type Output = Response<Body>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Response<Body>> {
+        self.poll_handler(context).map(|outcome| self.respond(outcome))
+    }
+}
+
+/// A handler that is cut off may panic as it is dropped where it waits (S10).
+impl Drop for Processing {
+    fn drop(&mut self) {
+        if let Err(panic) = guarded(|| self.handler = Err(None)) {
+            self.log_drop("the handler", &panic);
+        }
+    }
+}
+
+impl fmt::Debug for Processing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Processing")
+            .field("module", &self.module_id)
+            .field("method", &self.method_id)
+            .field("sequence", &self.sequence)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Runs what belongs to a module, or to the layers around it; its panic is the failure of its call (S10).
+#[inline]
+fn try_guarded<T>(layered: bool, run: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    guarded(run).unwrap_or_else(|panic| Err(Failure::panicked(panic, layered)))
+}
+
+impl fmt::Debug for ModuleService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.modules.iter().map(|entry| (entry.id, entry.module.name()))).finish()
+    }
+}
+
+/// What the sources of a failure say, where they do not only repeat it.
+fn causes(failure: &Failure) -> Option<String> {
+    let sources = chain(failure).skip(1).map(ToString::to_string);
+    let mut said = failure.to_string();
+    let causes: Vec<_> = sources
+        .filter(|text| {
+            let new = *text != said;
+            said.clone_from(text);
+            new
+        })
+        .collect();
+    (!causes.is_empty()).then(|| causes.join(": "))
+}
+
+/// Two modules of one server have the same ID (D6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DuplicateModule {
+    id: i32,
+    first: String,
+    second: String,
+}
+
+impl DuplicateModule {
+    /// The ID that both have.
+    #[must_use]
+    pub fn id(&self) -> i32 {
+        self.id
+    }
+}
+
+impl fmt::Display for DuplicateModule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DuplicateModule { id, first, second } = self;
+        if first == second {
+            return write!(
+                f,
+                "{first} with ID {id} is there twice: it registers itself, or was given twice; leave out `.module(…)`, or \
+                 `register` in its attribute"
+            );
+        }
+        write!(f, "two modules have ID {id}: {first} and {second}; a server takes one of each ID")
+    }
+}
+
+impl std::error::Error for DuplicateModule {}

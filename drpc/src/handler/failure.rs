@@ -1,0 +1,276 @@
+pub(crate) mod guard;
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt::{self, Write};
+use std::io;
+
+use bytes::Bytes;
+
+use crate::handler::payload::Payload;
+use crate::wire::{ResponseFields, Status};
+
+/// Why a call was not carried out: what a handler returns in place of a reply, and what a server answers.
+///
+/// Only its [`status`](Self::status) travels to a caller of DAOS's (E4). One that [asked for more](crate::guide::added_fields) is also
+/// sent its text, as `to_string` gives it, and its [details](Self::with_details) (E5). The source goes to the server's log alone, so what
+/// no caller is to see belongs there.
+///
+/// A handler may return any error that converts into a `Failure`. An error type of your own needs one line:
+///
+/// ```
+/// use drpc::{Failure, Status};
+///
+/// #[derive(Debug)]
+/// enum PoolError { NoSuchPool(String) }
+///
+/// impl From<PoolError> for Failure {
+///     fn from(error: PoolError) -> Failure {
+///         match error {
+///             PoolError::NoSuchPool(name) => Failure::with_message(Status::FAILURE, format!("no pool {name}")),
+///         }
+///     }
+/// }
+///
+/// fn handler() -> Result<(), Failure> {
+///     Err(PoolError::NoSuchPool("tank".into()))?
+/// }
+/// assert_eq!(handler().unwrap_err().to_string(), "no pool tank");
+/// ```
+#[derive(Debug)]
+pub struct Failure {
+    /// Always a failure.
+    status: Status,
+    message: Cow<'static, str>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+    /// Marshalled. In a box, since there are seldom any.
+    details: Option<Box<Bytes>>,
+}
+
+impl Failure {
+    /// A failure with DAOS's text for its status (D5).
+    ///
+    /// [`Status::SUCCESS`] and [`Status::SUBMITTED`] are no failures and become [`Status::FAILURE`].
+    #[must_use]
+    pub fn new(status: Status) -> Self {
+        let status = if status.is_failure() { status } else { Status::FAILURE };
+        Failure { status, message: Cow::Borrowed(status.description()), source: None, details: None }
+    }
+
+    /// A failure with a text of its own, for the log, and for a caller that asks for it.
+    #[must_use]
+    pub fn with_message(status: Status, message: impl Into<Cow<'static, str>>) -> Self {
+        Failure { message: message.into(), ..Failure::new(status) }
+    }
+
+    /// Any error as a failure. A `Failure` anywhere among its sources gives the status, and its details; else it is FAILURE (D4).
+    ///
+    /// ```
+    /// use drpc::{Failure, Status};
+    ///
+    /// let inner = Failure::new(Status::UNKNOWN_METHOD);
+    /// let wrapped = std::io::Error::other(inner);
+    /// assert_eq!(Failure::from_error(wrapped).status(), Status::UNKNOWN_METHOD);
+    /// ```
+    #[must_use]
+    pub fn from_error(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let error = match error.into().downcast::<Failure>() {
+            Ok(failure) => return *failure,
+            Err(error) => error,
+        };
+        let (status, details) = match failure_within(&*error) {
+            Some(failure) => (failure.status, failure.details.clone()),
+            None => (Status::FAILURE, None),
+        };
+        Failure { status, message: error.to_string().into(), source: Some(error), details }
+    }
+
+    /// The failure with a message that tells a caller more than a text can, such as which quota was passed, and by how much: for a
+    /// caller that asks for it (E5), which finds it by [`CallError::details`](crate::CallError::details).
+    ///
+    /// It is at most 64 KiB ([`ResponseFields::MAX_DETAILS`]), and left out if it is longer.
+    ///
+    /// ```
+    /// # #[derive(Clone, PartialEq, prost::Message)] struct NotLeader { #[prost(string, tag = "1")] leader: String }
+    /// use drpc::Failure;
+    ///
+    /// let failure = Failure::from("not the leader").with_details(NotLeader { leader: "host-3".into() });
+    /// assert_eq!(failure.to_string(), "not the leader");
+    /// ```
+    #[must_use]
+    pub fn with_details(self, details: impl Payload) -> Self {
+        Failure { details: Some(Box::new(details.into_body().into_bytes())), ..self }
+    }
+
+    /// No module of the server has the ID (D2).
+    #[must_use]
+    pub fn unknown_module() -> Self {
+        Failure::new(Status::UNKNOWN_MODULE)
+    }
+
+    /// The module has no method of the ID (D2).
+    #[must_use]
+    pub fn unknown_method() -> Self {
+        Failure::new(Status::UNKNOWN_METHOD)
+    }
+
+    /// The body is not the method's request (D4).
+    #[must_use]
+    pub fn unmarshal_payload(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Failure { source: Some(cause.into()), ..Failure::new(Status::FAILED_UNMARSHAL_PAYLOAD) }
+    }
+
+    /// The reply can't be marshalled or sent (D4).
+    #[must_use]
+    pub fn marshal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Failure { source: Some(cause.into()), ..Failure::new(Status::FAILED_MARSHAL) }
+    }
+
+    /// The handler panicked (S10), or one of the layers around it if there are any. What the panic says is for the log: it may show
+    /// what no caller is meant to see, so it is a source, which does not travel (E5).
+    pub(crate) fn panicked(text: String, layered: bool) -> Self {
+        let who =
+            if layered { "the handler, or a layer around it, panicked" } else { "the handler panicked" };
+        Failure { message: Cow::Borrowed(who), source: Some(text.into()), ..Failure::new(Status::FAILURE) }
+    }
+
+    /// What every caller is told.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// What a caller is told beside it that asks for more (E5).
+    pub(crate) fn as_fields(&self) -> ResponseFields {
+        let details = self.details.as_deref().cloned().unwrap_or_default();
+        ResponseFields::new(self.to_string(), details)
+    }
+}
+
+/// A stranger's text, fit for a line of a log or a terminal.
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
+
+impl Escaped<'_> {
+    /// How much of it is shown, in bytes.
+    const SHOWN: usize = ResponseFields::MAX_ERROR;
+}
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = &self.0[..self.0.floor_char_boundary(Self::SHOWN)];
+        shown.chars().try_for_each(|char| match char.is_control() {
+            true => write!(f, "{}", char.escape_default()),
+            false => f.write_char(char),
+        })?;
+        if shown.len() < self.0.len() { f.write_str("…") } else { Ok(()) }
+    }
+}
+
+/// The first `Failure` in the chain of sources. (Go loses its status.)
+fn failure_within<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Failure> {
+    chain(error).find_map(<dyn Error>::downcast_ref)
+}
+
+/// An error, its source, the source of that, and so on.
+pub(crate) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    /// More than any error has that does not go round in a circle.
+    const LONGEST: usize = 100;
+    std::iter::successors(Some(error), |&error| {
+        // An io::Error is transparent: its source() skips the error that it holds.
+        let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        held.map(|held| held as _).or_else(|| error.source())
+    })
+    .take(LONGEST)
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        Failure::new(status)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::from_error(error)
+    }
+}
+
+impl From<Box<dyn Error + Send + Sync>> for Failure {
+    fn from(error: Box<dyn Error + Send + Sync>) -> Self {
+        Failure::from_error(error)
+    }
+}
+
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Failure::with_message(Status::FAILURE, message)
+    }
+}
+
+impl From<&'static str> for Failure {
+    fn from(message: &'static str) -> Self {
+        Failure::with_message(Status::FAILURE, message)
+    }
+}
+
+impl From<std::convert::Infallible> for Failure {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Wrapper(Failure);
+
+    impl fmt::Display for Wrapper {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("wrapped")
+        }
+    }
+
+    impl Error for Wrapper {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    #[test]
+    fn a_wrapped_failure_keeps_its_status_and_details() {
+        // D4, Ours, and E5.
+        let inner = Failure::unknown_module().with_details(Bytes::from("details"));
+        let failure = Failure::from_error(io::Error::other(Wrapper(inner)));
+        assert_eq!(failure.status(), Status::UNKNOWN_MODULE);
+        assert_eq!(failure.as_fields(), ResponseFields::new("wrapped", "details".into()));
+        assert_eq!(failure.to_string(), "wrapped");
+    }
+
+    #[test]
+    fn any_other_error_is_a_failure() {
+        // D4.
+        assert_eq!(Failure::from_error("oh").status(), Status::FAILURE);
+        assert_eq!(Failure::from(io::Error::other("oh")).status(), Status::FAILURE);
+    }
+
+    #[test]
+    fn success_is_no_failure() {
+        for status in [Status::SUCCESS, Status::SUBMITTED] {
+            assert_eq!(Failure::new(status).status(), Status::FAILURE);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+use std::fmt;
+
+/// A method of a module: which one it is, its name, and who may call it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Method {
+    module: i32,
+    id: i32,
+    name: &'static str,
+    rule: Option<&'static str>,
+    idempotent: bool,
+}
+
+impl Method {
+    /// A method by its module's ID, its own system-wide ID, and its name.
+    #[must_use]
+    pub const fn new(module: i32, id: i32, name: &'static str) -> Self {
+        Method { module, id, name, rule: None, idempotent: false }
+    }
+
+    /// The same method, for those alone whom a rule of the server allows: `ServerBuilder::rule` defines it by this name.
+    ///
+    /// For a module written by hand; `#[method]` takes the name as `allow = "admin"`. Whoever the [module's](crate::Module::rule) rule
+    /// refuses is refused none the less.
+    #[must_use]
+    pub const fn with_rule(self, name: &'static str) -> Self {
+        Method { rule: Some(name), ..self }
+    }
+
+    /// The same method, declared to do no more if it is executed twice than once: see
+    /// [`RetryPolicy`](crate::RetryPolicy). `#[method(3, idempotent)]` declares it so.
+    ///
+    /// ```
+    /// use drpc::Method;
+    ///
+    /// const STATUS: Method = Method::new(7, 702, "status").idempotent();
+    /// assert!(STATUS.is_idempotent());
+    /// ```
+    #[must_use]
+    pub const fn idempotent(self) -> Self {
+        Method { idempotent: true, ..self }
+    }
+
+    /// Whether the method is declared to do no more if it is executed twice than once.
+    #[must_use]
+    pub const fn is_idempotent(self) -> bool {
+        self.idempotent
+    }
+
+    /// The ID of the method's module.
+    #[must_use]
+    pub const fn module(self) -> i32 {
+        self.module
+    }
+
+    /// The method's system-wide ID: module · 100 + its number in the module (M).
+    #[must_use]
+    pub const fn id(self) -> i32 {
+        self.id
+    }
+
+    /// The method's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.name
+    }
+
+    /// The rule that says who may call the method; `None` if everyone may whom its module's rule lets.
+    #[must_use]
+    pub const fn rule(self) -> Option<&'static str> {
+        self.rule
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name)
+    }
+}
+
+/// The ID names no method of the module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownMethod {
+    module: i32,
+    id: i32,
+}
+
+impl UnknownMethod {
+    /// The ID that the module does not have.
+    #[must_use]
+    pub const fn new(module: i32, id: i32) -> Self {
+        UnknownMethod { module, id }
+    }
+}
+
+impl fmt::Display for UnknownMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "module {} has no method {}", self.module, self.id)
+    }
+}
+
+impl std::error::Error for UnknownMethod {}

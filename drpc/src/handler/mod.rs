@@ -1,0 +1,12 @@
+//! What a handler meets: the trait that it stands behind, its call's context and session, and what it gives back.
+
+pub(crate) mod background;
+pub(crate) mod cancellation;
+pub(crate) mod context;
+pub(crate) mod extensions;
+pub(crate) mod failure;
+pub(crate) mod method;
+pub(crate) mod module;
+pub(crate) mod payload;
+pub(crate) mod reply;
+pub(crate) mod session;

@@ -1,0 +1,118 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::handler::context::Context;
+use crate::handler::failure::Failure;
+use crate::handler::failure::guard::guarded;
+use crate::handler::method::{Method, UnknownMethod};
+use crate::handler::reply::Reply;
+
+/// What [`Module::handle_call`] returns once async-trait has rewritten it.
+pub type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + 'a>>;
+
+/// A set of methods under one module ID: what a server dispatches to.
+///
+/// `#[drpc_module]` writes this for an `impl` block. By hand it looks like this:
+///
+/// ```
+/// use std::sync::Arc;
+/// use drpc::{Bytes, Context, Failure, Method, Module, Reply};
+///
+/// struct Echo;
+///
+/// const ECHO: Method = Method::new(7, 700, "echo");
+///
+/// #[drpc::async_trait]
+/// impl Module for Echo {
+///     fn id(&self) -> i32 { 7 }
+///     fn name(&self) -> &str { "echo" }
+///     fn get_method(&self, id: i32) -> Option<Method> { (id == ECHO.id()).then_some(ECHO) }
+///     async fn handle_call(self: Arc<Self>, _: Context, method: Method, body: Bytes) -> Result<Reply, Failure> {
+///         match method {
+///             ECHO => Ok(body.into()),
+///             _ => Err(Failure::unknown_method()),
+///         }
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait Module: Send + Sync + 'static {
+    /// The module's ID: any number, unique within a server (D6).
+    fn id(&self) -> i32;
+
+    /// The module's name, for logs and errors.
+    fn name(&self) -> &str;
+
+    /// The rule that says who may call any of the module's methods: `ServerBuilder::rule` defines it by this name. `None` if
+    /// everyone may who is connected. A method may have a [rule of its own](Method::rule) beside it.
+    ///
+    /// `#[drpc_module]` takes the name as `allow = "users"`.
+    fn rule(&self) -> Option<&str> {
+        None
+    }
+
+    /// The method of a (system-wide) ID, or `None` if this module does not serve it (D2, D7).
+    fn get_method(&self, id: i32) -> Option<Method>;
+
+    /// Carries out one call of a method that [`get_method`](Self::get_method) gave.
+    ///
+    /// The body is the marshalled request; the result is the marshalled reply, or [`Reply::Submitted`]. The module and the context
+    /// are the call's own, so that it may go on wherever it likes.
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`], whose status answers the call.
+    async fn handle_call(
+        self: Arc<Self>,
+        context: Context,
+        method: Method,
+        body: Bytes,
+    ) -> Result<Reply, Failure>;
+}
+
+/// A module may be shared: a server then takes an `Arc` of it, and its owner keeps another.
+impl<M: Module + ?Sized> Module for Arc<M> {
+    fn id(&self) -> i32 {
+        (**self).id()
+    }
+
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn rule(&self) -> Option<&str> {
+        (**self).rule()
+    }
+
+    fn get_method(&self, id: i32) -> Option<Method> {
+        (**self).get_method(id)
+    }
+
+    // What async-trait makes of the declaration, but without a second box around the future.
+    fn handle_call<'async_trait>(
+        self: Arc<Self>,
+        context: Context,
+        method: Method,
+        body: Bytes,
+    ) -> HandlerFuture<'async_trait>
+    where
+        Self: 'async_trait,
+    {
+        M::handle_call(Arc::clone(&self), context, method, body)
+    }
+}
+
+impl From<UnknownMethod> for Failure {
+    fn from(_: UnknownMethod) -> Self {
+        Failure::unknown_method()
+    }
+}
+
+/// The name of a module, for logs and figures.
+pub(crate) fn name_of(module: &dyn Module) -> &str {
+    guarded(|| module.name()).unwrap_or("unknown: it panicked")
+}

@@ -1,0 +1,101 @@
+use std::any::Any;
+
+use bytes::Bytes;
+
+use crate::handler::failure::Failure;
+use crate::wire::Body;
+
+/// What may travel in a call's or response's body: a prost message, [`Bytes`] as they are, or `()` for nothing.
+///
+/// It is implemented for every `prost::Message`; there is nothing to implement by hand.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't travel in the body of a dRPC call",
+    label = "not a request or reply type",
+    note = "a request or reply is a prost message (`#[derive(prost::Message)]`), `bytes::Bytes` for raw bytes, or `()` for nothing"
+)]
+pub trait Payload: Sized + Send + 'static + sealed::Sealed {
+    /// Reads the payload from a body.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] with `FAILED_UNMARSHAL_PAYLOAD` if the bytes are no such message (D4).
+    fn from_body(body: Bytes) -> Result<Self, Failure>;
+
+    /// The payload as a body.
+    fn into_body(self) -> Body;
+}
+
+#[diagnostic::do_not_recommend]
+impl<M: prost::Message + Default + 'static> Payload for M {
+    fn from_body(body: Bytes) -> Result<Self, Failure> {
+        // prost knows `Bytes` as the message google.protobuf.BytesValue; here they are the body itself. The comparison of
+        // types is settled when this is compiled for `M`.
+        let mut body = Some(body);
+        let mut raw = None::<M>;
+        if let Some(raw) = (&mut raw as &mut dyn Any).downcast_mut::<Option<Bytes>>() {
+            *raw = body.take();
+        }
+        match (raw, body) {
+            (Some(raw), _) => Ok(raw),
+            (None, body) => M::decode(body.unwrap_or_default()).map_err(Failure::unmarshal_payload),
+        }
+    }
+
+    fn into_body(self) -> Body {
+        let mut reply = Some(self);
+        // Taken out, not cloned: the first clone of a `Bytes` allocates.
+        if let Some(raw) = (&mut reply as &mut dyn Any).downcast_mut::<Option<Bytes>>() {
+            return raw.take().unwrap_or_default().into();
+        }
+        reply.map_or_else(Body::new, |message| Body::of(&message))
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+
+    #[diagnostic::do_not_recommend]
+    impl<M: prost::Message + Default + 'static> Sealed for M {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Status;
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct Hello {
+        #[prost(string, tag = "1")]
+        name: String,
+    }
+
+    #[test]
+    fn a_message_is_marshalled() {
+        let body = Hello { name: "World".into() }.into_body();
+        assert_eq!(body, &b"\x0a\x05World"[..]);
+        assert_eq!(Hello::from_body(body.into_bytes()).unwrap().name, "World");
+    }
+
+    #[test]
+    fn bytes_are_the_body_itself() {
+        let body = Bytes::from(vec![1, 2, 3]);
+        let raw = Bytes::from_body(body.clone()).unwrap();
+        assert_eq!(raw.as_ptr(), body.as_ptr());
+        assert_eq!(raw.into_body().into_bytes().as_ptr(), body.as_ptr());
+    }
+
+    #[test]
+    fn nothing_is_empty_and_takes_what_it_does_not_know() {
+        assert!(().into_body().is_empty());
+        <()>::from_body(Bytes::from_static(b"\x0a\x05World")).unwrap();
+    }
+
+    #[test]
+    fn invalid_utf8_and_bad_bytes_are_refused() {
+        // D4; H: DAOS's C code accepts invalid UTF-8.
+        for body in [&b"\x0a\x01\xff"[..], b"\xff"] {
+            let failure = Hello::from_body(Bytes::from_static(body)).unwrap_err();
+            assert_eq!(failure.status(), Status::FAILED_UNMARSHAL_PAYLOAD);
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! One client's connection, as handlers, hooks and the server's owner see it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::task::{self, Poll};
+use std::time::{Instant, SystemTime};
+
+use futures_util::task::AtomicWaker;
+use tracing::Span;
+use tracing::span::EnteredSpan;
+
+use crate::handler::background::Background;
+use crate::handler::cancellation::{Cancellation, Cancelled};
+use crate::handler::extensions::Extensions;
+use crate::handler::method::Method;
+use crate::observe::session::session_span;
+use crate::transport::{Address, PeerCredentials};
+
+/// One client's connection, as its handlers see it.
+///
+/// The peer's credentials are read once, when the connection is accepted (D8).
+pub struct Session {
+    id: u64,
+    peer: PeerCredentials,
+    /// What the session does is in it. Disabled, if nobody watches, or no server made the session.
+    span: Span,
+    opened_at: SystemTime,
+    extensions: Extensions,
+    cancellation: Cancellation,
+    /// Asked whether the client has left, where nobody is told of that.
+    connection: OnceLock<Weak<dyn Connection>>,
+    /// Where its work in the background is done; `None` outside of any server.
+    background: Option<Arc<dyn Background>>,
+    /// The session is to take no more calls (S7).
+    stopping: AtomicBool,
+    /// The session's loop, to be told of that.
+    task: AtomicWaker,
+    /// Calls that have ended.
+    calls_done: AtomicU64,
+    /// The calls whose handlers wait for something.
+    running: Mutex<Running>,
+}
+
+/// A connection that can be asked about its other end.
+pub(crate) trait Connection: Send + Sync {
+    /// Whether the client has closed it altogether: a half-close does not count.
+    fn peer_has_left(&self) -> bool;
+}
+
+#[derive(Default)]
+struct Running {
+    last: u64,
+    /// By the order in which they came.
+    calls: BTreeMap<u64, RunningCall>,
+}
+
+impl Session {
+    /// A session with this number and peer.
+    #[must_use]
+    pub fn new(id: u64, peer: PeerCredentials) -> Self {
+        Session {
+            id,
+            peer,
+            span: Span::none(),
+            opened_at: SystemTime::now(),
+            extensions: Extensions::default(),
+            cancellation: Cancellation::default(),
+            connection: OnceLock::new(),
+            background: None,
+            stopping: AtomicBool::new(false),
+            task: AtomicWaker::new(),
+            calls_done: AtomicU64::new(0),
+            running: Mutex::default(),
+        }
+    }
+
+    /// The same session, whose work in the background is done there.
+    pub(crate) fn with_background(self, background: Arc<dyn Background>) -> Self {
+        Session { background: Some(background), ..self }
+    }
+
+    /// The same session, with a span; the server's address is said in it.
+    pub(crate) fn observed(self, address: Option<&Address>) -> Self {
+        Session { span: session_span(self.id, &self.peer, address), ..self }
+    }
+
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// Makes what follows part of the session's span, until the guard is dropped.
+    #[inline]
+    pub(crate) fn enter(&self) -> Option<EnteredSpan> {
+        (!self.span.is_disabled()).then(|| self.span.clone().entered())
+    }
+
+    /// The session's number for a log line, unless the span says it.
+    pub(crate) fn id_without_span(&self) -> Option<u64> {
+        self.span.is_disabled().then_some(self.id)
+    }
+
+    /// The session's number, unique within its server.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The process at the other end (D8).
+    #[must_use]
+    pub fn peer(&self) -> &PeerCredentials {
+        &self.peer
+    }
+
+    /// When the connection was accepted.
+    #[must_use]
+    pub fn opened_at(&self) -> SystemTime {
+        self.opened_at
+    }
+
+    /// What handlers and hooks keep of this session.
+    #[must_use]
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// How many calls have ended: carried out, refused or cut. An unreadable one does not count.
+    #[must_use]
+    pub fn calls_done(&self) -> u64 {
+        self.calls_done.load(Ordering::Relaxed)
+    }
+
+    /// The calls whose handlers wait for something, the oldest first.
+    ///
+    /// A handler that answers without waiting never shows here, nor does one that blocks its thread instead.
+    #[must_use]
+    pub fn running_calls(&self) -> Vec<RunningCall> {
+        self.running().calls.values().cloned().collect()
+    }
+
+    /// Closes the session as a shutdown would (S7): no further call is begun, the handlers that run are told
+    /// ([`Cancelled::SessionClosed`]) and answered, and then the connection ends. Returns at once.
+    ///
+    /// A handler may close its own session; its answer is still sent. `ServerHandle::cut_session` does not wait for handlers.
+    pub fn close(&self) {
+        self.stop(Cancelled::SessionClosed);
+    }
+
+    pub(crate) fn background(&self) -> Option<&Arc<dyn Background>> {
+        self.background.as_ref()
+    }
+
+    /// What cancels its handlers. Whether the client has left is looked at now, where nobody is told of that.
+    pub(crate) fn cancellation(&self) -> &Cancellation {
+        if let Some(connection) = self.connection.get()
+            && !self.is_cancelled()
+            && connection.upgrade().is_some_and(|connection| connection.peer_has_left())
+        {
+            self.cancel();
+        }
+        &self.cancellation
+    }
+
+    /// Has a connection asked whether its client has left.
+    pub(crate) fn ask(&self, connection: Weak<dyn Connection>) {
+        // One session has one connection.
+        let _ = self.connection.set(connection);
+    }
+
+    /// Tells the handlers that run that nobody waits for them.
+    pub(crate) fn cancel(&self) {
+        self.cancellation.cancel(Cancelled::CallerLeft);
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancellation.is_cancelled()
+    }
+
+    /// Asks the session to take no more calls, and tells the handlers that run (S7).
+    pub(crate) fn stop(&self, reason: Cancelled) {
+        self.stopping.store(true, Ordering::Release);
+        self.cancellation.cancel(reason);
+        self.task.wake();
+    }
+
+    /// Whether it is to take no more calls.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Waits for [`stop`](Self::stop). For the session's own task: the last that asked is woken.
+    pub(crate) fn poll_stop(&self, context: &mut task::Context<'_>) -> Poll<()> {
+        self.task.register(context.waker());
+        match self.is_stopping() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }
+
+    /// A call has ended.
+    pub(crate) fn call_done(&self) {
+        self.calls_done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Lists a call whose handler waits, until what this gives is dropped. Then it has ended.
+    pub(crate) fn call_waits(self: &Arc<Self>, method: Method, sequence: i64) -> Listed {
+        let mut running = self.running();
+        running.last += 1;
+        let number = running.last;
+        running.calls.insert(number, RunningCall { method, sequence, since: Instant::now() });
+        drop(running);
+        Listed { session: self.clone(), number }
+    }
+
+    fn running(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("id", &self.id).field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
+/// A call that is being carried out: what a session is doing.
+#[derive(Clone, Debug)]
+pub struct RunningCall {
+    method: Method,
+    sequence: i64,
+    since: Instant,
+}
+
+impl RunningCall {
+    /// The method that was called.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// The call's sequence number, as the client chose it.
+    #[must_use]
+    pub fn sequence(&self) -> i64 {
+        self.sequence
+    }
+
+    /// Since when its handler waits.
+    #[must_use]
+    pub fn since(&self) -> Instant {
+        self.since
+    }
+}
+
+/// A call's place in the list of those that run.
+pub(crate) struct Listed {
+    session: Arc<Session>,
+    number: u64,
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.session.running().calls.remove(&self.number);
+        self.session.call_done();
+    }
+}

@@ -1,0 +1,243 @@
+use std::fmt;
+use std::future::{Future, pending};
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use super::connection::Connection;
+use super::session::SessionState;
+use super::shared::Shared;
+use crate::dispatch::router::ModuleService;
+use crate::observe::metrics;
+use crate::server::admission::log_refused;
+use crate::server::backoff::Backoff;
+use crate::server::builder::ServerBuilder;
+use crate::server::config::Config;
+use crate::server::error::BindError;
+use crate::server::handle::{Handled, ServerHandle};
+use crate::server::listener::Listener;
+use crate::server::systemd;
+use crate::transport::{Address, Mode, Socket};
+
+/// How many sessions there may be at once, unless it is said.
+const SESSION_LIMIT: usize = 1024;
+
+/// How long threads have to end that were cut. One whose handler blocks it does not.
+const END_OF_CUT: Duration = Duration::from_secs(1);
+
+/// A server with a thread for each session: for handlers that block, and for the lowest latency.
+///
+/// It serves what [the server on tokio](crate::Server) serves, by the same rules and with the same settings.
+/// [The chapter on the servers](crate::guide::servers) says which of them to take.
+///
+/// # Example
+///
+/// ```no_run
+/// # use drpc::drpc_module;
+/// # struct Disks;
+/// # #[drpc_module(id = 5)]
+/// # impl Disks { #[method(1)] fn read(&self) {} }
+/// use drpc::blocking::Server;
+///
+/// let server = Server::builder().module(Disks).bind_blocking("/run/disks.sock")?;
+/// let handle = server.handle(); // for whatever hears of a signal
+/// server.serve()?;
+/// # drop(handle);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Handlers
+///
+/// A handler runs on the thread that has read its call. One that blocks, on a disk, a lock or a C library, holds up its own session and
+/// nobody else's; with [`Order::Concurrent`](crate::Order::Concurrent) not even that, until so many calls run.
+///
+/// - An `async` handler is polled on that thread, which sleeps until it is woken. What needs a runtime, such as
+///   `tokio::time::sleep`, is for [`wrap_threads`](ServerBuilder::wrap_threads).
+/// - [`Context::is_cancelled`](crate::Context::is_cancelled) looks at the socket when it is asked, so that a handler that blocks
+///   learns, too, that its caller has left.
+/// - At its [deadline](crate::Context::deadline) an `async` handler is dropped where it waits. One that blocks can't be; but what it
+///   gives after that is not sent: its caller is answered FAILURE.
+/// - [`Context::spawn`](crate::Context::spawn) begins a thread for each piece of work.
+///
+/// # Threads
+///
+/// They are called `drpc-` and the session's number, or `drpc-work`. With [`Order::Concurrent`](crate::Order::Concurrent), a session
+/// has as many as it has calls at once, up to the limit; one that was not needed for ten seconds ends. There are up to 1,024 sessions,
+/// unless [`session_limit`](ServerBuilder::session_limit) says otherwise: about as many as a process may have descriptors by
+/// default, and what memory the stacks take is bounded so. A client for whom no thread can be had is refused, and the reason logged.
+pub struct Server {
+    listener: Listener,
+    shared: Arc<Shared>,
+}
+
+impl Server {
+    /// Begins to set a server up; [`ServerBuilder::bind_blocking`] makes it.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+
+    pub(super) fn new(
+        listener: Listener,
+        service: ModuleService,
+        mut config: Config,
+    ) -> Result<Self, BindError> {
+        config.address = Some(listener.address.clone());
+        config.limits.sessions.get_or_insert(SESSION_LIMIT);
+        let shared = Shared::new(service, config);
+        let shared = shared.map_err(|cause| BindError::io(listener.address.as_ref(), cause))?;
+        Ok(Server { listener, shared: Arc::new(shared) })
+    }
+
+    /// Where it listens, to print or to connect to.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.listener.address
+    }
+
+    /// The path of the socket's file; `None` if it listens on an abstract name.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.listener.address.path()
+    }
+
+    /// The modules that are served.
+    #[must_use]
+    pub fn modules(&self) -> &ModuleService {
+        &self.shared.service
+    }
+
+    /// A handle to stop the server with, from another thread.
+    #[must_use]
+    pub fn handle(&self) -> ServerHandle {
+        ServerHandle::new(self.shared.clone())
+    }
+
+    /// Serves until [`ServerHandle::shutdown`], then shuts down gracefully (S7): stops accepting, removes the socket file,
+    /// if this server made it, lets running calls and [work in the background](crate::Context::spawn) finish up to the drain
+    /// timeout, and cuts the rest. This thread accepts; the sessions have theirs.
+    ///
+    /// A handler that blocks its thread can't be cut: its client is, and its thread is left to end by itself.
+    ///
+    /// # Errors
+    ///
+    /// If the system can't say what is ready. Errors of accepting are logged, and do not end it (S4).
+    pub fn serve(self) -> io::Result<()> {
+        self.serve_until(pending())
+    }
+
+    /// As [`serve`](Self::serve), and shuts down when `signal` is ready: whatever wakes it from another thread, such as the receiving
+    /// end of an async channel. Who hears of a signal on a thread of its own calls [`ServerHandle::shutdown`] instead.
+    ///
+    /// # Errors
+    ///
+    /// As [`serve`](Self::serve).
+    pub fn serve_until(self, signal: impl Future<Output = ()>) -> io::Result<()> {
+        let Server { listener: Listener { file, socket, .. }, shared } = self;
+        // The file is dropped first: while the socket is open, no other file can come to have the number of ours.
+        let (socket, file) = (socket, file);
+        let notify_systemd = shared.config.notify_systemd;
+        if notify_systemd {
+            systemd::notify("READY=1");
+        }
+        let accepted = accept_sessions(&socket, &shared, pin!(signal));
+        shared.shutdown();
+        if notify_systemd {
+            systemd::notify("STOPPING=1");
+        }
+        drop(file);
+        drop(socket);
+        drain(&shared);
+        accepted
+    }
+}
+
+/// Waits until all that runs has finished; cuts what does not in time.
+fn drain(shared: &Shared) {
+    let deadline = Instant::now().checked_add(shared.config.drain_timeout);
+    if !shared.threads.wait_until_ended(deadline) {
+        let (sessions, background) = (shared.sessions.list().len(), shared.background.len());
+        tracing::warn!(sessions, background, "cutting what did not finish in time");
+        shared.sessions.cut_all();
+        shared.background.close();
+        if !shared.threads.wait_until_ended(Instant::now().checked_add(END_OF_CUT)) {
+            let sessions = shared.sessions.list().len();
+            tracing::warn!(
+                sessions,
+                background = shared.background.len(),
+                "left to themselves: handlers that block"
+            );
+        }
+    }
+    shared.background.close();
+}
+
+/// Accepts sessions until the server is to stop. No session, and no error of accepting, ends this (S1, S4).
+fn accept_sessions(
+    listener: &Socket,
+    shared: &Arc<Shared>,
+    mut signal: Pin<&mut impl Future<Output = ()>>,
+) -> io::Result<()> {
+    let waker = Waker::from(shared.wakeup.clone());
+    let mut backoff = Backoff::default();
+    while signal.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() && !shared.is_stopping() {
+        match listener.accept(Mode::Blocking).and_then(|socket| open(socket, shared)) {
+            Ok(()) => backoff = Backoff::default(),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => wait(shared, Some(listener), None)?,
+            Err(error) => {
+                backoff.increase(&error);
+                tracing::error!(%error, wait = ?backoff.wait(), "could not accept a connection");
+                if !backoff.wait().is_zero() {
+                    shared.set_paused(true);
+                    wait(shared, None, Some(backoff.wait()))?;
+                    shared.set_paused(false);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Serves a connection, unless it is refused.
+fn open(socket: Socket, shared: &Arc<Shared>) -> io::Result<()> {
+    let Some(session) = shared.sessions.open(socket.peer()?, &shared.config) else { return Ok(()) };
+    let connection = Connection::new(socket);
+    let ends = Arc::downgrade(&connection);
+    match SessionState::spawn(shared, session.clone(), connection) {
+        Ok(()) => shared.sessions.attach(session.id(), ends),
+        Err(error) => {
+            metrics::session_refused("thread");
+            log_refused(&session, &format_args!("no thread can be had for it: {error}"));
+        }
+    }
+    Ok(())
+}
+
+/// Waits until a connection can be accepted, the server is woken, or the time is over.
+fn wait(shared: &Shared, listener: Option<&Socket>, timeout: Option<Duration>) -> io::Result<()> {
+    let mut fds = vec![PollFd::new(&shared.wakeup, PollFlags::IN)];
+    fds.extend(listener.map(|listener| PollFd::new(listener, PollFlags::IN)));
+    let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+    match poll(&mut fds, timeout.as_ref()) {
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    if fds[0].revents().contains(PollFlags::IN) {
+        shared.wakeup.clear();
+    }
+    Ok(())
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("address", self.address())
+            .field("sessions", &self.shared.sessions.list().len())
+            .finish_non_exhaustive()
+    }
+}

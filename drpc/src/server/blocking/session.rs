@@ -1,0 +1,541 @@
+//! One session: the loop of its threads (S5, S6, S10), of which there is one, unless its calls run side by side.
+//!
+//! ```text
+//! take_turn ─▶ read_message ─▶ wait_for_permit ─▶ hand_over ─▶ carry_out ─▶ reply
+//!     ▲                                               ┊                       │
+//!     └───────────────────────────────────────────────┊───────────────────────┘
+//!                                                     └┄▶ another thread's turn
+//! ```
+//!
+//! Whoever has the [`Reader`] reads. With room for one call the thread keeps it: what it has read it carries out, and then it reads
+//! again, by one receive and one send a call, and without a lock. With room for more, it is handed over before the call begins,
+//! to a thread that waits for it or to a new one; a thread that was not needed for a while ends.
+
+use std::future::Future;
+use std::io::{self, ErrorKind};
+use std::mem;
+use std::pin::pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::connection::{Connection, Stop};
+use super::parking::{Parking, Unparked};
+use super::permits::Permit;
+use super::shared::Shared;
+use crate::buffer;
+use crate::dispatch::router::Processing;
+use crate::handler::session::{Connection as _, Session};
+use crate::server::admission::log_refused;
+use crate::server::hooks::Opened;
+use crate::server::protocol::{
+    Incoming, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed, log_idle,
+    log_opened, read_call, refusal,
+};
+use crate::transport::{Spin, is_peer_gone};
+use crate::wire::{Body, Codec, Head, Packet, Response, WireMode};
+
+/// How long a thread waits for its turn before it ends.
+const SPARE: Duration = Duration::from_secs(10);
+
+/// How long a session that waits for a call keeps large buffers for it.
+const KEEP_BUFFERS: Duration = Duration::from_secs(1);
+
+/// A session, as its threads share it. It ends with the last of them.
+pub(super) struct SessionState {
+    connection: Arc<Connection>,
+    session: Arc<Session>,
+    server: Arc<Shared>,
+    reading: Mutex<Reading>,
+    /// The reader is there, or there is nothing more to read.
+    turn: Condvar,
+    /// Whose turn it is to send: replies go out whole (W10).
+    sending: Mutex<()>,
+    unsent: Mutex<Unsent>,
+    /// What ended the session first, if it was a fault.
+    fault: Mutex<Option<SessionFault>>,
+    /// Dropped last: the session has ended then.
+    opened: OnceLock<Opened>,
+}
+
+/// Who reads, and who else is there.
+struct Reading {
+    /// `None` while a thread has it.
+    reader: Option<Box<Reader>>,
+    closed: bool,
+    threads: usize,
+    /// How many of these wait for the reader.
+    waiting: usize,
+    /// How many of these carry a call out, or send its reply. Not counted where there is but one.
+    running: usize,
+    /// One has done so since this was last looked at.
+    active: bool,
+}
+
+/// What it takes to read.
+struct Reader {
+    codec: Codec,
+    spin: Spin,
+    /// When the rest of a message that has begun is due.
+    rest_due: Option<Instant>,
+    /// The socket's time-out for receiving.
+    timeout: Option<Duration>,
+    /// How long nothing has come.
+    waited: Duration,
+}
+
+/// The replies that wait behind another.
+#[derive(Default)]
+struct Unsent {
+    bytes: usize,
+    /// The client takes nothing of the one before.
+    stuck: bool,
+}
+
+impl SessionState {
+    /// Serves a session on a thread of its own. Without a thread it has ended.
+    pub(super) fn spawn(
+        server: &Arc<Shared>,
+        session: Arc<Session>,
+        connection: Arc<Connection>,
+    ) -> io::Result<()> {
+        let config = &server.config;
+        let reader = Reader {
+            codec: Codec::new(config.wire, config.message_limit),
+            spin: Spin::new(config.spin),
+            rest_due: None,
+            timeout: None,
+            waited: Duration::ZERO,
+        };
+        let reading = Reading {
+            reader: Some(Box::new(reader)),
+            closed: false,
+            threads: 1,
+            waiting: 0,
+            running: 0,
+            active: false,
+        };
+        let name = format!("drpc-{}", session.id());
+        let state = Arc::new(SessionState {
+            connection,
+            session,
+            server: server.clone(),
+            reading: Mutex::new(reading),
+            turn: Condvar::new(),
+            sending: Mutex::new(()),
+            unsent: Mutex::default(),
+            fault: Mutex::default(),
+            opened: OnceLock::new(),
+        });
+        server.threads.spawn(name, move || state.run(SessionState::begin))
+    }
+
+    /// A thread of the session.
+    fn run(self: Arc<Self>, run: impl FnOnce(&Arc<Self>)) {
+        let server = self.server.clone();
+        let entered = self.session.enter();
+        run(&self);
+        drop(self);
+        drop(entered);
+        server.resume_accepting();
+    }
+
+    /// The session's first thread.
+    fn begin(self: &Arc<Self>) {
+        match Opened::new(&self.server.config.hooks, &self.session) {
+            Ok(opened) => drop(self.opened.set(opened)),
+            Err(refusal) => return log_refused(&self.session, &refusal),
+        }
+        log_opened(&self.session);
+        let connection = Arc::downgrade(&self.connection);
+        self.session.ask(connection.clone());
+        let stop = Waker::from(Arc::new(Stop(connection)));
+        // It can't have been asked yet, but for a hook that saw it begin.
+        if self.session.poll_stop(&mut Context::from_waker(&stop)).is_ready() {
+            self.connection.stop();
+        }
+        self.work();
+    }
+
+    /// Reads a call, carries it out and answers it, again and again.
+    fn work(self: &Arc<Self>) {
+        let mut parking = Parking::default();
+        let mut reader = self.take_turn();
+        while let Some(mut mine) = reader {
+            let Some(message) = self.read_message(&mut mine) else { return self.close_reading() };
+            let Some((permit, came)) = self.wait_for_permit(&mut parking) else {
+                return self.close_reading();
+            };
+            let wire = mine.codec.wire().map_or(WireMode::Auto, WireMode::Fixed);
+            let codec = Codec::new(wire, mine.codec.limit());
+            let kept = self.hand_over(mine);
+            let response = self.carry_out(&codec, message, came, &mut parking);
+            drop(permit);
+            if let Some(response) = response {
+                self.reply(&codec, response);
+            }
+            reader = kept.or_else(|| self.take_next_turn());
+        }
+    }
+
+    /// Waits for the reader; `None` if there is nothing more to read, or no need of this thread.
+    fn take_turn(&self) -> Option<Box<Reader>> {
+        self.wait_for_turn(self.reading())
+    }
+
+    /// As [`take_turn`](Self::take_turn), after a call.
+    fn take_next_turn(&self) -> Option<Box<Reader>> {
+        let mut reading = self.reading();
+        reading.running -= 1;
+        reading.active = true;
+        self.wait_for_turn(reading)
+    }
+
+    fn wait_for_turn(&self, mut reading: MutexGuard<'_, Reading>) -> Option<Box<Reader>> {
+        let mut timed_out = false;
+        while !reading.closed {
+            if let Some(reader) = reading.reader.take() {
+                return Some(reader);
+            }
+            if timed_out {
+                break;
+            }
+            reading.waiting += 1;
+            let (woken, waited) =
+                self.turn.wait_timeout(reading, SPARE).unwrap_or_else(PoisonError::into_inner);
+            reading = woken;
+            reading.waiting -= 1;
+            timed_out = waited.timed_out();
+        }
+        reading.threads -= 1;
+        None
+    }
+
+    /// Lets another thread read while this one carries out a call. Gives the reader back where there is room for one call alone.
+    fn hand_over(self: &Arc<Self>, reader: Box<Reader>) -> Option<Box<Reader>> {
+        let limit = self.server.config.order.limit();
+        if limit == 1 {
+            return Some(reader);
+        }
+        let mut reading = self.reading();
+        reading.reader = Some(reader);
+        reading.running += 1;
+        if reading.waiting > 0 {
+            self.turn.notify_one();
+        } else if reading.threads < limit {
+            reading.threads += 1;
+            drop(reading);
+            self.add_thread();
+        }
+        None
+    }
+
+    fn add_thread(self: &Arc<Self>) {
+        let state = self.clone();
+        let name = format!("drpc-{}", self.session.id());
+        if let Err(error) = self.server.threads.spawn(name, move || state.run(SessionState::work)) {
+            self.reading().threads -= 1;
+            tracing::warn!(
+                session = self.session.id_without_span(),
+                %error,
+                "no further thread can be had; the session goes on with those that it has"
+            );
+        }
+    }
+
+    fn close_reading(&self) {
+        let mut reading = self.reading();
+        reading.closed = true;
+        reading.threads -= 1;
+        drop(reading);
+        self.turn.notify_all();
+    }
+
+    /// Waits for the next message; `None` if there is to be none.
+    fn read_message(&self, reader: &mut Reader) -> Option<Bytes> {
+        loop {
+            let received = self.receive(reader).and_then(|packet| incoming(&mut reader.codec, packet));
+            if self.has_ended() {
+                return None;
+            }
+            let fault = match received {
+                Ok(Incoming::Message(message)) => {
+                    reader.rest_due = None;
+                    reader.waited = Duration::ZERO;
+                    return Some(message);
+                }
+                Ok(Incoming::Part) => match reader.rest_due {
+                    // Chunks that keep coming leave no time to wait for.
+                    Some(due) if due <= Instant::now() => SessionFault::HalfMessage,
+                    Some(_) => continue,
+                    None => {
+                        reader.rest_due = Instant::now().checked_add(self.server.config.message_timeout);
+                        continue;
+                    }
+                },
+                Ok(Incoming::Closed) => {
+                    if self.connection.peer_has_left() {
+                        // Those who work for it are told, and finish (S6).
+                        self.session.cancel();
+                    }
+                    return None;
+                }
+                Err(fault) => fault,
+            };
+            if let Some(refusal) = refusal(&fault) {
+                self.reply(&reader.codec, refusal);
+            }
+            self.note(fault);
+            return None;
+        }
+    }
+
+    /// Receives one packet; `None` at end of file, and once the session has been idle for too long.
+    fn receive(&self, reader: &mut Reader) -> Result<Option<Bytes>, SessionFault> {
+        let socket = &self.connection.socket;
+        if reader.codec.is_mid_message() {
+            loop {
+                match socket.try_recv(reader.codec.rest()) {
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    received => return Ok(received?),
+                }
+                if !socket.wait_readable(reader.rest_due)? {
+                    return Err(SessionFault::HalfMessage);
+                }
+            }
+        }
+        if let Some(received) = reader.spin.run(|| socket.try_recv(None)) {
+            reader.spin.received();
+            return Ok(received?);
+        }
+        loop {
+            self.set_timeout(reader)?;
+            match socket.recv(None) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                received => {
+                    reader.spin.received();
+                    return Ok(received?);
+                }
+            }
+            buffer::release();
+            if self.is_idle(reader) {
+                log_idle(&self.session);
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Has the socket wait for as long as the session may be idle, and no longer than it may keep its buffers.
+    fn set_timeout(&self, reader: &mut Reader) -> io::Result<()> {
+        let idle = self.server.config.limits.idle.map(|limit| limit.saturating_sub(reader.waited));
+        let keep = buffer::is_keeping().then_some(KEEP_BUFFERS);
+        let timeout = [idle, keep].into_iter().flatten().min();
+        if timeout != reader.timeout {
+            self.connection.socket.set_receive_timeout(timeout)?;
+            reader.timeout = timeout;
+        }
+        Ok(())
+    }
+
+    /// Whether nothing has come, and no call has run, for too long.
+    fn is_idle(&self, reader: &mut Reader) -> bool {
+        let mut reading = self.reading();
+        reader.waited += reader.timeout.unwrap_or_default();
+        if reading.running > 0 || mem::take(&mut reading.active) {
+            reader.waited = Duration::ZERO;
+            return false;
+        }
+        self.server.config.limits.idle.is_some_and(|limit| reader.waited >= limit)
+    }
+
+    /// Waits until the server lets the call run; gives since when it has waited, if it had to. `None` if it is not to begin any more
+    /// (S7).
+    fn wait_for_permit(&self, parking: &mut Parking) -> Option<(Permit, Option<Instant>)> {
+        let waiting = match self.server.permits.acquire() {
+            Ok(permit) => return Some((permit, None)),
+            Err(waiting) => waiting,
+        };
+        let came = Instant::now();
+        let waker = parking.waker();
+        let mut context = Context::from_waker(&waker);
+        let mut stopped = pin!(self.connection.stopped.cancelled());
+        loop {
+            if stopped.as_mut().poll(&mut context).is_ready() {
+                return None;
+            }
+            if let Poll::Ready(permit) = waiting.poll(&context) {
+                return Some((permit, Some(came)));
+            }
+            parking.park(None, None);
+        }
+    }
+
+    /// Carries out a call; `None` if it is cut.
+    fn carry_out(
+        &self,
+        codec: &Codec,
+        message: Bytes,
+        came: Option<Instant>,
+        parking: &mut Parking,
+    ) -> Option<Response<Body>> {
+        let mut call = match read_call(codec, &self.session, message) {
+            Ok(call) => call,
+            Err(response) => return Some(response),
+        };
+        let context = context_of(&self.session, &mut call, &self.server.config, came, Instant::now);
+        let mut processing = self.server.service.process(context, call);
+        match poll_in_time(&mut processing, &mut Context::from_waker(&parking.known_waker())) {
+            Poll::Ready(response) => {
+                self.session.call_done();
+                Some(response)
+            }
+            Poll::Pending => self.wait_for_handler(processing, parking),
+        }
+    }
+
+    /// Waits for a handler that waits for something; `None` if the session is cut meanwhile.
+    fn wait_for_handler(&self, mut processing: Processing, parking: &mut Parking) -> Option<Response<Body>> {
+        let _listed = list(&processing);
+        let deadline = processing.context().deadline();
+        let waker = parking.waker();
+        let mut context = Context::from_waker(&waker);
+        let mut cut = pin!(self.connection.cut.cancelled());
+        loop {
+            if cut.as_mut().poll(&mut context).is_ready() {
+                drop(processing);
+                return None;
+            }
+            if let Poll::Ready(response) = poll_in_time(&mut processing, &mut context) {
+                return Some(response);
+            }
+            // Once it is known that the client has left, the socket would wake for ever.
+            let watched = (!self.session.is_cancelled()).then_some(&self.connection.socket);
+            if parking.park(watched, deadline) == Unparked::PeerLeft {
+                self.session.cancel();
+            }
+        }
+    }
+
+    /// Sends a response, whole (W10), once it is its turn.
+    fn reply(&self, codec: &Codec, mut response: Response<Body>) {
+        let head = head_of(codec, &self.session, &mut response);
+        let _turn = match self.sending.try_lock() {
+            Ok(turn) => turn,
+            Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
+            Err(TryLockError::WouldBlock) => self.wait_to_send(bytes_of(&response)),
+        };
+        if let Err(fault) = self.send(codec, &head, &response) {
+            self.note(fault);
+            self.connection.cut();
+        }
+    }
+
+    fn wait_to_send(&self, bytes: usize) -> MutexGuard<'_, ()> {
+        let mut unsent = self.unsent();
+        unsent.bytes += bytes;
+        self.bound(&unsent);
+        drop(unsent);
+        let turn = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
+        self.unsent().bytes -= bytes;
+        turn
+    }
+
+    /// Ends a session whose client takes no replies, once too many wait.
+    fn bound(&self, unsent: &Unsent) {
+        let (bytes, limit) = (unsent.bytes, self.server.config.limits.pending_replies);
+        if unsent.stuck && bytes > limit {
+            self.note(SessionFault::RepliesUnread { bytes, limit });
+            self.connection.cut();
+        }
+    }
+
+    fn send(&self, codec: &Codec, head: &Head, response: &Response<Body>) -> Result<(), SessionFault> {
+        for packet in codec.packets(head, &response.body).map_err(io::Error::other)? {
+            match self.send_packet(&packet) {
+                // S6: a client that has left needs no reply. What it sent before is still executed.
+                Err(SessionFault::Io(error)) if is_peer_gone(&error) => break,
+                result => result?,
+            }
+        }
+        Ok(())
+    }
+
+    fn send_packet(&self, packet: &Packet<'_>) -> Result<(), SessionFault> {
+        let slices = packet.slices();
+        match self.connection.socket.send(&slices) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            result => return Ok(result?),
+        }
+        let mut unsent = self.unsent();
+        unsent.stuck = true;
+        self.bound(&unsent);
+        drop(unsent);
+        let sent = loop {
+            if let Err(fault) = self.wait_for_room() {
+                break Err(fault);
+            }
+            match self.connection.socket.send(&slices) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                result => break result.map_err(SessionFault::Io),
+            }
+        };
+        self.unsent().stuck = false;
+        sent
+    }
+
+    /// Waits until the client has taken something, for as long as it may be idle.
+    fn wait_for_room(&self) -> Result<(), SessionFault> {
+        loop {
+            let idle = self.server.config.limits.idle;
+            let deadline = idle.and_then(|limit| Instant::now().checked_add(limit));
+            if self.connection.socket.wait_writable(deadline)? {
+                return Ok(());
+            }
+            // A call that still runs is no idleness. The one whose reply this is counts.
+            if self.reading().running <= 1 {
+                return Err(SessionFault::ReplyUnread);
+            }
+        }
+    }
+
+    /// Whether nothing more is to be begun.
+    fn has_ended(&self) -> bool {
+        self.session.is_stopping() || self.connection.cut.is_cancelled()
+    }
+
+    fn note(&self, fault: SessionFault) {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
+    }
+
+    fn reading(&self) -> MutexGuard<'_, Reading> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unsent(&self) -> MutexGuard<'_, Unsent> {
+        self.unsent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Polls a handler. It is cut off once its time is over, and what it gives then comes too late: a handler that blocked its thread.
+fn poll_in_time(processing: &mut Processing, context: &mut Context<'_>) -> Poll<Response<Body>> {
+    let polled = processing.poll_handler(context);
+    let deadline = processing.context().deadline();
+    match polled {
+        Poll::Ready(Err(failure)) => Poll::Ready(processing.failed(failure)),
+        _ if deadline.is_some_and(|deadline| deadline <= Instant::now()) => Poll::Ready(cut_off(processing)),
+        Poll::Ready(outcome) => Poll::Ready(processing.respond(outcome)),
+        Poll::Pending => Poll::Pending,
+    }
+}
+
+impl Drop for SessionState {
+    fn drop(&mut self) {
+        if self.opened.get().is_some() {
+            let fault = self.fault.get_mut().unwrap_or_else(PoisonError::into_inner);
+            log_closed(&self.session, fault.as_ref());
+        }
+        self.server.sessions.close(&self.session);
+    }
+}

@@ -1,0 +1,47 @@
+use super::ServerBuilder;
+use crate::dispatch::authorization::Allow;
+
+impl ServerBuilder {
+    /// Who may connect. Anyone else's connection is closed at once, and logged.
+    ///
+    /// Without it, everyone may whom the socket's [mode](Self::mode) lets. The rule is asked where connections are accepted, so a
+    /// closure in it ([`Allow::when`]) must not block. Given twice, the later rule counts.
+    pub fn allow(mut self, rule: Allow) -> Self {
+        self.config.access = Some(rule);
+        self
+    }
+
+    /// Defines the rule that modules and methods name in their attribute: who may call them. A call of anyone else is answered
+    /// FAILURE, and logged. Where a module and its method both name one, both must allow the caller. Given twice, the later rule
+    /// counts.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use drpc::{Allow, PeerCredentials, Server, Status, drpc_module};
+    ///
+    /// struct Pools;
+    ///
+    /// #[drpc_module(id = 5)]
+    /// impl Pools {
+    ///     #[method(1)]
+    ///     fn list(&self) {}
+    ///
+    ///     #[method(2, allow = "admin")]
+    ///     fn destroy(&self) {}
+    /// }
+    ///
+    /// let server = Server::builder().module(Pools).rule("admin", Allow::root().or(Allow::gid(27)));
+    ///
+    /// let client = drpc::testing::client_as(server, PeerCredentials::new(1000, 1000))?;
+    /// let pools = PoolsClient::new(client);
+    /// pools.list().await?;
+    /// assert_eq!(pools.destroy().await.unwrap_err().status(), Some(Status::FAILURE));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn rule(mut self, name: impl Into<String>, rule: Allow) -> Self {
+        self.rules.define(name.into(), rule);
+        self
+    }
+}

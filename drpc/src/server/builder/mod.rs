@@ -1,0 +1,223 @@
+//! The settings of a server. Each driver adds how it is made, by an `impl` of its own: [`ServerBuilder::bind`] and its like.
+
+mod access;
+mod hooks;
+#[cfg(feature = "tower")]
+mod layers;
+mod limits;
+mod threads;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::config::{Config, ExistingSocket, Order};
+use super::error::BindError;
+use super::modules::{missing_modules, undefined_rules};
+use crate::dispatch::authorization::Rules;
+#[cfg(feature = "tower")]
+use crate::dispatch::middleware::Layers;
+use crate::dispatch::registry::{declared_modules, origin_of};
+use crate::dispatch::router::ModuleService;
+use crate::handler::module::Module;
+use crate::wire::WireMode;
+
+/// Sets a server up: [`bind`](Self::bind) makes the one on tokio, [`bind_progress`](Self::bind_progress) the one in steps.
+///
+/// | setting | default |
+/// |---|---|
+/// | [`mode`](Self::mode) | 0600 |
+/// | [`owner`](Self::owner) | this process's user and group |
+/// | [`existing_socket`](Self::existing_socket) | [`ReplaceStale`](ExistingSocket::ReplaceStale) |
+/// | [`order`](Self::order) | [`Serial`](Order::Serial) |
+/// | [`wire`](Self::wire) | recognised for each session |
+/// | [`message_limit`](Self::message_limit) | 64 MiB |
+/// | [`message_timeout`](Self::message_timeout) | 10 s |
+/// | [`handler_timeout`](Self::handler_timeout) | none |
+/// | [`drain_timeout`](Self::drain_timeout) | 5 s |
+/// | [`spin`](Self::spin) | off |
+/// | [`added_fields`](Self::added_fields) | heeded |
+/// | [`idle_timeout`](Self::idle_timeout) | none |
+/// | [`session_limit`](Self::session_limit) | none: as many as the process may have descriptors |
+/// | [`session_limit_per_uid`](Self::session_limit_per_uid) | none |
+/// | [`pending_reply_limit`](Self::pending_reply_limit) | 256 MiB a session |
+/// | [`call_limit`](Self::call_limit) | none: each session's [`order`](Self::order) is its own limit |
+/// | [`allow`](Self::allow) | everyone whom the mode lets |
+/// | [`rule`](Self::rule) | none: a module that names one does not start |
+/// | [`layer`](Self::layer) | none |
+/// | [`on_open`](Self::on_open), [`on_close`](Self::on_close) | nothing |
+/// | [`notify_systemd`](Self::notify_systemd) | no |
+///
+/// At last, [`bind`](Self::bind) makes a socket to listen on; [`listen_systemd`](Self::listen_systemd) and
+/// [`listen_fd`](Self::listen_fd) take one that is there.
+///
+/// [The chapter on access, limits and shutdown](crate::guide::access) tells how they work together.
+#[derive(Default)]
+#[must_use = "a server is not made before `bind` or `listen_…`"]
+pub struct ServerBuilder {
+    modules: Vec<(Arc<dyn Module>, String)>,
+    expected: Vec<(i32, String)>,
+    explicit_only: bool,
+    rules: Rules,
+    #[cfg(feature = "tower")]
+    layers: Layers,
+    config: Config,
+}
+
+impl ServerBuilder {
+    /// Serves this module, beside those that register themselves.
+    pub fn module<M: Module>(mut self, module: M) -> Self {
+        let origin = origin_of(&module);
+        self.modules.push((Arc::new(module), origin));
+        self
+    }
+
+    /// Leaves out the modules that register themselves (`#[drpc_module(…, register)]`): only those given by
+    /// [`module`](Self::module) are served.
+    pub fn explicit_modules_only(mut self) -> Self {
+        self.explicit_only = true;
+        self
+    }
+
+    /// Refuses to start unless modules of these IDs are served, such as the `MODULES` that the build helper makes of
+    /// the registry. This catches a registration that the linker lost: see [`registry`](crate::registry).
+    pub fn expect_modules(mut self, modules: &[(i32, &str)]) -> Self {
+        self.expected.extend(modules.iter().map(|(id, name)| (*id, (*name).to_owned())));
+        self
+    }
+
+    /// The socket file's permissions (S2), for [`bind`](Self::bind). They hold from the moment the file exists.
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.config.file.mode = Some(mode);
+        self
+    }
+
+    /// The user and the group that the socket file is given to, by number, for [`bind`](Self::bind); `None` leaves either as it
+    /// is. It is given before anyone can connect (S2).
+    ///
+    /// Only root may give a file to another user; others may give it to a group of theirs.
+    ///
+    /// ```no_run
+    /// # const OPERATORS: u32 = 1001;
+    /// // For the members of a group alone.
+    /// let server = drpc::Server::builder().mode(0o660).owner(None, Some(OPERATORS)).bind("/run/greeter.sock")?;
+    /// # Ok::<(), drpc::BindError>(())
+    /// ```
+    pub fn owner(mut self, uid: Option<u32>, gid: Option<u32>) -> Self {
+        (self.config.file.uid, self.config.file.gid) = (uid, gid);
+        self
+    }
+
+    /// What to do about something that stands at the path already (S3).
+    pub fn existing_socket(mut self, existing: ExistingSocket) -> Self {
+        self.config.file.existing = existing;
+        self
+    }
+
+    /// In which order the calls of one session are carried out (S5).
+    pub fn order(mut self, order: Order) -> Self {
+        self.config.order = order;
+        self
+    }
+
+    /// Which generation of the wire to speak (W8). A [`Wire`](crate::Wire) for one alone.
+    pub fn wire(mut self, wire: impl Into<WireMode>) -> Self {
+        self.config.wire = wire.into();
+        self
+    }
+
+    /// The longest message that is taken or sent, in bytes (W6). A longer call ends its session; a longer reply is answered
+    /// `FAILED_MARSHAL`.
+    pub fn message_limit(mut self, bytes: usize) -> Self {
+        self.config.message_limit = bytes;
+        self
+    }
+
+    /// How long the rest of a message may take, once its first chunk has come. Then the session ends.
+    pub fn message_timeout(mut self, timeout: Duration) -> Self {
+        self.config.message_timeout = timeout;
+        self
+    }
+
+    /// How long a handler may take. Then it is dropped where it waits, and its caller is answered FAILURE. A handler that
+    /// blocks its thread can't be dropped.
+    pub fn handler_timeout(mut self, timeout: Duration) -> Self {
+        self.config.handler_timeout = Some(timeout);
+        self
+    }
+
+    /// How long running calls may go on once the server is to stop (S7).
+    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
+        self.config.drain_timeout = timeout;
+        self
+    }
+
+    /// How long a session tries to receive its next call again and again before it waits for it. 50 µs is a good value;
+    /// off unless set.
+    ///
+    /// For servers that one client at a time keeps busy: see [`ClientBuilder::spin`](crate::ClientBuilder::spin) for what it gains
+    /// and costs. One session of a process spins at a time, if no other has received since and none of its own handlers waits;
+    /// it holds up the other tasks of its thread for as long, on a runtime of one thread all of them. After 16 calls in a row
+    /// they have their turn.
+    ///
+    /// It is for the server on tokio: whoever drives the one in steps may step without waiting.
+    pub fn spin(mut self, limit: Duration) -> Self {
+        self.config.spin = limit;
+        self
+    }
+
+    /// Whether to heed what a client of this project may [add to its calls](crate::guide::added_fields) (E5): the time that it has
+    /// left, its place in a trace, and that it wants to be told the text and the details of an error.
+    ///
+    /// A server adds nothing by itself: what a client did not ask for is not sent to it. With `false`, it ignores what was added, and
+    /// sends nothing that DAOS's servers would not.
+    pub fn added_fields(mut self, heeded: bool) -> Self {
+        self.config.added_fields = heeded;
+        self
+    }
+
+    /// Tells systemd when the server is ready, and when it begins to stop: `READY=1` and `STOPPING=1`, to `NOTIFY_SOCKET`, if
+    /// that is set. For a unit of `Type=notify`.
+    ///
+    /// It is ready once [`Server::serve`](crate::Server::serve) accepts, or at the first
+    /// [step](crate::progress::Server::progress). In a program of several servers, ask it of the one that starts last.
+    pub fn notify_systemd(mut self) -> Self {
+        self.config.notify_systemd = true;
+        self
+    }
+
+    /// The modules, and the settings: what a driver needs beside a socket.
+    pub(super) fn build(self) -> Result<(ModuleService, Config), BindError> {
+        let mut service = ModuleService::new();
+        if !self.explicit_only {
+            for descriptor in declared_modules() {
+                if let Some(module) = descriptor.create() {
+                    service.register_arc(module, descriptor.to_string()).map_err(BindError::duplicate)?;
+                }
+            }
+        }
+        for (module, origin) in self.modules {
+            service.register_arc(module, origin).map_err(BindError::duplicate)?;
+        }
+        if service.modules().len() == 0 {
+            tracing::warn!("the server has no module: every call will be answered UNKNOWN_MODULE");
+        }
+        let missing = missing_modules(&service, self.expected);
+        if !missing.is_empty() {
+            return Err(BindError::missing(missing));
+        }
+        service.rules = self.rules;
+        let undefined = undefined_rules(&service);
+        if !undefined.is_empty() {
+            return Err(BindError::undefined_rules(undefined));
+        }
+        #[cfg(feature = "tower")]
+        service.set_layers(self.layers);
+        Ok((service, self.config))
+    }
+}
+
+impl std::fmt::Debug for ServerBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerBuilder").field("config", &self.config).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,130 @@
+//! What a server is told by its builder, whoever drives it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::hooks::Hooks;
+use crate::dispatch::authorization::Allow;
+use crate::transport::Address;
+use crate::wire::{DEFAULT_MESSAGE_LIMIT, WireMode};
+
+/// A server's settings.
+#[derive(Clone, Debug)]
+pub(super) struct Config {
+    pub(super) file: FileOptions,
+    pub(super) notify_systemd: bool,
+    pub(super) order: Order,
+    pub(super) wire: WireMode,
+    pub(super) message_limit: usize,
+    pub(super) message_timeout: Duration,
+    pub(super) handler_timeout: Option<Duration>,
+    pub(super) drain_timeout: Duration,
+    pub(super) spin: Duration,
+    /// Whether the fields that this project adds to a call are heeded (E5).
+    pub(super) added_fields: bool,
+    /// Who may connect; everyone, if there is no rule.
+    pub(super) access: Option<Allow>,
+    pub(super) limits: Limits,
+    pub(super) hooks: Arc<Hooks>,
+    pub(super) threads: ThreadOptions,
+    /// Where the server listens, once it does.
+    pub(super) address: Option<Address>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            file: FileOptions::default(),
+            notify_systemd: false,
+            order: Order::default(),
+            wire: WireMode::Auto,
+            message_limit: DEFAULT_MESSAGE_LIMIT,
+            message_timeout: Duration::from_secs(10),
+            handler_timeout: None,
+            drain_timeout: Duration::from_secs(5),
+            spin: Duration::ZERO,
+            added_fields: true,
+            access: None,
+            limits: Limits::default(),
+            hooks: Arc::default(),
+            threads: ThreadOptions::default(),
+            address: None,
+        }
+    }
+}
+
+/// How much of a server its clients may take up; `None` where there is no limit.
+#[derive(Clone, Debug)]
+pub(super) struct Limits {
+    pub(super) sessions: Option<usize>,
+    pub(super) sessions_per_uid: Option<usize>,
+    pub(super) calls: Option<usize>,
+    pub(super) idle: Option<Duration>,
+    /// Bytes of a session's replies that wait behind another.
+    pub(super) pending_replies: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { sessions: None, sessions_per_uid: None, calls: None, idle: None, pending_replies: 256 << 20 }
+    }
+}
+
+/// The threads of a server that has its own.
+#[derive(Clone, Default)]
+pub(super) struct ThreadOptions {
+    pub(super) stack_size: Option<usize>,
+    /// What each of them runs in.
+    pub(super) wrap: Option<Arc<WrapThread>>,
+}
+
+pub(super) type WrapThread = dyn Fn(Box<dyn FnOnce()>) + Send + Sync;
+
+impl fmt::Debug for ThreadOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThreadOptions").field("stack_size", &self.stack_size).finish_non_exhaustive()
+    }
+}
+
+/// What the file is to be like, and what may be done to make room for it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FileOptions {
+    pub(crate) mode: Option<u32>,
+    pub(crate) uid: Option<u32>,
+    pub(crate) gid: Option<u32>,
+    pub(crate) existing: ExistingSocket,
+}
+
+/// What to do about something that stands at the socket's path already (S3). Only sockets are ever removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExistingSocket {
+    /// Refuse to start, whatever it is.
+    Fail,
+    /// Remove a socket that no server listens on any more, as one that crashed leaves it; refuse to start if a server
+    /// answers there.
+    #[default]
+    ReplaceStale,
+    /// Remove a socket without asking. A server that still listens on it can't be reached any more.
+    Unlink,
+}
+
+/// In which order the calls of one session are carried out (S5). Sessions are always served side by side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// One call at a time, answered in the order of the calls, as DAOS's Go server does.
+    #[default]
+    Serial,
+    /// Up to so many calls of a session at once, answered as they finish, as DAOS's engine does. A further call is
+    /// not read before one of them is answered. A limit of 0 is taken as 1.
+    Concurrent(usize),
+}
+
+impl Order {
+    pub(super) fn limit(self) -> usize {
+        match self {
+            Order::Serial => 1,
+            Order::Concurrent(limit) => limit.max(1),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What a server looks for in its modules before it starts.
+
+use std::fmt;
+
+use crate::dispatch::authorization::rules_of;
+use crate::dispatch::registry::{ModuleDescriptor, declared_modules};
+use crate::dispatch::router::ModuleService;
+use crate::handler::method::Method;
+
+/// The modules that are expected, by ID and name, and not served.
+pub(super) fn missing_modules(service: &ModuleService, expected: Vec<(i32, String)>) -> Vec<MissingModule> {
+    let missing = expected.into_iter().filter(|(id, _)| service.get(*id).is_none());
+    missing.map(|(id, name)| MissingModule { id, name, declared: declared(id) }).collect()
+}
+
+/// The rules that modules and methods name, and the server does not define.
+pub(super) fn undefined_rules(service: &ModuleService) -> Vec<UndefinedRule> {
+    let defined: Vec<_> = service.rules.names().map(str::to_owned).collect();
+    let mut undefined = Vec::new();
+    for entry in service.entries() {
+        for (method, rule) in rules_of(&*entry.module) {
+            if !defined.iter().any(|known| known == rule) {
+                undefined.push(UndefinedRule {
+                    module: format!("module {} ({})", entry.module.id(), entry.module.name()),
+                    method,
+                    rule: rule.to_owned(),
+                    origin: entry.origin.clone(),
+                    defined: defined.clone(),
+                });
+            }
+        }
+    }
+    undefined
+}
+
+/// A module that was expected, and is not served.
+#[derive(Debug)]
+pub(super) struct MissingModule {
+    id: i32,
+    name: String,
+    /// Where the program declares it nevertheless.
+    declared: Option<&'static ModuleDescriptor>,
+}
+
+impl fmt::Display for MissingModule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let MissingModule { id, name, declared } = self;
+        write!(f, "module {id} ({name}) is expected and not served: ")?;
+        match declared {
+            Some(declared) => {
+                write!(f, "{declared} does not register itself; write `register` in its attribute, or `.module(…)`")
+            }
+            None => f.write_str(
+                "nothing linked into this program declares it; name its crate (`use the_crate as _;`), or `.module(…)`",
+            ),
+        }
+    }
+}
+
+/// A rule that a module or a method names, and nobody has defined.
+#[derive(Debug)]
+pub(super) struct UndefinedRule {
+    module: String,
+    /// The method that names it, unless it is the module.
+    method: Option<Method>,
+    rule: String,
+    origin: String,
+    defined: Vec<String>,
+}
+
+impl fmt::Display for UndefinedRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let UndefinedRule { module, method, rule, origin, defined } = self;
+        if let Some(method) = method {
+            write!(f, "method {} ({method}) of ", method.id())?;
+        }
+        write!(
+            f,
+            "{module} is for those whom rule `{rule}` allows, and the server defines no such rule: add \
+             `.rule(\"{rule}\", …)` to the server, or change `allow` in {origin}"
+        )?;
+        match defined.is_empty() {
+            true => Ok(()),
+            false => write!(f, "; defined are `{}`", defined.join("`, `")),
+        }
+    }
+}
+
+fn declared(id: i32) -> Option<&'static ModuleDescriptor> {
+    declared_modules().find(|descriptor| descriptor.id() == id)
+}

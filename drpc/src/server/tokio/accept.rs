@@ -1,0 +1,200 @@
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::session::SessionLoop;
+use super::shared::Shared;
+use super::shutdown::draining;
+use super::tasks::Tasks;
+use crate::dispatch::router::ModuleService;
+use crate::server::backoff::Backoff;
+use crate::server::builder::ServerBuilder;
+use crate::server::config::Config;
+use crate::server::handle::ServerHandle;
+use crate::server::listener::Listener;
+use crate::server::systemd;
+use crate::transport::{Address, AsyncSocket, Link, Socket};
+
+/// A server that listens on a socket (S1).
+///
+/// # Example
+///
+/// ```no_run
+/// # use drpc::drpc_module;
+/// # #[derive(Default)]
+/// # struct Greeter;
+/// # #[drpc_module(id = 5)]
+/// # impl Greeter { #[method(1)] fn hello(&self) {} }
+/// use drpc::Server;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = Server::builder().module(Greeter).bind("/run/greeter.sock")?;
+/// server.serve_until(drpc::server::shutdown_signal()).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    listener: Listener,
+    shared: Arc<Shared>,
+}
+
+impl Server {
+    /// Begins to set a server up.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+
+    pub(super) fn new(listener: Listener, service: ModuleService, config: Config) -> Self {
+        let config = Config { address: Some(listener.address.clone()), ..config };
+        Server { listener, shared: Arc::new(Shared::new(service, config)) }
+    }
+
+    /// Where it listens, to print or to connect to.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.listener.address
+    }
+
+    /// The path of the socket's file; `None` if it listens on an abstract name.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.listener.address.path()
+    }
+
+    /// The modules that are served.
+    #[must_use]
+    pub fn modules(&self) -> &ModuleService {
+        &self.shared.service
+    }
+
+    /// A handle to stop the server with.
+    #[must_use]
+    pub fn handle(&self) -> ServerHandle {
+        ServerHandle::new(self.shared.clone())
+    }
+
+    /// Serves until [`ServerHandle::shutdown`], then shuts down gracefully (S7): stops accepting, removes the socket file,
+    /// if this server made it, lets running calls and [work in the background](crate::Context::spawn) finish up to the drain
+    /// timeout, and cuts the rest.
+    ///
+    /// The sessions and the work run as tasks of their own. If this future is dropped, they are cut at once.
+    ///
+    /// # Errors
+    ///
+    /// If the socket can't be registered with the runtime. Errors of accepting are logged, and do not end it (S4).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with I/O and time enabled.
+    pub async fn serve(self) -> io::Result<()> {
+        let Server { listener: Listener { file, socket, .. }, shared } = self;
+        // The file is dropped first: while the socket is open, no other file can come to have the number of ours.
+        let (socket, file) = (AsyncSocket::new(socket)?, file);
+        let Config { drain_timeout, notify_systemd, .. } = shared.config;
+        let background = ClosedAtEnd(shared.background.clone());
+        let mut sessions = JoinSet::new();
+        if notify_systemd {
+            systemd::notify("READY=1");
+        }
+        accept_sessions(&socket, &shared, &mut sessions).await;
+
+        if notify_systemd {
+            systemd::notify("STOPPING=1");
+        }
+        drop(file);
+        drop(socket);
+        let drained = async {
+            while sessions.join_next().await.is_some() {}
+            background.0.finished().await;
+        };
+        if timeout(drain_timeout, drained).await.is_err() {
+            let mut work = background.0.close();
+            tracing::warn!(
+                sessions = sessions.len(),
+                background = work.len(),
+                "cutting what did not finish in time"
+            );
+            sessions.shutdown().await;
+            work.shutdown().await;
+        }
+        Ok(())
+    }
+
+    /// As [`serve`](Self::serve), and shuts down when `signal` is ready.
+    ///
+    /// # Errors
+    ///
+    /// As [`serve`](Self::serve).
+    ///
+    /// # Panics
+    ///
+    /// As [`serve`](Self::serve).
+    pub async fn serve_until(self, signal: impl Future<Output = ()>) -> io::Result<()> {
+        let handle = self.handle();
+        let serving = self.serve();
+        tokio::pin!(serving);
+        tokio::select! {
+            result = &mut serving => return result,
+            () = signal => handle.shutdown(),
+        }
+        serving.await
+    }
+}
+
+/// Closes the background of a server that ends, also by being dropped.
+struct ClosedAtEnd(Arc<Tasks>);
+
+impl Drop for ClosedAtEnd {
+    fn drop(&mut self) {
+        drop(self.0.close());
+    }
+}
+
+/// Accepts sessions until the server is to stop. No session, and no error of accepting, ends this (S1, S4).
+async fn accept_sessions(socket: &AsyncSocket, shared: &Arc<Shared>, sessions: &mut JoinSet<()>) {
+    let shutdown = draining(shared.shutdown.subscribe());
+    tokio::pin!(shutdown);
+    let mut backoff = Backoff::default();
+    loop {
+        tokio::select! {
+            () = &mut shutdown => return,
+            // A session that ended has given its descriptor back: no reason to wait any longer.
+            Some(_) = sessions.join_next() => backoff = Backoff::default(),
+            accepted = accept(socket, backoff.wait()) => match accepted.and_then(|link| open(link, shared)) {
+                Ok(session) => {
+                    backoff = Backoff::default();
+                    if let Some(session) = session {
+                        let id = session.id();
+                        shared.sessions.attach(id, sessions.spawn(session.run()));
+                    }
+                }
+                Err(error) => {
+                    backoff.increase(&error);
+                    tracing::error!(%error, wait = ?backoff.wait(), "could not accept a connection");
+                }
+            }
+        }
+    }
+}
+
+async fn accept(socket: &AsyncSocket, wait: Duration) -> io::Result<Socket> {
+    if !wait.is_zero() {
+        sleep(wait).await;
+    }
+    socket.accept().await
+}
+
+/// A session on the connection, or nothing if the server refuses it.
+fn open(socket: Socket, shared: &Arc<Shared>) -> io::Result<Option<SessionLoop>> {
+    let peer = socket.peer()?;
+    let link = Link::Socket(AsyncSocket::new(socket)?.spinning(shared.config.spin));
+    let session = shared.open_session(peer);
+    Ok(session.map(|session| SessionLoop::new(link, session, shared.clone())))
+}

@@ -1,0 +1,76 @@
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use super::accept::Server;
+use crate::server::builder::ServerBuilder;
+use crate::server::error::BindError;
+use crate::server::listener::Listener;
+
+impl ServerBuilder {
+    /// Makes the socket and listens on it. Clients may connect from now on; they are served once
+    /// [`Server::serve`] runs.
+    ///
+    /// `@name` is a name in Linux's abstract namespace: see [`Address`](crate::Address). It is no file, so it is never stale,
+    /// and has no permissions: **whoever is in the same network namespace may connect**, so say who by
+    /// [`allow`](Self::allow).
+    ///
+    /// Of several servers that start on one path at the same time, one gets it. For that, the folder is locked meanwhile
+    /// (`flock`), and when the file is removed. If the folder may not be read, or another program keeps it locked for a second,
+    /// the server goes on without.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`] if the path or mode is unfit (S2), the file can't be given to the [`owner`](Self::owner), something stands at
+    /// the path that may not be removed (S3), two modules have the same ID (D6), an expected module is missing, or a module or
+    /// method names a [`rule`](Self::rule) that is not defined. With an abstract name: if it is in use, or a mode or owner was
+    /// asked for.
+    pub fn bind(self, path: impl AsRef<Path>) -> Result<Server, BindError> {
+        let (service, config) = self.build()?;
+        Ok(Server::new(Listener::bind(path.as_ref(), &config.file)?, service, config))
+    }
+
+    /// Listens on a socket that is bound already, whether or not it listens.
+    ///
+    /// Its file is left as it is, and in its place when the server ends: [`mode`](Self::mode), [`owner`](Self::owner) and
+    /// [`existing_socket`](Self::existing_socket) are for [`bind`](Self::bind). The socket no longer blocks from now on, for those
+    /// with whom it is shared, too.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`] if it is not a Unix socket of type `SOCK_SEQPACKET`, is a connection, or is not bound; or if the modules are at
+    /// fault.
+    pub fn listen_fd(self, socket: OwnedFd) -> Result<Server, BindError> {
+        let (service, config) = self.build()?;
+        Ok(Server::new(Listener::given(socket)?, service, config))
+    }
+
+    /// Listens on the socket that systemd passed to this process (socket activation): its unit says
+    /// `ListenSequentialPacket=/run/greeter.sock`, and mode and owner.
+    ///
+    /// As with [`listen_fd`](Self::listen_fd), the file is left in its place. So is the environment, which can't be changed safely
+    /// once there are threads: `LISTEN_PID` keeps programs that are started from here from taking it as theirs, and they don't
+    /// inherit the descriptors. The socket stays open until the process ends, so that it can be listened on again.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`] if systemd passed no socket or several, what it passed is unfit, or the modules are at fault. See
+    /// [`is_socket_activated`](crate::server::is_socket_activated) for a program that may also be started by hand.
+    pub fn listen_systemd(self) -> Result<Server, BindError> {
+        self.listen_passed(None)
+    }
+
+    /// As [`listen_systemd`](Self::listen_systemd), for one of several sockets: its unit says `FileDescriptorName=`, which is the
+    /// unit's own name (`greeter.socket`) by default.
+    ///
+    /// # Errors
+    ///
+    /// As [`listen_systemd`](Self::listen_systemd), and if no socket has this name, or several have it.
+    pub fn listen_systemd_named(self, name: &str) -> Result<Server, BindError> {
+        self.listen_passed(Some(name))
+    }
+
+    fn listen_passed(self, name: Option<&str>) -> Result<Server, BindError> {
+        let (service, config) = self.build()?;
+        Ok(Server::new(Listener::passed(name)?, service, config))
+    }
+}

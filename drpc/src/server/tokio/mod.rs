@@ -1,0 +1,13 @@
+//! The server on tokio: a task for each session.
+
+mod accept;
+mod bind;
+mod idle;
+mod permits;
+pub(crate) mod session;
+pub(crate) mod shared;
+mod shutdown;
+mod tasks;
+
+pub use accept::Server;
+pub use shutdown::shutdown_signal;

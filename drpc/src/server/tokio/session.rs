@@ -1,0 +1,371 @@
+//! One session: the loop that takes a client's calls and answers them (S5, S6, S10).
+//!
+//! ```text
+//!            poll_message              begin                     reply
+//! link.recv ─────────────▶ message ───────────▶ handler ready ───────────▶ link.send
+//!                                      │                          ▲
+//!                                      └──▶ running, if it waits ─┘
+//! ```
+//!
+//! A handler is polled once where its call was read. One that is ready is answered there and then; one that waits joins
+//! `running`. While `running` is full, nothing is read: with room for one call, that is the serial order of DAOS's Go server;
+//! with room for more, the concurrent one of its engine (S5).
+//!
+//! A **call fault** (an unknown ID, a bad body, a failing handler) becomes a response. A **session fault** (a broken frame, an
+//! I/O error) stops the reading; the calls that run are still answered, and then the connection is closed. So it
+//! is with a client that closes: what it sent before is executed (S6).
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{self, Poll, ready};
+
+use bytes::Bytes;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tracing::Instrument;
+
+use super::idle::Idle;
+use super::permits::{CallQueue, Permit};
+use super::shared::Shared;
+use crate::dispatch::router::Processing;
+use crate::handler::session::{Listed, Session};
+use crate::server::admission::log_refused;
+use crate::server::hooks::Opened;
+use crate::server::protocol::{
+    Incoming, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed, log_idle,
+    log_opened, read_call, refusal,
+};
+use crate::transport::{Link, PeerCredentials, is_peer_gone};
+use crate::wire::{Body, Codec, Packet, Response};
+
+/// A session's task.
+pub(super) struct SessionLoop {
+    link: Link,
+    codec: Codec,
+    session: Arc<Session>,
+    server: Arc<Shared>,
+    /// Whether more calls are to be read.
+    reading: bool,
+    /// When the rest of a message that has begun is due.
+    rest_due: Option<Pin<Box<Sleep>>>,
+    /// The calls whose handlers wait for something.
+    running: FuturesUnordered<Handling>,
+    /// What handlers answered while another response was on its way.
+    finished: VecDeque<Response<Body>>,
+    /// How many bytes these have.
+    finished_bytes: usize,
+    /// The call that waits until the server has room for it.
+    queue: CallQueue,
+    idle: Idle,
+    /// Dropped last: the session has ended then.
+    opened: Option<Opened>,
+}
+
+/// What a session has to act upon.
+enum Event {
+    /// A client's message has come, whole.
+    Message(Bytes),
+    /// A call is done.
+    Finished(Response<Body>),
+    /// The client has closed its end.
+    Closed,
+    Fault(SessionFault),
+}
+
+impl SessionLoop {
+    pub(super) fn new(link: Link, session: Arc<Session>, server: Arc<Shared>) -> Self {
+        SessionLoop {
+            link,
+            codec: Codec::new(server.config.wire, server.config.message_limit),
+            queue: server.permits.queue(),
+            idle: Idle::new(&server.config.limits),
+            session,
+            server,
+            reading: true,
+            rest_due: None,
+            running: FuturesUnordered::new(),
+            finished: VecDeque::new(),
+            finished_bytes: 0,
+            opened: None,
+        }
+    }
+
+    pub(super) fn id(&self) -> u64 {
+        self.session.id()
+    }
+
+    /// Serves the session to its end.
+    #[allow(
+        clippy::manual_async_fn,
+        reason = "an `async fn` would keep `self` twice, for as long as the session lives"
+    )]
+    pub(super) fn run(mut self) -> impl Future<Output = ()> + Send {
+        let span = self.session.span().clone();
+        let serving = async move {
+            match Opened::new(&self.server.config.hooks, &self.session) {
+                Ok(opened) => self.opened = Some(opened),
+                Err(refusal) => return log_refused(&self.session, &refusal),
+            }
+            log_opened(&self.session);
+            let outcome = self.serve().await;
+            log_closed(&self.session, outcome.as_ref().err());
+        };
+        serving.instrument(span)
+    }
+
+    async fn serve(&mut self) -> Result<(), SessionFault> {
+        let mut outcome = Ok(());
+        while let Some(event) = poll_fn(|context| self.poll_event(context)).await {
+            match event {
+                Event::Message(message) => {
+                    if let Some(response) = self.begin(message).await {
+                        self.reply(response).await?;
+                    }
+                }
+                Event::Finished(response) => self.reply(response).await?,
+                Event::Closed => self.reading = false,
+                Event::Fault(fault) => {
+                    self.reading = false;
+                    if let Some(refusal) = refusal(&fault) {
+                        self.reply(refusal).await?;
+                    }
+                    outcome = Err(fault);
+                }
+            }
+        }
+        outcome
+    }
+
+    /// Waits for what is next; `None` once nothing is read any more and nothing runs.
+    fn poll_event(&mut self, context: &mut task::Context<'_>) -> Poll<Option<Event>> {
+        if let Some(response) = self.finished.pop_front() {
+            self.finished_bytes -= bytes_of(&response);
+            return Poll::Ready(Some(Event::Finished(response)));
+        }
+        let busy = !self.running.is_empty();
+        if busy && let Poll::Ready(Some(response)) = self.running.poll_next_unpin(context) {
+            return Poll::Ready(Some(Event::Finished(response)));
+        }
+        if self.reading && self.session.poll_stop(context).is_ready() {
+            // S7: what runs may finish; nothing new is begun.
+            self.reading = false;
+        }
+        if !self.reading {
+            self.queue.leave();
+            if !busy {
+                return Poll::Ready(None);
+            }
+        }
+        let room = self.running.len() < self.server.config.order.limit();
+        if self.reading
+            && room
+            && let Poll::Ready(event) = self.poll_call(context)
+        {
+            return Poll::Ready(Some(event));
+        }
+        if busy
+            && !self.session.is_cancelled()
+            && let Poll::Ready(closed) = self.link.poll_peer_closed(context)
+        {
+            self.session.cancel();
+            if let Err(error) = closed {
+                return Poll::Ready(Some(SessionFault::Io(error).into()));
+            }
+        }
+        let idle = self.reading && !busy && self.rest_due.is_none() && self.queue.is_empty();
+        if idle && self.idle.poll(context).is_ready() {
+            log_idle(&self.session);
+            return Poll::Ready(Some(Event::Closed));
+        }
+        Poll::Pending
+    }
+
+    /// Receives the next message, and waits until the server has room for its call.
+    fn poll_call(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
+        if self.queue.is_empty() {
+            match ready!(self.poll_message(context)) {
+                Event::Message(message) => {
+                    if let Some(message) = self.queue.enter(message) {
+                        return Poll::Ready(Event::Message(message));
+                    }
+                }
+                event => return Poll::Ready(event),
+            }
+        }
+        self.queue.poll(context).map(Event::Message)
+    }
+
+    /// Receives the next message. What has come of it so far is kept in the codec.
+    fn poll_message(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
+        loop {
+            // Handlers that wait may want this thread.
+            let idle = self.running.is_empty();
+            let packet = match self.link.poll_recv(context, self.codec.rest(), idle) {
+                Poll::Ready(Ok(packet)) => packet,
+                Poll::Ready(Err(error)) => return Poll::Ready(SessionFault::Io(error).into()),
+                Poll::Pending => {
+                    return match &mut self.rest_due {
+                        Some(due) => due.as_mut().poll(context).map(|()| SessionFault::HalfMessage.into()),
+                        None => Poll::Pending,
+                    };
+                }
+            };
+            match incoming(&mut self.codec, packet) {
+                Ok(Incoming::Message(message)) => {
+                    self.rest_due = None;
+                    return Poll::Ready(Event::Message(message));
+                }
+                Ok(Incoming::Part) => {}
+                Ok(Incoming::Closed) => return Poll::Ready(Event::Closed),
+                Err(fault) => return Poll::Ready(fault.into()),
+            }
+            match &self.rest_due {
+                None => self.rest_due = Some(Box::pin(sleep(self.server.config.message_timeout))),
+                // Chunks that keep coming leave the timer no chance to be looked at.
+                Some(due) if due.deadline() <= Instant::now() => {
+                    return Poll::Ready(SessionFault::HalfMessage.into());
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Begins a call; gives its answer if the handler is ready at once.
+    async fn begin(&mut self, message: Bytes) -> Option<Response<Body>> {
+        self.idle.interrupt();
+        let (permit, came) = (self.queue.take_permit(), self.queue.take_came());
+        let mut call = match read_call(&self.codec, &self.session, message) {
+            Ok(call) => call,
+            Err(response) => return Some(response),
+        };
+        let now = || Instant::now().into_std();
+        let context = context_of(&self.session, &mut call, &self.server.config, came, now);
+        let mut processing = self.server.service.process(context, call);
+        match poll_fn(|context| Poll::Ready(Pin::new(&mut processing).poll(context))).await {
+            Poll::Ready(response) => {
+                self.session.call_done();
+                Some(response)
+            }
+            Poll::Pending => {
+                let listed = list(&processing);
+                self.running.push(Handling { processing, cut_off: None, _listed: listed, _permit: permit });
+                None
+            }
+        }
+    }
+
+    /// Sends a response, whole (W10).
+    async fn reply(&mut self, mut response: Response<Body>) -> Result<(), SessionFault> {
+        let head = head_of(&self.codec, &self.session, &mut response);
+        let packets = self.codec.packets(&head, &response.body).map_err(io::Error::other)?;
+        for packet in packets {
+            match self.send(&packet).await {
+                // S6: a client that has left needs no reply. What it sent before is still executed.
+                Err(SessionFault::Io(error)) if is_peer_gone(&error) => break,
+                result => result?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends one packet of a response.
+    ///
+    /// While the client has no room for it, the calls that run go on: they may hold what other sessions wait for (S1), and
+    /// they are told of a shutdown (S7). None is begun, so that what they answer meanwhile is no more than may run at once.
+    async fn send(&mut self, packet: &Packet<'_>) -> Result<(), SessionFault> {
+        let slices = packet.slices();
+        match self.link.try_send(&slices) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            result => return Ok(result?),
+        }
+        let SessionLoop {
+            link,
+            session,
+            server,
+            running,
+            finished,
+            finished_bytes,
+            queue,
+            idle,
+            rest_due,
+            ..
+        } = self;
+        let limit = server.config.limits.pending_replies;
+        queue.step_back();
+        idle.interrupt();
+        let mut sending = pin!(link.send(&slices));
+        let sent = poll_fn(|context| {
+            if let Poll::Ready(result) = sending.as_mut().poll(context) {
+                return Poll::Ready(result.map_err(SessionFault::Io));
+            }
+            // The handlers see it by themselves; here it is only waited for.
+            let _ = session.poll_stop(context);
+            while let Poll::Ready(Some(response)) = running.poll_next_unpin(context) {
+                *finished_bytes += bytes_of(&response);
+                finished.push_back(response);
+                if *finished_bytes > limit {
+                    return Poll::Ready(Err(SessionFault::RepliesUnread { bytes: *finished_bytes, limit }));
+                }
+            }
+            match running.is_empty() {
+                true => idle.poll(context).map(|()| Err(SessionFault::ReplyUnread)),
+                false => Poll::Pending,
+            }
+        })
+        .await;
+        idle.interrupt();
+        if let Some(due) = rest_due {
+            // Nothing was read meanwhile.
+            *due = Box::pin(sleep(server.config.message_timeout));
+        }
+        sent
+    }
+}
+
+impl Drop for SessionLoop {
+    fn drop(&mut self) {
+        self.server.sessions.close(&self.session);
+    }
+}
+
+/// A call whose handler waits, within the time that the server gives it.
+struct Handling {
+    processing: Processing,
+    /// When the handler is cut off.
+    cut_off: Option<Pin<Box<Sleep>>>,
+    /// The call's entry in the session's list.
+    _listed: Option<Listed>,
+    /// That it may run, where calls are limited.
+    _permit: Option<Permit>,
+}
+
+impl Future for Handling {
+    type Output = Response<Body>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Response<Body>> {
+        if let Poll::Ready(response) = Pin::new(&mut self.processing).poll(context) {
+            return Poll::Ready(response);
+        }
+        let Some(deadline) = self.processing.context().deadline() else { return Poll::Pending };
+        let due = self.cut_off.get_or_insert_with(|| Box::pin(sleep_until(deadline.into())));
+        due.as_mut().poll(context).map(|()| cut_off(&mut self.processing))
+    }
+}
+
+/// Spawns a session whose client, at the other end of the link, is in this process, and counts as `peer`.
+pub(crate) fn spawn_in_memory(server: Arc<Shared>, link: Link, peer: PeerCredentials) {
+    if let Some(session) = server.open_session(peer) {
+        let id = session.id();
+        let task = tokio::spawn(SessionLoop::new(link, session, server.clone()).run());
+        server.sessions.attach(id, task.abort_handle());
+    }
+}
+
+impl From<SessionFault> for Event {
+    fn from(fault: SessionFault) -> Self {
+        Event::Fault(fault)
+    }
+}

@@ -1,0 +1,38 @@
+//! The messages of `proto/drpc.proto` as prost decodes them. A test of the workspace holds them against the file.
+
+use bytes::Bytes;
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Call {
+    #[prost(int32, tag = "1")]
+    pub(super) module: i32,
+    #[prost(int32, tag = "2")]
+    pub(super) method: i32,
+    #[prost(int64, tag = "3")]
+    pub(super) sequence: i64,
+    #[prost(bytes = "bytes", tag = "4")]
+    pub(super) body: Bytes,
+    #[prost(uint64, optional, tag = "1000")]
+    pub(super) time_left_us: Option<u64>,
+    #[prost(bool, tag = "1001")]
+    pub(super) wants_error: bool,
+    #[prost(bytes = "bytes", tag = "1002")]
+    pub(super) traceparent: Bytes,
+    #[prost(bytes = "bytes", tag = "1003")]
+    pub(super) tracestate: Bytes,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Response {
+    #[prost(int64, tag = "1")]
+    pub(super) sequence: i64,
+    // An enum on the wire is an int32; kept as the number so that none is lost (E3).
+    #[prost(int32, tag = "2")]
+    pub(super) status: i32,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub(super) body: Bytes,
+    #[prost(bytes = "bytes", tag = "1000")]
+    pub(super) error: Bytes,
+    #[prost(bytes = "bytes", tag = "1001")]
+    pub(super) error_details: Bytes,
+}
