@@ -14,6 +14,7 @@ bless:
 soak minutes="10":
     cargo run --release -p drpc-soak -- --minutes {{minutes}}
     cargo run --release -p drpc-soak -- idle
+    cargo run --release -p drpc-soak -- --server threads --sessions 1000 --minutes {{minutes}}
 
 # Needs a nightly toolchain and cargo-fuzz.
 fuzz target="codec":

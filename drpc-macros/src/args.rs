@@ -4,7 +4,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{Attribute, Expr, ExprLit, Ident, Lit, LitStr, Meta, Path, Token, UnOp, parse_quote, token};
+use syn::{Attribute, Expr, ExprLit, Ident, Lit, LitStr, Meta, Path, Stmt, Token, UnOp, parse_quote, token};
 
 use crate::mistake::{Mistakes, mistake};
 
@@ -18,6 +18,10 @@ pub(crate) struct ModuleArgs {
     /// The rule that says who may call any of the methods.
     pub(crate) allow: Option<LitStr>,
     pub(crate) client_only: Option<Ident>,
+    /// What the generated items' names begin with, in place of the type's.
+    pub(crate) prefix: Option<Ident>,
+    /// The block holds handlers that another block of the same type declares.
+    pub(crate) part: Option<Ident>,
     /// Whether an argument was reported and left out; then nothing is missed.
     pub(crate) faulty: bool,
 }
@@ -36,7 +40,8 @@ pub(crate) struct MethodArgs {
 /// A module's ID.
 pub(crate) enum Id {
     Literal(Integer),
-    Constant(Path),
+    /// An expression that the compiler knows the value of.
+    Constant(Expr),
 }
 
 /// Which of its module's methods a method is.
@@ -72,6 +77,8 @@ impl ModuleArgs {
             register: None,
             allow: None,
             client_only: None,
+            prefix: None,
+            part: None,
             faulty: false,
         };
         for argument in arguments.parse2(tokens).unwrap_or_else(|error| vec![Err(error)]) {
@@ -89,9 +96,11 @@ impl ModuleArgs {
             "register" => self.register = Some(Register::parse(argument)?),
             "allow" => self.allow = Some(rule(argument.value("allow = \"admin\"")?)?),
             "client_only" => self.client_only = Some(argument.flag()?),
+            "prefix" => self.prefix = Some(prefix(argument.value("prefix = Greeter")?)?),
+            "part" => self.part = Some(argument.flag()?),
             _ => {
                 return Err(argument.unknown(
-                    &["id", "name", "register", "allow", "crate", "client_only"],
+                    &["id", "name", "register", "allow", "crate", "client_only", "prefix", "part"],
                     "a key",
                     "id = 5",
                 ));
@@ -154,8 +163,10 @@ impl MethodArgs {
 impl Id {
     fn parse(value: Expr) -> syn::Result<Self> {
         match ungrouped(value) {
-            Expr::Path(constant) if constant.qself.is_none() => Ok(Id::Constant(constant.path)),
-            value => Integer::parse(value, "id = 5` or `id = ids::GREETER").map(Id::Literal),
+            value if is_literal(&value) => {
+                Integer::parse(value, "id = 5` or `id = ids::GREETER").map(Id::Literal)
+            }
+            value => Ok(Id::Constant(unbraced(value))),
         }
     }
 }
@@ -184,6 +195,31 @@ impl Integer {
                 format_args!("for example: `{example}`"),
             )),
         }
+    }
+}
+
+/// `5` for `{ 5 }`, where the braces are no use.
+fn unbraced(value: Expr) -> Expr {
+    match value {
+        Expr::Block(mut block) if block.label.is_none() && block.block.stmts.len() == 1 => {
+            match block.block.stmts.remove(0) {
+                Stmt::Expr(value, None) => value,
+                statement => {
+                    block.block.stmts.push(statement);
+                    Expr::Block(block)
+                }
+            }
+        }
+        value => value,
+    }
+}
+
+/// Whether it is a literal, which `-5` is not to the compiler.
+fn is_literal(value: &Expr) -> bool {
+    match value {
+        Expr::Lit(_) => true,
+        Expr::Unary(expr) if matches!(expr.op, UnOp::Neg(_)) => matches!(*expr.expr, Expr::Lit(_)),
+        _ => false,
     }
 }
 
@@ -371,6 +407,18 @@ fn name(value: Expr) -> syn::Result<LitStr> {
         Ok(name)
     } else {
         Err(mistake(name, "expected a name in lower_snake_case", "for example `pool_create`"))
+    }
+}
+
+/// What names of types begin with.
+fn prefix(value: Expr) -> syn::Result<Ident> {
+    match ungrouped(value) {
+        Expr::Path(expr) if expr.qself.is_none() && expr.path.get_ident().is_some() => {
+            Ok(expr.path.require_ident()?.clone())
+        }
+        value => {
+            Err(mistake(value, "expected what the generated names begin with", "write `prefix = Greeter`"))
+        }
     }
 }
 

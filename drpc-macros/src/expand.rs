@@ -13,33 +13,49 @@
 //! ```
 
 use proc_macro2::{Ident, Literal, Span, TokenStream, TokenTree};
-use quote::{quote, quote_spanned};
-use syn::Type;
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
+use syn::{Attribute, Meta, Type};
 
 use crate::args::Register;
+use crate::item::{flat, is_punct, is_word};
 use crate::model::{Method, Model, ModuleId};
 use crate::names;
-use crate::parse::{Outcome, Parameter};
+use crate::signature::{Call, KnownCall, Outcome, Parameter};
 
 /// All that is generated beside the user's own item.
 pub(crate) fn expand(model: &Model) -> TokenStream {
+    let krate = krate(model);
     let methods = methods(model);
     let client = client(model);
     let registry = registry(model);
+    let replies = replies(model);
+    let unread = unread(model);
     let served = model.served_by.as_ref().map(|ty| {
         let arms = model.methods.iter().map(|method| arm(model, method)).collect();
         let module = module(model, ty, &arms);
+        let declares = declares(model, ty);
+        let is_module = is_module(model, ty);
         let descriptor = descriptor(model, ty);
-        quote!(#module #descriptor)
+        quote!(#module #declares #is_module #descriptor)
     });
-    quote!(#methods #served #client #registry)
+    quote!(#krate #methods #served #client #replies #registry #unread)
 }
 
 // Output:
-//     /// The methods of module `greeter`.
-//     ///
-//     /// Greets people.
+//     use ::drpc as __drpc_greeter;
+//
+// Where there is no such crate, this is the one error of it.
+pub(crate) fn krate(model: &Model) -> TokenStream {
+    let (path, name) = (&model.path, &model.krate);
+    quote!(
+        use #path as #name;
+    )
+}
+
+// Output:
+//     #[doc = "The methods of module `greeter`."]
+//     #[cfg_attr(not(doctest), doc = "Greets people.")]
 //     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 //     #[repr(i32)]
 //     pub enum GreeterMethod {
@@ -49,6 +65,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
 pub(crate) fn methods(model: &Model) -> TokenStream {
     let name = names::methods(&model.base);
     let docs = docs(format!(" The methods of module `{}`.", model.name), model);
+    let links = links(model);
     let variants = model.methods.iter().map(|method| {
         let (variant, notes, cfgs, id) =
             (&method.variant, notes(method), &method.cfgs, method_id(model, method));
@@ -59,6 +76,7 @@ pub(crate) fn methods(model: &Model) -> TokenStream {
     let conversions = methods_conversions(model, &name);
     quote! {
         #docs
+        #links
         #[::core::prelude::v1::derive(
             ::core::clone::Clone,
             ::core::marker::Copy,
@@ -68,7 +86,6 @@ pub(crate) fn methods(model: &Model) -> TokenStream {
             ::core::hash::Hash
         )]
         #repr
-        #[allow(dead_code, unreachable_pub, rustdoc::broken_intra_doc_links)]
         pub enum #name {
             #(#variants,)*
         }
@@ -92,7 +109,7 @@ fn repr(model: &Model) -> TokenStream {
 
 // Output:
 //     impl GreeterMethod {
-//         pub const MODULE: i32 = 5;
+//         pub const MODULE: i32 = 5; // a constant: module_id(ids::GREETER)
 //         pub const ALL: &'static [Self] = &[Self::Hello];
 //         pub const fn id(self) -> i32 { self as i32 }
 //         pub const fn module(self) -> i32 { Self::MODULE }
@@ -109,8 +126,12 @@ fn methods_functions(model: &Model, name: &Ident) -> TokenStream {
     let krate = &model.krate;
     let module = match &model.id {
         ModuleId::Number(id) => integer(*id, Span::call_site()),
-        ModuleId::Constant { path, .. } => quote!(#path),
+        ModuleId::Constant { value, .. } => {
+            let check = quote_spanned!(here(value.span())=> #krate::private::module_id);
+            quote!(#check(#value))
+        }
     };
+    let allowed = allowed(model);
     let all = model.methods.iter().map(|Method { variant, cfgs, .. }| quote!(#(#cfgs)* Self::#variant));
     let names = model
         .methods
@@ -132,31 +153,31 @@ fn methods_functions(model: &Model, name: &Ident) -> TokenStream {
         let (variant, cfgs) = (&method.variant, &method.cfgs);
         let pattern = match &model.id {
             ModuleId::Number(_) => method_id(model, method),
-            ModuleId::Constant { .. } => quote!(_ if id == Self::#variant.id()),
+            ModuleId::Constant { .. } => quote!(_ if __id == Self::#variant.id()),
         };
         quote!(#(#cfgs)* #pattern => ::core::option::Option::Some(Self::#variant))
     });
     quote! {
-        #[allow(dead_code, deprecated, unreachable_pub)]
+        #allowed
         impl #name {
             /// The module's ID.
-            pub const MODULE: i32 = #module;
+            pub const MODULE: ::core::primitive::i32 = #module;
 
             /// Every method of the module.
             pub const ALL: &'static [Self] = &[#(#all),*];
 
             /// The method's system-wide ID.
-            pub const fn id(self) -> i32 {
-                self as i32
+            pub const fn id(self) -> ::core::primitive::i32 {
+                self as ::core::primitive::i32
             }
 
             /// The module's ID.
-            pub const fn module(self) -> i32 {
+            pub const fn module(self) -> ::core::primitive::i32 {
                 Self::MODULE
             }
 
             /// The method's name.
-            pub const fn name(self) -> &'static str {
+            pub const fn name(self) -> &'static ::core::primitive::str {
                 match self {
                     #(#names,)*
                 }
@@ -168,8 +189,8 @@ fn methods_functions(model: &Model, name: &Ident) -> TokenStream {
             }
 
             /// The method of a system-wide ID.
-            pub const fn from_id(id: i32) -> ::core::option::Option<Self> {
-                match id {
+            pub const fn from_id(__id: ::core::primitive::i32) -> ::core::option::Option<Self> {
+                match __id {
                     #(#from_ids,)*
                     _ => ::core::option::Option::None,
                 }
@@ -185,30 +206,30 @@ fn methods_functions(model: &Model, name: &Ident) -> TokenStream {
 fn methods_conversions(model: &Model, name: &Ident) -> TokenStream {
     let krate = &model.krate;
     quote! {
-        impl ::core::convert::TryFrom<i32> for #name {
+        impl ::core::convert::TryFrom<::core::primitive::i32> for #name {
             type Error = #krate::UnknownMethod;
 
-            fn try_from(id: i32) -> ::core::result::Result<Self, Self::Error> {
-                Self::from_id(id).ok_or(#krate::UnknownMethod::new(Self::MODULE, id))
+            fn try_from(__id: ::core::primitive::i32) -> ::core::result::Result<Self, #krate::UnknownMethod> {
+                Self::from_id(__id).ok_or(#krate::UnknownMethod::new(Self::MODULE, __id))
             }
         }
 
         impl ::core::convert::From<#name> for #krate::Method {
-            fn from(method: #name) -> Self {
-                method.method()
+            fn from(__method: #name) -> Self {
+                __method.method()
             }
         }
 
         impl ::core::fmt::Display for #name {
-            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                f.pad(self.name())
+            fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                __f.pad(self.name())
             }
         }
     }
 }
 
 // Output:
-//     impl Module for Greeter {
+//     impl Module for Greeter where for<'__module> Greeter: ModuleType {
 //         fn id(&self) -> i32 { GreeterMethod::MODULE }
 //         fn name(&self) -> &str { "greeter" }
 //         fn rule(&self) -> Option<&str> { Some("users") } // With a rule.
@@ -223,48 +244,55 @@ fn methods_conversions(model: &Model, name: &Ident) -> TokenStream {
 //
 // `handle_call` is what `#[async_trait]` would make of it, but with a future for every method of its own: a call holds
 // the state of its handler, and not that of the largest one.
+//
+// The bound, which the compiler does not check here since it has a lifetime, lets it take every handler's future for `Send` as far as the
+// module is concerned: that the module is `Send` and `Sync` is asked once, in `is_module`.
 pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStream {
     let (krate, name) = (&model.krate, &model.name);
     let methods = names::methods(&model.base);
+    let allowed = allowed(model);
     let rule = model.rule.as_ref().map(|rule| {
         quote! {
-            fn rule(&self) -> ::core::option::Option<&str> {
+            fn rule(&self) -> ::core::option::Option<&::core::primitive::str> {
                 ::core::option::Option::Some(#rule)
             }
         }
     });
+    let (generics, _, bounds) = model.generics.split_for_impl();
+    let bounds = bounds.map(|bounds| &bounds.predicates);
     quote! {
-        #[allow(deprecated)]
-        impl #krate::Module for #ty {
-            fn id(&self) -> i32 {
+        #allowed
+        impl #generics #krate::Module for #ty
+        where
+            for<'__module> #ty: #krate::private::ModuleType,
+            #bounds
+        {
+            fn id(&self) -> ::core::primitive::i32 {
                 #methods::MODULE
             }
 
-            fn name(&self) -> &str {
+            fn name(&self) -> &::core::primitive::str {
                 #name
             }
 
             #rule
 
-            fn get_method(&self, id: i32) -> ::core::option::Option<#krate::Method> {
-                #methods::from_id(id).map(#methods::method)
+            fn get_method(&self, __id: ::core::primitive::i32) -> ::core::option::Option<#krate::Method> {
+                #methods::from_id(__id).map(#methods::method)
             }
 
             fn handle_call<'async_trait>(
                 self: #krate::private::Arc<Self>,
-                context: #krate::Context,
-                method: #krate::Method,
-                body: #krate::private::Bytes,
+                __context: #krate::Context,
+                __method: #krate::Method,
+                __body: #krate::private::Bytes,
             ) -> #krate::private::HandlerFuture<'async_trait>
             where
                 Self: 'async_trait,
             {
-                match #methods::from_id(method.id()) {
+                match #methods::from_id(__method.id()) {
                     #arms
-                    _ => {
-                        let unknown = #krate::Failure::unknown_method();
-                        #krate::private::Box::pin(::core::future::ready(::core::result::Result::Err(unknown)))
-                    }
+                    _ => #krate::private::unknown_method(),
                 }
             }
         }
@@ -275,56 +303,173 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
 //     Some(GreeterMethod::Hello) => Box::pin(async move {
 //         assert_payload::<Hello>();
 //         let request = decode::<Hello>(body)?;
-//         let this = &*self;
-//         let reply = this.hello(request).await.map_err(|error| <Failure as IntoFailure>::into_failure(error))?;
-//         Ok(<HelloResponse as IntoReply>::into_reply(reply))
+//         match Self::hello(HandlerReceiver::of(&self), request).await {
+//             Ok(reply) => <HelloResponse as Returned<{ kind!(HelloResponse) }>>::answer(reply).map_err(Into::into),
+//             Err(error) => Err(raise!(error)),
+//         }
 //     }),
 fn arm(model: &Model, method: &Method) -> TokenStream {
+    let Call::Known(call) = &method.call else { return TokenStream::new() };
     let krate = &model.krate;
     let methods = names::methods(&model.base);
-    let Method { handler, variant, cfgs, call, .. } = method;
-    let assert = assert_request(model, method);
-    let request = call.request().map(|(_, ty)| quote!(let request = #krate::private::decode::<#ty>(body)?;));
+    let Method { handler, variant, cfgs, .. } = method;
+    let assert = assert_request(model, call);
+    let request =
+        call.request().map(|(_, ty)| quote!(let __request = #krate::private::decode::<#ty>(__body)?;));
+    let span = here(handler.span());
+    let private = located(&quote!(#krate::private), span);
+    let receiver = quote_spanned!(span=> #private::HandlerReceiver::of(&self));
     let arguments = call.parameters.iter().map(|parameter| match parameter {
-        Parameter::Request { .. } => quote!(request),
-        Parameter::Context { span } => quote_spanned!(here(*span)=> &context),
+        Parameter::Request { .. } => quote!(__request),
+        Parameter::Context { ty } => {
+            let of = around(ty, &quote!(<), &quote!(as #krate::private::FromContext>::), &quote!(of));
+            quote!(#of(&__context))
+        }
     });
     let wait = call.is_async.then(|| quote!(.await));
-    let convert = match &call.outcome {
-        Outcome::Reply => None,
-        Outcome::Result { error: Some(error), .. } => {
-            Some(quote!(.map_err(|error| <#error as #krate::private::IntoFailure>::into_failure(error))?))
+    let of_self = Ident::new("Self", span);
+    let returned = quote_spanned!(span=> #of_self::#handler(#receiver, #(#arguments),*) #wait);
+    let answer = match &call.outcome {
+        Outcome::Nothing => {
+            quote!(::core::result::Result::Ok(#krate::private::IntoReply::into_reply(#returned)))
         }
-        Outcome::Result { error: None, span } => {
-            let into = quote_spanned!(here(*span)=> #krate::private::IntoFailure::into_failure(error));
-            Some(quote!(.map_err(|error| #into)?))
+        Outcome::Result { reply, error } => {
+            let raise = raise(model, error);
+            let answer = as_returned(model, reply, "answer");
+            quote! {
+                match #returned {
+                    ::core::result::Result::Ok(__reply) => {
+                        #answer(__reply).map_err(::core::convert::Into::into)
+                    }
+                    ::core::result::Result::Err(__error) => ::core::result::Result::Err(#raise),
+                }
+            }
         }
-    };
-    let into_reply = as_answer(model, method, "into_reply");
-    let steps = quote! {
-        #assert
-        #request
-        let this = &*self;
-        let reply = this.#handler(#(#arguments),*)#wait #convert;
-        ::core::result::Result::Ok(#into_reply(reply))
+        Outcome::Type(ty) => {
+            let answer = as_returned(model, ty, "answer");
+            let raise = raise(model, ty);
+            quote!(#answer(#returned).map_err(|__error| #raise))
+        }
     };
     // A future that is not `Send` is an error at the handler.
-    let span = here(handler.span());
-    let private = located(quote!(#krate::private), span);
-    let future = quote_spanned!(span=> #private::Box::pin(async move { #steps }));
+    let boxed = quote_spanned!(span=> #private::Box::pin(async move { #assert #request #answer }));
     quote! {
         #(#cfgs)*
-        ::core::option::Option::Some(#methods::#variant) => #future,
+        ::core::option::Option::Some(#methods::#variant) => #boxed,
     }
+}
+
+/// The failure that an error becomes, at the place of its type.
+fn raise(model: &Model, error: &TokenStream) -> TokenStream {
+    let krate = &model.krate;
+    let (first, last) = ends(error);
+    let raise = match borrows(error) {
+        true => located(&quote!(#krate::private::raise_borrowed!), first),
+        false => located(&quote!(#krate::private::raise!), first),
+    };
+    let argument = located(&quote!((__error)), last);
+    quote!(#raise #argument)
+}
+
+/// Whether a type has a lifetime that ends.
+fn borrows(ty: &TokenStream) -> bool {
+    let tokens: Vec<TokenTree> = ty.clone().into_iter().flat_map(flat).collect();
+    let is_static = |token: Option<&TokenTree>| token.is_some_and(|token| is_word(token, "static"));
+    (0..tokens.len()).any(|at| {
+        let is_reference =
+            is_punct(&tokens[at], '&') && !tokens.get(at + 1).is_some_and(|next| is_punct(next, '\''));
+        is_reference || is_punct(&tokens[at], '\'') && !is_static(tokens.get(at + 1))
+    })
 }
 
 /// Demands that the request can travel, at the type's own place.
 ///
 /// The handler's and the client's code demand it in the same words, before all else, since the compiler shows errors in
 /// the same words but once: a wrong type in a signature is one error, wherever it is used.
-fn assert_request(model: &Model, method: &Method) -> Option<TokenStream> {
+fn assert_request(model: &Model, call: &KnownCall) -> Option<TokenStream> {
     let krate = &model.krate;
-    method.call.request().map(|(_, ty)| quote!(#krate::private::assert_payload::<#ty>();))
+    call.request().map(|(_, ty)| quote!(#krate::private::assert_payload::<#ty>();))
+}
+
+// Output:
+//     const _: () = { assert_reply::<HelloResponse>(); };
+//
+// It is the one place where a type that is no reply is an error, for each such type once. All other code takes it as it is.
+fn replies(model: &Model) -> TokenStream {
+    let krate = &model.krate;
+    let mut seen: Vec<String> = Vec::new();
+    let calls = || model.methods.iter().filter_map(|method| Some((method, method.call.known()?)));
+    for (method, call) in calls() {
+        // A conditional one may not be there to be told of.
+        if let (true, Some((_, request))) = (method.cfgs.is_empty(), call.request()) {
+            seen.push(request.to_string());
+        }
+    }
+    let mut asserts = TokenStream::new();
+    for (method, call) in calls() {
+        let (assert, ty) = match &call.outcome {
+            Outcome::Nothing => continue,
+            Outcome::Result { reply, .. } => (quote!(#krate::private::assert_reply::<#reply>()), reply),
+            Outcome::Type(ty) => {
+                (quote!(#krate::private::assert_returned::<#ty, { #krate::private::kind!(#ty) }>()), ty)
+            }
+        };
+        let cfgs = &method.cfgs;
+        let key = quote!(#(#cfgs)* #ty).to_string();
+        if !seen.contains(&key) {
+            seen.push(key);
+            asserts.extend(quote!(#(#cfgs)* const _: () = #assert;));
+        }
+    }
+    asserts
+}
+
+// Output:
+//     #[deny(unused_must_use)]
+//     const _: fn() = || { unread(); };
+//
+// The compiler warns so late that it does not where it has found another error, which is then the right one.
+pub(crate) fn unread(model: &Model) -> TokenStream {
+    let krate = &model.krate;
+    let unread = model.unread.iter().map(|&span| {
+        quote_spanned! {here(span)=>
+            #[deny(unused_must_use)]
+            const _: fn() = || {
+                #krate::private::unread();
+            };
+        }
+    });
+    quote!(#(#unread)*)
+}
+
+// Output:
+//     const _: fn(&Greeter) = is_module::<Greeter>;
+fn is_module(model: &Model, ty: &Type) -> Option<TokenStream> {
+    let krate = &model.krate;
+    // A generic module is one for some types; a registered one is asked where it is made.
+    let is_asked = model.generics.params.is_empty() && model.register.is_none();
+    is_asked.then(|| quote!(const _: fn(&#ty) = #krate::private::is_module::<#ty>;))
+}
+
+// Output:
+//     impl Declares for Greeter {
+//         const METHODS: &'static [&'static str] = &["hello"];
+//     }
+fn declares(model: &Model, ty: &Type) -> Option<TokenStream> {
+    let krate = &model.krate;
+    let declared: Vec<_> = model.methods.iter().filter(|method| method.is_declaration).collect();
+    if declared.is_empty() || !model.generics.params.is_empty() {
+        return None;
+    }
+    let methods = declared.iter().map(|Method { handler, cfgs, .. }| {
+        let name = names::method(handler);
+        quote!(#(#cfgs)* #name)
+    });
+    Some(quote! {
+        impl #krate::private::Declares for #ty {
+            const METHODS: &'static [&'static ::core::primitive::str] = &[#(#methods),*];
+        }
+    })
 }
 
 // Output:
@@ -339,7 +484,7 @@ fn assert_request(model: &Model, method: &Method) -> Option<TokenStream> {
 //         }
 //     };
 fn descriptor(model: &Model, ty: &Type) -> TokenStream {
-    let (krate, name, ty_name) = (&model.krate, &model.name, model.base.to_string());
+    let (krate, name, ty_name) = (&model.krate, &model.name, model.type_name.to_string());
     let methods = names::methods(&model.base);
     let all = model
         .methods
@@ -353,28 +498,33 @@ fn descriptor(model: &Model, ty: &Type) -> TokenStream {
         }
     });
     let create = made.as_ref().map(|made| {
+        let span = here(ty.span());
+        let private = located(&quote!(#krate::private), span);
+        let shared = quote_spanned!(span=> #private::Arc::new(__module));
         quote! {
-            fn create() -> #krate::private::Arc<dyn #krate::Module> {
-                let module: #ty = #made;
-                #krate::private::Arc::new(module)
+            fn __create() -> #krate::private::Arc<dyn #krate::Module> {
+                let __module: #ty = #made;
+                #shared
             }
         }
     });
     let factory = match create {
-        Some(_) => quote!(::core::option::Option::Some(create)),
+        Some(_) => quote!(::core::option::Option::Some(__create)),
         None => quote!(::core::option::Option::None),
     };
     let claim = cfg!(feature = "unique-ids").then(|| claim(model)).flatten();
+    let allowed = allowed(model);
     quote! {
+        #allowed
         const _: () = {
-            #[allow(deprecated)]
-            const METHODS: &[#krate::Method] = &[#(#all),*];
+            const __METHODS: &[#krate::Method] = &[#(#all),*];
 
             #create
 
             #claim
 
-            #krate::private::inventory::submit! {
+            #[allow(forbidden_lint_groups)]
+            const _: () = { #krate::private::inventory::submit! {
                 #krate::private::ModuleDescriptor::new(
                     #methods::MODULE,
                     #name,
@@ -382,10 +532,10 @@ fn descriptor(model: &Model, ty: &Type) -> TokenStream {
                     ::core::env!("CARGO_PKG_NAME"),
                     ::core::file!(),
                     ::core::line!(),
-                    METHODS,
+                    __METHODS,
                     #factory,
                 )
-            }
+            } };
         };
     }
 }
@@ -405,14 +555,13 @@ fn claim(model: &Model) -> Option<TokenStream> {
         // SAFETY: nothing calls or reads a symbol of this name; it is there to be there once.
         #[allow(unsafe_code)]
         #[unsafe(export_name = #symbol)]
-        static CLAIM: u8 = 0;
+        static __CLAIM: ::core::primitive::u8 = 0;
     })
 }
 
 // Output:
-//     /// A client of module `greeter`.
-//     ///
-//     /// Greets people.
+//     #[doc = "A client of module `greeter`."]
+//     #[cfg_attr(not(doctest), doc = "Greets people.")]
 //     #[derive(Clone, Debug)]
 //     pub struct GreeterClient<C = DefaultCaller> {
 //         caller: C,
@@ -421,46 +570,45 @@ fn claim(model: &Model) -> Option<TokenStream> {
 //     impl<C: Caller> GreeterClient<C> {
 //         pub fn new(caller: C) -> Self { … }
 //         pub fn with(&self, options: CallOptions) -> Self { … }
-//         pub fn raw(&self, method: GreeterMethod, body: Bytes) -> C::Reply<Bytes> { … }
-//         /// Greets a person by name.
-//         pub fn hello(&self, req: Hello) -> C::Reply<<HelloResponse as IntoReply>::Received> { … }
+//         pub fn raw(&self, method: GreeterMethod, body: Bytes) -> C::Outcome<Bytes> { … }
+//         #[cfg_attr(not(doctest), doc = "Greets a person by name.")]
+//         pub fn hello(&self, req: Hello) -> C::Outcome<<HelloResponse as Returned<{ kind!(HelloResponse) }>>::Received> { … }
 //     }
 pub(crate) fn client(model: &Model) -> TokenStream {
     let krate = &model.krate;
     let (name, methods) = (names::client(&model.base), names::methods(&model.base));
     let docs = docs(format!(" A client of module `{}`.", model.name), model);
+    let (links, allowed) = (links(model), allowed(model));
     let functions = model.methods.iter().map(|method| client_function(model, method));
     quote! {
         #docs
+        #links
         #[::core::prelude::v1::derive(::core::clone::Clone, ::core::fmt::Debug)]
-        #[allow(dead_code, unreachable_pub, rustdoc::broken_intra_doc_links)]
         pub struct #name<C = #krate::private::DefaultCaller> {
             caller: C,
             options: #krate::CallOptions,
         }
 
-        #[allow(
-            dead_code,
-            deprecated,
-            non_snake_case,
-            private_interfaces,
-            unreachable_pub,
-            rustdoc::broken_intra_doc_links
-        )]
-        impl<C: #krate::Caller> #name<C> {
+        #links
+        #allowed
+        impl<__C: #krate::Caller> #name<__C> {
             /// A client that calls through `caller`.
-            pub fn new(caller: C) -> Self {
-                Self { caller, options: ::core::default::Default::default() }
+            pub fn new(__caller: __C) -> Self {
+                Self { caller: __caller, options: ::core::default::Default::default() }
             }
 
             /// The same client with options for the calls to come.
-            pub fn with(&self, options: #krate::CallOptions) -> Self {
-                Self { caller: ::core::clone::Clone::clone(&self.caller), options }
+            pub fn with(&self, __options: #krate::CallOptions) -> Self {
+                Self { caller: ::core::clone::Clone::clone(&self.caller), options: __options }
             }
 
             /// Calls a method with a body as it is, and gives the reply's body as it is.
-            pub fn raw(&self, method: #methods, body: #krate::private::Bytes) -> C::Reply<#krate::private::Bytes> {
-                self.caller.call(method.method(), body, &self.options)
+            pub fn raw(
+                &self,
+                __method: #methods,
+                __body: #krate::private::Bytes,
+            ) -> <__C as #krate::Caller>::Outcome<#krate::private::Bytes> {
+                self.caller.call(__method.method(), __body, &self.options)
             }
 
             #(#functions)*
@@ -469,21 +617,37 @@ pub(crate) fn client(model: &Model) -> TokenStream {
 }
 
 // Output:
-//     /// Greets a person by name.
-//     pub fn hello(&self, req: Hello) -> C::Reply<<HelloResponse as IntoReply>::Received> {
+//     #[cfg_attr(not(doctest), doc = "Greets a person by name.")]
+//     pub fn hello(&self, req: Hello) -> C::Outcome<<HelloResponse as Returned<{ kind!(HelloResponse) }>>::Received> {
 //         assert_payload::<Hello>();
-//         self.caller.call::<Hello, <HelloResponse as IntoReply>::Received>(GreeterMethod::Hello.method(), req, &self.options)
+//         self.caller.call::<Hello, <HelloResponse as …>::Received>(GreeterMethod::Hello.method(), req, &self.options)
 //     }
 fn client_function(model: &Model, method: &Method) -> TokenStream {
-    let Method { handler, variant, cfgs, call, .. } = method;
-    let methods = names::methods(&model.base);
-    let (notes, assert, received) =
-        (notes(method), assert_request(model, method), as_answer(model, method, "Received"));
-    let given = given(model, &received);
+    let krate = &model.krate;
+    let Method { handler, variant, cfgs, .. } = method;
+    let (methods, notes, handler) = (names::methods(&model.base), notes(method), names::generated(handler));
+    let call = match &method.call {
+        Call::Known(call) => call,
+        Call::Unknown { requests } => {
+            let parameters = (0..*requests).map(|_| quote!(_: impl ::core::marker::Sized));
+            return quote! {
+                #(#cfgs)*
+                pub fn #handler(&self, #(#parameters),*) -> <__C as #krate::Caller>::Outcome<()> {
+                    loop {}
+                }
+            };
+        }
+    };
+    let received = match &call.outcome {
+        Outcome::Nothing => quote!(()),
+        Outcome::Type(ty) | Outcome::Result { reply: ty, .. } => as_returned(model, ty, "Received"),
+    };
+    let given = around(&received, &quote!(<__C as #krate::Caller>::Outcome<), &quote!(>), &quote!());
     let (parameter, request, argument) = match call.request() {
         Some((name, ty)) => (quote!(#name: #ty), ty.clone(), quote!(#name)),
         None => (quote!(), quote!(()), quote!(())),
     };
+    let assert = assert_request(model, call);
     quote! {
         #notes
         #(#cfgs)*
@@ -501,42 +665,35 @@ fn client_function(model: &Model, method: &Method) -> TokenStream {
 // The file is included for the compiler to know that the crate depends on it.
 fn registry(model: &Model) -> TokenStream {
     let assertion = match &model.id {
-        ModuleId::Constant { path, listed: Some((id, otherwise)) } => {
-            let span = here(path.span());
+        ModuleId::Constant { value, listed: Some((id, otherwise)) } => {
+            let span = here(value.span());
             let id = integer(*id, span);
-            Some(quote_spanned!(span=> const _: () = ::core::assert!(#path == #id, #otherwise);))
+            Some(quote_spanned!(span=> const _: () = ::core::assert!((#value) == #id, #otherwise);))
         }
         _ => None,
     };
     let dependency = model.registry.as_ref().map(|path| {
         let path = path.display().to_string();
         quote!(
-            const _: &[u8] = ::core::include_bytes!(#path);
+            const _: &[::core::primitive::u8] = ::core::include_bytes!(#path);
         )
     });
     quote!(#assertion #dependency)
 }
 
-/// What the reply's type is as an answer: `<HelloResponse as IntoReply>::into_reply`.
-///
-/// It stands at the type's own place, in the handler's and in the client's code, since the compiler shows an error of the same
-/// words at the same place but once.
-fn as_answer(model: &Model, method: &Method, item: &str) -> TokenStream {
-    let (krate, reply) = (&model.krate, reply(method));
-    let item = Ident::new(item, ends(&reply).1);
-    around(&reply, quote!(<), quote!(as #krate::private::IntoReply>::), quote!(#item))
-}
-
-/// What a client gives for the reply: `<C as Caller>::Reply<<HelloResponse as IntoReply>::Received>`, at the type's own place likewise.
-fn given(model: &Model, received: &TokenStream) -> TokenStream {
+/// What a type is that a handler returns: `<HelloResponse as Returned<{ kind!(HelloResponse) }>>::Received`.
+fn as_returned(model: &Model, ty: &TokenStream, item: &str) -> TokenStream {
     let krate = &model.krate;
-    around(received, quote!(<C as #krate::Caller>::Reply<), quote!(>), quote!())
+    let item = Ident::new(item, ends(ty).1);
+    let kind = quote!({ #krate::private::kind!(#ty) });
+    around(ty, &quote!(<), &quote!(as #krate::private::Returned<#kind>>::), &quote!(#item))
 }
 
-/// Something about the type, at its place: as a whole, it begins and ends where the type does.
-fn around(ty: &TokenStream, before: TokenStream, behind: TokenStream, last: TokenStream) -> TokenStream {
+/// Something about the type, at its place: as a whole, it begins and ends where the type does. The compiler shows an error of the same
+/// words at the same place but once.
+fn around(ty: &TokenStream, before: &TokenStream, behind: &TokenStream, last: &TokenStream) -> TokenStream {
     let (first_span, last_span) = ends(ty);
-    let place = |tokens: TokenStream, place: Span| -> TokenStream {
+    let place = |tokens: &TokenStream, place: Span| -> TokenStream {
         let placed = |mut token: TokenTree| {
             token.set_span(match &token {
                 // Not a name: it may be the user's own.
@@ -545,10 +702,19 @@ fn around(ty: &TokenStream, before: TokenStream, behind: TokenStream, last: Toke
             });
             token
         };
-        tokens.into_iter().map(placed).collect()
+        tokens.clone().into_iter().map(placed).collect()
     };
     let (before, behind) = (place(before, first_span), place(behind, last_span));
     quote!(#before #ty #behind #last)
+}
+
+/// The same tokens, at another place.
+fn located(tokens: &TokenStream, place: Span) -> TokenStream {
+    let located = |mut token: TokenTree| {
+        token.set_span(token.span().located_at(place));
+        token
+    };
+    tokens.clone().into_iter().map(located).collect()
 }
 
 /// The places of the first and the last token.
@@ -556,10 +722,6 @@ fn ends(tokens: &TokenStream) -> (Span, Span) {
     let mut spans = tokens.clone().into_iter().map(|token| token.span());
     let first = spans.next().unwrap_or_else(Span::call_site);
     (first, spans.last().unwrap_or(first))
-}
-
-fn reply(method: &Method) -> TokenStream {
-    method.call.reply.clone().unwrap_or_else(|| quote!(()))
 }
 
 /// A method's system-wide ID, as it stands in the enum.
@@ -582,32 +744,54 @@ fn integer(value: i32, span: Span) -> TokenStream {
 
 /// What the user said of the module, under a first line of ours.
 fn docs(summary: String, model: &Model) -> TokenStream {
-    let docs = &model.docs;
-    let blank = (!docs.is_empty()).then(|| quote!(#[doc = ""]));
+    let docs = model.docs.iter().filter_map(copied);
+    let blank = (!model.docs.is_empty()).then(|| quote!(#[doc = ""]));
     quote!(#[doc = #summary] #blank #(#docs)*)
 }
 
 /// What the user said of the method, or a line of ours.
 fn notes(method: &Method) -> TokenStream {
-    let notes = &method.notes;
-    let documented = notes.iter().any(|note| note.path().is_ident("doc"));
-    let summary = (!documented).then(|| {
+    let is_text = |note: &Attribute| note.path().is_ident("doc") && matches!(note.meta, Meta::NameValue(_));
+    let summary = (!method.notes.iter().any(is_text)).then(|| {
         let summary = format!(" Method `{}`.", method.name);
         quote!(#[doc = #summary])
     });
+    let notes = method.notes.iter().filter_map(copied);
     quote!(#summary #(#notes)*)
 }
 
-/// The same tokens, at another place.
-fn located(tokens: TokenStream, place: Span) -> TokenStream {
-    let located = |mut token: TokenTree| {
-        token.set_span(token.span().located_at(place));
-        token
-    };
-    tokens.into_iter().map(located).collect()
+/// A note, for another item than the user's own. Its examples are tested there, and nowhere else.
+fn copied(note: &Attribute) -> Option<TokenStream> {
+    match &note.meta {
+        meta @ Meta::NameValue(_) if note.path().is_ident("doc") => {
+            Some(quote!(#[cfg_attr(not(doctest), #meta)]))
+        }
+        meta => Some(quote!(#[#meta])),
+    }
+}
+
+/// Links in copied docs may lead to what is not public, or not in sight from there.
+fn links(model: &Model) -> Option<TokenStream> {
+    let mut notes = model.docs.iter().chain(model.methods.iter().flat_map(|method| &method.notes));
+    let has_link = notes.any(|note| match &note.meta {
+        Meta::NameValue(meta) => meta.value.to_token_stream().to_string().contains('['),
+        _ => false,
+    });
+    has_link.then(
+        || quote!(#[cfg_attr(doc, allow(rustdoc::broken_intra_doc_links, rustdoc::private_intra_doc_links))]),
+    )
+}
+
+/// What is allowed in generated code: what is in the user's block; and the use of deprecated methods, whose callers are the ones to know.
+fn allowed(model: &Model) -> TokenStream {
+    let allowed = &model.allowed;
+    let mut notes = model.methods.iter().flat_map(|method| &method.notes);
+    let deprecated =
+        notes.any(|note| note.path().is_ident("deprecated")).then(|| quote!(#[allow(deprecated)]));
+    quote!(#(#[allow(#allowed)])* #deprecated)
 }
 
 /// The user's place, with names that mean what they mean in the generated code.
-fn here(span: Span) -> Span {
+pub(crate) fn here(span: Span) -> Span {
     span.resolved_at(Span::call_site())
 }

@@ -7,15 +7,16 @@ use crate::args::ModuleArgs;
 use crate::expand;
 use crate::model::{Method, Model, ModuleId};
 use crate::names;
-use crate::parse::{Call, Draft, Outcome};
+use crate::parse::Draft;
 
 /// The generated items, with numbers of no meaning and handlers that are not called.
 pub(crate) fn stubs(draft: &Draft, args: &ModuleArgs) -> TokenStream {
     let model = model(draft, args);
+    let krate = expand::krate(&model);
     let methods = expand::methods(&model);
     let client = expand::client(&model);
     let module = model.served_by.as_ref().map(|ty| expand::module(&model, ty, &TokenStream::new()));
-    quote!(#methods #module #client)
+    quote!(#krate #methods #module #client)
 }
 
 fn model(draft: &Draft, args: &ModuleArgs) -> Model {
@@ -25,7 +26,6 @@ fn model(draft: &Draft, args: &ModuleArgs) -> Model {
         if methods.iter().any(|method| method.variant == variant) {
             continue;
         }
-        let nothing = Call { is_async: false, parameters: Vec::new(), reply: None, outcome: Outcome::Reply };
         methods.push(Method {
             handler: client_function(&handler.ident),
             variant,
@@ -36,20 +36,26 @@ fn model(draft: &Draft, args: &ModuleArgs) -> Model {
             idempotent: handler.args.idempotent,
             notes: handler.notes.clone(),
             cfgs: handler.cfgs.clone(),
-            call: handler.call.clone().unwrap_or(nothing),
+            call: handler.call.clone(),
+            is_declaration: false,
         });
     }
     Model {
-        krate: args.krate.clone(),
-        served_by: args.client_only.is_none().then(|| draft.ty.clone()),
-        base: draft.base.clone(),
+        path: args.krate.clone(),
+        krate: names::krate(&draft.name),
+        served_by: (args.client_only.is_none() && draft.is_servable).then(|| draft.ty.clone()),
+        generics: draft.generics.clone(),
+        type_name: draft.name.clone(),
+        base: args.prefix.clone().unwrap_or_else(|| draft.name.clone()),
         id: ModuleId::Number(0),
-        name: names::module(&draft.base),
+        name: names::module(&draft.name),
         rule: None,
         register: None,
         docs: draft.docs.clone(),
+        allowed: draft.allowed.clone(),
         methods,
         registry: None,
+        unread: draft.unread.clone(),
     }
 }
 

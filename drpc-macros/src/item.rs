@@ -1,78 +1,358 @@
-//! Parses an `impl` block without looking into the bodies of its functions.
+//! Takes an `impl` block or a `trait` apart, without looking into the bodies of its functions.
 //!
 //! Nobody here needs them. So they cost nothing, they may be unfinished while somebody types, and they are given back
-//! token for token.
+//! token for token. An item that can't be read costs the block that item alone: the compiler, which reads the block before any
+//! macro does, has told of it already.
 
-use proc_macro2::TokenTree;
-use syn::parse::ParseStream;
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::parse::{ParseStream, Parser};
+use syn::punctuated::Punctuated;
 use syn::{
-    Attribute, Block, Expr, Generics, ImplItem, ImplItemFn, ItemImpl, LitStr, Stmt, Token, Type, Visibility,
-    braced,
+    Attribute, FnArg, Generics, Path, Signature, Token, Type, TypeParamBound, Visibility, WhereClause, braced,
 };
 
-use crate::mistake::mistake;
+/// A block of items.
+pub(crate) struct Block {
+    /// Outer and inner.
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) header: Header,
+    pub(crate) generics: Generics,
+    pub(crate) members: Vec<Member>,
+    /// The tokens from the keyword to the braces.
+    head: TokenStream,
+    braces: Span,
+}
 
-pub(crate) fn parse_impl(input: ParseStream<'_>) -> syn::Result<ItemImpl> {
+/// What the block belongs to.
+pub(crate) enum Header {
+    Impl { of_trait: Option<Path>, self_ty: Type },
+    Trait { ident: Ident, supertraits: Punctuated<TypeParamBound, Token![+]> },
+}
+
+/// An item of a block.
+pub(crate) enum Member {
+    Function(Function),
+    /// A constant, a type or a macro.
+    Other {
+        attrs: Vec<Attribute>,
+        rest: TokenStream,
+    },
+    Unreadable(Unreadable),
+}
+
+/// A function, or the declaration of one.
+pub(crate) struct Function {
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) signature: Signature,
+    /// Its braces; nothing if it ends in a semicolon.
+    pub(crate) body: Option<TokenStream>,
+    /// Whether that is meant: the function stands in another block.
+    pub(crate) is_declared_alone: bool,
+    /// All that stands behind the attributes.
+    rest: TokenStream,
+}
+
+/// What is no item, but was meant to be one: as far as it can be told, a function.
+pub(crate) struct Unreadable {
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) name: Option<Ident>,
+    /// The parameters' types besides `self`, as far as they can be read.
+    pub(crate) parameters: Vec<Option<Type>>,
+    pub(crate) span: Span,
+    is_async: bool,
+}
+
+impl Block {
+    /// The block, without what can't be read, for which there are stubs.
+    pub(crate) fn give_back(&self) -> TokenStream {
+        let (outer, inner): (Vec<_>, Vec<_>) =
+            self.attrs.iter().partition(|attribute| matches!(attribute.style, syn::AttrStyle::Outer));
+        let head = &self.head;
+        let members = self.members.iter().map(Member::give_back);
+        let mut braces = Group::new(Delimiter::Brace, quote!(#(#inner)* #(#members)*));
+        braces.set_span(self.braces);
+        quote!(#(#outer)* #head #braces)
+    }
+}
+
+impl Member {
+    fn give_back(&self) -> TokenStream {
+        match self {
+            Member::Function(function) if function.is_declared_alone => TokenStream::new(),
+            Member::Function(Function { attrs, rest, .. }) | Member::Other { attrs, rest } => {
+                quote!(#(#attrs)* #rest)
+            }
+            Member::Unreadable(unreadable) => unreadable.stub(),
+        }
+    }
+}
+
+impl Function {
+    /// A function of the same name that takes what this one takes, where there is a mistake that the compiler would tell of again.
+    pub(crate) fn to_unreadable(&self) -> Unreadable {
+        let Function { attrs, signature, .. } = self;
+        let parameters =
+            signature.inputs.iter().filter(|input| matches!(input, FnArg::Typed(_))).map(|_| None);
+        Unreadable {
+            attrs: attrs.clone(),
+            parameters: parameters.collect(),
+            span: signature.ident.span(),
+            is_async: signature.asyncness.is_some(),
+            name: Some(signature.ident.clone()),
+        }
+    }
+}
+
+impl Unreadable {
+    /// A function that takes anything where it is not known what, and never returns.
+    fn stub(&self) -> TokenStream {
+        let Some(name) = &self.name else { return TokenStream::new() };
+        let asyncness = self.is_async.then(|| quote!(async));
+        let parameters = self.parameters.iter().map(|ty| match ty {
+            Some(ty) => ty.to_token_stream(),
+            None => quote!(impl ::core::marker::Sized),
+        });
+        quote! {
+            #asyncness fn #name(&self, #(_: #parameters),*) -> ! {
+                loop {}
+            }
+        }
+    }
+}
+
+/// Reads an `impl` block or a `trait`; an error is one of its head.
+pub(crate) fn parse_block(input: ParseStream<'_>) -> syn::Result<Block> {
     let mut attrs = input.call(Attribute::parse_outer)?;
-    let unsafety = input.parse()?;
-    let impl_token = input.parse()?;
-    let mut generics = if input.peek(Token![<]) { input.parse()? } else { Generics::default() };
+    let all = input.fork().parse::<TokenStream>()?;
+    let (header, generics) = if all.clone().into_iter().any(|token| is_word(&token, "impl")) {
+        impl_head(input)?
+    } else {
+        trait_head(input)?
+    };
+    let content;
+    let braces = braced!(content in input);
+    attrs.extend(content.call(Attribute::parse_inner)?);
+    let members = items(content.parse()?).into_iter().map(member).collect();
+    let mut head: Vec<_> = all.into_iter().map(unhelpful).collect();
+    head.pop(); // the braces
+    let head = head.into_iter().collect();
+    Ok(Block { attrs, header, generics, members, head, braces: braces.span.join() })
+}
+
+fn impl_head(input: ParseStream<'_>) -> syn::Result<(Header, Generics)> {
+    input.parse::<Option<Token![unsafe]>>()?;
+    input.parse::<Token![impl]>()?;
+    let mut generics: Generics = if input.peek(Token![<]) { input.parse()? } else { Generics::default() };
     let mut self_ty: Type = input.parse()?;
-    let mut trait_ = None;
-    if let Some(for_token) = input.parse::<Option<Token![for]>>()? {
-        let Type::Path(path) = self_ty else { return Err(mistake(self_ty, "expected a trait", "name it")) };
-        trait_ = Some((path.path, for_token));
+    let mut of_trait = None;
+    if input.parse::<Option<Token![for]>>()?.is_some() {
+        let Type::Path(path) = self_ty else {
+            return Err(syn::Error::new_spanned(self_ty, "expected a trait"));
+        };
+        of_trait = Some(path.path);
         self_ty = input.parse()?;
     }
     generics.where_clause = input.parse()?;
-    let content;
-    let brace_token = braced!(content in input);
-    attrs.extend(content.call(Attribute::parse_inner)?);
+    Ok((Header::Impl { of_trait, self_ty }, generics))
+}
+
+fn trait_head(input: ParseStream<'_>) -> syn::Result<(Header, Generics)> {
+    input.parse::<Visibility>()?;
+    input.parse::<Option<Token![unsafe]>>()?;
+    input.parse::<Token![trait]>()?;
+    let ident = input.parse()?;
+    let mut generics: Generics = input.parse()?;
+    let mut supertraits = Punctuated::new();
+    if input.parse::<Option<Token![:]>>()?.is_some() {
+        while !(input.peek(Token![where]) || input.peek(syn::token::Brace)) {
+            supertraits.push_value(input.parse()?);
+            match input.parse()? {
+                Some(plus) => supertraits.push_punct(plus),
+                None => break,
+            }
+        }
+    }
+    generics.where_clause = input.parse::<Option<WhereClause>>()?;
+    Ok((Header::Trait { ident, supertraits }, generics))
+}
+
+/// The keyword `impl`, at its place, but as if it were generated: the compiler then does not advise to declare a misspelled type as a
+/// parameter of the block, and its error is the same wherever the type stands in generated code, so that it is shown once.
+fn unhelpful(mut token: TokenTree) -> TokenTree {
+    if is_word(&token, "impl") {
+        token.set_span(Span::call_site().located_at(token.span()));
+    }
+    token
+}
+
+/// An item's attributes, and the rest of it.
+struct Item {
+    attrs: TokenStream,
+    rest: Vec<TokenTree>,
+}
+
+/// What stands between braces, item by item.
+fn items(tokens: TokenStream) -> Vec<Item> {
+    let mut tokens = tokens.into_iter().peekable();
     let mut items = Vec::new();
-    while !content.is_empty() {
-        items.push(if is_function(&content) { function(&content)? } else { content.parse()? });
+    while tokens.peek().is_some() {
+        let mut attrs = TokenStream::new();
+        while tokens.peek().is_some_and(|token| is_punct(token, '#')) {
+            attrs.extend(tokens.next());
+            attrs.extend(tokens.next_if(|token| matches!(token, TokenTree::Group(_))));
+        }
+        let mut rest: Vec<TokenTree> = Vec::new();
+        let mut angles = 0;
+        for token in tokens.by_ref() {
+            let arrow = rest.last().is_some_and(|last| is_punct(last, '-') || is_punct(last, '='));
+            match &token {
+                token if is_punct(token, '<') => angles += 1,
+                token if is_punct(token, '>') && !arrow => angles -= 1,
+                _ => {}
+            }
+            let ends = is_punct(&token, ';') || is_braces(&token) && ends_with_braces(&rest, angles);
+            rest.push(token);
+            if ends {
+                break;
+            }
+        }
+        items.push(Item { attrs, rest });
     }
-    Ok(ItemImpl {
-        attrs,
-        modifiers: Default::default(),
-        unsafety,
-        impl_token,
-        generics,
-        trait_,
-        self_ty: Box::new(self_ty),
-        brace_token,
-        items,
-    })
+    items
 }
 
-fn is_function(input: ParseStream<'_>) -> bool {
-    let ahead = input.fork();
-    if ahead.call(Attribute::parse_outer).is_err() || ahead.parse::<Visibility>().is_err() {
-        return false;
-    }
-    let is_qualifier = |ahead: ParseStream<'_>| {
-        ahead.peek(Token![const])
-            || ahead.peek(Token![async])
-            || ahead.peek(Token![unsafe])
-            || ahead.peek(Token![extern])
-            || ahead.peek(LitStr)
+/// Whether braces that stand behind these tokens are the end of an item: they are unless they are a value (`const X: u8 = { 5 };`) or
+/// a generic argument.
+fn ends_with_braces(before: &[TokenTree], angles: i32) -> bool {
+    let is_value = before.iter().any(|token| is_punct(token, '=')) && !is_function(before);
+    let is_argument = angles > 0
+        && before
+            .last()
+            .is_some_and(|last| is_punct(last, '<') || is_punct(last, ',') || is_punct(last, '='));
+    !is_value && !is_argument
+}
+
+fn member(Item { attrs, rest }: Item) -> Member {
+    let (attrs, complete) = match Attribute::parse_outer.parse2(attrs) {
+        Ok(attrs) => (attrs, true),
+        Err(_) => (Vec::new(), false),
     };
-    while is_qualifier(&ahead) && ahead.parse::<TokenTree>().is_ok() {}
-    ahead.peek(Token![fn])
+    let tokens: TokenStream = rest.iter().cloned().collect();
+    if complete && is_function(&rest) {
+        if let Ok((signature, body)) = function.parse2(tokens.clone()) {
+            return Member::Function(Function {
+                attrs,
+                signature,
+                body,
+                is_declared_alone: false,
+                rest: tokens,
+            });
+        }
+    } else if complete && is_other(&rest) {
+        return Member::Other { attrs, rest: tokens };
+    }
+    Member::Unreadable(unreadable(attrs, &rest))
 }
 
-fn function(input: ParseStream<'_>) -> syn::Result<ImplItem> {
-    let attrs = input.call(Attribute::parse_outer)?;
-    let vis = input.parse()?;
-    let sig = input.parse()?;
+fn is_function(tokens: &[TokenTree]) -> bool {
+    let mut words = tokens.iter().skip_while(|token| match token {
+        TokenTree::Ident(word) => {
+            ["pub", "default", "const", "async", "unsafe", "extern", "safe"].iter().any(|known| word == known)
+        }
+        TokenTree::Group(group) => group.delimiter() == Delimiter::Parenthesis,
+        TokenTree::Literal(_) => true,
+        TokenTree::Punct(_) => false,
+    });
+    words.next().is_some_and(|token| is_word(token, "fn"))
+}
+
+/// Whether it is one of the items that are given back as they are.
+fn is_other(tokens: &[TokenTree]) -> bool {
+    let mut words = tokens.iter().skip_while(|token| {
+        is_word(token, "pub") || is_word(token, "default") || matches!(token, TokenTree::Group(_))
+    });
+    match words.next() {
+        Some(TokenTree::Ident(word)) if word == "const" || word == "type" => true,
+        Some(TokenTree::Ident(_) | TokenTree::Punct(_)) => {
+            tokens.iter().find(|token| !is_in_path(token)).is_some_and(|token| is_punct(token, '!'))
+        }
+        _ => false,
+    }
+}
+
+fn is_in_path(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Ident(_)) || is_punct(token, ':') || is_punct(token, '$')
+}
+
+/// `pub async fn hello(&self) { … }`, or `;` in place of the braces.
+fn function(input: ParseStream<'_>) -> syn::Result<(Signature, Option<TokenStream>)> {
+    input.parse::<Visibility>()?;
+    let signature = input.parse()?;
+    if input.parse::<Option<Token![;]>>()?.is_some() {
+        return Ok((signature, None));
+    }
     let body;
-    let brace_token = braced!(body in input);
-    let stmts = vec![Stmt::Expr(Expr::Verbatim(body.parse()?), None)];
-    Ok(ImplItem::Fn(ImplItemFn {
-        attrs,
-        vis,
-        modifiers: Default::default(),
-        sig,
-        block: Block { brace_token, stmts },
-    }))
+    braced!(body in input);
+    Ok((signature, Some(body.parse()?)))
+}
+
+fn unreadable(attrs: Vec<Attribute>, rest: &[TokenTree]) -> Unreadable {
+    let is_list = |token: &TokenTree| matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis);
+    let at_parameters =
+        (0..rest.len()).find(|&at| is_list(&rest[at]) && !(at > 0 && is_word(&rest[at - 1], "pub")));
+    let after_keyword = rest.windows(2).find(|two| is_word(&two[0], "fn")).map(|two| &two[1]);
+    let before_parameters = at_parameters.and_then(|at| rest[..at].last());
+    let name = match after_keyword.or(before_parameters) {
+        Some(TokenTree::Ident(name)) => syn::parse2(name.to_token_stream()).ok(),
+        _ => None,
+    };
+    let parameters = match at_parameters.map(|at| &rest[at]) {
+        Some(TokenTree::Group(group)) => parameters(group.stream()),
+        _ => Vec::new(),
+    };
+    let span = rest.first().map_or_else(Span::call_site, TokenTree::span);
+    let is_async = rest.iter().any(|token| is_word(token, "async"));
+    Unreadable { attrs, name, parameters, span, is_async }
+}
+
+/// The parameters besides `self`: the type of each, where it can be read.
+fn parameters(tokens: TokenStream) -> Vec<Option<Type>> {
+    let mut parameters = vec![TokenStream::new()];
+    let mut angles = 0;
+    for token in tokens {
+        angles += i32::from(is_punct(&token, '<')) - i32::from(is_punct(&token, '>'));
+        match parameters.last_mut() {
+            Some(last) if angles > 0 || !is_punct(&token, ',') => last.extend([token]),
+            _ => parameters.push(TokenStream::new()),
+        }
+    }
+    let is_self =
+        |parameter: &TokenStream| parameter.clone().into_iter().any(|token| is_word(&token, "self"));
+    parameters.retain(|parameter| !parameter.is_empty() && !is_self(parameter));
+    let ty = |parameter| match syn::parse2(parameter) {
+        Ok(FnArg::Typed(parameter)) => Some(*parameter.ty),
+        _ => None,
+    };
+    parameters.into_iter().map(ty).collect()
+}
+
+pub(crate) fn is_word(token: &TokenTree, word: &str) -> bool {
+    matches!(token, TokenTree::Ident(ident) if ident == word)
+}
+
+pub(crate) fn is_punct(token: &TokenTree, punct: char) -> bool {
+    matches!(token, TokenTree::Punct(token) if token.as_char() == punct)
+}
+
+/// The token, or those in the group.
+pub(crate) fn flat(token: TokenTree) -> Vec<TokenTree> {
+    match token {
+        TokenTree::Group(group) => group.stream().into_iter().flat_map(flat).collect(),
+        token => vec![token],
+    }
+}
+
+fn is_braces(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace)
 }

@@ -1,19 +1,25 @@
-//! The attribute `#[drpc_module]` of the `drpc` crate, which documents it.
+//! The attribute `#[drpc_module]` and the derive `Failure` of the `drpc` crate, which documents them.
 //!
-//! It is a pure function of tokens, in steps: `args` and `parse` read what was written, `validate` settles names and
-//! numbers (`contract` against the registry), and from the `model` that comes of it `expand` generates the items.
+//! It is a pure function of tokens, in steps: `args`, `item`, `signature` and `parse` read what was written, `validate` settles names
+//! and numbers (`contract` against the registry), and from the `model` that comes of it `expand` generates the items.
 //! Beside a mistake, `fallback` generates stubs of them instead.
+//!
+//! Beside it `#[derive(Failure)]`, which is all in `failure`.
 
 mod args;
 mod contract;
 mod expand;
+mod failure;
 mod fallback;
 mod item;
 mod mistake;
 mod model;
 mod names;
 mod parse;
+mod part;
 mod registry;
+mod signature;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -35,16 +41,29 @@ pub fn drpc_module(args: proc_macro::TokenStream, item: proc_macro::TokenStream)
     expand_module(args.into(), item.into(), &environment).into()
 }
 
+/// Makes failures of an error type, and the error of a failure's details.
+#[proc_macro_derive(Failure, attributes(failure))]
+pub fn derive_failure(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    failure::derive(input.into()).into()
+}
+
 /// The user's item without `#[method]`, and what is generated for it: the module, or stubs beside the mistakes.
 fn expand_module(args: TokenStream, item: TokenStream, environment: &Environment) -> TokenStream {
     let mut mistakes = Mistakes::default();
     let args = ModuleArgs::parse(args, &mut mistakes);
-    let (draft, item) = parse::parse(item, args.client_only.as_ref(), &mut mistakes);
-    let model = draft.as_ref().and_then(|draft| validate::validate(draft, &args, environment, &mut mistakes));
-    let generated = match (model, draft) {
-        (Some(model), _) => expand::expand(&model),
-        (None, Some(draft)) => fallback::stubs(&draft, &args),
-        (None, None) => TokenStream::new(),
+    let (draft, item) = parse::parse(item, &args, &mut mistakes);
+    let generated = match &draft {
+        Some(draft) if args.part.is_some() => part::expand(draft, &args, &mut mistakes),
+        Some(draft)
+            if mistakes.check(taken::check(draft, args.prefix.as_ref().unwrap_or(&draft.name))).is_none() =>
+        {
+            TokenStream::new()
+        }
+        Some(draft) => match validate::validate(draft, &args, environment, &mut mistakes) {
+            Some(model) => expand::expand(&model),
+            None => fallback::stubs(draft, &args),
+        },
+        None => TokenStream::new(),
     };
     let errors = mistakes.to_compile_errors();
     quote!(#item #generated #errors)

@@ -2,18 +2,23 @@
 
 use std::path::PathBuf;
 
-use proc_macro2::{Ident, Span};
-use syn::{Attribute, Path, Type};
+use proc_macro2::{Ident, Span, TokenStream};
+use syn::{Attribute, Generics, Path, Type};
 
 use crate::args::Register;
-use crate::parse::Call;
+use crate::signature::Call;
 
 /// A module.
 pub(crate) struct Model {
-    /// The path of the `drpc` crate.
-    pub(crate) krate: Path,
+    /// The path of the `drpc` crate, and what it is called in the generated code.
+    pub(crate) path: Path,
+    pub(crate) krate: Ident,
     /// The type with the handlers; nothing for a client alone.
     pub(crate) served_by: Option<Type>,
+    /// What the module is generic over.
+    pub(crate) generics: Generics,
+    /// The last name in the type.
+    pub(crate) type_name: Ident,
     /// What the names of the generated items begin with.
     pub(crate) base: Ident,
     pub(crate) id: ModuleId,
@@ -24,16 +29,20 @@ pub(crate) struct Model {
     pub(crate) register: Option<Register>,
     /// The doc comment of the user's item.
     pub(crate) docs: Vec<Attribute>,
+    /// The lints that are allowed in the user's item.
+    pub(crate) allowed: Vec<TokenStream>,
     pub(crate) methods: Vec<Method>,
     /// The registry that the IDs were checked against.
     pub(crate) registry: Option<PathBuf>,
+    /// Where something stands that can't be read, and so is not among the methods.
+    pub(crate) unread: Vec<Span>,
 }
 
 /// A module's ID.
 pub(crate) enum ModuleId {
     Number(i32),
     Constant {
-        path: Path,
+        value: TokenStream,
         /// What the constant is in the registry, and where that stands.
         listed: Option<(i32, String)>,
     },
@@ -54,4 +63,6 @@ pub(crate) struct Method {
     pub(crate) notes: Vec<Attribute>,
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) call: Call,
+    /// Whether the handler stands in another block.
+    pub(crate) is_declaration: bool,
 }

@@ -1,6 +1,6 @@
 //! What the generated items are called.
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, Span};
 use quote::format_ident;
 use syn::ext::IdentExt;
 
@@ -36,12 +36,24 @@ pub(crate) fn variant(handler: &Ident) -> Ident {
     if name == "Self" || !name.starts_with(char::is_alphabetic) {
         name.insert(0, '_');
     }
-    Ident::new(&name, handler.span())
+    generated(&Ident::new(&name, handler.span()))
+}
+
+/// The name at its place, but as one of generated code, whose lints are not the user's.
+pub(crate) fn generated(name: &Ident) -> Ident {
+    let mut name = name.clone();
+    name.set_span(Span::call_site().located_at(name.span()));
+    name
+}
+
+/// The `drpc` crate, in what is generated for one module.
+pub(crate) fn krate(base: &Ident) -> Ident {
+    format_ident!("__drpc_{}", base.unraw(), span = Span::call_site())
 }
 
 /// The enum of the methods.
 pub(crate) fn methods(base: &Ident) -> Ident {
-    format_ident!("{}Method", base.unraw())
+    generated(&format_ident!("{}Method", base.unraw(), span = base.span()))
 }
 
 /// Functions that every client has.
@@ -52,7 +64,7 @@ pub(crate) const METHODS_CONSTANTS: [&str; 2] = ["ALL", "MODULE"];
 
 /// The client.
 pub(crate) fn client(base: &Ident) -> Ident {
-    format_ident!("{}Client", base.unraw())
+    generated(&format_ident!("{}Client", base.unraw(), span = base.span()))
 }
 
 #[cfg(test)]

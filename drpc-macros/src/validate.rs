@@ -6,17 +6,18 @@ use std::path::PathBuf;
 use drpc_registry::Registry;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
-use syn::LitStr;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
+use syn::{Expr, LitStr, Path};
 
-use crate::args::{Id, Integer, ModuleArgs, Number};
+use crate::args::{Id, Integer, ModuleArgs, Number, Register};
 use crate::contract::Contract;
 use crate::mistake::{Mistakes, mistake};
 use crate::model::{Method, Model, ModuleId};
 use crate::names;
 use crate::parse::{Draft, Handler};
 use crate::registry;
+use crate::signature::without_self;
 
 /// What the macro knows from outside its input.
 pub(crate) struct Environment {
@@ -47,10 +48,11 @@ pub(crate) fn validate(
             mistakes.add(mistake(rule, "`allow` does not go with `client_only`", help));
         }
     }
+    let register = args.register.as_ref().and_then(|register| mistakes.check(of_type(register, draft)));
     let registry = environment.registry.as_deref().map(registry::load).transpose();
     let registry = mistakes.check(registry.map_err(|error| syn::Error::new(Span::call_site(), error)))?;
 
-    let name = args.name.as_ref().map_or_else(|| names::module(&draft.base), |name| name.value());
+    let name = args.name.as_ref().map_or_else(|| names::module(&draft.name), |name| name.value());
     let identity = match args.faulty {
         true => None,
         false => mistakes.check(identify(draft, args, &name, registry.as_deref(), &environment.package)),
@@ -61,17 +63,39 @@ pub(crate) fn validate(
         return None;
     }
     Some(Model {
-        krate: args.krate.clone(),
+        path: args.krate.clone(),
+        krate: names::krate(&draft.name),
         served_by: args.client_only.is_none().then(|| draft.ty.clone()),
-        base: draft.base.clone(),
+        generics: draft.generics.clone(),
+        type_name: draft.name.clone(),
+        base: args.prefix.clone().unwrap_or_else(|| draft.name.clone()),
         id: identity?.id,
         name,
         rule: args.allow.as_ref().map(LitStr::value),
-        register: args.register.clone(),
+        register,
         docs: draft.docs.clone(),
+        allowed: draft.allowed.clone(),
         methods,
         registry: environment.registry.clone(),
+        unread: draft.unread.clone(),
     })
+}
+
+/// How the module registers itself, which only one of one type can.
+fn of_type(register: &Register, draft: &Draft) -> syn::Result<Register> {
+    if !draft.generics.params.is_empty() {
+        let help = "give the server one that is made: `Server::builder().module(…)`";
+        let what = "a generic module can't register itself: nothing says for which types to make it";
+        return Err(mistake(register, what, help));
+    }
+    match register {
+        Register::Factory(path) => {
+            let path: Path =
+                syn::parse2(without_self(path.to_token_stream(), &draft.ty)).unwrap_or_else(|_| path.clone());
+            Ok(Register::Factory(path))
+        }
+        Register::Default(_) => Ok(register.clone()),
+    }
 }
 
 /// A module's ID, and what is known of it.
@@ -107,22 +131,22 @@ fn identify<'r>(
                 registry.map(|registry| owned(Contract::of_id(registry, id, name)?, id)).transpose()?;
             Ok(Identity { id: ModuleId::Number(id.value), value: Some(id.value), contract })
         }
-        (Some(Id::Constant(path)), None) => Ok(Identity {
-            id: ModuleId::Constant { path: path.clone(), listed: None },
-            value: None,
-            contract: None,
-        }),
-        (Some(Id::Constant(path)), Some(registry)) => {
-            let contract = owned(Contract::of_name(registry, name, path)?, path)?;
+        (Some(Id::Constant(value)), None) => {
+            let id = ModuleId::Constant { value: constant(value, draft)?, listed: None };
+            Ok(Identity { id, value: None, contract: None })
+        }
+        (Some(Id::Constant(constant_id)), Some(registry)) => {
+            let contract = owned(Contract::of_name(registry, name, constant_id)?, constant_id)?;
             let value = contract.id();
             let otherwise = format!("`{name}` is module {value} in the registry ({})", contract.place());
-            let id = ModuleId::Constant { path: path.clone(), listed: Some((value, otherwise)) };
+            let id =
+                ModuleId::Constant { value: constant(constant_id, draft)?, listed: Some((value, otherwise)) };
             Ok(Identity { id, value: Some(value), contract: Some(contract) })
         }
         (None, Some(registry)) => {
             let at: &dyn ToTokens = match &args.name {
                 Some(name) => name,
-                None => &draft.base,
+                None => &draft.name,
             };
             let contract = owned(Contract::of_name(registry, name, at)?, at)?;
             Ok(Identity {
@@ -137,6 +161,17 @@ fn identify<'r>(
             Err(mistake(TokenStream::new(), "the module's `id` is missing", help))
         }
     }
+}
+
+/// A constant that may be one of the type's own.
+fn constant(value: &Expr, draft: &Draft) -> syn::Result<TokenStream> {
+    let tokens = value.to_token_stream();
+    let own = without_self(tokens.clone(), &draft.ty);
+    if !draft.generics.params.is_empty() && own.to_string() != tokens.to_string() {
+        let help = "name a constant outside of the `impl`: all modules of the type have one ID";
+        return Err(mistake(value, "`Self` is not known here: the module is generic", help));
+    }
+    Ok(own)
 }
 
 fn method(
@@ -161,7 +196,8 @@ fn method(
         idempotent: handler.args.idempotent,
         notes: handler.notes.clone(),
         cfgs: handler.cfgs.clone(),
-        call: handler.call.clone()?,
+        call: handler.call.clone(),
+        is_declaration: handler.is_declaration,
     })
 }
 

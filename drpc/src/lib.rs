@@ -42,11 +42,12 @@
 //! # Where to go from here
 //!
 //! - [`drpc_module`]: the attribute, with every key and every form of handler.
-//! - [`Server`] serves modules, [`progress::Server`] in a loop of your own; [`Client`] and [`blocking::Client`] call them.
+//! - [`Server`] serves modules, [`blocking::Server`] with a thread for each session, [`progress::Server`] in a loop of your own;
+//!   [`Client`] and [`blocking::Client`] call them.
 //! - [`Context`]: who calls, and whether they still wait. [`Failure`]: how a handler fails.
 //! - [`Allow`]: who may connect, and who may call what. [`Session`]: one client's connection, and what it is doing.
 //! - [`registry`]: how modules register themselves, and when they don't.
-//! - [`guide`]: chapters on the attribute, on the registry, on the client, on sockets, on access, limits and shutdown, on
+//! - [`guide`]: chapters on the attribute, on the registry, on the client, on which server to take, on sockets, on access, limits and shutdown, on
 //!   middleware, on the fields added to DAOS's, on spans and figures, and for those who come from hand-written dispatch.
 //! - [`middleware`]: time-outs, limits and counters around the handlers, by `tower` or your own.
 //! - [`testing`]: the whole way of a call, without a socket.
@@ -125,6 +126,7 @@ pub use dispatch::registry;
 pub use dispatch::router::{DuplicateModule, ModuleService, Processing};
 pub use handler::cancellation::Cancelled;
 pub use handler::context::Context;
+pub use handler::details::Details;
 pub use handler::extensions::Extensions;
 pub use handler::failure::Failure;
 pub use handler::method::{Method, UnknownMethod};
@@ -167,11 +169,26 @@ pub use async_trait::async_trait;
 /// assert_eq!(EchoMethod::Echo.id(), 700);
 /// ```
 ///
-/// Keys: `id` (an integer or a constant), `name`, `register` or `register = path`, `allow = "rule"`, `crate = path`,
-/// `client_only`. A handler takes `&self`, a request by value or none, a `&Context` or none; it returns a message, `Bytes`,
-/// `()`, [`Submitted`], or a `Result` of those.
+/// Keys: `id` (an integer or a constant expression), `name`, `register` or `register = path`, `allow = "rule"`, `prefix`, `part`,
+/// `crate = path`, `client_only`. A handler takes `&self` or `self: Arc<Self>`, a request by value or none, a `&Context` or none; it
+/// returns a message, `Bytes`, `()`, [`Submitted`], or a `Result` of those with any error.
 /// [The guide](guide::attribute) has it all.
 pub use drpc_macros::drpc_module;
+
+/// Makes a [`Failure`] of an error type: its status and [details](Details), and the error back again at a caller that knows the type.
+///
+/// Keys of `#[failure(…)]` on a variant (or a struct): `status = FAILURE`, one of [`Status`]'s constants or an expression; `local` for what
+/// its callers are not told, besides status and text; `name = "…"`, what it is called on the way, where the variant was renamed. On
+/// the type: `name = "…"` and `crate = path`. The type has a `Display`; where it is an `Error`, too, its sources go to the log.
+///
+/// ```
+/// #[derive(Debug, thiserror::Error, drpc::Failure)]
+/// #[error("{pool} is full: {used} of {size} bytes")]
+/// struct Full { pool: String, used: u64, size: u64 }
+/// ```
+///
+/// Fields travel in their order: add new ones behind the others. What a field may be, [`Details`] tells.
+pub use drpc_macros::Failure;
 
 /// Includes what `drpc-build` made of the registry: a module of constants for each dRPC module, and `MODULES`.
 ///

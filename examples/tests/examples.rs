@@ -31,6 +31,15 @@ fn own_loop_serves_between_its_work_without_a_runtime() {
 }
 
 #[test]
+fn threads_blocks_in_a_handler_and_stops_at_a_signal() {
+    let output = Command::new(env!("CARGO_BIN_EXE_threads")).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{stdout}");
+    assert!(stdout.contains("called: Good morning, World\n"), "{stdout}");
+    assert!(stdout.ends_with("shut down; the socket is gone: true\n"), "{stdout}");
+}
+
+#[test]
 fn submitted_answers_before_its_work_is_done() {
     let output = Command::new(env!("CARGO_BIN_EXE_submitted")).output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();

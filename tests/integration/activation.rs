@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use drpc::server::is_socket_activated;
-use drpc::{BindError, Server, ServerBuilder, Wire, progress};
+use drpc::{BindError, Server, ServerBuilder, Wire, blocking, progress};
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketType};
 use tempfile::TempDir;
 
@@ -52,6 +52,16 @@ fn assert_serves(server: Server, path: &Path) {
     });
 }
 
+/// The same with the server in threads.
+fn assert_serves_in_threads(server: blocking::Server, path: &Path) {
+    let handle = server.handle();
+    thread::scope(|scope| {
+        scope.spawn(|| server.serve().unwrap());
+        RawPeer::connect(path).assert_served(Wire::Chunked);
+        handle.shutdown();
+    });
+}
+
 /// The same with the server in steps.
 fn assert_serves_in_steps(mut server: progress::Server, path: &Path) {
     thread::scope(|scope| {
@@ -75,6 +85,13 @@ fn a_given_socket_is_served_and_its_file_left_in_its_place() {
         assert_eq!(server.path(), Some(&*path));
         assert_eq!(server.address().to_string(), path.to_str().unwrap());
         assert_serves(server, &path);
+        assert!(path.exists());
+
+        let path = directory.path().join(format!("{name} in threads"));
+        let server = builder().listen_fd_blocking(socket(&path)).unwrap();
+        assert_eq!(server.path(), Some(&*path));
+        assert_eq!(server.address().to_string(), path.to_str().unwrap());
+        assert_serves_in_threads(server, &path);
         assert!(path.exists());
 
         let path = directory.path().join(format!("{name} in steps"));
@@ -192,6 +209,7 @@ fn the_one_socket_that_systemd_passes_is_served() {
 
             // Once more, by its name.
             assert_serves(builder().listen_systemd_named("test.socket").unwrap(), &path);
+            assert_serves_in_threads(builder().listen_systemd_blocking().unwrap(), &path);
             assert_serves_in_steps(builder().listen_systemd_progress().unwrap(), &path);
             assert_eq!(
                 refusal(builder().listen_systemd_named("other")),
@@ -370,6 +388,19 @@ fn assert_notifies(manager: &UnixDatagram) {
     manager.set_nonblocking(false).unwrap();
     thread::scope(|scope| {
         scope.spawn(|| in_order(server.serve()).unwrap());
+        assert_told(manager, "READY=1");
+        RawPeer::connect(&path).assert_served(Wire::Chunked);
+        handle.shutdown();
+        assert_told(manager, "STOPPING=1");
+    });
+
+    let server = builder().notify_systemd().bind_blocking(&path).unwrap();
+    let handle = server.handle();
+    manager.set_nonblocking(true).unwrap();
+    assert!(manager.recv(&mut []).is_err(), "it is not ready before it serves");
+    manager.set_nonblocking(false).unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| server.serve().unwrap());
         assert_told(manager, "READY=1");
         RawPeer::connect(&path).assert_served(Wire::Chunked);
         handle.shutdown();

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use drpc::{Context, Order, Server, Wire};
 use tokio::sync::{Mutex, Notify, mpsc};
 
-use crate::support::{Gate, Handlers, RawPeer, TestServer, WIRES, echo, gated, in_order, with_every_server};
+use crate::support::{
+    Gate, Handlers, RawPeer, WIRES, echo, gated, in_order, with_every_handle, with_every_server,
+};
 
 #[test]
 fn serial_calls_are_answered_one_at_a_time_in_their_order() {
@@ -153,22 +155,24 @@ fn replies_held_back_by_a_client_that_does_not_read_stay_within_the_bound() {
 
 #[test]
 fn a_handler_that_blocks_its_thread_holds_up_its_session_alone() {
-    // S1: with a second thread in the runtime, others are served.
-    let (entered, mut entrances) = mpsc::unbounded_channel();
-    let (release, released) = std::sync::mpsc::channel::<()>();
-    let released = std::sync::Mutex::new(released);
-    let module = echo().on(705, move |_, body| {
-        entered.send(()).unwrap();
-        released.lock().unwrap().recv().unwrap();
-        async { Ok(body) }
+    with_every_handle(|driver| {
+        // S1: with a second thread in the runtime, or with one for each session, others are served.
+        let (entered, mut entrances) = mpsc::unbounded_channel();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let released = std::sync::Mutex::new(released);
+        let module = echo().on(705, move |_, body| {
+            entered.send(()).unwrap();
+            released.lock().unwrap().recv().unwrap();
+            async { Ok(body) }
+        });
+        let server = driver.start(Server::builder().module(module));
+        let stuck = RawPeer::connect(server.path());
+        stuck.send_call(Wire::Chunked, 7, 705, 1, b"stuck");
+        in_order(entrances.recv()).unwrap();
+        RawPeer::connect(server.path()).assert_served(Wire::Chunked);
+        release.send(()).unwrap();
+        assert_eq!(stuck.recv_response(Wire::Chunked).body, "stuck");
     });
-    let server = TestServer::start(Server::builder().module(module));
-    let stuck = RawPeer::connect(server.path());
-    stuck.send_call(Wire::Chunked, 7, 705, 1, b"stuck");
-    in_order(entrances.recv()).unwrap();
-    RawPeer::connect(server.path()).assert_served(Wire::Chunked);
-    release.send(()).unwrap();
-    assert_eq!(stuck.recv_response(Wire::Chunked).body, "stuck");
 }
 
 #[test]

@@ -185,3 +185,98 @@ fn context() -> Context {
     let session = Session::new(1, PeerCredentials::this_process());
     Context::new(Arc::new(session), 1)
 }
+
+/// What a store of the tests and one in production have in common.
+trait Store: Send + Sync + 'static {
+    type Error: std::error::Error + Send + Sync;
+
+    fn get(&self) -> Result<String, Self::Error>;
+}
+
+struct Memory(&'static str);
+
+impl Store for Memory {
+    type Error = std::io::Error;
+
+    fn get(&self) -> Result<String, std::io::Error> {
+        Ok(self.0.to_owned())
+    }
+}
+
+struct Broken;
+
+impl Store for Broken {
+    type Error = std::fmt::Error;
+
+    fn get(&self) -> Result<String, std::fmt::Error> {
+        Err(std::fmt::Error)
+    }
+}
+
+struct Stored<S>(S);
+
+#[drpc_module(id = 8)]
+impl<S: Store> Stored<S> {
+    #[method(1)]
+    async fn get(&self) -> Result<HelloResponse, S::Error> {
+        Ok(HelloResponse { greeting: self.0.get()? })
+    }
+
+    /// Work that goes on has the module itself.
+    #[method(2)]
+    fn get_later(self: Arc<Self>, context: &Context) -> drpc::Submitted {
+        context.spawn(move |_| async move { drop(self.0.get()) });
+        drpc::Submitted
+    }
+}
+
+#[tokio::test]
+async fn a_module_may_be_generic_over_what_it_works_with() {
+    let server = drpc::testing::server_of(Server::builder().module(Stored(Memory("kept")))).unwrap();
+    let stored = StoredClient::new(server.client());
+    assert_eq!(stored.get().await.unwrap().greeting, "kept");
+    stored.get_later().await.unwrap();
+
+    let server = drpc::testing::server_of(Server::builder().module(Stored(Broken))).unwrap();
+    let stored = StoredClient::new(server.client());
+    assert_eq!(stored.get().await.unwrap_err().status(), Some(Status::FAILURE));
+}
+
+/// A module whose handlers stand in several blocks.
+#[derive(Default)]
+struct Spread;
+
+#[drpc_module(id = 9)]
+impl Spread {
+    #[method(1)]
+    fn here(&self) {}
+
+    /// Stands in another file.
+    #[method(2)]
+    async fn elsewhere(&self, req: Hello, context: &Context) -> Result<HelloResponse, Failure>;
+}
+
+mod elsewhere {
+    use super::{Context, Failure, Hello, HelloResponse, Spread, drpc_module};
+
+    #[drpc_module(part)]
+    impl Spread {
+        #[method]
+        pub(super) async fn elsewhere(&self, req: Hello, _: &Context) -> Result<HelloResponse, Failure> {
+            Ok(HelloResponse { greeting: req.name })
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_module_may_stand_in_several_blocks() {
+    assert_eq!(SpreadMethod::ALL, [SpreadMethod::Here, SpreadMethod::Elsewhere]);
+    let mut declared = declared_modules().filter(|declared| declared.id() == 9);
+    assert_eq!(declared.next().unwrap().methods().len(), 2);
+    assert!(declared.next().is_none());
+
+    let server = drpc::testing::server_of(Server::builder().module(Spread)).unwrap();
+    let spread = SpreadClient::new(server.client());
+    spread.here().await.unwrap();
+    assert_eq!(spread.elsewhere(Hello { name: "there".into() }).await.unwrap().greeting, "there");
+}

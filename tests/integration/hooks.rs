@@ -8,7 +8,7 @@ use drpc::{Cancelled, Context, Order, Server, Status, Wire};
 use tokio::sync::mpsc;
 
 use crate::support::{
-    Gate, Handlers, Logs, PATIENCE, RawPeer, SOON, TestServer, WIRES, echo, gated, in_order, interop,
+    Gate, Handlers, Logs, PATIENCE, RawPeer, SOON, WIRES, echo, gated, in_order, interop, with_every_handle,
     with_every_server,
 };
 
@@ -155,72 +155,79 @@ fn what_is_kept_belongs_to_one_session_and_goes_with_it() {
 
 #[test]
 fn the_list_tells_who_is_connected_and_what_they_are_doing() {
-    // D8.
-    let before = (SystemTime::now(), Instant::now());
-    let gate = Gate::new();
-    let module = gated(&gate);
-    let builder = Server::builder().order(Order::Concurrent(4)).module(module);
-    let server = TestServer::start(builder);
-    let handle = server.server_handle();
-    assert!(handle.sessions().is_empty());
-    let busy = RawPeer::connect(server.path());
-    busy.assert_served(Wire::Chunked);
-    let idle = RawPeer::connect(server.path());
-    idle.assert_served(Wire::Plain);
-    for sequence in [11, 22, 33] {
-        busy.send_call(Wire::Chunked, 7, 705, sequence, b"");
-    }
-    in_order(gate.arrived(3));
-    // A call is listed when its handler waits; the last may be on its way there.
-    let started = Instant::now();
-    let sessions = loop {
-        let sessions = handle.sessions();
-        if sessions[0].running_calls().len() == 3 {
-            break sessions;
-        }
-        assert!(started.elapsed() < PATIENCE, "{sessions:?}");
+    with_every_handle(|driver| {
+        // D8.
+        let before = (SystemTime::now(), Instant::now());
+        let gate = Gate::new();
+        let module = gated(&gate);
+        let builder = Server::builder().order(Order::Concurrent(4)).module(module);
+        let server = driver.start(builder);
+        let handle = server.server_handle();
+        assert!(handle.sessions().is_empty());
+        let busy = RawPeer::connect(server.path());
+        busy.assert_served(Wire::Chunked);
+        let idle = RawPeer::connect(server.path());
         idle.assert_served(Wire::Plain);
-    };
-    assert_eq!(sessions.iter().map(|session| session.id()).collect::<Vec<_>>(), [1, 2]);
-    let calls = sessions[0].running_calls();
-    assert_eq!(calls.iter().map(|call| call.sequence()).collect::<Vec<_>>(), [11, 22, 33]);
-    for call in calls {
-        assert_eq!(call.method().id(), 705);
-        assert!(before.1 <= call.since() && call.since() <= Instant::now());
-    }
-    for session in &sessions {
-        assert_eq!(session.peer().pid(), Some(std::process::id() as i32));
-        assert!(session.opened_at() <= SystemTime::now() && before.0 <= session.opened_at());
-    }
-    assert_eq!(sessions[0].calls_done(), 1);
-    assert!(sessions[1].running_calls().is_empty());
-    gate.open(3);
-    for _ in 0..3 {
-        let _ = busy.recv_response(Wire::Chunked);
-    }
-    busy.assert_served(Wire::Chunked);
-    assert!(sessions[0].running_calls().is_empty());
-    // The call that was answered last may not be counted yet; the one before it is.
-    assert!(sessions[0].calls_done() >= 4);
+        for sequence in [11, 22, 33] {
+            busy.send_call(Wire::Chunked, 7, 705, sequence, b"");
+        }
+        in_order(gate.arrived(3));
+        // A call is listed when its handler waits; the last may be on its way there.
+        let started = Instant::now();
+        let sessions = loop {
+            let sessions = handle.sessions();
+            if sessions[0].running_calls().len() == 3 {
+                break sessions;
+            }
+            assert!(started.elapsed() < PATIENCE, "{sessions:?}");
+            idle.assert_served(Wire::Plain);
+        };
+        assert_eq!(sessions.iter().map(|session| session.id()).collect::<Vec<_>>(), [1, 2]);
+        let mut calls = sessions[0].running_calls();
+        assert!(calls.is_sorted_by_key(|call| call.since()));
+        // Those on threads of their own may come to wait in any order.
+        calls.sort_by_key(|call| call.sequence());
+        assert_eq!(calls.iter().map(|call| call.sequence()).collect::<Vec<_>>(), [11, 22, 33]);
+        for call in calls {
+            assert_eq!(call.method().id(), 705);
+            assert!(before.1 <= call.since() && call.since() <= Instant::now());
+        }
+        for session in &sessions {
+            assert_eq!(session.peer().pid(), Some(std::process::id() as i32));
+            assert!(session.opened_at() <= SystemTime::now() && before.0 <= session.opened_at());
+        }
+        assert_eq!(sessions[0].calls_done(), 1);
+        assert!(sessions[1].running_calls().is_empty());
+        gate.open(3);
+        for _ in 0..3 {
+            let _ = busy.recv_response(Wire::Chunked);
+        }
+        busy.assert_served(Wire::Chunked);
+        assert!(sessions[0].running_calls().is_empty());
+        // The call that was answered last may not be counted yet; the one before it is.
+        assert!(sessions[0].calls_done() >= 4);
+    });
 }
 
 #[test]
 fn a_session_that_is_closed_is_told_answered_and_then_ends_alone() {
-    // S7, for one session.
-    for order in [Order::Serial, Order::Concurrent(4)] {
-        let gate = Gate::new();
-        let server = TestServer::start(Server::builder().order(order).module(until_cancelled(&gate)));
-        let stays = RawPeer::connect(server.path());
-        stays.assert_served(Wire::Chunked);
-        let goes = RawPeer::connect(server.path());
-        goes.send_call(Wire::Chunked, 7, 705, 1, b"");
-        in_order(gate.arrived(1));
-        let [_, session] = &server.server_handle().sessions()[..] else { panic!("two sessions") };
-        session.close();
-        assert_eq!(goes.recv_response(Wire::Chunked).body, "Some(SessionClosed)");
-        goes.assert_closed();
-        stays.assert_served(Wire::Chunked);
-    }
+    with_every_handle(|driver| {
+        // S7, for one session.
+        for order in [Order::Serial, Order::Concurrent(4)] {
+            let gate = Gate::new();
+            let server = driver.start(Server::builder().order(order).module(until_cancelled(&gate)));
+            let stays = RawPeer::connect(server.path());
+            stays.assert_served(Wire::Chunked);
+            let goes = RawPeer::connect(server.path());
+            goes.send_call(Wire::Chunked, 7, 705, 1, b"");
+            in_order(gate.arrived(1));
+            let [_, session] = &server.server_handle().sessions()[..] else { panic!("two sessions") };
+            session.close();
+            assert_eq!(goes.recv_response(Wire::Chunked).body, "Some(SessionClosed)");
+            goes.assert_closed();
+            stays.assert_served(Wire::Chunked);
+        }
+    });
 }
 
 #[test]
@@ -242,46 +249,48 @@ fn a_handler_may_close_its_own_session() {
 
 #[test]
 fn a_session_that_is_cut_ends_at_once_and_alone() {
-    // Its handler is dropped where it waits, and the hook is called none the less.
-    struct Dropped(mpsc::UnboundedSender<&'static str>);
-    impl Drop for Dropped {
-        fn drop(&mut self) {
-            self.0.send("handler dropped").unwrap();
-        }
-    }
-    let (logs, _guard) = Logs::of_this_thread();
-    let (told, mut tidings) = mpsc::unbounded_channel();
-    let gate = Gate::new();
-    let closed = told.clone();
-    let module = echo().on(705, {
-        let gate = gate.clone();
-        move |_, _| {
-            let (guard, gate) = (Dropped(told.clone()), gate.clone());
-            async move {
-                let _guard = guard;
-                gate.arrive();
-                std::future::pending().await
+    with_every_handle(|driver| {
+        // Its handler is dropped where it waits, and the hook is called none the less.
+        struct Dropped(mpsc::UnboundedSender<&'static str>);
+        impl Drop for Dropped {
+            fn drop(&mut self) {
+                self.0.send("handler dropped").unwrap();
             }
         }
+        let (logs, _guard) = Logs::of_this_thread();
+        let (told, mut tidings) = mpsc::unbounded_channel();
+        let gate = Gate::new();
+        let closed = told.clone();
+        let module = echo().on(705, {
+            let gate = gate.clone();
+            move |_, _| {
+                let (guard, gate) = (Dropped(told.clone()), gate.clone());
+                async move {
+                    let _guard = guard;
+                    gate.arrive();
+                    std::future::pending().await
+                }
+            }
+        });
+        let builder = Server::builder().on_close(move |session| {
+            assert!(session.running_calls().is_empty());
+            closed.send("closed").unwrap();
+        });
+        let server = driver.start(builder.module(module));
+        let stays = RawPeer::connect(server.path());
+        stays.assert_served(Wire::Chunked);
+        let goes = RawPeer::connect(server.path());
+        goes.send_call(Wire::Chunked, 7, 705, 1, b"");
+        in_order(gate.arrived(1));
+        let handle = server.server_handle();
+        assert!(handle.cut_session(2));
+        goes.assert_closed();
+        assert_eq!(in_order(tidings.recv()), Some("handler dropped"));
+        assert_eq!(in_order(tidings.recv()), Some("closed"));
+        assert!(!handle.cut_session(2) && !handle.cut_session(77));
+        logs.assert_contain("cutting the session");
+        stays.assert_served(Wire::Chunked);
     });
-    let builder = Server::builder().on_close(move |session| {
-        assert!(session.running_calls().is_empty());
-        closed.send("closed").unwrap();
-    });
-    let server = TestServer::start(builder.module(module));
-    let stays = RawPeer::connect(server.path());
-    stays.assert_served(Wire::Chunked);
-    let goes = RawPeer::connect(server.path());
-    goes.send_call(Wire::Chunked, 7, 705, 1, b"");
-    in_order(gate.arrived(1));
-    let handle = server.server_handle();
-    assert!(handle.cut_session(2));
-    goes.assert_closed();
-    assert_eq!(in_order(tidings.recv()), Some("handler dropped"));
-    assert_eq!(in_order(tidings.recv()), Some("closed"));
-    assert!(!handle.cut_session(2) && !handle.cut_session(77));
-    logs.assert_contain("cutting the session");
-    stays.assert_served(Wire::Chunked);
 }
 
 #[test]

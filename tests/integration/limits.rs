@@ -215,7 +215,8 @@ fn texts_and_details_of_errors_that_wait_are_bounded_too() {
         silent.send_call(Wire::Chunked, 7, 706, 99, b"");
         silent.recv_packet();
         gate.open(20);
-        logs.wait_for("session closed: the client does not read its replies: 1024000 bytes of them wait, and at most 1000000 may");
+        logs.wait_for("session closed: the client does not read its replies: ");
+        logs.assert_contain("bytes of them wait, and at most 1000000 may");
         RawPeer::connect(server.path()).assert_served(Wire::Chunked);
     });
 }

@@ -1,5 +1,5 @@
-//! The server in steps (S9): what is its own. What it has in common with the server on tokio is tested by the suites that run with
-//! both.
+//! The server in steps (S9): what is its own. What it has in common with the others is tested by the suites that run with
+//! every server.
 
 use std::os::fd::AsFd;
 use std::sync::Arc;

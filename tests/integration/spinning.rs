@@ -9,28 +9,32 @@ use drpc::Server;
 use tempfile::tempdir;
 use tokio::sync::oneshot;
 
-use crate::support::{Kind, PATIENCE, TestServer, builder, echo, in_order, interop, soon, with_both_clients};
+use crate::support::{
+    Kind, PATIENCE, builder, echo, in_order, interop, soon, with_both_clients, with_every_handle,
+};
 
 #[test]
 fn spinning_changes_no_answer() {
-    // C3, C4, S1: calls that are answered at once, late, and never, on both sides spinning.
-    let spin = Duration::from_micros(20);
-    let module = echo().on(702, |_, _| pending());
-    let server = TestServer::start(Server::builder().spin(spin).drain_timeout(Duration::ZERO).module(module));
-    with_both_clients(|kind| {
-        let connect = || kind.connect(builder(server.path()).spin(spin)).unwrap();
-        let clients = [connect(), connect()];
-        for size in [0, 64, 5_000, 400_000] {
-            for client in &clients {
-                for _ in 0..20 {
-                    let response = client.call(7, 700, &vec![b'a'; size]).unwrap();
-                    assert_eq!(response.body.len(), size);
+    with_every_handle(|driver| {
+        // C3, C4, S1: calls that are answered at once, late, and never, on both sides spinning.
+        let spin = Duration::from_micros(20);
+        let module = echo().on(702, |_, _| pending());
+        let server = driver.start(Server::builder().spin(spin).drain_timeout(Duration::ZERO).module(module));
+        with_both_clients(|kind| {
+            let connect = || kind.connect(builder(server.path()).spin(spin)).unwrap();
+            let clients = [connect(), connect()];
+            for size in [0, 64, 5_000, 400_000] {
+                for client in &clients {
+                    for _ in 0..20 {
+                        let response = client.call(7, 700, &vec![b'a'; size]).unwrap();
+                        assert_eq!(response.body.len(), size);
+                    }
                 }
             }
-        }
-        let never = clients[0].call_with(7, 702, b"", &soon());
-        assert!(never.unwrap_err().is_timeout());
-        clients[0].assert_served();
+            let never = clients[0].call_with(7, 702, b"", &soon());
+            assert!(never.unwrap_err().is_timeout());
+            clients[0].assert_served();
+        });
     });
 }
 

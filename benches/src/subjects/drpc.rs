@@ -318,7 +318,7 @@ trait Body: drpc::Payload + Sync {
     type Stub<C: Caller>: Clone;
 
     fn stub<C: Caller>(client: C) -> Self::Stub<C>;
-    fn echo<C: Caller>(stub: &Self::Stub<C>, body: Self) -> C::Reply<Self>;
+    fn echo<C: Caller>(stub: &Self::Stub<C>, body: Self) -> C::Outcome<Self>;
 
     fn of(payload: &Payload) -> Self;
     fn bytes(&self) -> &Bytes;
@@ -333,7 +333,7 @@ impl Body for Message {
         MessagesClient::new(client)
     }
 
-    fn echo<C: Caller>(stub: &MessagesClient<C>, body: Message) -> C::Reply<Message> {
+    fn echo<C: Caller>(stub: &MessagesClient<C>, body: Message) -> C::Outcome<Message> {
         stub.echo(body)
     }
 
@@ -355,7 +355,7 @@ impl Body for Bytes {
         RawClient::new(client)
     }
 
-    fn echo<C: Caller>(stub: &RawClient<C>, body: Bytes) -> C::Reply<Bytes> {
+    fn echo<C: Caller>(stub: &RawClient<C>, body: Bytes) -> C::Outcome<Bytes> {
         stub.echo(body)
     }
 
@@ -380,7 +380,7 @@ impl<C: Caller, B: Body> Connection<C, B> {
         Connection { stub: B::stub(client.clone()), client, methods }
     }
 
-    fn call(&self, payload: &Payload, turn: usize) -> C::Reply<B> {
+    fn call(&self, payload: &Payload, turn: usize) -> C::Outcome<B> {
         match self.methods {
             ..=1 => B::echo(&self.stub, B::of(payload)),
             // What a stub does.

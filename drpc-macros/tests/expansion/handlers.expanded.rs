@@ -23,6 +23,7 @@ impl Forms {
         Forms
     }
 }
+use ::drpc as __drpc_Forms;
 /// The methods of module `every_form`.
 #[::core::prelude::v1::derive(
     ::core::clone::Clone,
@@ -33,7 +34,6 @@ impl Forms {
     ::core::hash::Hash
 )]
 #[repr(i32)]
-#[allow(dead_code, unreachable_pub, rustdoc::broken_intra_doc_links)]
 pub enum FormsMethod {
     /// Method `nothing`.
     Nothing = -300,
@@ -49,10 +49,10 @@ pub enum FormsMethod {
     #[deprecated = "say `hello`"]
     Type = -295,
 }
-#[allow(dead_code, deprecated, unreachable_pub)]
+#[allow(deprecated)]
 impl FormsMethod {
     /// The module's ID.
-    pub const MODULE: i32 = -3;
+    pub const MODULE: ::core::primitive::i32 = -3;
     /// Every method of the module.
     pub const ALL: &'static [Self] = &[
         Self::Nothing,
@@ -63,15 +63,15 @@ impl FormsMethod {
         Self::Type,
     ];
     /// The method's system-wide ID.
-    pub const fn id(self) -> i32 {
-        self as i32
+    pub const fn id(self) -> ::core::primitive::i32 {
+        self as ::core::primitive::i32
     }
     /// The module's ID.
-    pub const fn module(self) -> i32 {
+    pub const fn module(self) -> ::core::primitive::i32 {
         Self::MODULE
     }
     /// The method's name.
-    pub const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static ::core::primitive::str {
         match self {
             Self::Nothing => "nothing",
             Self::Reply => "reply",
@@ -82,12 +82,12 @@ impl FormsMethod {
         }
     }
     /// The method as a call names it.
-    pub const fn method(self) -> ::drpc::Method {
-        ::drpc::Method::new(Self::MODULE, self.id(), self.name())
+    pub const fn method(self) -> __drpc_Forms::Method {
+        __drpc_Forms::Method::new(Self::MODULE, self.id(), self.name())
     }
     /// The method of a system-wide ID.
-    pub const fn from_id(id: i32) -> ::core::option::Option<Self> {
-        match id {
+    pub const fn from_id(__id: ::core::primitive::i32) -> ::core::option::Option<Self> {
+        match __id {
             -300 => ::core::option::Option::Some(Self::Nothing),
             -299 => ::core::option::Option::Some(Self::Reply),
             -298 => ::core::option::Option::Some(Self::Bytes),
@@ -98,127 +98,167 @@ impl FormsMethod {
         }
     }
 }
-impl ::core::convert::TryFrom<i32> for FormsMethod {
-    type Error = ::drpc::UnknownMethod;
-    fn try_from(id: i32) -> ::core::result::Result<Self, Self::Error> {
-        Self::from_id(id).ok_or(::drpc::UnknownMethod::new(Self::MODULE, id))
+impl ::core::convert::TryFrom<::core::primitive::i32> for FormsMethod {
+    type Error = __drpc_Forms::UnknownMethod;
+    fn try_from(
+        __id: ::core::primitive::i32,
+    ) -> ::core::result::Result<Self, __drpc_Forms::UnknownMethod> {
+        Self::from_id(__id).ok_or(__drpc_Forms::UnknownMethod::new(Self::MODULE, __id))
     }
 }
-impl ::core::convert::From<FormsMethod> for ::drpc::Method {
-    fn from(method: FormsMethod) -> Self {
-        method.method()
+impl ::core::convert::From<FormsMethod> for __drpc_Forms::Method {
+    fn from(__method: FormsMethod) -> Self {
+        __method.method()
     }
 }
 impl ::core::fmt::Display for FormsMethod {
-    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        f.pad(self.name())
+    fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        __f.pad(self.name())
     }
 }
 #[allow(deprecated)]
-impl ::drpc::Module for Forms {
-    fn id(&self) -> i32 {
+impl __drpc_Forms::Module for Forms
+where
+    for<'__module> Forms: __drpc_Forms::private::ModuleType,
+{
+    fn id(&self) -> ::core::primitive::i32 {
         FormsMethod::MODULE
     }
-    fn name(&self) -> &str {
+    fn name(&self) -> &::core::primitive::str {
         "every_form"
     }
-    fn get_method(&self, id: i32) -> ::core::option::Option<::drpc::Method> {
-        FormsMethod::from_id(id).map(FormsMethod::method)
+    fn get_method(
+        &self,
+        __id: ::core::primitive::i32,
+    ) -> ::core::option::Option<__drpc_Forms::Method> {
+        FormsMethod::from_id(__id).map(FormsMethod::method)
     }
     fn handle_call<'async_trait>(
-        self: ::drpc::private::Arc<Self>,
-        context: ::drpc::Context,
-        method: ::drpc::Method,
-        body: ::drpc::private::Bytes,
-    ) -> ::drpc::private::HandlerFuture<'async_trait>
+        self: __drpc_Forms::private::Arc<Self>,
+        __context: __drpc_Forms::Context,
+        __method: __drpc_Forms::Method,
+        __body: __drpc_Forms::private::Bytes,
+    ) -> __drpc_Forms::private::HandlerFuture<'async_trait>
     where
         Self: 'async_trait,
     {
-        match FormsMethod::from_id(method.id()) {
+        match FormsMethod::from_id(__method.id()) {
             ::core::option::Option::Some(FormsMethod::Nothing) => {
-                ::drpc::private::Box::pin(async move {
-                    let this = &*self;
-                    let reply = this.nothing();
+                __drpc_Forms::private::Box::pin(async move {
                     ::core::result::Result::Ok(
-                        <() as ::drpc::private::IntoReply>::into_reply(reply),
+                        __drpc_Forms::private::IntoReply::into_reply(
+                            Self::nothing(
+                                __drpc_Forms::private::HandlerReceiver::of(&self),
+                            ),
+                        ),
                     )
                 })
             }
             ::core::option::Option::Some(FormsMethod::Reply) => {
-                ::drpc::private::Box::pin(async move {
-                    let this = &*self;
-                    let reply = this.reply().await;
-                    ::core::result::Result::Ok(
-                        <Hello as ::drpc::private::IntoReply>::into_reply(reply),
-                    )
+                __drpc_Forms::private::Box::pin(async move {
+                    <Hello as __drpc_Forms::private::Returned<
+                        { __drpc_Forms::private::kind!(Hello) },
+                    >>::answer(
+                            Self::reply(
+                                    __drpc_Forms::private::HandlerReceiver::of(&self),
+                                )
+                                .await,
+                        )
+                        .map_err(|__error| __drpc_Forms::private::raise!(__error))
                 })
             }
             ::core::option::Option::Some(FormsMethod::Bytes) => {
-                ::drpc::private::Box::pin(async move {
-                    ::drpc::private::assert_payload::<Bytes>();
-                    let request = ::drpc::private::decode::<Bytes>(body)?;
-                    let this = &*self;
-                    let reply = this.bytes(request);
-                    ::core::result::Result::Ok(
-                        <Bytes as ::drpc::private::IntoReply>::into_reply(reply),
-                    )
+                __drpc_Forms::private::Box::pin(async move {
+                    __drpc_Forms::private::assert_payload::<Bytes>();
+                    let __request = __drpc_Forms::private::decode::<Bytes>(__body)?;
+                    <Bytes as __drpc_Forms::private::Returned<
+                        { __drpc_Forms::private::kind!(Bytes) },
+                    >>::answer(
+                            Self::bytes(
+                                __drpc_Forms::private::HandlerReceiver::of(&self),
+                                __request,
+                            ),
+                        )
+                        .map_err(|__error| __drpc_Forms::private::raise!(__error))
                 })
             }
             ::core::option::Option::Some(FormsMethod::Context) => {
-                ::drpc::private::Box::pin(async move {
-                    ::drpc::private::assert_payload::<Hello>();
-                    let request = ::drpc::private::decode::<Hello>(body)?;
-                    let this = &*self;
-                    let reply = this
-                        .context(&context, request)
+                __drpc_Forms::private::Box::pin(async move {
+                    __drpc_Forms::private::assert_payload::<Hello>();
+                    let __request = __drpc_Forms::private::decode::<Hello>(__body)?;
+                    match Self::context(
+                            __drpc_Forms::private::HandlerReceiver::of(&self),
+                            <Context as __drpc_Forms::private::FromContext>::of(
+                                &__context,
+                            ),
+                            __request,
+                        )
                         .await
-                        .map_err(|error| <MyError as ::drpc::private::IntoFailure>::into_failure(
-                            error,
-                        ))?;
-                    ::core::result::Result::Ok(
-                        <() as ::drpc::private::IntoReply>::into_reply(reply),
-                    )
+                    {
+                        ::core::result::Result::Ok(__reply) => {
+                            <() as __drpc_Forms::private::Returned<
+                                { __drpc_Forms::private::kind!(()) },
+                            >>::answer(__reply)
+                                .map_err(::core::convert::Into::into)
+                        }
+                        ::core::result::Result::Err(__error) => {
+                            ::core::result::Result::Err(
+                                __drpc_Forms::private::raise!(__error),
+                            )
+                        }
+                    }
                 })
             }
             ::core::option::Option::Some(FormsMethod::ContextLast) => {
-                ::drpc::private::Box::pin(async move {
-                    ::drpc::private::assert_payload::<Hello>();
-                    let request = ::drpc::private::decode::<Hello>(body)?;
-                    let this = &*self;
-                    let reply = this
-                        .context_last(request, &context)
+                __drpc_Forms::private::Box::pin(async move {
+                    __drpc_Forms::private::assert_payload::<Hello>();
+                    let __request = __drpc_Forms::private::decode::<Hello>(__body)?;
+                    match Self::context_last(
+                            __drpc_Forms::private::HandlerReceiver::of(&self),
+                            __request,
+                            <drpc::Context as __drpc_Forms::private::FromContext>::of(
+                                &__context,
+                            ),
+                        )
                         .await
-                        .map_err(|error| ::drpc::private::IntoFailure::into_failure(
-                            error,
-                        ))?;
-                    ::core::result::Result::Ok(
-                        <Hello as ::drpc::private::IntoReply>::into_reply(reply),
-                    )
+                    {
+                        ::core::result::Result::Ok(__reply) => {
+                            <Hello as __drpc_Forms::private::Returned<
+                                { __drpc_Forms::private::kind!(Hello) },
+                            >>::answer(__reply)
+                                .map_err(::core::convert::Into::into)
+                        }
+                        ::core::result::Result::Err(__error) => {
+                            ::core::result::Result::Err(
+                                __drpc_Forms::private::raise!(__error),
+                            )
+                        }
+                    }
                 })
             }
             ::core::option::Option::Some(FormsMethod::Type) => {
-                ::drpc::private::Box::pin(async move {
-                    ::drpc::private::assert_payload::<Hello>();
-                    let request = ::drpc::private::decode::<Hello>(body)?;
-                    let this = &*self;
-                    let reply = this.r#type(request);
-                    ::core::result::Result::Ok(
-                        <Forms as ::drpc::private::IntoReply>::into_reply(reply),
-                    )
+                __drpc_Forms::private::Box::pin(async move {
+                    __drpc_Forms::private::assert_payload::<Hello>();
+                    let __request = __drpc_Forms::private::decode::<Hello>(__body)?;
+                    <Forms as __drpc_Forms::private::Returned<
+                        { __drpc_Forms::private::kind!(Forms) },
+                    >>::answer(
+                            Self::r#type(
+                                __drpc_Forms::private::HandlerReceiver::of(&self),
+                                __request,
+                            ),
+                        )
+                        .map_err(|__error| __drpc_Forms::private::raise!(__error))
                 })
             }
-            _ => {
-                let unknown = ::drpc::Failure::unknown_method();
-                ::drpc::private::Box::pin(
-                    ::core::future::ready(::core::result::Result::Err(unknown)),
-                )
-            }
+            _ => __drpc_Forms::private::unknown_method(),
         }
     }
 }
+const _: fn(&Forms) = __drpc_Forms::private::is_module::<Forms>;
+#[allow(deprecated)]
 const _: () = {
-    #[allow(deprecated)]
-    const METHODS: &[::drpc::Method] = &[
+    const __METHODS: &[__drpc_Forms::Method] = &[
         FormsMethod::Nothing.method(),
         FormsMethod::Reply.method(),
         FormsMethod::Bytes.method(),
@@ -226,117 +266,141 @@ const _: () = {
         FormsMethod::ContextLast.method(),
         FormsMethod::Type.method(),
     ];
-    ::drpc::private::inventory::submit! {
-        ::drpc::private::ModuleDescriptor::new(FormsMethod::MODULE, "every_form",
-        "Forms", ::core::env!("CARGO_PKG_NAME"), ::core::file!(), ::core::line!(),
-        METHODS, ::core::option::Option::None,)
-    }
+    #[allow(forbidden_lint_groups)]
+    const _: () = {
+        __drpc_Forms::private::inventory::submit! {
+            __drpc_Forms::private::ModuleDescriptor::new(FormsMethod::MODULE,
+            "every_form", "Forms", ::core::env!("CARGO_PKG_NAME"), ::core::file!(),
+            ::core::line!(), __METHODS, ::core::option::Option::None,)
+        }
+    };
 };
 /// A client of module `every_form`.
 #[::core::prelude::v1::derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code, unreachable_pub, rustdoc::broken_intra_doc_links)]
-pub struct FormsClient<C = ::drpc::private::DefaultCaller> {
+pub struct FormsClient<C = __drpc_Forms::private::DefaultCaller> {
     caller: C,
-    options: ::drpc::CallOptions,
+    options: __drpc_Forms::CallOptions,
 }
-#[allow(
-    dead_code,
-    deprecated,
-    non_snake_case,
-    private_interfaces,
-    unreachable_pub,
-    rustdoc::broken_intra_doc_links
-)]
-impl<C: ::drpc::Caller> FormsClient<C> {
+#[allow(deprecated)]
+impl<__C: __drpc_Forms::Caller> FormsClient<__C> {
     /// A client that calls through `caller`.
-    pub fn new(caller: C) -> Self {
+    pub fn new(__caller: __C) -> Self {
         Self {
-            caller,
+            caller: __caller,
             options: ::core::default::Default::default(),
         }
     }
     /// The same client with options for the calls to come.
-    pub fn with(&self, options: ::drpc::CallOptions) -> Self {
+    pub fn with(&self, __options: __drpc_Forms::CallOptions) -> Self {
         Self {
             caller: ::core::clone::Clone::clone(&self.caller),
-            options,
+            options: __options,
         }
     }
     /// Calls a method with a body as it is, and gives the reply's body as it is.
     pub fn raw(
         &self,
-        method: FormsMethod,
-        body: ::drpc::private::Bytes,
-    ) -> C::Reply<::drpc::private::Bytes> {
-        self.caller.call(method.method(), body, &self.options)
+        __method: FormsMethod,
+        __body: __drpc_Forms::private::Bytes,
+    ) -> <__C as __drpc_Forms::Caller>::Outcome<__drpc_Forms::private::Bytes> {
+        self.caller.call(__method.method(), __body, &self.options)
     }
     /// Method `nothing`.
-    pub fn nothing(
-        &self,
-    ) -> <C as ::drpc::Caller>::Reply<<() as ::drpc::private::IntoReply>::Received> {
-        self.caller
-            .call::<
-                (),
-                <() as ::drpc::private::IntoReply>::Received,
-            >(FormsMethod::Nothing.method(), (), &self.options)
+    pub fn nothing(&self) -> <__C as __drpc_Forms::Caller>::Outcome<()> {
+        self.caller.call::<(), ()>(FormsMethod::Nothing.method(), (), &self.options)
     }
     /// Method `reply`.
     pub fn reply(
         &self,
-    ) -> <C as ::drpc::Caller>::Reply<<Hello as ::drpc::private::IntoReply>::Received> {
+    ) -> <__C as __drpc_Forms::Caller>::Outcome<
+        <Hello as __drpc_Forms::private::Returned<
+            { __drpc_Forms::private::kind!(Hello) },
+        >>::Received,
+    > {
         self.caller
             .call::<
                 (),
-                <Hello as ::drpc::private::IntoReply>::Received,
+                <Hello as __drpc_Forms::private::Returned<
+                    { __drpc_Forms::private::kind!(Hello) },
+                >>::Received,
             >(FormsMethod::Reply.method(), (), &self.options)
     }
     /// Method `bytes`.
     pub fn bytes(
         &self,
         body: Bytes,
-    ) -> <C as ::drpc::Caller>::Reply<<Bytes as ::drpc::private::IntoReply>::Received> {
-        ::drpc::private::assert_payload::<Bytes>();
+    ) -> <__C as __drpc_Forms::Caller>::Outcome<
+        <Bytes as __drpc_Forms::private::Returned<
+            { __drpc_Forms::private::kind!(Bytes) },
+        >>::Received,
+    > {
+        __drpc_Forms::private::assert_payload::<Bytes>();
         self.caller
             .call::<
                 Bytes,
-                <Bytes as ::drpc::private::IntoReply>::Received,
+                <Bytes as __drpc_Forms::private::Returned<
+                    { __drpc_Forms::private::kind!(Bytes) },
+                >>::Received,
             >(FormsMethod::Bytes.method(), body, &self.options)
     }
     /// Method `context_first`.
     pub fn context(
         &self,
         req: Hello,
-    ) -> <C as ::drpc::Caller>::Reply<<() as ::drpc::private::IntoReply>::Received> {
-        ::drpc::private::assert_payload::<Hello>();
+    ) -> <__C as __drpc_Forms::Caller>::Outcome<
+        <() as __drpc_Forms::private::Returned<
+            { __drpc_Forms::private::kind!(()) },
+        >>::Received,
+    > {
+        __drpc_Forms::private::assert_payload::<Hello>();
         self.caller
             .call::<
                 Hello,
-                <() as ::drpc::private::IntoReply>::Received,
+                <() as __drpc_Forms::private::Returned<
+                    { __drpc_Forms::private::kind!(()) },
+                >>::Received,
             >(FormsMethod::Context.method(), req, &self.options)
     }
     /// Method `context_last`.
     pub fn context_last(
         &self,
-        request: Hello,
-    ) -> <C as ::drpc::Caller>::Reply<<Hello as ::drpc::private::IntoReply>::Received> {
-        ::drpc::private::assert_payload::<Hello>();
+        __request: Hello,
+    ) -> <__C as __drpc_Forms::Caller>::Outcome<
+        <Hello as __drpc_Forms::private::Returned<
+            { __drpc_Forms::private::kind!(Hello) },
+        >>::Received,
+    > {
+        __drpc_Forms::private::assert_payload::<Hello>();
         self.caller
             .call::<
                 Hello,
-                <Hello as ::drpc::private::IntoReply>::Received,
-            >(FormsMethod::ContextLast.method(), request, &self.options)
+                <Hello as __drpc_Forms::private::Returned<
+                    { __drpc_Forms::private::kind!(Hello) },
+                >>::Received,
+            >(FormsMethod::ContextLast.method(), __request, &self.options)
     }
     /// Method `type`.
     #[deprecated = "say `hello`"]
     pub fn r#type(
         &self,
-        request: Hello,
-    ) -> <C as ::drpc::Caller>::Reply<<Forms as ::drpc::private::IntoReply>::Received> {
-        ::drpc::private::assert_payload::<Hello>();
+        __request: Hello,
+    ) -> <__C as __drpc_Forms::Caller>::Outcome<
+        <Forms as __drpc_Forms::private::Returned<
+            { __drpc_Forms::private::kind!(Forms) },
+        >>::Received,
+    > {
+        __drpc_Forms::private::assert_payload::<Hello>();
         self.caller
             .call::<
                 Hello,
-                <Forms as ::drpc::private::IntoReply>::Received,
-            >(FormsMethod::Type.method(), request, &self.options)
+                <Forms as __drpc_Forms::private::Returned<
+                    { __drpc_Forms::private::kind!(Forms) },
+                >>::Received,
+            >(FormsMethod::Type.method(), __request, &self.options)
     }
 }
+const _: () = __drpc_Forms::private::assert_reply::<()>();
+const _: () = __drpc_Forms::private::assert_returned::<
+    Forms,
+    { __drpc_Forms::private::kind!(Forms) },
+>();

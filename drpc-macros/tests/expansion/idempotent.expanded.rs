@@ -1,3 +1,4 @@
+use ::drpc as __drpc_Greeter;
 /// The methods of module `greeter`.
 #[::core::prelude::v1::derive(
     ::core::clone::Clone,
@@ -8,7 +9,6 @@
     ::core::hash::Hash
 )]
 #[repr(i32)]
-#[allow(dead_code, unreachable_pub, rustdoc::broken_intra_doc_links)]
 pub enum GreeterMethod {
     /// Method `hello`.
     Hello = 501,
@@ -18,10 +18,9 @@ pub enum GreeterMethod {
     #[cfg(feature = "more")]
     Everybody = 503,
 }
-#[allow(dead_code, deprecated, unreachable_pub)]
 impl GreeterMethod {
     /// The module's ID.
-    pub const MODULE: i32 = 5;
+    pub const MODULE: ::core::primitive::i32 = 5;
     /// Every method of the module.
     pub const ALL: &'static [Self] = &[
         Self::Hello,
@@ -30,15 +29,15 @@ impl GreeterMethod {
         Self::Everybody,
     ];
     /// The method's system-wide ID.
-    pub const fn id(self) -> i32 {
-        self as i32
+    pub const fn id(self) -> ::core::primitive::i32 {
+        self as ::core::primitive::i32
     }
     /// The module's ID.
-    pub const fn module(self) -> i32 {
+    pub const fn module(self) -> ::core::primitive::i32 {
         Self::MODULE
     }
     /// The method's name.
-    pub const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static ::core::primitive::str {
         match self {
             Self::Hello => "hello",
             Self::Count => "count",
@@ -47,21 +46,25 @@ impl GreeterMethod {
         }
     }
     /// The method as a call names it.
-    pub const fn method(self) -> ::drpc::Method {
+    pub const fn method(self) -> __drpc_Greeter::Method {
         match self {
-            Self::Hello => ::drpc::Method::new(Self::MODULE, self.id(), self.name()),
+            Self::Hello => {
+                __drpc_Greeter::Method::new(Self::MODULE, self.id(), self.name())
+            }
             Self::Count => {
-                ::drpc::Method::new(Self::MODULE, self.id(), self.name()).idempotent()
+                __drpc_Greeter::Method::new(Self::MODULE, self.id(), self.name())
+                    .idempotent()
             }
             #[cfg(feature = "more")]
             Self::Everybody => {
-                ::drpc::Method::new(Self::MODULE, self.id(), self.name()).idempotent()
+                __drpc_Greeter::Method::new(Self::MODULE, self.id(), self.name())
+                    .idempotent()
             }
         }
     }
     /// The method of a system-wide ID.
-    pub const fn from_id(id: i32) -> ::core::option::Option<Self> {
-        match id {
+    pub const fn from_id(__id: ::core::primitive::i32) -> ::core::option::Option<Self> {
+        match __id {
             501 => ::core::option::Option::Some(Self::Hello),
             502 => ::core::option::Option::Some(Self::Count),
             #[cfg(feature = "more")]
@@ -70,93 +73,98 @@ impl GreeterMethod {
         }
     }
 }
-impl ::core::convert::TryFrom<i32> for GreeterMethod {
-    type Error = ::drpc::UnknownMethod;
-    fn try_from(id: i32) -> ::core::result::Result<Self, Self::Error> {
-        Self::from_id(id).ok_or(::drpc::UnknownMethod::new(Self::MODULE, id))
+impl ::core::convert::TryFrom<::core::primitive::i32> for GreeterMethod {
+    type Error = __drpc_Greeter::UnknownMethod;
+    fn try_from(
+        __id: ::core::primitive::i32,
+    ) -> ::core::result::Result<Self, __drpc_Greeter::UnknownMethod> {
+        Self::from_id(__id).ok_or(__drpc_Greeter::UnknownMethod::new(Self::MODULE, __id))
     }
 }
-impl ::core::convert::From<GreeterMethod> for ::drpc::Method {
-    fn from(method: GreeterMethod) -> Self {
-        method.method()
+impl ::core::convert::From<GreeterMethod> for __drpc_Greeter::Method {
+    fn from(__method: GreeterMethod) -> Self {
+        __method.method()
     }
 }
 impl ::core::fmt::Display for GreeterMethod {
-    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        f.pad(self.name())
+    fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        __f.pad(self.name())
     }
 }
 /// A client of module `greeter`.
 #[::core::prelude::v1::derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code, unreachable_pub, rustdoc::broken_intra_doc_links)]
-pub struct GreeterClient<C = ::drpc::private::DefaultCaller> {
+pub struct GreeterClient<C = __drpc_Greeter::private::DefaultCaller> {
     caller: C,
-    options: ::drpc::CallOptions,
+    options: __drpc_Greeter::CallOptions,
 }
-#[allow(
-    dead_code,
-    deprecated,
-    non_snake_case,
-    private_interfaces,
-    unreachable_pub,
-    rustdoc::broken_intra_doc_links
-)]
-impl<C: ::drpc::Caller> GreeterClient<C> {
+impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
     /// A client that calls through `caller`.
-    pub fn new(caller: C) -> Self {
+    pub fn new(__caller: __C) -> Self {
         Self {
-            caller,
+            caller: __caller,
             options: ::core::default::Default::default(),
         }
     }
     /// The same client with options for the calls to come.
-    pub fn with(&self, options: ::drpc::CallOptions) -> Self {
+    pub fn with(&self, __options: __drpc_Greeter::CallOptions) -> Self {
         Self {
             caller: ::core::clone::Clone::clone(&self.caller),
-            options,
+            options: __options,
         }
     }
     /// Calls a method with a body as it is, and gives the reply's body as it is.
     pub fn raw(
         &self,
-        method: GreeterMethod,
-        body: ::drpc::private::Bytes,
-    ) -> C::Reply<::drpc::private::Bytes> {
-        self.caller.call(method.method(), body, &self.options)
+        __method: GreeterMethod,
+        __body: __drpc_Greeter::private::Bytes,
+    ) -> <__C as __drpc_Greeter::Caller>::Outcome<__drpc_Greeter::private::Bytes> {
+        self.caller.call(__method.method(), __body, &self.options)
     }
     /// Method `hello`.
-    pub fn hello(
-        &self,
-        req: Hello,
-    ) -> <C as ::drpc::Caller>::Reply<<() as ::drpc::private::IntoReply>::Received> {
-        ::drpc::private::assert_payload::<Hello>();
-        self.caller
-            .call::<
-                Hello,
-                <() as ::drpc::private::IntoReply>::Received,
-            >(GreeterMethod::Hello.method(), req, &self.options)
+    pub fn hello(&self, req: Hello) -> <__C as __drpc_Greeter::Caller>::Outcome<()> {
+        __drpc_Greeter::private::assert_payload::<Hello>();
+        self.caller.call::<Hello, ()>(GreeterMethod::Hello.method(), req, &self.options)
     }
     /// Method `count`.
     pub fn count(
         &self,
-    ) -> <C as ::drpc::Caller>::Reply<<Count as ::drpc::private::IntoReply>::Received> {
+    ) -> <__C as __drpc_Greeter::Caller>::Outcome<
+        <Count as __drpc_Greeter::private::Returned<
+            { __drpc_Greeter::private::kind!(Count) },
+        >>::Received,
+    > {
         self.caller
             .call::<
                 (),
-                <Count as ::drpc::private::IntoReply>::Received,
+                <Count as __drpc_Greeter::private::Returned<
+                    { __drpc_Greeter::private::kind!(Count) },
+                >>::Received,
             >(GreeterMethod::Count.method(), (), &self.options)
     }
     /// Method `all`.
     #[cfg(feature = "more")]
     pub fn everybody(
         &self,
-    ) -> <C as ::drpc::Caller>::Reply<
-        <Everybody as ::drpc::private::IntoReply>::Received,
+    ) -> <__C as __drpc_Greeter::Caller>::Outcome<
+        <Everybody as __drpc_Greeter::private::Returned<
+            { __drpc_Greeter::private::kind!(Everybody) },
+        >>::Received,
     > {
         self.caller
             .call::<
                 (),
-                <Everybody as ::drpc::private::IntoReply>::Received,
+                <Everybody as __drpc_Greeter::private::Returned<
+                    { __drpc_Greeter::private::kind!(Everybody) },
+                >>::Received,
             >(GreeterMethod::Everybody.method(), (), &self.options)
     }
 }
+const _: () = __drpc_Greeter::private::assert_returned::<
+    Count,
+    { __drpc_Greeter::private::kind!(Count) },
+>();
+#[cfg(feature = "more")]
+const _: () = __drpc_Greeter::private::assert_returned::<
+    Everybody,
+    { __drpc_Greeter::private::kind!(Everybody) },
+>();

@@ -7,9 +7,10 @@ impl Greeter {
         })
     }
 }
+use ::drpc as __drpc_Greeter;
 /// The methods of module `greeter`.
 ///
-/// Greets people.
+#[cfg_attr(not(doctest), doc = " Greets people.")]
 #[::core::prelude::v1::derive(
     ::core::clone::Clone,
     ::core::marker::Copy,
@@ -19,170 +20,176 @@ impl Greeter {
     ::core::hash::Hash
 )]
 #[repr(i32)]
-#[allow(dead_code, unreachable_pub, rustdoc::broken_intra_doc_links)]
 pub enum GreeterMethod {
-    /// Greets a person by name.
+    #[cfg_attr(not(doctest), doc = " Greets a person by name.")]
     Hello = 501,
 }
-#[allow(dead_code, deprecated, unreachable_pub)]
 impl GreeterMethod {
     /// The module's ID.
-    pub const MODULE: i32 = 5;
+    pub const MODULE: ::core::primitive::i32 = 5;
     /// Every method of the module.
     pub const ALL: &'static [Self] = &[Self::Hello];
     /// The method's system-wide ID.
-    pub const fn id(self) -> i32 {
-        self as i32
+    pub const fn id(self) -> ::core::primitive::i32 {
+        self as ::core::primitive::i32
     }
     /// The module's ID.
-    pub const fn module(self) -> i32 {
+    pub const fn module(self) -> ::core::primitive::i32 {
         Self::MODULE
     }
     /// The method's name.
-    pub const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static ::core::primitive::str {
         match self {
             Self::Hello => "hello",
         }
     }
     /// The method as a call names it.
-    pub const fn method(self) -> ::drpc::Method {
-        ::drpc::Method::new(Self::MODULE, self.id(), self.name())
+    pub const fn method(self) -> __drpc_Greeter::Method {
+        __drpc_Greeter::Method::new(Self::MODULE, self.id(), self.name())
     }
     /// The method of a system-wide ID.
-    pub const fn from_id(id: i32) -> ::core::option::Option<Self> {
-        match id {
+    pub const fn from_id(__id: ::core::primitive::i32) -> ::core::option::Option<Self> {
+        match __id {
             501 => ::core::option::Option::Some(Self::Hello),
             _ => ::core::option::Option::None,
         }
     }
 }
-impl ::core::convert::TryFrom<i32> for GreeterMethod {
-    type Error = ::drpc::UnknownMethod;
-    fn try_from(id: i32) -> ::core::result::Result<Self, Self::Error> {
-        Self::from_id(id).ok_or(::drpc::UnknownMethod::new(Self::MODULE, id))
+impl ::core::convert::TryFrom<::core::primitive::i32> for GreeterMethod {
+    type Error = __drpc_Greeter::UnknownMethod;
+    fn try_from(
+        __id: ::core::primitive::i32,
+    ) -> ::core::result::Result<Self, __drpc_Greeter::UnknownMethod> {
+        Self::from_id(__id).ok_or(__drpc_Greeter::UnknownMethod::new(Self::MODULE, __id))
     }
 }
-impl ::core::convert::From<GreeterMethod> for ::drpc::Method {
-    fn from(method: GreeterMethod) -> Self {
-        method.method()
+impl ::core::convert::From<GreeterMethod> for __drpc_Greeter::Method {
+    fn from(__method: GreeterMethod) -> Self {
+        __method.method()
     }
 }
 impl ::core::fmt::Display for GreeterMethod {
-    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        f.pad(self.name())
+    fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        __f.pad(self.name())
     }
 }
-#[allow(deprecated)]
-impl ::drpc::Module for Greeter {
-    fn id(&self) -> i32 {
+impl __drpc_Greeter::Module for Greeter
+where
+    for<'__module> Greeter: __drpc_Greeter::private::ModuleType,
+{
+    fn id(&self) -> ::core::primitive::i32 {
         GreeterMethod::MODULE
     }
-    fn name(&self) -> &str {
+    fn name(&self) -> &::core::primitive::str {
         "greeter"
     }
-    fn get_method(&self, id: i32) -> ::core::option::Option<::drpc::Method> {
-        GreeterMethod::from_id(id).map(GreeterMethod::method)
+    fn get_method(
+        &self,
+        __id: ::core::primitive::i32,
+    ) -> ::core::option::Option<__drpc_Greeter::Method> {
+        GreeterMethod::from_id(__id).map(GreeterMethod::method)
     }
     fn handle_call<'async_trait>(
-        self: ::drpc::private::Arc<Self>,
-        context: ::drpc::Context,
-        method: ::drpc::Method,
-        body: ::drpc::private::Bytes,
-    ) -> ::drpc::private::HandlerFuture<'async_trait>
+        self: __drpc_Greeter::private::Arc<Self>,
+        __context: __drpc_Greeter::Context,
+        __method: __drpc_Greeter::Method,
+        __body: __drpc_Greeter::private::Bytes,
+    ) -> __drpc_Greeter::private::HandlerFuture<'async_trait>
     where
         Self: 'async_trait,
     {
-        match GreeterMethod::from_id(method.id()) {
+        match GreeterMethod::from_id(__method.id()) {
             ::core::option::Option::Some(GreeterMethod::Hello) => {
-                ::drpc::private::Box::pin(async move {
-                    ::drpc::private::assert_payload::<Hello>();
-                    let request = ::drpc::private::decode::<Hello>(body)?;
-                    let this = &*self;
-                    let reply = this
-                        .hello(request)
+                __drpc_Greeter::private::Box::pin(async move {
+                    __drpc_Greeter::private::assert_payload::<Hello>();
+                    let __request = __drpc_Greeter::private::decode::<Hello>(__body)?;
+                    match Self::hello(
+                            __drpc_Greeter::private::HandlerReceiver::of(&self),
+                            __request,
+                        )
                         .await
-                        .map_err(|error| <Failure as ::drpc::private::IntoFailure>::into_failure(
-                            error,
-                        ))?;
-                    ::core::result::Result::Ok(
-                        <HelloResponse as ::drpc::private::IntoReply>::into_reply(reply),
-                    )
+                    {
+                        ::core::result::Result::Ok(__reply) => {
+                            <HelloResponse as __drpc_Greeter::private::Returned<
+                                { __drpc_Greeter::private::kind!(HelloResponse) },
+                            >>::answer(__reply)
+                                .map_err(::core::convert::Into::into)
+                        }
+                        ::core::result::Result::Err(__error) => {
+                            ::core::result::Result::Err(
+                                __drpc_Greeter::private::raise!(__error),
+                            )
+                        }
+                    }
                 })
             }
-            _ => {
-                let unknown = ::drpc::Failure::unknown_method();
-                ::drpc::private::Box::pin(
-                    ::core::future::ready(::core::result::Result::Err(unknown)),
-                )
-            }
+            _ => __drpc_Greeter::private::unknown_method(),
         }
     }
 }
 const _: () = {
-    #[allow(deprecated)]
-    const METHODS: &[::drpc::Method] = &[GreeterMethod::Hello.method()];
-    fn create() -> ::drpc::private::Arc<dyn ::drpc::Module> {
-        let module: Greeter = ::core::default::Default::default();
-        ::drpc::private::Arc::new(module)
+    const __METHODS: &[__drpc_Greeter::Method] = &[GreeterMethod::Hello.method()];
+    fn __create() -> __drpc_Greeter::private::Arc<dyn __drpc_Greeter::Module> {
+        let __module: Greeter = ::core::default::Default::default();
+        __drpc_Greeter::private::Arc::new(__module)
     }
-    ::drpc::private::inventory::submit! {
-        ::drpc::private::ModuleDescriptor::new(GreeterMethod::MODULE, "greeter",
-        "Greeter", ::core::env!("CARGO_PKG_NAME"), ::core::file!(), ::core::line!(),
-        METHODS, ::core::option::Option::Some(create),)
-    }
+    #[allow(forbidden_lint_groups)]
+    const _: () = {
+        __drpc_Greeter::private::inventory::submit! {
+            __drpc_Greeter::private::ModuleDescriptor::new(GreeterMethod::MODULE,
+            "greeter", "Greeter", ::core::env!("CARGO_PKG_NAME"), ::core::file!(),
+            ::core::line!(), __METHODS, ::core::option::Option::Some(__create),)
+        }
+    };
 };
 /// A client of module `greeter`.
 ///
-/// Greets people.
+#[cfg_attr(not(doctest), doc = " Greets people.")]
 #[::core::prelude::v1::derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code, unreachable_pub, rustdoc::broken_intra_doc_links)]
-pub struct GreeterClient<C = ::drpc::private::DefaultCaller> {
+pub struct GreeterClient<C = __drpc_Greeter::private::DefaultCaller> {
     caller: C,
-    options: ::drpc::CallOptions,
+    options: __drpc_Greeter::CallOptions,
 }
-#[allow(
-    dead_code,
-    deprecated,
-    non_snake_case,
-    private_interfaces,
-    unreachable_pub,
-    rustdoc::broken_intra_doc_links
-)]
-impl<C: ::drpc::Caller> GreeterClient<C> {
+impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
     /// A client that calls through `caller`.
-    pub fn new(caller: C) -> Self {
+    pub fn new(__caller: __C) -> Self {
         Self {
-            caller,
+            caller: __caller,
             options: ::core::default::Default::default(),
         }
     }
     /// The same client with options for the calls to come.
-    pub fn with(&self, options: ::drpc::CallOptions) -> Self {
+    pub fn with(&self, __options: __drpc_Greeter::CallOptions) -> Self {
         Self {
             caller: ::core::clone::Clone::clone(&self.caller),
-            options,
+            options: __options,
         }
     }
     /// Calls a method with a body as it is, and gives the reply's body as it is.
     pub fn raw(
         &self,
-        method: GreeterMethod,
-        body: ::drpc::private::Bytes,
-    ) -> C::Reply<::drpc::private::Bytes> {
-        self.caller.call(method.method(), body, &self.options)
+        __method: GreeterMethod,
+        __body: __drpc_Greeter::private::Bytes,
+    ) -> <__C as __drpc_Greeter::Caller>::Outcome<__drpc_Greeter::private::Bytes> {
+        self.caller.call(__method.method(), __body, &self.options)
     }
-    /// Greets a person by name.
+    #[cfg_attr(not(doctest), doc = " Greets a person by name.")]
     pub fn hello(
         &self,
         req: Hello,
-    ) -> <C as ::drpc::Caller>::Reply<
-        <HelloResponse as ::drpc::private::IntoReply>::Received,
+    ) -> <__C as __drpc_Greeter::Caller>::Outcome<
+        <HelloResponse as __drpc_Greeter::private::Returned<
+            { __drpc_Greeter::private::kind!(HelloResponse) },
+        >>::Received,
     > {
-        ::drpc::private::assert_payload::<Hello>();
+        __drpc_Greeter::private::assert_payload::<Hello>();
         self.caller
             .call::<
                 Hello,
-                <HelloResponse as ::drpc::private::IntoReply>::Received,
+                <HelloResponse as __drpc_Greeter::private::Returned<
+                    { __drpc_Greeter::private::kind!(HelloResponse) },
+                >>::Received,
             >(GreeterMethod::Hello.method(), req, &self.options)
     }
 }
+const _: () = __drpc_Greeter::private::assert_reply::<HelloResponse>();

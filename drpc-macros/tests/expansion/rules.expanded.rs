@@ -2,6 +2,7 @@ impl Greeter {
     fn hello(&self) {}
     fn forget(&self) {}
 }
+use ::drpc as __drpc_Greeter;
 /// The methods of module `greeter`.
 #[::core::prelude::v1::derive(
     ::core::clone::Clone,
@@ -12,189 +13,177 @@ impl Greeter {
     ::core::hash::Hash
 )]
 #[repr(i32)]
-#[allow(dead_code, unreachable_pub, rustdoc::broken_intra_doc_links)]
 pub enum GreeterMethod {
     /// Method `hello`.
     Hello = 501,
     /// Method `forget`.
     Forget = 502,
 }
-#[allow(dead_code, deprecated, unreachable_pub)]
 impl GreeterMethod {
     /// The module's ID.
-    pub const MODULE: i32 = 5;
+    pub const MODULE: ::core::primitive::i32 = 5;
     /// Every method of the module.
     pub const ALL: &'static [Self] = &[Self::Hello, Self::Forget];
     /// The method's system-wide ID.
-    pub const fn id(self) -> i32 {
-        self as i32
+    pub const fn id(self) -> ::core::primitive::i32 {
+        self as ::core::primitive::i32
     }
     /// The module's ID.
-    pub const fn module(self) -> i32 {
+    pub const fn module(self) -> ::core::primitive::i32 {
         Self::MODULE
     }
     /// The method's name.
-    pub const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static ::core::primitive::str {
         match self {
             Self::Hello => "hello",
             Self::Forget => "forget",
         }
     }
     /// The method as a call names it.
-    pub const fn method(self) -> ::drpc::Method {
+    pub const fn method(self) -> __drpc_Greeter::Method {
         match self {
-            Self::Hello => ::drpc::Method::new(Self::MODULE, self.id(), self.name()),
+            Self::Hello => {
+                __drpc_Greeter::Method::new(Self::MODULE, self.id(), self.name())
+            }
             Self::Forget => {
-                ::drpc::Method::new(Self::MODULE, self.id(), self.name())
+                __drpc_Greeter::Method::new(Self::MODULE, self.id(), self.name())
                     .with_rule("admin")
             }
         }
     }
     /// The method of a system-wide ID.
-    pub const fn from_id(id: i32) -> ::core::option::Option<Self> {
-        match id {
+    pub const fn from_id(__id: ::core::primitive::i32) -> ::core::option::Option<Self> {
+        match __id {
             501 => ::core::option::Option::Some(Self::Hello),
             502 => ::core::option::Option::Some(Self::Forget),
             _ => ::core::option::Option::None,
         }
     }
 }
-impl ::core::convert::TryFrom<i32> for GreeterMethod {
-    type Error = ::drpc::UnknownMethod;
-    fn try_from(id: i32) -> ::core::result::Result<Self, Self::Error> {
-        Self::from_id(id).ok_or(::drpc::UnknownMethod::new(Self::MODULE, id))
+impl ::core::convert::TryFrom<::core::primitive::i32> for GreeterMethod {
+    type Error = __drpc_Greeter::UnknownMethod;
+    fn try_from(
+        __id: ::core::primitive::i32,
+    ) -> ::core::result::Result<Self, __drpc_Greeter::UnknownMethod> {
+        Self::from_id(__id).ok_or(__drpc_Greeter::UnknownMethod::new(Self::MODULE, __id))
     }
 }
-impl ::core::convert::From<GreeterMethod> for ::drpc::Method {
-    fn from(method: GreeterMethod) -> Self {
-        method.method()
+impl ::core::convert::From<GreeterMethod> for __drpc_Greeter::Method {
+    fn from(__method: GreeterMethod) -> Self {
+        __method.method()
     }
 }
 impl ::core::fmt::Display for GreeterMethod {
-    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        f.pad(self.name())
+    fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        __f.pad(self.name())
     }
 }
-#[allow(deprecated)]
-impl ::drpc::Module for Greeter {
-    fn id(&self) -> i32 {
+impl __drpc_Greeter::Module for Greeter
+where
+    for<'__module> Greeter: __drpc_Greeter::private::ModuleType,
+{
+    fn id(&self) -> ::core::primitive::i32 {
         GreeterMethod::MODULE
     }
-    fn name(&self) -> &str {
+    fn name(&self) -> &::core::primitive::str {
         "greeter"
     }
-    fn rule(&self) -> ::core::option::Option<&str> {
+    fn rule(&self) -> ::core::option::Option<&::core::primitive::str> {
         ::core::option::Option::Some("users")
     }
-    fn get_method(&self, id: i32) -> ::core::option::Option<::drpc::Method> {
-        GreeterMethod::from_id(id).map(GreeterMethod::method)
+    fn get_method(
+        &self,
+        __id: ::core::primitive::i32,
+    ) -> ::core::option::Option<__drpc_Greeter::Method> {
+        GreeterMethod::from_id(__id).map(GreeterMethod::method)
     }
     fn handle_call<'async_trait>(
-        self: ::drpc::private::Arc<Self>,
-        context: ::drpc::Context,
-        method: ::drpc::Method,
-        body: ::drpc::private::Bytes,
-    ) -> ::drpc::private::HandlerFuture<'async_trait>
+        self: __drpc_Greeter::private::Arc<Self>,
+        __context: __drpc_Greeter::Context,
+        __method: __drpc_Greeter::Method,
+        __body: __drpc_Greeter::private::Bytes,
+    ) -> __drpc_Greeter::private::HandlerFuture<'async_trait>
     where
         Self: 'async_trait,
     {
-        match GreeterMethod::from_id(method.id()) {
+        match GreeterMethod::from_id(__method.id()) {
             ::core::option::Option::Some(GreeterMethod::Hello) => {
-                ::drpc::private::Box::pin(async move {
-                    let this = &*self;
-                    let reply = this.hello();
+                __drpc_Greeter::private::Box::pin(async move {
                     ::core::result::Result::Ok(
-                        <() as ::drpc::private::IntoReply>::into_reply(reply),
+                        __drpc_Greeter::private::IntoReply::into_reply(
+                            Self::hello(
+                                __drpc_Greeter::private::HandlerReceiver::of(&self),
+                            ),
+                        ),
                     )
                 })
             }
             ::core::option::Option::Some(GreeterMethod::Forget) => {
-                ::drpc::private::Box::pin(async move {
-                    let this = &*self;
-                    let reply = this.forget();
+                __drpc_Greeter::private::Box::pin(async move {
                     ::core::result::Result::Ok(
-                        <() as ::drpc::private::IntoReply>::into_reply(reply),
+                        __drpc_Greeter::private::IntoReply::into_reply(
+                            Self::forget(
+                                __drpc_Greeter::private::HandlerReceiver::of(&self),
+                            ),
+                        ),
                     )
                 })
             }
-            _ => {
-                let unknown = ::drpc::Failure::unknown_method();
-                ::drpc::private::Box::pin(
-                    ::core::future::ready(::core::result::Result::Err(unknown)),
-                )
-            }
+            _ => __drpc_Greeter::private::unknown_method(),
         }
     }
 }
+const _: fn(&Greeter) = __drpc_Greeter::private::is_module::<Greeter>;
 const _: () = {
-    #[allow(deprecated)]
-    const METHODS: &[::drpc::Method] = &[
+    const __METHODS: &[__drpc_Greeter::Method] = &[
         GreeterMethod::Hello.method(),
         GreeterMethod::Forget.method(),
     ];
-    ::drpc::private::inventory::submit! {
-        ::drpc::private::ModuleDescriptor::new(GreeterMethod::MODULE, "greeter",
-        "Greeter", ::core::env!("CARGO_PKG_NAME"), ::core::file!(), ::core::line!(),
-        METHODS, ::core::option::Option::None,)
-    }
+    #[allow(forbidden_lint_groups)]
+    const _: () = {
+        __drpc_Greeter::private::inventory::submit! {
+            __drpc_Greeter::private::ModuleDescriptor::new(GreeterMethod::MODULE,
+            "greeter", "Greeter", ::core::env!("CARGO_PKG_NAME"), ::core::file!(),
+            ::core::line!(), __METHODS, ::core::option::Option::None,)
+        }
+    };
 };
 /// A client of module `greeter`.
 #[::core::prelude::v1::derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code, unreachable_pub, rustdoc::broken_intra_doc_links)]
-pub struct GreeterClient<C = ::drpc::private::DefaultCaller> {
+pub struct GreeterClient<C = __drpc_Greeter::private::DefaultCaller> {
     caller: C,
-    options: ::drpc::CallOptions,
+    options: __drpc_Greeter::CallOptions,
 }
-#[allow(
-    dead_code,
-    deprecated,
-    non_snake_case,
-    private_interfaces,
-    unreachable_pub,
-    rustdoc::broken_intra_doc_links
-)]
-impl<C: ::drpc::Caller> GreeterClient<C> {
+impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
     /// A client that calls through `caller`.
-    pub fn new(caller: C) -> Self {
+    pub fn new(__caller: __C) -> Self {
         Self {
-            caller,
+            caller: __caller,
             options: ::core::default::Default::default(),
         }
     }
     /// The same client with options for the calls to come.
-    pub fn with(&self, options: ::drpc::CallOptions) -> Self {
+    pub fn with(&self, __options: __drpc_Greeter::CallOptions) -> Self {
         Self {
             caller: ::core::clone::Clone::clone(&self.caller),
-            options,
+            options: __options,
         }
     }
     /// Calls a method with a body as it is, and gives the reply's body as it is.
     pub fn raw(
         &self,
-        method: GreeterMethod,
-        body: ::drpc::private::Bytes,
-    ) -> C::Reply<::drpc::private::Bytes> {
-        self.caller.call(method.method(), body, &self.options)
+        __method: GreeterMethod,
+        __body: __drpc_Greeter::private::Bytes,
+    ) -> <__C as __drpc_Greeter::Caller>::Outcome<__drpc_Greeter::private::Bytes> {
+        self.caller.call(__method.method(), __body, &self.options)
     }
     /// Method `hello`.
-    pub fn hello(
-        &self,
-    ) -> <C as ::drpc::Caller>::Reply<<() as ::drpc::private::IntoReply>::Received> {
-        self.caller
-            .call::<
-                (),
-                <() as ::drpc::private::IntoReply>::Received,
-            >(GreeterMethod::Hello.method(), (), &self.options)
+    pub fn hello(&self) -> <__C as __drpc_Greeter::Caller>::Outcome<()> {
+        self.caller.call::<(), ()>(GreeterMethod::Hello.method(), (), &self.options)
     }
     /// Method `forget`.
-    pub fn forget(
-        &self,
-    ) -> <C as ::drpc::Caller>::Reply<<() as ::drpc::private::IntoReply>::Received> {
-        self.caller
-            .call::<
-                (),
-                <() as ::drpc::private::IntoReply>::Received,
-            >(GreeterMethod::Forget.method(), (), &self.options)
+    pub fn forget(&self) -> <__C as __drpc_Greeter::Caller>::Outcome<()> {
+        self.caller.call::<(), ()>(GreeterMethod::Forget.method(), (), &self.options)
     }
 }
 impl Parrot {
@@ -202,6 +191,7 @@ impl Parrot {
     #[cfg(unix)]
     fn mute(&self) {}
 }
+use ::drpc as __drpc_Parrot;
 /// The methods of module `parrot`.
 #[::core::prelude::v1::derive(
     ::core::clone::Clone,
@@ -212,7 +202,6 @@ impl Parrot {
     ::core::hash::Hash
 )]
 #[repr(i32)]
-#[allow(dead_code, unreachable_pub, rustdoc::broken_intra_doc_links)]
 pub enum ParrotMethod {
     /// Method `echo`.
     Echo = 600,
@@ -220,22 +209,21 @@ pub enum ParrotMethod {
     #[cfg(unix)]
     Mute = 601,
 }
-#[allow(dead_code, deprecated, unreachable_pub)]
 impl ParrotMethod {
     /// The module's ID.
-    pub const MODULE: i32 = 6;
+    pub const MODULE: ::core::primitive::i32 = 6;
     /// Every method of the module.
     pub const ALL: &'static [Self] = &[Self::Echo, #[cfg(unix)] Self::Mute];
     /// The method's system-wide ID.
-    pub const fn id(self) -> i32 {
-        self as i32
+    pub const fn id(self) -> ::core::primitive::i32 {
+        self as ::core::primitive::i32
     }
     /// The module's ID.
-    pub const fn module(self) -> i32 {
+    pub const fn module(self) -> ::core::primitive::i32 {
         Self::MODULE
     }
     /// The method's name.
-    pub const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static ::core::primitive::str {
         match self {
             Self::Echo => "echo",
             #[cfg(unix)]
@@ -243,19 +231,21 @@ impl ParrotMethod {
         }
     }
     /// The method as a call names it.
-    pub const fn method(self) -> ::drpc::Method {
+    pub const fn method(self) -> __drpc_Parrot::Method {
         match self {
-            Self::Echo => ::drpc::Method::new(Self::MODULE, self.id(), self.name()),
+            Self::Echo => {
+                __drpc_Parrot::Method::new(Self::MODULE, self.id(), self.name())
+            }
             #[cfg(unix)]
             Self::Mute => {
-                ::drpc::Method::new(Self::MODULE, self.id(), self.name())
+                __drpc_Parrot::Method::new(Self::MODULE, self.id(), self.name())
                     .with_rule("admin")
             }
         }
     }
     /// The method of a system-wide ID.
-    pub const fn from_id(id: i32) -> ::core::option::Option<Self> {
-        match id {
+    pub const fn from_id(__id: ::core::primitive::i32) -> ::core::option::Option<Self> {
+        match __id {
             600 => ::core::option::Option::Some(Self::Echo),
             #[cfg(unix)]
             601 => ::core::option::Option::Some(Self::Mute),
@@ -263,141 +253,129 @@ impl ParrotMethod {
         }
     }
 }
-impl ::core::convert::TryFrom<i32> for ParrotMethod {
-    type Error = ::drpc::UnknownMethod;
-    fn try_from(id: i32) -> ::core::result::Result<Self, Self::Error> {
-        Self::from_id(id).ok_or(::drpc::UnknownMethod::new(Self::MODULE, id))
+impl ::core::convert::TryFrom<::core::primitive::i32> for ParrotMethod {
+    type Error = __drpc_Parrot::UnknownMethod;
+    fn try_from(
+        __id: ::core::primitive::i32,
+    ) -> ::core::result::Result<Self, __drpc_Parrot::UnknownMethod> {
+        Self::from_id(__id).ok_or(__drpc_Parrot::UnknownMethod::new(Self::MODULE, __id))
     }
 }
-impl ::core::convert::From<ParrotMethod> for ::drpc::Method {
-    fn from(method: ParrotMethod) -> Self {
-        method.method()
+impl ::core::convert::From<ParrotMethod> for __drpc_Parrot::Method {
+    fn from(__method: ParrotMethod) -> Self {
+        __method.method()
     }
 }
 impl ::core::fmt::Display for ParrotMethod {
-    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        f.pad(self.name())
+    fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        __f.pad(self.name())
     }
 }
-#[allow(deprecated)]
-impl ::drpc::Module for Parrot {
-    fn id(&self) -> i32 {
+impl __drpc_Parrot::Module for Parrot
+where
+    for<'__module> Parrot: __drpc_Parrot::private::ModuleType,
+{
+    fn id(&self) -> ::core::primitive::i32 {
         ParrotMethod::MODULE
     }
-    fn name(&self) -> &str {
+    fn name(&self) -> &::core::primitive::str {
         "parrot"
     }
-    fn get_method(&self, id: i32) -> ::core::option::Option<::drpc::Method> {
-        ParrotMethod::from_id(id).map(ParrotMethod::method)
+    fn get_method(
+        &self,
+        __id: ::core::primitive::i32,
+    ) -> ::core::option::Option<__drpc_Parrot::Method> {
+        ParrotMethod::from_id(__id).map(ParrotMethod::method)
     }
     fn handle_call<'async_trait>(
-        self: ::drpc::private::Arc<Self>,
-        context: ::drpc::Context,
-        method: ::drpc::Method,
-        body: ::drpc::private::Bytes,
-    ) -> ::drpc::private::HandlerFuture<'async_trait>
+        self: __drpc_Parrot::private::Arc<Self>,
+        __context: __drpc_Parrot::Context,
+        __method: __drpc_Parrot::Method,
+        __body: __drpc_Parrot::private::Bytes,
+    ) -> __drpc_Parrot::private::HandlerFuture<'async_trait>
     where
         Self: 'async_trait,
     {
-        match ParrotMethod::from_id(method.id()) {
+        match ParrotMethod::from_id(__method.id()) {
             ::core::option::Option::Some(ParrotMethod::Echo) => {
-                ::drpc::private::Box::pin(async move {
-                    let this = &*self;
-                    let reply = this.echo();
+                __drpc_Parrot::private::Box::pin(async move {
                     ::core::result::Result::Ok(
-                        <() as ::drpc::private::IntoReply>::into_reply(reply),
+                        __drpc_Parrot::private::IntoReply::into_reply(
+                            Self::echo(
+                                __drpc_Parrot::private::HandlerReceiver::of(&self),
+                            ),
+                        ),
                     )
                 })
             }
             #[cfg(unix)]
             ::core::option::Option::Some(ParrotMethod::Mute) => {
-                ::drpc::private::Box::pin(async move {
-                    let this = &*self;
-                    let reply = this.mute();
+                __drpc_Parrot::private::Box::pin(async move {
                     ::core::result::Result::Ok(
-                        <() as ::drpc::private::IntoReply>::into_reply(reply),
+                        __drpc_Parrot::private::IntoReply::into_reply(
+                            Self::mute(
+                                __drpc_Parrot::private::HandlerReceiver::of(&self),
+                            ),
+                        ),
                     )
                 })
             }
-            _ => {
-                let unknown = ::drpc::Failure::unknown_method();
-                ::drpc::private::Box::pin(
-                    ::core::future::ready(::core::result::Result::Err(unknown)),
-                )
-            }
+            _ => __drpc_Parrot::private::unknown_method(),
         }
     }
 }
+const _: fn(&Parrot) = __drpc_Parrot::private::is_module::<Parrot>;
 const _: () = {
-    #[allow(deprecated)]
-    const METHODS: &[::drpc::Method] = &[
+    const __METHODS: &[__drpc_Parrot::Method] = &[
         ParrotMethod::Echo.method(),
         #[cfg(unix)]
         ParrotMethod::Mute.method(),
     ];
-    ::drpc::private::inventory::submit! {
-        ::drpc::private::ModuleDescriptor::new(ParrotMethod::MODULE, "parrot", "Parrot",
-        ::core::env!("CARGO_PKG_NAME"), ::core::file!(), ::core::line!(), METHODS,
-        ::core::option::Option::None,)
-    }
+    #[allow(forbidden_lint_groups)]
+    const _: () = {
+        __drpc_Parrot::private::inventory::submit! {
+            __drpc_Parrot::private::ModuleDescriptor::new(ParrotMethod::MODULE, "parrot",
+            "Parrot", ::core::env!("CARGO_PKG_NAME"), ::core::file!(), ::core::line!(),
+            __METHODS, ::core::option::Option::None,)
+        }
+    };
 };
 /// A client of module `parrot`.
 #[::core::prelude::v1::derive(::core::clone::Clone, ::core::fmt::Debug)]
-#[allow(dead_code, unreachable_pub, rustdoc::broken_intra_doc_links)]
-pub struct ParrotClient<C = ::drpc::private::DefaultCaller> {
+pub struct ParrotClient<C = __drpc_Parrot::private::DefaultCaller> {
     caller: C,
-    options: ::drpc::CallOptions,
+    options: __drpc_Parrot::CallOptions,
 }
-#[allow(
-    dead_code,
-    deprecated,
-    non_snake_case,
-    private_interfaces,
-    unreachable_pub,
-    rustdoc::broken_intra_doc_links
-)]
-impl<C: ::drpc::Caller> ParrotClient<C> {
+impl<__C: __drpc_Parrot::Caller> ParrotClient<__C> {
     /// A client that calls through `caller`.
-    pub fn new(caller: C) -> Self {
+    pub fn new(__caller: __C) -> Self {
         Self {
-            caller,
+            caller: __caller,
             options: ::core::default::Default::default(),
         }
     }
     /// The same client with options for the calls to come.
-    pub fn with(&self, options: ::drpc::CallOptions) -> Self {
+    pub fn with(&self, __options: __drpc_Parrot::CallOptions) -> Self {
         Self {
             caller: ::core::clone::Clone::clone(&self.caller),
-            options,
+            options: __options,
         }
     }
     /// Calls a method with a body as it is, and gives the reply's body as it is.
     pub fn raw(
         &self,
-        method: ParrotMethod,
-        body: ::drpc::private::Bytes,
-    ) -> C::Reply<::drpc::private::Bytes> {
-        self.caller.call(method.method(), body, &self.options)
+        __method: ParrotMethod,
+        __body: __drpc_Parrot::private::Bytes,
+    ) -> <__C as __drpc_Parrot::Caller>::Outcome<__drpc_Parrot::private::Bytes> {
+        self.caller.call(__method.method(), __body, &self.options)
     }
     /// Method `echo`.
-    pub fn echo(
-        &self,
-    ) -> <C as ::drpc::Caller>::Reply<<() as ::drpc::private::IntoReply>::Received> {
-        self.caller
-            .call::<
-                (),
-                <() as ::drpc::private::IntoReply>::Received,
-            >(ParrotMethod::Echo.method(), (), &self.options)
+    pub fn echo(&self) -> <__C as __drpc_Parrot::Caller>::Outcome<()> {
+        self.caller.call::<(), ()>(ParrotMethod::Echo.method(), (), &self.options)
     }
     /// Method `mute`.
     #[cfg(unix)]
-    pub fn mute(
-        &self,
-    ) -> <C as ::drpc::Caller>::Reply<<() as ::drpc::private::IntoReply>::Received> {
-        self.caller
-            .call::<
-                (),
-                <() as ::drpc::private::IntoReply>::Received,
-            >(ParrotMethod::Mute.method(), (), &self.options)
+    pub fn mute(&self) -> <__C as __drpc_Parrot::Caller>::Outcome<()> {
+        self.caller.call::<(), ()>(ParrotMethod::Mute.method(), (), &self.options)
     }
 }

@@ -281,7 +281,7 @@ impl Client {
 }
 
 impl Caller for Client {
-    type Reply<R> = Result<R, CallError>;
+    type Outcome<R> = Result<R, CallError>;
 
     fn call<Q: Payload, R: Payload>(
         &self,

@@ -13,7 +13,7 @@ use crate::wire::TraceContext;
 /// a future of `Result<R, CallError>`; with the blocking one it is the `Result` itself.
 pub trait Caller: Clone {
     /// What a call gives.
-    type Reply<R>;
+    type Outcome<R>;
 
     /// Calls a method.
     fn call<Q: Payload, R: Payload>(
@@ -21,7 +21,7 @@ pub trait Caller: Clone {
         method: Method,
         request: Q,
         options: &CallOptions,
-    ) -> Self::Reply<R>;
+    ) -> Self::Outcome<R>;
 }
 
 /// How one call is to be made.

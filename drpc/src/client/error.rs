@@ -7,8 +7,8 @@ use std::{fmt, io};
 
 use rustix::io::Errno;
 
+use crate::handler::details::Details;
 use crate::handler::failure::{Escaped, Failure};
-use crate::handler::payload::Payload;
 use crate::transport::{abstract_name, is_peer_gone, name_len};
 use crate::wire::{EnvelopeError, FrameError, MessageTooLong, ResponseFields, Status};
 
@@ -148,14 +148,15 @@ impl CallError {
         self.added().map(|added| &*added.error).filter(|text| !text.is_empty())
     }
 
-    /// The message that the server's handler gave along [with the failure](Failure::with_details), under the same terms as
-    /// [`peer_text`](Self::peer_text). [`Bytes`](crate::Bytes) are the message as it came.
+    /// What the server's handler gave along [with the failure](Failure::with_details), under the same terms as
+    /// [`peer_text`](Self::peer_text): a message, or an error type that both sides know and that derives `Failure`.
+    /// [`Bytes`](crate::Bytes) are the details as they came.
     ///
-    /// `None` if there is none, or it is not an `M`, as far as can be told.
+    /// `None` if there are none, or they are no `D`, as far as can be told.
     #[must_use]
-    pub fn details<M: Payload>(&self) -> Option<M> {
+    pub fn details<D: Details>(&self) -> Option<D> {
         let details = self.added().map(|added| &added.details).filter(|details| !details.is_empty())?;
-        M::from_body(details.clone()).ok()
+        D::from_details(details)
     }
 
     fn added(&self) -> Option<&ResponseFields> {

@@ -280,14 +280,14 @@ impl Client {
 }
 
 impl Caller for Client {
-    type Reply<R> = Pin<Box<dyn Future<Output = Result<R, CallError>> + Send>>;
+    type Outcome<R> = Pin<Box<dyn Future<Output = Result<R, CallError>> + Send>>;
 
     fn call<Q: Payload, R: Payload>(
         &self,
         method: Method,
         request: Q,
         options: &CallOptions,
-    ) -> Self::Reply<R> {
+    ) -> Self::Outcome<R> {
         let (client, options) = (self.clone(), options.clone());
         let mut body = request.into_body();
         Box::pin(async move { reply_of(client.make(&method, &mut body, &options).await?) })

@@ -1,4 +1,4 @@
-//! Chapters to read: the attribute, the registry, the client, sockets, access and limits, middleware, the fields added to DAOS's, spans
+//! Chapters to read: the attribute, the registry, the client, the servers, sockets, access and limits, middleware, the fields added to DAOS's, spans
 //! and figures, the way here from hand-written dispatch, and the rules that the pages cite.
 
 #[doc = include_str!("attribute.md")]
@@ -9,6 +9,9 @@ pub mod registry {}
 
 #[doc = include_str!("client.md")]
 pub mod client {}
+
+#[doc = include_str!("servers.md")]
+pub mod servers {}
 
 #[doc = include_str!("sockets.md")]
 pub mod sockets {}

@@ -94,6 +94,8 @@ impl Context {
 
     /// Whether the answer is of no more use: the caller has left, or the server ends the session.
     /// [`cancellation`](Self::cancellation) says which.
+    ///
+    /// On a [server in threads](crate::blocking::Server) it is a system call, which looks whether the caller is still there.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.source().is_cancelled()
@@ -164,6 +166,7 @@ impl Context {
     /// The work is done by the server that the call came in:
     ///
     /// - by [`Server`](crate::Server), and by one in [memory](crate::testing), as a task on its runtime;
+    /// - by a [server in threads](crate::blocking::Server), each piece on a thread of its own;
     /// - by a [progress server](crate::progress) in its steps, where work that blocks its thread holds up the loop.
     ///
     /// It survives its session, and one that is cut. A panic is logged, and ends the work alone (S10). A graceful shutdown waits for it as for a call:

@@ -7,7 +7,7 @@ use std::io;
 
 use bytes::Bytes;
 
-use crate::handler::payload::Payload;
+use crate::handler::details::Details;
 use crate::wire::{ResponseFields, Status};
 
 /// Why a call was not carried out: what a handler returns in place of a reply, and what a server answers.
@@ -16,27 +16,32 @@ use crate::wire::{ResponseFields, Status};
 /// sent its text, as `to_string` gives it, and its [details](Self::with_details) (E5). The source goes to the server's log alone, so what
 /// no caller is to see belongs there.
 ///
-/// A handler may return any error that converts into a `Failure`. An error type of your own needs one line:
+/// A handler may fail with any error, which then becomes one: with `anyhow::Error` or `Box<dyn Error>`, a `String`, an error type of your
+/// own. Its status is FAILURE, unless there is a `Failure` among its sources (D4), or it says itself what it is. An error type of your own
+/// does so by deriving this, beside or without `thiserror`:
 ///
 /// ```
 /// use drpc::{Failure, Status};
 ///
-/// #[derive(Debug)]
-/// enum PoolError { NoSuchPool(String) }
-///
-/// impl From<PoolError> for Failure {
-///     fn from(error: PoolError) -> Failure {
-///         match error {
-///             PoolError::NoSuchPool(name) => Failure::with_message(Status::FAILURE, format!("no pool {name}")),
-///         }
-///     }
+/// #[derive(Debug, thiserror::Error, drpc::Failure)]
+/// enum PoolError {
+///     #[error("no pool {0}")]
+///     #[failure(status = UNKNOWN_METHOD)] // without it, as above
+///     NoSuchPool(String),
+///     #[error("{0} is full")]
+///     Full(String),
+///     #[error("the disk")]
+///     #[failure(local)] // callers are told status and text alone
+///     Disk(#[from] std::io::Error),
 /// }
 ///
-/// fn handler() -> Result<(), Failure> {
-///     Err(PoolError::NoSuchPool("tank".into()))?
-/// }
-/// assert_eq!(handler().unwrap_err().to_string(), "no pool tank");
+/// let failure = Failure::from(PoolError::NoSuchPool("tank".into()));
+/// assert_eq!(failure.to_string(), "no pool tank");
+/// assert_eq!(failure.status(), Status::UNKNOWN_METHOD);
 /// ```
+///
+/// A caller that asked for [details](crate::guide::added_fields) and knows the type gets the variant back:
+/// `error.details::<PoolError>()`.
 #[derive(Debug)]
 pub struct Failure {
     /// Always a failure.
@@ -85,6 +90,35 @@ impl Failure {
         Failure { status, message: error.to_string().into(), source: Some(error), details }
     }
 
+    /// An error that becomes one which hides what it holds: what can be seen of it by reference tells its status.
+    pub(crate) fn from_held<E>(error: E) -> Self
+    where
+        E: AsRef<dyn Error + 'static> + Into<Box<dyn Error + Send + Sync>>,
+    {
+        let held = error.as_ref();
+        match failure_within(held) {
+            Some(failure) if std::ptr::addr_eq(failure, held) => Failure::read_from(held),
+            Some(failure) => {
+                let Failure { status, details, .. } = failure;
+                let (status, details) = (*status, details.clone());
+                Failure { status, details, ..Failure::from_error(error) }
+            }
+            None => Failure::from_error(error),
+        }
+    }
+
+    /// An error that can't be kept: its status and details, and its text and those of its sources.
+    pub(crate) fn read_from(error: &(dyn Error + 'static)) -> Self {
+        let (status, details) = match failure_within(error) {
+            Some(failure) => (failure.status, failure.details.clone()),
+            None => (Status::FAILURE, None),
+        };
+        let mut texts: Vec<_> = chain(error).map(ToString::to_string).collect();
+        let message = texts.remove(0).into();
+        let source = texts.into_iter().rev().fold(None, |source, text| Some(Box::new(Text { text, source })));
+        Failure { status, message, source: source.map(|source| source as _), details }
+    }
+
     /// The failure with a message that tells a caller more than a text can, such as which quota was passed, and by how much: for a
     /// caller that asks for it (E5), which finds it by [`CallError::details`](crate::CallError::details).
     ///
@@ -98,8 +132,19 @@ impl Failure {
     /// assert_eq!(failure.to_string(), "not the leader");
     /// ```
     #[must_use]
-    pub fn with_details(self, details: impl Payload) -> Self {
-        Failure { details: Some(Box::new(details.into_body().into_bytes())), ..self }
+    pub fn with_details(self, details: impl Details) -> Self {
+        Failure { details: details.to_details().map(Box::new), ..self }
+    }
+
+    /// The failure of an error type of one's own, where that says more of it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn stating(self, status: Option<Status>, details: Option<Bytes>) -> Self {
+        Failure {
+            status: status.filter(|status| status.is_failure()).unwrap_or(self.status),
+            details: details.map(Box::new).or(self.details),
+            ..self
+        }
     }
 
     /// No module of the server has the ID (D2).
@@ -144,6 +189,25 @@ impl Failure {
     pub(crate) fn as_fields(&self) -> ResponseFields {
         let details = self.details.as_deref().cloned().unwrap_or_default();
         ResponseFields::new(self.to_string(), details)
+    }
+}
+
+/// What an error said that could not be kept.
+#[derive(Debug)]
+struct Text {
+    text: String,
+    source: Option<Box<Text>>,
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Error for Text {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
     }
 }
 
@@ -219,9 +283,9 @@ impl From<String> for Failure {
     }
 }
 
-impl From<&'static str> for Failure {
-    fn from(message: &'static str) -> Self {
-        Failure::with_message(Status::FAILURE, message)
+impl From<&str> for Failure {
+    fn from(message: &str) -> Self {
+        Failure::with_message(Status::FAILURE, message.to_owned())
     }
 }
 

@@ -40,6 +40,12 @@ pub type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<Reply, Failure>>
 /// }
 /// ```
 #[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be served as a module",
+    label = "not a module, or not `Send` and `Sync`",
+    note = "put `#[drpc_module(id = …)]` on the `impl` block with its handlers",
+    note = "calls come to a module from several threads at once: it must be `Send` and `Sync`"
+)]
 pub trait Module: Send + Sync + 'static {
     /// The module's ID: any number, unique within a server (D6).
     fn id(&self) -> i32;

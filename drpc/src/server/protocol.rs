@@ -1,5 +1,5 @@
-//! What a session does about what comes in and what goes out, whoever drives it: the task of the tokio server
-//! (`session.rs`), or a step of [the progress server](super::progress). Nothing here does I/O.
+//! What a session does about what comes in and what goes out, whoever drives it: a task (`tokio/session.rs`), its own threads
+//! (`blocking/session.rs`), or a step (`progress/session.rs`). Nothing here does I/O.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -3,15 +3,17 @@
 //! The buffer is never zeroed. A short packet is copied out of it; a long one takes the buffer along, and the thread gets
 //! another.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use bytes::Bytes;
 
-use crate::buffer::{SMALL, freeze, take};
+use crate::buffer::{SMALL, freeze, is_keeping, release, take};
 use crate::wire::MAX_PACKET;
 
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// A long packet has been received, so that the buffer may have been used before for more than short ones.
+    static WAS_LONG: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Lends the thread's buffer, empty and of room for one packet, to `receive`, and returns what that left in it.
@@ -27,9 +29,24 @@ pub(super) fn with_buffer<E>(receive: impl FnOnce(&mut Vec<u8>) -> Result<(), E>
             1..=128 => Short::<128>::of(buffer),
             129..=512 => Short::<512>::of(buffer),
             513..=SMALL => Bytes::copy_from_slice(buffer),
-            _ => freeze(std::mem::take(buffer)),
+            _ => {
+                WAS_LONG.set(true);
+                freeze(std::mem::take(buffer))
+            }
         })
     })
+}
+
+/// Whether this thread has memory for large packets and messages that none is in now.
+pub(crate) fn keeps_buffers() -> bool {
+    WAS_LONG.get() || is_keeping()
+}
+
+/// Gives the thread's buffer, and all that it keeps, back to the allocator, until it receives again.
+pub(crate) fn release_buffers() {
+    BUFFER.take();
+    WAS_LONG.set(false);
+    release();
 }
 
 /// A short packet in one allocation with its count of references. (`Bytes::copy_from_slice` makes a second one when it is first

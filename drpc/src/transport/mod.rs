@@ -16,6 +16,7 @@ mod spin;
 
 pub use address::Address;
 pub(crate) use address::{abstract_name, name_len};
+pub(crate) use buffer::{keeps_buffers, release_buffers};
 #[cfg(any(feature = "server", feature = "client"))]
 pub(crate) use link::Link;
 pub(crate) use memory::{Connector, MemoryEnd};

@@ -32,6 +32,14 @@ pub(crate) fn with_every_server(test: impl Fn(Driver)) {
     }
 }
 
+/// Runs a test with each of the two servers that have a [`ServerHandle`].
+pub(crate) fn with_every_handle(test: impl Fn(Driver)) {
+    for driver in [Driver::Tokio, Driver::Threads] {
+        println!("with the {driver:?} server");
+        test(driver);
+    }
+}
+
 impl Driver {
     /// Clients may connect when this returns: it binds, then spawns. Steps and threads run within the runtime that this is called on, if
     /// there is one, and log where this thread does.

@@ -241,3 +241,19 @@ impl fmt::Debug for Server {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_a_limit_of_sessions_unless_it_is_said() {
+        let directory = tempfile::tempdir().unwrap();
+        let limit = |builder: ServerBuilder| {
+            let server = builder.bind_blocking(directory.path().join("s")).unwrap();
+            server.shared.config.limits.sessions
+        };
+        assert_eq!(limit(Server::builder()), Some(1024));
+        assert_eq!(limit(Server::builder().session_limit(5000)), Some(5000));
+    }
+}

@@ -1,10 +1,11 @@
-use std::io;
 use std::sync::Arc;
 use std::task::Waker;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use smallvec::SmallVec;
 
 use crate::server::wakeup::Wakeup;
 use crate::transport::Socket;
@@ -46,7 +47,7 @@ impl Parking {
     /// is there; it may also go on for no reason.
     pub(super) fn park(&self, socket: Option<&Socket>, deadline: Option<Instant>) -> Unparked {
         let mut left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let mut fds = Vec::with_capacity(2);
+        let mut fds = SmallVec::<[_; 2]>::new();
         match &self.wakeup {
             Some(wakeup) => fds.push(PollFd::new(wakeup, PollFlags::IN)),
             None => left = Some(left.map_or(RETRY, |left| left.min(RETRY))),
@@ -54,14 +55,11 @@ impl Parking {
         // That it has hung up is told unasked.
         fds.extend(socket.map(|socket| PollFd::new(socket, PollFlags::empty())));
         let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-        let polled = poll(&mut fds, timeout.as_ref()).map_err(io::Error::from);
-        match polled {
-            Ok(_) => {}
-            Err(error) if Errno::from_io_error(&error) == Some(Errno::INTR) => return Unparked::Woken,
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
             Err(error) => {
-                tracing::error!(%error, "a thread can't wait");
-                std::thread::sleep(RETRY);
-                return Unparked::Woken;
+                tracing::error!(%error, "a thread can't wait, and looks by itself");
+                sleep(RETRY);
             }
         }
         let peer_left =

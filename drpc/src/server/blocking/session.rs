@@ -25,7 +25,6 @@ use super::connection::{Connection, Stop};
 use super::parking::{Parking, Unparked};
 use super::permits::Permit;
 use super::shared::Shared;
-use crate::buffer;
 use crate::dispatch::router::Processing;
 use crate::handler::session::{Connection as _, Session};
 use crate::server::admission::log_refused;
@@ -34,7 +33,7 @@ use crate::server::protocol::{
     Incoming, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed, log_idle,
     log_opened, read_call, refusal,
 };
-use crate::transport::{Spin, is_peer_gone};
+use crate::transport::{Spin, is_peer_gone, keeps_buffers, release_buffers};
 use crate::wire::{Body, Codec, Head, Packet, Response, WireMode};
 
 /// How long a thread waits for its turn before it ends.
@@ -319,7 +318,7 @@ impl SessionState {
                     return Ok(received?);
                 }
             }
-            buffer::release();
+            release_buffers();
             if self.is_idle(reader) {
                 log_idle(&self.session);
                 return Ok(None);
@@ -330,7 +329,7 @@ impl SessionState {
     /// Has the socket wait for as long as the session may be idle, and no longer than it may keep its buffers.
     fn set_timeout(&self, reader: &mut Reader) -> io::Result<()> {
         let idle = self.server.config.limits.idle.map(|limit| limit.saturating_sub(reader.waited));
-        let keep = buffer::is_keeping().then_some(KEEP_BUFFERS);
+        let keep = keeps_buffers().then_some(KEEP_BUFFERS);
         let timeout = [idle, keep].into_iter().flatten().min();
         if timeout != reader.timeout {
             self.connection.socket.set_receive_timeout(timeout)?;

@@ -9,7 +9,8 @@ impl ServerBuilder {
     /// the reason logged. Several are called in the order in which they were given, until one refuses.
     ///
     /// It must not block: it runs in the session's own task, or in the step of a progress server that accepts it, and holds up
-    /// whoever else is served on that thread. One that panics refuses.
+    /// whoever else is served on that thread. (In a [`blocking::Server`](crate::blocking::Server) that is nobody.) One that panics
+    /// refuses.
     ///
     /// ```
     /// # use std::time::Instant;

@@ -21,7 +21,8 @@ use crate::dispatch::router::ModuleService;
 use crate::handler::module::Module;
 use crate::wire::WireMode;
 
-/// Sets a server up: [`bind`](Self::bind) makes the one on tokio, [`bind_progress`](Self::bind_progress) the one in steps.
+/// Sets a server up: [`bind`](Self::bind) makes the one on tokio, [`bind_blocking`](Self::bind_blocking) the one in threads,
+/// [`bind_progress`](Self::bind_progress) the one in steps.
 ///
 /// | setting | default |
 /// |---|---|
@@ -37,7 +38,7 @@ use crate::wire::WireMode;
 /// | [`spin`](Self::spin) | off |
 /// | [`added_fields`](Self::added_fields) | heeded |
 /// | [`idle_timeout`](Self::idle_timeout) | none |
-/// | [`session_limit`](Self::session_limit) | none: as many as the process may have descriptors |
+/// | [`session_limit`](Self::session_limit) | none: as many as the process may have descriptors; 1,024 in threads |
 /// | [`session_limit_per_uid`](Self::session_limit_per_uid) | none |
 /// | [`pending_reply_limit`](Self::pending_reply_limit) | 256 MiB a session |
 /// | [`call_limit`](Self::call_limit) | none: each session's [`order`](Self::order) is its own limit |
@@ -45,6 +46,7 @@ use crate::wire::WireMode;
 /// | [`rule`](Self::rule) | none: a module that names one does not start |
 /// | [`layer`](Self::layer) | none |
 /// | [`on_open`](Self::on_open), [`on_close`](Self::on_close) | nothing |
+/// | [`thread_stack_size`](Self::thread_stack_size), [`wrap_threads`](Self::wrap_threads) | 2 MiB, nothing |
 /// | [`notify_systemd`](Self::notify_systemd) | no |
 ///
 /// At last, [`bind`](Self::bind) makes a socket to listen on; [`listen_systemd`](Self::listen_systemd) and
@@ -139,7 +141,8 @@ impl ServerBuilder {
     }
 
     /// How long a handler may take. Then it is dropped where it waits, and its caller is answered FAILURE. A handler that
-    /// blocks its thread can't be dropped.
+    /// blocks its thread can't be dropped; in a [`blocking::Server`](crate::blocking::Server), what it answers later is not sent, and
+    /// its caller is answered FAILURE then.
     pub fn handler_timeout(mut self, timeout: Duration) -> Self {
         self.config.handler_timeout = Some(timeout);
         self
@@ -159,7 +162,7 @@ impl ServerBuilder {
     /// it holds up the other tasks of its thread for as long, on a runtime of one thread all of them. After 16 calls in a row
     /// they have their turn.
     ///
-    /// It is for the server on tokio: whoever drives the one in steps may step without waiting.
+    /// It is for the servers on tokio and in threads: whoever drives the one in steps may step without waiting.
     pub fn spin(mut self, limit: Duration) -> Self {
         self.config.spin = limit;
         self
@@ -178,7 +181,7 @@ impl ServerBuilder {
     /// Tells systemd when the server is ready, and when it begins to stop: `READY=1` and `STOPPING=1`, to `NOTIFY_SOCKET`, if
     /// that is set. For a unit of `Type=notify`.
     ///
-    /// It is ready once [`Server::serve`](crate::Server::serve) accepts, or at the first
+    /// It is ready once [`serve`](crate::Server::serve) accepts, or at the first
     /// [step](crate::progress::Server::progress). In a program of several servers, ask it of the one that starts last.
     pub fn notify_systemd(mut self) -> Self {
         self.config.notify_systemd = true;

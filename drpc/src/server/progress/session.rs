@@ -1,4 +1,4 @@
-//! One session of the progress server: the same as the tokio server's (`server/session.rs`), a turn at a time.
+//! One session of the progress server: the same as the tokio server's (`server/tokio/session.rs`), a turn at a time.
 //!
 //! ```text
 //!              incoming              begin                     reply            flush

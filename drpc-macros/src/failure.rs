@@ -1,0 +1,278 @@
+//! `#[derive(Failure)]`: an error type of one's own as a failure, and back again at the caller.
+//!
+//! The comments show what becomes of
+//!
+//! ```text
+//! #[derive(Debug, thiserror::Error, drpc::Failure)]
+//! enum PoolError {
+//!     #[error("no pool {0}")]
+//!     #[failure(status = FAILURE)]
+//!     NoSuchPool(String),
+//! }
+//! ```
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::parse::ParseStream;
+use syn::spanned::Spanned;
+use syn::{
+    Attribute, Data, DeriveInput, Expr, Fields, Generics, LitStr, Member, Path, Token, Type, parse_quote,
+};
+
+use crate::expand::here;
+use crate::mistake::{Mistakes, mistake};
+
+/// The type as it was written.
+struct Model {
+    ident: Ident,
+    generics: Generics,
+    /// The path of the `drpc` crate.
+    krate: Path,
+    /// What the type is called on the way.
+    name: String,
+    variants: Vec<Variant>,
+}
+
+/// A variant; a struct has one.
+struct Variant {
+    /// How it is constructed, and matched.
+    path: TokenStream,
+    /// What it is called on the way; nothing if it stays here.
+    name: Option<String>,
+    status: Option<Expr>,
+    fields: Vec<(Member, Type)>,
+}
+
+/// What stands in `#[failure(…)]`.
+#[derive(Default)]
+struct Args {
+    krate: Option<Path>,
+    name: Option<LitStr>,
+    status: Option<Expr>,
+    local: Option<Ident>,
+}
+
+pub(crate) fn derive(input: TokenStream) -> TokenStream {
+    let mut mistakes = Mistakes::default();
+    let input: DeriveInput = match syn::parse2(input) {
+        Ok(input) => input,
+        Err(error) => return error.to_compile_error(),
+    };
+    let model = model(input, &mut mistakes);
+    let errors = mistakes.to_compile_errors();
+    // Beside a mistake the conversions are there nevertheless, so that nothing else misses them.
+    let generated = model.map(|model| {
+        let (failure, details, checks) = (failure(&model), details(&model), checks(&model));
+        quote!(#failure #details #checks)
+    });
+    quote!(#generated #errors)
+}
+
+fn model(input: DeriveInput, mistakes: &mut Mistakes) -> Option<Model> {
+    let args = Args::parse(&input.attrs, mistakes);
+    if let Some(local) = &args.local
+        && let Data::Enum(_) = &input.data
+    {
+        let help = "put it on the variants that stay here";
+        mistakes.add(mistake(local, "`local` stands on a variant", help));
+    }
+    let ident = input.ident;
+    let own_name = |ident: &Ident| ident.unraw().to_string();
+    let variants = match input.data {
+        Data::Enum(data) => data
+            .variants
+            .into_iter()
+            .map(|variant| {
+                let args = Args::parse(&variant.attrs, mistakes);
+                let name = args.name.map_or_else(|| own_name(&variant.ident), |name| name.value());
+                let variant_ident = variant.ident;
+                Variant {
+                    path: quote!(#ident::#variant_ident),
+                    name: args.local.is_none().then_some(name),
+                    status: args.status,
+                    fields: members(&variant.fields),
+                }
+            })
+            .collect(),
+        Data::Struct(data) => vec![Variant {
+            path: quote!(#ident),
+            name: args.local.is_none().then(String::new),
+            status: args.status.clone(),
+            fields: members(&data.fields),
+        }],
+        Data::Union(data) => {
+            let help = "derive it for an enum or a struct";
+            mistakes.add(mistake(data.union_token, "a union can't be a failure", help));
+            return None;
+        }
+    };
+    let name = args.name.map_or_else(|| own_name(&ident), |name| name.value());
+    let krate = args.krate.unwrap_or_else(|| parse_quote!(::drpc));
+    Some(Model { ident, generics: input.generics, krate, name, variants })
+}
+
+fn members(fields: &Fields) -> Vec<(Member, Type)> {
+    fields.members().zip(fields.iter().map(|field| field.ty.clone())).collect()
+}
+
+impl Args {
+    fn parse(attributes: &[Attribute], mistakes: &mut Mistakes) -> Self {
+        let mut args = Args::default();
+        for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("failure")) {
+            mistakes.check(attribute.parse_args_with(|input: ParseStream<'_>| args.take(input)));
+        }
+        args
+    }
+
+    fn take(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
+        const KEYS: [&str; 4] = ["status", "local", "name", "crate"];
+        while !input.is_empty() {
+            let key = input.call(Ident::parse_any)?;
+            if key == "local" {
+                self.local = Some(key);
+            } else if !KEYS.iter().any(|known| key == known) {
+                let help = match drpc_registry::closest(&key.to_string(), KEYS) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("the keys are `{}`", KEYS.join("`, `")),
+                };
+                return Err(mistake(&key, format_args!("unknown key `{key}`"), help));
+            } else if input.parse::<Option<Token![=]>>()?.is_none() {
+                let help = format!("write `{key} = …`");
+                return Err(mistake(&key, format_args!("`{key}` needs a value"), help));
+            } else if key == "status" {
+                self.status = Some(input.parse()?);
+            } else if key == "name" {
+                self.name = Some(input.parse()?);
+            } else {
+                self.krate = Some(input.parse()?);
+            }
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+// Output:
+//     impl From<PoolError> for Failure {
+//         fn from(error: PoolError) -> Failure {
+//             let status = match &error {
+//                 PoolError::NoSuchPool { .. } => Some(Status::FAILURE),
+//             };
+//             let details = Details::to_details(&error);
+//             raise_own!(error).stating(status, details)
+//         }
+//     }
+fn failure(model: &Model) -> TokenStream {
+    let Model { ident, generics, krate, variants, .. } = model;
+    let (impl_generics, ty_generics, bounds) = generics.split_for_impl();
+    let arms = variants.iter().map(|Variant { path, status, .. }| match status {
+        Some(status) => {
+            let status = named_status(krate, status);
+            quote!(#path { .. } => ::core::option::Option::Some(#status),)
+        }
+        None => quote!(#path { .. } => ::core::option::Option::None,),
+    });
+    let raise = quote_spanned!(here(ident.span())=> #krate::private::raise_own!(__error));
+    quote! {
+        impl #impl_generics ::core::convert::From<#ident #ty_generics> for #krate::Failure #bounds {
+            fn from(__error: #ident #ty_generics) -> Self {
+                let __status = match &__error {
+                    #(#arms)*
+                    #[allow(unreachable_patterns)]
+                    _ => ::core::option::Option::None,
+                };
+                let __details = #krate::Details::to_details(&__error);
+                #raise.stating(__status, __details)
+            }
+        }
+    }
+}
+
+/// `FAILURE` is `Status::FAILURE`; anything else is itself.
+fn named_status(krate: &Path, status: &Expr) -> TokenStream {
+    match status {
+        Expr::Path(path) if path.qself.is_none() && path.path.get_ident().is_some() => {
+            quote!(#krate::Status::#status)
+        }
+        status => quote!(#status),
+    }
+}
+
+// Output:
+//     impl Details for PoolError {
+//         fn to_details(&self) -> Option<Bytes> {
+//             match self {
+//                 PoolError::NoSuchPool { 0: field_0 } => {
+//                     let mut details = VariantDetails::of("PoolError", "NoSuchPool");
+//                     <String as DetailField>::put(field_0, &mut details);
+//                     Some(details.into_bytes())
+//                 }
+//             }
+//         }
+//         fn from_details(details: &Bytes) -> Option<Self> {
+//             let details = VariantDetails::read(details, "PoolError")?;
+//             match details.variant() {
+//                 "NoSuchPool" => Some(PoolError::NoSuchPool { 0: <String as DetailField>::take(&details, 0)? }),
+//                 _ => None,
+//             }
+//         }
+//     }
+fn details(model: &Model) -> TokenStream {
+    let Model { ident, generics, krate, variants, name } = model;
+    let (impl_generics, ty_generics, bounds) = generics.split_for_impl();
+    let to = variants.iter().map(|Variant { path, name: variant, fields, .. }| {
+        let Some(variant) = variant else { return quote!(#path { .. } => ::core::option::Option::None,) };
+        let names: Vec<Ident> = (0..fields.len()).map(|at| format_ident!("__field_{at}")).collect();
+        let (members, types): (Vec<_>, Vec<_>) = fields.iter().map(|(member, ty)| (member, ty)).unzip();
+        quote! {
+            #path { #(#members: #names),* } => {
+                let mut __details = #krate::private::VariantDetails::of(#name, #variant);
+                #(<#types as #krate::private::DetailField>::put(#names, &mut __details);)*
+                ::core::option::Option::Some(__details.into_bytes())
+            }
+        }
+    });
+    let from = variants.iter().filter_map(|Variant { path, name: variant, fields, .. }| {
+        let variant = variant.as_ref()?;
+        let (members, types): (Vec<_>, Vec<_>) = fields.iter().map(|(member, ty)| (member, ty)).unzip();
+        let at = 0..fields.len();
+        Some(quote! {
+            #variant => ::core::option::Option::Some(#path {
+                #(#members: <#types as #krate::private::DetailField>::take(&__details, #at)?),*
+            }),
+        })
+    });
+    quote! {
+        impl #impl_generics #krate::Details for #ident #ty_generics #bounds {
+            fn to_details(&self) -> ::core::option::Option<#krate::private::Bytes> {
+                match self {
+                    #(#to)*
+                    #[allow(unreachable_patterns)]
+                    _ => ::core::option::Option::None,
+                }
+            }
+
+            fn from_details(__details: &#krate::private::Bytes) -> ::core::option::Option<Self> {
+                let __details = #krate::private::VariantDetails::read(__details, #name)?;
+                match __details.variant() {
+                    #(#from)*
+                    _ => ::core::option::Option::None,
+                }
+            }
+        }
+    }
+}
+
+// Output:
+//     const _: () = assert!(Status::FAILURE.is_failure(), "…");
+fn checks(model: &Model) -> TokenStream {
+    let checks = model.variants.iter().filter_map(|variant| variant.status.as_ref()).map(|value| {
+        let status = named_status(&model.krate, value);
+        let otherwise = "SUCCESS and SUBMITTED are no failures: name another status";
+        quote_spanned!(here(value.span())=> const _: () = ::core::assert!(#status.is_failure(), #otherwise);)
+    });
+    quote!(#(#checks)*)
+}

@@ -1,0 +1,344 @@
+//! How a handler is called: what can be told from its signature. What a type is, the compiler says.
+
+use std::mem;
+
+use proc_macro2::{Group, Ident, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident};
+use syn::{
+    FnArg, GenericArgument, GenericParam, Generics, Lifetime, Pat, PatType, PathArguments, Receiver,
+    ReceiverKind, ReturnType, Safety, Signature, Type,
+};
+
+use crate::mistake::{Mistakes, mistake};
+
+/// How a handler is called.
+#[derive(Clone)]
+pub(crate) enum Call {
+    Known(KnownCall),
+    /// It is no handler's signature, which has been reported: a call may take this many requests.
+    Unknown {
+        requests: usize,
+    },
+}
+
+/// How a handler is called.
+#[derive(Clone)]
+pub(crate) struct KnownCall {
+    pub(crate) is_async: bool,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) outcome: Outcome,
+}
+
+/// A parameter besides `self`.
+#[derive(Clone)]
+pub(crate) enum Parameter {
+    Request {
+        name: Ident,
+        ty: TokenStream,
+    },
+    /// A reference: only the compiler knows whether it is one to the context.
+    Context {
+        ty: TokenStream,
+    },
+}
+
+/// What a handler returns.
+#[derive(Clone)]
+pub(crate) enum Outcome {
+    Nothing,
+    /// A type: only the compiler knows whether it is the reply itself, or a `Result` by another name.
+    Type(TokenStream),
+    /// A `Result` of the reply and of an error, whose type need not be known.
+    Result {
+        reply: TokenStream,
+        error: TokenStream,
+    },
+}
+
+impl Call {
+    pub(crate) fn known(&self) -> Option<&KnownCall> {
+        match self {
+            Call::Known(call) => Some(call),
+            Call::Unknown { .. } => None,
+        }
+    }
+}
+
+impl KnownCall {
+    pub(crate) fn request(&self) -> Option<(&Ident, &TokenStream)> {
+        self.parameters.iter().find_map(|parameter| match parameter {
+            Parameter::Request { name, ty } => Some((name, ty)),
+            Parameter::Context { .. } => None,
+        })
+    }
+}
+
+/// What the types in a signature may refer to.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) self_ty: &'a Type,
+    pub(crate) generics: &'a Generics,
+}
+
+impl Surroundings<'_> {
+    /// Reads a signature.
+    pub(crate) fn call(&self, signature: &Signature, mistakes: &mut Mistakes) -> Call {
+        let before = mistakes.count();
+        mistakes.check(check_qualifiers(signature));
+        mistakes.check(check_receiver(signature));
+        for parameter in &signature.generics.params {
+            if !matches!(parameter, GenericParam::Lifetime(_)) {
+                let help = "name the type itself: a request is one message";
+                mistakes.add(mistake(parameter, "a handler can't be generic", help));
+            }
+        }
+        let mut parameters = Vec::new();
+        for input in &signature.inputs {
+            if let FnArg::Typed(input) = input {
+                let parameter =
+                    self.parameter(input).and_then(|parameter| parameter.not_twice(&parameters, input));
+                parameters.extend(mistakes.check(parameter));
+            }
+        }
+        let outcome = mistakes.check(self.outcome(&signature.output));
+        match outcome {
+            Some(outcome) if mistakes.count() == before => {
+                Call::Known(KnownCall { is_async: signature.asyncness.is_some(), parameters, outcome })
+            }
+            _ => Call::Unknown { requests: requests(signature) },
+        }
+    }
+
+    /// By reference is the context, by value is the request.
+    fn parameter(&self, input: &PatType) -> syn::Result<Parameter> {
+        if let Some(attribute) = input.attrs.iter().find(|attribute| attribute.path().is_ident("cfg")) {
+            let help = "put `#[cfg(…)]` on two handlers, one for either case";
+            return Err(mistake(attribute, "a handler's parameter can't be conditional", help));
+        }
+        match ungrouped(&input.ty) {
+            Type::Reference(reference) if reference.mutability.is_some() => {
+                let help = "the context is `&Context`; a request is taken by value, as `mut request: Hello` if you like";
+                Err(mistake(&input.ty, "a handler takes nothing by `&mut`", help))
+            }
+            Type::Reference(reference) => {
+                Ok(Parameter::Context { ty: self.travelling(&reference.elem, "a reference")? })
+            }
+            ty => {
+                let name = match &*input.pat {
+                    Pat::Ident(pat) if !pat.ident.to_string().starts_with('_') => pat.ident.clone(),
+                    _ => format_ident!("__request"),
+                };
+                Ok(Parameter::Request { name, ty: self.payload(ty, "a request")? })
+            }
+        }
+    }
+
+    /// A `Result` with arguments holds the reply and the error.
+    fn outcome(&self, output: &ReturnType) -> syn::Result<Outcome> {
+        let ReturnType::Type(_, whole) = output else { return Ok(Outcome::Nothing) };
+        match result_types(whole) {
+            Some((reply, error)) => {
+                let reply = self.payload(reply, "a reply")?;
+                let error = error.unwrap_or(whole);
+                check_named(error, "an error")?;
+                Ok(Outcome::Result { reply, error: error.to_token_stream() })
+            }
+            None => self.payload(whole, "a reply").map(Outcome::Type),
+        }
+    }
+
+    /// The type of something that travels.
+    fn payload(&self, ty: &Type, role: &str) -> syn::Result<TokenStream> {
+        if let Type::Reference(_) = ungrouped(ty) {
+            let help = "leave the `&` out: what travels is owned";
+            return Err(mistake(ty, format_args!("{role} is given by value"), help));
+        }
+        if let Some(name) = wrapped_by_prost(ty) {
+            let help = "prost would wrap it in a message of its own: name a message, or take the body as it is with `drpc::Bytes`";
+            return Err(mistake(ty, format_args!("{role} can't be a bare `{name}`"), help));
+        }
+        self.travelling(ty, role)
+    }
+
+    /// A type that means the same anywhere in the generated code.
+    fn travelling(&self, ty: &Type, role: &str) -> syn::Result<TokenStream> {
+        check_named(ty, role)?;
+        let tokens = ty.to_token_stream();
+        let is_parameter = |name: &Ident| {
+            name == "Self"
+                || self.generics.params.iter().any(|parameter| parameter_name(parameter) == Some(name))
+        };
+        if !self.generics.params.is_empty()
+            && let Some(parameter) = find_ident(tokens.clone(), &is_parameter)
+        {
+            let what = format!("{role} can't be of a type that depends on `{parameter}`");
+            let help = "callers know one message, whatever the module is generic over: name that";
+            return Err(mistake(parameter, what, help));
+        }
+        Ok(without_self(tokens, self.self_ty))
+    }
+}
+
+fn check_named(ty: &Type, role: &str) -> syn::Result<()> {
+    let Type::ImplTrait(_) = ungrouped(ty) else { return Ok(()) };
+    let help = "name the type itself; instead of `impl Future<…>`, write `async fn`";
+    Err(mistake(ty, format_args!("{role} can't be `impl Trait`"), help))
+}
+
+fn parameter_name(parameter: &GenericParam) -> Option<&Ident> {
+    match parameter {
+        GenericParam::Type(parameter) => Some(&parameter.ident),
+        GenericParam::Const(parameter) => Some(&parameter.ident),
+        _ => None,
+    }
+}
+
+/// How many parameters are not references.
+fn requests(signature: &Signature) -> usize {
+    let is_request = |input: &&FnArg| matches!(input, FnArg::Typed(input) if !matches!(ungrouped(&input.ty), Type::Reference(_)));
+    signature.inputs.iter().filter(is_request).count()
+}
+
+fn check_qualifiers(signature: &Signature) -> syn::Result<()> {
+    if let Some(constness) = &signature.constness {
+        return Err(mistake(constness, "a handler can't be `const`", "leave `const` out"));
+    }
+    if let Safety::Unsafe(unsafety) = &signature.safety {
+        let help =
+            "callers of another process can't keep its promises: check them inside, and leave `unsafe` out";
+        return Err(mistake(unsafety, "a handler can't be `unsafe`", help));
+    }
+    if let Some(abi) = &signature.abi {
+        return Err(mistake(
+            abi,
+            "a handler can't be `extern`",
+            "leave `extern` out: the server calls it, from Rust",
+        ));
+    }
+    Ok(())
+}
+
+/// What `self` is by its type, the compiler says.
+fn check_receiver(signature: &Signature) -> syn::Result<()> {
+    let Some(receiver) = signature.receiver() else {
+        return Err(mistake(
+            &signature.ident,
+            "a handler takes `&self`",
+            "add `&self` as the first parameter",
+        ));
+    };
+    let help = match &receiver.kind {
+        ReceiverKind::Reference(_, Some(lifetime), _) if is_static(lifetime) => {
+            "a call does not live as long: write `&self`, or `self: Arc<Self>` for work that goes on"
+        }
+        ReceiverKind::Reference(_, _, None) => return Ok(()),
+        ReceiverKind::Typed(_, ty) => match ungrouped(ty) {
+            Type::Reference(ty) if ty.mutability.is_some() => SHARED,
+            _ => return Ok(()),
+        },
+        _ => SHARED,
+    };
+    let receiver: &Receiver = receiver;
+    Err(mistake(receiver, "a handler takes `&self`", help))
+}
+
+const SHARED: &str =
+    "calls run side by side on one module: write `&self`, and keep what changes in a `Mutex` or an atomic";
+
+fn is_static(lifetime: &Lifetime) -> bool {
+    lifetime.ident == "static"
+}
+
+impl Parameter {
+    fn not_twice(self, others: &[Parameter], input: &PatType) -> syn::Result<Self> {
+        let (what, help) = match self {
+            Parameter::Request { .. } => (
+                "a handler takes one request",
+                "put the second into the message, or take `&Context` if that is meant",
+            ),
+            Parameter::Context { .. } => {
+                ("a handler takes one reference, the context", "leave one of them out")
+            }
+        };
+        let is_same = |other: &Parameter| mem::discriminant(other) == mem::discriminant(&self);
+        if others.iter().any(is_same) { Err(mistake(input, what, help)) } else { Ok(self) }
+    }
+}
+
+/// The types in `Result<…>`, the second of which need not be in sight (`io::Result<T>`); nothing for another type, and for a message
+/// that is named `Result`.
+fn result_types(ty: &Type) -> Option<(&Type, Option<&Type>)> {
+    let Type::Path(ty) = ungrouped(ty) else { return None };
+    let last = ty.path.segments.last()?;
+    match &last.arguments {
+        PathArguments::AngleBracketed(arguments) if last.ident == "Result" => {
+            let mut types = arguments.args.iter().filter_map(|argument| match argument {
+                GenericArgument::Type(ty) => Some(ty),
+                _ => None,
+            });
+            Some((types.next()?, types.next()))
+        }
+        _ => None,
+    }
+}
+
+/// The types that are messages to prost (google.protobuf.StringValue and its like), and to nobody's surprise but here.
+fn wrapped_by_prost(ty: &Type) -> Option<&'static str> {
+    const WRAPPED: [&str; 9] = ["bool", "f32", "f64", "i32", "i64", "u32", "u64", "String", "Vec<u8>"];
+    let text: String = match ungrouped(ty) {
+        Type::Path(ty) if ty.qself.is_none() => {
+            ty.path.segments.last()?.to_token_stream().into_iter().map(|token| token.to_string()).collect()
+        }
+        _ => return None,
+    };
+    WRAPPED.into_iter().find(|wrapped| text == *wrapped)
+}
+
+/// The type of a parameter that has no size, which the compiler refuses by itself.
+pub(crate) fn unsized_parameter(input: &FnArg) -> Option<&Type> {
+    let FnArg::Typed(input) = input else { return None };
+    let is_unsized = match ungrouped(&input.ty) {
+        Type::Slice(_) | Type::TraitObject(_) => true,
+        Type::Path(ty) => ty.path.is_ident("str"),
+        _ => false,
+    };
+    is_unsized.then_some(&input.ty)
+}
+
+/// `Self`, which is another type in the client, spelt out.
+pub(crate) fn without_self(tokens: TokenStream, self_ty: &Type) -> TokenStream {
+    let spelt_out = |token| match token {
+        TokenTree::Ident(ident) if ident == "Self" => self_ty
+            .to_token_stream()
+            .into_iter()
+            .map(|mut token| {
+                token.set_span(ident.span());
+                token
+            })
+            .collect(),
+        TokenTree::Group(group) => {
+            let mut inner = Group::new(group.delimiter(), without_self(group.stream(), self_ty));
+            inner.set_span(group.span());
+            TokenTree::from(inner).into()
+        }
+        token => TokenStream::from(token),
+    };
+    tokens.into_iter().map(spelt_out).collect()
+}
+
+/// The first name that is wanted, at any depth.
+fn find_ident(tokens: TokenStream, wanted: &dyn Fn(&Ident) -> bool) -> Option<Ident> {
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Ident(ident) if wanted(&ident) => Some(ident),
+        TokenTree::Group(group) => find_ident(group.stream(), wanted),
+        _ => None,
+    })
+}
+
+/// The type without the invisible group that a `macro_rules!` variable puts around it, and without parentheses.
+pub(crate) fn ungrouped(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => ungrouped(&group.elem),
+        Type::Paren(paren) => ungrouped(&paren.elem),
+        ty => ty,
+    }
+}

@@ -1,0 +1,123 @@
+//! What a handler returns: a reply, or a `Result` of one. The compiler decides by the type, whatever it is called.
+//!
+//! No trait can be implemented for both, since a `Result` might become a prost message one day. So a constant tells which of the two
+//! a type is, and the trait has it as a parameter.
+
+use std::convert::Infallible;
+use std::marker::PhantomData;
+
+use crate::handler::payload::Payload;
+use crate::handler::reply::{IntoReply, Reply};
+
+/// The type is the reply itself.
+pub const REPLY: u8 = 0;
+/// The type is a `Result` of a reply and an error.
+pub const RESULT: u8 = 1;
+/// The type can't be returned. Generated code goes on nevertheless, so that this is told of once.
+pub const NEITHER: u8 = 2;
+
+/// Asks what a type is: an inherent constant comes before that of a trait, where it is there.
+pub struct Kind<T>(PhantomData<T>);
+
+impl<R: IntoReply, E> Kind<Result<R, E>> {
+    pub const IS_RESULT: bool = true;
+}
+
+impl<T: IntoReply> Kind<T> {
+    pub const IS_REPLY: bool = true;
+}
+
+/// The answers for every other type.
+pub trait Otherwise {
+    const IS_RESULT: bool = false;
+    const IS_REPLY: bool = false;
+}
+
+impl<T> Otherwise for Kind<T> {}
+
+impl Kind<()> {
+    /// What the two answers come to.
+    #[must_use]
+    pub const fn of(is_result: bool, is_reply: bool) -> u8 {
+        match (is_result, is_reply) {
+            (true, _) => RESULT,
+            (false, true) => REPLY,
+            (false, false) => NEITHER,
+        }
+    }
+}
+
+/// What the type of a handler's return value is.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __kind {
+    ($ty:ty) => {{
+        use $crate::private::{Kind, Otherwise as _};
+        Kind::of(<Kind<$ty>>::IS_RESULT, <Kind<$ty>>::IS_REPLY)
+    }};
+}
+pub use __kind as kind;
+
+/// What a handler returns, by its kind.
+pub trait Returned<const KIND: u8> {
+    /// What a client is given for it.
+    type Received: Payload;
+    /// What the handler may fail with.
+    type Error;
+
+    /// The answer, or what becomes the failure.
+    ///
+    /// # Errors
+    ///
+    /// What the handler failed with.
+    fn answer(self) -> Result<Reply, Self::Error>;
+}
+
+impl<T: IntoReply> Returned<REPLY> for T {
+    type Received = T::Received;
+    type Error = Infallible;
+
+    fn answer(self) -> Result<Reply, Infallible> {
+        Ok(self.into_reply())
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<R: IntoReply, E> Returned<RESULT> for Result<R, E> {
+    type Received = R::Received;
+    type Error = E;
+
+    fn answer(self) -> Result<Reply, E> {
+        self.map(IntoReply::into_reply)
+    }
+}
+
+impl<T> Returned<NEITHER> for T {
+    type Received = ();
+    type Error = Infallible;
+
+    /// Never called: a program that returns such a type does not compile.
+    fn answer(self) -> Result<Reply, Infallible> {
+        Ok(Reply::Success(().into_body()))
+    }
+}
+
+/// Fails to compile, at the type's own span, for what can't be a reply.
+pub const fn assert_reply<T: IntoReply>() {}
+
+/// Fails to compile, at the type's own span, for what a handler can't return.
+pub const fn assert_returned<T: ReturnedAs<KIND>, const KIND: u8>() {}
+
+/// The types that a handler may return, of a kind.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't travel in the body of a dRPC call",
+    label = "not a request or reply type",
+    note = "a request or reply is a prost message (`#[derive(prost::Message)]`), `bytes::Bytes` for raw bytes, or `()` for nothing; a handler may return a `Result` of that"
+)]
+pub trait ReturnedAs<const KIND: u8> {}
+
+#[diagnostic::do_not_recommend]
+impl<T: IntoReply> ReturnedAs<REPLY> for T {}
+
+#[diagnostic::do_not_recommend]
+impl<R: IntoReply, E> ReturnedAs<RESULT> for Result<R, E> {}
