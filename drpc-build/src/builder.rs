@@ -3,14 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-use drpc_registry::Registry;
+use drpc_registry::{GoPackage, Registry};
 
 use crate::error::{Error, Failure};
-use crate::{leftovers, protos};
+use crate::leftovers;
+use crate::protos::{self, Services};
 
 /// Begins the configuration of a build script.
 pub fn configure() -> Builder {
-    Builder { registry: None, outputs: Vec::new(), prost: prost_build::Config::new(), out_dir: None }
+    let services = Services::default();
+    let mut prost = prost_build::Config::new();
+    prost.service_generator(Box::new(services.clone()));
+    Builder { registry: None, outputs: Vec::new(), prost, services, out_dir: None, failures: Vec::new() }
 }
 
 /// The configuration of a build script; [`configure`] begins it.
@@ -19,7 +23,11 @@ pub struct Builder {
     registry: Option<PathBuf>,
     outputs: Vec<Output>,
     prost: prost_build::Config,
+    /// What is left out of the messages.
+    services: Services,
     out_dir: Option<PathBuf>,
+    /// What is wrong with the configuration itself.
+    failures: Vec<Failure>,
 }
 
 /// A further file to make of the registry.
@@ -31,8 +39,8 @@ struct Output {
 impl Builder {
     /// Checks the registry at `path`, makes constants of it, and tells `#[drpc_module]` where it is.
     ///
-    /// A path that ends in `.h` is read as a C header of DAOS's form, any other as TOML. The constants are included
-    /// with `drpc::include_registry!()`; see [`Registry::to_rust`].
+    /// A path that ends in `.h` (or `.hh`, `.hpp`, `.hxx`) is read as a C header of DAOS's form, any other as TOML. The
+    /// constants are included with `drpc::include_registry!()`; see [`Registry::to_rust`].
     pub fn registry(mut self, path: impl Into<PathBuf>) -> Self {
         self.registry = Some(path.into());
         self
@@ -40,27 +48,35 @@ impl Builder {
 
     /// Also writes the registry as a C header; see [`Registry::to_c_header`].
     ///
-    /// A relative path begins in `OUT_DIR`. A file that would not change is not touched.
+    /// A relative path begins at the package, like all paths here. A file that would not change is not touched.
     pub fn c_header(self, path: impl Into<PathBuf>) -> Self {
         self.output(path, Registry::to_c_header)
     }
 
     /// Also writes the registry as Go constants of the package named; see [`Registry::to_go`].
     ///
-    /// A relative path begins in `OUT_DIR`. A file that would not change is not touched.
-    pub fn go(self, path: impl Into<PathBuf>, package: impl Into<String>) -> Self {
-        let package = package.into();
-        self.output(path, move |registry| registry.to_go(&package))
+    /// A relative path begins at the package. A file that would not change is not touched. A name that no Go package can
+    /// have is an error of [`compile_protos`](Self::compile_protos) and [`generate`](Self::generate).
+    pub fn go(mut self, path: impl Into<PathBuf>, package: impl AsRef<str>) -> Self {
+        match package.as_ref().parse::<GoPackage>() {
+            Ok(package) => self.output(path, move |registry| registry.to_go(&package)),
+            Err(error) => {
+                self.failures.push(Failure::GoPackage(error));
+                self
+            }
+        }
     }
 
     /// Also writes the registry as a Markdown table; see [`Registry::to_markdown`].
     ///
-    /// A relative path begins in `OUT_DIR`. A file that would not change is not touched.
+    /// A relative path begins at the package. A file that would not change is not touched.
     pub fn markdown(self, path: impl Into<PathBuf>) -> Self {
         self.output(path, Registry::to_markdown)
     }
 
     /// Sets what prost-build offers to set.
+    ///
+    /// Whoever sets a generator of services is not warned of those any more.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), drpc_build::Error> {
@@ -76,7 +92,7 @@ impl Builder {
         self
     }
 
-    /// Writes everything to `path` instead of `OUT_DIR`.
+    /// Writes the messages and constants to `path` instead of `OUT_DIR`.
     pub fn out_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.out_dir = Some(path.into());
         self
@@ -84,7 +100,10 @@ impl Builder {
 
     /// Does all that is configured and makes prost messages of `protos`, whose imports are looked for in `includes`.
     ///
-    /// The messages of a package `hello` are written to `hello.rs`, and included with `drpc::include_proto!("hello")`.
+    /// The messages of a package `hello` are written to `hello.rs`, and included with `drpc::include_proto!("hello")`; what
+    /// stands in the file behind `package` is the name, also of `daosApi.type`. In comments, what Markdown would take for
+    /// code is plain text: nothing in them becomes a doctest. Fields of `google.protobuf`'s types need the crate
+    /// `prost-types`; a warning of cargo says so where it is missing.
     ///
     /// # Errors
     ///
@@ -125,11 +144,14 @@ impl Builder {
         self.prost.out_dir(&out_dir);
         leftovers::clear(&out_dir).map_err(|error| Error::new(vec![Failure::write(&out_dir, error)]))?;
         let mut directives = Directives::default();
-        let mut failures = Vec::new();
+        let mut failures = std::mem::take(&mut self.failures);
         failures.extend(self.run_registry(&out_dir, &mut directives).err());
-        if !protos.is_empty() {
-            match protos::compile(&mut self.prost, protos, includes, &out_dir) {
-                Ok(inputs) => directives.inputs.extend(inputs),
+        if !protos.is_empty() || !includes.is_empty() {
+            match protos::compile(&mut self.prost, &self.services, protos, includes, &out_dir) {
+                Ok(compiled) => {
+                    directives.inputs.extend(compiled.inputs);
+                    directives.warnings = compiled.warnings;
+                }
                 Err(mistakes) => failures.extend(mistakes),
             }
         }
@@ -143,12 +165,12 @@ impl Builder {
                 None => Ok(()),
             };
         };
-        let registry = Registry::load(path).map_err(Failure::Registry)?;
+        let registry = Registry::load(path).map_err(|error| Failure::registry(path, error))?;
         let constants = "drpc_registry.rs";
         leftovers::note(out_dir, constants).map_err(|error| Failure::write(out_dir, error))?;
         write_if_changed(&out_dir.join(constants), &registry.to_rust())?;
         for output in &self.outputs {
-            write_if_changed(&out_dir.join(&output.path), &(output.write)(&registry))?;
+            write_if_changed(&output.path, &(output.write)(&registry))?;
         }
         let absolute = fs::canonicalize(path).map_err(|error| Failure::read(path, error))?;
         directives.inputs.push(path.clone());
@@ -160,16 +182,21 @@ impl Builder {
 /// What cargo has to be told.
 #[derive(Debug, Default)]
 struct Directives {
-    /// The files whose change makes the script run again.
+    /// The files and folders whose change makes the script run again.
     inputs: Vec<PathBuf>,
     /// Where `#[drpc_module]` finds the registry.
     registry: Option<PathBuf>,
+    /// What a user should hear of, though the build goes on.
+    warnings: Vec<String>,
 }
 
 impl Directives {
     fn print(&self) {
         for input in &self.inputs {
             println!("cargo::rerun-if-changed={}", input.display());
+        }
+        for warning in &self.warnings {
+            println!("cargo::warning={warning}");
         }
         if let Some(registry) = &self.registry {
             println!("cargo::rustc-env=DRPC_REGISTRY={}", registry.display());
@@ -232,8 +259,11 @@ mod tests {
     #[test]
     fn a_script_makes_messages_and_constants() {
         let package = package();
-        let builder =
-            configured(&package).c_header("include/modules.h").go("ids.go", "ids").markdown("ids.md");
+        let beside = |name: &str| package.path().join("out").join(name);
+        let builder = configured(&package)
+            .c_header(beside("include/modules.h"))
+            .go(beside("ids.go"), "ids")
+            .markdown(beside("ids.md"));
         run(builder, &package).expect("nothing is wrong");
         assert!(get(&package, "drpc_registry.rs").contains("pub const HELLO: i32 = 501;"));
         assert!(get(&package, "hello.rs").contains("pub struct Hello {"));
@@ -317,6 +347,101 @@ hello.proto:4:17: 'names.Nam' resolves to 'names.Nam', which is not defined";
         assert_eq!(error, "hello.proto:3:1: import 'nams.proto' not found");
     }
 
+    /// prost-build spells the file `daos_api.r#type.rs`.
+    #[test]
+    fn a_package_is_found_by_its_name_and_its_files_go_with_it() {
+        let package = package();
+        let out = package.path().join("out");
+        put(&package, "hello.proto", &PROTO.replace("package hello", "package daosApi.type"));
+        run(configured(&package), &package).expect("nothing is wrong");
+        assert_eq!(get(&package, "daosApi.type.rs"), "include!(\"daos_api.r#type.rs\");\n");
+        assert!(get(&package, "daos_api.r#type.rs").contains("pub struct Hello {"));
+
+        leftovers::remove(&out).expect("a writable folder");
+        assert!(!out.join("daosApi.type.rs").exists() && !out.join("daos_api.r#type.rs").exists());
+    }
+
+    #[test]
+    fn what_is_not_supported_is_named_with_what_to_do() {
+        let package = package();
+        put(&package, "hello.proto", &format!("\u{feff}{PROTO}"));
+        let error = run(configured(&package), &package).expect_err("a byte-order mark");
+        assert!(error.starts_with("hello.proto:1:1: "), "{error}");
+        assert!(
+            error.ends_with(
+                "\n  = help: save the file as UTF-8 without a byte-order mark, which it begins with"
+            ),
+            "{error}"
+        );
+
+        put(&package, "hello.proto", &PROTO.replace("syntax = \"proto3\"", "edition = \"2023\""));
+        let error = run(configured(&package), &package).expect_err("an edition");
+        assert!(
+            error.contains("  = help: write `syntax = \"proto3\";` in place of `edition = …;`"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_service_is_a_warning() {
+        let package = package();
+        let service = "service Greeter { rpc SayHello(Hello) returns (names.Name); }\n";
+        put(&package, "hello.proto", &format!("{PROTO}{service}"));
+        let warnings = run(configured(&package), &package).expect("nothing is wrong").warnings;
+        assert_eq!(
+            warnings,
+            [
+                "no code is made of service `Greeter` of package `hello`: write an `impl` block with `#[drpc_module(id = …)]`, and \
+              in it a handler with `#[method(…)]` for `say_hello(Hello) -> super::names::Name`"
+            ]
+        );
+    }
+
+    #[test]
+    fn comments_hold_no_examples() {
+        let package = package();
+        let comment = "// Greets:\n//\n//     let x = 1;\n//\n// ```\n// let y = 1;\n// ```\n";
+        put(&package, "hello.proto", &PROTO.replace("message", &format!("{comment}message")));
+        run(configured(&package), &package).expect("nothing is wrong");
+        let hello = get(&package, "hello.rs");
+        assert!(hello.contains("/// Greets:\n///\n/// ````text\n///      let x = 1;\n"), "{hello}");
+    }
+
+    /// This package doesn't have prost-types.
+    #[test]
+    fn well_known_types_need_a_crate() {
+        let package = package();
+        let imported = IMPORTED.replace("empty.proto", "timestamp.proto");
+        put(&package, "names.proto", &imported.replace("string first", "google.protobuf.Timestamp first"));
+        let warnings = run(configured(&package), &package).expect("nothing is wrong").warnings;
+        assert_eq!(
+            warnings,
+            [
+                "package `names` has fields of `google.protobuf`'s types, which are in the crate prost-types: add `prost-types = \
+              \"0.14\"` under [dependencies]"
+            ]
+        );
+        assert!(get(&package, "names.rs").contains("::prost_types::Timestamp"));
+    }
+
+    #[test]
+    fn a_folder_where_a_file_may_appear_is_watched() {
+        let package = package();
+        let folder = |name: &str| package.path().join(name);
+        fs::create_dir(folder("first")).expect("a new folder");
+        fs::create_dir(folder("then")).expect("a new folder");
+        fs::rename(folder("names.proto"), folder("then/names.proto")).expect("our own file");
+        fs::rename(folder("hello.proto"), folder("then/hello.proto")).expect("our own file");
+        let includes = [folder("first"), folder("then")];
+        let includes: Vec<_> = includes.iter().map(PathBuf::as_path).collect();
+        let hello = folder("then/hello.proto");
+        let inputs = configured(&package).run(&[&hello], &includes).expect("nothing is wrong").inputs;
+        assert!(includes.iter().all(|include| inputs.iter().any(|input| input == include)), "{inputs:?}");
+
+        let inputs = configured(&package).run(&[], &includes).expect("nothing is wrong").inputs;
+        assert_eq!(inputs[1..], includes, "a list of files may be empty today");
+    }
+
     #[test]
     fn a_missing_proto_is_named() {
         let package = package();
@@ -332,6 +457,13 @@ hello.proto:4:17: 'names.Nam' resolves to 'names.Nam', which is not defined";
         let error =
             configured(&package).run(&[&proto], &[&package.path().join("out")]).expect_err("not included");
         assert!(error.to_string().ends_with("hello.proto' is not in any include path"), "{error}");
+    }
+
+    #[test]
+    fn a_go_package_has_a_name_that_go_takes() {
+        let package = package();
+        let error = configured(&package).go("ids.go", "my ids").generate().expect_err("no name");
+        assert!(error.to_string().starts_with("`my ids` can't be the name of a Go package"), "{error}");
     }
 
     #[test]

@@ -18,9 +18,11 @@ static CLEARED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 /// Removes what earlier runs have made in the folder; later calls in the same build script do nothing.
 pub(crate) fn clear(folder: &Path) -> io::Result<()> {
     let mut cleared = CLEARED.lock().unwrap_or_else(PoisonError::into_inner);
-    if !cleared.insert(folder.to_owned()) {
-        return Ok(());
-    }
+    if cleared.insert(folder.to_owned()) { remove(folder) } else { Ok(()) }
+}
+
+/// Removes what is on the list, and the list.
+pub(crate) fn remove(folder: &Path) -> io::Result<()> {
     let list = folder.join(LIST);
     let made = match fs::read_to_string(&list) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -14,7 +14,10 @@
 //! the registry is, so that an ID that does not agree with it is an error at that ID. A mistake in the registry or in
 //! a `.proto` file stops the build and is shown with its place.
 //!
-//! The script runs again when the registry changes, or a `.proto` file that is named or imported, and only then.
+//! The script runs again when the registry changes, a `.proto` file that is named or imported, or what is in a folder where
+//! these are looked for, and only then.
+//!
+//! No code is made of a `service`: a warning of cargo names it, and says what to write.
 //!
 //! Both halves are optional: [`generate`](Builder::generate) does without `.proto` files, and
 //! [`compile_protos`](Builder::compile_protos) without a registry.
@@ -23,6 +26,7 @@ mod builder;
 mod error;
 mod leftovers;
 mod protos;
+mod watch;
 
 pub use builder::{Builder, configure};
 pub use drpc_registry::{Registry, RegistryError};

@@ -1,21 +1,57 @@
 //! From `.proto` files to prost messages, without protoc.
 
-use std::fs;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::{env, fs};
 
+use drpc_registry::doc_text;
+use prost_build::{Module, Service, ServiceGenerator};
 use protox::Compiler;
+use protox::prost_reflect::prost_types::FileDescriptorSet;
 
 use crate::error::Failure;
-use crate::leftovers;
+use crate::{leftovers, watch};
 
-/// Compiles the files and answers with all that were read, imported ones included.
+/// What cargo should hear of.
+pub(crate) struct Compiled {
+    /// The files that were read, imported ones included, and the folders where another one could appear.
+    pub(crate) inputs: Vec<PathBuf>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// The services that nobody makes code of.
+#[derive(Clone, Default)]
+pub(crate) struct Services(Rc<RefCell<Vec<String>>>);
+
+/// prost-build asks for one generator of services at most: this one is asked unless a build script sets its own.
+impl ServiceGenerator for Services {
+    fn generate(&mut self, service: Service, _code: &mut String) {
+        let methods: Vec<_> = service
+            .methods
+            .iter()
+            .map(|method| format!("`{}({}) -> {}`", method.name, method.input_type, method.output_type))
+            .collect();
+        self.0.borrow_mut().push(format!(
+            "no code is made of service `{}` of package `{}`: write an `impl` block with `#[drpc_module(id = …)]`, and in it a \
+             handler with `#[method(…)]` for {}",
+            service.proto_name,
+            service.package,
+            if methods.is_empty() { "each method".to_owned() } else { methods.join(", ") },
+        ));
+    }
+}
+
+/// Compiles the files, whose imports are looked for in `includes`.
 pub(crate) fn compile(
     config: &mut prost_build::Config,
+    services: &Services,
     protos: &[&Path],
     includes: &[&Path],
     out_dir: &Path,
-) -> Result<Vec<PathBuf>, Vec<Failure>> {
-    let mut compiler = Compiler::new(includes).map_err(|error| vec![Failure::Proto(error)])?;
+) -> Result<Compiled, Vec<Failure>> {
+    let mut compiler = Compiler::new(includes).map_err(|error| vec![Failure::proto(error, None)])?;
     compiler.include_source_info(true).include_imports(true);
     let mut failures: Vec<Failure> = Vec::new();
     for proto in protos {
@@ -30,22 +66,112 @@ pub(crate) fn compile(
     if !failures.is_empty() {
         return Err(failures);
     }
-    let descriptors = compiler.file_descriptor_set();
-    for file in &descriptors.file {
-        // prost-build names a file after its package.
-        let package = file.package.as_deref().filter(|package| !package.is_empty()).unwrap_or("_");
-        leftovers::note(out_dir, &format!("{package}.rs"))
-            .map_err(|error| vec![Failure::write(out_dir, error)])?;
-    }
-    config.compile_fds(descriptors).map_err(|error| vec![Failure::Generate(error)])?;
-    Ok(compiler.files().filter_map(|file| file.path().map(Path::to_owned)).collect())
+    let mut descriptors = compiler.file_descriptor_set();
+    plain_comments(&mut descriptors);
+    let packages = packages(&descriptors);
+    write(config, descriptors, &packages, out_dir).map_err(|failure| vec![failure])?;
+
+    let mut warnings = services.0.take();
+    warnings.extend(missing_crate(&packages, out_dir));
+    let mut inputs: Vec<PathBuf> =
+        compiler.files().filter_map(|file| file.path().map(Path::to_owned)).collect();
+    inputs.extend(watch::folders(includes, &inputs, out_dir));
+    Ok(Compiled { inputs, warnings })
 }
 
-/// A file that does not exist is not "in no include path".
-fn explain(proto: &Path, includes: &[&Path], error: protox::Error) -> Failure {
-    let exists = proto.exists() || includes.iter().any(|include| include.join(proto).exists());
-    match fs::metadata(proto) {
-        Err(missing) if error.is_file_not_found() && !exists => Failure::read(proto, missing),
-        _ => Failure::Proto(error),
+/// The messages' packages, as the files have them; `_` for none.
+fn packages(descriptors: &FileDescriptorSet) -> BTreeSet<String> {
+    let named = descriptors.file.iter().map(|file| file.package());
+    named.map(|package| if package.is_empty() { "_" } else { package }.to_owned()).collect()
+}
+
+/// Makes code of comments, which are Markdown to rustdoc: what looks like an example there is none.
+fn plain_comments(descriptors: &mut FileDescriptorSet) {
+    let sources = descriptors.file.iter_mut().filter_map(|file| file.source_code_info.as_mut());
+    for location in sources.flat_map(|source| &mut source.location) {
+        let comments = location.leading_comments.iter_mut().chain(&mut location.trailing_comments);
+        for comment in comments.chain(&mut location.leading_detached_comments) {
+            *comment = doc_text(comment);
+        }
     }
+}
+
+/// Writes a file for each package, which `include_proto!` finds by the package's name.
+fn write(
+    config: &mut prost_build::Config,
+    descriptors: FileDescriptorSet,
+    packages: &BTreeSet<String>,
+    out_dir: &Path,
+) -> Result<(), Failure> {
+    for package in packages {
+        for name in [file_of(package), format!("{package}.rs")] {
+            leftovers::note(out_dir, &name).map_err(|error| Failure::write(out_dir, error))?;
+        }
+    }
+    config.compile_fds(descriptors).map_err(Failure::Generate)?;
+    for package in packages {
+        // prost-build spells file names as it spells modules: `daos_api.r#type.rs`.
+        let (file, by_package) = (file_of(package), format!("{package}.rs"));
+        if file != by_package && out_dir.join(&file).exists() {
+            let path = out_dir.join(by_package);
+            fs::write(&path, format!("include!({file:?});\n"))
+                .map_err(|error| Failure::write(&path, error))?;
+        }
+    }
+    Ok(())
+}
+
+/// The name of the file that prost-build makes of a package.
+fn file_of(package: &str) -> String {
+    let package = if package == "_" { "" } else { package };
+    Module::from_protobuf_package_name(package).to_file_name_or("_")
+}
+
+/// Whether the messages need a crate that the package doesn't seem to have: the well-known types are in one of their own.
+fn missing_crate(packages: &BTreeSet<String>, out_dir: &Path) -> Option<String> {
+    let manifest = Path::new(&env::var_os("CARGO_MANIFEST_DIR")?).join("Cargo.toml");
+    let manifest = fs::read_to_string(manifest).ok()?;
+    let needs_it = |package: &&String| {
+        fs::read_to_string(out_dir.join(file_of(package))).is_ok_and(|code| code.contains("::prost_types::"))
+    };
+    let package = packages.iter().find(needs_it)?;
+    let has_it = manifest.contains("prost-types") || manifest.contains("prost_types");
+    (!has_it).then(|| {
+        format!(
+            "package `{package}` has fields of `google.protobuf`'s types, which are in the crate prost-types: add `prost-types = \
+             \"0.14\"` under [dependencies]"
+        )
+    })
+}
+
+/// Adds to an error what to do, where protox doesn't say so.
+fn explain(proto: &Path, includes: &[&Path], error: protox::Error) -> Failure {
+    // A file that does not exist is not "in no include path".
+    let exists = proto.exists() || includes.iter().any(|include| include.join(proto).exists());
+    if error.is_file_not_found()
+        && !exists
+        && let Err(missing) = fs::metadata(proto)
+    {
+        return Failure::read(proto, missing);
+    }
+    let text = error
+        .file()
+        .and_then(|name| includes.iter().find_map(|include| fs::read_to_string(include.join(name)).ok()));
+    let help = match text {
+        Some(text) if text.starts_with('\u{feff}') => {
+            Some("save the file as UTF-8 without a byte-order mark, which it begins with")
+        }
+        Some(text) if error.is_parse() && says_edition(&text) => {
+            Some("write `syntax = \"proto3\";` in place of `edition = …;`: editions are not supported")
+        }
+        _ => None,
+    };
+    Failure::proto(error, help)
+}
+
+/// Whether a line begins with `edition = "…"`.
+fn says_edition(text: &str) -> bool {
+    text.lines()
+        .filter_map(|line| line.trim_start().strip_prefix("edition"))
+        .any(|rest| rest.trim_start().starts_with('='))
 }

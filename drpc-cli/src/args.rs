@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use drpc::WireMode;
+use drpc_registry::GoPackage;
 
 /// Talk to dRPC servers.
 #[derive(Debug, Parser)]
@@ -16,24 +17,31 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     Call(CallArgs),
     /// Check, compare and convert registries of module IDs, in TOML or as DAOS's C header (a file ending in .h).
+    ///
+    /// Exit code: 0 if all is well, 1 if `check` finds mistakes or `diff` a breaking change, 2 if the command line is wrong
+    /// or a file can't be used (`check` can't read it; `diff` or `emit` can't read it or finds mistakes in it), 3 if the
+    /// output can't be written.
     #[command(subcommand)]
     Registry(RegistryCommand),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RegistryCommand {
-    /// Check a registry. Exit code 1 if it has mistakes.
+    /// Check a registry. Exit code 1 if it has mistakes, 2 if it can't be read.
     Check {
         /// The registry.
         registry: PathBuf,
     },
     /// Tell what changed from one registry to a later one. Exit code 1 if a change breaks programs that follow the
-    /// earlier one.
+    /// earlier one, 2 if they can't be compared.
     Diff {
         /// The earlier registry.
         old: PathBuf,
         /// The later registry.
         new: PathBuf,
+        /// Also tell which texts changed: docs, and the reasons of reservations.
+        #[arg(long)]
+        docs: bool,
     },
     /// Print a registry in another form.
     Emit {
@@ -44,7 +52,7 @@ pub(crate) enum RegistryCommand {
         form: Form,
         /// The name of the Go package.
         #[arg(long, default_value = "drpc")]
-        go_package: String,
+        go_package: GoPackage,
     },
 }
 

@@ -3,8 +3,8 @@
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | the server answered SUCCESS; the registry is sound, or changed compatibly |
-//! | 1 | the server answered another status; the registry has mistakes, or breaks programs |
-//! | 2 | the command line is wrong |
+//! | 1 | the server answered another status; `registry check` found mistakes, `registry diff` a breaking change |
+//! | 2 | the command line is wrong; a registry can't be read, or has mistakes and so can't be compared or printed |
 //! | 3 | the call could not be made, or no response came; the output could not be written |
 
 mod args;

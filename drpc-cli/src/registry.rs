@@ -2,25 +2,27 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use drpc_registry::{Registry, RegistryError, compare};
+use drpc_registry::{ChangeKind, GoPackage, Registry, RegistryError, compare};
 
 use crate::args::{Form, RegistryCommand};
 
 /// The registry has mistakes, or breaks programs that follow the earlier one.
 const FOUND_WANTING: u8 = 1;
+/// A file can't be read, or is not fit for what is asked.
+const UNUSABLE: u8 = 2;
 const NOT_WRITTEN: u8 = 3;
 
 pub(crate) fn run(command: &RegistryCommand) -> ExitCode {
     let done = match command {
         RegistryCommand::Check { registry } => check(registry),
-        RegistryCommand::Diff { old, new } => diff(old, new),
+        RegistryCommand::Diff { old, new, docs } => diff(old, new, *docs),
         RegistryCommand::Emit { registry, form, go_package } => emit(registry, *form, go_package),
     };
     match done {
         Ok(code) => code,
         Err(Failed::Registry(error)) => {
             eprintln!("{error}");
-            ExitCode::from(FOUND_WANTING)
+            ExitCode::from(UNUSABLE)
         }
         Err(Failed::Output(error)) => {
             eprintln!("drpc: can't write the output: {error}");
@@ -30,21 +32,31 @@ pub(crate) fn run(command: &RegistryCommand) -> ExitCode {
 }
 
 fn check(path: &Path) -> Result<ExitCode, Failed> {
-    let registry = Registry::load(path)?;
-    let methods: usize = registry.modules().iter().map(|module| module.methods.len()).sum();
-    eprintln!("{}: {} modules, {methods} methods, no mistake", path.display(), registry.modules().len());
-    Ok(ExitCode::SUCCESS)
+    match Registry::load(path) {
+        Ok(registry) => {
+            let modules = registry.modules().len();
+            let methods = registry.modules().iter().map(|module| module.methods.len()).sum();
+            let (modules, methods) = (count(modules, "module"), count(methods, "method"));
+            eprintln!("{}: {modules}, {methods}, no mistakes", path.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) if !error.is_unreadable() => {
+            eprintln!("{error}");
+            Ok(ExitCode::from(FOUND_WANTING))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
-fn diff(old: &Path, new: &Path) -> Result<ExitCode, Failed> {
-    let changes = compare(&Registry::load(old)?, &Registry::load(new)?);
+fn diff(old: &Path, new: &Path, docs: bool) -> Result<ExitCode, Failed> {
+    let mut changes = compare(&Registry::load(old)?, &Registry::load(new)?);
+    changes.retain(|change| docs || change.kind() != ChangeKind::TextChanged);
     let mut out = io::stdout().lock();
     for change in &changes {
         writeln!(out, "{change}")?;
     }
     let breaking = changes.iter().filter(|change| change.is_breaking()).count();
-    let all = changes.len();
-    eprintln!("{all} change{}, {breaking} of them breaking", if all == 1 { "" } else { "s" });
+    eprintln!("{}, {breaking} breaking", count(changes.len(), "change"));
     if breaking > 0 {
         eprintln!("hint: keep an ID with its name; list a removed method's ID under `reserved`");
         return Ok(ExitCode::from(FOUND_WANTING));
@@ -52,7 +64,12 @@ fn diff(old: &Path, new: &Path) -> Result<ExitCode, Failed> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn emit(path: &Path, form: Form, go_package: &str) -> Result<ExitCode, Failed> {
+/// `1 module`, `2 modules`.
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+fn emit(path: &Path, form: Form, go_package: &GoPackage) -> Result<ExitCode, Failed> {
     let registry = Registry::load(path)?;
     let text = match form {
         Form::Toml => registry.to_toml(),

@@ -21,7 +21,7 @@ fn a_removed_method_breaks_and_an_added_one_does_not() {
     fs::write(&new, format!("{GREETER}\n[[module.method]]\nnumber = 2\nname = \"bye\"\n")).unwrap();
 
     let (code, stdout, stderr) = drpc(&["diff", &old, &new]);
-    assert_eq!((code, stderr.as_str()), (Some(0), "1 change, 0 of them breaking\n"));
+    assert_eq!((code, stderr.as_str()), (Some(0), "1 change, 0 breaking\n"));
     assert!(stdout.starts_with("compatible: ") && stdout.contains("`bye`"), "{stdout}");
 
     let (code, stdout, stderr) = drpc(&["diff", &new, &old]);
@@ -39,9 +39,47 @@ fn a_registry_with_mistakes_is_shown_with_their_places() {
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
     assert!(stderr.contains("modules.toml:10:"), "{stderr}");
 
-    let (code, _, stderr) = drpc(&["check", "/nowhere/modules.toml"]);
-    assert_eq!(code, Some(1));
-    assert!(stderr.contains("/nowhere/modules.toml"), "{stderr}");
+    fs::write(&path, GREETER).unwrap();
+    let (code, _, stderr) = drpc(&["check", path.to_str().unwrap()]);
+    assert_eq!(code, Some(0));
+    assert!(stderr.ends_with("modules.toml: 1 module, 1 method, no mistakes\n"), "{stderr}");
+}
+
+/// A change that breaks programs is told from a registry that can't be used by the exit code.
+#[test]
+fn what_can_not_be_used_is_no_breaking_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (good, bad) = (path("good.toml"), path("bad.toml"));
+    fs::write(&good, GREETER).unwrap();
+    fs::write(&bad, "[[module]]\nid = 5\n").unwrap();
+    let nowhere = "/nowhere/modules.toml";
+    let commands: [&[&str]; 5] = [
+        &["check", nowhere],
+        &["diff", &good, nowhere],
+        &["diff", &bad, &good],
+        &["emit", &bad, "c"],
+        &["emit", &good, "go", "--go-package", "my pkg"],
+    ];
+    for command in commands {
+        let (code, stdout, stderr) = drpc(command);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{command:?}");
+        assert!(!stderr.is_empty(), "{command:?}");
+    }
+}
+
+#[test]
+fn a_changed_doc_is_told_only_to_who_asks() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (old, new) = (path("old.toml"), path("new.toml"));
+    fs::write(&old, GREETER).unwrap();
+    fs::write(&new, format!("{GREETER}doc = \"Greets.\"\n")).unwrap();
+    let (code, stdout, stderr) = drpc(&["diff", &old, &new]);
+    assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(0), "", "0 changes, 0 breaking\n"));
+    let (code, stdout, _) = drpc(&["diff", "--docs", &old, &new]);
+    assert_eq!(code, Some(0));
+    assert!(stdout.starts_with("compatible: method 501, `hello` of `greeter`, has another doc"), "{stdout}");
 }
 
 #[test]

@@ -21,6 +21,7 @@ use crate::args::Register;
 use crate::item::{flat, is_punct, is_word};
 use crate::model::{Method, Model, ModuleId};
 use crate::names;
+use crate::places::{around, ends, here, located};
 use crate::signature::{Call, KnownCall, Outcome, Parameter};
 
 /// All that is generated beside the user's own item.
@@ -29,7 +30,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let methods = methods(model);
     let client = client(model);
     let registry = registry(model);
-    let replies = replies(model);
+    let replies = model.replies.items(&model.krate);
     let unread = unread(model);
     let served = model.served_by.as_ref().map(|ty| {
         let arms = model.methods.iter().map(|method| arm(model, method)).collect();
@@ -304,7 +305,7 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
 //         assert_payload::<Hello>();
 //         let request = decode::<Hello>(body)?;
 //         match Self::hello(HandlerReceiver::of(&self), request).await {
-//             Ok(reply) => <HelloResponse as Returned<{ kind!(HelloResponse) }>>::answer(reply).map_err(Into::into),
+//             Ok(reply) => <HelloResponse as Returned<__Greeter_reply_0>>::answer(reply).map_err(Into::into),
 //             Err(error) => Err(raise!(error)),
 //         }
 //     }),
@@ -335,7 +336,7 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
         }
         Outcome::Result { reply, error } => {
             let raise = raise(model, error);
-            let answer = as_returned(model, reply, "answer");
+            let answer = as_returned(model, method, reply, "answer");
             quote! {
                 match #returned {
                     ::core::result::Result::Ok(__reply) => {
@@ -346,7 +347,7 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
             }
         }
         Outcome::Type(ty) => {
-            let answer = as_returned(model, ty, "answer");
+            let answer = as_returned(model, method, ty, "answer");
             let raise = raise(model, ty);
             quote!(#answer(#returned).map_err(|__error| #raise))
         }
@@ -389,39 +390,6 @@ fn borrows(ty: &TokenStream) -> bool {
 fn assert_request(model: &Model, call: &KnownCall) -> Option<TokenStream> {
     let krate = &model.krate;
     call.request().map(|(_, ty)| quote!(#krate::private::assert_payload::<#ty>();))
-}
-
-// Output:
-//     const _: () = { assert_reply::<HelloResponse>(); };
-//
-// It is the one place where a type that is no reply is an error, for each such type once. All other code takes it as it is.
-fn replies(model: &Model) -> TokenStream {
-    let krate = &model.krate;
-    let mut seen: Vec<String> = Vec::new();
-    let calls = || model.methods.iter().filter_map(|method| Some((method, method.call.known()?)));
-    for (method, call) in calls() {
-        // A conditional one may not be there to be told of.
-        if let (true, Some((_, request))) = (method.cfgs.is_empty(), call.request()) {
-            seen.push(request.to_string());
-        }
-    }
-    let mut asserts = TokenStream::new();
-    for (method, call) in calls() {
-        let (assert, ty) = match &call.outcome {
-            Outcome::Nothing => continue,
-            Outcome::Result { reply, .. } => (quote!(#krate::private::assert_reply::<#reply>()), reply),
-            Outcome::Type(ty) => {
-                (quote!(#krate::private::assert_returned::<#ty, { #krate::private::kind!(#ty) }>()), ty)
-            }
-        };
-        let cfgs = &method.cfgs;
-        let key = quote!(#(#cfgs)* #ty).to_string();
-        if !seen.contains(&key) {
-            seen.push(key);
-            asserts.extend(quote!(#(#cfgs)* const _: () = #assert;));
-        }
-    }
-    asserts
 }
 
 // Output:
@@ -572,7 +540,7 @@ fn claim(model: &Model) -> Option<TokenStream> {
 //         pub fn with(&self, options: CallOptions) -> Self { … }
 //         pub fn raw(&self, method: GreeterMethod, body: Bytes) -> C::Outcome<Bytes> { … }
 //         #[cfg_attr(not(doctest), doc = "Greets a person by name.")]
-//         pub fn hello(&self, req: Hello) -> C::Outcome<<HelloResponse as Returned<{ kind!(HelloResponse) }>>::Received> { … }
+//         pub fn hello(&self, req: Hello) -> C::Outcome<<HelloResponse as Returned<__Greeter_reply_0>>::Received> { … }
 //     }
 pub(crate) fn client(model: &Model) -> TokenStream {
     let krate = &model.krate;
@@ -618,7 +586,7 @@ pub(crate) fn client(model: &Model) -> TokenStream {
 
 // Output:
 //     #[cfg_attr(not(doctest), doc = "Greets a person by name.")]
-//     pub fn hello(&self, req: Hello) -> C::Outcome<<HelloResponse as Returned<{ kind!(HelloResponse) }>>::Received> {
+//     pub fn hello(&self, req: Hello) -> C::Outcome<<HelloResponse as Returned<__Greeter_reply_0>>::Received> {
 //         assert_payload::<Hello>();
 //         self.caller.call::<Hello, <HelloResponse as …>::Received>(GreeterMethod::Hello.method(), req, &self.options)
 //     }
@@ -640,7 +608,7 @@ fn client_function(model: &Model, method: &Method) -> TokenStream {
     };
     let received = match &call.outcome {
         Outcome::Nothing => quote!(()),
-        Outcome::Type(ty) | Outcome::Result { reply: ty, .. } => as_returned(model, ty, "Received"),
+        Outcome::Type(ty) | Outcome::Result { reply: ty, .. } => as_returned(model, method, ty, "Received"),
     };
     let given = around(&received, &quote!(<__C as #krate::Caller>::Outcome<), &quote!(>), &quote!());
     let (parameter, request, argument) = match call.request() {
@@ -681,47 +649,12 @@ fn registry(model: &Model) -> TokenStream {
     quote!(#assertion #dependency)
 }
 
-/// What a type is that a handler returns: `<HelloResponse as Returned<{ kind!(HelloResponse) }>>::Received`.
-fn as_returned(model: &Model, ty: &TokenStream, item: &str) -> TokenStream {
+/// What a type is that a handler returns: `<HelloResponse as Returned<__Greeter_reply_0>>::Received`.
+fn as_returned(model: &Model, method: &Method, ty: &TokenStream, item: &str) -> TokenStream {
     let krate = &model.krate;
     let item = Ident::new(item, ends(ty).1);
-    let kind = quote!({ #krate::private::kind!(#ty) });
+    let kind = model.replies.kind(method, ty);
     around(ty, &quote!(<), &quote!(as #krate::private::Returned<#kind>>::), &quote!(#item))
-}
-
-/// Something about the type, at its place: as a whole, it begins and ends where the type does. The compiler shows an error of the same
-/// words at the same place but once.
-fn around(ty: &TokenStream, before: &TokenStream, behind: &TokenStream, last: &TokenStream) -> TokenStream {
-    let (first_span, last_span) = ends(ty);
-    let place = |tokens: &TokenStream, place: Span| -> TokenStream {
-        let placed = |mut token: TokenTree| {
-            token.set_span(match &token {
-                // Not a name: it may be the user's own.
-                TokenTree::Punct(_) => place,
-                token => token.span().located_at(place),
-            });
-            token
-        };
-        tokens.clone().into_iter().map(placed).collect()
-    };
-    let (before, behind) = (place(before, first_span), place(behind, last_span));
-    quote!(#before #ty #behind #last)
-}
-
-/// The same tokens, at another place.
-fn located(tokens: &TokenStream, place: Span) -> TokenStream {
-    let located = |mut token: TokenTree| {
-        token.set_span(token.span().located_at(place));
-        token
-    };
-    tokens.clone().into_iter().map(located).collect()
-}
-
-/// The places of the first and the last token.
-fn ends(tokens: &TokenStream) -> (Span, Span) {
-    let mut spans = tokens.clone().into_iter().map(|token| token.span());
-    let first = spans.next().unwrap_or_else(Span::call_site);
-    (first, spans.last().unwrap_or(first))
 }
 
 /// A method's system-wide ID, as it stands in the enum.
@@ -789,9 +722,4 @@ fn allowed(model: &Model) -> TokenStream {
     let deprecated =
         notes.any(|note| note.path().is_ident("deprecated")).then(|| quote!(#[allow(deprecated)]));
     quote!(#(#[allow(#allowed)])* #deprecated)
-}
-
-/// The user's place, with names that mean what they mean in the generated code.
-pub(crate) fn here(span: Span) -> Span {
-    span.resolved_at(Span::call_site())
 }

@@ -20,8 +20,8 @@ use syn::{
     Attribute, Data, DeriveInput, Expr, Fields, Generics, LitStr, Member, Path, Token, Type, parse_quote,
 };
 
-use crate::expand::here;
 use crate::mistake::{Mistakes, mistake};
+use crate::places::here;
 
 /// The type as it was written.
 struct Model {

@@ -8,15 +8,17 @@ use crate::expand;
 use crate::model::{Method, Model, ModuleId};
 use crate::names;
 use crate::parse::Draft;
+use crate::replies::Replies;
 
 /// The generated items, with numbers of no meaning and handlers that are not called.
 pub(crate) fn stubs(draft: &Draft, args: &ModuleArgs) -> TokenStream {
     let model = model(draft, args);
     let krate = expand::krate(&model);
+    let replies = model.replies.items(&model.krate);
     let methods = expand::methods(&model);
     let client = expand::client(&model);
     let module = model.served_by.as_ref().map(|ty| expand::module(&model, ty, &TokenStream::new()));
-    quote!(#krate #methods #module #client)
+    quote!(#krate #methods #module #client #replies)
 }
 
 fn model(draft: &Draft, args: &ModuleArgs) -> Model {
@@ -40,13 +42,15 @@ fn model(draft: &Draft, args: &ModuleArgs) -> Model {
             is_declaration: false,
         });
     }
+    let base = args.prefix.clone().unwrap_or_else(|| draft.name.clone());
     Model {
         path: args.krate.clone(),
         krate: names::krate(&draft.name),
         served_by: (args.client_only.is_none() && draft.is_servable).then(|| draft.ty.clone()),
         generics: draft.generics.clone(),
         type_name: draft.name.clone(),
-        base: args.prefix.clone().unwrap_or_else(|| draft.name.clone()),
+        replies: Replies::of(&methods, &base),
+        base,
         id: ModuleId::Number(0),
         name: names::module(&draft.name),
         rule: None,

@@ -4,20 +4,23 @@
 //! and numbers (`contract` against the registry), and from the `model` that comes of it `expand` generates the items.
 //! Beside a mistake, `fallback` generates stubs of them instead.
 //!
-//! Beside it `#[derive(Failure)]`, which is all in `failure`.
+//! Beside it `#[derive(Failure)]`, which is all in `failure`, and the macros that include what the build script made, in `include`.
 
 mod args;
 mod contract;
 mod expand;
 mod failure;
 mod fallback;
+mod include;
 mod item;
 mod mistake;
 mod model;
 mod names;
 mod parse;
 mod part;
+mod places;
 mod registry;
+mod replies;
 mod signature;
 mod taken;
 #[cfg(test)]
@@ -28,6 +31,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use crate::args::ModuleArgs;
+use crate::include::Built;
 use crate::mistake::Mistakes;
 use crate::validate::Environment;
 
@@ -45,6 +49,23 @@ pub fn drpc_module(args: proc_macro::TokenStream, item: proc_macro::TokenStream)
 #[proc_macro_derive(Failure, attributes(failure))]
 pub fn derive_failure(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     failure::derive(input.into()).into()
+}
+
+/// Includes the messages of a package.
+#[proc_macro]
+pub fn include_proto(package: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    include::proto(package.into(), built().as_ref()).into()
+}
+
+/// Includes the constants of the registry.
+#[proc_macro]
+pub fn include_registry(nothing: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    include::registry(nothing.into(), built().as_ref()).into()
+}
+
+/// What the package's build script made, if it has one.
+fn built() -> Option<Built> {
+    std::env::var_os("OUT_DIR").map(|out_dir| Built::read(out_dir.as_ref()))
 }
 
 /// The user's item without `#[method]`, and what is generated for it: the module, or stubs beside the mistakes.

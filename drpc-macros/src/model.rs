@@ -6,6 +6,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use syn::{Attribute, Generics, Path, Type};
 
 use crate::args::Register;
+use crate::replies::Replies;
 use crate::signature::Call;
 
 /// A module.
@@ -32,6 +33,7 @@ pub(crate) struct Model {
     /// The lints that are allowed in the user's item.
     pub(crate) allowed: Vec<TokenStream>,
     pub(crate) methods: Vec<Method>,
+    pub(crate) replies: Replies,
     /// The registry that the IDs were checked against.
     pub(crate) registry: Option<PathBuf>,
     /// Where something stands that can't be read, and so is not among the methods.

@@ -5,10 +5,10 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::Meta;
 
 use crate::args::ModuleArgs;
-use crate::expand::here;
 use crate::mistake::{Mistakes, mistake};
 use crate::names;
 use crate::parse::Draft;
+use crate::places::here;
 
 /// Whether each handler is declared, which only the compiler can tell.
 //

@@ -53,7 +53,9 @@ enum Clash {
 fn clash(source: &str, place: Place, base: &str, generated: &[String; 2]) -> Option<Clash> {
     let may_define =
         |name: &String| DEFINITIONS.iter().any(|keyword| source.contains(&format!("{keyword} {name}")));
-    if source.matches("drpc_module").count() < 2 && !generated.iter().any(may_define) {
+    let may_stand_twice = source.matches("drpc_module").count() > 1
+        && source.lines().filter(|line| line.contains("impl") && line.contains(base)).count() > 1;
+    if !may_stand_twice && !generated.iter().any(may_define) {
         return None;
     }
     let words = words(source);

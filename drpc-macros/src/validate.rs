@@ -17,6 +17,7 @@ use crate::model::{Method, Model, ModuleId};
 use crate::names;
 use crate::parse::{Draft, Handler};
 use crate::registry;
+use crate::replies::Replies;
 use crate::signature::without_self;
 
 /// What the macro knows from outside its input.
@@ -62,13 +63,15 @@ pub(crate) fn validate(
     if !are_distinct(&methods, mistakes) || mistakes.count() > 0 {
         return None;
     }
+    let base = args.prefix.clone().unwrap_or_else(|| draft.name.clone());
     Some(Model {
         path: args.krate.clone(),
         krate: names::krate(&draft.name),
         served_by: args.client_only.is_none().then(|| draft.ty.clone()),
         generics: draft.generics.clone(),
         type_name: draft.name.clone(),
-        base: args.prefix.clone().unwrap_or_else(|| draft.name.clone()),
+        replies: Replies::of(&methods, &base),
+        base,
         id: identity?.id,
         name,
         rule: args.allow.as_ref().map(LitStr::value),

@@ -6,6 +6,7 @@ mod markdown;
 mod rust;
 mod toml;
 
+pub use self::go::{GoPackage, InvalidGoPackage};
 use crate::registry::{MethodEntry, ModuleEntry, Registry, ReservedEntry};
 
 /// # The registry in other forms
@@ -31,7 +32,14 @@ impl Registry {
     }
 
     /// The registry as the constants of a Go package, laid out as `gofmt` would.
-    pub fn to_go(&self, package: &str) -> String {
+    ///
+    /// ```
+    /// # use drpc_registry::Registry;
+    /// let registry = Registry::parse("modules.toml", "[[module]]\nid = 5\nname = \"greeter\"")?;
+    /// assert!(registry.to_go(&"modules".parse()?).contains("ModuleGreeter = 5"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn to_go(&self, package: &GoPackage) -> String {
         go::write(self, package)
     }
 
@@ -64,6 +72,35 @@ fn reserved(module: &ModuleEntry) -> Vec<&ReservedEntry> {
     reserved
 }
 
+/// A text of somebody else as the text of a Rust doc comment: what Markdown takes for code stands in a block of plain text,
+/// so that nothing in it becomes a doctest, and what disturbs a comment is left out.
+///
+/// ```
+/// assert_eq!(drpc_registry::doc_text("Greets:\n\n    greet()"), "Greets:\n\n```text\n    greet()\n```");
+/// assert_eq!(drpc_registry::doc_text("Greets a *person*."), "Greets a *person*.");
+/// ```
+pub fn doc_text(text: &str) -> String {
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| line.replace('\t', "    ").replace(is_disturbing, " ").trim_end().to_owned())
+        .collect();
+    let Some(code) = lines.iter().position(|line| may_be_code(line)) else { return lines.join("\n") };
+    let ticks =
+        lines.iter().flat_map(|line| line.split(|c| c != '`')).map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(ticks.max(2) + 1);
+    let (before, block) = lines.split_at(code);
+    let opening = format!("{fence}text");
+    let parts = before.iter().map(String::as_str).chain([opening.as_str()]);
+    parts.chain(block.iter().map(String::as_str)).chain([fence.as_str()]).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether Markdown may take the line, or what follows it, for code: it is indented, also behind the mark of a list or a
+/// quotation, or has a fence.
+fn may_be_code(line: &str) -> bool {
+    let marks = &line[..line.find(char::is_alphabetic).unwrap_or(line.len())];
+    marks.contains("    ") || line.contains("```") || line.contains("~~~")
+}
+
 /// A doc text in one line, with nothing in it that can end or disturb a comment.
 fn one_line(text: &str) -> String {
     let visible = text.replace(is_disturbing, " ");
@@ -75,4 +112,26 @@ fn one_line(text: &str) -> String {
 fn is_disturbing(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{061c}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_in_a_doc_is_plain_text() {
+        for (text, doc) in [
+            ("", ""),
+            ("a\n b\n  - c", "a\n b\n  - c"),
+            ("\ta", "```text\n    a\n```"),
+            ("-     a", "```text\n-     a\n```"),
+            ("> 1.     a", "```text\n> 1.     a\n```"),
+            ("a\n```rust\nb\n```\nc", "a\n````text\n```rust\nb\n```\nc\n````"),
+            ("a\n~~~\nb", "a\n```text\n~~~\nb\n```"),
+            ("a\n\n    `` ` b", "a\n\n```text\n    `` ` b\n```"),
+            ("a\r\nb\rc\u{202e}", "a\nb c"),
+        ] {
+            assert_eq!(doc_text(text), doc, "{text:?}");
+        }
+    }
 }

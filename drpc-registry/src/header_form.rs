@@ -1,7 +1,9 @@
 //! The C header form: from text to drafts (M).
 //!
-//! [`lex`] cuts the text into tokens, [`Parser`] makes enumerations of them, and [`Assembly`] makes modules of those.
+//! [`lex`] cuts the text into tokens, [`directives`] takes out what is for the preprocessor, [`Parser`] makes enumerations
+//! of the rest, and [`Assembly`] makes modules of those.
 
+mod directives;
 mod lex;
 
 use std::collections::BTreeSet;
@@ -17,7 +19,7 @@ use crate::suggest::closest;
 /// Reads the modules; nothing when the text is too broken to make sense of the rest.
 pub(crate) fn read(text: &str, problems: &mut Vec<Problem>) -> Option<Vec<ModuleDraft>> {
     let enumerations = match parse(text, problems) {
-        Ok(enumerations) => enumerations,
+        Ok(enumerations) => enumerations?,
         Err(problem) => {
             problems.push(problem);
             return None;
@@ -57,14 +59,18 @@ struct Enumerator<'t> {
     doc: String,
 }
 
-fn parse<'t>(text: &'t str, problems: &mut Vec<Problem>) -> Result<Vec<Enumeration<'t>>, Problem> {
-    let tokens = lex(text)?;
-    let mut parser = Parser { text, tokens: &tokens, problems };
+/// The enumerations; nothing when it is not known what the preprocessor leaves of them.
+fn parse<'t>(text: &'t str, problems: &mut Vec<Problem>) -> Result<Option<Vec<Enumeration<'t>>>, Problem> {
+    let tokens = directives::resolve(lex(text)?, problems);
+    if !problems.is_empty() {
+        return Ok(None);
+    }
+    let mut parser = Parser { text, tokens: &tokens, linkage: Vec::new(), problems };
     let mut enumerations = Vec::new();
     while let Some(found) = parser.enumeration()? {
         enumerations.push(found);
     }
-    Ok(enumerations)
+    Ok(Some(enumerations))
 }
 
 /// Syntax errors end the parsing; what is well-formed but wrong goes to `problems`.
@@ -72,13 +78,15 @@ struct Parser<'t, 'p> {
     text: &'t str,
     /// The tokens still to come.
     tokens: &'p [Token<'t>],
+    /// The `extern "C"` blocks that are open.
+    linkage: Vec<Span>,
     problems: &'p mut Vec<Problem>,
 }
 
 impl<'t> Parser<'t, '_> {
     /// The next `enum tag { … };`, or nothing at the end of the text.
     fn enumeration(&mut self) -> Result<Option<Enumeration<'t>>, Problem> {
-        while self.comment().is_some() {}
+        self.linkage()?;
         if self.tokens.is_empty() {
             return Ok(None);
         }
@@ -86,7 +94,9 @@ impl<'t> Parser<'t, '_> {
             let problem = self.unexpected("`enum drpc_module` or `enum drpc_<module>_method`");
             return Err(problem.help("a registry holds nothing else: move this to a header of its own"));
         }
+        self.skip_comments();
         let mut found = Enumeration { tag: self.word("a tag")?, entries: Vec::new(), reserved: Vec::new() };
+        self.skip_comments();
         self.mark('{')?;
         let mut count: Option<At<&str>> = None;
         let mut implied = Some(0);
@@ -98,8 +108,12 @@ impl<'t> Parser<'t, '_> {
             if self.accept_mark('}') {
                 break;
             }
-            if !separated && !self.accept_mark(',') {
-                return Err(self.unexpected("`,` or `}`"));
+            if !separated {
+                separated = self.accept_mark(',');
+                if !separated {
+                    return Err(self.unexpected("`,` or `}`"));
+                }
+                continue;
             }
             let mut entry = self.enumerator(implied)?;
             implied = entry.value.given().and_then(|value| value.value.checked_add(1));
@@ -117,26 +131,61 @@ impl<'t> Parser<'t, '_> {
                 found.entries.push(entry);
             }
         }
+        self.skip_comments();
         self.mark(';')?;
         Ok(Some(found))
+    }
+
+    /// What `extern "C" {` and its `}` do to names is no concern of ours.
+    fn linkage(&mut self) -> Result<(), Problem> {
+        loop {
+            self.skip_comments();
+            let Some(next) = self.tokens.first() else { break };
+            if self.accept(|lexeme| matches!(lexeme, Lexeme::Word("extern"))) {
+                self.mark('"')?;
+                self.word("`C`")?;
+                self.mark('"')?;
+                self.mark('{')?;
+                self.linkage.push(next.span.clone());
+            } else if self.linkage.is_empty() || !self.accept_mark('}') {
+                return Ok(());
+            } else {
+                self.linkage.pop();
+            }
+        }
+        match self.linkage.pop() {
+            None => Ok(()),
+            Some(span) => {
+                let problem = Problem::new("an `extern \"C\"` block that does not end", &span, "begins here");
+                Err(problem.help("close it with `}`"))
+            }
+        }
     }
 
     /// `NAME` or `NAME = 1`, with the comment behind it.
     fn enumerator(&mut self, implied: Option<i32>) -> Result<Enumerator<'t>, Problem> {
         let name = self.word("a name or `}`")?;
-        let value = if self.accept_mark('=') {
-            self.integer()?
-        } else {
+        let mut entry = Enumerator { name, value: Field::Faulty, doc: String::new() };
+        self.append_doc(&mut entry);
+        if let Some(Token { lexeme: Lexeme::Mark('='), .. }) =
+            self.tokens.iter().find(|token| !token.is_comment())
+        {
+            self.skip_comments();
+        }
+        if self.accept_mark('=') {
+            self.append_doc(&mut entry);
+            entry.value = self.integer()?;
+        } else if let Some(value) = implied {
             // Without a value here there is something wrong with the one before, and that is reported.
-            implied.map_or(Field::Faulty, |value| Field::Given(At { value, span: name.span.clone() }))
-        };
-        let mut entry = Enumerator { name, value, doc: String::new() };
+            entry.value = Field::Given(At { value, span: entry.name.span.clone() });
+        }
         self.append_doc(&mut entry);
         Ok(entry)
     }
 
     /// An integer as C writes it: decimal, hexadecimal or octal, perhaps with a minus.
     fn integer(&mut self) -> Result<Field<i32>, Problem> {
+        self.skip_comments();
         let start = self.tokens.first().map(|token| token.span.start);
         let negative = self.accept_mark('-');
         let Some((Token { lexeme: Lexeme::Number(text), span }, rest)) = self.tokens.split_first() else {
@@ -170,6 +219,10 @@ impl<'t> Parser<'t, '_> {
             let space = if entry.doc.is_empty() { "" } else { " " };
             entry.doc = format!("{}{space}{}", entry.doc, comment.value);
         }
+    }
+
+    fn skip_comments(&mut self) {
+        while self.comment().is_some() {}
     }
 
     fn comment(&mut self) -> Option<At<String>> {
@@ -400,6 +453,25 @@ mod tests {
         );
         let expected = "a=2[] x=201[] z=204[] !202[was y] !210[planned] !203[used by an earlier release]";
         assert_eq!(modules, [expected]);
+    }
+
+    #[test]
+    fn a_comment_that_is_no_entrys_reserves_wherever_it_stands() {
+        let modules = read(
+            "enum drpc_module { DRPC_MODULE_B /* its */ = /* own */ 2 // doc\n};\n\
+             enum drpc_b_method { DRPC_METHOD_B_X = 201\n/* reserved 203: was y */\n, /* reserved 207: no, it is X's */\n};",
+        );
+        assert_eq!(modules, ["b=2[its own doc] x=201[] !203[was y] !207[no, it is X's]"]);
+    }
+
+    /// Else the compiler would know another value of the last method.
+    #[test]
+    fn a_comment_goes_on_behind_a_backslash() {
+        let modules = read(
+            "enum drpc_module { DRPC_MODULE_A = 2 };\n\
+             enum drpc_a_method {\nDRPC_METHOD_A_X = 201, // in C:\\\nDRPC_METHOD_A_Y,\nDRPC_METHOD_A_Z };",
+        );
+        assert_eq!(modules, ["a=2[] x=201[in C:\\ DRPC_METHOD_A_Y,] z=202[]"]);
     }
 
     /// M: the checker methods of module 3 are spelled without the module's name.

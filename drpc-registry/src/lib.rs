@@ -65,6 +65,9 @@
 //! A comment on an entry's own line is its doc; a comment `reserved ID: reason` on a line of its own reserves an ID,
 //! and every other number that is left out between a module's methods counts as reserved too, as it does for DAOS.
 //! The header has no place for owners.
+//!
+//! What the preprocessor could make of the list is an error, so that no ID is another one than the compiler's: a condition
+//! other than a guard around all of it, an `#include`, a macro in place of a number.
 
 mod check;
 mod diff;
@@ -72,6 +75,7 @@ mod draft;
 mod emit;
 mod header_form;
 mod names;
+mod read;
 mod registry;
 mod report;
 mod source;
@@ -79,6 +83,7 @@ mod suggest;
 mod toml_form;
 
 pub use diff::{Change, ChangeKind, Severity, compare};
+pub use emit::{GoPackage, InvalidGoPackage, doc_text};
 pub use registry::{MethodEntry, ModuleEntry, Registry, ReservedEntry};
 pub use report::RegistryError;
 pub use source::Location;

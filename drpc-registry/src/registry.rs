@@ -1,13 +1,10 @@
 //! The registry as its readers see it: checked entries and the ways to look them up.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use crate::report::{Problem, RegistryError};
-use crate::source::{Location, Source};
-use crate::{check, header_form, toml_form};
+use crate::source::Location;
 
 /// A checked list of modules and their methods.
 ///
@@ -20,46 +17,9 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Reads and checks the registry at `path`: a C header if its name ends in `.h`, TOML otherwise.
-    ///
-    /// # Errors
-    ///
-    /// When the file can't be read ([`RegistryError::is_unreadable`]), or when its text is wrong, as with
-    /// [`parse`](Self::parse).
-    pub fn load(path: impl AsRef<Path>) -> Result<Self, RegistryError> {
-        let path = path.as_ref();
-        let text = fs::read_to_string(path).map_err(|error| RegistryError::unreadable(path, error))?;
-        Self::parse(path, &text)
-    }
-
-    /// Checks the registry in `text`; `path` says which form it has and stands in messages, but is not opened.
-    ///
-    /// ```
-    /// let error = drpc_registry::Registry::parse("modules.toml", "[[module]]\nid = 5").unwrap_err();
-    /// assert!(error.to_string().contains("modules.toml:1:1"));
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// One error that holds every mistake in the text, each with its place and a way out.
-    pub fn parse(path: impl AsRef<Path>, text: &str) -> Result<Self, RegistryError> {
-        let path = path.as_ref();
-        let source = Source::new(path, text);
-        let mut problems: Vec<Problem> = Vec::new();
-        let drafts = if source.is_header() {
-            header_form::read(text, &mut problems)
-        } else {
-            toml_form::read(text, &mut problems)
-        };
-        let modules = match drafts {
-            Some(drafts) => check::check(&drafts, &source, &mut problems),
-            None => Vec::new(),
-        };
-        if problems.is_empty() {
-            Ok(Self { path: path.to_owned(), modules })
-        } else {
-            Err(RegistryError::malformed(&source, problems))
-        }
+    /// What a reader has checked.
+    pub(crate) fn new(path: &Path, modules: Vec<ModuleEntry>) -> Self {
+        Self { path: path.to_owned(), modules }
     }
 
     /// The path that the registry was read from.

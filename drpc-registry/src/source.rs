@@ -60,7 +60,8 @@ impl<'a> Source<'a> {
 
     /// Whether the text is a C header, going by its path.
     pub(crate) fn is_header(&self) -> bool {
-        self.path.extension().is_some_and(|extension| extension == "h")
+        let extension = self.path.extension().unwrap_or_default();
+        ["h", "hh", "hpp", "hxx"].iter().any(|header| extension.eq_ignore_ascii_case(header))
     }
 
     /// The place of a byte; a byte past the end is taken for the end.

@@ -11,6 +11,13 @@ use crate::suggest::closest;
 /// Reads the modules; nothing when the syntax is too broken to make sense of the rest.
 pub(crate) fn read(text: &str, problems: &mut Vec<Problem>) -> Option<Vec<ModuleDraft>> {
     let (document, errors) = DeTable::parse_recoverable(text);
+    let is_list = document.get_ref().get("module").is_none_or(|module| module.get_ref().is_array());
+    if (!errors.is_empty() || !is_list)
+        && let Some(problem) = member_without_module(text)
+    {
+        problems.push(problem);
+        return None;
+    }
     if !errors.is_empty() {
         problems.extend(errors.iter().map(syntax_problem));
         return None;
@@ -55,6 +62,24 @@ fn reservation(span: Span, table: &DeTable<'_>, problems: &mut Vec<Problem>) -> 
     let id = fields.method_id();
     let reason = fields.string("reason");
     ReservedDraft { span: fields.span, id, reason }
+}
+
+/// A method or a reservation in front of all modules. To TOML it is a part of a table `module`, or of none that it knows.
+fn member_without_module(text: &str) -> Option<Problem> {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let header: String = line.chars().take_while(|c| *c != '#').filter(|c| !c.is_whitespace()).collect();
+        if header.starts_with("[[module.") {
+            let span = start..start + line.trim_end().len();
+            let problem = Problem::new(format!("`{header}` before any `[[module]]`"), &span, "whose is it?");
+            return Some(problem.help("begin with `[[module]]`, its `id` and its `name`"));
+        }
+        if header.starts_with("[[module]]") {
+            return None;
+        }
+        start += line.len();
+    }
+    None
 }
 
 fn syntax_problem(error: &toml::de::Error) -> Problem {

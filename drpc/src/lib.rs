@@ -198,18 +198,7 @@ pub use drpc_macros::Failure;
 /// }
 /// use registry::greeter;
 /// ```
-#[macro_export]
-macro_rules! include_registry {
-    () => {
-        include!(concat!(
-            env!(
-                "OUT_DIR",
-                "no build script ran: add a build.rs with `drpc_build::configure().registry(…).generate()`"
-            ),
-            "/drpc_registry.rs"
-        ));
-    };
-}
+pub use drpc_macros::include_registry;
 
 /// Includes the messages that `drpc-build` made of a `.proto` file, by what the file says after `package`; `"_"` if it says
 /// nothing.
@@ -220,20 +209,7 @@ macro_rules! include_registry {
 /// }
 /// use hello::Hello;
 /// ```
-#[macro_export]
-macro_rules! include_proto {
-    ($package:literal) => {
-        include!(concat!(
-            env!(
-                "OUT_DIR",
-                "no build script ran: add a build.rs with `drpc_build::configure().compile_protos(…, …)`"
-            ),
-            "/",
-            $package,
-            ".rs"
-        ));
-    };
-}
+pub use drpc_macros::include_proto;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -8,7 +8,7 @@
 #define __DAOS_DRPC_MODULES_H__
 
 enum drpc_module {
-	DRPC_MODULE_TEST	= 0,	/* Module for tests */
+	DRPC_MODULE_TEST	= 0,	/* Reserved for testing */
 	DRPC_MODULE_SEC_AGENT	= 1,	/* Agent Security */
 	DRPC_MODULE_MGMT	= 2,	/* Management */
 	DRPC_MODULE_SRV		= 3,	/* Server */
@@ -17,14 +17,10 @@ enum drpc_module {
 	NUM_DRPC_MODULES /* Must be last */
 };
 
-enum drpc_test_method {
-	DRPC_METHOD_TEST_GREETING	= 0,	/* Greets a person by name */
-
-	NUM_DRPC_TEST_METHODS /* Must be last */
-};
+/* Module test has no method here: the greeting, 0, is its test server's own. */
 
 enum drpc_sec_agent_method {
-	DRPC_METHOD_SEC_AGENT_REQUEST_CREDENTIALS	= 101,	/* Makes credentials for the process that asks */
+	DRPC_METHOD_SEC_AGENT_REQUEST_CREDS	= 101,	/* Makes credentials for the process that asks */
 
 	NUM_DRPC_SEC_AGENT_METHODS /* Must be last */
 };
@@ -50,7 +46,7 @@ enum drpc_mgmt_method {
 	DRPC_METHOD_MGMT_POOL_QUERY		= 223,	/* Queries a pool */
 	DRPC_METHOD_MGMT_POOL_SET_PROP		= 224,	/* Sets properties of a pool */
 	DRPC_METHOD_MGMT_PING_RANK		= 225,	/* Checks that a rank answers */
-	DRPC_METHOD_MGMT_POOL_REINTEGRATE	= 226,	/* Takes excluded ranks or targets back into a pool */
+	DRPC_METHOD_MGMT_POOL_REINT		= 226,	/* Takes excluded ranks or targets back into a pool */
 	DRPC_METHOD_MGMT_CONT_SET_OWNER		= 227,	/* Sets the owner of a container */
 	DRPC_METHOD_MGMT_POOL_EXCLUDE		= 228,	/* Excludes ranks or targets from a pool */
 	DRPC_METHOD_MGMT_POOL_EXTEND		= 229,	/* Extends a pool by ranks */
@@ -96,7 +92,7 @@ enum drpc_srv_method {
 };
 
 enum drpc_sec_method {
-	DRPC_METHOD_SEC_VALIDATE_CREDENTIALS	= 401,	/* Checks credentials and returns their token */
+	DRPC_METHOD_SEC_VALIDATE_CREDS	= 401,	/* Checks credentials and returns their token */
 
 	NUM_DRPC_SEC_METHODS /* Must be last */
 };

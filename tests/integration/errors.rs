@@ -8,7 +8,7 @@ use std::rc::Rc;
 use anyhow::Context as _;
 use drpc::{AddedFields, CallError, Details, Failure, Server, Status, blocking, drpc_module};
 
-use crate::support::{Driver, Hello, TestServer, with_both_servers};
+use crate::support::{Driver, Hello, TestServer, with_every_server};
 
 /// Fails in every way that `?` knows.
 struct Failing;
@@ -132,7 +132,8 @@ enum PoolError {
 
 fn serve(driver: Driver) -> (TestServer, FailingClient<blocking::Client>) {
     let server = driver.start(Server::builder().module(Failing));
-    let client = blocking::Client::builder(server.path()).added_fields(AddedFields::ERROR).connect_blocking().unwrap();
+    let client =
+        blocking::Client::builder(server.path()).added_fields(AddedFields::ERROR).connect_blocking().unwrap();
     (server, FailingClient::new(client))
 }
 
@@ -145,7 +146,7 @@ fn told(error: &CallError) -> (Status, &str, Option<String>) {
 #[test]
 fn any_error_is_a_failure_and_a_failure_within_keeps_its_status() {
     // D4, E5.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (_server, failing) = serve(driver);
         let refused = |text| (Status::UNKNOWN_METHOD, text, Some("details".to_owned()));
         let failed = |text| (Status::FAILURE, text, None);
@@ -169,7 +170,7 @@ fn any_error_is_a_failure_and_a_failure_within_keeps_its_status() {
 #[test]
 fn a_derived_failure_says_its_status_and_comes_back_as_the_variant() {
     // D4, E5.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (_server, failing) = serve(driver);
         let fail = |name: &str| failing.derived(Hello { name: name.into() }).unwrap_err();
 
@@ -196,7 +197,7 @@ fn a_derived_failure_says_its_status_and_comes_back_as_the_variant() {
 #[test]
 fn a_caller_that_did_not_ask_is_told_the_status_alone() {
     // E4.
-    with_both_servers(|driver| {
+    with_every_server(|driver| {
         let (server, _) = serve(driver);
         let failing = FailingClient::new(blocking::Client::connect(server.path()).unwrap());
         let error = failing.derived(Hello::default()).unwrap_err();

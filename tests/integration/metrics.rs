@@ -191,14 +191,15 @@ fn who_is_refused_is_counted() {
             let figures = figures.take().into_iter().filter(|(name, _)| name.contains("refused"));
             figures.collect::<BTreeMap<_, _>>()
         };
+        // Once by each server.
         let name = |reason| format!("drpc_server_sessions_refused_total{{reason={reason}}}");
-        assert_eq!(refused(|| Server::builder().allow(Allow::no_one()), 0), named([(&name("access"), 2.0)]));
-        assert_eq!(refused(|| Server::builder().session_limit(1), 1), named([(&name("session_limit"), 2.0)]));
-        let per_uid = named([(&*name("session_limit_per_uid"), 2.0)]);
+        assert_eq!(refused(|| Server::builder().allow(Allow::no_one()), 0), named([(&name("access"), 3.0)]));
+        assert_eq!(refused(|| Server::builder().session_limit(1), 1), named([(&name("session_limit"), 3.0)]));
+        let per_uid = named([(&*name("session_limit_per_uid"), 3.0)]);
         assert_eq!(refused(|| Server::builder().session_limit_per_uid(2), 2), per_uid);
         assert_eq!(
             refused(|| Server::builder().on_open(|_| Err("no".into())), 0),
-            named([(&name("hook"), 2.0)])
+            named([(&name("hook"), 3.0)])
         );
     });
 }

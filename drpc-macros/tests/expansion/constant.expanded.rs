@@ -100,7 +100,7 @@ where
                     __drpc_Greeter::private::assert_payload::<Hello>();
                     let __request = __drpc_Greeter::private::decode::<Hello>(__body)?;
                     <HelloResponse as __drpc_Greeter::private::Returned<
-                        { __drpc_Greeter::private::kind!(HelloResponse) },
+                        __Greeter_reply_0,
                     >>::answer(
                             Self::hello(
                                     __drpc_Greeter::private::HandlerReceiver::of(&self),
@@ -161,21 +161,22 @@ impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
         &self,
         req: Hello,
     ) -> <__C as __drpc_Greeter::Caller>::Outcome<
-        <HelloResponse as __drpc_Greeter::private::Returned<
-            { __drpc_Greeter::private::kind!(HelloResponse) },
-        >>::Received,
+        <HelloResponse as __drpc_Greeter::private::Returned<__Greeter_reply_0>>::Received,
     > {
         __drpc_Greeter::private::assert_payload::<Hello>();
         self.caller
             .call::<
                 Hello,
                 <HelloResponse as __drpc_Greeter::private::Returned<
-                    { __drpc_Greeter::private::kind!(HelloResponse) },
+                    __Greeter_reply_0,
                 >>::Received,
             >(GreeterMethod::Hello.method(), req, &self.options)
     }
 }
+const __Greeter_reply_0: ::core::primitive::u8 = __drpc_Greeter::private::kind!(
+    HelloResponse
+);
 const _: () = __drpc_Greeter::private::assert_returned::<
     HelloResponse,
-    { __drpc_Greeter::private::kind!(HelloResponse) },
+    __Greeter_reply_0,
 >();

@@ -157,7 +157,7 @@ where
             ::core::option::Option::Some(FormsMethod::Reply) => {
                 __drpc_Forms::private::Box::pin(async move {
                     <Hello as __drpc_Forms::private::Returned<
-                        { __drpc_Forms::private::kind!(Hello) },
+                        __Forms_reply_0,
                     >>::answer(
                             Self::reply(
                                     __drpc_Forms::private::HandlerReceiver::of(&self),
@@ -172,7 +172,7 @@ where
                     __drpc_Forms::private::assert_payload::<Bytes>();
                     let __request = __drpc_Forms::private::decode::<Bytes>(__body)?;
                     <Bytes as __drpc_Forms::private::Returned<
-                        { __drpc_Forms::private::kind!(Bytes) },
+                        __Forms_reply_1,
                     >>::answer(
                             Self::bytes(
                                 __drpc_Forms::private::HandlerReceiver::of(&self),
@@ -197,7 +197,7 @@ where
                     {
                         ::core::result::Result::Ok(__reply) => {
                             <() as __drpc_Forms::private::Returned<
-                                { __drpc_Forms::private::kind!(()) },
+                                __Forms_reply_2,
                             >>::answer(__reply)
                                 .map_err(::core::convert::Into::into)
                         }
@@ -224,7 +224,7 @@ where
                     {
                         ::core::result::Result::Ok(__reply) => {
                             <Hello as __drpc_Forms::private::Returned<
-                                { __drpc_Forms::private::kind!(Hello) },
+                                __Forms_reply_0,
                             >>::answer(__reply)
                                 .map_err(::core::convert::Into::into)
                         }
@@ -241,7 +241,7 @@ where
                     __drpc_Forms::private::assert_payload::<Hello>();
                     let __request = __drpc_Forms::private::decode::<Hello>(__body)?;
                     <Forms as __drpc_Forms::private::Returned<
-                        { __drpc_Forms::private::kind!(Forms) },
+                        __Forms_reply_3,
                     >>::answer(
                             Self::r#type(
                                 __drpc_Forms::private::HandlerReceiver::of(&self),
@@ -313,16 +313,12 @@ impl<__C: __drpc_Forms::Caller> FormsClient<__C> {
     pub fn reply(
         &self,
     ) -> <__C as __drpc_Forms::Caller>::Outcome<
-        <Hello as __drpc_Forms::private::Returned<
-            { __drpc_Forms::private::kind!(Hello) },
-        >>::Received,
+        <Hello as __drpc_Forms::private::Returned<__Forms_reply_0>>::Received,
     > {
         self.caller
             .call::<
                 (),
-                <Hello as __drpc_Forms::private::Returned<
-                    { __drpc_Forms::private::kind!(Hello) },
-                >>::Received,
+                <Hello as __drpc_Forms::private::Returned<__Forms_reply_0>>::Received,
             >(FormsMethod::Reply.method(), (), &self.options)
     }
     /// Method `bytes`.
@@ -330,17 +326,13 @@ impl<__C: __drpc_Forms::Caller> FormsClient<__C> {
         &self,
         body: Bytes,
     ) -> <__C as __drpc_Forms::Caller>::Outcome<
-        <Bytes as __drpc_Forms::private::Returned<
-            { __drpc_Forms::private::kind!(Bytes) },
-        >>::Received,
+        <Bytes as __drpc_Forms::private::Returned<__Forms_reply_1>>::Received,
     > {
         __drpc_Forms::private::assert_payload::<Bytes>();
         self.caller
             .call::<
                 Bytes,
-                <Bytes as __drpc_Forms::private::Returned<
-                    { __drpc_Forms::private::kind!(Bytes) },
-                >>::Received,
+                <Bytes as __drpc_Forms::private::Returned<__Forms_reply_1>>::Received,
             >(FormsMethod::Bytes.method(), body, &self.options)
     }
     /// Method `context_first`.
@@ -348,17 +340,13 @@ impl<__C: __drpc_Forms::Caller> FormsClient<__C> {
         &self,
         req: Hello,
     ) -> <__C as __drpc_Forms::Caller>::Outcome<
-        <() as __drpc_Forms::private::Returned<
-            { __drpc_Forms::private::kind!(()) },
-        >>::Received,
+        <() as __drpc_Forms::private::Returned<__Forms_reply_2>>::Received,
     > {
         __drpc_Forms::private::assert_payload::<Hello>();
         self.caller
             .call::<
                 Hello,
-                <() as __drpc_Forms::private::Returned<
-                    { __drpc_Forms::private::kind!(()) },
-                >>::Received,
+                <() as __drpc_Forms::private::Returned<__Forms_reply_2>>::Received,
             >(FormsMethod::Context.method(), req, &self.options)
     }
     /// Method `context_last`.
@@ -366,17 +354,13 @@ impl<__C: __drpc_Forms::Caller> FormsClient<__C> {
         &self,
         __request: Hello,
     ) -> <__C as __drpc_Forms::Caller>::Outcome<
-        <Hello as __drpc_Forms::private::Returned<
-            { __drpc_Forms::private::kind!(Hello) },
-        >>::Received,
+        <Hello as __drpc_Forms::private::Returned<__Forms_reply_0>>::Received,
     > {
         __drpc_Forms::private::assert_payload::<Hello>();
         self.caller
             .call::<
                 Hello,
-                <Hello as __drpc_Forms::private::Returned<
-                    { __drpc_Forms::private::kind!(Hello) },
-                >>::Received,
+                <Hello as __drpc_Forms::private::Returned<__Forms_reply_0>>::Received,
             >(FormsMethod::ContextLast.method(), __request, &self.options)
     }
     /// Method `type`.
@@ -385,22 +369,19 @@ impl<__C: __drpc_Forms::Caller> FormsClient<__C> {
         &self,
         __request: Hello,
     ) -> <__C as __drpc_Forms::Caller>::Outcome<
-        <Forms as __drpc_Forms::private::Returned<
-            { __drpc_Forms::private::kind!(Forms) },
-        >>::Received,
+        <Forms as __drpc_Forms::private::Returned<__Forms_reply_3>>::Received,
     > {
         __drpc_Forms::private::assert_payload::<Hello>();
         self.caller
             .call::<
                 Hello,
-                <Forms as __drpc_Forms::private::Returned<
-                    { __drpc_Forms::private::kind!(Forms) },
-                >>::Received,
+                <Forms as __drpc_Forms::private::Returned<__Forms_reply_3>>::Received,
             >(FormsMethod::Type.method(), __request, &self.options)
     }
 }
+const __Forms_reply_0: ::core::primitive::u8 = __drpc_Forms::private::kind!(Hello);
+const __Forms_reply_1: ::core::primitive::u8 = __drpc_Forms::private::kind!(Bytes);
+const __Forms_reply_2: ::core::primitive::u8 = __drpc_Forms::private::kind!(());
 const _: () = __drpc_Forms::private::assert_reply::<()>();
-const _: () = __drpc_Forms::private::assert_returned::<
-    Forms,
-    { __drpc_Forms::private::kind!(Forms) },
->();
+const __Forms_reply_3: ::core::primitive::u8 = __drpc_Forms::private::kind!(Forms);
+const _: () = __drpc_Forms::private::assert_returned::<Forms, __Forms_reply_3>();

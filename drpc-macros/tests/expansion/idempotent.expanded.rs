@@ -129,16 +129,12 @@ impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
     pub fn count(
         &self,
     ) -> <__C as __drpc_Greeter::Caller>::Outcome<
-        <Count as __drpc_Greeter::private::Returned<
-            { __drpc_Greeter::private::kind!(Count) },
-        >>::Received,
+        <Count as __drpc_Greeter::private::Returned<__Greeter_reply_0>>::Received,
     > {
         self.caller
             .call::<
                 (),
-                <Count as __drpc_Greeter::private::Returned<
-                    { __drpc_Greeter::private::kind!(Count) },
-                >>::Received,
+                <Count as __drpc_Greeter::private::Returned<__Greeter_reply_0>>::Received,
             >(GreeterMethod::Count.method(), (), &self.options)
     }
     /// Method `all`.
@@ -146,25 +142,22 @@ impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
     pub fn everybody(
         &self,
     ) -> <__C as __drpc_Greeter::Caller>::Outcome<
-        <Everybody as __drpc_Greeter::private::Returned<
-            { __drpc_Greeter::private::kind!(Everybody) },
-        >>::Received,
+        <Everybody as __drpc_Greeter::private::Returned<__Greeter_reply_1>>::Received,
     > {
         self.caller
             .call::<
                 (),
                 <Everybody as __drpc_Greeter::private::Returned<
-                    { __drpc_Greeter::private::kind!(Everybody) },
+                    __Greeter_reply_1,
                 >>::Received,
             >(GreeterMethod::Everybody.method(), (), &self.options)
     }
 }
-const _: () = __drpc_Greeter::private::assert_returned::<
-    Count,
-    { __drpc_Greeter::private::kind!(Count) },
->();
+const __Greeter_reply_0: ::core::primitive::u8 = __drpc_Greeter::private::kind!(Count);
+const _: () = __drpc_Greeter::private::assert_returned::<Count, __Greeter_reply_0>();
 #[cfg(feature = "more")]
-const _: () = __drpc_Greeter::private::assert_returned::<
-    Everybody,
-    { __drpc_Greeter::private::kind!(Everybody) },
->();
+const __Greeter_reply_1: ::core::primitive::u8 = __drpc_Greeter::private::kind!(
+    Everybody
+);
+#[cfg(feature = "more")]
+const _: () = __drpc_Greeter::private::assert_returned::<Everybody, __Greeter_reply_1>();

@@ -111,7 +111,7 @@ where
                     {
                         ::core::result::Result::Ok(__reply) => {
                             <HelloResponse as __drpc_Greeter::private::Returned<
-                                { __drpc_Greeter::private::kind!(HelloResponse) },
+                                __Greeter_reply_0,
                             >>::answer(__reply)
                                 .map_err(::core::convert::Into::into)
                         }
@@ -178,18 +178,19 @@ impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
         &self,
         req: Hello,
     ) -> <__C as __drpc_Greeter::Caller>::Outcome<
-        <HelloResponse as __drpc_Greeter::private::Returned<
-            { __drpc_Greeter::private::kind!(HelloResponse) },
-        >>::Received,
+        <HelloResponse as __drpc_Greeter::private::Returned<__Greeter_reply_0>>::Received,
     > {
         __drpc_Greeter::private::assert_payload::<Hello>();
         self.caller
             .call::<
                 Hello,
                 <HelloResponse as __drpc_Greeter::private::Returned<
-                    { __drpc_Greeter::private::kind!(HelloResponse) },
+                    __Greeter_reply_0,
                 >>::Received,
             >(GreeterMethod::Hello.method(), req, &self.options)
     }
 }
+const __Greeter_reply_0: ::core::primitive::u8 = __drpc_Greeter::private::kind!(
+    HelloResponse
+);
 const _: () = __drpc_Greeter::private::assert_reply::<HelloResponse>();

@@ -98,7 +98,7 @@ where
                     __drpc_Greeter::private::assert_payload::<Hello>();
                     let __request = __drpc_Greeter::private::decode::<Hello>(__body)?;
                     <HelloResponse as __drpc_Greeter::private::Returned<
-                        { __drpc_Greeter::private::kind!(HelloResponse) },
+                        __Greeter_reply_0,
                     >>::answer(
                             Self::hello(
                                     __drpc_Greeter::private::HandlerReceiver::of(&self),
@@ -159,23 +159,24 @@ impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
         &self,
         req: Hello,
     ) -> <__C as __drpc_Greeter::Caller>::Outcome<
-        <HelloResponse as __drpc_Greeter::private::Returned<
-            { __drpc_Greeter::private::kind!(HelloResponse) },
-        >>::Received,
+        <HelloResponse as __drpc_Greeter::private::Returned<__Greeter_reply_0>>::Received,
     > {
         __drpc_Greeter::private::assert_payload::<Hello>();
         self.caller
             .call::<
                 Hello,
                 <HelloResponse as __drpc_Greeter::private::Returned<
-                    { __drpc_Greeter::private::kind!(HelloResponse) },
+                    __Greeter_reply_0,
                 >>::Received,
             >(GreeterMethod::Hello.method(), req, &self.options)
     }
 }
+const __Greeter_reply_0: ::core::primitive::u8 = __drpc_Greeter::private::kind!(
+    HelloResponse
+);
 const _: () = __drpc_Greeter::private::assert_returned::<
     HelloResponse,
-    { __drpc_Greeter::private::kind!(HelloResponse) },
+    __Greeter_reply_0,
 >();
 const _: &[::core::primitive::u8] = ::core::include_bytes!(
     "tests/expansion/modules.toml"
@@ -282,7 +283,7 @@ where
                     __drpc_Parrot::private::assert_payload::<Bytes>();
                     let __request = __drpc_Parrot::private::decode::<Bytes>(__body)?;
                     <Bytes as __drpc_Parrot::private::Returned<
-                        { __drpc_Parrot::private::kind!(Bytes) },
+                        __Parrot_reply_0,
                     >>::answer(
                             Self::echo(
                                 __drpc_Parrot::private::HandlerReceiver::of(&self),
@@ -342,20 +343,17 @@ impl<__C: __drpc_Parrot::Caller> ParrotClient<__C> {
         &self,
         body: Bytes,
     ) -> <__C as __drpc_Parrot::Caller>::Outcome<
-        <Bytes as __drpc_Parrot::private::Returned<
-            { __drpc_Parrot::private::kind!(Bytes) },
-        >>::Received,
+        <Bytes as __drpc_Parrot::private::Returned<__Parrot_reply_0>>::Received,
     > {
         __drpc_Parrot::private::assert_payload::<Bytes>();
         self.caller
             .call::<
                 Bytes,
-                <Bytes as __drpc_Parrot::private::Returned<
-                    { __drpc_Parrot::private::kind!(Bytes) },
-                >>::Received,
+                <Bytes as __drpc_Parrot::private::Returned<__Parrot_reply_0>>::Received,
             >(ParrotMethod::Echo.method(), body, &self.options)
     }
 }
+const __Parrot_reply_0: ::core::primitive::u8 = __drpc_Parrot::private::kind!(Bytes);
 const _: () = ::core::assert!(
     (ids::PARROT) == 7,
     "`echo` is module 7 in the registry (tests/expansion/modules.toml:10)"

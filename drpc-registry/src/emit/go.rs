@@ -1,10 +1,63 @@
 //! Constants for Go.
 
+use std::error::Error;
+use std::fmt;
+use std::str::FromStr;
+
 use crate::emit::{methods, modules, one_line};
 use crate::names;
 use crate::registry::Registry;
 
-pub(super) fn write(registry: &Registry, package: &str) -> String {
+/// The name of a Go package.
+///
+/// ```
+/// use drpc_registry::GoPackage;
+///
+/// assert!("drpc_ids".parse::<GoPackage>().is_ok());
+/// let error = "my pkg".parse::<GoPackage>().unwrap_err();
+/// assert_eq!(error.to_string(), "`my pkg` can't be the name of a Go package: write letters, digits and underscores");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GoPackage(String);
+
+impl FromStr for GoPackage {
+    type Err = InvalidGoPackage;
+
+    fn from_str(name: &str) -> Result<Self, InvalidGoPackage> {
+        let begins_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        let is_word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if begins_well && is_word && name != "_" && !KEYWORDS.contains(&name) {
+            Ok(GoPackage(name.to_owned()))
+        } else {
+            Err(InvalidGoPackage(name.to_owned()))
+        }
+    }
+}
+
+impl fmt::Display for GoPackage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A text that can't be the name of a [`GoPackage`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidGoPackage(String);
+
+impl fmt::Display for InvalidGoPackage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.0.escape_debug();
+        let help = match KEYWORDS.contains(&self.0.as_str()) {
+            true => "it is a keyword",
+            false => "write letters, digits and underscores",
+        };
+        write!(f, "`{name}` can't be the name of a Go package: {help}")
+    }
+}
+
+impl Error for InvalidGoPackage {}
+
+pub(super) fn write(registry: &Registry, package: &GoPackage) -> String {
     let mut out = format!("// Code generated from the dRPC registry. DO NOT EDIT.\n\npackage {package}\n");
     let modules = modules(registry);
     let entries =
@@ -54,4 +107,47 @@ fn block(comment: &str, constants: Vec<Constant>) -> String {
     }
     out.push_str(")\n");
     out
+}
+
+const KEYWORDS: [&str; 25] = [
+    "break",
+    "case",
+    "chan",
+    "const",
+    "continue",
+    "default",
+    "defer",
+    "else",
+    "fallthrough",
+    "for",
+    "func",
+    "go",
+    "goto",
+    "if",
+    "import",
+    "interface",
+    "map",
+    "package",
+    "range",
+    "return",
+    "select",
+    "struct",
+    "switch",
+    "type",
+    "var",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_has_a_name_that_go_takes() {
+        for good in ["drpc", "_ids", "v2", "main"] {
+            assert_eq!(good.parse(), Ok(GoPackage(good.to_owned())));
+        }
+        for bad in ["", "_", "my pkg", "2v", "my-pkg", "a.b", "type", "drpc\nfunc"] {
+            assert!(bad.parse::<GoPackage>().is_err(), "{bad}");
+        }
+    }
 }

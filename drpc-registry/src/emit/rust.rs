@@ -1,6 +1,6 @@
 //! Constants for Rust.
 
-use crate::emit::{is_disturbing, methods, modules};
+use crate::emit::{doc_text, methods, modules};
 use crate::registry::Registry;
 
 /// ```text
@@ -51,7 +51,8 @@ pub(super) fn write(registry: &Registry) -> String {
 /// A doc comment, with a text in reserve so that no item goes without.
 fn doc(indent: &str, text: &str, default: impl FnOnce() -> String) -> String {
     let text = if text.is_empty() { default() } else { text.to_owned() };
-    let lines = text.lines().map(|line| format!("{indent}/// {}", line.replace(is_disturbing, " ")));
+    let text = doc_text(&text);
+    let lines = text.lines().map(|line| format!("{indent}/// {line}"));
     lines.map(|line| format!("{}\n", line.trim_end())).collect()
 }
 

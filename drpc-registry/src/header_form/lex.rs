@@ -11,6 +11,12 @@ pub(super) struct Token<'t> {
     pub(super) span: Span,
 }
 
+impl Token<'_> {
+    pub(super) fn is_comment(&self) -> bool {
+        matches!(self.lexeme, Lexeme::Comment(_))
+    }
+}
+
 pub(super) enum Lexeme<'t> {
     /// A name or a keyword.
     Word(&'t str),
@@ -18,6 +24,8 @@ pub(super) enum Lexeme<'t> {
     Number(&'t str),
     /// The text of a comment, in one line and without its marks.
     Comment(String),
+    /// What a preprocessor line says behind its `#`: in one line, without comments, with single spaces.
+    Directive(String),
     /// Any other character.
     Mark(char),
 }
@@ -27,12 +35,13 @@ impl fmt::Display for Lexeme<'_> {
         match self {
             Lexeme::Word(text) | Lexeme::Number(text) => write!(f, "`{text}`"),
             Lexeme::Comment(_) => f.write_str("a comment"),
+            Lexeme::Directive(text) => write!(f, "`#{text}`"),
             Lexeme::Mark(mark) => write!(f, "`{}`", mark.escape_debug()),
         }
     }
 }
 
-/// Cuts the text into tokens, without what is for the preprocessor or for C++.
+/// Cuts the text into tokens.
 pub(super) fn lex(text: &str) -> Result<Vec<Token<'_>>, Problem> {
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -45,14 +54,17 @@ pub(super) fn lex(text: &str) -> Result<Vec<Token<'_>>, Problem> {
             };
             ("/**/".len() + body.len(), Some(Lexeme::Comment(comment_text(body))))
         } else if let Some(comment) = rest.strip_prefix("//") {
-            let body = comment.lines().next().unwrap_or_default();
+            let body = &comment[..line_length(comment)];
             ("//".len() + body.len(), Some(Lexeme::Comment(comment_text(body.trim_start_matches('/')))))
+        } else if let Some(length) = continuation_length(rest) {
+            (length, None)
         } else if is_word_character(first) {
             let length = rest.find(|c| !is_word_character(c)).unwrap_or(rest.len());
             let word = &rest[..length];
             (length, Some(if first.is_ascii_digit() { Lexeme::Number(word) } else { Lexeme::Word(word) }))
         } else if first == '#' {
-            (directive_length(rest), None)
+            let (length, text) = directive(rest);
+            (length, Some(Lexeme::Directive(text)))
         } else if first.is_whitespace() || first == '\u{feff}' {
             (first.len_utf8(), None)
         } else {
@@ -81,30 +93,56 @@ fn comment_text(body: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// The length of a preprocessor line with its continuations; of the whole section if it is for C++ only.
-fn directive_length(rest: &str) -> usize {
+/// The length of a line, without its end, and with the lines that continue it.
+fn line_length(text: &str) -> usize {
     let mut length = 0;
-    for line in rest.split_inclusive('\n') {
+    for line in text.split_inclusive('\n') {
+        let content = line.trim_end();
+        if !content.ends_with('\\') {
+            return length + content.len();
+        }
         length += line.len();
-        if !line.trim_end().ends_with('\\') {
-            break;
-        }
-    }
-    let directive = rest[1..length].trim_start();
-    if directive.starts_with("if") && !directive.starts_with("ifndef") && directive.contains("__cplusplus") {
-        let mut section = length;
-        for line in rest[length..].split_inclusive('\n') {
-            section += line.len();
-            if line
-                .trim_start()
-                .strip_prefix('#')
-                .is_some_and(|directive| directive.trim_start().starts_with("endif"))
-            {
-                return section;
-            }
-        }
     }
     length
+}
+
+/// The length of a `\` that ends a line, with the end, if the text begins with one.
+fn continuation_length(text: &str) -> Option<usize> {
+    let line = text.strip_prefix('\\')?.split_inclusive('\n').next().unwrap_or_default();
+    line.trim().is_empty().then_some("\\".len() + line.len())
+}
+
+/// The length of a preprocessor line, and what it says. A comment in it may go on over several lines.
+fn directive(text: &str) -> (usize, String) {
+    let mut said = String::new();
+    let mut at = "#".len();
+    let mut quote = None;
+    while let Some(c) = text[at..].chars().next() {
+        let rest = &text[at..];
+        if c == '\n' {
+            break;
+        } else if let Some(length) = continuation_length(rest) {
+            at += length;
+        } else if quote.is_none() && rest.starts_with("//") {
+            at += line_length(rest);
+        } else if quote.is_none() && rest.starts_with("/*") {
+            said.push(' ');
+            at += rest.find("*/").map_or(rest.len(), |end| end + 2);
+        } else {
+            if c == '\\' {
+                // A quote behind a backslash does not end a string.
+                said.push(c);
+                at += 1;
+            } else if quote == Some(c) {
+                quote = None;
+            } else if quote.is_none() && matches!(c, '"' | '\'') {
+                quote = Some(c);
+            }
+            said.extend(text[at..].chars().next());
+            at += text[at..].chars().next().map_or(0, char::len_utf8);
+        }
+    }
+    (at, said.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]
@@ -138,12 +176,18 @@ mod tests {
     }
 
     #[test]
-    fn the_preprocessor_and_cpp_are_passed_over() {
-        assert_eq!(shown("#ifndef A\n#define A \\\n  b\nc\n#endif"), "`c`");
+    fn a_line_goes_on_behind_a_backslash() {
+        assert_eq!(shown("a = \\\r\n 1 \\ \n, b\\c"), "`a` `=` `1` `,` `b` `\\\\` `c`");
+    }
+
+    #[test]
+    fn a_directive_is_one_token() {
         assert_eq!(
-            shown("#ifdef __cplusplus\nextern \"C\" {\n#endif\na\n# if defined(__cplusplus)\n}\n# endif\n"),
-            "`a`"
+            shown("#ifndef A\n#  define A \\\n  b\nc\n#endif"),
+            "`#ifndef A` `#define A b` `c` `#endif`"
         );
-        assert_eq!(shown("#ifdef __cplusplus\na"), "`a`");
+        assert_eq!(shown("#define A /* b\n c */ d // e \\\n f\ng"), "`#define A d` `g`");
+        assert_eq!(shown("#define A \"\\\"/*\" '\"'\nb"), "`#define A \"\\\"/*\" '\"'` `b`");
+        assert_eq!(shown("#\\"), "`#`");
     }
 }

@@ -19,6 +19,6 @@ const (
 const (
 	MethodTypeName   = 1201
 	MethodTypeId     = 1202 // A "quoted" <word> and a [link] in braces {}.
-	MethodTypeMethod = 1203 // Short.
+	MethodTypeMethod = 1203 // Takes one like Request { id: 5 } ``` let reply = call(); ```
 	MethodTypeMatch  = 1210 // A method named by a keyword.
 )

@@ -55,7 +55,15 @@ pub mod r#type {
         /// A "quoted" <word> and a [link] in braces {}.
         pub const ID: i32 = 1202;
 
-        /// Short.
+        /// Takes one like
+        ///
+        /// ````text
+        ///     Request { id: 5 }
+        ///
+        /// ```
+        /// let reply = call();
+        /// ```
+        /// ````
         pub const METHOD: i32 = 1203;
 
         /// A method named by a keyword.

@@ -1,3 +1,1 @@
-#include <stdint.h>
-
 typedef uint32_t d_rank_t;

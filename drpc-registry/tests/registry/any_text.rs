@@ -30,7 +30,7 @@ fn read_as_both(text: &str) {
                     Registry::parse("again.toml", &registry.to_toml()).expect("what was written can be read");
                 assert_eq!(compare(&registry, &again).len(), 0, "{text}");
                 Registry::parse("again.h", &registry.to_c_header()).expect("what was written can be read");
-                registry.to_go("modules");
+                registry.to_go(&"modules".parse().expect("a good name"));
                 registry.to_markdown();
                 registry.to_rust();
             }

@@ -16,7 +16,7 @@ fn a_registry_in_every_form() {
     let texts = [
         ("sample.sorted.toml", registry.to_toml()),
         ("sample.h", registry.to_c_header()),
-        ("sample.go", registry.to_go("modules")),
+        ("sample.go", registry.to_go(&"modules".parse().expect("a good name"))),
         ("sample.md", registry.to_markdown()),
         ("sample.rs", registry.to_rust()),
     ];
@@ -35,17 +35,31 @@ fn an_empty_registry_has_every_form_too() {
     assert_eq!(again.next_free_id(), Some(0));
 }
 
-/// M: the whole of DAOS's list, in TOML and in DAOS's own form.
+/// M: the whole of DAOS's list, in TOML and in DAOS's own form, by DAOS's names.
 #[test]
 fn the_two_forms_of_daoss_list_are_equal() {
     let [toml, header] = daos();
     assert_eq!(outline(&toml), outline(&header));
+    for (module, id, name) in
+        [("sec_agent", 101, "request_creds"), ("mgmt", 226, "pool_reint"), ("sec", 401, "validate_creds")]
+    {
+        let method = header.module_named(module).and_then(|module| module.method(id));
+        assert_eq!(method.map(|method| method.name.as_str()), Some(name));
+    }
     let counts: Vec<_> = toml
         .modules()
         .iter()
         .map(|module| (module.id, module.methods.len(), module.reserved.len()))
         .collect();
-    assert_eq!(counts, [(0, 1, 0), (1, 1, 0), (2, 46, 6), (3, 10, 1), (4, 1, 0)]);
+    assert_eq!(counts, [(0, 0, 0), (1, 1, 0), (2, 46, 6), (3, 10, 1), (4, 1, 0)]);
+}
+
+#[test]
+fn a_cpp_header_is_a_header() {
+    let text = sample().to_c_header();
+    for path in ["modules.hpp", "modules.hh", "modules.hxx", "MODULES.H"] {
+        assert_eq!(outline(&parse(path, &text)), outline(&parse("modules.h", &text)), "{path}");
+    }
 }
 
 #[test]

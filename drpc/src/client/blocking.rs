@@ -42,7 +42,7 @@ use crate::wire::{Body, Call, CallFields, Codec, Packets, Response, UNREADABLE_C
 /// use drpc::{CallOptions, Method, blocking::Client};
 ///
 /// let client = Client::connect("/run/daos_agent/daos_agent.sock")?;
-/// let response = client.call_raw(Method::new(1, 101, "request_credentials"), "", &CallOptions::new())?;
+/// let response = client.call_raw(Method::new(1, 101, "request_creds"), "", &CallOptions::new())?;
 /// println!("{}: {} bytes", response.status, response.body.len());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -45,7 +45,7 @@ use crate::wire::{Body, Response, Wire};
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let client = Client::connect("/run/daos_agent/daos_agent.sock").await?;
-/// let response = client.call_raw(Method::new(1, 101, "request_credentials"), "", &CallOptions::new()).await?;
+/// let response = client.call_raw(Method::new(1, 101, "request_creds"), "", &CallOptions::new()).await?;
 /// println!("{}: {} bytes", response.status, response.body.len());
 /// # Ok(())
 /// # }

@@ -1,0 +1,9 @@
+enum drpc_module {
+	DRPC_MODULE_GREETER = 5,
+	NUM_DRPC_MODULES
+};
+
+#ifndef GREETER_METHODS
+#define GREETER_METHODS
+enum drpc_greeter_method { DRPC_METHOD_GREETER_HELLO = 501 };
+#endif

@@ -1,0 +1,8 @@
+#ifndef MODULES_H
+#define MODULES_H
+enum drpc_module {
+	DRPC_MODULE_GREETER = 5,
+	NUM_DRPC_MODULES
+};
+#endif
+enum drpc_greeter_method { DRPC_METHOD_GREETER_HELLO = 501 };

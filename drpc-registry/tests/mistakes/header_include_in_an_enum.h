@@ -1,0 +1,4 @@
+enum drpc_module {
+#include "modules.inc"
+	NUM_DRPC_MODULES
+};

@@ -1,0 +1,7 @@
+#ifdef __cplusplus
+extern "C" {
+#endif
+enum drpc_module {
+	DRPC_MODULE_GREETER = 5,
+	NUM_DRPC_MODULES
+};

@@ -1,0 +1,8 @@
+#ifdef __cplusplus
+extern "C" {
+#else
+#endif
+enum drpc_module {
+	DRPC_MODULE_GREETER = 5,
+	NUM_DRPC_MODULES
+};
