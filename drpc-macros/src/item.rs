@@ -26,7 +26,7 @@ pub(crate) struct Block {
 
 /// What the block belongs to.
 pub(crate) enum Header {
-    Impl { of_trait: Option<Path>, self_ty: Type },
+    Impl { of_trait: Option<Path>, self_ty: Box<Type> },
     Trait { ident: Ident, supertraits: Punctuated<TypeParamBound, Token![+]> },
 }
 
@@ -44,7 +44,7 @@ pub(crate) enum Member {
 /// A function, or the declaration of one.
 pub(crate) struct Function {
     pub(crate) attrs: Vec<Attribute>,
-    pub(crate) signature: Signature,
+    pub(crate) signature: Box<Signature>,
     /// Its braces; nothing if it ends in a semicolon.
     pub(crate) body: Option<TokenStream>,
     /// Whether that is meant: the function stands in another block.
@@ -154,7 +154,7 @@ fn impl_head(input: ParseStream<'_>) -> syn::Result<(Header, Generics)> {
         self_ty = input.parse()?;
     }
     generics.where_clause = input.parse()?;
-    Ok((Header::Impl { of_trait, self_ty }, generics))
+    Ok((Header::Impl { of_trait, self_ty: Box::new(self_ty) }, generics))
 }
 
 fn trait_head(input: ParseStream<'_>) -> syn::Result<(Header, Generics)> {
@@ -243,7 +243,7 @@ fn member(Item { attrs, rest }: Item) -> Member {
         if let Ok((signature, body)) = function.parse2(tokens.clone()) {
             return Member::Function(Function {
                 attrs,
-                signature,
+                signature: Box::new(signature),
                 body,
                 is_declared_alone: false,
                 rest: tokens,

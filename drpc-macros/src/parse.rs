@@ -83,7 +83,7 @@ fn draft(block: &mut Block, args: &ModuleArgs, mistakes: &mut Mistakes) -> Optio
     mistakes.check(check_header(&block.header, args));
     mistakes.check(check_generics(&block.generics, &block.header));
     let ty: Type = match &block.header {
-        Header::Impl { self_ty, .. } => self_ty.clone(),
+        Header::Impl { self_ty, .. } => (**self_ty).clone(),
         Header::Trait { ident, .. } => parse_quote!(#ident),
     };
     let name = mistakes.check(type_name(&ty));

@@ -79,7 +79,7 @@ pub trait Module: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// A [`Failure`], whose status answers the call.
+    /// A [`struct@Failure`], whose status answers the call.
     async fn handle_call(
         self: Arc<Self>,
         context: Context,

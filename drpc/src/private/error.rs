@@ -1,4 +1,4 @@
-//! From what a handler fails with to a [`Failure`]: whatever is an error, or becomes one.
+//! From what a handler fails with to a [`struct@Failure`]: whatever is an error, or becomes one.
 //!
 //! The ways are tried in this order: a conversion into `Failure` of the type's own; an error that can be looked into (`anyhow`, `eyre`);
 //! one that can be kept; one that can only be read. The compiler chooses by the type: a method of `&&&Raised` comes before one of
