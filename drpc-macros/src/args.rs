@@ -91,6 +91,11 @@ impl ModuleArgs {
         args
     }
 
+    /// What the names of the generated items begin with, for a type of this name.
+    pub(crate) fn base<'a>(&'a self, name: &'a Ident) -> &'a Ident {
+        self.prefix.as_ref().unwrap_or(name)
+    }
+
     fn take(&mut self, argument: Argument) -> syn::Result<()> {
         match argument.name().as_str() {
             "id" => self.id = Some(Id::parse(argument.value("id = 5")?)?),

@@ -42,10 +42,10 @@ fn model(draft: &Draft, args: &ModuleArgs) -> Model {
             is_declaration: false,
         });
     }
-    let base = args.prefix.clone().unwrap_or_else(|| draft.name.clone());
+    let base = args.base(&draft.name).clone();
     Model {
         path: args.krate.clone(),
-        krate: names::krate(&draft.name),
+        krate: names::krate(&base),
         served_by: (args.client_only.is_none() && draft.is_servable).then(|| draft.ty.clone()),
         generics: draft.generics.clone(),
         type_name: draft.name.clone(),

@@ -76,9 +76,7 @@ fn expand_module(args: TokenStream, item: TokenStream, environment: &Environment
     let (draft, item) = parse::parse(item, &args, &mut mistakes);
     let generated = match &draft {
         Some(draft) if args.part.is_some() => part::expand(draft, &args, &mut mistakes),
-        Some(draft)
-            if mistakes.check(taken::check(draft, args.prefix.as_ref().unwrap_or(&draft.name))).is_none() =>
-        {
+        Some(draft) if mistakes.check(taken::check(draft, args.base(&draft.name))).is_none() => {
             TokenStream::new()
         }
         Some(draft) => match validate::validate(draft, &args, environment, &mut mistakes) {

@@ -70,10 +70,10 @@ pub(crate) fn validate(
     if !are_distinct(&methods, mistakes) || mistakes.count() > 0 {
         return None;
     }
-    let base = args.prefix.clone().unwrap_or_else(|| draft.name.clone());
+    let base = args.base(&draft.name).clone();
     Some(Model {
         path: args.krate.clone(),
-        krate: names::krate(&draft.name),
+        krate: names::krate(&base),
         served_by: args.client_only.is_none().then(|| draft.ty.clone()),
         generics: draft.generics.clone(),
         type_name: draft.name.clone(),

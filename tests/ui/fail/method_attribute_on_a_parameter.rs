@@ -1,8 +1,5 @@
 use drpc::drpc_module;
-
-#[path = "../messages.rs"]
-mod messages;
-use messages::Hello;
+use drpc_tests::messages::Hello;
 
 struct Greeter;
 

@@ -1,8 +1,5 @@
 use drpc::{CallError, Client, Module, drpc_module};
-
-#[path = "../messages.rs"]
-mod messages;
-use messages::{Hello, HelloResponse};
+use drpc_tests::messages::{Hello, HelloResponse};
 
 #[derive(Default)]
 struct Greeter;

@@ -1,10 +1,7 @@
-#![deny(warnings)]
+//! Lints that the user allows on a handler.
 
 use drpc::drpc_module;
-
-#[path = "../messages.rs"]
-mod messages;
-use messages::Hello;
+use drpc_tests::messages::Hello;
 
 struct Greeter;
 

@@ -1,11 +1,10 @@
+//! One declaration for the async client and for the blocking one.
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use drpc::{CallError, CallOptions, Client, blocking, drpc_module};
-
-#[path = "../messages.rs"]
-mod messages;
-use messages::{Hello, HelloResponse};
+use drpc_tests::messages::{Hello, HelloResponse};
 
 #[drpc_module(id = 5, client_only)]
 trait Greeter {

@@ -1,6 +1,8 @@
+//! Methods, and modules, that are there under a condition.
+
 use drpc::drpc_module;
 
-pub struct Greeter;
+struct Greeter;
 
 #[drpc_module(id = 5)]
 impl Greeter {
@@ -23,7 +25,7 @@ impl Greeter {
 }
 
 /// Of which nothing is left.
-pub struct Ghost;
+struct Ghost;
 
 #[drpc_module(id = 6)]
 impl Ghost {

@@ -1,4 +1,4 @@
-#![deny(warnings)]
+//! A deprecated method: generated code does not count as its use.
 
 use drpc::drpc_module;
 

@@ -1,3 +1,5 @@
+//! Documentation in all its forms.
+
 use drpc::drpc_module;
 
 struct Greeter;

@@ -1,10 +1,9 @@
-#![allow(clippy::unused_unit, unused_parens)]
+//! Every form of handler.
+
+#![allow(clippy::needless_arbitrary_self_type, clippy::unused_unit, unused_parens, reason = "forms that nobody needs are forms, too")]
 
 use drpc::{Context, Failure, drpc_module};
-
-#[path = "../messages.rs"]
-mod messages;
-use messages::Hello;
+use drpc_tests::messages::Hello;
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct Forms {}
@@ -82,7 +81,7 @@ impl Forms {
     }
 
     #[method(11)]
-    async fn into_only(&self, _: ()) -> Result<(), IntoOnly> {
+    async fn by_into_only(&self, (): ()) -> Result<(), IntoOnly> {
         Err(IntoOnly)
     }
 

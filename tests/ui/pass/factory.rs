@@ -1,3 +1,5 @@
+//! A module that a server makes by itself, with a function.
+
 use drpc::drpc_module;
 
 #[derive(Debug)]
@@ -12,7 +14,9 @@ impl Greeter {
 #[drpc_module(id = 5, register = Greeter::from_env)]
 impl Greeter {
     #[method(1)]
-    fn hello(&self) {}
+    fn hello(&self) -> drpc::Bytes {
+        self.0.clone().into()
+    }
 }
 
 struct Parrot;

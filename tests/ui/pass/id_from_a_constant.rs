@@ -1,3 +1,5 @@
+//! IDs that are constants.
+
 use drpc::drpc_module;
 
 mod ids {
@@ -27,10 +29,11 @@ impl Parrot {
     fn repeat(&self) {}
 }
 
+const HELLO: drpc::Method = GreeterMethod::Hello.method();
+
 fn main() {
     assert_eq!(GreeterMethod::try_from(501), Ok(GreeterMethod::Hello));
     assert_eq!(ParrotMethod::try_from(602), Ok(ParrotMethod::Repeat));
     assert_eq!(ParrotMethod::try_from(603), Err(drpc::UnknownMethod::new(6, 603)));
-    const HELLO: drpc::Method = GreeterMethod::Hello.method();
     assert_eq!(HELLO, drpc::Method::new(5, 501, "hello"));
 }

@@ -1,4 +1,5 @@
-// Only what says so is idempotent, and a module may have nothing else.
+//! Only what says so is idempotent, and a module may have nothing else.
+
 use drpc::drpc_module;
 
 struct Greeter;

@@ -1,3 +1,5 @@
+//! A module within a function.
+
 fn main() {
     #[derive(Default)]
     struct Greeter;

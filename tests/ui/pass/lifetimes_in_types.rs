@@ -1,8 +1,7 @@
-use drpc::{Context, drpc_module};
+//! Lifetimes that are written out.
 
-#[path = "../messages.rs"]
-mod messages;
-use messages::Hello;
+use drpc::{Context, drpc_module};
+use drpc_tests::messages::Hello;
 
 struct Greeter<'a>(&'a str);
 

@@ -1,8 +1,7 @@
-use drpc::{Context, Failure, drpc_module};
+//! Modules, and handlers, that a macro makes.
 
-#[path = "../messages.rs"]
-mod messages;
-use messages::{Hello, HelloResponse};
+use drpc::{Context, Failure, drpc_module};
+use drpc_tests::messages::{Hello, HelloResponse};
 
 macro_rules! module {
     ($ty:ident, $id:expr, $number:literal, $handler:ident, $request:ty, $outcome:ty, $factory:path) => {

@@ -1,8 +1,8 @@
-use drpc::{Context, drpc_module};
+//! Handlers and parameters called like what is generated.
+#![allow(clippy::wrong_self_convention, clippy::should_implement_trait, reason = "nobody else writes such names")]
 
-#[path = "../messages.rs"]
-mod messages;
-use messages::Hello;
+use drpc::{Context, drpc_module};
+use drpc_tests::messages::Hello;
 
 #[derive(Default)]
 struct Greeter;

@@ -1,3 +1,5 @@
+//! Names that are said.
+
 use drpc::drpc_module;
 
 struct Agent;

@@ -1,3 +1,5 @@
+//! IDs at the ends of what there is.
+
 use drpc::drpc_module;
 
 struct Greeter;

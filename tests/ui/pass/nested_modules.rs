@@ -1,3 +1,5 @@
+//! Types and messages in modules within modules.
+
 mod outer {
     pub mod inner {
         pub struct Greeter;

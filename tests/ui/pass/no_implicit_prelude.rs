@@ -1,6 +1,8 @@
+//! Generated code needs no prelude.
+
 #![no_implicit_prelude]
 
-pub struct Greeter;
+struct Greeter;
 
 impl ::std::default::Default for Greeter {
     fn default() -> Self {

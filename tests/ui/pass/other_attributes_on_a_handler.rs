@@ -1,8 +1,7 @@
-use drpc::drpc_module;
+//! Other attributes stay on the handler.
 
-#[path = "../messages.rs"]
-mod messages;
-use messages::Hello;
+use drpc::drpc_module;
+use drpc_tests::messages::Hello;
 
 struct Greeter;
 

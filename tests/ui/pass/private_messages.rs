@@ -1,4 +1,4 @@
-#![deny(warnings)]
+//! Messages that nobody else can name.
 
 mod greeter {
     #[derive(Clone, PartialEq, prost::Message)]

@@ -1,8 +1,7 @@
-use drpc::drpc_module;
+//! Names that are keywords.
 
-#[path = "../messages.rs"]
-mod messages;
-use messages::Hello;
+use drpc::drpc_module;
+use drpc_tests::messages::Hello;
 
 struct r#Type;
 

@@ -1,3 +1,5 @@
+//! The crate by way of a module of one's own.
+
 mod rpc {
     pub use drpc::*;
 }

@@ -1,3 +1,5 @@
+//! Rules that say who may call.
+
 use drpc::drpc_module;
 
 struct Greeter;

@@ -1,3 +1,5 @@
+//! Several modules in a file.
+
 use drpc::drpc_module;
 
 struct Greeter;
@@ -18,7 +20,7 @@ impl Parrot {
 
 /// An impl without the attribute.
 impl Parrot {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "Polly"
     }
 }

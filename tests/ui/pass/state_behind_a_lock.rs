@@ -1,3 +1,5 @@
+//! State that changes.
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -1,4 +1,5 @@
 //! Lints that are off by default.
+
 #![deny(
     warnings,
     future_incompatible,
@@ -20,10 +21,7 @@
 #![allow(unused_crate_dependencies, reason = "the cases share their dependencies")]
 
 use drpc::{Context, Failure, drpc_module};
-
-#[path = "../messages.rs"]
-mod messages;
-use messages::{Hello, HelloResponse};
+use drpc_tests::messages::{Hello, HelloResponse};
 
 /// Greets.
 #[derive(Debug, Default)]

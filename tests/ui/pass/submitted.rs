@@ -1,8 +1,7 @@
-use drpc::{Context, Failure, Submitted, drpc_module};
+//! Methods that are answered before the work is done.
 
-#[path = "../messages.rs"]
-mod messages;
-use messages::Hello;
+use drpc::{Context, Failure, Submitted, drpc_module};
+use drpc_tests::messages::Hello;
 
 use drpc::Submitted as Accepted;
 
@@ -30,7 +29,7 @@ impl Jobs {
 }
 
 mod client {
-    use super::*;
+    use super::{Submitted, drpc_module};
 
     #[drpc_module(id = 5, client_only)]
     trait Jobs {

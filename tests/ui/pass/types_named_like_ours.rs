@@ -1,3 +1,5 @@
+//! Messages called like the types that generated code names.
+
 macro_rules! messages {
     ($($name:ident)*) => {
         $(
@@ -8,12 +10,12 @@ macro_rules! messages {
 }
 
 mod named {
-    messages!(Result Option Module Method Box Context Failure Caller Payload Vec String Some Kind);
+    messages!(Result Option Module Method Box Context Failure Caller Payload Some Kind);
 }
 
 use named::{Box, Caller, Context, Failure, Kind, Method, Module, Option, Payload, Result, Some};
 
-pub struct Greeter;
+struct Greeter;
 
 #[drpc::drpc_module(id = 5)]
 impl Greeter {

@@ -1,3 +1,5 @@
+//! A client may be in any package.
+
 use drpc::drpc_module;
 
 #[drpc_module(client_only)]

@@ -1,3 +1,5 @@
+//! IDs that the registry knows by the name.
+
 use drpc::drpc_module;
 
 struct Greeter;

@@ -1,3 +1,5 @@
+//! IDs that agree with the registry.
+
 use drpc::drpc_module;
 
 const PARROT: i32 = 7;

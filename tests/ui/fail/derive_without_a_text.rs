@@ -1,0 +1,8 @@
+#[derive(Debug, drpc::Failure)]
+enum PoolError {
+    NoPool(String),
+}
+
+fn main() {
+    let _ = PoolError::NoPool;
+}

@@ -1,0 +1,13 @@
+use drpc::drpc_module;
+
+struct Greeter;
+
+struct GreeterClient;
+
+#[drpc_module(id = 5)]
+impl Greeter {
+    #[method(1)]
+    fn hello(&self) {}
+}
+
+fn main() {}

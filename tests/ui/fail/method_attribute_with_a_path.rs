@@ -1,0 +1,14 @@
+use drpc::drpc_module;
+use drpc_tests::messages::Hello;
+
+struct Greeter;
+
+#[drpc_module(id = 5)]
+impl Greeter {
+    #[drpc::method(1)]
+    fn hello(&self, req: Hello) -> Hello {
+        req
+    }
+}
+
+fn main() {}

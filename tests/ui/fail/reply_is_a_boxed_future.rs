@@ -1,0 +1,15 @@
+use std::future::Future;
+
+use drpc::drpc_module;
+
+struct Greeter;
+
+#[drpc_module(id = 5)]
+impl Greeter {
+    #[method(1)]
+    fn hello(&self) -> Box<dyn Future<Output = ()>> {
+        todo!()
+    }
+}
+
+fn main() {}

@@ -1,0 +1,16 @@
+use drpc::drpc_module;
+use drpc_tests::messages::Hello;
+
+struct Greeter;
+
+#[drpc_module(id = 5)]
+impl Greeter {
+    #[method(1)]
+    fn hello(req: Hello, &self) -> Hello {
+        req
+    }
+}
+
+fn main() {
+    let _ = GreeterMethod::Hello;
+}

@@ -1,0 +1,21 @@
+//! A group of lints that is forbidden as a whole: `nonstandard_style`.
+
+#![forbid(nonstandard_style)]
+
+use drpc::drpc_module;
+
+/// Greets.
+#[derive(Default)]
+pub struct Greeter {
+    greeting: String,
+}
+
+#[drpc_module(id = 5, register)]
+impl Greeter {
+    /// Says hello.
+    #[method(1)]
+    #[must_use]
+    pub fn hello(&self) -> drpc::Bytes {
+        self.greeting.clone().into()
+    }
+}

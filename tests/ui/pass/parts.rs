@@ -1,0 +1,62 @@
+//! A module over several blocks.
+
+use drpc::{Failure, Module, drpc_module};
+use drpc_tests::messages::{Hello, HelloResponse};
+
+#[derive(Default)]
+struct Mgmt;
+
+#[drpc_module(id = 2, register)]
+impl Mgmt {
+    #[method(1)]
+    fn ping(&self) {}
+
+    /// Creates.
+    #[method(11)]
+    async fn create(&self, req: Hello) -> Result<HelloResponse, Failure>;
+
+    #[method(12, name = "destroy", idempotent, allow = "admin")]
+    fn destroy_all(&self, req: Hello) -> Result<(), Failure>;
+
+    #[cfg(any())]
+    #[method(13)]
+    fn gone(&self);
+}
+
+mod pools {
+    use super::{Failure, Hello, HelloResponse, Mgmt, drpc_module};
+
+    #[drpc_module(part)]
+    impl Mgmt {
+        #[method]
+        pub(super) async fn create(&self, req: Hello) -> Result<HelloResponse, Failure> {
+            self.helper();
+            Ok(HelloResponse { greeting: req.name })
+        }
+
+        fn helper(&self) {}
+    }
+}
+
+mod others {
+    use super::{Hello, Mgmt};
+
+    #[drpc::drpc_module(part)]
+    impl Mgmt {
+        #[method]
+        pub(crate) fn destroy_all(&self, req: Hello) -> Result<(), drpc::Failure> {
+            drop(req);
+            Ok(())
+        }
+
+        #[cfg(any())]
+        #[method]
+        pub(crate) fn gone(&self) {}
+    }
+}
+
+fn main() {
+    assert_eq!(MgmtMethod::Create.id(), 211);
+    assert_eq!(MgmtMethod::DestroyAll.method(), drpc::Method::new(2, 212, "destroy").idempotent().with_rule("admin"));
+    assert_eq!(Mgmt.id(), 2);
+}
