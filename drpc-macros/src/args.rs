@@ -7,11 +7,13 @@ use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Attribute, Expr, ExprLit, Ident, Lit, LitStr, Meta, Path, Stmt, Token, UnOp, parse_quote, token};
 
 use crate::mistake::{Mistakes, mistake};
+use crate::renamed;
 
 /// What stands in `#[drpc_module(…)]`.
 pub(crate) struct ModuleArgs {
     /// The path of the `drpc` crate.
     pub(crate) krate: Path,
+    says_krate: bool,
     pub(crate) id: Option<Id>,
     pub(crate) name: Option<LitStr>,
     pub(crate) register: Option<Register>,
@@ -74,6 +76,7 @@ impl ModuleArgs {
     pub(crate) fn parse(tokens: TokenStream, mistakes: &mut Mistakes) -> Self {
         let mut args = ModuleArgs {
             krate: parse_quote!(::drpc),
+            says_krate: false,
             id: None,
             name: None,
             register: None,
@@ -91,6 +94,14 @@ impl ModuleArgs {
         args
     }
 
+    /// Demands that the crate is said, where it has another name, and takes that.
+    pub(crate) fn check_krate(&mut self, renamed: Option<&str>, mistakes: &mut Mistakes) {
+        if let (false, Some(name)) = (self.says_krate, renamed) {
+            mistakes.add(renamed::mistake_of(name, &format!("#[drpc_module(…, crate = {name})]")));
+            self.krate = renamed::path(name);
+        }
+    }
+
     /// What the names of the generated items begin with, for a type of this name.
     pub(crate) fn base<'a>(&'a self, name: &'a Ident) -> &'a Ident {
         self.prefix.as_ref().unwrap_or(name)
@@ -100,7 +111,10 @@ impl ModuleArgs {
         match argument.name().as_str() {
             "id" => self.id = Some(Id::parse(argument.value("id = 5")?)?),
             "name" => self.name = Some(name(argument.value("name = \"greeter\"")?)?),
-            "crate" => self.krate = path(argument.value("crate = my_drpc")?, "crate = my_drpc")?,
+            "crate" => {
+                self.krate = path(argument.value("crate = my_drpc")?, "crate = my_drpc")?;
+                self.says_krate = true;
+            }
             "register" => self.register = Some(Register::parse(argument)?),
             "allow" => self.allow = Some(rule(argument.value("allow = \"admin\"")?)?),
             "client_only" => self.client_only = Some(argument.flag()?),

@@ -26,6 +26,8 @@ pub(crate) struct Environment {
     pub(crate) registry: Option<PathBuf>,
     /// The package that is being compiled.
     pub(crate) package: String,
+    /// What the package calls the `drpc` crate, if not that.
+    pub(crate) renamed: Option<String>,
     /// Whether descriptors tell types.
     pub(crate) contract: bool,
 }
