@@ -6,8 +6,8 @@ use std::{env, fs, io};
 use drpc_registry::{GoPackage, Registry};
 
 use crate::error::{Error, Failure};
-use crate::leftovers;
 use crate::protos::{self, Services};
+use crate::{descriptors, leftovers};
 
 /// Begins the configuration of a build script.
 pub fn configure() -> Builder {
@@ -146,6 +146,7 @@ impl Builder {
         let mut directives = Directives::default();
         let mut failures = std::mem::take(&mut self.failures);
         failures.extend(self.run_registry(&out_dir, &mut directives).err());
+        failures.extend(descriptors::begin(&out_dir).err());
         if !protos.is_empty() || !includes.is_empty() {
             match protos::compile(&mut self.prost, &self.services, protos, includes, &out_dir) {
                 Ok(compiled) => {
@@ -303,6 +304,25 @@ mod tests {
         permissions.set_readonly(true);
         fs::set_permissions(&path, permissions).expect("our own file");
         configured(&package).run(&[], &[]).expect("nothing is written");
+    }
+
+    #[test]
+    fn the_descriptors_of_all_that_was_compiled_stand_in_one_file() {
+        let package = package();
+        let descriptors = || fs::read(package.path().join("out/drpc_descriptors.bin")).expect("a file");
+        let holds = |text: &str| descriptors().windows(text.len()).any(|bytes| bytes == text.as_bytes());
+        configured(&package).run(&[], &[]).expect("nothing is wrong");
+        assert_eq!(descriptors(), b"");
+
+        put(&package, "hello.proto", &PROTO.replace("message", "// A comment.\nmessage"));
+        run(configured(&package), &package).expect("nothing is wrong");
+        assert!(holds("Hello") && holds("names.proto") && !holds("A comment"));
+        assert!(get(&package, "hello.rs").contains("const NAME: &'static str = \"Hello\""));
+
+        put(&package, "more.proto", "syntax = \"proto3\";\npackage more;\nmessage More {}\n");
+        let more = package.path().join("more.proto");
+        configured(&package).run(&[&more], &[package.path()]).expect("nothing is wrong");
+        assert!(holds("Hello") && holds("More"));
     }
 
     #[test]

@@ -19,10 +19,14 @@
 //!
 //! No code is made of a `service`: a warning of cargo names it, and says what to write.
 //!
+//! The messages' descriptors are kept in `OUT_DIR`, and `drpc::include_descriptors!()` includes them: with them, a test sees to it that
+//! the messages stay what they were (the guide's chapter on contracts).
+//!
 //! Both halves are optional: [`generate`](Builder::generate) does without `.proto` files, and
 //! [`compile_protos`](Builder::compile_protos) without a registry.
 
 mod builder;
+mod descriptors;
 mod error;
 mod leftovers;
 mod protos;

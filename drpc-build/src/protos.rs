@@ -12,7 +12,7 @@ use protox::Compiler;
 use protox::prost_reflect::prost_types::FileDescriptorSet;
 
 use crate::error::Failure;
-use crate::{leftovers, watch};
+use crate::{descriptors, leftovers, watch};
 
 /// What cargo should hear of.
 pub(crate) struct Compiled {
@@ -69,6 +69,8 @@ pub(crate) fn compile(
     let mut descriptors = compiler.file_descriptor_set();
     plain_comments(&mut descriptors);
     let packages = packages(&descriptors);
+    // By its name in protobuf, a message in a handler's signature is found among the descriptors.
+    config.enable_type_names();
     write(config, descriptors, &packages, out_dir).map_err(|failure| vec![failure])?;
 
     let mut warnings = services.0.take();
@@ -76,6 +78,9 @@ pub(crate) fn compile(
     let mut inputs: Vec<PathBuf> =
         compiler.files().filter_map(|file| file.path().map(Path::to_owned)).collect();
     inputs.extend(watch::folders(includes, &inputs, out_dir));
+    // Comments are no part of what a message is.
+    let without_comments = compiler.include_source_info(false).encode_file_descriptor_set();
+    descriptors::add(out_dir, &without_comments).map_err(|error| vec![error])?;
     Ok(Compiled { inputs, warnings })
 }
 

@@ -32,12 +32,12 @@ pub(crate) enum RegistryCommand {
         /// The registry.
         registry: PathBuf,
     },
-    /// Tell what changed from one registry to a later one. Exit code 1 if a change breaks programs that follow the
+    /// Tell what changed from one registry, or contract, to a later one. Exit code 1 if a change breaks programs that follow the
     /// earlier one, 2 if they can't be compared.
     Diff {
-        /// The earlier registry.
+        /// The earlier registry, or contract: the text that `drpc::contract` keeps.
         old: PathBuf,
-        /// The later registry.
+        /// The later one.
         new: PathBuf,
         /// Also tell which texts changed: docs, and the reasons of reservations.
         #[arg(long)]

@@ -9,6 +9,7 @@
 
 mod args;
 mod call;
+mod contract;
 mod registry;
 
 use std::process::ExitCode;

@@ -1,13 +1,16 @@
+use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use drpc_registry::contract::{ContractError, is_contract};
 use drpc_registry::{ChangeKind, GoPackage, Registry, RegistryError, compare};
 
 use crate::args::{Form, RegistryCommand};
+use crate::contract;
 
 /// The registry has mistakes, or breaks programs that follow the earlier one.
-const FOUND_WANTING: u8 = 1;
+pub(crate) const FOUND_WANTING: u8 = 1;
 /// A file can't be read, or is not fit for what is asked.
 const UNUSABLE: u8 = 2;
 const NOT_WRITTEN: u8 = 3;
@@ -22,6 +25,14 @@ pub(crate) fn run(command: &RegistryCommand) -> ExitCode {
         Ok(code) => code,
         Err(Failed::Registry(error)) => {
             eprintln!("{error}");
+            ExitCode::from(UNUSABLE)
+        }
+        Err(Failed::Unreadable(path, error)) => {
+            eprintln!("drpc: can't read {}: {error}", path.display());
+            ExitCode::from(UNUSABLE)
+        }
+        Err(Failed::Contract(error)) => {
+            eprintln!("drpc: {error}");
             ExitCode::from(UNUSABLE)
         }
         Err(Failed::Output(error)) => {
@@ -49,7 +60,12 @@ fn check(path: &Path) -> Result<ExitCode, Failed> {
 }
 
 fn diff(old: &Path, new: &Path, docs: bool) -> Result<ExitCode, Failed> {
-    let mut changes = compare(&Registry::load(old)?, &Registry::load(new)?);
+    // Once: either may be a pipe.
+    let (old_text, new_text) = (read(old)?, read(new)?);
+    if is_contract(&old_text) || is_contract(&new_text) {
+        return contract::diff((old, &old_text), (new, &new_text));
+    }
+    let mut changes = compare(&Registry::parse(old, &old_text)?, &Registry::parse(new, &new_text)?);
     changes.retain(|change| docs || change.kind() != ChangeKind::TextChanged);
     let mut out = io::stdout().lock();
     for change in &changes {
@@ -82,14 +98,26 @@ fn emit(path: &Path, form: Form, go_package: &GoPackage) -> Result<ExitCode, Fai
     Ok(ExitCode::SUCCESS)
 }
 
-enum Failed {
+fn read(path: &Path) -> Result<String, Failed> {
+    fs::read_to_string(path).map_err(|error| Failed::Unreadable(path.to_owned(), error))
+}
+
+pub(crate) enum Failed {
     Registry(RegistryError),
+    Contract(ContractError),
+    Unreadable(PathBuf, io::Error),
     Output(io::Error),
 }
 
 impl From<RegistryError> for Failed {
     fn from(error: RegistryError) -> Self {
         Failed::Registry(error)
+    }
+}
+
+impl From<ContractError> for Failed {
+    fn from(error: ContractError) -> Self {
+        Failed::Contract(error)
     }
 }
 

@@ -480,6 +480,14 @@ fn descriptor(model: &Model, ty: &Type) -> TokenStream {
         Some(_) => quote!(::core::option::Option::Some(__create)),
         None => quote!(::core::option::Option::None),
     };
+    let types = model.contract.then(|| types(model));
+    let with_types = types.as_ref().map(|_| {
+        let rule = match &model.rule {
+            Some(rule) => quote!(::core::option::Option::Some(#rule)),
+            None => quote!(::core::option::Option::None),
+        };
+        quote!(.with_types(#rule, __TYPES))
+    });
     let claim = cfg!(feature = "unique-ids").then(|| claim(model)).flatten();
     let allowed = allowed(model);
     quote! {
@@ -490,6 +498,8 @@ fn descriptor(model: &Model, ty: &Type) -> TokenStream {
             #create
 
             #claim
+
+            #types
 
             #[allow(forbidden_lint_groups)]
             const _: () = { #krate::private::inventory::submit! {
@@ -502,9 +512,34 @@ fn descriptor(model: &Model, ty: &Type) -> TokenStream {
                     ::core::line!(),
                     __METHODS,
                     #factory,
-                )
+                ) #with_types
             } };
         };
+    }
+}
+
+// Output:
+//     const TYPES: &[MethodTypes] = &[MethodTypes {
+//         request: carried!(Hello),
+//         reply: carried!(<HelloResponse as Returned<__Greeter_reply_0>>::Received),
+//     }];
+fn types(model: &Model) -> TokenStream {
+    let krate = &model.krate;
+    let calls = model.methods.iter().filter_map(|method| Some((method, method.call.known()?)));
+    let types = calls.map(|(method, call)| {
+        let cfgs = &method.cfgs;
+        let request = call.request().map_or_else(|| quote!(()), |(_, ty)| ty.clone());
+        let reply = received(model, method, call);
+        quote! {
+            #(#cfgs)*
+            #krate::private::MethodTypes {
+                request: #krate::private::carried!(#request),
+                reply: #krate::private::carried!(#reply),
+            }
+        }
+    });
+    quote! {
+        const __TYPES: &[#krate::private::MethodTypes] = &[#(#types),*];
     }
 }
 
@@ -606,10 +641,7 @@ fn client_function(model: &Model, method: &Method) -> TokenStream {
             };
         }
     };
-    let received = match &call.outcome {
-        Outcome::Nothing => quote!(()),
-        Outcome::Type(ty) | Outcome::Result { reply: ty, .. } => as_returned(model, method, ty, "Received"),
-    };
+    let received = received(model, method, call);
     let given = around(&received, &quote!(<__C as #krate::Caller>::Outcome<), &quote!(>), &quote!());
     let (parameter, request, argument) = match call.request() {
         Some((name, ty)) => (quote!(#name: #ty), ty.clone(), quote!(#name)),
@@ -647,6 +679,14 @@ fn registry(model: &Model) -> TokenStream {
         )
     });
     quote!(#assertion #dependency)
+}
+
+/// What a client is given for what a handler returns.
+fn received(model: &Model, method: &Method, call: &KnownCall) -> TokenStream {
+    match &call.outcome {
+        Outcome::Nothing => quote!(()),
+        Outcome::Type(ty) | Outcome::Result { reply: ty, .. } => as_returned(model, method, ty, "Received"),
+    }
 }
 
 /// What a type is that a handler returns: `<HelloResponse as Returned<__Greeter_reply_0>>::Received`.

@@ -59,6 +59,7 @@ fn model(draft: &Draft, args: &ModuleArgs) -> Model {
         allowed: draft.allowed.clone(),
         methods,
         registry: None,
+        contract: false,
         unread: draft.unread.clone(),
     }
 }

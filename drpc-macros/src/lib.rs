@@ -41,6 +41,7 @@ pub fn drpc_module(args: proc_macro::TokenStream, item: proc_macro::TokenStream)
     let environment = Environment {
         registry: std::env::var_os("DRPC_REGISTRY").map(Into::into),
         package: std::env::var("CARGO_PKG_NAME").unwrap_or_default(),
+        contract: cfg!(feature = "contract"),
     };
     expand_module(args.into(), item.into(), &environment).into()
 }

@@ -13,13 +13,18 @@ use syn::{Attribute, Item};
 use crate::expand_module;
 use crate::validate::Environment;
 
+const FOLDER: &str = "tests/expansion";
+
 fn expansion(name: &str, registry: Option<&str>) {
-    let folder = Path::new("tests/expansion");
-    let environment =
-        Environment { registry: registry.map(|file| folder.join(file)), package: "greeterd".into() };
+    let registry = registry.map(|file| Path::new(FOLDER).join(file));
+    expansion_in(name, &Environment { registry, package: "greeterd".into(), contract: false });
+}
+
+fn expansion_in(name: &str, environment: &Environment) {
+    let folder = Path::new(FOLDER);
     let declared = fs::read_to_string(folder.join(name).with_extension("rs")).unwrap();
     let items = syn::parse_file(&declared).unwrap().items;
-    let tokens = items.into_iter().map(|item| expand_item(item, &environment)).collect::<TokenStream>();
+    let tokens = items.into_iter().map(|item| expand_item(item, environment)).collect::<TokenStream>();
     let actual = prettyplease::unparse(&syn::parse2(tokens).unwrap());
 
     let golden: PathBuf = folder.join(name).with_extension("expanded.rs");
@@ -90,13 +95,18 @@ fn numbers_from_the_registry() {
 }
 
 #[test]
+fn the_types_of_a_contract() {
+    expansion_in("contract", &Environment { registry: None, package: "greeterd".into(), contract: true });
+}
+
+#[test]
 fn stubs_beside_mistakes() {
     expansion("mistakes", None);
 }
 
 #[test]
 fn bodies_are_given_back_unread() {
-    let environment = Environment { registry: None, package: "greeterd".into() };
+    let environment = Environment { registry: None, package: "greeterd".into(), contract: false };
     let unfinished = quote! {
         impl Greeter {
             #[method(1)]

@@ -26,6 +26,8 @@ pub(crate) struct Environment {
     pub(crate) registry: Option<PathBuf>,
     /// The package that is being compiled.
     pub(crate) package: String,
+    /// Whether descriptors tell types.
+    pub(crate) contract: bool,
 }
 
 /// The module IDs whose hundred method IDs all fit an `i32`.
@@ -80,6 +82,7 @@ pub(crate) fn validate(
         allowed: draft.allowed.clone(),
         methods,
         registry: environment.registry.clone(),
+        contract: environment.contract,
         unread: draft.unread.clone(),
     })
 }

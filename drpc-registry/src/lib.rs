@@ -70,6 +70,7 @@
 //! other than a guard around all of it, an `#include`, a macro in place of a number.
 
 mod check;
+pub mod contract;
 mod diff;
 mod draft;
 mod emit;

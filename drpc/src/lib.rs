@@ -47,7 +47,7 @@
 //! - [`Context`]: who calls, and whether they still wait. [`Failure`]: how a handler fails.
 //! - [`Allow`]: who may connect, and who may call what. [`Session`]: one client's connection, and what it is doing.
 //! - [`registry`]: how modules register themselves, and when they don't.
-//! - [`guide`]: chapters on the attribute, on the registry, on the client, on which server to take, on sockets, on access, limits and shutdown, on
+//! - [`guide`]: chapters on the attribute, on the registry, on contracts, on the client, on which server to take, on sockets, on access, limits and shutdown, on
 //!   middleware, on the fields added to DAOS's, on spans and figures, and for those who come from hand-written dispatch.
 //! - [`middleware`]: time-outs, limits and counters around the handlers, by `tower` or your own.
 //! - [`testing`]: the whole way of a call, without a socket.
@@ -64,6 +64,7 @@
 //! | `blocking-server` | [`blocking::Server`], a thread for each session, without a runtime | yes |
 //! | `tower` | [`middleware`]: layers around the handlers | yes |
 //! | `metrics` | [counters and histograms](guide::observability) of calls and sessions | no |
+//! | `contract` | `contract::assert_kept`: a test of [what the modules promise](guide::contract) | no |
 //! | `unique-ids` | two modules with one ID in one program are an error of the linker | no |
 //!
 //! Without any of them the crate is the protocol and the dispatch, without tokio in its dependency tree.
@@ -88,6 +89,8 @@
 
 mod buffer;
 mod client;
+#[cfg(feature = "contract")]
+pub mod contract;
 mod dispatch;
 mod handler;
 mod observe;

@@ -1,5 +1,6 @@
-//! Whatever the text, reading it gives a registry or a report, never a panic.
+//! Whatever the text, reading it gives a registry, a contract or a report, never a panic.
 
+use drpc_registry::contract::{self, Contract};
 use drpc_registry::{Registry, compare};
 use proptest::prelude::*;
 
@@ -17,6 +18,16 @@ proptest! {
     #[test]
     fn text_that_is_nearly_a_header(text in pieces(&HEADER)) {
         read_as_both(&text);
+    }
+
+    #[test]
+    fn text_that_is_nearly_a_contract(text in pieces(&CONTRACT)) {
+        let Ok(contract) = Contract::parse("contract.txt", &format!("drpc contract 1\n{text}")) else {
+            return Ok(());
+        };
+        let again = Contract::parse("again.txt", &contract.to_string()).expect("what was written can be read");
+        assert_eq!(contract, again);
+        assert_eq!(contract::compare(&contract, &again), []);
     }
 }
 
@@ -96,4 +107,33 @@ const HEADER: [&str; 26] = [
     "#if x\n",
     "= 08",
     "é",
+];
+
+const CONTRACT: [&str; 26] = [
+    "module 5 a\n",
+    "module 6 b\n",
+    "module x\n",
+    "method 501 c\n",
+    "method 502 d\n",
+    "request A\n",
+    "request ()\n",
+    "reply bytes::Bytes\n",
+    "idempotent\n",
+    "rule r\n",
+    "message A\n",
+    "message B\n",
+    "enum E\n",
+    "1 x: string\n",
+    "1 x: ",
+    "2 y: repeated message A\n",
+    "3 z: map<bool, enum E>\n",
+    "optional ",
+    "uint32",
+    ", oneof o",
+    ", default d",
+    "4 V\n",
+    "reserved 4, 6 to 9\n",
+    "its fields are not known here\n",
+    "# c\n",
+    "\n",
 ];

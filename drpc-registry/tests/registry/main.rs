@@ -4,6 +4,7 @@
 //! before you commit it.
 
 mod any_text;
+mod contract;
 mod forms;
 mod mistakes;
 

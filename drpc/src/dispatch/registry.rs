@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 use crate::handler::method::Method;
 use crate::handler::module::Module;
+#[cfg(feature = "contract")]
+use crate::private::MethodTypes;
 
 /// What is known about a module before there is one: its IDs, and where it was declared.
 pub struct ModuleDescriptor {
@@ -24,6 +26,10 @@ pub struct ModuleDescriptor {
     line: u32,
     methods: &'static [Method],
     factory: Option<fn() -> Arc<dyn Module>>,
+    #[cfg(feature = "contract")]
+    rule: Option<&'static str>,
+    #[cfg(feature = "contract")]
+    types: &'static [MethodTypes],
 }
 
 /// All modules that `#[drpc_module]` declared in this program, in no particular order.
@@ -60,7 +66,38 @@ impl ModuleDescriptor {
         methods: &'static [Method],
         factory: Option<fn() -> Arc<dyn Module>>,
     ) -> Self {
-        ModuleDescriptor { id, name, type_name, package, file, line, methods, factory }
+        ModuleDescriptor {
+            id,
+            name,
+            type_name,
+            package,
+            file,
+            line,
+            methods,
+            factory,
+            #[cfg(feature = "contract")]
+            rule: None,
+            #[cfg(feature = "contract")]
+            types: &[],
+        }
+    }
+
+    /// The same, with what a contract says besides: the module's rule, and what the methods carry, in their order.
+    #[cfg(feature = "contract")]
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn with_types(self, rule: Option<&'static str>, types: &'static [MethodTypes]) -> Self {
+        ModuleDescriptor { rule, types, ..self }
+    }
+
+    #[cfg(feature = "contract")]
+    pub(crate) fn rule(&self) -> Option<&'static str> {
+        self.rule
+    }
+
+    #[cfg(feature = "contract")]
+    pub(crate) fn types(&self) -> &'static [MethodTypes] {
+        self.types
     }
 
     /// The module's ID.

@@ -1,4 +1,4 @@
-//! Chapters to read: the attribute, the registry, the client, the servers, sockets, access and limits, middleware, the fields added to DAOS's, spans
+//! Chapters to read: the attribute, the registry, contracts, the client, the servers, sockets, access and limits, middleware, the fields added to DAOS's, spans
 //! and figures, the way here from hand-written dispatch, and the rules that the pages cite.
 
 #[doc = include_str!("attribute.md")]
@@ -6,6 +6,9 @@ pub mod attribute {}
 
 #[doc = include_str!("registry.md")]
 pub mod registry {}
+
+#[doc = include_str!("contract.md")]
+pub mod contract {}
 
 #[doc = include_str!("client.md")]
 pub mod client {}

@@ -5,6 +5,8 @@ mod details;
 mod error;
 mod handler;
 mod returned;
+#[cfg(feature = "contract")]
+mod types;
 
 pub use std::boxed::Box;
 pub use std::sync::Arc;
@@ -24,6 +26,8 @@ pub use self::handler::{
 pub use self::returned::{
     Kind, NEITHER, Otherwise, REPLY, RESULT, Returned, assert_reply, assert_returned, kind,
 };
+#[cfg(feature = "contract")]
+pub use self::types::{Asked, Carried, MethodTypes, Unnamed, carried};
 pub use crate::dispatch::registry::ModuleDescriptor;
 pub use crate::handler::module::HandlerFuture;
 use crate::handler::payload::Payload;

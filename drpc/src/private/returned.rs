@@ -52,8 +52,11 @@ impl Kind<()> {
 #[macro_export]
 macro_rules! __kind {
     ($ty:ty) => {{
-        use $crate::private::{Kind, Otherwise as _};
-        Kind::of(<Kind<$ty>>::IS_RESULT, <Kind<$ty>>::IS_REPLY)
+        use $crate::private::Otherwise as _;
+        $crate::private::Kind::of(
+            <$crate::private::Kind<$ty>>::IS_RESULT,
+            <$crate::private::Kind<$ty>>::IS_REPLY,
+        )
     }};
 }
 pub use __kind as kind;

@@ -123,3 +123,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     server.serve_until(stop).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_contract_is_kept() {
+        drpc::contract::assert_kept("contract.txt", drpc::include_descriptors!());
+    }
+}

@@ -1,0 +1,80 @@
+//! What the calls of a module carry, as the compiler sees it, whatever the types are called where the module is written.
+
+use std::marker::PhantomData;
+
+use bytes::Bytes;
+
+/// What a method's calls and responses carry.
+#[derive(Clone, Copy)]
+pub struct MethodTypes {
+    pub request: Carried,
+    pub reply: Carried,
+}
+
+/// What a body carries.
+#[derive(Clone, Copy)]
+pub enum Carried {
+    /// Nothing.
+    Nothing,
+    /// Bytes as they are.
+    Raw,
+    /// A message of a type, which may have a name in protobuf.
+    Message { type_name: fn() -> &'static str, full_name: Option<fn() -> String> },
+}
+
+/// Asks what a type is: an inherent constant comes before that of a trait, where it is there.
+pub struct Asked<T>(PhantomData<T>);
+
+impl Asked<()> {
+    pub const IS_NOTHING: bool = true;
+}
+
+impl Asked<Bytes> {
+    pub const IS_RAW: bool = true;
+}
+
+impl<T: prost::Name> Asked<T> {
+    pub const FULL_NAME: Option<fn() -> String> = Some(T::full_name);
+}
+
+/// The answers for every other type.
+pub trait Unnamed {
+    const IS_NOTHING: bool = false;
+    const IS_RAW: bool = false;
+    const FULL_NAME: Option<fn() -> String> = None;
+}
+
+impl<T> Unnamed for Asked<T> {}
+
+impl Carried {
+    /// What the answers come to: `()` and `Bytes` have names in protobuf, too.
+    #[must_use]
+    pub const fn of(
+        is_nothing: bool,
+        is_raw: bool,
+        type_name: fn() -> &'static str,
+        full_name: Option<fn() -> String>,
+    ) -> Self {
+        match (is_nothing, is_raw) {
+            (true, _) => Carried::Nothing,
+            (_, true) => Carried::Raw,
+            _ => Carried::Message { type_name, full_name },
+        }
+    }
+}
+
+/// What a body carries that is of a type.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __carried {
+    ($ty:ty) => {{
+        use $crate::private::Unnamed as _;
+        $crate::private::Carried::of(
+            <$crate::private::Asked<$ty>>::IS_NOTHING,
+            <$crate::private::Asked<$ty>>::IS_RAW,
+            ::core::any::type_name::<$ty>,
+            <$crate::private::Asked<$ty>>::FULL_NAME,
+        )
+    }};
+}
+pub use __carried as carried;
