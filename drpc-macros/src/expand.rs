@@ -721,7 +721,8 @@ fn received(model: &Model, method: &Method, call: &KnownCall) -> TokenStream {
 fn as_returned(model: &Model, method: &Method, ty: &TokenStream, item: &str) -> TokenStream {
     let krate = &model.krate;
     let item = Ident::new(item, ends(ty).1);
-    let kind = model.replies.kind(method, ty);
+    let place = model.methods.iter().position(|other| std::ptr::eq(other, method));
+    let kind = place.and_then(|place| model.replies.kind(place));
     around(ty, &quote!(<), &quote!(as #krate::private::Returned<#kind>>::), &quote!(#item))
 }
 
