@@ -92,8 +92,10 @@ static COMPILED: LazyLock<Vec<Compiled>> = LazyLock::new(|| {
     tell(&format!("{count} cases, half of them for each edition: a minute or two"));
     let mut compiled = workspace.cases.clone();
     let mut seen = 0;
-    // A mistake is told of by the compiler; what is right, the lints have nothing to say of either.
-    for message in workspace.cargo("check", false).chain(workspace.cargo("clippy", true)) {
+    // A mistake is told of by the compiler; what is right, the lints have nothing to say of either. One after the other: a cargo that has
+    // the folder, and whose messages nobody reads yet, would keep the other waiting for ever.
+    let runs = [("check", false), ("clippy", true)];
+    for message in runs.into_iter().flat_map(|(command, valid)| workspace.cargo(command, valid)) {
         let target = (text(&message["manifest_path"]), text(&message["target"]["src_path"]));
         let Some(case) = compiled.get_mut(&target) else { continue };
         let was_seen = case.was_seen();
