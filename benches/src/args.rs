@@ -1,10 +1,10 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use serde::{Deserialize, Serialize};
 
 use crate::job::{Job, Setup};
 use crate::placement::Placement;
+use crate::setting::{Allocator, Load};
 
 /// Measures drpc beside the kernel's floor and other RPCs, client and server as two processes on a Unix socket.
 ///
@@ -24,7 +24,7 @@ pub(crate) struct Args {
     pub(crate) sizes: Vec<usize>,
     /// Only these loads, as CONNECTIONS x IN-FLIGHT (`1x1`, `16x8`).
     #[arg(long, value_delimiter = ',', value_name = "LOAD")]
-    pub(crate) loads: Vec<crate::plan::Load>,
+    pub(crate) loads: Vec<Load>,
     /// Only these placements of the two processes, for one call at a time; everything else runs with the cores awake.
     #[arg(long, value_delimiter = ',', value_enum, value_name = "WHERE")]
     pub(crate) placements: Vec<Placement>,
@@ -67,16 +67,6 @@ pub(crate) enum Part {
     Connections,
     /// The cost of a call as registered methods grow.
     Methods,
-}
-
-/// What the measured processes allocate memory with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-pub(crate) enum Allocator {
-    /// glibc's malloc as it comes.
-    #[default]
-    Default,
-    /// glibc's malloc, told to keep what is freed and never to map large blocks one by one.
-    NoTrim,
 }
 
 /// What a process that is being measured does. Not for people.

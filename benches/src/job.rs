@@ -46,6 +46,16 @@ impl Job {
         self.lanes == 1
     }
 
+    /// How many threads a client that blocks calls from: one for each connection that is in use at a time.
+    pub(crate) fn threads(&self) -> usize {
+        self.lanes.min(self.connections)
+    }
+
+    /// How many calls such a thread has in flight.
+    pub(crate) fn depth(&self) -> usize {
+        self.lanes.div_ceil(self.connections)
+    }
+
     /// Which connections a lane uses.
     pub(crate) fn connections_of(&self, lane: usize) -> impl Iterator<Item = usize> + use<> {
         let step = self.lanes.min(self.connections);
@@ -64,7 +74,7 @@ pub(crate) struct Outcome {
     pub(crate) elapsed: Duration,
     /// CPU time of the client's process.
     pub(crate) cpu: Duration,
-    /// Of a sequential load only.
+    /// Of the calls whose times were taken.
     pub(crate) latency: Option<Latency>,
 }
 

@@ -1,6 +1,7 @@
 //! The clients' side of a measurement: calls in a closed loop, each lane making its next call when the last is answered.
 
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -15,6 +16,9 @@ use crate::payload::Payload;
 use crate::stats::latency;
 use crate::usage::cpu_time;
 
+/// Of so many calls in flight on a connection, the time of one is taken.
+const SAMPLED: usize = 15;
+
 /// A client of an echo service that waits without holding its thread up.
 pub(crate) trait Echo: Send + Sized + 'static {
     /// Makes one call and checks its reply; `turn` counts this lane's calls.
@@ -23,12 +27,6 @@ pub(crate) trait Echo: Send + Sized + 'static {
     /// Another client on the same connection, for calls at the same time. `None` if a connection carries one call at a
     /// time.
     fn share(&self) -> Option<Self>;
-}
-
-/// A client of an echo service that blocks its thread.
-pub(crate) trait BlockingEcho: Send + 'static {
-    /// Makes one call and checks its reply; `turn` counts this lane's calls.
-    fn echo(&mut self, payload: &Payload, turn: usize) -> Result<()>;
 }
 
 /// Connects, warms up, and measures; each lane is a task.
@@ -104,49 +102,33 @@ async fn run<C: Echo>(
     Ok(ended)
 }
 
-/// Connects, warms up, and measures; each lane is a thread.
-pub(crate) fn drive_blocking<C: BlockingEcho>(job: &Job, connect: impl Fn() -> Result<C>) -> Result<()> {
-    let mut connections = Vec::new();
-    for _ in 0..job.connections {
-        connections.push(Some(connect().context("connecting")?));
+/// Connects, warms up, and measures, with clients that block; each lane is a thread, which calls on its connections by `run`
+/// until the flag is raised, once at least on each.
+pub(crate) fn drive_threads<C: Send>(
+    job: &Job,
+    connect: impl Fn() -> Result<C>,
+    run: impl Fn(&mut [C], &Payload, &AtomicBool) -> Result<Tally> + Sync,
+) -> Result<()> {
+    let mut lanes: Vec<Vec<C>> = (0..job.threads()).map(|_| Vec::new()).collect();
+    for connection in 0..job.connections {
+        lanes[connection % job.threads()].push(connect().context("connecting")?);
     }
-    let mut lanes = lanes(job, connections, |_| anyhow::bail!("a connection carries one call at a time"))?;
+    let mut run = |payload: &Payload, time| -> Result<Vec<Tally>> {
+        let stop = stop_after(time);
+        thread::scope(|scope| {
+            let threads: Vec<_> =
+                lanes.iter_mut().map(|lane| scope.spawn(|| run(lane, payload, &stop))).collect();
+            threads.into_iter().map(|lane| lane.join().expect("a lane does not panic")).collect()
+        })
+    };
     let payload = Payload::thorough(job.size);
 
-    lanes = run_blocking(lanes, &payload, job.warm_up, job.is_sequential())?.0;
+    run(&payload, job.warm_up)?;
     control::ready();
     control::wait_for_go()?;
     let meter = Meter::start();
-    let (_lanes, tallies) = if job.window.is_zero() {
-        (lanes, Vec::new())
-    } else {
-        run_blocking(lanes, &payload.cursory(), job.window, job.is_sequential())?
-    };
+    let tallies = if job.window.is_zero() { Vec::new() } else { run(&payload.cursory(), job.window)? };
     control::done(&meter.stop(tallies))
-}
-
-fn run_blocking<C: BlockingEcho>(
-    lanes: Vec<Vec<C>>,
-    payload: &Payload,
-    time: Duration,
-    timed: bool,
-) -> Result<(Vec<Vec<C>>, Vec<Tally>)> {
-    let stop = stop_after(time);
-    let call = |mut lane: Vec<C>| {
-        let mut tally = Tally::new(timed);
-        while !(stop.load(Ordering::Relaxed) && tally.calls >= lane.len()) {
-            let turn = tally.calls;
-            let client = turn % lane.len();
-            let begun = tally.begin();
-            lane[client].echo(payload, turn)?;
-            tally.end(begun);
-        }
-        anyhow::Ok((lane, tally))
-    };
-    thread::scope(|scope| {
-        let threads: Vec<_> = lanes.into_iter().map(|lane| scope.spawn(|| call(lane))).collect();
-        threads.into_iter().map(|lane| lane.join().expect("a lane does not panic")).collect()
-    })
 }
 
 /// Deals connections out to lanes; `share` makes another handle where more than one lane uses a connection.
@@ -164,7 +146,7 @@ fn lanes<C>(
 }
 
 /// A flag that is raised after a time.
-pub(crate) fn stop_after(time: Duration) -> Arc<AtomicBool> {
+fn stop_after(time: Duration) -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(time.is_zero()));
     let raised = stop.clone();
     if !time.is_zero() {
@@ -180,23 +162,34 @@ pub(crate) fn stop_after(time: Duration) -> Arc<AtomicBool> {
 #[derive(Default)]
 pub(crate) struct Tally {
     pub(crate) calls: usize,
-    /// `None` where only their number counts: two looks at the clock would be 2 % of the fastest call.
-    times: Option<Vec<Duration>>,
+    /// How many calls have begun.
+    begun: usize,
+    /// Of how many calls the time of one is taken. `None`: of no call, and their number alone counts.
+    every: Option<NonZeroUsize>,
+    times: Vec<Duration>,
 }
 
 impl Tally {
+    /// Two looks at the clock would be 2 % of the fastest call, so they are left out where time is not asked for.
     pub(crate) fn new(timed: bool) -> Tally {
-        Tally { calls: 0, times: timed.then(|| Vec::with_capacity(1 << 16)) }
+        Tally { every: timed.then_some(NonZeroUsize::MIN), ..Tally::default() }
     }
 
-    pub(crate) fn begin(&self) -> Option<Instant> {
-        self.times.as_ref().map(|_| Instant::now())
+    /// Takes the time of some calls only, so that it costs the others nothing.
+    pub(crate) fn sampling() -> Tally {
+        Tally { every: NonZeroUsize::new(SAMPLED), ..Tally::default() }
+    }
+
+    pub(crate) fn begin(&mut self) -> Option<Instant> {
+        let timed = self.every.is_some_and(|every| self.begun.is_multiple_of(every.get()));
+        self.begun += 1;
+        timed.then(Instant::now)
     }
 
     pub(crate) fn end(&mut self, begun: Option<Instant>) {
         self.calls += 1;
-        if let (Some(times), Some(begun)) = (&mut self.times, begun) {
-            times.push(begun.elapsed());
+        if let Some(begun) = begun {
+            self.times.push(begun.elapsed());
         }
     }
 }
@@ -215,7 +208,7 @@ impl Meter {
     pub(crate) fn stop(&self, tallies: Vec<Tally>) -> Outcome {
         let (elapsed, cpu) = (self.begun.elapsed(), cpu_time() - self.cpu);
         let calls = tallies.iter().map(|tally| tally.calls as u64).sum();
-        let times: Vec<_> = tallies.into_iter().filter_map(|tally| tally.times).flatten().collect();
+        let times: Vec<_> = tallies.into_iter().flat_map(|tally| tally.times).collect();
         Outcome { calls, elapsed, cpu, latency: latency(times) }
     }
 }

@@ -12,6 +12,7 @@ mod plan;
 mod report;
 mod results;
 mod runtime;
+mod setting;
 mod stats;
 mod subjects;
 mod usage;

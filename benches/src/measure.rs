@@ -9,54 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tempfile::TempDir;
 
-use crate::args::Allocator;
 use crate::job::{Job, Outcome, Setup};
 use crate::placement::Placement;
-use crate::plan::Variant;
+use crate::results::Measured;
+use crate::setting::{Allocator, Variant};
 use crate::usage::resident;
-
-/// What one round gave of one thing.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Measured {
-    pub(crate) round: usize,
-    /// Calls a second.
-    pub(crate) rate: Option<f64>,
-    /// Microseconds.
-    pub(crate) p50: Option<f64>,
-    pub(crate) p99: Option<f64>,
-    pub(crate) p999: Option<f64>,
-    /// CPU microseconds a call.
-    pub(crate) client_cpu: Option<f64>,
-    pub(crate) server_cpu: Option<f64>,
-    /// Server memory in bytes, of an idle connection.
-    pub(crate) memory: Option<f64>,
-}
-
-impl Measured {
-    /// CPU microseconds a call, of both sides.
-    pub(crate) fn cpu(&self) -> Option<f64> {
-        Some(self.client_cpu? + self.server_cpu?)
-    }
-
-    fn of(outcome: &Outcome, server_cpu: Duration) -> Measured {
-        let micros = |time: Duration| time.as_secs_f64() * 1e6;
-        let calls = outcome.calls as f64;
-        let latency = outcome.latency;
-        Measured {
-            rate: Some(calls / outcome.elapsed.as_secs_f64()),
-            p50: latency.map(|latency| micros(latency.p50)),
-            p99: latency.map(|latency| micros(latency.p99)),
-            p999: latency.and_then(|latency| latency.p999).map(micros),
-            client_cpu: Some(micros(outcome.cpu) / calls),
-            server_cpu: Some(micros(server_cpu) / calls),
-            ..Measured::default()
-        }
-    }
-}
 
 /// What is to be measured.
 #[derive(Clone, Debug)]
@@ -103,7 +63,7 @@ impl Bench {
         let before = server.cpu()?;
         let outcome = client.go()?;
         let server_cpu = server.cpu()? - before;
-        Ok(Measured::of(&outcome, server_cpu))
+        Ok(figures(&outcome, server_cpu))
     }
 
     /// Lets a client of a system make so many connections and one call on each; gives the server's memory for each.
@@ -213,5 +173,21 @@ impl Drop for Process {
         // It may have ended already.
         drop(self.child.kill());
         drop(self.child.wait());
+    }
+}
+
+/// What a client's outcome and its server's CPU time say of a call.
+fn figures(outcome: &Outcome, server_cpu: Duration) -> Measured {
+    let micros = |time: Duration| time.as_secs_f64() * 1e6;
+    let calls = outcome.calls as f64;
+    let latency = outcome.latency;
+    Measured {
+        rate: Some(calls / outcome.elapsed.as_secs_f64()),
+        p50: latency.map(|latency| micros(latency.p50)),
+        p99: latency.map(|latency| micros(latency.p99)),
+        p999: latency.and_then(|latency| latency.p999).map(micros),
+        client_cpu: Some(micros(outcome.cpu) / calls),
+        server_cpu: Some(micros(server_cpu) / calls),
+        ..Measured::default()
     }
 }

@@ -1,6 +1,13 @@
 use anyhow::{Result, ensure};
 use bytes::Bytes;
 
+/// What travels where messages are Protocol Buffers.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Message {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(crate) body: Bytes,
+}
+
 /// The body of every call: text without a rule to it, so that it travels as well as bytes as it does in JSON.
 #[derive(Clone, Debug)]
 pub(crate) struct Payload {
@@ -30,6 +37,11 @@ impl Payload {
 
     pub(crate) fn bytes(&self) -> &Bytes {
         &self.bytes
+    }
+
+    /// As a message.
+    pub(crate) fn message(&self) -> Message {
+        Message { body: self.bytes.clone() }
     }
 
     #[cfg(feature = "peers")]

@@ -1,22 +1,23 @@
 //! What is measured, and in which order.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use serde::{Deserialize, Serialize};
 
-use crate::args::{Allocator, Args, Part};
+use crate::args::{Args, Part};
 use crate::machine::Machine;
-use crate::measure::{Bench, Measured, Order};
+use crate::measure::{Bench, Order};
 use crate::placement::Placement;
 use crate::report;
-use crate::results::{CallsOf, ConnectionsOf, MemoryOf, MethodsOf, Results, Series, Setting};
-use crate::subjects::{self, Kind, Subject};
+use crate::results::{CallsOf, ConnectionsOf, Measured, MemoryOf, MethodsOf, Results, Series};
+use crate::setting::{Allocator, Load, Setting, Variant};
+use crate::subjects::{
+    self,
+    subject::{Kind, Subject},
+};
 use crate::usage::raise_open_files;
 
 /// The sizes of body.
@@ -40,55 +41,6 @@ const FEW_ROUNDS: usize = 3;
 
 /// How many calls are in flight while connections grow.
 const IN_FLIGHT: usize = 16;
-
-/// Connections, and calls in flight on each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Load {
-    pub(crate) connections: usize,
-    pub(crate) depth: usize,
-}
-
-impl Load {
-    /// One call at a time.
-    pub(crate) const SEQUENTIAL: Load = Load::new(1, 1);
-
-    pub(crate) const fn new(connections: usize, depth: usize) -> Load {
-        Load { connections, depth }
-    }
-}
-
-impl fmt::Display for Load {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} × {}", self.connections, self.depth)
-    }
-}
-
-impl FromStr for Load {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Load, String> {
-        let numbers = text.split_once('x').and_then(|(connections, depth)| {
-            Some(Load::new(connections.trim().parse().ok()?, depth.trim().parse().ok()?))
-        });
-        numbers
-            .filter(|load| (1..=10_000).contains(&load.connections) && (1..=1000).contains(&load.depth))
-            .ok_or_else(|| format!("`{text}` is no load such as 1x1 or 16x8"))
-    }
-}
-
-/// A system on a runtime.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Variant {
-    pub(crate) system: String,
-    /// Threads of the runtime on either side.
-    pub(crate) workers: usize,
-}
-
-impl fmt::Display for Variant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.system, self.workers)
-    }
-}
 
 /// Does what the arguments ask for.
 pub(crate) fn carry_out(args: &Args) -> Result<ExitCode> {
@@ -210,11 +162,11 @@ impl<'a> Run<'a> {
         let Setting { load, size, placement, allocator } = setting;
         self.progress(round, &format!("{load}, {size} bytes, {}", placement.name()));
         for (subject, variant) in self.chosen.clone() {
-            if (load.depth > 1 && !subject.pipelines()) || !subject.bears(load.connections, size) {
+            if !subject.takes(load, size) {
                 continue;
             }
             // The smoke has no time for those that take long.
-            if self.args.quick && subject.kind() == Kind::Peer && size > 64 << 10 {
+            if self.args.quick && [Kind::Peer, Kind::Transport].contains(&subject.kind()) && size > 64 << 10 {
                 continue;
             }
             let lanes = load.connections * load.depth;
@@ -241,7 +193,7 @@ impl<'a> Run<'a> {
         let connections = if self.args.quick { 100 } else { IDLE };
         for size in IDLE_SIZES {
             for (subject, variant) in self.chosen.clone() {
-                if !subject.bears(connections, size) {
+                if !subject.takes(Load::new(connections, 1), size) {
                     continue;
                 }
                 let order = self.order(connections, 1, size);
@@ -262,7 +214,10 @@ impl<'a> Run<'a> {
             if connections + 100 > self.open_files || (self.args.quick && connections > 100) {
                 continue;
             }
-            for (_, variant) in self.chosen.clone() {
+            for (subject, variant) in self.chosen.clone() {
+                if !subject.takes(Load::new(connections, 1), 64) {
+                    continue;
+                }
                 let order = self.order(connections, IN_FLIGHT.min(connections), 64);
                 let what = format!("{variant}, {connections} connections");
                 if let Some(measured) = self.attempt(round, what, |bench| bench.calls(&variant, &order))? {

@@ -6,11 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::args::Allocator;
 use crate::machine::Machine;
-use crate::measure::Measured;
-use crate::placement::Placement;
-use crate::plan::{Load, Variant};
+use crate::setting::{Allocator, Setting, Variant};
 use crate::stats::Spread;
 
 /// All figures of one run.
@@ -33,6 +30,30 @@ pub(crate) struct Results {
     pub(crate) failures: Vec<String>,
 }
 
+/// What one round gave of one thing.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Measured {
+    pub(crate) round: usize,
+    /// Calls a second.
+    pub(crate) rate: Option<f64>,
+    /// Microseconds.
+    pub(crate) p50: Option<f64>,
+    pub(crate) p99: Option<f64>,
+    pub(crate) p999: Option<f64>,
+    /// CPU microseconds a call.
+    pub(crate) client_cpu: Option<f64>,
+    pub(crate) server_cpu: Option<f64>,
+    /// Server memory in bytes, of an idle connection.
+    pub(crate) memory: Option<f64>,
+}
+
+impl Measured {
+    /// CPU microseconds a call, of both sides.
+    pub(crate) fn cpu(&self) -> Option<f64> {
+        Some(self.client_cpu? + self.server_cpu?)
+    }
+}
+
 /// What was measured in each round of one thing.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Series<K> {
@@ -44,15 +65,6 @@ pub(crate) struct Series<K> {
 pub(crate) struct CallsOf {
     pub(crate) variant: Variant,
     pub(crate) setting: Setting,
-}
-
-/// Under what calls are made.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Setting {
-    pub(crate) load: Load,
-    pub(crate) size: usize,
-    pub(crate) placement: Placement,
-    pub(crate) allocator: Allocator,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -146,7 +146,6 @@ impl Builder {
         let mut directives = Directives::default();
         let mut failures = std::mem::take(&mut self.failures);
         failures.extend(self.run_registry(&out_dir, &mut directives).err());
-        failures.extend(descriptors::begin(&out_dir).err());
         if !protos.is_empty() || !includes.is_empty() {
             match protos::compile(&mut self.prost, &self.services, protos, includes, &out_dir) {
                 Ok(compiled) => {
@@ -155,6 +154,8 @@ impl Builder {
                 }
                 Err(mistakes) => failures.extend(mistakes),
             }
+        } else if failures.is_empty() {
+            failures.extend(descriptors::add(&out_dir, &[]).err());
         }
         if failures.is_empty() { Ok(directives) } else { Err(Error::new(failures)) }
     }

@@ -10,14 +10,9 @@ use crate::leftovers;
 /// What `drpc::include_descriptors!()` includes.
 const FILE: &str = "drpc_descriptors.bin";
 
-/// Sees to it that there is a file, even without a message.
-pub(crate) fn begin(out_dir: &Path) -> Result<(), Failure> {
-    leftovers::note(out_dir, FILE).map_err(|error| Failure::write(out_dir, error))?;
-    add(out_dir, &[])
-}
-
-/// Adds a descriptor set to those that the script has made before: one behind the other, they are one.
+/// Adds a descriptor set, or an empty one, to those that the script has made before: one behind the other, they are one.
 pub(crate) fn add(out_dir: &Path, set: &[u8]) -> Result<(), Failure> {
+    leftovers::note(out_dir, FILE).map_err(|error| Failure::write(out_dir, error))?;
     let path = out_dir.join(FILE);
     let file = OpenOptions::new().create(true).append(true).open(&path);
     file.and_then(|mut file| file.write_all(set)).map_err(|error| Failure::write(&path, error))

@@ -31,7 +31,14 @@ impl ServiceGenerator for Services {
         let methods: Vec<_> = service
             .methods
             .iter()
-            .map(|method| format!("`{}({}) -> {}`", method.name, method.input_type, method.output_type))
+            .map(|method| {
+                format!(
+                    "`{}({}) -> {}`",
+                    method.name.trim_start_matches("r#"),
+                    method.input_type,
+                    method.output_type
+                )
+            })
             .collect();
         self.0.borrow_mut().push(format!(
             "no code is made of service `{}` of package `{}`: write an `impl` block with `#[drpc_module(id = …)]`, and in it a \
@@ -74,10 +81,13 @@ pub(crate) fn compile(
     write(config, descriptors, &packages, out_dir).map_err(|failure| vec![failure])?;
 
     let mut warnings = services.0.take();
-    warnings.extend(missing_crate(&packages, out_dir));
     let mut inputs: Vec<PathBuf> =
         compiler.files().filter_map(|file| file.path().map(Path::to_owned)).collect();
     inputs.extend(watch::folders(includes, &inputs, out_dir));
+    if let Some((warning, manifest)) = missing_crate(&packages, out_dir) {
+        warnings.push(warning);
+        inputs.push(manifest);
+    }
     // Comments are no part of what a message is.
     let without_comments = compiler.include_source_info(false).encode_file_descriptor_set();
     descriptors::add(out_dir, &without_comments).map_err(|error| vec![error])?;
@@ -132,21 +142,21 @@ fn file_of(package: &str) -> String {
     Module::from_protobuf_package_name(package).to_file_name_or("_")
 }
 
-/// Whether the messages need a crate that the package doesn't seem to have: the well-known types are in one of their own.
-fn missing_crate(packages: &BTreeSet<String>, out_dir: &Path) -> Option<String> {
+/// What to say, and the manifest to change, if the messages need a crate that the package doesn't seem to have: the well-known
+/// types are in one of their own.
+fn missing_crate(packages: &BTreeSet<String>, out_dir: &Path) -> Option<(String, PathBuf)> {
     let manifest = Path::new(&env::var_os("CARGO_MANIFEST_DIR")?).join("Cargo.toml");
-    let manifest = fs::read_to_string(manifest).ok()?;
+    let dependencies = fs::read_to_string(&manifest).ok()?;
     let needs_it = |package: &&String| {
         fs::read_to_string(out_dir.join(file_of(package))).is_ok_and(|code| code.contains("::prost_types::"))
     };
     let package = packages.iter().find(needs_it)?;
-    let has_it = manifest.contains("prost-types") || manifest.contains("prost_types");
-    (!has_it).then(|| {
-        format!(
-            "package `{package}` has fields of `google.protobuf`'s types, which are in the crate prost-types: add `prost-types = \
-             \"0.14\"` under [dependencies]"
-        )
-    })
+    let warning = format!(
+        "package `{package}` has fields of `google.protobuf`'s types, which are in the crate prost-types: add `prost-types = \
+         \"0.14\"` under [dependencies]"
+    );
+    let has_it = dependencies.contains("prost-types") || dependencies.contains("prost_types");
+    (!has_it).then_some((warning, manifest))
 }
 
 /// Adds to an error what to do, where protox doesn't say so.

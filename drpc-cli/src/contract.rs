@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use drpc_registry::contract::{Contract, compare};
 
-use crate::registry::{FOUND_WANTING, Failed};
+use crate::registry::{FOUND_WANTING, Failed, count};
 
 /// Tells what changed from one contract to a later one, each by its path and its text.
 pub(crate) fn diff(old: (&Path, &str), new: (&Path, &str)) -> Result<ExitCode, Failed> {
@@ -14,8 +14,7 @@ pub(crate) fn diff(old: (&Path, &str), new: (&Path, &str)) -> Result<ExitCode, F
         writeln!(out, "{change}")?;
     }
     let breaking = changes.iter().filter(|change| change.is_breaking()).count();
-    let all = changes.len();
-    eprintln!("{all} change{}, {breaking} breaking", if all == 1 { "" } else { "s" });
+    eprintln!("{}, {breaking} breaking", count(changes.len(), "change"));
     if breaking > 0 {
         eprintln!("hint: keep what peers know as it was; add the new beside it, under a number of its own");
         return Ok(ExitCode::from(FOUND_WANTING));

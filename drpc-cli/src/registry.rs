@@ -81,7 +81,7 @@ fn diff(old: &Path, new: &Path, docs: bool) -> Result<ExitCode, Failed> {
 }
 
 /// `1 module`, `2 modules`.
-fn count(number: usize, what: &str) -> String {
+pub(crate) fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 

@@ -7,11 +7,13 @@ use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Attribute, Expr, ExprLit, Ident, Lit, LitStr, Meta, Path, Stmt, Token, UnOp, parse_quote, token};
 
 use crate::mistake::{Mistakes, mistake};
+use crate::renamed;
 
 /// What stands in `#[drpc_module(…)]`.
 pub(crate) struct ModuleArgs {
     /// The path of the `drpc` crate.
     pub(crate) krate: Path,
+    says_krate: bool,
     pub(crate) id: Option<Id>,
     pub(crate) name: Option<LitStr>,
     pub(crate) register: Option<Register>,
@@ -22,6 +24,8 @@ pub(crate) struct ModuleArgs {
     pub(crate) prefix: Option<Ident>,
     /// The block holds handlers that another block of the same type declares.
     pub(crate) part: Option<Ident>,
+    /// The module is for tests: the registry does not list it.
+    pub(crate) unlisted: Option<Ident>,
     /// Whether an argument was reported and left out; then nothing is missed.
     pub(crate) faulty: bool,
 }
@@ -72,6 +76,7 @@ impl ModuleArgs {
     pub(crate) fn parse(tokens: TokenStream, mistakes: &mut Mistakes) -> Self {
         let mut args = ModuleArgs {
             krate: parse_quote!(::drpc),
+            says_krate: false,
             id: None,
             name: None,
             register: None,
@@ -79,6 +84,7 @@ impl ModuleArgs {
             client_only: None,
             prefix: None,
             part: None,
+            unlisted: None,
             faulty: false,
         };
         for argument in arguments.parse2(tokens).unwrap_or_else(|error| vec![Err(error)]) {
@@ -86,6 +92,14 @@ impl ModuleArgs {
             args.faulty |= mistakes.check(taken).is_none();
         }
         args
+    }
+
+    /// Demands that the crate is said, where it has another name, and takes that.
+    pub(crate) fn check_krate(&mut self, renamed: Option<&str>, mistakes: &mut Mistakes) {
+        if let (false, Some(name)) = (self.says_krate, renamed) {
+            mistakes.add(renamed::mistake_of(name, &format!("#[drpc_module(…, crate = {name})]")));
+            self.krate = renamed::path(name);
+        }
     }
 
     /// What the names of the generated items begin with, for a type of this name.
@@ -97,7 +111,10 @@ impl ModuleArgs {
         match argument.name().as_str() {
             "id" => self.id = Some(Id::parse(argument.value("id = 5")?)?),
             "name" => self.name = Some(name(argument.value("name = \"greeter\"")?)?),
-            "crate" => self.krate = path(argument.value("crate = my_drpc")?, "crate = my_drpc")?,
+            "crate" => {
+                self.krate = path(argument.value("crate = my_drpc")?, "crate = my_drpc")?;
+                self.says_krate = true;
+            }
             "register" => self.register = Some(Register::parse(argument)?),
             "allow" => self.allow = Some(rule(argument.value("allow = \"admin\"")?)?),
             "client_only" => self.client_only = Some(argument.flag()?),
@@ -107,9 +124,20 @@ impl ModuleArgs {
                 self.part = argument.key().cloned();
                 argument.flag()?;
             }
+            "unlisted" => self.unlisted = Some(argument.flag()?),
             _ => {
                 return Err(argument.unknown(
-                    &["id", "name", "register", "allow", "crate", "client_only", "prefix", "part"],
+                    &[
+                        "id",
+                        "name",
+                        "register",
+                        "allow",
+                        "crate",
+                        "client_only",
+                        "prefix",
+                        "part",
+                        "unlisted",
+                    ],
                     "a key",
                     "id = 5",
                 ));

@@ -42,6 +42,14 @@ impl<'r> Contract<'r> {
         Err(mistake(id, what, help))
     }
 
+    /// Whether an ID is free for a module that the registry does not list.
+    pub(crate) fn unlisted(registry: &Registry, id: &Integer) -> syn::Result<()> {
+        let Some(module) = registry.module(id.value) else { return Ok(()) };
+        let ModuleEntry { name, location, .. } = module;
+        let what = format!("module {} is listed: it is `{name}` ({})", id.value, place(registry, *location));
+        Err(mistake(id, what, "choose an ID that the registry does not list, or leave `unlisted` out"))
+    }
+
     /// The module of a name, which stands `at` some tokens.
     pub(crate) fn of_name(registry: &'r Registry, name: &str, at: impl ToTokens) -> syn::Result<Self> {
         if let Some(module) = registry.module_named(name) {

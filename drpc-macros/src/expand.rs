@@ -239,6 +239,7 @@ fn methods_conversions(model: &Model, name: &Ident) -> TokenStream {
 //         fn id(&self) -> i32 { GreeterMethod::MODULE }
 //         fn name(&self) -> &str { "greeter" }
 //         fn rule(&self) -> Option<&str> { Some("users") } // With a rule.
+//         fn is_unlisted(&self) -> bool { true } // If it is unlisted.
 //         fn get_method(&self, id: i32) -> Option<Method> { GreeterMethod::from_id(id).map(GreeterMethod::method) }
 //         fn handle_call(self: Arc<Self>, context: Context, method: Method, body: Bytes) -> HandlerFuture {
 //             match GreeterMethod::from_id(method.id()) {
@@ -264,6 +265,14 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
             }
         }
     });
+    let ways = (!arms.is_empty()).then(|| ways(model)).flatten();
+    let unlisted = model.unlisted.then(|| {
+        quote! {
+            fn is_unlisted(&self) -> ::core::primitive::bool {
+                true
+            }
+        }
+    });
     let (generics, _, bounds) = model.generics.split_for_impl();
     let bounds = bounds.map(|bounds| &bounds.predicates);
     quote! {
@@ -283,6 +292,8 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
 
             #rule
 
+            #unlisted
+
             fn get_method(&self, __id: ::core::primitive::i32) -> ::core::option::Option<#krate::Method> {
                 #methods::from_id(__id).map(#methods::method)
             }
@@ -296,6 +307,7 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
             where
                 Self: 'async_trait,
             {
+                #ways
                 match #methods::from_id(__method.id()) {
                     #arms
                     _ => #krate::private::unknown_method(),
@@ -308,9 +320,9 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
 // Output:
 //     Some(GreeterMethod::Hello) => Box::pin(async move {
 //         let request = <Hello as Requested<__Greeter_request_0>>::read(body)?;
-//         match Self::hello(HandlerReceiver::of(&self), request).await {
-//             Ok(reply) => <HelloResponse as Returned<__Greeter_reply_0>>::answer(reply).map_err(Into::into),
-//             Err(error) => Err(raise!(error)),
+//         match Self::hello(&self, request).await {
+//             Ok(reply) => <HelloResponse as Returned<__Greeter_reply_0>>::reply(reply),
+//             Err(error) => Err((&&&&&&&&Raised::of(&error)).way().failure(error)),
 //         }
 //     }),
 fn arm(model: &Model, method: &Method) -> TokenStream {
@@ -324,7 +336,10 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
     });
     let span = here(handler.span());
     let private = located(&quote!(#krate::private), span);
-    let receiver = quote_spanned!(span=> #private::HandlerReceiver::of(&self));
+    let receiver = match call.takes_reference {
+        true => quote_spanned!(span=> &self),
+        false => quote_spanned!(span=> #private::HandlerReceiver::of(&self)),
+    };
     let arguments = call.parameters.iter().map(|parameter| match parameter {
         Parameter::Request { .. } => quote!(__request),
         Parameter::Context { ty } => {
@@ -341,12 +356,10 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
         }
         Outcome::Result { reply, error } => {
             let raise = raise(model, error);
-            let answer = as_returned(model, method, reply, "answer");
+            let reply = as_returned(model, method, reply, "reply");
             quote! {
                 match #returned {
-                    ::core::result::Result::Ok(__reply) => {
-                        #answer(__reply).map_err(::core::convert::Into::into)
-                    }
+                    ::core::result::Result::Ok(__reply) => #reply(__reply),
                     ::core::result::Result::Err(__error) => ::core::result::Result::Err(#raise),
                 }
             }
@@ -365,16 +378,31 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
     }
 }
 
-/// The failure that an error becomes, at the place of its type.
+/// The failure that an error becomes, at the place of its type's name.
 fn raise(model: &Model, error: &TokenStream) -> TokenStream {
     let krate = &model.krate;
-    let (first, last) = ends(error);
-    let raise = match borrows(error) {
-        true => located(&quote!(#krate::private::raise_borrowed!), first),
-        false => located(&quote!(#krate::private::raise!), first),
-    };
-    let argument = located(&quote!((__error)), last);
-    quote!(#raise #argument)
+    let name = error.clone().into_iter().take_while(|token| !is_punct(token, '<'));
+    let name = name.filter(|token| matches!(token, TokenTree::Ident(_))).last();
+    let place = here(name.map_or_else(|| ends(error).0, |name| name.span()));
+    let way = Ident::new(if borrows(error) { "way_of_borrowed" } else { "way" }, place);
+    let error = located(&quote!(__error), place);
+    quote_spanned!(place=> (&&&&&&&&#krate::private::Raised::of(&#error)).#way().failure(#error))
+}
+
+/// What `raise` asks, if a handler may fail.
+fn ways(model: &Model) -> Option<TokenStream> {
+    let krate = &model.krate;
+    let calls = model.methods.iter().filter_map(|method| method.call.known());
+    let mut outcomes = calls.map(|call| &call.outcome);
+    let may_fail = outcomes.any(|outcome| !matches!(outcome, Outcome::Nothing));
+    may_fail.then(|| {
+        quote! {
+            use #krate::private::{
+                BorrowsConversion as _, BorrowsNothing as _, BorrowsText as _, HasConversion as _, HoldsError as _,
+                HoldsLocalError as _, HoldsSendError as _, IsError as _, IsLocalError as _, IsNoError as _,
+            };
+        }
+    })
 }
 
 /// Whether a type has a lifetime that ends.
@@ -693,7 +721,7 @@ fn received(model: &Model, method: &Method, call: &KnownCall) -> TokenStream {
 fn as_requested(model: &Model, method: &Method, ty: &TokenStream, item: &str) -> TokenStream {
     let krate = &model.krate;
     let item = Ident::new(item, ends(ty).1);
-    let travels = model.requests.travels(method, ty);
+    let travels = place(model, method).and_then(|place| model.requests.travels(place));
     around(ty, &quote!(<), &quote!(as #krate::private::Requested<#travels>>::), &quote!(#item))
 }
 
@@ -701,8 +729,13 @@ fn as_requested(model: &Model, method: &Method, ty: &TokenStream, item: &str) ->
 fn as_returned(model: &Model, method: &Method, ty: &TokenStream, item: &str) -> TokenStream {
     let krate = &model.krate;
     let item = Ident::new(item, ends(ty).1);
-    let kind = model.replies.kind(method, ty);
+    let kind = place(model, method).and_then(|place| model.replies.kind(place));
     around(ty, &quote!(<), &quote!(as #krate::private::Returned<#kind>>::), &quote!(#item))
+}
+
+/// A method's place among the module's.
+fn place(model: &Model, method: &Method) -> Option<usize> {
+    model.methods.iter().position(|other| std::ptr::eq(other, method))
 }
 
 /// A method's system-wide ID, as it stands in the enum.

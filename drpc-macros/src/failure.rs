@@ -23,6 +23,7 @@ use syn::{
 
 use crate::mistake::{Mistakes, mistake};
 use crate::places::here;
+use crate::renamed;
 
 /// The type as it was written.
 struct Model {
@@ -54,13 +55,13 @@ struct Args {
     local: Option<Ident>,
 }
 
-pub(crate) fn derive(input: TokenStream) -> TokenStream {
+pub(crate) fn derive(input: TokenStream, renamed: Option<&str>) -> TokenStream {
     let mut mistakes = Mistakes::default();
     let input: DeriveInput = match syn::parse2(input) {
         Ok(input) => input,
         Err(error) => return error.to_compile_error(),
     };
-    let model = model(input, &mut mistakes);
+    let model = model(input, renamed, &mut mistakes);
     let errors = mistakes.to_compile_errors();
     // Beside a mistake the conversions are there nevertheless, so that nothing else misses them.
     let generated = model.map(|model| {
@@ -71,7 +72,7 @@ pub(crate) fn derive(input: TokenStream) -> TokenStream {
     quote!(#generated #errors)
 }
 
-fn model(input: DeriveInput, mistakes: &mut Mistakes) -> Option<Model> {
+fn model(input: DeriveInput, renamed: Option<&str>, mistakes: &mut Mistakes) -> Option<Model> {
     let args = Args::parse(&input.attrs, mistakes);
     if let Some(local) = &args.local
         && let Data::Enum(_) = &input.data
@@ -111,7 +112,14 @@ fn model(input: DeriveInput, mistakes: &mut Mistakes) -> Option<Model> {
     };
     check_names(&variants, mistakes);
     let name = args.name.map_or_else(|| own_name(&ident), |name| name.value());
-    let krate = args.krate.unwrap_or_else(|| parse_quote!(::drpc));
+    let krate = match (args.krate, renamed) {
+        (Some(krate), _) => krate,
+        (None, None) => parse_quote!(::drpc),
+        (None, Some(name)) => {
+            mistakes.add(renamed::mistake_of(name, &format!("#[failure(crate = {name})]")));
+            renamed::path(name)
+        }
+    };
     Some(Model { ident, generics: input.generics, krate, name, variants })
 }
 

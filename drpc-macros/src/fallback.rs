@@ -57,6 +57,7 @@ fn model(draft: &Draft, args: &ModuleArgs) -> Model {
         id: ModuleId::Number(0),
         name: names::module(&draft.name),
         rule: None,
+        unlisted: false,
         register: None,
         docs: draft.docs.clone(),
         allowed: draft.allowed.clone(),

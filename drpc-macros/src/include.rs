@@ -12,7 +12,7 @@ use crate::mistake::mistake;
 /// The name, without its `.rs`, of what `drpc-build` makes of the registry.
 const REGISTRY: &str = "drpc_registry";
 
-/// What lies in OUT_DIR: the names of the Rust files, without their `.rs`.
+/// What lies in `OUT_DIR`: the names of the Rust files, without their `.rs`.
 pub(crate) struct Built(Vec<String>);
 
 impl Built {
@@ -54,7 +54,10 @@ pub(crate) fn proto(tokens: TokenStream, built: Option<&Built>) -> TokenStream {
                 .to_owned(),
         ),
         Some(built) => (
-            format!("no .proto file that was compiled says `package {name};`"),
+            match name.as_str() {
+                "_" => "every .proto file that was compiled says `package …;`".to_owned(),
+                name => format!("no .proto file that was compiled says `package {name};`"),
+            },
             format!("write one of `{}`, or name its file in build.rs", built.packages().join("`, `")),
         ),
         None => no_build_script("compile_protos(…, …)"),

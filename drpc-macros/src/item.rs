@@ -9,7 +9,7 @@ use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{
-    Attribute, FnArg, Generics, Path, Signature, Token, Type, TypeParamBound, Visibility, WhereClause, braced,
+    Attribute, FnArg, Generics, Path, Signature, Token, Type, TypeParamBound, Visibility, WhereClause,
 };
 
 /// A block of items.
@@ -26,7 +26,7 @@ pub(crate) struct Block {
 
 /// What the block belongs to.
 pub(crate) enum Header {
-    Impl { of_trait: Option<Path>, self_ty: Type },
+    Impl { of_trait: Option<Path>, self_ty: Box<Type> },
     Trait { ident: Ident, supertraits: Punctuated<TypeParamBound, Token![+]> },
 }
 
@@ -44,9 +44,9 @@ pub(crate) enum Member {
 /// A function, or the declaration of one.
 pub(crate) struct Function {
     pub(crate) attrs: Vec<Attribute>,
-    pub(crate) signature: Signature,
-    /// Its braces; nothing if it ends in a semicolon.
-    pub(crate) body: Option<TokenStream>,
+    pub(crate) signature: Box<Signature>,
+    /// Whether it ends in braces; else in a semicolon.
+    pub(crate) has_body: bool,
     /// Whether that is meant: the function stands in another block.
     pub(crate) is_declared_alone: bool,
     /// All that stands behind the attributes.
@@ -122,22 +122,27 @@ impl Unreadable {
 }
 
 /// Reads an `impl` block or a `trait`; an error is one of its head.
-pub(crate) fn parse_block(input: ParseStream<'_>) -> syn::Result<Block> {
-    let mut attrs = input.call(Attribute::parse_outer)?;
-    let all = input.fork().parse::<TokenStream>()?;
-    let (header, generics) = if all.clone().into_iter().any(|token| is_word(&token, "impl")) {
-        impl_head(input)?
-    } else {
-        trait_head(input)?
+pub(crate) fn parse_block(tokens: TokenStream) -> syn::Result<Block> {
+    let mut head: Vec<TokenTree> = tokens.into_iter().collect();
+    let content = match head.pop() {
+        Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => group,
+        last => return Err(syn::Error::new_spanned(last, "expected braces")),
     };
-    let content;
-    let braces = braced!(content in input);
-    attrs.extend(content.call(Attribute::parse_inner)?);
-    let members = items(content.parse()?).into_iter().map(member).collect();
-    let mut head: Vec<_> = all.into_iter().map(unhelpful).collect();
-    head.pop(); // the braces
-    let head = head.into_iter().collect();
-    Ok(Block { attrs, header, generics, members, head, braces: braces.span.join() })
+    let (mut attrs, header, generics, head) = block_head.parse2(head.into_iter().collect())?;
+    let (inner, items) = items(content.stream());
+    attrs.extend(Attribute::parse_inner.parse2(inner)?);
+    let members = items.into_iter().map(member).collect();
+    let head = head.into_iter().map(unhelpful).collect();
+    Ok(Block { attrs, header, generics, members, head, braces: content.span() })
+}
+
+/// All that stands before the braces: attributes, header and generics, and the latter two as they were written.
+fn block_head(input: ParseStream<'_>) -> syn::Result<(Vec<Attribute>, Header, Generics, TokenStream)> {
+    let attrs = input.call(Attribute::parse_outer)?;
+    let head = input.fork().parse::<TokenStream>()?;
+    let is_impl = head.clone().into_iter().any(|token| is_word(&token, "impl"));
+    let (header, generics) = if is_impl { impl_head(input)? } else { trait_head(input)? };
+    Ok((attrs, header, generics, head))
 }
 
 fn impl_head(input: ParseStream<'_>) -> syn::Result<(Header, Generics)> {
@@ -154,7 +159,7 @@ fn impl_head(input: ParseStream<'_>) -> syn::Result<(Header, Generics)> {
         self_ty = input.parse()?;
     }
     generics.where_clause = input.parse()?;
-    Ok((Header::Impl { of_trait, self_ty }, generics))
+    Ok((Header::Impl { of_trait, self_ty: Box::new(self_ty) }, generics))
 }
 
 fn trait_head(input: ParseStream<'_>) -> syn::Result<(Header, Generics)> {
@@ -165,7 +170,7 @@ fn trait_head(input: ParseStream<'_>) -> syn::Result<(Header, Generics)> {
     let mut generics: Generics = input.parse()?;
     let mut supertraits = Punctuated::new();
     if input.parse::<Option<Token![:]>>()?.is_some() {
-        while !(input.peek(Token![where]) || input.peek(syn::token::Brace)) {
+        while !(input.peek(Token![where]) || input.is_empty()) {
             supertraits.push_value(input.parse()?);
             match input.parse()? {
                 Some(plus) => supertraits.push_punct(plus),
@@ -192,15 +197,22 @@ struct Item {
     rest: Vec<TokenTree>,
 }
 
-/// What stands between braces, item by item.
-fn items(tokens: TokenStream) -> Vec<Item> {
+/// What stands between braces: inner attributes, and item by item.
+fn items(tokens: TokenStream) -> (TokenStream, Vec<Item>) {
     let mut tokens = tokens.into_iter().peekable();
+    let mut inner = TokenStream::new();
     let mut items = Vec::new();
     while tokens.peek().is_some() {
         let mut attrs = TokenStream::new();
-        while tokens.peek().is_some_and(|token| is_punct(token, '#')) {
-            attrs.extend(tokens.next());
-            attrs.extend(tokens.next_if(|token| matches!(token, TokenTree::Group(_))));
+        while let Some(hash) = tokens.next_if(|token| is_punct(token, '#')) {
+            let bang = tokens.next_if(|token| is_punct(token, '!'));
+            let of_block = bang.is_some() && items.is_empty() && attrs.is_empty();
+            let attr = if of_block { &mut inner } else { &mut attrs };
+            attr.extend([hash].into_iter().chain(bang));
+            attr.extend(tokens.next_if(|token| matches!(token, TokenTree::Group(_))));
+        }
+        if tokens.peek().is_none() && attrs.is_empty() {
+            break;
         }
         let mut rest: Vec<TokenTree> = Vec::new();
         let mut angles = 0;
@@ -222,7 +234,7 @@ fn items(tokens: TokenStream) -> Vec<Item> {
         }
         items.push(Item { attrs, rest });
     }
-    items
+    (inner, items)
 }
 
 /// Whether braces that stand behind these tokens are the end of an item: they are unless they are a value (`const X: u8 = { 5 };`) or
@@ -243,11 +255,15 @@ fn member(Item { attrs, rest }: Item) -> Member {
     };
     let tokens: TokenStream = rest.iter().cloned().collect();
     if complete && is_function(&rest) {
-        if let Ok((signature, body)) = function.parse2(tokens.clone()) {
+        // Its body is none of ours: that it is not read saves most of the time.
+        if let Some((end, signature)) = rest.split_last()
+            && (is_braces(end) || is_punct(end, ';'))
+            && let Ok(signature) = signature_of_function.parse2(signature.iter().cloned().collect())
+        {
             return Member::Function(Function {
                 attrs,
-                signature,
-                body,
+                signature: Box::new(signature),
+                has_body: is_braces(end),
                 is_declared_alone: false,
                 rest: tokens,
             });
@@ -288,16 +304,10 @@ fn is_in_path(token: &TokenTree) -> bool {
     matches!(token, TokenTree::Ident(_)) || is_punct(token, ':') || is_punct(token, '$')
 }
 
-/// `pub async fn hello(&self) { … }`, or `;` in place of the braces.
-fn function(input: ParseStream<'_>) -> syn::Result<(Signature, Option<TokenStream>)> {
+/// `pub async fn hello(&self)`
+fn signature_of_function(input: ParseStream<'_>) -> syn::Result<Signature> {
     input.parse::<Visibility>()?;
-    let signature = input.parse()?;
-    if input.parse::<Option<Token![;]>>()?.is_some() {
-        return Ok((signature, None));
-    }
-    let body;
-    braced!(body in input);
-    Ok((signature, Some(body.parse()?)))
+    input.parse()
 }
 
 fn unreadable(attrs: Vec<Attribute>, rest: &[TokenTree]) -> Unreadable {

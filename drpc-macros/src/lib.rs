@@ -20,6 +20,7 @@ mod parse;
 mod part;
 mod places;
 mod registry;
+mod renamed;
 mod replies;
 mod requests;
 mod signature;
@@ -42,6 +43,7 @@ pub fn drpc_module(args: proc_macro::TokenStream, item: proc_macro::TokenStream)
     let environment = Environment {
         registry: std::env::var_os("DRPC_REGISTRY").map(Into::into),
         package: std::env::var("CARGO_PKG_NAME").unwrap_or_default(),
+        renamed: renamed::renamed(),
         contract: cfg!(feature = "contract"),
     };
     expand_module(args.into(), item.into(), &environment).into()
@@ -50,7 +52,7 @@ pub fn drpc_module(args: proc_macro::TokenStream, item: proc_macro::TokenStream)
 /// Makes failures of an error type, and the error of a failure's details.
 #[proc_macro_derive(Failure, attributes(failure))]
 pub fn derive_failure(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    failure::derive(input.into()).into()
+    failure::derive(input.into(), renamed::renamed().as_deref()).into()
 }
 
 /// Includes the messages of a package.
@@ -73,7 +75,8 @@ fn built() -> Option<Built> {
 /// The user's item without `#[method]`, and what is generated for it: the module, or stubs beside the mistakes.
 fn expand_module(args: TokenStream, item: TokenStream, environment: &Environment) -> TokenStream {
     let mut mistakes = Mistakes::default();
-    let args = ModuleArgs::parse(args, &mut mistakes);
+    let mut args = ModuleArgs::parse(args, &mut mistakes);
+    args.check_krate(environment.renamed.as_deref(), &mut mistakes);
     let (draft, item) = parse::parse(item, &args, &mut mistakes);
     let generated = match &draft {
         Some(draft) if args.part.is_some() && !draft.is_servable => TokenStream::new(),

@@ -27,6 +27,8 @@ pub(crate) struct Model {
     pub(crate) name: String,
     /// The rule that says who may call any of the methods.
     pub(crate) rule: Option<String>,
+    /// Whether it is for tests alone.
+    pub(crate) unlisted: bool,
     /// How a server makes the module by itself; nothing if it doesn't.
     pub(crate) register: Option<Register>,
     /// The doc comment of the user's item.

@@ -2,7 +2,6 @@
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::parse::Parser;
 use syn::{Attribute, GenericParam, Generics, Item, Meta, Type, parse_quote};
 
 use crate::args::{MethodArgs, ModuleArgs};
@@ -59,7 +58,7 @@ pub(crate) fn parse(
         });
         return (None, tokens);
     }
-    let Some(mut block) = mistakes.check(item::parse_block.parse2(tokens)) else {
+    let Some(mut block) = mistakes.check(item::parse_block(tokens)) else {
         return (None, TokenStream::new());
     };
     let draft = draft(&mut block, args, mistakes);
@@ -83,7 +82,7 @@ fn draft(block: &mut Block, args: &ModuleArgs, mistakes: &mut Mistakes) -> Optio
     mistakes.check(check_header(&block.header, args));
     mistakes.check(check_generics(&block.generics, &block.header));
     let ty: Type = match &block.header {
-        Header::Impl { self_ty, .. } => self_ty.clone(),
+        Header::Impl { self_ty, .. } => (**self_ty).clone(),
         Header::Trait { ident, .. } => parse_quote!(#ident),
     };
     let name = mistakes.check(type_name(&ty));
@@ -217,14 +216,14 @@ fn handler(member: &mut Member, surroundings: &Surroundings<'_>, mistakes: &mut 
             }
             return None;
         }
-        Member::Function(Function { attrs, signature, body, .. }) => {
+        Member::Function(Function { attrs, signature, has_body, .. }) => {
             let is_handler = attrs.iter().any(is_method);
             let unsized_ty = signature.inputs.iter().find_map(unsized_parameter);
             let call = match unsized_ty {
                 None if is_handler => surroundings.call(signature, mistakes),
                 _ => Call::Unknown { requests: 1 },
             };
-            (attrs, signature.ident.clone(), call, body.is_none())
+            (attrs, signature.ident.clone(), call, !*has_body)
         }
         Member::Unreadable(Unreadable { attrs, name, parameters, .. }) => {
             let call = Call::Unknown { requests: parameters.len() };

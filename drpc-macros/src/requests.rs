@@ -7,53 +7,63 @@ use syn::ext::IdentExt;
 use crate::model::Method;
 
 /// The types that a module's handlers take.
-pub(crate) struct Requests(Vec<Request>);
+pub(crate) struct Requests {
+    requests: Vec<Request>,
+    /// Which of them each method's handler takes, in the order of the methods.
+    of_methods: Vec<Option<usize>>,
+}
 
 struct Request {
     cfgs: TokenStream,
     ty: TokenStream,
     /// The constant that tells whether it can travel.
     travels: Ident,
+    /// Whether it is told of if it can't, which another that is there anyway may be.
+    is_told: bool,
 }
 
 impl Requests {
     pub(crate) fn of(methods: &[Method], base: &Ident) -> Self {
-        let mut requests = Requests(Vec::new());
-        for method in methods {
-            let Some((_, ty)) = method.call.known().and_then(|call| call.request()) else { continue };
-            if requests.travels(method, ty).is_none() {
-                let (cfgs, at) = (&method.cfgs, requests.0.len());
-                requests.0.push(Request {
-                    cfgs: quote!(#(#cfgs)*),
+        let mut keys: Vec<String> = Vec::new();
+        let mut requests = Vec::new();
+        let of_method = |method: &Method| {
+            let (_, ty) = method.call.known()?.request()?;
+            let cfgs = &method.cfgs;
+            let cfgs = quote!(#(#cfgs)*);
+            let name = ty.to_string();
+            let key = format!("{cfgs} {name}");
+            Some(keys.iter().position(|known| *known == key).unwrap_or_else(|| {
+                requests.push(Request {
+                    cfgs,
                     ty: ty.clone(),
-                    travels: format_ident!("__{}_request_{at}", base.unraw(), span = Span::call_site()),
+                    travels: format_ident!(
+                        "__{}_request_{}",
+                        base.unraw(),
+                        requests.len(),
+                        span = Span::call_site()
+                    ),
+                    is_told: !keys.contains(&format!(" {name}")),
                 });
-            }
-        }
-        requests
+                keys.push(key);
+                requests.len() - 1
+            }))
+        };
+        let of_methods = methods.iter().map(of_method).collect();
+        Requests { requests, of_methods }
     }
 
-    /// The constant that tells whether a type can travel that the method's handler takes.
-    pub(crate) fn travels(&self, method: &Method, ty: &TokenStream) -> Option<&Ident> {
-        let (cfgs, ty) = (&method.cfgs, ty.to_string());
-        let cfgs = quote!(#(#cfgs)*).to_string();
-        let is_same = |request: &&Request| request.ty.to_string() == ty && request.cfgs.to_string() == cfgs;
-        self.0.iter().find(is_same).map(|request| &request.travels)
+    /// The constant that tells whether what the handler of a method takes can travel, by the method's place.
+    pub(crate) fn travels(&self, method: usize) -> Option<&Ident> {
+        self.of_methods.get(method).copied().flatten().map(|request| &self.requests[request].travels)
     }
 
     // Output:
     //     const __Greeter_request_0: bool = travels!(Hello);
     //     const _: () = assert_payload::<Hello>();
     pub(crate) fn items(&self, krate: &Ident) -> TokenStream {
-        let mut told: Vec<String> = Vec::new();
-        let items = self.0.iter().map(|Request { cfgs, ty, travels }| {
-            // A conditional one may not be there to be told of.
-            let is_told = told.contains(&ty.to_string());
-            if cfgs.is_empty() {
-                told.push(ty.to_string());
-            }
+        let items = self.requests.iter().map(|Request { cfgs, ty, travels, is_told }| {
             let assert =
-                (!is_told).then(|| quote!(#cfgs const _: () = #krate::private::assert_payload::<#ty>();));
+                is_told.then(|| quote!(#cfgs const _: () = #krate::private::assert_payload::<#ty>();));
             quote! {
                 #cfgs const #travels: ::core::primitive::bool = #krate::private::travels!(#ty);
                 #assert

@@ -25,6 +25,8 @@ pub(crate) enum Call {
 #[derive(Clone)]
 pub(crate) struct KnownCall {
     pub(crate) is_async: bool,
+    /// Whether it takes `&self`; else only the compiler knows what its `self` is.
+    pub(crate) takes_reference: bool,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) outcome: Outcome,
 }
@@ -102,7 +104,11 @@ impl Surroundings<'_> {
         let outcome = mistakes.check(self.outcome(&signature.output));
         match outcome {
             Some(outcome) if mistakes.count() == before => {
-                Call::Known(KnownCall { is_async: signature.asyncness.is_some(), parameters, outcome })
+                let is_async = signature.asyncness.is_some();
+                let takes_reference = signature
+                    .receiver()
+                    .is_some_and(|receiver| matches!(receiver.kind, ReceiverKind::Reference(..)));
+                Call::Known(KnownCall { is_async, takes_reference, parameters, outcome })
             }
             _ => Call::Unknown { requests: requests(signature) },
         }

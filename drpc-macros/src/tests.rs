@@ -17,7 +17,7 @@ const FOLDER: &str = "tests/expansion";
 
 fn expansion(name: &str, registry: Option<&str>) {
     let registry = registry.map(|file| Path::new(FOLDER).join(file));
-    expansion_in(name, &Environment { registry, package: "greeterd".into(), contract: false });
+    expansion_in(name, &Environment { registry, package: "greeterd".into(), renamed: None, contract: false });
 }
 
 fn expansion_in(name: &str, environment: &Environment) {
@@ -96,7 +96,10 @@ fn numbers_from_the_registry() {
 
 #[test]
 fn the_types_of_a_contract() {
-    expansion_in("contract", &Environment { registry: None, package: "greeterd".into(), contract: true });
+    expansion_in(
+        "contract",
+        &Environment { registry: None, package: "greeterd".into(), renamed: None, contract: true },
+    );
 }
 
 #[test]
@@ -106,7 +109,8 @@ fn stubs_beside_mistakes() {
 
 #[test]
 fn bodies_are_given_back_unread() {
-    let environment = Environment { registry: None, package: "greeterd".into(), contract: false };
+    let environment =
+        Environment { registry: None, package: "greeterd".into(), renamed: None, contract: false };
     let unfinished = quote! {
         impl Greeter {
             #[method(1)]

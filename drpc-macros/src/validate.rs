@@ -27,6 +27,8 @@ pub(crate) struct Environment {
     pub(crate) registry: Option<PathBuf>,
     /// The package that is being compiled.
     pub(crate) package: String,
+    /// What the package calls the `drpc` crate, if not that.
+    pub(crate) renamed: Option<String>,
     /// Whether descriptors tell types.
     pub(crate) contract: bool,
 }
@@ -45,6 +47,10 @@ pub(crate) fn validate(
         let help = "leave it out: a client has no module to make";
         mistakes.add(mistake(register, "`register` does not go with `client_only`", help));
     }
+    if let (Some(_), Some(register)) = (&args.unlisted, &args.register) {
+        let help = "leave it out: a test gives the module to its server, by `.module(…)`";
+        mistakes.add(mistake(register, "`register` does not go with `unlisted`", help));
+    }
     if args.client_only.is_some() {
         let of_methods = draft.handlers.iter().filter_map(|handler| handler.args.allow.as_ref());
         for rule in args.allow.iter().chain(of_methods) {
@@ -61,7 +67,8 @@ pub(crate) fn validate(
         true => None,
         false => mistakes.check(identify(draft, args, &name, registry.as_deref(), &environment.package)),
     };
-    let method = |handler| method(handler, identity.as_ref(), registry.is_some(), mistakes);
+    let is_listed = registry.is_some() && args.unlisted.is_none();
+    let method = |handler| method(handler, identity.as_ref(), is_listed, mistakes);
     let methods: Vec<Method> = draft.handlers.iter().filter_map(method).collect();
     if !are_distinct(&methods, mistakes) || mistakes.count() > 0 {
         return None;
@@ -79,6 +86,7 @@ pub(crate) fn validate(
         id: identity?.id,
         name,
         rule: args.allow.as_ref().map(LitStr::value),
+        unlisted: args.unlisted.is_some(),
         register,
         docs: draft.docs.clone(),
         allowed: draft.allowed.clone(),
@@ -125,7 +133,10 @@ fn identify<'r>(
         Some(_) => Ok(contract),
         None => contract.owned_by(package, at),
     };
-    match (&args.id, registry) {
+    if let (Some(_), Some(Id::Literal(id)), Some(registry)) = (&args.unlisted, &args.id, registry) {
+        Contract::unlisted(registry, id)?;
+    }
+    match (&args.id, registry.filter(|_| args.unlisted.is_none())) {
         (Some(Id::Literal(id)), _) if !MODULE_IDS.contains(&id.value) => {
             let help = format!(
                 "module m has the method IDs m·100 to m·100+99: use {} to {}",

@@ -44,7 +44,7 @@
 //! - [`drpc_module`]: the attribute, with every key and every form of handler.
 //! - [`Server`] serves modules, [`blocking::Server`] with a thread for each session, [`progress::Server`] in a loop of your own;
 //!   [`Client`] and [`blocking::Client`] call them.
-//! - [`Context`]: who calls, and whether they still wait. [`Failure`]: how a handler fails.
+//! - [`Context`]: who calls, and whether they still wait. [`struct@Failure`]: how a handler fails.
 //! - [`Allow`]: who may connect, and who may call what. [`Session`]: one client's connection, and what it is doing.
 //! - [`registry`]: how modules register themselves, and when they don't.
 //! - [`guide`]: chapters on the attribute, on the registry, on contracts, on the client, on which server to take, on sockets, on access, limits and shutdown, on
@@ -172,13 +172,13 @@ pub use async_trait::async_trait;
 /// assert_eq!(EchoMethod::Echo.id(), 700);
 /// ```
 ///
-/// Keys: `id` (an integer or a constant expression), `name`, `register` or `register = path`, `allow = "rule"`, `prefix`, `part`,
+/// Keys: `id` (an integer or a constant expression), `name`, `register` or `register = path`, `allow = "rule"`, `prefix`, `part`, `unlisted`,
 /// `crate = path`, `client_only`. A handler takes `&self` or `self: Arc<Self>`, a request by value or none, a `&Context` or none; it
 /// returns a message, `Bytes`, `()`, [`Submitted`], or a `Result` of those with any error.
 /// [The guide](guide::attribute) has it all.
 pub use drpc_macros::drpc_module;
 
-/// Makes a [`Failure`] of an error type: its status and [details](Details), and the error back again at a caller that knows the type.
+/// Makes a [`struct@Failure`] of an error type: its status and [details](Details), and the error back again at a caller that knows the type.
 ///
 /// Keys of `#[failure(…)]` on a variant (or a struct): `status = FAILURE`, one of [`Status`]'s constants or an expression; `local` for what
 /// its callers are not told, besides status and text; `name = "…"`, what it is called on the way, where the variant was renamed. On

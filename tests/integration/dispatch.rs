@@ -117,6 +117,34 @@ fn a_module_given_twice_is_told_apart_from_two_of_one_id() {
     assert!(error.contains("with ID 7 is there twice"), "{error}");
 }
 
+/// A module of a test's own, which no registry lists.
+struct Fixture;
+
+#[drpc::drpc_module(id = 900, unlisted)]
+impl Fixture {
+    #[method(0)]
+    fn ping(&self) {}
+}
+
+#[test]
+fn a_module_for_tests_is_served_where_it_is_allowed() {
+    let server = || Server::builder().explicit_modules_only().module(Fixture).module(echo());
+    let error = server().bind("/nowhere/at/all.sock").unwrap_err();
+    assert!(error.is_module_error());
+    let (text, origin) = (error.to_string(), "is for tests, as it is `unlisted` in ");
+    assert!(text.starts_with(&format!("module 900 (fixture) {origin}")), "{text}");
+    assert!(text.ends_with("add `.allow_unlisted()` to the server") && text.lines().count() == 1, "{text}");
+
+    let error = server().allow_unlisted().bind("/nowhere/at/all.sock").unwrap_err();
+    assert!(!error.is_module_error(), "only the path is wrong: {error}");
+}
+
+#[tokio::test]
+async fn a_server_in_memory_serves_modules_for_tests() {
+    let client = drpc::testing::client_of(Server::builder().explicit_modules_only().module(Fixture)).unwrap();
+    FixtureClient::new(client).ping().await.unwrap();
+}
+
 #[test]
 fn a_module_can_be_taken_away_and_an_absent_one_too() {
     // D6.

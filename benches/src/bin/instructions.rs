@@ -15,6 +15,8 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -22,6 +24,8 @@ use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use clap::{Parser, ValueEnum};
 use drpc::{Client, Server, blocking, drpc_module, server::shutdown_signal};
+use signal_hook::consts::SIGTERM;
+use signal_hook::iterator::Signals;
 
 /// The figures of the last change that was meant to change them: a side and its instructions a call on each line.
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/results/instructions.txt");
@@ -58,6 +62,8 @@ struct Args {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Side {
     Server,
+    ServerInThreads,
+    ServerInSteps,
     BlockingClient,
     AsyncClient,
 }
@@ -97,8 +103,8 @@ fn main() -> Result<ExitCode> {
     let recorded = if args.record { BTreeMap::new() } else { recorded()? };
     let mut figures = String::new();
     let mut grown = false;
-    for side in [Side::Server, Side::BlockingClient, Side::AsyncClient] {
-        let [few, many] = CALLS.map(|calls| count(side, calls));
+    for side in Side::value_variants() {
+        let [few, many] = CALLS.map(|calls| count(*side, calls));
         let per_call = (many? - few?) / (CALLS[1] - CALLS[0]);
         let before = recorded.get(side.name()).copied();
         let worse = before.is_some_and(|before| per_call as f64 > before as f64 * TOLERANCE);
@@ -107,7 +113,7 @@ fn main() -> Result<ExitCode> {
             Some(before) => format!("recorded {before}{}", if worse { ", GROWN" } else { "" }),
             None => "not recorded".to_owned(),
         };
-        println!("{:16} {per_call:6} instructions a call ({verdict})", side.name());
+        println!("{:17} {per_call:6} instructions a call ({verdict})", side.name());
         figures += &format!("{} {per_call}\n", side.name());
     }
     if args.record {
@@ -135,9 +141,9 @@ fn count(side: Side, calls: u64) -> Result<u64> {
     let folder = tempfile::tempdir()?;
     let socket = folder.path().join("socket");
     let counts = folder.path().join("counts");
-    let server = start(Side::Server, &socket, calls, (side == Side::Server).then_some(&*counts))?;
-    let caller = if side == Side::Server { Side::BlockingClient } else { side };
-    let client = start(caller, &socket, calls, (side != Side::Server).then_some(&*counts))?;
+    let (server, caller) = if side.is_server() { (side, Side::BlockingClient) } else { (Side::Server, side) };
+    let server = start(server, &socket, calls, side.is_server().then_some(&*counts))?;
+    let client = start(caller, &socket, calls, (!side.is_server()).then_some(&*counts))?;
     end(client)?;
     rustix::process::kill_process(rustix::process::Pid::from_child(&server), rustix::process::Signal::TERM)?;
     end(server)?;
@@ -190,6 +196,27 @@ fn play(side: Side, socket: &Path, calls: u64, pause_for: Duration) -> Result<()
             println!("ready");
             Ok(server.serve_until(shutdown_signal()).await?)
         }),
+        Side::ServerInThreads => {
+            let server = Server::builder().module(Echo { pause: pause_for }).bind_blocking(socket)?;
+            let handle = server.handle();
+            on_term(move || handle.shutdown())?;
+            println!("ready");
+            Ok(server.serve()?)
+        }
+        Side::ServerInSteps => {
+            let mut server = Server::builder().module(Echo { pause: pause_for }).bind_progress(socket)?;
+            let (waker, ended) = (server.waker(), Arc::new(AtomicBool::new(false)));
+            let end = ended.clone();
+            on_term(move || {
+                end.store(true, Ordering::Relaxed);
+                waker.wake_by_ref();
+            })?;
+            println!("ready");
+            while !ended.load(Ordering::Relaxed) {
+                server.progress(Duration::MAX)?;
+            }
+            Ok(())
+        }
         Side::BlockingClient => {
             let echo = EchoClient::new(blocking::Client::connect(socket)?);
             println!("ready");
@@ -215,10 +242,23 @@ fn play(side: Side, socket: &Path, calls: u64, pause_for: Duration) -> Result<()
     }
 }
 
+/// Does something when this process is asked to end.
+fn on_term(act: impl Fn() + Send + 'static) -> Result<()> {
+    let mut signals = Signals::new([SIGTERM])?;
+    thread::spawn(move || signals.forever().for_each(|_| act()));
+    Ok(())
+}
+
 impl Side {
+    fn is_server(self) -> bool {
+        matches!(self, Side::Server | Side::ServerInThreads | Side::ServerInSteps)
+    }
+
     fn name(self) -> &'static str {
         match self {
             Side::Server => "server",
+            Side::ServerInThreads => "server-in-threads",
+            Side::ServerInSteps => "server-in-steps",
             Side::BlockingClient => "blocking-client",
             Side::AsyncClient => "async-client",
         }

@@ -3,12 +3,10 @@
 use std::fmt::Write;
 
 use super::format::{self, Table};
-use crate::args::Allocator;
-use crate::measure::Measured;
 use crate::placement::Placement;
-use crate::plan::{Load, Variant};
-use crate::results::{Better, Figure, Results, Series, Setting};
-use crate::subjects::{self, Kind};
+use crate::results::{Better, ConnectionsOf, Figure, Measured, MemoryOf, MethodsOf, Results, Series};
+use crate::setting::{Allocator, Load, Setting, Variant};
+use crate::subjects::{self, subject::Kind};
 
 pub(super) const FLOOR: &str = "floor";
 
@@ -40,10 +38,11 @@ pub(super) fn latency(results: &Results) -> Option<String> {
 fn meaning(placement: Placement) -> &'static str {
     match placement {
         Placement::Awake => {
-            "Both processes run where the scheduler puts them, on cores that are kept from sleeping: the targets are held \
-             against these"
+            "Both processes run where the scheduler puts them, on cores that are kept from sleeping"
         }
-        Placement::OneCore => "Both processes share one core: the work of both sides, one after the other",
+        Placement::OneCore => {
+            "Both processes share one core: the work of both sides, one after the other. The targets are held against this"
+        }
         Placement::Asleep => {
             "Each process has a core of its own, which sleeps while its process waits: two wake-ups a call, at the \
              price of this machine"
@@ -86,7 +85,7 @@ pub(super) fn throughput(results: &Results) -> Option<String> {
         }
     }
     let text = "## Many calls at a time\n\nThousands of calls a second, with least and greatest; the ratio to the floor's in \
-                the same round. Connections × calls in flight on each. A dash: the system carries one call at a time on a connection.\n";
+                the same round. Connections × calls in flight on each. A dash: the system carries one call at a time on a connection. `drpc`'s blocking clients make batches.\n";
     (!section.is_empty()).then(|| format!("{text}{section}"))
 }
 
@@ -167,7 +166,7 @@ pub(super) fn memory(results: &Results) -> Option<String> {
         table.finish()
     ));
 
-    fn is_of(series: &Series<crate::results::MemoryOf>, variant: &Variant, column: (usize, usize)) -> bool {
+    fn is_of(series: &Series<MemoryOf>, variant: &Variant, column: (usize, usize)) -> bool {
         series.of.variant == *variant && (series.of.connections, series.of.size) == column
     }
 }
@@ -183,7 +182,7 @@ pub(super) fn connections(results: &Results) -> Option<String> {
     let mut table = Table::new(&head);
     for variant in variants(results.connections.iter().map(|series| &series.of.variant)) {
         let cell = |connections: &usize| {
-            let of = |series: &&Series<crate::results::ConnectionsOf>| {
+            let of = |series: &&Series<ConnectionsOf>| {
                 series.of.variant == variant && series.of.connections == *connections
             };
             let series = results.connections.iter().find(of)?;
@@ -217,9 +216,8 @@ pub(super) fn methods(results: &Results) -> Option<String> {
     }
     for variant in names {
         let cell = |methods: &usize| {
-            let of = |series: &&Series<crate::results::MethodsOf>| {
-                series.of.variant == variant && series.of.methods == *methods
-            };
+            let of =
+                |series: &&Series<MethodsOf>| series.of.variant == variant && series.of.methods == *methods;
             Some(format::spread(results.methods.iter().find(of)?.spread(|measured| measured.p50)))
         };
         let name = variant.as_ref().map_or_else(|| "dispatch alone".into(), Variant::to_string);

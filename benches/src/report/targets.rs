@@ -2,128 +2,238 @@
 
 use super::format::{self, Table};
 use super::tables::peers;
-use crate::measure::Measured;
 use crate::placement::Placement;
-use crate::plan::Load;
-use crate::results::{Better, Figure, Results, Setting};
+use crate::results::{Better, Figure, Measured, Results};
+use crate::setting::{Load, Setting};
 use crate::stats::Spread;
 
 const FLOOR: &str = "floor";
-const ASYNC: &str = "drpc";
-const BLOCKING: &str = "drpc-blocking";
-const ASYNC_SPIN: &str = "drpc-spin";
-const BLOCKING_SPIN: &str = "drpc-spin-blocking";
+const FLOOR_BATCH: &str = "floor-batch";
+const SHARED_MEMORY: &str = "shmipc";
 
 const BUSY: Load = Load::new(16, 8);
 
-/// A promise: a ratio, and what it must be.
+/// The subjects of one of our servers.
+struct Systems {
+    blocking: &'static str,
+    on_async: &'static str,
+    bare: &'static str,
+}
+
+const TOKIO: Systems = Systems { blocking: "drpc-blocking", on_async: "drpc", bare: "drpc-bare" };
+const THREADS: Systems =
+    Systems { blocking: "drpc-threads-blocking", on_async: "drpc-threads", bare: "drpc-threads-bare" };
+const STEPS: Systems =
+    Systems { blocking: "drpc-progress-blocking", on_async: "drpc-progress", bare: "drpc-progress-bare" };
+const SPINNING: [(&str, &str); 2] = [("blocking", "drpc-spin-blocking"), ("async", "drpc-spin")];
+
+const SMALL: usize = 64;
+
+/// The sizes by the names that they have here.
+const SIZES: [(usize, &str); 4] =
+    [(SMALL, "64 B"), (4 << 10, "4 KiB"), (64 << 10, "64 KiB"), (1 << 20, "1 MiB")];
+
+/// A ratio, and what it must be.
 struct Target {
     what: String,
     measured: Option<Spread>,
-    limit: Limit,
-    /// Of one call at a time: the same ratio on one core, and with the cores asleep.
-    elsewhere: Option<[Option<Spread>; 2]>,
+    /// `None`: it is told, and nothing is promised of it.
+    limit: Option<Limit>,
+    /// Of one call at a time: the same ratio under each placement.
+    placements: Option<[Option<Spread>; 3]>,
 }
 
+#[derive(Clone, Copy)]
 enum Limit {
     AtMost(f64),
     AtLeast(f64),
     Below(f64),
 }
 
-/// The table of targets.
+/// The tables of targets.
 pub(super) fn section(results: &Results) -> Option<String> {
-    let targets = targets(results);
-    if targets.iter().all(|target| target.measured.is_none()) {
-        return None;
-    }
+    let compare = Compare { results };
+    let tables = [
+        ("The server in threads", in_threads(&compare)),
+        ("The server on tokio", on_tokio(&compare)),
+        ("Every server under a client without a library", bare(&compare)),
+    ];
+    let tables: String = tables
+        .into_iter()
+        .filter(|(_, targets)| targets.iter().any(|target| target.measured.is_some()))
+        .map(|(title, targets)| format!("\n### {title}\n\n{}", table(targets)))
+        .collect();
+    (!tables.is_empty()).then(|| {
+        format!(
+            "## Targets\n\nRatios within a round, medians of the rounds. Of a system's two runtimes the better one counts, of the \
+             other RPCs the best. One call at a time is measured on one core, or spinning with the cores awake; the last three \
+             columns are the same ratio under each placement. No word between: told, not promised.\n{tables}"
+        )
+    })
+}
+
+fn table(targets: Vec<Target>) -> String {
+    let [awake, one_core, asleep] = Placement::ALL.map(Placement::name);
     let head =
-        ["target", "measured (least–greatest)", "wanted", "", "one core", "cores asleep"].map(str::to_owned);
+        ["target", "measured (least–greatest)", "wanted", "", one_core, awake, asleep].map(str::to_owned);
     let mut table = Table::new(&head);
-    for Target { what, measured, limit, elsewhere } in targets {
-        let verdict = match measured {
-            None => "not measured",
-            Some(measured) if limit.is_met(measured.median) => "pass",
-            Some(_) => "**miss**",
+    for Target { what, measured, limit, placements } in targets {
+        let verdict = match (measured, limit) {
+            (_, None) => "",
+            (None, _) => "not measured",
+            (Some(measured), Some(limit)) if limit.is_met(measured.median) => "pass",
+            _ => "**miss**",
         };
-        let [one_core, asleep] = match elsewhere {
+        let [awake, one_core, asleep] = match placements {
             Some(ratios) => {
                 ratios.map(|ratio| ratio.map_or("–".into(), |ratio| format::number(ratio.median)))
             }
             None => Default::default(),
         };
-        table.row(&[what, format::spread(measured), limit.to_string(), verdict.into(), one_core, asleep]);
+        let limit = limit.map_or_else(String::new, |limit| limit.to_string());
+        table.row(&[what, format::spread(measured), limit, verdict.into(), one_core, awake, asleep]);
     }
-    Some(format!(
-        "## Targets\n\nRatios within a round, medians of the rounds. Of a system's two runtimes the better one counts, of the peers the \
-         best. Measured with the cores awake; the last two columns are the same ratios under the other placements.\n\n{}",
-        table.finish()
-    ))
+    table.finish()
 }
 
-fn targets(results: &Results) -> Vec<Target> {
+fn in_threads(compare: &Compare<'_>) -> Vec<Target> {
+    use Limit::{AtLeast, AtMost};
+
+    let mut targets = Vec::new();
+    for (size, name) in SIZES {
+        let limit = if size == SMALL { 1.20 } else { 1.25 };
+        let what = format!("{name}, p50: blocking client to the floor");
+        targets.push(compare.one_at_a_time(what, size, AtMost(limit), |setting| {
+            compare.ratio(THREADS.blocking, FLOOR, setting, P50)
+        }));
+    }
+    targets.push(compare.one_at_a_time(
+        "64 B, p50: async client to the floor".into(),
+        SMALL,
+        AtMost(1.35),
+        |setting| compare.ratio(THREADS.on_async, FLOOR, setting, P50),
+    ));
+    targets.push(compare.to_best_peer("blocking", THREADS.blocking, (SMALL, "64 B"), 2.5));
+    for (size, name) in SIZES {
+        let what = format!("{name}, p50: shared memory (shmipc) to our blocking client");
+        targets.push(
+            compare.told(what, size, |setting| compare.ratio(SHARED_MEMORY, THREADS.blocking, setting, P50)),
+        );
+    }
+
+    let busy = compare.setting(BUSY, SMALL, Placement::Awake);
+    targets.push(Target::of(
+        "16 threads × batches of 8, 64 B, calls/s: blocking client to the floor's batches",
+        compare.ratio(THREADS.blocking, FLOOR_BATCH, busy, RATE),
+        AtLeast(0.75),
+    ));
+    for (client, system) in
+        [("blocking client, in batches,", THREADS.blocking), ("async client", THREADS.on_async)]
+    {
+        let peer = compare.best_peer(system, busy, RATE);
+        let what = format!("16 × 8, 64 B, calls/s: {client} to the best peer{}", named(peer.as_ref()));
+        targets.push(Target::of(&what, peer.map(|best| best.1), AtLeast(1.6)));
+    }
+    targets.push(Target {
+        what: "server memory of an idle session, KiB".into(),
+        measured: compare.memory(THREADS.blocking),
+        limit: None,
+        placements: None,
+    });
+    targets
+}
+
+fn on_tokio(compare: &Compare<'_>) -> Vec<Target> {
     use Limit::{AtLeast, AtMost, Below};
 
-    let compare = Compare { results };
-    let small = 64;
-    let busy = compare.setting(BUSY, small, Placement::Awake);
-    let mut targets = Vec::new();
+    const CLIENTS: [(&str, &str); 2] = [("blocking", TOKIO.blocking), ("async", TOKIO.on_async)];
 
-    let mut sequential = |what: &str, size, limit, ratio: &dyn Fn(Setting) -> Option<Spread>| {
-        let [awake, others @ ..] =
-            Placement::ALL.map(|placement| ratio(compare.setting(Load::SEQUENTIAL, size, placement)));
-        targets.push(Target { what: what.into(), measured: awake, limit, elsewhere: Some(others) });
-    };
-    for (client, system, limit) in [
-        ("blocking client", BLOCKING, 1.25),
-        ("async client", ASYNC, 1.40),
-        ("blocking client, spinning,", BLOCKING_SPIN, 0.80),
-        ("async client, spinning,", ASYNC_SPIN, 0.80),
-    ] {
-        let ratio = |setting| compare.ratio(system, FLOOR, setting, P50);
-        sequential(&format!("64 B, p50: {client} to the floor"), small, AtMost(limit), &ratio);
+    let mut targets = Vec::new();
+    for ((client, system), limit) in CLIENTS.into_iter().zip([1.25, 1.40]) {
+        let what = format!("64 B, p50: {client} client to the floor");
+        targets.push(
+            compare.one_at_a_time(what, SMALL, AtMost(limit), |setting| {
+                compare.ratio(system, FLOOR, setting, P50)
+            }),
+        );
     }
-    for (size, name) in [(64 << 10, "64 KiB"), (1 << 20, "1 MiB")] {
-        for (client, system) in [("blocking", BLOCKING), ("async", ASYNC)] {
-            let ratio = |setting| compare.ratio(system, FLOOR, setting, P50);
-            sequential(&format!("{name}, p50: {client} client to the floor"), size, AtMost(1.30), &ratio);
+    for (size, name) in &SIZES[2..] {
+        for (client, system) in CLIENTS {
+            let what = format!("{name}, p50: {client} client to the floor");
+            targets.push(compare.one_at_a_time(what, *size, AtMost(1.30), |setting| {
+                compare.ratio(system, FLOOR, setting, P50)
+            }));
         }
     }
-    for (size, name, factor) in [(small, "64 B", 1.6), (64 << 10, "64 KiB", 1.8), (1 << 20, "1 MiB", 2.2)] {
-        for (client, system) in [("async", ASYNC), ("blocking", BLOCKING)] {
-            let peer =
-                compare.best_peer(system, compare.setting(Load::SEQUENTIAL, size, Placement::Awake), P50);
-            let what = format!("{name}, p50: best peer{} to our {client} client", named(peer.as_ref()));
-            sequential(&what, size, AtLeast(factor), &|setting| {
-                compare.best_peer(system, setting, P50).map(|best| best.1)
+    for (size, factor) in [(SIZES[0], 1.6), (SIZES[2], 1.8), (SIZES[3], 2.2)] {
+        for (client, system) in CLIENTS {
+            targets.push(compare.to_best_peer(client, system, size, factor));
+        }
+    }
+    for (client, system) in SPINNING {
+        let what = format!("64 B, p50: {client} client, spinning, to the floor");
+        targets
+            .push(compare.spinning(what, AtMost(0.80), |setting| compare.ratio(system, FLOOR, setting, P50)));
+        let what = format!("64 B, p50: best peer to our {client} client, spinning");
+        targets.push(compare.spinning(what, AtLeast(4.0), |setting| {
+            compare.best_peer(system, setting, P50).map(|best| best.1)
+        }));
+    }
+    for (client, system) in CLIENTS {
+        let what = format!("64 B, CPU a call: {client} client to the floor");
+        targets.push(
+            compare.one_at_a_time(what, SMALL, AtMost(2.0), |setting| {
+                compare.ratio(system, FLOOR, setting, CPU)
+            }),
+        );
+    }
+
+    let busy = compare.setting(BUSY, SMALL, Placement::Awake);
+    let ratio = |theirs, figure| compare.ratio(TOKIO.on_async, theirs, busy, figure);
+    let peer = compare.best_peer(TOKIO.on_async, busy, RATE);
+    let to_peer = format!("16 × 8, 64 B, calls/s: async client to the best peer{}", named(peer.as_ref()));
+    targets.extend([
+        Target::of("16 × 8, 64 B, CPU a call: async client to the floor", ratio(FLOOR, CPU), AtMost(2.0)),
+        Target::of("16 × 8, 64 B, calls/s: async client to the floor", ratio(FLOOR, RATE), AtLeast(0.70)),
+        Target::of(&to_peer, peer.map(|best| best.1), AtLeast(1.6)),
+        Target::of("16 × 8, 64 B, calls/s: async client to tonic", ratio("tonic", RATE), AtLeast(8.0)),
+        Target::of("server memory of an idle session, KiB", compare.memory(TOKIO.on_async), Below(4.0)),
+        Target::of("dispatch alone, 10,000 methods to 10", compare.methods(None), AtMost(1.05)),
+        Target::of("a whole call, 10,000 methods to 10", compare.methods(Some(TOKIO.blocking)), AtMost(1.05)),
+    ]);
+    targets
+}
+
+/// What of a call's time is the server's.
+fn bare(compare: &Compare<'_>) -> Vec<Target> {
+    use Limit::{AtLeast, AtMost};
+
+    let busy = compare.setting(BUSY, SMALL, Placement::Awake);
+    let mut targets = Vec::new();
+    for (server, system, rate, p99) in [
+        ("in threads", THREADS.bare, Some(AtLeast(0.85)), Some(AtMost(2.0))),
+        ("on tokio", TOKIO.bare, None, None),
+        ("in steps", STEPS.bare, None, None),
+    ] {
+        targets.push(compare.told(format!("64 B, p50: server {server} to the floor"), SMALL, |setting| {
+            compare.ratio(system, FLOOR, setting, P50)
+        }));
+        for (figure, by, limit) in [("calls/s", RATE, rate), ("p99", P99, p99)] {
+            targets.push(Target {
+                what: format!("16 × 8, 64 B, {figure}: server {server} to the floor"),
+                measured: compare.ratio(system, FLOOR, busy, by),
+                limit,
+                placements: None,
             });
         }
     }
-    for (client, system) in [("async", ASYNC_SPIN), ("blocking", BLOCKING_SPIN)] {
-        let what = format!("64 B, p50: best peer to our {client} client, spinning");
-        sequential(&what, small, AtLeast(4.0), &|setting| {
-            compare.best_peer(system, setting, P50).map(|best| best.1)
-        });
-    }
-    for (client, system) in [("blocking", BLOCKING), ("async", ASYNC)] {
-        let what = format!("64 B, CPU a call: {client} client to the floor");
-        sequential(&what, small, AtMost(2.0), &|setting| compare.ratio(system, FLOOR, setting, CPU));
-    }
-
-    let mut add = |what: &str, measured, limit| {
-        targets.push(Target { what: what.into(), measured, limit, elsewhere: None });
-    };
-    let ratio = |theirs, figure| compare.ratio(ASYNC, theirs, busy, figure);
-    add("16 × 8, 64 B, CPU a call: async client to the floor", ratio(FLOOR, CPU), AtMost(2.0));
-    add("16 × 8, 64 B, calls/s: async client to the floor", ratio(FLOOR, RATE), AtLeast(0.70));
-    let peer = compare.best_peer(ASYNC, busy, RATE);
-    let what = format!("16 × 8, 64 B, calls/s: ours to the best peer{}", named(peer.as_ref()));
-    add(&what, peer.map(|best| best.1), AtLeast(1.6));
-    add("16 × 8, 64 B, calls/s: ours to tonic", ratio("tonic", RATE), AtLeast(8.0));
-    add("server memory of an idle connection, KiB", compare.memory(), Below(4.0));
-    add("dispatch alone, 10,000 methods to 10", compare.methods(None), AtMost(1.05));
-    add("a whole call, 10,000 methods to 10", compare.methods(Some(BLOCKING)), AtMost(1.05));
     targets
+}
+
+impl Target {
+    fn of(what: &str, measured: Option<Spread>, limit: Limit) -> Target {
+        Target { what: what.into(), measured, limit: Some(limit), placements: None }
+    }
 }
 
 fn named(peer: Option<&(String, Spread)>) -> String {
@@ -143,9 +253,45 @@ struct Criterion {
 
 const P50: Criterion = Criterion { figure: |measured| measured.p50, better: Better::Less };
 const RATE: Criterion = Criterion { figure: |measured| measured.rate, better: Better::More };
+const P99: Criterion = Criterion { figure: |measured| measured.p99, better: Better::Less };
 const CPU: Criterion = Criterion { figure: Measured::cpu, better: Better::Less };
 
 impl Compare<'_> {
+    /// Of one call at a time, held against what it is on one core.
+    fn one_at_a_time(
+        &self,
+        what: String,
+        size: usize,
+        limit: Limit,
+        ratio: impl Fn(Setting) -> Option<Spread>,
+    ) -> Target {
+        Target { limit: Some(limit), ..self.told(what, size, ratio) }
+    }
+
+    /// The same, of which nothing is promised.
+    fn told(&self, what: String, size: usize, ratio: impl Fn(Setting) -> Option<Spread>) -> Target {
+        let placements =
+            Placement::ALL.map(|placement| ratio(self.setting(Load::SEQUENTIAL, size, placement)));
+        let [_, one_core, _] = placements;
+        Target { what, measured: one_core, limit: None, placements: Some(placements) }
+    }
+
+    /// Of one call at a time where both sides spin, which takes a core each.
+    fn spinning(&self, what: String, limit: Limit, ratio: impl Fn(Setting) -> Option<Spread>) -> Target {
+        let told = self.told(what, SMALL, ratio);
+        let measured = told.placements.and_then(|[awake, ..]| awake);
+        Target { measured, limit: Some(limit), ..told }
+    }
+
+    /// How much longer one call takes the best peer.
+    fn to_best_peer(&self, client: &str, system: &str, (size, name): (usize, &str), factor: f64) -> Target {
+        let peer = self.best_peer(system, self.setting(Load::SEQUENTIAL, size, Placement::OneCore), P50);
+        let what = format!("{name}, p50: best peer{} to our {client} client", named(peer.as_ref()));
+        self.one_at_a_time(what, size, Limit::AtLeast(factor), |setting| {
+            self.best_peer(system, setting, P50).map(|best| best.1)
+        })
+    }
+
     fn setting(&self, load: Load, size: usize, placement: Placement) -> Setting {
         Setting { load, size, placement, allocator: self.results.allocator }
     }
@@ -170,9 +316,9 @@ impl Compare<'_> {
         measured.min_by(|(_, one), (_, other)| one.median.total_cmp(&other.median))
     }
 
-    /// The worse of the async server's runtimes, in KiB.
-    fn memory(&self) -> Option<Spread> {
-        let ours = self.results.memory.iter().filter(|series| series.of.variant.system == ASYNC);
+    /// The worse of a system's runtimes, in KiB.
+    fn memory(&self, system: &str) -> Option<Spread> {
+        let ours = self.results.memory.iter().filter(|series| series.of.variant.system == system);
         ours.filter_map(|series| series.spread(|m| m.memory.map(|bytes| bytes / 1024.0)))
             .max_by(|one, other| one.median.total_cmp(&other.median))
     }

@@ -1,12 +1,12 @@
-//! drpc itself: its servers, on tokio and in steps, under its async and its blocking client.
+//! drpc itself: its servers, on tokio, in threads and in steps, under its async client, its blocking one, and a bare one.
 //!
 //! The messages are prost's, as the peers' are that use it; the `raw` subjects carry the body as [`Bytes`].
 
 use std::future::Future;
 use std::hint::black_box;
-use std::marker::PhantomData;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{self, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -15,33 +15,229 @@ use bytes::Bytes;
 use drpc::wire::Call;
 use drpc::{
     CallOptions, Caller, Client, Context, Failure, Method, Module, ModuleService, Payload as _,
-    PeerCredentials, Server, ServerBuilder, Session, blocking, drpc_module, progress,
+    PeerCredentials, Server, ServerBuilder, Session, blocking, drpc_module,
 };
 
-use super::{Blocking, BlockingRpc, Kind, OnTokio, Rpc, Subject};
+use super::bare::{self, End, Exchange, Flow};
+use super::subject::{Kind, Subject};
+use crate::control;
 use crate::job::{Job, Setup};
-use crate::load::{BlockingEcho, Echo};
-use crate::payload::Payload;
+use crate::load::{self, Echo, Tally};
+use crate::payload::{Message, Payload};
+use crate::runtime::block_on;
 
-/// drpc's subjects.
+/// drpc's subjects: a server under a client.
 pub(super) fn all() -> Vec<&'static dyn Subject> {
-    vec![
-        Blocking::<Drpc<Message>>::NEW,
-        OnTokio::<Drpc<Message>>::NEW,
-        Blocking::<Drpc<Bytes>>::NEW,
-        OnTokio::<Drpc<Bytes>>::NEW,
-        Blocking::<Spinning>::NEW,
-        OnTokio::<Spinning>::NEW,
-        Blocking::<Stepping>::NEW,
-        OnTokio::<Stepping>::NEW,
-    ]
+    const PLAIN: Drpc =
+        Drpc { name: "", about: "", server: Serving::Tokio, client: Calling::Async, raw: false, spin: false };
+    const SUBJECTS: &[Drpc] = &[
+        Drpc { name: "drpc-blocking", about: "drpc's blocking client", client: Calling::Blocking, ..PLAIN },
+        Drpc { name: "drpc", about: "drpc's async client", ..PLAIN },
+        Drpc {
+            name: "drpc-bare",
+            about: "packets made beforehand, to drpc's server",
+            client: Calling::Bare,
+            ..PLAIN
+        },
+        Drpc {
+            name: "drpc-raw-blocking",
+            about: "drpc's blocking client, bodies without a message",
+            client: Calling::Blocking,
+            raw: true,
+            ..PLAIN
+        },
+        Drpc { name: "drpc-raw", about: "drpc's async client, bodies without a message", raw: true, ..PLAIN },
+        Drpc {
+            name: "drpc-spin-blocking",
+            about: "drpc's blocking client, both sides spinning for up to 50 µs",
+            client: Calling::Blocking,
+            spin: true,
+            ..PLAIN
+        },
+        Drpc {
+            name: "drpc-spin",
+            about: "drpc's async client, both sides spinning for up to 50 µs",
+            spin: true,
+            ..PLAIN
+        },
+        Drpc {
+            name: "drpc-threads-blocking",
+            about: "drpc's blocking client, the server in threads",
+            server: Serving::Threads,
+            client: Calling::Blocking,
+            ..PLAIN
+        },
+        Drpc {
+            name: "drpc-threads",
+            about: "drpc's async client, the server in threads",
+            server: Serving::Threads,
+            ..PLAIN
+        },
+        Drpc {
+            name: "drpc-threads-bare",
+            about: "packets made beforehand, to drpc's server in threads",
+            server: Serving::Threads,
+            client: Calling::Bare,
+            ..PLAIN
+        },
+        Drpc {
+            name: "drpc-progress-blocking",
+            about: "drpc's blocking client, the progress server on one thread",
+            server: Serving::Steps,
+            client: Calling::Blocking,
+            ..PLAIN
+        },
+        Drpc {
+            name: "drpc-progress",
+            about: "drpc's async client, the progress server on one thread",
+            server: Serving::Steps,
+            ..PLAIN
+        },
+        Drpc {
+            name: "drpc-progress-bare",
+            about: "packets made beforehand, to drpc's progress server",
+            server: Serving::Steps,
+            client: Calling::Bare,
+            ..PLAIN
+        },
+    ];
+    SUBJECTS.iter().map(|subject| subject as &dyn Subject).collect()
 }
 
-#[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct Message {
-    #[prost(bytes = "bytes", tag = "1")]
-    pub(crate) body: Bytes,
+struct Drpc {
+    name: &'static str,
+    about: &'static str,
+    server: Serving,
+    client: Calling,
+    /// Bodies travel as they are, not as messages.
+    raw: bool,
+    /// Both sides spin before they sleep.
+    spin: bool,
 }
+
+/// How calls are served.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Serving {
+    Tokio,
+    /// A thread for each session.
+    Threads,
+    /// The progress server, in a loop that does nothing else.
+    Steps,
+}
+
+/// How calls are made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Calling {
+    Async,
+    /// More than one in flight on a connection are a batch.
+    Blocking,
+    /// Without drpc's client.
+    Bare,
+}
+
+const SPIN: Duration = Duration::from_micros(50);
+
+impl Subject for Drpc {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn about(&self) -> &'static str {
+        self.about
+    }
+
+    fn workers(&self) -> &'static [usize] {
+        match (self.server, self.client) {
+            (Serving::Tokio, _) | (_, Calling::Async) => &[1, 2],
+            // Neither side has a runtime.
+            _ => &[1],
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Ours
+    }
+
+    fn serve(&self, setup: &Setup) -> Result<()> {
+        let builder = Server::builder().module(Messages).module(Raw).session_limit(SESSION_LIMIT);
+        let builder = wide_modules(setup.methods)?.fold(builder, ServerBuilder::module);
+        let builder = if self.spin { builder.spin(SPIN) } else { builder };
+        match self.server {
+            Serving::Tokio => block_on(setup.workers, async {
+                let server = builder.bind(&setup.socket)?;
+                control::ready();
+                Ok(server.serve().await?)
+            }),
+            Serving::Threads => {
+                let server = builder.bind_blocking(&setup.socket)?;
+                control::ready();
+                Ok(server.serve()?)
+            }
+            Serving::Steps => {
+                let mut server = builder.bind_progress(&setup.socket)?;
+                control::ready();
+                loop {
+                    server.progress(Duration::MAX)?;
+                }
+            }
+        }
+    }
+
+    fn call(&self, job: &Job) -> Result<()> {
+        match (self.client, self.raw) {
+            (Calling::Async, false) => self.call_async::<Message>(job),
+            (Calling::Async, true) => self.call_async::<Bytes>(job),
+            (Calling::Blocking, false) => self.call_blocking::<Message>(job),
+            (Calling::Blocking, true) => self.call_blocking::<Bytes>(job),
+            (Calling::Bare, _) => {
+                let exchange = Exchange::call(&Payload::thorough(job.size));
+                bare::call(job, || End::connect(&job.socket), &exchange, Flow::Window)
+            }
+        }
+    }
+}
+
+impl Drpc {
+    fn call_async<B: Body>(&self, job: &Job) -> Result<()>
+    where
+        B::Stub<Client>: Send + Sync + 'static,
+    {
+        let connect = async || {
+            let builder = Client::builder(&job.socket);
+            let builder = if self.spin { builder.spin(SPIN) } else { builder };
+            Ok(Connection::<_, B>::new(builder.connect().await?, job.methods))
+        };
+        block_on(job.workers, load::drive(job, connect))
+    }
+
+    fn call_blocking<B: Body>(&self, job: &Job) -> Result<()>
+    where
+        B::Stub<blocking::Client>: Send,
+    {
+        let connect = || {
+            let builder = blocking::Client::builder(&job.socket);
+            let builder = if self.spin { builder.spin(SPIN) } else { builder };
+            Ok(Connection::<_, B>::new(builder.connect_blocking()?, job.methods))
+        };
+        load::drive_threads(job, connect, |lane, payload, stop| {
+            let mut tally = Tally::new(job.is_sequential());
+            while !(stop.load(Ordering::Relaxed) && tally.calls >= lane.len()) {
+                let connection = &lane[tally.calls % lane.len()];
+                if job.depth() > 1 {
+                    connection.echo_batch(payload, job.depth(), &mut tally)?;
+                    continue;
+                }
+                let begun = tally.begin();
+                payload.check(connection.call(payload, tally.calls)?.bytes())?;
+                tally.end(begun);
+            }
+            Ok(tally)
+        })
+    }
+}
+
+/// The benchmark has up to ten thousand connections, which is more than a server in threads takes by default.
+const SESSION_LIMIT: usize = 20_000;
 
 struct Messages;
 
@@ -115,35 +311,9 @@ fn wide_method(turn: usize, methods: usize) -> Method {
     Method::new(module, module * METHODS + number % METHODS, "echo")
 }
 
-async fn serve(setup: &Setup, ready: impl FnOnce()) -> Result<()> {
-    serve_with(Server::builder(), setup, ready).await
-}
-
-async fn serve_with(builder: ServerBuilder, setup: &Setup, ready: impl FnOnce()) -> Result<()> {
-    let server = with_modules(builder, setup)?.bind(&setup.socket)?;
-    ready();
-    Ok(server.serve().await?)
-}
-
-/// The progress server, in a loop that does nothing else. It never gives its thread back to the runtime that runs it.
-fn serve_in_steps(setup: &Setup, ready: impl FnOnce()) -> Result<()> {
-    let mut server = with_modules(progress::Server::builder(), setup)?.bind_progress(&setup.socket)?;
-    ready();
-    loop {
-        server.progress(Duration::MAX)?;
-    }
-}
-
-fn with_modules(builder: ServerBuilder, setup: &Setup) -> Result<ServerBuilder> {
-    Ok(wide_modules(setup.methods)?.fold(builder.module(Messages).module(Raw), ServerBuilder::module))
-}
-
 /// What travels: a message, or the body itself.
 trait Body: drpc::Payload + Sync {
-    const NAME: &'static str;
-    const ABOUT: &'static str;
-    const BLOCKING_NAME: &'static str;
-    const BLOCKING_ABOUT: &'static str;
+    const METHOD: Method;
 
     type Stub<C: Caller>: Clone;
 
@@ -155,10 +325,7 @@ trait Body: drpc::Payload + Sync {
 }
 
 impl Body for Message {
-    const NAME: &'static str = "drpc";
-    const ABOUT: &'static str = "drpc's async client, prost messages";
-    const BLOCKING_NAME: &'static str = "drpc-blocking";
-    const BLOCKING_ABOUT: &'static str = "drpc's blocking client, prost messages";
+    const METHOD: Method = MessagesMethod::Echo.method();
 
     type Stub<C: Caller> = MessagesClient<C>;
 
@@ -171,7 +338,7 @@ impl Body for Message {
     }
 
     fn of(payload: &Payload) -> Self {
-        Message { body: payload.bytes().clone() }
+        payload.message()
     }
 
     fn bytes(&self) -> &Bytes {
@@ -180,10 +347,7 @@ impl Body for Message {
 }
 
 impl Body for Bytes {
-    const NAME: &'static str = "drpc-raw";
-    const ABOUT: &'static str = "drpc's async client, bodies without a message";
-    const BLOCKING_NAME: &'static str = "drpc-raw-blocking";
-    const BLOCKING_ABOUT: &'static str = "drpc's blocking client, bodies without a message";
+    const METHOD: Method = RawMethod::Echo.method();
 
     type Stub<C: Caller> = RawClient<C>;
 
@@ -201,121 +365,6 @@ impl Body for Bytes {
 
     fn bytes(&self) -> &Bytes {
         self
-    }
-}
-
-struct Drpc<B>(PhantomData<fn() -> B>);
-
-impl<B: Body> Rpc for Drpc<B>
-where
-    B::Stub<Client>: Send + Sync + 'static,
-{
-    const NAME: &'static str = B::NAME;
-    const ABOUT: &'static str = B::ABOUT;
-    const KIND: Kind = Kind::Ours;
-
-    type Client = Connection<Client, B>;
-
-    async fn serve(setup: &Setup, ready: impl FnOnce() + Send) -> Result<()> {
-        serve(setup, ready).await
-    }
-
-    async fn connect(job: &Job) -> Result<Self::Client> {
-        Ok(Connection::new(Client::connect(&job.socket).await?, job.methods))
-    }
-}
-
-impl<B: Body> BlockingRpc for Drpc<B>
-where
-    B::Stub<blocking::Client>: Send + 'static,
-{
-    const NAME: &'static str = B::BLOCKING_NAME;
-    const ABOUT: &'static str = B::BLOCKING_ABOUT;
-    const KIND: Kind = Kind::Ours;
-
-    type Client = Connection<blocking::Client, B>;
-
-    async fn serve(setup: &Setup, ready: impl FnOnce() + Send) -> Result<()> {
-        serve(setup, ready).await
-    }
-
-    fn connect(job: &Job) -> Result<Self::Client> {
-        Ok(Connection::new(blocking::Client::connect(&job.socket)?, job.methods))
-    }
-}
-
-/// Prost messages, with both sides spinning before they sleep.
-struct Spinning;
-
-const SPIN: Duration = Duration::from_micros(50);
-
-impl Rpc for Spinning {
-    const NAME: &'static str = "drpc-spin";
-    const ABOUT: &'static str = "drpc's async client, prost messages, both sides spinning for up to 50 µs";
-    const KIND: Kind = Kind::Ours;
-
-    type Client = Connection<Client, Message>;
-
-    async fn serve(setup: &Setup, ready: impl FnOnce() + Send) -> Result<()> {
-        serve_with(Server::builder().spin(SPIN), setup, ready).await
-    }
-
-    async fn connect(job: &Job) -> Result<Self::Client> {
-        Ok(Connection::new(Client::builder(&job.socket).spin(SPIN).connect().await?, job.methods))
-    }
-}
-
-impl BlockingRpc for Spinning {
-    const NAME: &'static str = "drpc-spin-blocking";
-    const ABOUT: &'static str = "drpc's blocking client, prost messages, both sides spinning for up to 50 µs";
-    const KIND: Kind = Kind::Ours;
-
-    type Client = Connection<blocking::Client, Message>;
-
-    async fn serve(setup: &Setup, ready: impl FnOnce() + Send) -> Result<()> {
-        serve_with(Server::builder().spin(SPIN), setup, ready).await
-    }
-
-    fn connect(job: &Job) -> Result<Self::Client> {
-        Ok(Connection::new(
-            blocking::Client::builder(&job.socket).spin(SPIN).connect_blocking()?,
-            job.methods,
-        ))
-    }
-}
-
-/// Prost messages, with the server that is driven in steps.
-struct Stepping;
-
-impl Rpc for Stepping {
-    const NAME: &'static str = "drpc-progress";
-    const ABOUT: &'static str = "drpc's async client, prost messages, the progress server on one thread";
-    const KIND: Kind = Kind::Ours;
-
-    type Client = Connection<Client, Message>;
-
-    async fn serve(setup: &Setup, ready: impl FnOnce() + Send) -> Result<()> {
-        serve_in_steps(setup, ready)
-    }
-
-    async fn connect(job: &Job) -> Result<Self::Client> {
-        <Drpc<Message> as Rpc>::connect(job).await
-    }
-}
-
-impl BlockingRpc for Stepping {
-    const NAME: &'static str = "drpc-progress-blocking";
-    const ABOUT: &'static str = "drpc's blocking client, prost messages, the progress server on one thread";
-    const KIND: Kind = Kind::Ours;
-
-    type Client = Connection<blocking::Client, Message>;
-
-    async fn serve(setup: &Setup, ready: impl FnOnce() + Send) -> Result<()> {
-        serve_in_steps(setup, ready)
-    }
-
-    fn connect(job: &Job) -> Result<Self::Client> {
-        <Drpc<Message> as BlockingRpc>::connect(job)
     }
 }
 
@@ -354,12 +403,14 @@ where
     }
 }
 
-impl<B: Body> BlockingEcho for Connection<blocking::Client, B>
-where
-    B::Stub<blocking::Client>: Send,
-{
-    fn echo(&mut self, payload: &Payload, turn: usize) -> Result<()> {
-        payload.check(self.call(payload, turn)?.bytes())
+impl<B: Body> Connection<blocking::Client, B> {
+    fn echo_batch(&self, payload: &Payload, calls: usize, tally: &mut Tally) -> Result<()> {
+        let batch = (0..calls).map(|_| (B::METHOD, B::of(payload)));
+        for reply in self.client.batch::<B, B>(batch, &CallOptions::new()) {
+            payload.check(reply?.bytes())?;
+            tally.end(None);
+        }
+        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use tarpc::server::{BaseChannel, Channel};
 use tarpc::tokio_serde::formats::Bincode;
 use tarpc::{client, context};
 
-use super::Rpc;
+use super::on_tokio::Rpc;
 use crate::job::{Job, Setup};
 use crate::load::Echo;
 use crate::payload::Payload;

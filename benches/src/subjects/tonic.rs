@@ -8,7 +8,7 @@ use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Request, Response, Status};
 use tower::service_fn;
 
-use super::Rpc;
+use super::on_tokio::Rpc;
 use crate::job::{Job, Setup};
 use crate::load::Echo;
 use crate::payload::Payload;

@@ -3,12 +3,12 @@
 use std::future::pending;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use async_trait::async_trait;
 use ttrpc::r#async::{Client, Server, TtrpcContext};
 use ttrpc::context;
 
-use super::{Rpc, address};
+use super::on_tokio::Rpc;
 use crate::job::{Job, Setup};
 use crate::load::Echo;
 use crate::payload::Payload;
@@ -52,7 +52,7 @@ impl Rpc for Ttrpc {
 }
 
 fn url(socket: &std::path::Path) -> Result<String> {
-    Ok(format!("unix://{}", address(socket)?))
+    Ok(format!("unix://{}", socket.to_str().context("the socket's path is not UTF-8")?))
 }
 
 struct Service;

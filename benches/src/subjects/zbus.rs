@@ -6,7 +6,7 @@ use tokio::net::{UnixListener, UnixStream};
 use zbus::connection::Builder;
 use zbus::{Guid, interface, proxy};
 
-use super::Rpc;
+use super::on_tokio::Rpc;
 use crate::job::{Job, Setup};
 use crate::payload::Payload;
 

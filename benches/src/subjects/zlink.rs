@@ -5,23 +5,23 @@ use serde::{Deserialize, Serialize};
 use zlink::tokio::unix;
 use zlink::{Connection, ReplyError, Server, introspect, proxy, service};
 
-use super::Rpc;
+use super::on_tokio::Rpc;
 use crate::job::{Job, Setup};
 use crate::payload::Payload;
+use crate::setting::Load;
 
 pub(super) struct Zlink;
 
 impl Rpc for Zlink {
     const NAME: &'static str = "zlink";
     const ABOUT: &'static str = "varlink, JSON, a body as a string";
-    const PIPELINES: bool = false;
 
     type Client = Connection<unix::Stream>;
 
-    /// Its buffers grow by 256 bytes at a time, each time writing the message anew: the first MiB on a connection takes it
-    /// seconds. Later ones find the buffer grown.
-    fn bears(connections: usize, size: usize) -> bool {
-        connections == 1 || size <= 4 << 10 || (connections <= 16 && size <= 64 << 10)
+    /// A connection carries one call at a time. Its buffers grow by 256 bytes at a time, each time writing the message anew:
+    /// the first MiB on a connection takes it seconds. Later ones find the buffer grown.
+    fn takes(Load { connections, depth }: Load, size: usize) -> bool {
+        depth == 1 && (connections == 1 || size <= 4 << 10 || (connections <= 16 && size <= 64 << 10))
     }
 
     async fn serve(setup: &Setup, ready: impl FnOnce() + Send) -> Result<()> {

@@ -95,6 +95,11 @@ where
     where
         Self: 'async_trait,
     {
+        use __drpc_Greeter::private::{
+            BorrowsConversion as _, BorrowsNothing as _, BorrowsText as _,
+            HasConversion as _, HoldsError as _, HoldsLocalError as _,
+            HoldsSendError as _, IsError as _, IsLocalError as _, IsNoError as _,
+        };
         match GreeterMethod::from_id(__method.id()) {
             ::core::option::Option::Some(GreeterMethod::Hello) => {
                 __drpc_Greeter::private::Box::pin(async move {
@@ -103,14 +108,12 @@ where
                     >>::read(__body)?;
                     <HelloResponse as __drpc_Greeter::private::Returned<
                         __Greeter_reply_0,
-                    >>::answer(
-                            Self::hello(
-                                    __drpc_Greeter::private::HandlerReceiver::of(&self),
-                                    __request,
-                                )
-                                .await,
-                        )
-                        .map_err(|__error| __drpc_Greeter::private::raise!(__error))
+                    >>::answer(Self::hello(&self, __request).await)
+                        .map_err(|__error| {
+                            (&&&&&&&&__drpc_Greeter::private::Raised::of(&__error))
+                                .way()
+                                .failure(__error)
+                        })
                 })
             }
             _ => __drpc_Greeter::private::unknown_method(),

@@ -102,27 +102,28 @@ where
     where
         Self: 'async_trait,
     {
+        use __drpc_Greeter::private::{
+            BorrowsConversion as _, BorrowsNothing as _, BorrowsText as _,
+            HasConversion as _, HoldsError as _, HoldsLocalError as _,
+            HoldsSendError as _, IsError as _, IsLocalError as _, IsNoError as _,
+        };
         match GreeterMethod::from_id(__method.id()) {
             ::core::option::Option::Some(GreeterMethod::Hello) => {
                 __drpc_Greeter::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Greeter::private::Requested<
                         __Greeter_request_0,
                     >>::read(__body)?;
-                    match Self::hello(
-                            __drpc_Greeter::private::HandlerReceiver::of(&self),
-                            __request,
-                        )
-                        .await
-                    {
+                    match Self::hello(&self, __request).await {
                         ::core::result::Result::Ok(__reply) => {
                             <HelloResponse as __drpc_Greeter::private::Returned<
                                 __Greeter_reply_0,
-                            >>::answer(__reply)
-                                .map_err(::core::convert::Into::into)
+                            >>::reply(__reply)
                         }
                         ::core::result::Result::Err(__error) => {
                             ::core::result::Result::Err(
-                                __drpc_Greeter::private::raise!(__error),
+                                (&&&&&&&&__drpc_Greeter::private::Raised::of(&__error))
+                                    .way()
+                                    .failure(__error),
                             )
                         }
                     }
@@ -132,11 +133,7 @@ where
             ::core::option::Option::Some(GreeterMethod::Stop) => {
                 __drpc_Greeter::private::Box::pin(async move {
                     ::core::result::Result::Ok(
-                        __drpc_Greeter::private::IntoReply::into_reply(
-                            Self::stop(
-                                __drpc_Greeter::private::HandlerReceiver::of(&self),
-                            ),
-                        ),
+                        __drpc_Greeter::private::IntoReply::into_reply(Self::stop(&self)),
                     )
                 })
             }

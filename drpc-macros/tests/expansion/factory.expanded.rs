@@ -95,9 +95,7 @@ where
                 __drpc_Greeter::private::Box::pin(async move {
                     ::core::result::Result::Ok(
                         __drpc_Greeter::private::IntoReply::into_reply(
-                            Self::hello(
-                                __drpc_Greeter::private::HandlerReceiver::of(&self),
-                            ),
+                            Self::hello(&self),
                         ),
                     )
                 })

@@ -142,14 +142,17 @@ where
     where
         Self: 'async_trait,
     {
+        use __drpc_Forms::private::{
+            BorrowsConversion as _, BorrowsNothing as _, BorrowsText as _,
+            HasConversion as _, HoldsError as _, HoldsLocalError as _,
+            HoldsSendError as _, IsError as _, IsLocalError as _, IsNoError as _,
+        };
         match FormsMethod::from_id(__method.id()) {
             ::core::option::Option::Some(FormsMethod::Nothing) => {
                 __drpc_Forms::private::Box::pin(async move {
                     ::core::result::Result::Ok(
                         __drpc_Forms::private::IntoReply::into_reply(
-                            Self::nothing(
-                                __drpc_Forms::private::HandlerReceiver::of(&self),
-                            ),
+                            Self::nothing(&self),
                         ),
                     )
                 })
@@ -158,13 +161,12 @@ where
                 __drpc_Forms::private::Box::pin(async move {
                     <Hello as __drpc_Forms::private::Returned<
                         __Forms_reply_0,
-                    >>::answer(
-                            Self::reply(
-                                    __drpc_Forms::private::HandlerReceiver::of(&self),
-                                )
-                                .await,
-                        )
-                        .map_err(|__error| __drpc_Forms::private::raise!(__error))
+                    >>::answer(Self::reply(&self).await)
+                        .map_err(|__error| {
+                            (&&&&&&&&__drpc_Forms::private::Raised::of(&__error))
+                                .way()
+                                .failure(__error)
+                        })
                 })
             }
             ::core::option::Option::Some(FormsMethod::Bytes) => {
@@ -174,13 +176,12 @@ where
                     >>::read(__body)?;
                     <Bytes as __drpc_Forms::private::Returned<
                         __Forms_reply_1,
-                    >>::answer(
-                            Self::bytes(
-                                __drpc_Forms::private::HandlerReceiver::of(&self),
-                                __request,
-                            ),
-                        )
-                        .map_err(|__error| __drpc_Forms::private::raise!(__error))
+                    >>::answer(Self::bytes(&self, __request))
+                        .map_err(|__error| {
+                            (&&&&&&&&__drpc_Forms::private::Raised::of(&__error))
+                                .way()
+                                .failure(__error)
+                        })
                 })
             }
             ::core::option::Option::Some(FormsMethod::Context) => {
@@ -189,7 +190,7 @@ where
                         __Forms_request_1,
                     >>::read(__body)?;
                     match Self::context(
-                            __drpc_Forms::private::HandlerReceiver::of(&self),
+                            &self,
                             <Context as __drpc_Forms::private::FromContext>::of(
                                 &__context,
                             ),
@@ -200,12 +201,13 @@ where
                         ::core::result::Result::Ok(__reply) => {
                             <() as __drpc_Forms::private::Returned<
                                 __Forms_reply_2,
-                            >>::answer(__reply)
-                                .map_err(::core::convert::Into::into)
+                            >>::reply(__reply)
                         }
                         ::core::result::Result::Err(__error) => {
                             ::core::result::Result::Err(
-                                __drpc_Forms::private::raise!(__error),
+                                (&&&&&&&&__drpc_Forms::private::Raised::of(&__error))
+                                    .way()
+                                    .failure(__error),
                             )
                         }
                     }
@@ -217,7 +219,7 @@ where
                         __Forms_request_1,
                     >>::read(__body)?;
                     match Self::context_last(
-                            __drpc_Forms::private::HandlerReceiver::of(&self),
+                            &self,
                             __request,
                             <drpc::Context as __drpc_Forms::private::FromContext>::of(
                                 &__context,
@@ -228,12 +230,13 @@ where
                         ::core::result::Result::Ok(__reply) => {
                             <Hello as __drpc_Forms::private::Returned<
                                 __Forms_reply_0,
-                            >>::answer(__reply)
-                                .map_err(::core::convert::Into::into)
+                            >>::reply(__reply)
                         }
                         ::core::result::Result::Err(__error) => {
                             ::core::result::Result::Err(
-                                __drpc_Forms::private::raise!(__error),
+                                (&&&&&&&&__drpc_Forms::private::Raised::of(&__error))
+                                    .way()
+                                    .failure(__error),
                             )
                         }
                     }
@@ -246,13 +249,12 @@ where
                     >>::read(__body)?;
                     <Forms as __drpc_Forms::private::Returned<
                         __Forms_reply_3,
-                    >>::answer(
-                            Self::r#type(
-                                __drpc_Forms::private::HandlerReceiver::of(&self),
-                                __request,
-                            ),
-                        )
-                        .map_err(|__error| __drpc_Forms::private::raise!(__error))
+                    >>::answer(Self::r#type(&self, __request))
+                        .map_err(|__error| {
+                            (&&&&&&&&__drpc_Forms::private::Raised::of(&__error))
+                                .way()
+                                .failure(__error)
+                        })
                 })
             }
             _ => __drpc_Forms::private::unknown_method(),

@@ -92,6 +92,11 @@ where
     where
         Self: 'async_trait,
     {
+        use __drpc_Greeter::private::{
+            BorrowsConversion as _, BorrowsNothing as _, BorrowsText as _,
+            HasConversion as _, HoldsError as _, HoldsLocalError as _,
+            HoldsSendError as _, IsError as _, IsLocalError as _, IsNoError as _,
+        };
         match GreeterMethod::from_id(__method.id()) {
             ::core::option::Option::Some(GreeterMethod::Hello) => {
                 __drpc_Greeter::private::Box::pin(async move {
@@ -100,14 +105,12 @@ where
                     >>::read(__body)?;
                     <HelloResponse as __drpc_Greeter::private::Returned<
                         __Greeter_reply_0,
-                    >>::answer(
-                            Self::hello(
-                                    __drpc_Greeter::private::HandlerReceiver::of(&self),
-                                    __request,
-                                )
-                                .await,
-                        )
-                        .map_err(|__error| __drpc_Greeter::private::raise!(__error))
+                    >>::answer(Self::hello(&self, __request).await)
+                        .map_err(|__error| {
+                            (&&&&&&&&__drpc_Greeter::private::Raised::of(&__error))
+                                .way()
+                                .failure(__error)
+                        })
                 })
             }
             _ => __drpc_Greeter::private::unknown_method(),
@@ -288,6 +291,11 @@ where
     where
         Self: 'async_trait,
     {
+        use __drpc_Parrot::private::{
+            BorrowsConversion as _, BorrowsNothing as _, BorrowsText as _,
+            HasConversion as _, HoldsError as _, HoldsLocalError as _,
+            HoldsSendError as _, IsError as _, IsLocalError as _, IsNoError as _,
+        };
         match ParrotMethod::from_id(__method.id()) {
             ::core::option::Option::Some(ParrotMethod::Echo) => {
                 __drpc_Parrot::private::Box::pin(async move {
@@ -296,13 +304,12 @@ where
                     >>::read(__body)?;
                     <Bytes as __drpc_Parrot::private::Returned<
                         __Parrot_reply_0,
-                    >>::answer(
-                            Self::echo(
-                                __drpc_Parrot::private::HandlerReceiver::of(&self),
-                                __request,
-                            ),
-                        )
-                        .map_err(|__error| __drpc_Parrot::private::raise!(__error))
+                    >>::answer(Self::echo(&self, __request))
+                        .map_err(|__error| {
+                            (&&&&&&&&__drpc_Parrot::private::Raised::of(&__error))
+                                .way()
+                                .failure(__error)
+                        })
                 })
             }
             _ => __drpc_Parrot::private::unknown_method(),

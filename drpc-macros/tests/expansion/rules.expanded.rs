@@ -111,9 +111,7 @@ where
                 __drpc_Greeter::private::Box::pin(async move {
                     ::core::result::Result::Ok(
                         __drpc_Greeter::private::IntoReply::into_reply(
-                            Self::hello(
-                                __drpc_Greeter::private::HandlerReceiver::of(&self),
-                            ),
+                            Self::hello(&self),
                         ),
                     )
                 })
@@ -122,9 +120,7 @@ where
                 __drpc_Greeter::private::Box::pin(async move {
                     ::core::result::Result::Ok(
                         __drpc_Greeter::private::IntoReply::into_reply(
-                            Self::forget(
-                                __drpc_Greeter::private::HandlerReceiver::of(&self),
-                            ),
+                            Self::forget(&self),
                         ),
                     )
                 })
@@ -300,11 +296,7 @@ where
             ::core::option::Option::Some(ParrotMethod::Echo) => {
                 __drpc_Parrot::private::Box::pin(async move {
                     ::core::result::Result::Ok(
-                        __drpc_Parrot::private::IntoReply::into_reply(
-                            Self::echo(
-                                __drpc_Parrot::private::HandlerReceiver::of(&self),
-                            ),
-                        ),
+                        __drpc_Parrot::private::IntoReply::into_reply(Self::echo(&self)),
                     )
                 })
             }
@@ -312,11 +304,7 @@ where
             ::core::option::Option::Some(ParrotMethod::Mute) => {
                 __drpc_Parrot::private::Box::pin(async move {
                     ::core::result::Result::Ok(
-                        __drpc_Parrot::private::IntoReply::into_reply(
-                            Self::mute(
-                                __drpc_Parrot::private::HandlerReceiver::of(&self),
-                            ),
-                        ),
+                        __drpc_Parrot::private::IntoReply::into_reply(Self::mute(&self)),
                     )
                 })
             }

@@ -63,6 +63,13 @@ fn a_cpp_header_is_a_header() {
 }
 
 #[test]
+fn a_byte_order_mark_is_passed_over() {
+    for (path, text) in [("modules.toml", sample().to_toml()), ("modules.h", sample().to_c_header())] {
+        assert_eq!(outline(&parse(path, &format!("\u{feff}{text}"))), outline(&parse(path, &text)), "{path}");
+    }
+}
+
+#[test]
 fn from_header_to_toml_and_back_nothing_changes() {
     for header in [daos()[1].to_c_header(), sample().to_c_header()] {
         let toml = parse("modules.h", &header).to_toml();

@@ -56,15 +56,16 @@ pub fn assert_kept(path: impl AsRef<Path>, descriptors: &[u8]) {
 /// Includes the descriptors of the messages that `drpc-build` made: for [`assert_kept`].
 #[macro_export]
 macro_rules! include_descriptors {
-    () => {
-        include_bytes!(concat!(
+    () => {{
+        const DESCRIPTORS: &[u8] = include_bytes!(concat!(
             env!(
                 "OUT_DIR",
                 "no build script ran: add a build.rs with `drpc_build::configure().compile_protos(…, …)`"
             ),
             "/drpc_descriptors.bin"
-        ))
-    };
+        ));
+        DESCRIPTORS
+    }};
 }
 
 /// What the file says before all else.

@@ -118,3 +118,34 @@ fn carried(modules: &BTreeMap<i32, Module>, types: &Types) -> BTreeMap<String, D
     }
     carried
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HELLO: &[handler::method::Method] = &[handler::method::Method::new(5, 501, "hello")];
+
+    const fn declared(name: &'static str, request: &'static [MethodTypes]) -> ModuleDescriptor {
+        ModuleDescriptor::new(5, name, "Greeter", "greeterd", "greeter.rs", 7, HELLO, None)
+            .with_types(None, request)
+    }
+
+    #[test]
+    fn modules_of_one_id_that_differ_are_told_of_both() {
+        const NOTHING: MethodTypes = MethodTypes { request: Carried::Nothing, reply: Carried::Nothing };
+        const RAW: MethodTypes = MethodTypes { request: Carried::Raw, ..NOTHING };
+        let greeter = declared("greeter", &[NOTHING]);
+        let cases = [
+            (declared("other", &[NOTHING]), "their names"),
+            (declared("greeter", &[NOTHING]).with_types(Some("users"), &[NOTHING]), "their rules"),
+            (declared("greeter", &[RAW]), "method 501, `hello`"),
+        ];
+        for (other, what) in cases {
+            let error = implement_too(&mut module(&greeter), &greeter, &other).unwrap_err();
+            let place = "`Greeter` of package greeterd (greeter.rs:7)";
+            let expected = format!("two modules of ID 5 differ in {what}: {place} and {place}\n  = help: ");
+            assert!(error.starts_with(&expected), "{error}");
+        }
+        implement_too(&mut module(&greeter), &greeter, &greeter).unwrap();
+    }
+}

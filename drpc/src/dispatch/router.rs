@@ -128,7 +128,7 @@ impl ModuleService {
     /// Puts a layer around the handlers of all modules, within the layers that are there: as in `tower::ServiceBuilder`, the first
     /// is the outermost. See [`middleware`](crate::middleware).
     ///
-    /// What the layer makes is cloned for each call. An error of it that is no [`Failure`] answers FAILURE.
+    /// What the layer makes is cloned for each call. An error of it that is no [`struct@Failure`] answers FAILURE.
     #[cfg(feature = "tower")]
     pub fn layer<L>(&mut self, layer: L)
     where
@@ -217,7 +217,7 @@ impl ModuleService {
     /// in it (D2 to D4), and so is a panic of the handler (S10).
     ///
     /// A call that failed is logged, since DAOS's wire carries no text (E4). A caller that wants it, and said so by the
-    /// [fields](crate::wire::CallFields) added to its call, is told the text and the details of the [`Failure`] (E5). A call whose
+    /// [fields](crate::wire::CallFields) added to its call, is told the text and the details of the [`struct@Failure`] (E5). A call whose
     /// caller has no time left is not begun, and answered FAILURE.
     ///
     /// A future that is dropped drops the handler where it waits.

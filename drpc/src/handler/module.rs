@@ -61,6 +61,14 @@ pub trait Module: Send + Sync + 'static {
         None
     }
 
+    /// Whether the module is for tests: a server on a socket takes it only where `ServerBuilder::allow_unlisted` says so, and one
+    /// in memory always.
+    ///
+    /// `#[drpc_module]` takes it as `unlisted`, for an ID that the registry does not list.
+    fn is_unlisted(&self) -> bool {
+        false
+    }
+
     /// The method of a (system-wide) ID, or `None` if this module does not serve it (D2, D7).
     fn get_method(&self, id: i32) -> Option<Method>;
 
@@ -71,7 +79,7 @@ pub trait Module: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// A [`Failure`], whose status answers the call.
+    /// A [`struct@Failure`], whose status answers the call.
     async fn handle_call(
         self: Arc<Self>,
         context: Context,
@@ -92,6 +100,10 @@ impl<M: Module + ?Sized> Module for Arc<M> {
 
     fn rule(&self) -> Option<&str> {
         (**self).rule()
+    }
+
+    fn is_unlisted(&self) -> bool {
+        (**self).is_unlisted()
     }
 
     fn get_method(&self, id: i32) -> Option<Method> {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::handler::payload::Payload;
 use crate::wire::{Body, Status};
 
-/// What a call is answered with: a [`Module`](crate::Module) gives it, beside a [`Failure`](crate::Failure).
+/// What a call is answered with: a [`Module`](crate::Module) gives it, beside a [`Failure`](struct@crate::Failure).
 ///
 /// A body becomes one by `into()`:
 ///

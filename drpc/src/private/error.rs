@@ -1,4 +1,4 @@
-//! From what a handler fails with to a [`Failure`]: whatever is an error, or becomes one.
+//! From what a handler fails with to a [`struct@Failure`]: whatever is an error, or becomes one.
 //!
 //! The ways are tried in this order: a conversion into `Failure` of the type's own; an error that can be looked into (`anyhow`, `eyre`);
 //! one that can be kept; one that can only be read. The compiler chooses by the type: a method of `&&&Raised` comes before one of
@@ -10,7 +10,8 @@ use std::marker::PhantomData;
 
 use crate::handler::failure::Failure;
 
-/// What a handler fails with, which [`raise`] asks for the way.
+/// What a handler fails with: `(&&&&&&&&Raised::of(&error)).way().failure(error)`, or `way_of_borrowed` for what borrows, and so can't
+/// be kept.
 pub struct Raised<E>(PhantomData<E>);
 
 impl<E> Raised<E> {
@@ -18,31 +19,6 @@ impl<E> Raised<E> {
         Raised(PhantomData)
     }
 }
-
-/// The failure that an error becomes.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __raise {
-    ($error:ident) => {{
-        use $crate::private::{
-            HasConversion as _, HoldsError as _, HoldsLocalError as _, HoldsSendError as _, IsError as _,
-            IsLocalError as _, IsNoError as _,
-        };
-        (&&&&&&&&$crate::private::Raised::of(&$error)).way().failure($error)
-    }};
-}
-pub use __raise as raise;
-
-/// The failure that an error becomes which borrows, and so can't be kept.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __raise_borrowed {
-    ($error:ident) => {{
-        use $crate::private::{HasConversion as _, IsNoError as _, IsShown as _};
-        (&&&&&&&&$crate::private::Raised::of(&$error)).way().failure($error)
-    }};
-}
-pub use __raise_borrowed as raise_borrowed;
 
 /// The failure that an error type of one's own becomes, which derives its conversion.
 #[doc(hidden)]
@@ -74,13 +50,13 @@ impl<E: Into<Failure>> IntoFailure for E {
 }
 
 macro_rules! ways {
-    ($($(#[$doc:meta])* $asked:ident, $way:ident: ($($receiver:tt)*) where $error:ident: [$($bound:tt)*], $convert:expr;)*) => {$(
+    ($ask:ident; $($(#[$doc:meta])* $asked:ident, $way:ident: ($($receiver:tt)*) where $error:ident: [$($bound:tt)*], $convert:expr;)*) => {$(
         $(#[$doc])*
         pub struct $way;
 
         $(#[$doc])*
         pub trait $asked {
-            fn way(&self) -> $way {
+            fn $ask(&self) -> $way {
                 $way
             }
         }
@@ -96,6 +72,7 @@ macro_rules! ways {
 }
 
 ways! {
+    way;
     /// It has a conversion of its own.
     HasConversion, Converted: (&&&&&&&) where E: [Into<Failure>], Into::into;
     /// It holds an error, and becomes one that does not show what it holds (`anyhow::Error`).
@@ -110,6 +87,14 @@ ways! {
     IsLocalError, ReadLocal: (&&) where E: [Error + 'static], |error: E| Failure::read_from(&error);
     /// It has a text, and may borrow.
     IsShown, Shown: (&) where E: [Display], |error: E| Failure::from(error.to_string());
+}
+
+ways! {
+    way_of_borrowed;
+    /// It has a conversion of its own.
+    BorrowsConversion, ConvertedBorrowed: (&&) where E: [Into<Failure>], Into::into;
+    /// It has a text.
+    BorrowsText, ShownBorrowed: (&) where E: [Display], |error: E| Failure::from(error.to_string());
 }
 
 /// It has no text, which its conversion tells.
@@ -152,6 +137,15 @@ pub trait IsNoError {
 }
 
 impl<E> IsNoError for Raised<E> {}
+
+/// It is no error, which its conversion tells.
+pub trait BorrowsNothing {
+    fn way_of_borrowed(&self) -> Unconverted {
+        Unconverted
+    }
+}
+
+impl<E> BorrowsNothing for Raised<E> {}
 
 impl Unconverted {
     pub fn failure<E: IntoFailure>(self, error: E) -> Failure {

@@ -17,8 +17,8 @@ pub use inventory;
 
 pub use self::details::{Field, VariantDetails, failing, field};
 pub use self::error::{
-    HasConversion, HasNoText, HoldsError, HoldsLocalError, HoldsSendError, IntoFailure, IsError,
-    IsLocalError, IsNoError, IsShown, Raised, raise, raise_borrowed, raise_own,
+    BorrowsConversion, BorrowsNothing, BorrowsText, HasConversion, HasNoText, HoldsError, HoldsLocalError,
+    HoldsSendError, IntoFailure, IsError, IsLocalError, IsNoError, IsShown, Raised, raise_own,
 };
 pub use self::handler::{
     Declares, FromContext, HandlerReceiver, ModuleType, is_declared, is_module, module_id, unknown_method,

@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
+use crate::handler::failure::Failure;
 use crate::handler::payload::Payload;
 use crate::handler::reply::{IntoReply, Reply};
 
@@ -74,6 +75,19 @@ pub trait Returned<const KIND: u8> {
     ///
     /// What the handler failed with.
     fn answer(self) -> Result<Reply, Self::Error>;
+
+    /// The answer of what was returned in a `Result`.
+    ///
+    /// # Errors
+    ///
+    /// What the handler failed with.
+    fn reply(self) -> Result<Reply, Failure>
+    where
+        Self: Sized,
+        Failure: From<Self::Error>,
+    {
+        Ok(self.answer()?)
+    }
 }
 
 impl<T: IntoReply> Returned<REPLY> for T {

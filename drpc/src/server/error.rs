@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
 use super::config::FileOptions;
-use super::modules::{MissingModule, UndefinedRule};
+use super::modules::{MissingModule, UndefinedRule, UnlistedModule};
 use super::systemd::{NotPassed, Passed};
 use super::wrong_socket::WrongSocket;
 use crate::dispatch::router::DuplicateModule;
@@ -60,6 +60,7 @@ enum Kind {
     NotPassed(NotPassed),
     Duplicate(DuplicateModule),
     Missing(Vec<MissingModule>),
+    Unlisted(Vec<UnlistedModule>),
     UndefinedRules(Vec<UndefinedRule>),
 }
 
@@ -120,6 +121,10 @@ impl BindError {
         Kind::Missing(modules).into()
     }
 
+    pub(super) fn unlisted(modules: Vec<UnlistedModule>) -> Self {
+        Kind::Unlisted(modules).into()
+    }
+
     pub(super) fn undefined_rules(rules: Vec<UndefinedRule>) -> Self {
         Kind::UndefinedRules(rules).into()
     }
@@ -130,11 +135,11 @@ impl BindError {
         matches!(*self.0, Kind::Exists { .. } | Kind::InUse { .. } | Kind::NotASocket { .. })
     }
 
-    /// Whether the modules are at fault: two of one ID (D6), one that was expected and is not there, or one that names a
-    /// rule which the server does not define.
+    /// Whether the modules are at fault: two of one ID (D6), one that was expected and is not there, one that is for tests, or
+    /// one that names a rule which the server does not define.
     #[must_use]
     pub fn is_module_error(&self) -> bool {
-        matches!(*self.0, Kind::Duplicate(_) | Kind::Missing(_) | Kind::UndefinedRules(_))
+        matches!(*self.0, Kind::Duplicate(_) | Kind::Missing(_) | Kind::Unlisted(_) | Kind::UndefinedRules(_))
     }
 }
 
@@ -229,6 +234,7 @@ impl fmt::Display for BindError {
             }
             Kind::Duplicate(error) => write!(f, "{error}"),
             Kind::Missing(modules) => lines(f, modules),
+            Kind::Unlisted(modules) => lines(f, modules),
             Kind::UndefinedRules(rules) => lines(f, rules),
         }
     }

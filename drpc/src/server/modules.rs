@@ -6,11 +6,21 @@ use crate::dispatch::authorization::rules_of;
 use crate::dispatch::registry::{ModuleDescriptor, declared_modules};
 use crate::dispatch::router::ModuleService;
 use crate::handler::method::Method;
+use crate::handler::module::Module;
 
 /// The modules that are expected, by ID and name, and not served.
 pub(super) fn missing_modules(service: &ModuleService, expected: Vec<(i32, String)>) -> Vec<MissingModule> {
     let missing = expected.into_iter().filter(|(id, _)| service.get(*id).is_none());
     missing.map(|(id, name)| MissingModule { id, name, declared: declared(id) }).collect()
+}
+
+/// The modules that are for tests.
+pub(super) fn unlisted_modules(service: &ModuleService) -> Vec<UnlistedModule> {
+    let unlisted = service.entries().iter().filter(|entry| entry.module.is_unlisted());
+    let name = |module: &dyn Module| format!("module {} ({})", module.id(), module.name());
+    unlisted
+        .map(|entry| UnlistedModule { module: name(&*entry.module), origin: entry.origin.clone() })
+        .collect()
 }
 
 /// The rules that modules and methods name, and the server does not define.
@@ -54,6 +64,24 @@ impl fmt::Display for MissingModule {
                 "nothing linked into this program declares it; name its crate (`use the_crate as _;`), or `.module(…)`",
             ),
         }
+    }
+}
+
+/// A module that is for tests, in a server that may not be.
+#[derive(Debug)]
+pub(super) struct UnlistedModule {
+    module: String,
+    origin: String,
+}
+
+impl fmt::Display for UnlistedModule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let UnlistedModule { module, origin } = self;
+        write!(
+            f,
+            "{module} is for tests, as it is `unlisted` in {origin}: list it in the registry, or, in a test, add \
+             `.allow_unlisted()` to the server"
+        )
     }
 }
 

@@ -110,5 +110,5 @@ pub fn client_as(server: ServerBuilder, peer: PeerCredentials) -> Result<Client,
 ///
 /// As [`ServerBuilder::bind`], but for the socket.
 pub fn server_of(server: ServerBuilder) -> Result<InMemoryServer, BindError> {
-    Ok(InMemoryServer::new(server.build_shared()?))
+    Ok(InMemoryServer::new(server.allow_unlisted().build_shared()?))
 }

@@ -65,6 +65,20 @@ impl Greeter {
     }
 }
 
+/// Another part of the same contract.
+pub struct MoreGreetings;
+
+#[drpc_module(id = 5, name = "greeter", allow = "users")]
+impl MoreGreetings {
+    #[method(1)]
+    async fn hello(&self, _request: Hello) -> Greeting {
+        Greeting {}
+    }
+
+    #[method(9)]
+    async fn bye(&self) {}
+}
+
 pub struct Raw<S>(S);
 
 #[drpc_module(id = -3, name = "raw_bytes")]

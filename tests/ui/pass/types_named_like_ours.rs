@@ -10,10 +10,10 @@ macro_rules! messages {
 }
 
 mod named {
-    messages!(Result Option Module Method Box Context Failure Caller Payload Some);
+    messages!(Result Option Module Method Box Context Failure Caller Payload Some Kind);
 }
 
-use named::{Box, Caller, Context, Failure, Method, Module, Option, Payload, Result, Some};
+use named::{Box, Caller, Context, Failure, Kind, Method, Module, Option, Payload, Result, Some};
 
 struct Greeter;
 
@@ -45,7 +45,9 @@ impl Greeter {
     }
 
     #[method(6)]
-    fn some(&self, _: Some) {}
+    fn some(&self, _: Some) -> Kind {
+        Kind {}
+    }
 }
 
 fn main() {

@@ -1,5 +1,5 @@
-use super::format::number;
 use super::svg::{BOTTOM, LEFT, Picture, RIGHT, Scale, colour};
+use crate::report::format::number;
 use crate::stats::Spread;
 
 /// Bars in groups, one of each system to a group.

@@ -6,10 +6,9 @@ mod svg;
 
 use super::format;
 use super::tables::{self, FLOOR};
-use crate::measure::Measured;
 use crate::placement::Placement;
-use crate::plan::Load;
-use crate::results::{Better, Figure, Results, Setting};
+use crate::results::{Better, Figure, Measured, Results};
+use crate::setting::{Load, Setting};
 use crate::stats::Spread;
 use bars::{BarChart, Group};
 use lines::{Line, LineChart};
@@ -34,9 +33,14 @@ pub(super) fn all(results: &Results) -> Vec<Plot> {
     plots.into_iter().flatten().collect()
 }
 
-/// The systems that are shown. The raw variants of drpc would only crowd the picture.
+/// The systems that are shown.
 fn systems(results: &Results) -> Vec<String> {
-    tables::systems(results).into_iter().filter(|system| !system.contains("raw")).collect()
+    tables::systems(results).into_iter().filter(|system| !is_left_out(system)).collect()
+}
+
+/// What would only crowd the picture: the raw variants of drpc, those that spin, and those without its client.
+fn is_left_out(system: &str) -> bool {
+    ["raw", "spin", "bare"].iter().any(|word| system.contains(word))
 }
 
 fn latency(results: &Results) -> Option<Plot> {
@@ -118,7 +122,10 @@ fn memory(results: &Results) -> Option<Plot> {
     let mut systems: Vec<String> = Vec::new();
     for series in &results.memory {
         let system = &series.of.variant.system;
-        if !systems.contains(system) && !system.contains("raw") && !system.contains("blocking") {
+        if !systems.contains(system)
+            && !is_left_out(system)
+            && (system.contains("threads") || !system.contains("blocking"))
+        {
             systems.push(system.clone());
         }
     }
@@ -170,7 +177,7 @@ fn connections(results: &Results) -> Option<Plot> {
     let mut systems: Vec<String> = Vec::new();
     for series in &results.connections {
         let system = &series.of.variant.system;
-        if !systems.contains(system) && !system.contains("raw") {
+        if !systems.contains(system) && !is_left_out(system) {
             systems.push(system.clone());
         }
     }

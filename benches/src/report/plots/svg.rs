@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::report::format::number;
+
 pub(super) const WIDTH: f64 = 1000.0;
 pub(super) const HEIGHT: f64 = 420.0;
 
@@ -86,7 +88,7 @@ fn tick_label(tick: f64) -> String {
     if tick < 1.0 {
         format!("{tick}")
     } else {
-        super::format::number(tick).trim_end_matches(".00").trim_end_matches(".0").to_owned()
+        number(tick).trim_end_matches(".00").trim_end_matches(".0").to_owned()
     }
 }
 

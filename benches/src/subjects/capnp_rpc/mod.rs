@@ -16,10 +16,10 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::spawn_local;
 use tokio_util::compat::TokioAsyncReadCompatExt;
 
-use super::Rpc;
 use crate::job::{Job, Setup};
 use crate::load::Echo;
 use crate::payload::Payload;
+use crate::subjects::on_tokio::Rpc;
 
 #[rustfmt::skip]
 #[allow(unreachable_pub, dead_code, clippy::all, clippy::doc_markdown, clippy::semicolon_if_nothing_returned, clippy::unimplemented, clippy::uninlined_format_args, rust_2018_idioms, reason = "generated")]

@@ -207,9 +207,9 @@ fn accept_sessions(
 fn open(socket: Socket, shared: &Arc<Shared>) -> io::Result<()> {
     let Some(session) = shared.sessions.open(socket.peer()?, &shared.config) else { return Ok(()) };
     let connection = Connection::new(socket);
-    let ends = Arc::downgrade(&connection);
+    let cut_by = Arc::downgrade(&connection);
     match SessionState::spawn(shared, session.clone(), connection) {
-        Ok(()) => shared.sessions.attach(session.id(), ends),
+        Ok(()) => shared.sessions.attach(session.id(), cut_by),
         Err(error) => {
             metrics::session_refused("thread");
             log_refused(&session, &format_args!("no thread can be had for it: {error}"));

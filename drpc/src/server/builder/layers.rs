@@ -22,7 +22,7 @@ impl ServerBuilder {
     ///     .layer(ConcurrencyLimitLayer::new(16));
     /// ```
     ///
-    /// What the layer makes is cloned for each call. An error of it that is no [`Failure`](crate::Failure) answers FAILURE, and is
+    /// What the layer makes is cloned for each call. An error of it that is no [`Failure`](struct@crate::Failure) answers FAILURE, and is
     /// logged. A layer is applied when the server is made; one that needs a runtime for that, such as `tower`'s buffer, needs
     /// [`bind`](Self::bind) to be called on one. [The chapter on middleware](crate::guide::middleware) has more.
     pub fn layer<L>(mut self, layer: L) -> Self

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::config::{Config, ExistingSocket, Order};
 use super::error::BindError;
-use super::modules::{missing_modules, undefined_rules};
+use super::modules::{missing_modules, undefined_rules, unlisted_modules};
 use crate::dispatch::authorization::Rules;
 #[cfg(feature = "tower")]
 use crate::dispatch::middleware::Layers;
@@ -59,6 +59,7 @@ pub struct ServerBuilder {
     modules: Vec<(Arc<dyn Module>, String)>,
     expected: Vec<(i32, String)>,
     explicit_only: bool,
+    allow_unlisted: bool,
     rules: Rules,
     #[cfg(feature = "tower")]
     layers: Layers,
@@ -77,6 +78,13 @@ impl ServerBuilder {
     /// [`module`](Self::module) are served.
     pub fn explicit_modules_only(mut self) -> Self {
         self.explicit_only = true;
+        self
+    }
+
+    /// Serves modules that the registry does not list (`#[drpc_module(…, unlisted)]`), which is for tests. A server in memory
+    /// ([`testing`](crate::testing)) does so by itself; without this, one on a socket does not start with such a module.
+    pub fn allow_unlisted(mut self) -> Self {
+        self.allow_unlisted = true;
         self
     }
 
@@ -207,6 +215,10 @@ impl ServerBuilder {
         let missing = missing_modules(&service, self.expected);
         if !missing.is_empty() {
             return Err(BindError::missing(missing));
+        }
+        let unlisted = unlisted_modules(&service);
+        if !self.allow_unlisted && !unlisted.is_empty() {
+            return Err(BindError::unlisted(unlisted));
         }
         service.rules = self.rules;
         let undefined = undefined_rules(&service);
