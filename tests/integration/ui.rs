@@ -3,6 +3,7 @@
 //! Here is what the errors say. Each folder is compiled in an environment of its own, by this binary run anew. After a change that is
 //! meant, `TRYBUILD=overwrite cargo test ui` writes the expected errors.
 
+mod docs;
 mod editions;
 
 use std::env;

@@ -156,7 +156,7 @@ impl Compiled {
     }
 }
 
-fn source(case: &Path) -> String {
+pub(super) fn source(case: &Path) -> String {
     fs::read_to_string(case).unwrap_or_else(|error| panic!("{}: {error}", case.display()))
 }
 
@@ -237,7 +237,7 @@ impl Workspace {
 const STDERR: &str = "cargo.stderr";
 
 /// The cases in a folder, and none of what is expected of them.
-fn cases_in(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn cases_in(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let paths = entries.map(|entry| entry.expect("an entry").path());
     let mut cases: Vec<_> = paths.filter(|path| path.extension().is_some_and(|is| is == "rs")).collect();
@@ -246,17 +246,24 @@ fn cases_in(folder: &Path) -> Vec<PathBuf> {
     cases
 }
 
-fn manifest(name: &str, folder: &Folder, edition: &str, cases: &[PathBuf]) -> String {
+/// What the cases depend on, with `drpc` by this name.
+pub(super) fn dependencies(krate: &str) -> String {
     let tests = env!("CARGO_MANIFEST_DIR");
-    let mut manifest = format!(
-        "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"{edition}\"\n\n[dependencies]\n\
-         {krate} = {{ package = \"drpc\", path = \"{tests}/../drpc\" }}\ndrpc-tests = {{ path = \"{tests}\" }}\n",
-        krate = folder.krate
+    let mut dependencies = format!(
+        "[dependencies]\n{krate} = {{ package = \"drpc\", path = \"{tests}/../drpc\" }}\ndrpc-tests = {{ path = \"{tests}\" }}\n"
     );
     // The versions are those of the copied Cargo.lock.
     for dependency in ["anyhow", "bytes", "eyre", "prost", "thiserror", "tokio", "tracing"] {
-        manifest += &format!("{dependency} = \"*\"\n");
+        dependencies += &format!("{dependency} = \"*\"\n");
     }
+    dependencies
+}
+
+fn manifest(name: &str, folder: &Folder, edition: &str, cases: &[PathBuf]) -> String {
+    let mut manifest = format!(
+        "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"{edition}\"\n\n{}",
+        dependencies(folder.krate)
+    );
     for case in cases {
         let name = case.file_stem().expect("a file").display();
         let kind = if source(case).contains("fn main()") { "bin" } else { "example" };
@@ -281,7 +288,7 @@ fn build_script(registry: &Path) -> String {
 }
 
 /// Writes a file, unless it is as it should be, for cargo to see no change.
-fn write(path: &Path, content: &str) {
+pub(super) fn write(path: &Path, content: &str) {
     if fs::read_to_string(path).is_ok_and(|present| present == content) {
         return;
     }

@@ -1,3 +1,5 @@
+//! Modules of one's own, which the registry does not list.
+
 use drpc::{Module, drpc_module};
 
 const PROBE: i32 = 901;
