@@ -24,6 +24,10 @@ struct Request {
 
 impl Requests {
     pub(crate) fn of(methods: &[Method], base: &Ident) -> Self {
+        let unconditional = methods.iter().filter(|method| method.cfgs.is_empty());
+        let calls = unconditional.filter_map(|method| method.call.known());
+        let there_anyway: Vec<String> =
+            calls.filter_map(|call| call.request().map(|(_, ty)| ty.to_string())).collect();
         let mut keys: Vec<String> = Vec::new();
         let mut requests = Vec::new();
         let of_method = |method: &Method| {
@@ -34,6 +38,7 @@ impl Requests {
             let key = format!("{cfgs} {name}");
             Some(keys.iter().position(|known| *known == key).unwrap_or_else(|| {
                 requests.push(Request {
+                    is_told: cfgs.is_empty() || !there_anyway.contains(&name),
                     cfgs,
                     ty: ty.clone(),
                     travels: format_ident!(
@@ -42,7 +47,6 @@ impl Requests {
                         requests.len(),
                         span = Span::call_site()
                     ),
-                    is_told: !keys.contains(&format!(" {name}")),
                 });
                 keys.push(key);
                 requests.len() - 1
