@@ -126,7 +126,6 @@ fn text(value: &Value) -> String {
 struct Compiled {
     path: PathBuf,
     edition: &'static str,
-    folder: &'static Folder,
     errors: Vec<String>,
     warnings: Vec<String>,
     has_ended: bool,
@@ -189,7 +188,7 @@ impl Workspace {
             for path in paths {
                 let key = (package.join("Cargo.toml").display().to_string(), path.display().to_string());
                 let (errors, warnings) = (Vec::new(), Vec::new());
-                cases.insert(key, Compiled { path, edition, folder, errors, warnings, has_ended: false });
+                cases.insert(key, Compiled { path, edition, errors, warnings, has_ended: false });
             }
             members.push(name);
         }
