@@ -246,7 +246,7 @@ async fn a_module_may_be_generic_over_what_it_works_with() {
 #[derive(Default)]
 struct Spread;
 
-#[drpc_module(id = 9)]
+#[drpc_module(id = 19)]
 impl Spread {
     #[method(1)]
     fn here(&self) {}
@@ -271,7 +271,7 @@ mod elsewhere {
 #[tokio::test]
 async fn a_module_may_stand_in_several_blocks() {
     assert_eq!(SpreadMethod::ALL, [SpreadMethod::Here, SpreadMethod::Elsewhere]);
-    let mut declared = declared_modules().filter(|declared| declared.id() == 9);
+    let mut declared = declared_modules().filter(|declared| declared.id() == 19);
     assert_eq!(declared.next().unwrap().methods().len(), 2);
     assert!(declared.next().is_none());
 
