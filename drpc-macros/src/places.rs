@@ -9,13 +9,9 @@ pub(crate) fn here(span: Span) -> Span {
     span.resolved_at(Span::call_site())
 }
 
-/// The same tokens, at another place.
+/// Tokens of generated code, at the user's place.
 pub(crate) fn located(tokens: &TokenStream, place: Span) -> TokenStream {
-    let located = |mut token: TokenTree| {
-        token.set_span(token.span().located_at(place));
-        token
-    };
-    tokens.clone().into_iter().map(located).collect()
+    placed(tokens, here(place), here(place))
 }
 
 /// Something about the type, at its place: as a whole, it begins and ends where the type does. The compiler shows an error of the same
@@ -26,20 +22,21 @@ pub(crate) fn around(
     behind: &TokenStream,
     last: &TokenStream,
 ) -> TokenStream {
-    let (first_span, last_span) = ends(ty);
-    let place = |tokens: &TokenStream, place: Span| -> TokenStream {
-        let placed = |mut token: TokenTree| {
-            token.set_span(match &token {
-                // Not a name: it may be the user's own.
-                TokenTree::Punct(_) => place,
-                token => token.span().located_at(place),
-            });
-            token
-        };
-        tokens.clone().into_iter().map(placed).collect()
-    };
-    let (before, behind) = (place(before, first_span), place(behind, last_span));
+    let (first, end) = ends(ty);
+    // A name is not the user's own, even there; a sign may be.
+    let (before, behind) = (placed(before, here(first), first), placed(behind, here(end), end));
     quote!(#before #ty #behind #last)
+}
+
+fn placed(tokens: &TokenStream, names: Span, signs: Span) -> TokenStream {
+    let placed = |mut token: TokenTree| {
+        token.set_span(match token {
+            TokenTree::Punct(_) => signs,
+            _ => names,
+        });
+        token
+    };
+    tokens.clone().into_iter().map(placed).collect()
 }
 
 /// The places of the first and the last token.
