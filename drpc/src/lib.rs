@@ -137,6 +137,8 @@ pub use handler::module::Module;
 pub use handler::payload::Payload;
 pub use handler::reply::{Reply, Submitted};
 pub use handler::session::{RunningCall, Session};
+#[doc(no_inline)]
+pub use prost;
 #[cfg(feature = "server")]
 pub use server::Server;
 #[cfg(any(feature = "server", feature = "blocking-server"))]

@@ -41,6 +41,7 @@ mod recognise;
 mod status;
 mod trace_context;
 
+pub(crate) use added::beginning;
 pub use added::{CallFields, ResponseFields};
 pub use body::{Body, Segments};
 pub use chunk::{Packet, Packets, Slices};
