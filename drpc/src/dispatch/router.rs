@@ -3,6 +3,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -220,13 +221,20 @@ impl ModuleService {
     /// [fields](crate::wire::CallFields) added to its call, is told the text and the details of the [`struct@Failure`] (E5). A call whose
     /// caller has no time left is not begun, and answered FAILURE.
     ///
-    /// A future that is dropped drops the handler where it waits.
+    /// A future that is dropped drops the handler where it waits. Nobody else cuts it off: a [method's time-out](Method::timeout) is for
+    /// the server to keep, and shows in the context's [deadline](Context::deadline).
     pub fn process(&self, context: Context, call: Call) -> Processing {
+        self.process_at(context, call, Instant::now)
+    }
+
+    /// As [`process`](Self::process); `now` reads the clock of whoever cuts the handler off.
+    pub(crate) fn process_at(&self, mut context: Context, call: Call, now: fn() -> Instant) -> Processing {
         let entry = self.entry(call.module);
         let module = entry.map(|entry| &entry.module);
         let (mut method, request_bytes) = (None, call.body.len());
-        let (is_over, wants_error) =
-            call.added.map_or((false, false), |added| (added.is_over(), added.wants_error));
+        let added = call.added.as_deref();
+        let (time_left, wants_error) =
+            added.map_or((None, false), |added| (added.time_left, added.wants_error));
         // A module written by hand may panic before it gives a future, so this is inside the guard too.
         let handler = try_guarded(self.is_layered(), || {
             let module = module.ok_or_else(Failure::unknown_module)?;
@@ -242,8 +250,11 @@ impl ModuleService {
             if let Some(rule) = found.rule() {
                 check(rule)?;
             }
-            if is_over {
+            if time_left == Some(Duration::ZERO) {
                 return Err("the caller's time was over before its call began".into());
+            }
+            if let Some(limit) = found.timeout() {
+                context = context.clone().within(Some(limit), time_left, now);
             }
             Ok(self.handle(module, context.clone(), found, call.body))
         });

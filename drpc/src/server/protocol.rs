@@ -73,7 +73,7 @@ pub(super) fn context_of(
     if call.added.is_some() {
         return context_of_added(context, call, config, came, now());
     }
-    context.with_deadline(config.handler_timeout.and_then(|limit| now().checked_add(limit)))
+    context.within(config.handler_timeout, None, now)
 }
 
 /// As [`context_of`], for a call that has added fields. It loses them if the server was told to ignore them.
@@ -88,17 +88,16 @@ fn context_of_added(
     if !config.added_fields {
         call.added = None;
     }
-    let mut limit = config.handler_timeout;
-    let mut trace = None;
+    let (mut callers, mut trace) = (None, None);
     if let Some(added) = &mut call.added {
         trace = added.trace.take().map(Arc::new);
         if let Some(left) = &mut added.time_left {
             let waited = came.map_or(Duration::ZERO, |came| now.saturating_duration_since(came));
             *left = left.saturating_sub(waited);
-            limit = Some(limit.map_or(*left, |limit| limit.min(*left)));
+            callers = Some(*left);
         }
     }
-    context.with_deadline(limit.and_then(|limit| now.checked_add(limit))).with_trace(trace)
+    context.within(config.handler_timeout, callers, || now).with_trace(trace)
 }
 
 /// Lists a call, whose handler waits, among those that its session carries out.

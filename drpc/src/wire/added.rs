@@ -44,11 +44,6 @@ impl CallFields {
         (fields != CallFields::default()).then_some(fields)
     }
 
-    /// Whether the caller has no time left.
-    pub(crate) fn is_over(&self) -> bool {
-        self.time_left == Some(Duration::ZERO)
-    }
-
     #[cold]
     pub(super) fn encode(&self) -> Box<[u8]> {
         let trace = self.trace.as_ref();

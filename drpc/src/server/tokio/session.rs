@@ -243,7 +243,7 @@ impl SessionLoop {
         };
         let now = || Instant::now().into_std();
         let context = context_of(&self.session, &mut call, &self.server.config, came, now);
-        let mut processing = self.server.service.process(context, call);
+        let mut processing = self.server.service.process_at(context, call, now);
         match poll_fn(|context| Poll::Ready(Pin::new(&mut processing).poll(context))).await {
             Poll::Ready(response) => {
                 self.session.call_done();
