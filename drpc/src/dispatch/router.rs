@@ -17,6 +17,7 @@ use crate::handler::failure::{Escaped, Failure, chain};
 use crate::handler::method::Method;
 use crate::handler::module::{HandlerFuture, Module, name_of};
 use crate::handler::reply::Reply;
+use crate::handler::session::Methods;
 use crate::observe::metrics;
 use crate::observe::server::{Called, ObservedCall};
 use crate::wire::{Body, Call, Response};
@@ -435,6 +436,13 @@ impl fmt::Debug for Processing {
             .field("method", &self.method_id)
             .field("sequence", &self.sequence)
             .finish_non_exhaustive()
+    }
+}
+
+impl Methods for ModuleService {
+    fn find(&self, module: i32, method: i32) -> Option<Method> {
+        let module = self.get(module)?;
+        guarded(|| module.get_method(method)).ok().flatten()
     }
 }
 
