@@ -8,7 +8,7 @@ use crate::handler::failure::guard::guarded;
 use crate::handler::method::Method;
 use crate::handler::module::{Module, methods_of};
 use crate::handler::session::Session;
-use crate::wire::Status;
+use crate::wire::{FailureCause, Status};
 
 /// A rule of access: whom it allows, less whom it denies. Denying wins, wherever it was said.
 ///
@@ -179,7 +179,7 @@ impl Rules {
             Some(_) => format!("refused: rule `{name}` does not allow this caller"),
             None => format!("refused: no rule `{name}` is defined"),
         };
-        Err(Failure::with_message(Status::FAILURE, refused))
+        Err(Failure::with_message(Status::FAILURE, refused).caused_by(FailureCause::Denied))
     }
 }
 

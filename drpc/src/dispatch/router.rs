@@ -20,7 +20,7 @@ use crate::handler::reply::Reply;
 use crate::handler::session::Methods;
 use crate::observe::metrics;
 use crate::observe::server::{Called, ObservedCall};
-use crate::wire::{Body, Call, Response};
+use crate::wire::{Body, Call, FailureCause, Response};
 
 /// The modules of a server, and the way from a call to its response.
 ///
@@ -252,7 +252,8 @@ impl ModuleService {
                 check(rule)?;
             }
             if time_left == Some(Duration::ZERO) {
-                return Err("the caller's time was over before its call began".into());
+                let failure = Failure::from("the caller's time was over before its call began");
+                return Err(failure.caused_by(FailureCause::TimedOut));
             }
             if let Some(limit) = found.timeout() {
                 context = context.clone().within(Some(limit), time_left, now);
@@ -339,6 +340,7 @@ impl Processing {
                 let _entered = observed.enter();
                 try_guarded(*layered, || Ok(handler.as_mut().poll(context)))
                     .unwrap_or_else(|failure| Poll::Ready(Err(failure)))
+                    .map_err(|failure| failure.caused_by(FailureCause::Handler))
             }
             Err(failure) => Poll::Ready(Err(failure.take().expect("a response is asked for once"))),
         }
