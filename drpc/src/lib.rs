@@ -44,7 +44,7 @@
 //! - [`drpc_module`]: the attribute, with every key and every form of handler.
 //! - [`Server`] serves modules, [`blocking::Server`] with a thread for each session, [`progress::Server`] in a loop of your own;
 //!   [`Client`] and [`blocking::Client`] call them.
-//! - [`Context`]: who calls, and whether they still wait. [`struct@Failure`]: how a handler fails.
+//! - [`Context`]: who calls, and whether they still wait. [`struct@Failure`]: how a handler fails. [`Der`]: DAOS's own error codes.
 //! - [`Allow`]: who may connect, and who may call what. [`Session`]: one client's connection, and what it is doing.
 //! - [`registry`]: how modules register themselves, and when they don't.
 //! - [`guide`]: chapters on the attribute, on the registry, on contracts, on the client, on which server to take, on sockets, on access, limits and shutdown, on
@@ -91,6 +91,7 @@ mod buffer;
 mod client;
 #[cfg(feature = "contract")]
 pub mod contract;
+mod der;
 mod dispatch;
 mod handler;
 mod observe;
@@ -122,6 +123,7 @@ pub use client::{
     AddedFields, Backoff, CallError, CallErrorKind, CallOptions, Caller, ClientBuilder, ConnectError,
     RetryPolicy,
 };
+pub use der::Der;
 pub use dispatch::authorization::Allow;
 #[cfg(feature = "tower")]
 pub use dispatch::middleware;
