@@ -3,7 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
-use drpc::{Backoff, CallErrorKind, CallOptions, Method, RetryPolicy, Server, Status, Wire, WireMode};
+use drpc::{Backoff, CallErrorKind, CallOptions, Der, Method, RetryPolicy, Server, Status, Wire, WireMode};
+use prost::Message;
 
 use crate::support::{
     AnyClient, Fake, PATIENCE, RawPeer, SOON, TestServer, builder, echo, in_order, interop, soon,
@@ -296,5 +297,108 @@ fn a_repetition_that_is_not_made_costs_nothing() {
         assert!(unsent.is_timeout() && unsent.is_retryable(), "{unsent}");
         drop((waiting, fake.accept()));
         lost(&client, &fake, ANY_TIMES, &CallOptions::new(), 2);
+    });
+}
+
+/// The field that DAOS's replies begin with.
+#[derive(Clone, PartialEq, prost::Message)]
+struct DaosResp {
+    #[prost(int32, tag = "1")]
+    status: i32,
+}
+
+/// Makes a call again for as long as its reply says that the server is busy.
+fn if_busy(attempts: u32) -> RetryPolicy {
+    policy(attempts).if_reply(|reply: &DaosResp| reply.status == Der::BUSY)
+}
+
+/// Answers so many calls, each with a code in a SUCCESS body.
+fn answer_with(server: &RawPeer, codes: &[Der]) {
+    for code in codes {
+        let call = server.recv_call(Wire::Chunked).unwrap();
+        let body = DaosResp { status: code.code() }.encode_to_vec();
+        server.send_reply(Wire::Chunked, call.sequence, 0, &body);
+    }
+}
+
+/// The code in the reply to a call, to which the server answers so, one attempt after the other.
+fn code_of(client: &AnyClient, fake: &Fake, options: &CallOptions, codes: &[Der]) -> Der {
+    thread::scope(|scope| {
+        let calling = scope.spawn(|| client.call_typed::<_, DaosResp>(7, 700, (), options).unwrap());
+        let server = fake.accept();
+        answer_with(&server, codes);
+        let code = calling.join().unwrap().status.into();
+        client.close();
+        server.assert_closed();
+        client.reconnect().unwrap();
+        code
+    })
+}
+
+#[test]
+fn a_reply_may_say_that_the_call_is_to_be_made_again() {
+    // E4.
+    with_both_clients(|kind| {
+        let fake = Fake::listen();
+        let client = kind.connect(builder(fake.path()).retry(if_busy(3))).unwrap();
+        let by_client = CallOptions::new();
+        assert_eq!(code_of(&client, &fake, &by_client, &[Der::BUSY, Der::SUCCESS]), Der::SUCCESS);
+        assert_eq!(code_of(&client, &fake, &by_client, &[Der::BUSY; 3]), Der::BUSY);
+        assert_eq!(code_of(&client, &fake, &by_client, &[Der::BUSY, Der::NONEXIST]), Der::NONEXIST);
+        assert_eq!(code_of(&client, &fake, &by_client, &[Der::AGAIN]), Der::AGAIN);
+        assert_eq!(code_of(&client, &fake, &retrying(3), &[Der::BUSY]), Der::BUSY);
+        let long_pauses = if_busy(3).backoff(Backoff::new(4 * PATIENCE, 4 * PATIENCE));
+        let in_time = CallOptions::new().retry(long_pauses);
+        assert_eq!(code_of(&client, &fake, &in_time, &[Der::BUSY]), Der::BUSY);
+        let no_budget = CallOptions::new().retry(if_busy(3).budget(1));
+        assert_eq!(code_of(&client, &fake, &no_budget, &[Der::BUSY; 2]), Der::BUSY);
+        assert_eq!(code_of(&client, &fake, &no_budget, &[Der::BUSY]), Der::BUSY);
+    });
+}
+
+#[test]
+fn the_last_reply_stays_if_the_call_can_not_be_made_again() {
+    with_both_clients(|kind| {
+        let fake = Fake::listen();
+        let client = kind.connect(builder(fake.path()).connect_timeout(SOON).retry(if_busy(3))).unwrap();
+        thread::scope(|scope| {
+            let calling = scope.spawn(|| client.call_typed::<_, DaosResp>(7, 700, (), &CallOptions::new()));
+            let server = fake.accept();
+            let call = server.recv_call(Wire::Chunked).unwrap();
+            drop(fake);
+            let busy = DaosResp { status: Der::BUSY.code() }.encode_to_vec();
+            server.send_reply(Wire::Chunked, call.sequence, 0, &busy);
+            drop(server);
+            assert!(calling.join().unwrap().unwrap().status == Der::BUSY);
+        });
+    });
+}
+
+#[test]
+fn a_reply_that_is_another_message_is_not_asked_for_again() {
+    with_both_clients(|kind| {
+        let server = TestServer::start(Server::builder().module(interop()));
+        let client = kind.connect(builder(server.path()).retry(if_busy(3))).unwrap();
+        assert_eq!(client.call(7, 700, b"\xffno message").unwrap().sequence, 1);
+        let failing = client.call(7, 701, b"").unwrap();
+        assert_eq!((failing.status, failing.sequence), (Status::FAILURE, 2));
+    });
+}
+
+#[test]
+fn of_a_batch_the_calls_whose_replies_say_so_are_made_again() {
+    with_both_clients(|kind| {
+        let fake = Fake::listen();
+        let client = kind.connect(builder(fake.path()).retry(if_busy(2))).unwrap();
+        thread::scope(|scope| {
+            let calling = scope.spawn(|| client.batch(ONCE, &[b"a", b"b", b"c"], &CallOptions::new()));
+            let server = fake.accept();
+            answer_with(&server, &[Der::BUSY, Der::SUCCESS, Der::BUSY, Der::SUCCESS, Der::BUSY]);
+            let codes = calling.join().unwrap().into_iter().map(|result| {
+                let reply = DaosResp::decode(result.unwrap().body).unwrap();
+                Der::from(reply.status)
+            });
+            assert_eq!(codes.collect::<Vec<_>>(), [Der::SUCCESS, Der::SUCCESS, Der::BUSY]);
+        });
     });
 }

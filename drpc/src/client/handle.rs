@@ -3,6 +3,7 @@ mod pipeline;
 
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -148,13 +149,11 @@ impl Client {
                     &mut *copy
                 }
             };
-            match self.attempt(method, body, options, state).await {
-                Ok(response) => {
-                    attempts.answered();
-                    return Ok(response);
-                }
+            let outcome = self.attempt(method, body, options, state).await;
+            match attempts.next(method, outcome, state.deadline) {
                 // What is seldom gone through stands in a box, so that the future of each call is small.
-                Err(error) => Box::pin(sleep(attempts.failed(method, error, state.deadline)?)).await,
+                ControlFlow::Continue(pause) => Box::pin(sleep(pause)).await,
+                ControlFlow::Break(outcome) => return outcome,
             }
         }
     }
