@@ -8,7 +8,7 @@ use prost::Message;
 
 use crate::support::{
     AnyClient, Fake, PATIENCE, RawPeer, SOON, TestServer, builder, echo, in_order, interop, soon,
-    with_both_clients,
+    with_every_client,
 };
 
 const ONCE: Method = Method::new(7, 700, "once");
@@ -57,7 +57,7 @@ fn lost(
 #[test]
 fn a_lost_call_is_made_again_only_if_its_method_is_idempotent_and_its_policy_says_so() {
     // C7.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect(builder(fake.path()).retry(policy(3))).unwrap();
         let disconnected = CallErrorKind::Disconnected;
@@ -74,7 +74,7 @@ fn a_lost_call_is_made_again_only_if_its_method_is_idempotent_and_its_policy_say
 
 #[test]
 fn a_lost_call_is_answered_in_the_end() {
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect(builder(fake.path()).retry(policy(3))).unwrap();
         thread::scope(|scope| {
@@ -90,7 +90,7 @@ fn a_lost_call_is_answered_in_the_end() {
 #[test]
 fn a_call_that_was_not_sent_is_made_again_whatever_its_method() {
     // C8: nobody is there at first, and one attempt does not wait for long.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s");
         let start = || {
@@ -116,7 +116,7 @@ fn a_call_that_was_not_sent_is_made_again_whatever_its_method() {
 #[test]
 fn what_the_server_answered_is_not_asked_again() {
     // D4: one FAILURE, and nothing more is called.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let server = TestServer::start(Server::builder().module(interop()));
         let client = kind.connect(builder(server.path()).retry(policy(3))).unwrap();
         let failing = Method::new(7, 701, "fail").idempotent();
@@ -128,7 +128,7 @@ fn what_the_server_answered_is_not_asked_again() {
 
 #[test]
 fn a_budget_ends_the_repetitions_of_all_calls_together() {
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect(builder(fake.path()).retry(policy(3).budget(3))).unwrap();
         for attempts in [3, 2, 1, 1] {
@@ -154,7 +154,7 @@ fn a_budget_ends_the_repetitions_of_all_calls_together() {
 #[test]
 fn the_time_of_a_call_is_that_of_all_its_attempts() {
     // C4. An attempt that would begin too late is not made, nor waited for.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect(builder(fake.path())).unwrap();
         let long_pauses = RetryPolicy::new(3).backoff(Backoff::new(4 * PATIENCE, 4 * PATIENCE));
@@ -175,7 +175,7 @@ fn the_time_of_a_call_is_that_of_all_its_attempts() {
 #[test]
 fn that_a_call_may_have_been_executed_is_not_forgotten() {
     // C7, then C8: the call was lost, and nobody is there to make it to again.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect(builder(fake.path()).connect_timeout(SOON).retry(policy(3))).unwrap();
         let server = fake.accept();
@@ -194,7 +194,7 @@ fn that_a_call_may_have_been_executed_is_not_forgotten() {
 #[test]
 fn that_a_call_may_have_been_executed_is_not_forgotten_for_a_reason_that_stays() {
     // C7, then C8: the call was lost, and then something else than a socket stands at the path.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         for in_batch in [false, true] {
             let fake = Fake::listen();
             let client = kind.connect(builder(fake.path()).retry(policy(3))).unwrap();
@@ -217,7 +217,7 @@ fn that_a_call_may_have_been_executed_is_not_forgotten_for_a_reason_that_stays()
 
 #[test]
 fn of_a_batch_only_what_was_lost_is_made_again() {
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect_to(fake.path());
         let results = thread::scope(|scope| {
@@ -244,7 +244,7 @@ fn of_a_batch_only_what_was_lost_is_made_again() {
 #[test]
 fn a_batch_that_was_sent_in_the_end_may_have_been_executed() {
     // C4, after C8: the first attempt finds no server, the next is sent and not answered.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let settings = builder(fake.path())
             .wire(WireMode::Auto)
@@ -287,7 +287,7 @@ fn probed(fake: &Fake) -> RawPeer {
 
 #[test]
 fn a_repetition_that_is_not_made_costs_nothing() {
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::with_backlog(0);
         let settings = builder(fake.path()).connect_timeout(PATIENCE).retry(policy(2).budget(1));
         let client = kind.connect(settings).unwrap();
@@ -338,7 +338,7 @@ fn code_of(client: &AnyClient, fake: &Fake, options: &CallOptions, codes: &[Der]
 #[test]
 fn a_reply_may_say_that_the_call_is_to_be_made_again() {
     // E4.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect(builder(fake.path()).retry(if_busy(3))).unwrap();
         let by_client = CallOptions::new();
@@ -358,7 +358,7 @@ fn a_reply_may_say_that_the_call_is_to_be_made_again() {
 
 #[test]
 fn the_last_reply_stays_if_the_call_can_not_be_made_again() {
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect(builder(fake.path()).connect_timeout(SOON).retry(if_busy(3))).unwrap();
         thread::scope(|scope| {
@@ -376,7 +376,7 @@ fn the_last_reply_stays_if_the_call_can_not_be_made_again() {
 
 #[test]
 fn a_reply_that_is_another_message_is_not_asked_for_again() {
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let server = TestServer::start(Server::builder().module(interop()));
         let client = kind.connect(builder(server.path()).retry(if_busy(3))).unwrap();
         assert_eq!(client.call(7, 700, b"\xffno message").unwrap().sequence, 1);
@@ -387,7 +387,7 @@ fn a_reply_that_is_another_message_is_not_asked_for_again() {
 
 #[test]
 fn of_a_batch_the_calls_whose_replies_say_so_are_made_again() {
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect(builder(fake.path()).retry(if_busy(2))).unwrap();
         thread::scope(|scope| {

@@ -264,8 +264,9 @@ impl Client {
             return Ok(());
         }
         let connection = self.0.config.open_blocking(Deadline::NEVER)?;
-        self.0.pool.lock().restart(Box::new(connection));
-        metrics::reconnected();
+        if self.0.pool.lock().restart(Box::new(connection)) {
+            metrics::reconnected();
+        }
         self.0.freed.notify_all();
         Ok(())
     }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use drpc::Wire;
 
 pub(crate) use client::{
-    AnyClient, Kind, answered, builder, call, soon, with_both_clients, without_response,
+    AnyClient, Kind, answered, builder, call, soon, with_every_client, without_response,
 };
 pub(crate) use fake::{Fake, pair};
 pub(crate) use isolated::{isolated, isolated_by};
