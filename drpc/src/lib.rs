@@ -83,6 +83,8 @@
     allow(
         dead_code,
         unused_imports,
+        unreachable_code,
+        unreachable_pub,
         reason = "the edges share one core; a build without some of them leaves parts unused"
     )
 )]

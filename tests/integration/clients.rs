@@ -265,7 +265,7 @@ fn a_connection_that_breaks_fails_every_call_with_the_same_cause() {
             let calls: Vec<_> =
                 (0..8).map(|_| scope.spawn(|| client.call(7, 700, b"").unwrap_err())).collect();
             // Of a blocking client, one is sent and the others wait for their turn.
-            let sent = if kind == Kind::Async { 8 } else { 1 };
+            let sent = if kind == Kind::Blocking { 1 } else { 8 };
             for _ in 0..sent {
                 server.recv_call(Wire::Chunked).unwrap();
             }

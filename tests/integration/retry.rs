@@ -366,9 +366,9 @@ fn the_last_reply_stays_if_the_call_can_not_be_made_again() {
             let server = fake.accept();
             let call = server.recv_call(Wire::Chunked).unwrap();
             drop(fake);
+            server.refuse_more();
             let busy = DaosResp { status: Der::BUSY.code() }.encode_to_vec();
             server.send_reply(Wire::Chunked, call.sequence, 0, &busy);
-            drop(server);
             assert!(calling.join().unwrap().unwrap().status == Der::BUSY);
         });
     });

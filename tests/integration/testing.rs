@@ -616,7 +616,7 @@ mod proxy {
 
     #[test]
     fn records_real_clients_and_a_real_server() {
-        // Both clients, both wires; byte by byte what was sent.
+        // Every client, both wires; byte by byte what was sent.
         let server = TestServer::start(Server::builder().module(interop()));
         let recorder = Recorder::new();
         let proxy = TestProxy::start(|path| recorder.proxy(path, server.path()).unwrap());
@@ -635,7 +635,7 @@ mod proxy {
             assert!(text.contains("response to sequence 2, FAILURE, body of 0 bytes"), "{text}");
             session += 1;
         }
-        assert_eq!(session, 4);
+        assert_eq!(session, 6);
     }
 
     #[test]
