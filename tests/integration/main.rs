@@ -18,6 +18,7 @@ mod health;
 mod hooks;
 mod limits;
 mod load;
+mod looped;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod middleware;
