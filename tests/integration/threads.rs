@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use drpc::{Cancelled, Context, Order, Server, ServerHandle, Status, Wire};
+use drpc::{Cancelled, Context, Order, Server, Status, Wire};
 use futures_util::FutureExt;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
