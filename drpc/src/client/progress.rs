@@ -115,7 +115,7 @@ impl Client {
         self.steps.0.next_deadline()
     }
 
-    /// Makes the [`progress`](Self::progress) that waits, or else the next one, return at once. It may be called on any thread, and is what
+    /// Makes the [`progress`](Self::progress) that is under way, or else the next one, return at once. It may be called on any thread, and is what
     /// a loop polls its futures with.
     #[must_use]
     pub fn waker(&self) -> Waker {
