@@ -243,7 +243,7 @@ impl<T: Send + 'static> PendingCall<T> {
     /// Makes the call, and calls back with what came of it: in a step of the client, on its thread, and never before this returns.
     ///
     /// A callback that blocks holds up the loop; one that panics is logged, and ends nothing else. It is dropped uncalled if the client is
-    /// dropped with its last clone.
+    /// dropped with its last clone; so one that holds a clone keeps the client until it has been called.
     pub fn when_done(self, callback: impl FnOnce(T) + Send + 'static) {
         let mut call = self.call;
         let task = async move {
