@@ -51,10 +51,10 @@ impl Client {
                 }
                 pool.epoch()
             };
-            if let Some(connection) = self.try_to_connect(state).await? {
-                if self.pool().add(epoch, Arc::new(connection)) {
-                    metrics::reconnected();
-                }
+            if let Some(connection) = self.try_to_connect(state).await?
+                && self.pool().add(epoch, Arc::new(connection))
+            {
+                metrics::reconnected();
             }
         }
     }

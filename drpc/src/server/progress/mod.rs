@@ -190,12 +190,14 @@ impl Server {
         let mut done = Progress::default();
         let until_due = self.next_deadline().map(|due| due.saturating_duration_since(Instant::now()));
         self.poller.wait(until_due.map_or(timeout, |until_due| until_due.min(timeout)), &mut self.found)?;
+        self.poller.stay_awake();
+        let mut told = false;
         while let Some(ready) = self.found.pop_front() {
             done.woken = true;
             match ready.token {
                 Poller::WAKEUP => {
                     self.poller.clear_wakeup();
-                    self.close_sessions(&mut done);
+                    told = true;
                 }
                 LISTENER => self.accept(&mut done),
                 FIRST_DRIVEN.. => self.driven[(ready.token - FIRST_DRIVEN) as usize].step(Duration::ZERO)?,
@@ -203,9 +205,19 @@ impl Server {
             }
         }
         self.look_at_timers(&mut done)?;
-        self.poll_handlers(&mut done);
-        self.background.poll();
+        // What the waker was called for up to now is looked at from here on. A set of futures that has polled all of its own calls it
+        // to be asked once more.
+        told |= self.poller.stay_awake();
+        self.poll_futures(&mut done);
+        if self.poller.stay_awake() {
+            told = true;
+            self.poll_futures(&mut done);
+        }
+        if told {
+            self.close_sessions(&mut done);
+        }
         self.close_if_drained();
+        self.poller.fall_asleep();
         Ok(done)
     }
 
@@ -225,7 +237,7 @@ impl Server {
         Ok(())
     }
 
-    /// Makes the [`progress`](Self::progress) that waits, or else the next one, return at once. It may be called on any thread.
+    /// Makes the [`progress`](Self::progress) that is under way, or else the next one, return at once. It may be called on any thread.
     #[must_use]
     pub fn waker(&self) -> Waker {
         self.poller.waker().clone()
@@ -423,6 +435,11 @@ impl Server {
             }
         }
         Ok(())
+    }
+
+    fn poll_futures(&mut self, done: &mut Progress) {
+        self.poll_handlers(done);
+        self.background.poll();
     }
 
     /// Polls the handlers that were woken, and begins the calls that have room now.
