@@ -144,7 +144,7 @@ fn calls_that_do_not_finish_in_time_are_cut() {
         logs.assert_contain(
             "cutting what did not finish in time sessions=1 background=0 calls=interop.scripted",
         );
-        logs.assert_contain("stopped: cut: 1 sessions, 1 calls, 0 pieces of work in the background address=");
+        logs.assert_contain("stopped: cut: sessions=1 calls=1 background=0 stuck=0 address=");
     });
 }
 
@@ -203,10 +203,8 @@ fn a_handler_that_blocks_its_thread_does_not_hold_it_up() {
         assert_eq!(session.running_calls()[0].since(), since);
 
         server.handle().shutdown();
-        logs.wait_for("left to themselves: handlers that block their threads sessions=1 background=0 calls=interop.scripted");
-        logs.wait_for(
-            "stopped: cut: 1 sessions, 1 calls, 0 pieces of work in the background; 1 of these are stuck",
-        );
+        logs.wait_for("left to themselves: handlers that block their threads stuck=1 calls=interop.scripted");
+        logs.wait_for("stopped: cut: sessions=1 calls=1 background=0 stuck=1");
         // The runtime waits for its threads, and this for the runtime.
         drop(release);
         assert_eq!(server.wait().stuck(), 1);

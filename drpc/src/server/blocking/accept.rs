@@ -174,8 +174,8 @@ fn drain(shared: &Shared) -> Shutdown {
         shared.sessions.cut_all();
         shared.background.close();
         if !shared.threads.wait_until_ended(Instant::now().checked_add(END_OF_CUT)) {
-            let (sessions, background) = (shared.sessions.list(), shared.background.len());
-            shutdown::leave(&mut shutdown, &shared.service, &sessions, background);
+            let stuck = shared.threads.running();
+            shutdown::leave(&mut shutdown, stuck, &shared.service, &shared.sessions.list());
         }
     }
     shared.background.close();

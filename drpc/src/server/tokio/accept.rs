@@ -174,7 +174,8 @@ async fn drain(shared: &Shared, sessions: &mut JoinSet<()>, background: &Tasks) 
             while work.join_next().await.is_some() {}
         } => {}
         () = elapsed(END_OF_CUT) => {
-            shutdown::leave(&mut shutdown, &shared.service, &shared.sessions.list(), work.len());
+            let stuck = sessions.len() + work.len();
+            shutdown::leave(&mut shutdown, stuck, &shared.service, &shared.sessions.list());
         }
     }
     shutdown
