@@ -1,4 +1,3 @@
-use std::future::Future;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,10 +14,10 @@ use crate::dispatch::router::ModuleService;
 use crate::server::backoff::Backoff;
 use crate::server::builder::ServerBuilder;
 use crate::server::config::Config;
-use crate::server::handle::{Handled, ServerHandle};
+use crate::server::handle::ServerHandle;
 use crate::server::listener::{Listener, accept_last};
 use crate::server::shutdown::{self, Shutdown};
-use crate::server::signals::StopRequest;
+use crate::server::signals::StopSignal;
 use crate::server::systemd;
 use crate::transport::{Address, AsyncSocket, Link, Mode, Socket};
 
@@ -90,7 +89,7 @@ impl Server {
     ///
     /// A handler that blocks its thread can't be cut. It is logged, by its method's name, and left to itself: this returns none the
     /// less, as long as the thread is another one than this future is polled on. So give a runtime several threads, and await this in
-    /// `main`; on a runtime of one thread nothing goes on before the handler does. Note that a runtime waits for its threads when it is dropped:
+    /// `main`; on a runtime of one thread nothing goes on before the handler does, which is told. Note that a runtime waits for its threads when it is dropped:
     /// see [how a server ends](crate::guide::access#how-it-ends).
     ///
     /// # Errors
@@ -126,7 +125,7 @@ impl Server {
     }
 
     /// As [`serve`](Self::serve), and shuts down when `signal` is ready: usually [`shutdown_signal`](crate::server::shutdown_signal), whose
-    /// second signal cuts.
+    /// second signal cuts; or any future of `()`.
     ///
     /// # Errors
     ///
@@ -135,16 +134,15 @@ impl Server {
     /// # Panics
     ///
     /// As [`serve`](Self::serve).
-    pub async fn serve_until<S: StopRequest>(self, signal: impl Future<Output = S>) -> io::Result<Shutdown> {
-        let shared = self.shared.clone();
+    pub async fn serve_until(self, signal: impl StopSignal) -> io::Result<Shutdown> {
+        let handle = self.handle();
+        signal.tell(handle.clone());
         let serving = self.serve();
-        tokio::pin!(serving);
-        let request = tokio::select! {
+        tokio::pin!(serving, signal);
+        tokio::select! {
             result = &mut serving => return result,
-            request = signal => request,
-        };
-        shared.shutdown();
-        let _listening = request.if_repeated(Box::new(move || shared.cut()));
+            _ = &mut signal => handle.shutdown(),
+        }
         serving.await
     }
 }
@@ -174,7 +172,8 @@ async fn drain(shared: &Shared, sessions: &mut JoinSet<()>, background: &Tasks) 
             while work.join_next().await.is_some() {}
         } => {}
         () = elapsed(END_OF_CUT) => {
-            shutdown::leave(&mut shutdown, &shared.service, &shared.sessions.list(), work.len());
+            let stuck = sessions.len() + work.len();
+            shutdown::leave(&mut shutdown, stuck, &shared.service, &shared.sessions.list());
         }
     }
     shutdown
