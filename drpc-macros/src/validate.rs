@@ -11,14 +11,13 @@ use syn::spanned::Spanned;
 use syn::{Expr, LitStr, Path};
 
 use crate::args::{Id, Integer, ModuleArgs, Number, Register};
+use crate::asked::Asked;
 use crate::contract::Contract;
 use crate::mistake::{Mistakes, mistake};
 use crate::model::{Method, Model, ModuleId};
 use crate::names;
 use crate::parse::{Draft, Handler};
 use crate::registry;
-use crate::replies::Replies;
-use crate::requests::Requests;
 use crate::signature::without_self;
 
 /// What the macro knows from outside its input.
@@ -85,8 +84,7 @@ pub(crate) fn validate(
         served_by: args.client_only.is_none().then(|| draft.ty.clone()),
         generics: draft.generics.clone(),
         type_name: draft.name.clone(),
-        requests: Requests::of(&methods, &base),
-        replies: Replies::of(&methods, &base),
+        asked: Asked::of(&methods, &base),
         base,
         id: identity?.id,
         name,

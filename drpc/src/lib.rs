@@ -43,8 +43,8 @@
 //!
 //! - [`drpc_module`]: the attribute, with every key and every form of handler.
 //! - [`Server`] serves modules, [`blocking::Server`] with a thread for each session, [`progress::Server`] in a loop of your own;
-//!   [`Client`] and [`blocking::Client`] call them.
-//! - [`Context`]: who calls, and whether they still wait. [`struct@Failure`]: how a handler fails.
+//!   [`Client`], [`blocking::Client`] and [`progress::Client`] call them.
+//! - [`Context`]: who calls, and whether they still wait. [`struct@Failure`]: how a handler fails. [`Der`]: DAOS's own error codes.
 //! - [`Allow`]: who may connect, and who may call what. [`Session`]: one client's connection, and what it is doing.
 //! - [`registry`]: how modules register themselves, and when they don't.
 //! - [`guide`]: chapters on the attribute, on the registry, on contracts, on the client, on which server to take, on sockets, on access, limits and shutdown, on
@@ -59,7 +59,7 @@
 //! | feature | what it adds | default |
 //! |---|---|---|
 //! | `server` | [`Server`], on tokio | yes |
-//! | `progress` | [`progress::Server`], in a loop of the caller's own, without a runtime | yes |
+//! | `progress` | [`progress::Server`] and [`progress::Client`], in a loop of the caller's own, without a runtime | yes |
 //! | `client` | [`Client`], on tokio | yes |
 //! | `blocking` | [`blocking::Client`], without a runtime | yes |
 //! | `blocking-server` | [`blocking::Server`], a thread for each session, without a runtime | yes |
@@ -84,6 +84,8 @@
     allow(
         dead_code,
         unused_imports,
+        unreachable_code,
+        unreachable_pub,
         reason = "the edges share one core; a build without some of them leaves parts unused"
     )
 )]
@@ -93,9 +95,11 @@ mod builtin;
 mod client;
 #[cfg(feature = "contract")]
 pub mod contract;
+mod der;
 mod dispatch;
 mod handler;
 mod observe;
+mod steps;
 mod transport;
 
 #[cfg(any(feature = "blocking", feature = "blocking-server"))]
@@ -109,6 +113,8 @@ pub mod blocking;
     feature = "tower"
 ))]
 pub mod guide;
+#[cfg(feature = "progress")]
+pub mod progress;
 #[cfg(any(feature = "server", feature = "progress", feature = "blocking-server"))]
 pub mod server;
 #[cfg(all(feature = "server", feature = "client"))]
@@ -125,6 +131,7 @@ pub use client::{
     AddedFields, Backoff, CallError, CallErrorKind, CallOptions, Caller, ClientBuilder, ConnectError,
     RetryPolicy,
 };
+pub use der::Der;
 pub use dispatch::authorization::Allow;
 #[cfg(feature = "tower")]
 pub use dispatch::middleware;
@@ -140,12 +147,12 @@ pub use handler::module::Module;
 pub use handler::payload::Payload;
 pub use handler::reply::{Reply, Submitted};
 pub use handler::session::{RunningCall, Session};
+#[doc(no_inline)]
+pub use prost;
 #[cfg(feature = "server")]
 pub use server::Server;
 #[cfg(any(feature = "server", feature = "blocking-server"))]
 pub use server::ServerHandle;
-#[cfg(feature = "progress")]
-pub use server::progress;
 #[cfg(any(feature = "server", feature = "progress", feature = "blocking-server"))]
 pub use server::{BindError, ExistingSocket, Order, ServerBuilder};
 pub use transport::{Address, PeerCredentials};

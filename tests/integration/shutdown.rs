@@ -65,8 +65,8 @@ fn running_calls_are_told_finish_and_are_answered() {
 }
 
 #[test]
-fn calls_that_had_not_begun_are_not_executed() {
-    // S7: nothing new is begun; the one that runs is answered.
+fn calls_that_were_sent_are_executed_and_no_more_is_taken() {
+    // S7: no call is lost that had reached the socket, and none is taken that would be.
     with_every_server(|driver| {
         let gate = Gate::new();
         let (executed, mut executions) = mpsc::unbounded_channel();
@@ -88,13 +88,22 @@ fn calls_that_had_not_begun_are_not_executed() {
         for sequence in 1..=3 {
             peer.send_call(Wire::Chunked, 7, 700, sequence, b"");
         }
+        let waiting = RawPeer::connect(server.path());
+        waiting.send_call(Wire::Chunked, 7, 700, 4, b"");
         in_order(gate.arrived(1));
         server.handle().shutdown();
-        gate.open(3);
-        assert_eq!(peer.recv_response(Wire::Chunked).sequence, 1);
+        gate.open(4);
+        for sequence in 1..=3 {
+            assert_eq!(peer.recv_response(Wire::Chunked).sequence, sequence);
+        }
         peer.assert_closed();
+        assert_eq!(waiting.recv_response(Wire::Chunked).sequence, 4);
+        waiting.assert_closed();
+        assert!(!peer.send_unless_closed(b"too late"));
         server.wait();
-        in_order(executions.recv()).unwrap();
+        for _ in 1..=4 {
+            in_order(executions.recv()).unwrap();
+        }
         assert!(executions.try_recv().is_err());
     });
 }

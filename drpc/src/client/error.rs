@@ -446,7 +446,7 @@ impl ConnectError {
         ConnectError { path: path.to_owned(), cause }
     }
 
-    #[cfg(feature = "client")]
+    #[cfg(any(feature = "client", feature = "progress"))]
     pub(super) fn no_runtime(path: &Path) -> Self {
         ConnectError { path: path.to_owned(), cause: ConnectCause::NoRuntime }
     }

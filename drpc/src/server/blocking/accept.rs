@@ -21,7 +21,7 @@ use crate::server::builder::ServerBuilder;
 use crate::server::config::Config;
 use crate::server::error::BindError;
 use crate::server::handle::{Handled, ServerHandle};
-use crate::server::listener::Listener;
+use crate::server::listener::{Listener, accept_last};
 use crate::server::shutdown::{self, Shutdown};
 use crate::server::signals::StopSignal;
 use crate::server::systemd;
@@ -141,7 +141,7 @@ impl Server {
     /// As [`serve`](Self::serve).
     pub fn serve_until(self, signal: impl StopSignal) -> io::Result<Shutdown> {
         signal.tell(self.handle());
-        let Server { listener: Listener { file, socket, address, .. }, shared } = self;
+        let Server { listener: Listener { file, socket, address, is_ours }, shared } = self;
         // The file is dropped first: while the socket is open, no other file can come to have the number of ours.
         let (socket, file) = (socket, file);
         let notify_systemd = shared.config.notify_systemd;
@@ -156,7 +156,7 @@ impl Server {
             systemd::notify("STOPPING=1");
         }
         drop(file);
-        drop(socket);
+        accept_rest(socket, is_ours, &shared);
         shutdown::log_stopping(&address, &shared.sessions.list(), shared.background.len());
         let shutdown = drain(&shared);
         shutdown::log_stopped(&address, &shutdown);
@@ -205,6 +205,19 @@ fn accept_sessions(
         }
     }
     Ok(())
+}
+
+/// Serves those who had connected when the server was to stop, and may have sent calls: as if they had been accepted before (S7). A socket
+/// that was given stays open at its giver's, and they with it.
+fn accept_rest(listener: Socket, is_ours: bool, shared: &Arc<Shared>) {
+    if !is_ours {
+        return;
+    }
+    for accepted in accept_last(&listener, Mode::Blocking) {
+        if let Err(error) = accepted.and_then(|socket| open(socket, shared)) {
+            tracing::error!(%error, "could not accept a connection");
+        }
+    }
 }
 
 /// Serves a connection, unless it is refused.

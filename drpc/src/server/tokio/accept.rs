@@ -15,11 +15,11 @@ use crate::server::backoff::Backoff;
 use crate::server::builder::ServerBuilder;
 use crate::server::config::Config;
 use crate::server::handle::ServerHandle;
-use crate::server::listener::Listener;
+use crate::server::listener::{Listener, accept_last};
 use crate::server::shutdown::{self, Shutdown};
 use crate::server::signals::StopSignal;
 use crate::server::systemd;
-use crate::transport::{Address, AsyncSocket, Link, Socket};
+use crate::transport::{Address, AsyncSocket, Link, Mode, Socket};
 
 /// A server that listens on a socket (S1).
 ///
@@ -101,7 +101,7 @@ impl Server {
     ///
     /// Outside of a tokio runtime with I/O and time enabled.
     pub async fn serve(self) -> io::Result<Shutdown> {
-        let Server { listener: Listener { file, socket, address, .. }, shared } = self;
+        let Server { listener: Listener { file, socket, address, is_ours }, shared } = self;
         // The file is dropped first: while the socket is open, no other file can come to have the number of ours.
         let (socket, file) = (AsyncSocket::new(socket)?, file);
         let notify_systemd = shared.config.notify_systemd;
@@ -117,7 +117,7 @@ impl Server {
             systemd::notify("STOPPING=1");
         }
         drop(file);
-        drop(socket);
+        accept_rest(socket, is_ours, &shared, &mut sessions);
         shutdown::log_stopping(&address, &shared.sessions.list(), background.0.len());
         let shutdown = drain(&shared, &mut sessions, &background.0).await;
         shutdown::log_stopped(&address, &shutdown);
@@ -211,6 +211,23 @@ async fn accept_sessions(socket: &AsyncSocket, shared: &Arc<Shared>, sessions: &
                     tracing::error!(%error, wait = ?backoff.wait(), "could not accept a connection");
                 }
             }
+        }
+    }
+}
+
+/// Serves those who had connected when the server was to stop, and may have sent calls: as if they had been accepted before (S7). A socket
+/// that was given stays open at its giver's, and they with it.
+fn accept_rest(socket: AsyncSocket, is_ours: bool, shared: &Arc<Shared>, sessions: &mut JoinSet<()>) {
+    if !is_ours {
+        return;
+    }
+    for accepted in accept_last(socket.socket(), Mode::NonBlocking) {
+        match accepted.and_then(|link| open(link, shared)) {
+            Ok(session) => session.into_iter().for_each(|session| {
+                let id = session.id();
+                shared.sessions.attach(id, sessions.spawn(session.run()));
+            }),
+            Err(error) => tracing::error!(%error, "could not accept a connection"),
         }
     }
 }
