@@ -43,7 +43,7 @@
 //!
 //! - [`drpc_module`]: the attribute, with every key and every form of handler.
 //! - [`Server`] serves modules, [`blocking::Server`] with a thread for each session, [`progress::Server`] in a loop of your own;
-//!   [`Client`] and [`blocking::Client`] call them.
+//!   [`Client`], [`blocking::Client`] and [`progress::Client`] call them.
 //! - [`Context`]: who calls, and whether they still wait. [`struct@Failure`]: how a handler fails. [`Der`]: DAOS's own error codes.
 //! - [`Allow`]: who may connect, and who may call what. [`Session`]: one client's connection, and what it is doing.
 //! - [`registry`]: how modules register themselves, and when they don't.
@@ -58,7 +58,7 @@
 //! | feature | what it adds | default |
 //! |---|---|---|
 //! | `server` | [`Server`], on tokio | yes |
-//! | `progress` | [`progress::Server`], in a loop of the caller's own, without a runtime | yes |
+//! | `progress` | [`progress::Server`] and [`progress::Client`], in a loop of the caller's own, without a runtime | yes |
 //! | `client` | [`Client`], on tokio | yes |
 //! | `blocking` | [`blocking::Client`], without a runtime | yes |
 //! | `blocking-server` | [`blocking::Server`], a thread for each session, without a runtime | yes |
@@ -83,6 +83,8 @@
     allow(
         dead_code,
         unused_imports,
+        unreachable_code,
+        unreachable_pub,
         reason = "the edges share one core; a build without some of them leaves parts unused"
     )
 )]
@@ -95,6 +97,7 @@ mod der;
 mod dispatch;
 mod handler;
 mod observe;
+mod steps;
 mod transport;
 
 #[cfg(any(feature = "blocking", feature = "blocking-server"))]
@@ -108,6 +111,8 @@ pub mod blocking;
     feature = "tower"
 ))]
 pub mod guide;
+#[cfg(feature = "progress")]
+pub mod progress;
 #[cfg(any(feature = "server", feature = "progress", feature = "blocking-server"))]
 pub mod server;
 #[cfg(all(feature = "server", feature = "client"))]
@@ -143,8 +148,6 @@ pub use handler::session::{RunningCall, Session};
 pub use server::Server;
 #[cfg(any(feature = "server", feature = "blocking-server"))]
 pub use server::ServerHandle;
-#[cfg(feature = "progress")]
-pub use server::progress;
 #[cfg(any(feature = "server", feature = "progress", feature = "blocking-server"))]
 pub use server::{BindError, ExistingSocket, Order, ServerBuilder};
 pub use transport::{Address, PeerCredentials};

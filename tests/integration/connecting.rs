@@ -10,13 +10,13 @@ use drpc::{CallErrorKind, CallOptions, Client, ConnectError, Server};
 
 use crate::support::{
     Fake, Gate, Kind, PATIENCE, RawPeer, SOON, TestServer, builder, echo, gated, in_order, interop, pair,
-    soon, with_both_clients, without_response,
+    soon, with_every_client, without_response,
 };
 
 #[test]
 fn connecting_when_connected_and_closing_when_closed_do_nothing() {
     // C2, C3.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let (client, server) = pair(kind, &fake, |builder| builder);
         client.reconnect().unwrap();
@@ -44,7 +44,7 @@ fn connect_error(kind: Kind, path: &Path) -> ConnectError {
 #[test]
 fn connect_errors_say_path_errno_and_what_to_do() {
     // C8.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let directory = tempfile::tempdir().unwrap();
         let missing = directory.path().join("missing.sock");
         let stale = directory.path().join("stale.sock");
@@ -83,7 +83,7 @@ fn connect_errors_say_path_errno_and_what_to_do() {
 #[test]
 fn a_path_too_long_to_connect_to_is_named_with_its_length() {
     // C8, S2.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let path = format!("/{}", "x".repeat(107));
         let error = connect_error(kind, Path::new(&path));
         assert_eq!(
@@ -99,7 +99,7 @@ fn a_path_too_long_to_connect_to_is_named_with_its_length() {
 #[test]
 fn a_path_that_can_be_none_is_refused_with_the_reason() {
     // C8.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         for (path, reason) in [
             ("a\0b", r#"can't connect to "a\0b": a path can't contain a NUL byte"#),
             ("@", "can't connect to @: the abstract name is empty: give the name after the @"),
@@ -147,7 +147,7 @@ fn permission_denied_says_whose_it_is_to_open_the_socket() {
 #[test]
 fn a_server_that_does_not_accept_is_given_up() {
     // C8: its backlog is full.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::with_backlog(0);
         let _waiting = RawPeer::connect(fake.path());
         let error = kind.connect(builder(fake.path()).connect_timeout(SOON)).err().unwrap();
@@ -164,7 +164,7 @@ fn a_server_that_does_not_accept_is_given_up() {
 #[test]
 fn a_full_backlog_is_waited_for() {
     // C8: a busy server is not a dead one.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::with_backlog(0);
         let waiting = RawPeer::connect(fake.path());
         thread::scope(|scope| {
@@ -179,7 +179,7 @@ fn a_full_backlog_is_waited_for() {
 #[test]
 fn a_connection_replaced_in_vain_is_tried_again_by_the_next_call() {
     // C4, C8.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let gate = Gate::new();
         let module = gated(&gate);
         let directory = tempfile::tempdir().unwrap();

@@ -17,6 +17,7 @@ mod expansion;
 mod hooks;
 mod limits;
 mod load;
+mod looped;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod middleware;

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::support::{
     Fake, Kind, Logs, RawPeer, TestServer, builder, call, in_order, interop, isolated, open_descriptors,
-    with_both_clients, with_descriptors_left, with_every_server,
+    with_descriptors_left, with_every_client, with_every_server,
 };
 
 const POLICIES: [ExistingSocket; 3] =
@@ -671,10 +671,10 @@ fn an_abstract_name_is_served_to_both_clients() {
     let (address, handle) = (server.address().clone(), server.handle());
     thread::scope(|scope| {
         scope.spawn(|| in_order(server.serve()).unwrap());
-        with_both_clients(|kind| kind.connect_to(address.as_ref()).assert_served());
+        with_every_client(|kind| kind.connect_to(address.as_ref()).assert_served());
         handle.shutdown();
     });
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         assert_eq!(
             kind.connect(builder(address.as_ref())).err().unwrap().to_string(),
             format!(
@@ -730,14 +730,14 @@ fn an_abstract_name_of_107_bytes_is_taken_and_one_of_108_refused_with_its_length
     };
     let longest = of_len(107);
     let _server = bind(Path::new(&longest), ExistingSocket::Fail).unwrap();
-    with_both_clients(|kind| drop(kind.connect_to(Path::new(&longest))));
+    with_every_client(|kind| drop(kind.connect_to(Path::new(&longest))));
 
     let too_long = of_len(108);
     assert_eq!(
         bind(Path::new(&too_long), ExistingSocket::Fail).unwrap_err().to_string(),
         format!("can't listen on {too_long}: the name is 108 bytes long, and a socket's name is at most 107")
     );
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         assert_eq!(
             kind.connect(builder(Path::new(&too_long))).err().unwrap().to_string(),
             format!(

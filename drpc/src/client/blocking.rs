@@ -3,6 +3,7 @@ mod pipeline;
 
 use std::fmt;
 use std::io::{self, IoSlice};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::sleep;
@@ -98,12 +99,10 @@ impl Client {
         let mut attempts = Attempts::of(options.retry.as_ref(), self.0.config.retry.as_ref());
         loop {
             let body = if attempts.is_last() { std::mem::take(body) } else { body.clone() };
-            match self.attempt(method, body, options, &mut state) {
-                Ok(response) => {
-                    attempts.answered();
-                    return Ok(response);
-                }
-                Err(error) => sleep(attempts.failed(method, error, state.deadline)?),
+            let outcome = self.attempt(method, body, options, &mut state);
+            match attempts.next(method, outcome, state.deadline) {
+                ControlFlow::Continue(pause) => sleep(pause),
+                ControlFlow::Break(outcome) => return outcome,
             }
         }
     }
@@ -265,8 +264,9 @@ impl Client {
             return Ok(());
         }
         let connection = self.0.config.open_blocking(Deadline::NEVER)?;
-        self.0.pool.lock().restart(Box::new(connection));
-        metrics::reconnected();
+        if self.0.pool.lock().restart(Box::new(connection)) {
+            metrics::reconnected();
+        }
         self.0.freed.notify_all();
         Ok(())
     }

@@ -7,7 +7,7 @@
 //! [`Caller`].
 
 mod added_fields;
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "progress"))]
 mod answers;
 mod backoff;
 mod batch;
@@ -17,16 +17,25 @@ pub(crate) mod builder;
 mod call_state;
 pub(crate) mod caller;
 mod calls;
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "progress"))]
 mod connection;
 mod deadline;
 pub(crate) mod error;
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "progress"))]
 pub(crate) mod handle;
+#[cfg(any(feature = "client", feature = "progress"))]
+#[cfg_attr(not(feature = "client"), path = "no_tokio.rs")]
+mod on_tokio;
 mod pool;
 mod probe;
+#[cfg(feature = "progress")]
+pub(crate) mod progress;
+#[cfg(any(feature = "client", feature = "progress"))]
+mod reactor;
 mod reply;
 mod retry;
+#[cfg(any(feature = "client", feature = "progress"))]
+mod runtime;
 
 pub use added_fields::AddedFields;
 pub use backoff::Backoff;

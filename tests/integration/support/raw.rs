@@ -101,6 +101,16 @@ impl RawPeer {
         net::shutdown(&self.0, Shutdown::Write).expect("shuts its sending half down");
     }
 
+    /// Whether something can be received.
+    pub(crate) fn has_packet(&self) -> bool {
+        self.is(PollFlags::IN)
+    }
+
+    /// No more is received: what the peer sends from now on fails.
+    pub(crate) fn refuse_more(&self) {
+        net::shutdown(&self.0, Shutdown::Read).expect("shuts its receiving half down");
+    }
+
     fn is(&self, flags: PollFlags) -> bool {
         let mut fds = [PollFd::new(&self.0, flags)];
         poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).expect("polls");

@@ -1,46 +1,12 @@
-//! The server in steps (S9), for a program that has a loop of its own: no runtime, and no thread.
-//!
-//! It serves what [the server on tokio](crate::Server) serves, by the same rules and with the same settings. Each
-//! [`Server::progress`] is one step, as DAOS's engine makes one with `drpc_progress`.
-//!
-//! ```
-//! # use std::time::Duration;
-//! # use drpc::drpc_module;
-//! # struct Greeter;
-//! # #[drpc_module(id = 5)]
-//! # impl Greeter { #[method(1)] fn hello(&self) {} }
-//! # let directory = tempfile::tempdir()?;
-//! # let path = directory.path().join("greeter.sock");
-//! # let client = { let path = path.clone(); move || GreeterClient::new(drpc::blocking::Client::connect(path)?).hello().map_err(Into::into) };
-//! use drpc::progress::Server;
-//!
-//! let mut server = Server::builder().module(Greeter).bind_progress(&path)?;
-//! # let client = std::thread::spawn(move || -> Result<(), Box<dyn std::error::Error + Send + Sync>> { client() });
-//! let mut answered = 0;
-//! while answered < 1 {
-//!     answered += server.progress(Duration::from_millis(10))?.replies();
-//!     // and here the program's own work
-//! }
-//! # client.join().unwrap().unwrap();
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! # Handlers
-//!
-//! A handler runs on the thread that makes the step, and one that blocks holds up the whole loop. An async one may wait for anything
-//! that wakes it from elsewhere, such as a channel to a thread of yours; it is polled by the step after. What needs a runtime,
-//! such as `tokio::time::sleep`, panics where there is none; the call is then answered FAILURE (S10). To have one, step
-//! inside of `Runtime::enter`, whose threads then do the waiting.
+//! The server in steps (S9).
 
 mod background;
 mod bind;
 mod closing;
-mod poller;
 mod running;
 mod session;
 mod shared;
 mod step;
-mod timers;
 
 pub use self::step::Progress;
 
@@ -57,11 +23,9 @@ use rustix::event::epoll::EventFlags;
 
 use self::background::InBackground;
 use self::closing::Closings;
-use self::poller::Poller;
 use self::running::Finished;
 use self::session::SessionState;
-use self::shared::Core;
-use self::timers::{Due, Key, Timers};
+use self::shared::{Core, Due};
 
 use super::admission::{Admission, check_access, log_refused};
 use super::backoff::Backoff;
@@ -76,6 +40,9 @@ use crate::handler::background::Background;
 use crate::handler::cancellation::Cancelled;
 use crate::handler::failure::Failure;
 use crate::handler::session::Session;
+use crate::steps::Stepped;
+use crate::steps::poller::{Found, Poller};
+use crate::steps::timers::{Key, Timers};
 use crate::transport::{Address, Mode, Socket};
 use crate::wire::Codec;
 
@@ -84,6 +51,9 @@ const ACCEPTS_PER_STEP: usize = 64;
 
 /// The token of the listening socket. Sessions are numbered from 1.
 const LISTENER: u64 = 0;
+
+/// The token of the first of what is driven. No session has so high a number.
+const FIRST_DRIVEN: u64 = 1 << 63;
 
 /// A server that does its work in steps, whenever its owner says so (S9).
 ///
@@ -106,6 +76,9 @@ pub struct Server {
     closings: Arc<Closings>,
     background: InBackground,
     poller: Poller,
+    found: Found,
+    /// What its steps drive, too.
+    driven: Vec<Arc<dyn Stepped>>,
 }
 
 /// The listening socket, and how it fares.
@@ -134,6 +107,8 @@ impl Server {
             closings: Closings::new(poller.waker().clone()),
             background: InBackground::new(poller.waker().clone()),
             poller,
+            found: Found::new(),
+            driven: Vec::new(),
             address,
             listener: Some(Listening { listener, backoff: Backoff::default(), paused: None }),
             tell_ready: config.notify_systemd,
@@ -204,8 +179,8 @@ impl Server {
         }
         let mut done = Progress::default();
         let until_due = self.next_deadline().map(|due| due.saturating_duration_since(Instant::now()));
-        self.poller.wait(until_due.map_or(timeout, |until_due| until_due.min(timeout)))?;
-        while let Some(ready) = self.poller.next() {
+        self.poller.wait(until_due.map_or(timeout, |until_due| until_due.min(timeout)), &mut self.found)?;
+        while let Some(ready) = self.found.pop_front() {
             done.woken = true;
             match ready.token {
                 Poller::WAKEUP => {
@@ -213,10 +188,11 @@ impl Server {
                     self.close_sessions(&mut done);
                 }
                 LISTENER => self.accept(&mut done),
+                FIRST_DRIVEN.. => self.driven[(ready.token - FIRST_DRIVEN) as usize].step(Duration::ZERO)?,
                 session => self.serve(session, ready.flags, &mut done),
             }
         }
-        self.look_at_timers(&mut done);
+        self.look_at_timers(&mut done)?;
         self.poll_handlers(&mut done);
         self.background.poll();
         self.close_if_drained();
@@ -227,7 +203,16 @@ impl Server {
     /// time-out is due then.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.core.timers.next()
+        let driven = self.driven.iter().filter_map(|driven| driven.next_deadline());
+        driven.chain(self.core.timers.next()).min()
+    }
+
+    /// Drives something else in its steps, from now on until it is dropped.
+    pub(crate) fn drive_too(&mut self, driven: Arc<dyn Stepped>) -> io::Result<()> {
+        let token = FIRST_DRIVEN + self.driven.len() as u64;
+        self.poller.add(&driven, token, EventFlags::IN)?;
+        self.driven.push(driven);
+        Ok(())
     }
 
     /// Makes the [`progress`](Self::progress) that waits, or else the next one, return at once. It may be called on any thread.
@@ -358,11 +343,17 @@ impl Server {
         }
     }
 
-    fn look_at_timers(&mut self, done: &mut Progress) {
+    fn look_at_timers(&mut self, done: &mut Progress) -> io::Result<()> {
         if self.next_deadline().is_none() {
-            return;
+            return Ok(());
         }
         let now = Instant::now();
+        for driven in &self.driven {
+            if driven.next_deadline().is_some_and(|due| due <= now) {
+                done.woken = true;
+                driven.step(Duration::ZERO)?;
+            }
+        }
         while let Some(due) = self.core.timers.pop(now) {
             done.woken = true;
             match due {
@@ -383,6 +374,7 @@ impl Server {
                 Due::Cut => self.cut(done),
             }
         }
+        Ok(())
     }
 
     /// Polls the handlers that were woken, and begins the calls that have room now.

@@ -21,11 +21,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use rustix::event::epoll::EventFlags;
 
-use super::poller::Poller;
 use super::running::Running;
-use super::shared::Core;
+use super::shared::{Core, Due};
 use super::step::Progress;
-use super::timers::{Due, Key};
 use crate::handler::cancellation::Cancelled;
 use crate::handler::session::Session;
 use crate::server::hooks::Opened;
@@ -33,6 +31,8 @@ use crate::server::protocol::{
     Incoming, SessionFault, bytes_of, context_of, head_of, incoming, log_closed, log_idle, log_opened,
     read_call, refusal,
 };
+use crate::steps::poller::Poller;
+use crate::steps::timers::Key;
 use crate::transport::{Socket, is_peer_gone};
 use crate::wire::{Body, Codec, Head, Response};
 
