@@ -1,4 +1,4 @@
-//! DAOS's dRPC modules: typed contracts and clients for all of them.
+//! DAOS's dRPC modules: typed contracts and clients for all of them, and an agent, a server and an engine that serve them.
 //!
 //! # Calling a real DAOS
 //!
@@ -22,10 +22,23 @@
 //!
 //! - [`messages`]: what travels. [`kept`]: a message that keeps what this build does not know.
 //! - [`contract`]: who promises what, a file for each module.
+//! - [`agent`], [`server`], [`engine`]: the three programs. In each, `mod.rs` tells what it is made of.
+//! - [`credential`]: how an agent vouches for a user, and how a server checks it.
+//! - [`node`]: all of them as processes, in a temporary folder; for `daos-demo`, and for tests.
 
+pub mod agent;
 pub mod contract;
+pub mod credential;
+pub mod engine;
+mod host;
 pub mod kept;
+mod log;
 pub mod messages;
+pub mod node;
+pub mod pool;
+pub mod ras;
+mod requests;
+pub mod server;
 
 /// The IDs of `proto/daos/modules.toml`.
 pub mod registry {
