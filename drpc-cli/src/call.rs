@@ -9,30 +9,35 @@ use drpc::{AddedFields, CallError, CallOptions, Method, Status};
 use crate::args::CallArgs;
 
 const ANSWERED_OTHERWISE: u8 = 1;
-const NOT_MADE: u8 = 3;
+pub(crate) const NOT_MADE: u8 = 3;
 
 pub(crate) fn run(args: &CallArgs) -> ExitCode {
     match call(args).and_then(|response| Ok(print(args, &response)?)) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("drpc: {error}");
-            let mut said = error.to_string();
-            for cause in std::iter::successors(error.source(), |error| (*error).source()) {
-                let cause = cause.to_string();
-                if !said.contains(&cause) {
-                    eprintln!("  because: {cause}");
-                    said = cause;
-                }
-            }
+            print_error(&*error);
             ExitCode::from(NOT_MADE)
         }
     }
 }
 
+/// Says why there is no answer, and the causes of that.
+pub(crate) fn print_error(error: &dyn Error) {
+    eprintln!("drpc: {error}");
+    let mut said = error.to_string();
+    for cause in std::iter::successors(error.source(), |error| (*error).source()) {
+        let cause = cause.to_string();
+        if !said.contains(&cause) {
+            eprintln!("  because: {cause}");
+            said = cause;
+        }
+    }
+}
+
 fn call(args: &CallArgs) -> Result<Response, Box<dyn Error>> {
-    let added_fields = match args.added_fields {
-        true => AddedFields::DEADLINE | AddedFields::ERROR,
-        false => AddedFields::NONE,
+    let added_fields = match args.no_added_fields {
+        true => AddedFields::NONE,
+        false => AddedFields::DEADLINE | AddedFields::ERROR,
     };
     let client = Client::builder(&args.socket)
         .wire(args.wire)
@@ -50,9 +55,11 @@ fn print(args: &CallArgs, response: &Response) -> io::Result<ExitCode> {
     if status.is_success() {
         writeln!(io::stdout(), "{}", hex::encode(body))?;
     }
+    let cause = added.as_ref().and_then(|added| added.cause);
     eprintln!(
-        "status={} sequence={sequence}",
-        status.name().map_or(status.code().to_string(), str::to_owned)
+        "status={} sequence={sequence}{}",
+        status.name().map_or(status.code().to_string(), str::to_owned),
+        cause.map(|cause| format!(" cause={cause}")).unwrap_or_default()
     );
     if let Some(added) = added {
         print_added(added);
@@ -80,7 +87,7 @@ fn print(args: &CallArgs, response: &Response) -> io::Result<ExitCode> {
 
 /// What the server says of an error, a line each, without control characters.
 fn print_added(added: &ResponseFields) {
-    let ResponseFields { error, details } = added;
+    let ResponseFields { error, details, .. } = added;
     if !error.is_empty() {
         eprintln!("error: {}", error.replace(char::is_control, "\u{fffd}"));
     }

@@ -18,11 +18,11 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Meta, Type};
 
 use crate::args::Register;
-use crate::item::{flat, is_punct, is_word};
+use crate::item::is_punct;
 use crate::model::{Method, Model, ModuleId};
 use crate::names;
-use crate::places::{around, ends, here, located};
-use crate::signature::{Call, KnownCall, Outcome, Parameter};
+use crate::places::{around, ends, here, located, name_at};
+use crate::signature::{Call, KnownCall, Outcome, Parameter, borrows};
 
 /// All that is generated beside the user's own item.
 pub(crate) fn expand(model: &Model) -> TokenStream {
@@ -30,8 +30,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let methods = methods(model);
     let client = client(model);
     let registry = registry(model);
-    let requests = model.requests.items(&model.krate);
-    let replies = model.replies.items(&model.krate);
+    let asked = model.asked.items(&model.krate);
     let unread = unread(model);
     let served = model.served_by.as_ref().map(|ty| {
         let arms = model.methods.iter().map(|method| arm(model, method)).collect();
@@ -41,7 +40,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         let descriptor = descriptor(model, ty);
         quote!(#module #declares #is_module #descriptor)
     });
-    quote!(#krate #methods #served #client #requests #replies #registry #unread)
+    quote!(#krate #methods #served #client #asked #registry #unread)
 }
 
 // Output:
@@ -119,7 +118,7 @@ fn repr(model: &Model) -> TokenStream {
 //             match self { Self::Hello => "hello" }
 //         }
 //         pub const fn method(self) -> Method { Method::new(Self::MODULE, self.id(), self.name()) }
-//             // With rules or idempotent methods: match self { Self::Hello => Method::new(…).with_rule("admin").idempotent(), … }
+//             // With more to say of a method: match self { Self::Hello => Method::new(…).with_rule("admin").idempotent(), … }
 //         pub const fn from_id(id: i32) -> Option<Self> {
 //             match id { 501 => Some(Self::Hello), _ => None }
 //         }
@@ -144,14 +143,18 @@ fn methods_functions(model: &Model, name: &Ident) -> TokenStream {
         .iter()
         .map(|Method { variant, cfgs, name, .. }| quote!(#(#cfgs)* Self::#variant => #name));
     let method = quote!(#krate::Method::new(Self::MODULE, self.id(), self.name()));
-    let method = match model.methods.iter().any(|method| method.rule.is_some() || method.idempotent) {
+    let says_more = |method: &Method| method.rule.is_some() || method.idempotent || method.timeout.is_some();
+    let method = match model.methods.iter().any(says_more) {
         false => method,
         true => {
-            let arms = model.methods.iter().map(|Method { variant, cfgs, rule, idempotent, .. }| {
-                let idempotent = idempotent.then(|| quote!(.idempotent()));
-                let rule = rule.as_ref().map(|rule| quote!(.with_rule(#rule)));
-                quote!(#(#cfgs)* Self::#variant => #method #rule #idempotent)
-            });
+            let arms =
+                model.methods.iter().map(|Method { variant, cfgs, rule, idempotent, timeout, .. }| {
+                    let idempotent = idempotent.then(|| quote!(.idempotent()));
+                    let rule = rule.as_ref().map(|rule| quote!(.with_rule(#rule)));
+                    let timeout = timeout
+                        .map(|millis| quote!(.with_timeout(::core::time::Duration::from_millis(#millis))));
+                    quote!(#(#cfgs)* Self::#variant => #method #rule #idempotent #timeout)
+                });
             quote!(match self { #(#arms,)* })
         }
     };
@@ -265,7 +268,7 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
             }
         }
     });
-    let ways = (!arms.is_empty()).then(|| ways(model)).flatten();
+    let conversions = (!arms.is_empty()).then(|| conversions(model)).flatten();
     let unlisted = model.unlisted.then(|| {
         quote! {
             fn is_unlisted(&self) -> ::core::primitive::bool {
@@ -307,7 +310,7 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
             where
                 Self: 'async_trait,
             {
-                #ways
+                #conversions
                 match #methods::from_id(__method.id()) {
                     #arms
                     _ => #krate::private::unknown_method(),
@@ -319,10 +322,10 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
 
 // Output:
 //     Some(GreeterMethod::Hello) => Box::pin(async move {
-//         let request = <Hello as Requested<__Greeter_request_0>>::read(body)?;
+//         let request = <Hello as Requested<__GreeterRequest0>>::read(body)?;
 //         match Self::hello(&self, request).await {
-//             Ok(reply) => <HelloResponse as Returned<__Greeter_reply_0>>::reply(reply),
-//             Err(error) => Err((&&&&&&&&Raised::of(&error)).way().failure(error)),
+//             Ok(reply) => <HelloResponse as Returned<__GreeterReply0>>::reply(reply),
+//             Err(error) => Err(__failed_0(error)),
 //         }
 //     }),
 fn arm(model: &Model, method: &Method) -> TokenStream {
@@ -343,7 +346,14 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
     let arguments = call.parameters.iter().map(|parameter| match parameter {
         Parameter::Request { .. } => quote!(__request),
         Parameter::Context { ty } => {
-            let of = around(ty, &quote!(<), &quote!(as #krate::private::FromContext>::), &quote!(of));
+            let of = around(
+                ty,
+                |place| quote_spanned!(place=> <),
+                |place| {
+                    let krate = name_at(krate, place);
+                    quote_spanned!(here(place)=> as #krate::private::FromContext>::of)
+                },
+            );
             quote!(#of(&__context))
         }
     });
@@ -354,13 +364,16 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
         Outcome::Nothing => {
             quote!(::core::result::Result::Ok(#krate::private::IntoReply::into_reply(#returned)))
         }
-        Outcome::Result { reply, error } => {
-            let raise = raise(model, error);
+        Outcome::Result { reply, error, .. } => {
+            let failure = match place(model, method).and_then(|place| model.asked.error(place)) {
+                Some(conversion) => quote!(#conversion(__error)),
+                None => raise(model, error),
+            };
             let reply = as_returned(model, method, reply, "reply");
             quote! {
                 match #returned {
                     ::core::result::Result::Ok(__reply) => #reply(__reply),
-                    ::core::result::Result::Err(__error) => ::core::result::Result::Err(#raise),
+                    ::core::result::Result::Err(__error) => ::core::result::Result::Err(#failure),
                 }
             }
         }
@@ -389,30 +402,28 @@ fn raise(model: &Model, error: &TokenStream) -> TokenStream {
     quote_spanned!(place=> (&&&&&&&&#krate::private::Raised::of(&#error)).#way().failure(#error))
 }
 
-/// What `raise` asks, if a handler may fail.
-fn ways(model: &Model) -> Option<TokenStream> {
+// Output:
+//     use private::{HasConversion as _, …};
+//     let __failed_0 = |error: Failure| (&&&&&&&&Raised::of(&error)).way().failure(error);
+//
+// What `raise` asks, if a handler may fail; each type of error is asked once.
+fn conversions(model: &Model) -> Option<TokenStream> {
     let krate = &model.krate;
     let calls = model.methods.iter().filter_map(|method| method.call.known());
     let mut outcomes = calls.map(|call| &call.outcome);
     let may_fail = outcomes.any(|outcome| !matches!(outcome, Outcome::Nothing));
+    let conversions = model.asked.errors().map(|(cfgs, ty, name)| {
+        let failure = raise(model, ty);
+        quote!(#cfgs let #name = |__error: #ty| #failure;)
+    });
     may_fail.then(|| {
         quote! {
             use #krate::private::{
                 BorrowsConversion as _, BorrowsNothing as _, BorrowsText as _, HasConversion as _, HoldsError as _,
                 HoldsLocalError as _, HoldsSendError as _, IsError as _, IsLocalError as _, IsNoError as _,
             };
+            #(#conversions)*
         }
-    })
-}
-
-/// Whether a type has a lifetime that ends.
-fn borrows(ty: &TokenStream) -> bool {
-    let tokens: Vec<TokenTree> = ty.clone().into_iter().flat_map(flat).collect();
-    let is_static = |token: Option<&TokenTree>| token.is_some_and(|token| is_word(token, "static"));
-    (0..tokens.len()).any(|at| {
-        let is_reference =
-            is_punct(&tokens[at], '&') && !tokens.get(at + 1).is_some_and(|next| is_punct(next, '\''));
-        is_reference || is_punct(&tokens[at], '\'') && !is_static(tokens.get(at + 1))
     })
 }
 
@@ -545,7 +556,7 @@ fn descriptor(model: &Model, ty: &Type) -> TokenStream {
 // Output:
 //     const TYPES: &[MethodTypes] = &[MethodTypes {
 //         request: carried!(Hello),
-//         reply: carried!(<HelloResponse as Returned<__Greeter_reply_0>>::Received),
+//         reply: carried!(<HelloResponse as Returned<__GreeterReply0>>::Received),
 //     }];
 fn types(model: &Model) -> TokenStream {
     let krate = &model.krate;
@@ -599,7 +610,7 @@ fn claim(model: &Model) -> Option<TokenStream> {
 //         pub fn with(&self, options: CallOptions) -> Self { … }
 //         pub fn raw(&self, method: GreeterMethod, body: Bytes) -> C::Outcome<Bytes> { … }
 //         #[cfg_attr(not(doctest), doc = "Greets a person by name.")]
-//         pub fn hello(&self, req: Hello) -> C::Outcome<<HelloResponse as Returned<__Greeter_reply_0>>::Received> { … }
+//         pub fn hello(&self, req: Hello) -> C::Outcome<<HelloResponse as Returned<__GreeterReply0>>::Received> { … }
 //     }
 pub(crate) fn client(model: &Model) -> TokenStream {
     let krate = &model.krate;
@@ -645,10 +656,10 @@ pub(crate) fn client(model: &Model) -> TokenStream {
 
 // Output:
 //     #[cfg_attr(not(doctest), doc = "Greets a person by name.")]
-//     pub fn hello(&self, req: Hello) -> C::Outcome<<HelloResponse as Returned<__Greeter_reply_0>>::Received> {
-//         self.caller.call::<<Hello as Requested<__Greeter_request_0>>::Sent, <HelloResponse as …>::Received>(
+//     pub fn hello(&self, req: Hello) -> C::Outcome<<HelloResponse as Returned<__GreeterReply0>>::Received> {
+//         self.caller.call::<<Hello as Requested<__GreeterRequest0>>::Sent, <HelloResponse as …>::Received>(
 //             GreeterMethod::Hello.method(),
-//             <Hello as Requested<__Greeter_request_0>>::sent(req),
+//             <Hello as Requested<__GreeterRequest0>>::sent(req),
 //             &self.options,
 //         )
 //     }
@@ -669,7 +680,14 @@ fn client_function(model: &Model, method: &Method) -> TokenStream {
         }
     };
     let received = received(model, method, call);
-    let given = around(&received, &quote!(<__C as #krate::Caller>::Outcome<), &quote!(>), &quote!());
+    let given = around(
+        &received,
+        |place| {
+            let krate = name_at(krate, place);
+            quote_spanned!(here(place)=> <__C as #krate::Caller>::Outcome<)
+        },
+        |place| quote_spanned!(place=> >),
+    );
     let (parameter, request, argument) = match call.request() {
         Some((name, ty)) => {
             let sent = as_requested(model, method, ty, "sent");
@@ -717,20 +735,31 @@ fn received(model: &Model, method: &Method, call: &KnownCall) -> TokenStream {
     }
 }
 
-/// What a type is that a handler takes as its request: `<Hello as Requested<__Greeter_request_0>>::Sent`.
+/// What a type is that a handler takes as its request: `<Hello as Requested<__GreeterRequest0>>::Sent`.
 fn as_requested(model: &Model, method: &Method, ty: &TokenStream, item: &str) -> TokenStream {
     let krate = &model.krate;
-    let item = Ident::new(item, ends(ty).1);
-    let travels = place(model, method).and_then(|place| model.requests.travels(place));
-    around(ty, &quote!(<), &quote!(as #krate::private::Requested<#travels>>::), &quote!(#item))
+    let travels = place(model, method).and_then(|place| model.asked.request(place));
+    as_asked(ty, krate, "Requested", travels, item)
 }
 
-/// What a type is that a handler returns: `<HelloResponse as Returned<__Greeter_reply_0>>::Received`.
+/// What a type is that a handler returns: `<HelloResponse as Returned<__GreeterReply0>>::Received`.
 fn as_returned(model: &Model, method: &Method, ty: &TokenStream, item: &str) -> TokenStream {
     let krate = &model.krate;
-    let item = Ident::new(item, ends(ty).1);
-    let kind = place(model, method).and_then(|place| model.replies.kind(place));
-    around(ty, &quote!(<), &quote!(as #krate::private::Returned<#kind>>::), &quote!(#item))
+    let kind = place(model, method).and_then(|place| model.asked.reply(place));
+    as_asked(ty, krate, "Returned", kind, item)
+}
+
+/// An item of a type, by the answer of what it is: `<Hello as Requested<__GreeterRequest0>>::Sent`.
+fn as_asked(ty: &TokenStream, krate: &Ident, role: &str, answer: Option<&Ident>, item: &str) -> TokenStream {
+    around(
+        ty,
+        |place| quote_spanned!(place=> <),
+        |place| {
+            let (krate, item) = (name_at(krate, place), Ident::new(item, place));
+            let (role, answer) = (Ident::new(role, here(place)), answer.map(|answer| name_at(answer, place)));
+            quote_spanned!(here(place)=> as #krate::private::#role<#answer>>::#item)
+        },
+    )
 }
 
 /// A method's place among the module's.

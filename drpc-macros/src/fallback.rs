@@ -4,23 +4,21 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
 
 use crate::args::ModuleArgs;
+use crate::asked::Asked;
 use crate::expand;
 use crate::model::{Method, Model, ModuleId};
 use crate::names;
 use crate::parse::Draft;
-use crate::replies::Replies;
-use crate::requests::Requests;
 
 /// The generated items, with numbers of no meaning and handlers that are not called.
 pub(crate) fn stubs(draft: &Draft, args: &ModuleArgs) -> TokenStream {
     let model = model(draft, args);
     let krate = expand::krate(&model);
-    let requests = model.requests.items(&model.krate);
-    let replies = model.replies.items(&model.krate);
+    let asked = model.asked.items(&model.krate);
     let methods = expand::methods(&model);
     let client = expand::client(&model);
     let module = model.served_by.as_ref().map(|ty| expand::module(&model, ty, &TokenStream::new()));
-    quote!(#krate #methods #module #client #requests #replies)
+    quote!(#krate #methods #module #client #asked)
 }
 
 fn model(draft: &Draft, args: &ModuleArgs) -> Model {
@@ -38,6 +36,7 @@ fn model(draft: &Draft, args: &ModuleArgs) -> Model {
             number_span: Span::call_site(),
             rule: None,
             idempotent: handler.args.idempotent,
+            timeout: None,
             notes: handler.notes.clone(),
             cfgs: handler.cfgs.clone(),
             call: handler.call.clone(),
@@ -51,8 +50,7 @@ fn model(draft: &Draft, args: &ModuleArgs) -> Model {
         served_by: (args.client_only.is_none() && draft.is_servable).then(|| draft.ty.clone()),
         generics: draft.generics.clone(),
         type_name: draft.name.clone(),
-        requests: Requests::of(&methods, &base),
-        replies: Replies::of(&methods, &base),
+        asked: Asked::of(&methods, &base),
         base,
         id: ModuleId::Number(0),
         name: names::module(&draft.name),

@@ -7,6 +7,7 @@
 //! Beside it `#[derive(Failure)]`, which is all in `failure`, and the macros that include what the build script made, in `include`.
 
 mod args;
+mod asked;
 mod contract;
 mod expand;
 mod failure;
@@ -21,8 +22,6 @@ mod part;
 mod places;
 mod registry;
 mod renamed;
-mod replies;
-mod requests;
 mod signature;
 mod taken;
 #[cfg(test)]

@@ -6,8 +6,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use syn::{Attribute, Generics, Path, Type};
 
 use crate::args::Register;
-use crate::replies::Replies;
-use crate::requests::Requests;
+use crate::asked::Asked;
 use crate::signature::Call;
 
 /// A module.
@@ -36,8 +35,7 @@ pub(crate) struct Model {
     /// The lints that are allowed in the user's item.
     pub(crate) allowed: Vec<TokenStream>,
     pub(crate) methods: Vec<Method>,
-    pub(crate) requests: Requests,
-    pub(crate) replies: Replies,
+    pub(crate) asked: Asked,
     /// The registry that the IDs were checked against.
     pub(crate) registry: Option<PathBuf>,
     /// Whether the descriptor tells the types that calls carry.
@@ -67,6 +65,8 @@ pub(crate) struct Method {
     /// The rule that says who may call the method, beside its module's.
     pub(crate) rule: Option<String>,
     pub(crate) idempotent: bool,
+    /// How many milliseconds the handler may take.
+    pub(crate) timeout: Option<u64>,
     /// `doc` and `deprecated`.
     pub(crate) notes: Vec<Attribute>,
     pub(crate) cfgs: Vec<Attribute>,

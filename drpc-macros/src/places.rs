@@ -1,18 +1,18 @@
 //! Where generated code stands: at the user's own tokens, so that an error points there, with names that mean what they mean in
 //! generated code.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::quote;
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 
 /// The user's place, with names that mean what they mean in the generated code.
 pub(crate) fn here(span: Span) -> Span {
     span.resolved_at(Span::call_site())
 }
 
-/// The same tokens, at another place.
+/// Tokens of generated code, at the user's place.
 pub(crate) fn located(tokens: &TokenStream, place: Span) -> TokenStream {
+    let place = here(place);
     let located = |mut token: TokenTree| {
-        token.set_span(token.span().located_at(place));
+        token.set_span(place);
         token
     };
     tokens.clone().into_iter().map(located).collect()
@@ -22,24 +22,20 @@ pub(crate) fn located(tokens: &TokenStream, place: Span) -> TokenStream {
 /// words at the same place but once.
 pub(crate) fn around(
     ty: &TokenStream,
-    before: &TokenStream,
-    behind: &TokenStream,
-    last: &TokenStream,
+    before: impl FnOnce(Span) -> TokenStream,
+    behind: impl FnOnce(Span) -> TokenStream,
 ) -> TokenStream {
-    let (first_span, last_span) = ends(ty);
-    let place = |tokens: &TokenStream, place: Span| -> TokenStream {
-        let placed = |mut token: TokenTree| {
-            token.set_span(match &token {
-                // Not a name: it may be the user's own.
-                TokenTree::Punct(_) => place,
-                token => token.span().located_at(place),
-            });
-            token
-        };
-        tokens.clone().into_iter().map(placed).collect()
-    };
-    let (before, behind) = (place(before, first_span), place(behind, last_span));
-    quote!(#before #ty #behind #last)
+    let (first, last) = ends(ty);
+    let mut around = before(first);
+    around.extend([ty.clone(), behind(last)]);
+    around
+}
+
+/// The name, at another place.
+pub(crate) fn name_at(name: &Ident, place: Span) -> Ident {
+    let mut name = name.clone();
+    name.set_span(here(place));
+    name
 }
 
 /// The places of the first and the last token.

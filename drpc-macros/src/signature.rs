@@ -9,6 +9,7 @@ use syn::{
     ReceiverKind, ReturnType, Safety, Signature, Type,
 };
 
+use crate::item::{flat, is_punct, is_word};
 use crate::mistake::{Mistakes, mistake};
 
 /// How a handler is called.
@@ -50,10 +51,12 @@ pub(crate) enum Outcome {
     Nothing,
     /// A type: only the compiler knows whether it is the reply itself, or a `Result` by another name.
     Type(TokenStream),
-    /// A `Result` of the reply and of an error, whose type need not be known.
+    /// A `Result` of the reply and of an error.
     Result {
         reply: TokenStream,
+        /// The error's type; or the whole type, which stands in for one that is not written (`io::Result<Hello>`).
         error: TokenStream,
+        is_error_written: bool,
     },
 }
 
@@ -73,6 +76,44 @@ impl KnownCall {
             Parameter::Context { .. } => None,
         })
     }
+
+    pub(crate) fn request_type(&self) -> Option<&TokenStream> {
+        self.request().map(|(_, ty)| ty)
+    }
+
+    /// What the handler returns, or the reply in its `Result`.
+    pub(crate) fn reply_type(&self) -> Option<&TokenStream> {
+        match &self.outcome {
+            Outcome::Nothing => None,
+            Outcome::Type(ty) | Outcome::Result { reply: ty, .. } => Some(ty),
+        }
+    }
+
+    /// The error in the handler's `Result`, if its type is written, and can be named elsewhere, too.
+    pub(crate) fn error_type(&self) -> Option<&TokenStream> {
+        match &self.outcome {
+            Outcome::Result { error, is_error_written: true, .. } if !borrows(error) && !is_opaque(error) => {
+                Some(error)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether a type has a lifetime that ends.
+pub(crate) fn borrows(ty: &TokenStream) -> bool {
+    let tokens: Vec<TokenTree> = ty.clone().into_iter().flat_map(flat).collect();
+    let is_static = |token: Option<&TokenTree>| token.is_some_and(|token| is_word(token, "static"));
+    (0..tokens.len()).any(|at| {
+        let is_reference =
+            is_punct(&tokens[at], '&') && !tokens.get(at + 1).is_some_and(|next| is_punct(next, '\''));
+        is_reference || is_punct(&tokens[at], '\'') && !is_static(tokens.get(at + 1))
+    })
+}
+
+/// Whether a type is one of `impl Error`, or to be inferred.
+fn is_opaque(ty: &TokenStream) -> bool {
+    ty.clone().into_iter().flat_map(flat).any(|token| is_word(&token, "impl") || is_word(&token, "_"))
 }
 
 /// What the types in a signature may refer to.
@@ -144,9 +185,10 @@ impl Surroundings<'_> {
         match result_types(whole) {
             Some((reply, error)) => {
                 let reply = self.payload(reply, "a reply")?;
+                let is_error_written = error.is_some();
                 let error = error.unwrap_or(whole);
                 check_named(error, "an error")?;
-                Ok(Outcome::Result { reply, error: error.to_token_stream() })
+                Ok(Outcome::Result { reply, error: error.to_token_stream(), is_error_written })
             }
             None => self.payload(whole, "a reply").map(Outcome::Type),
         }

@@ -51,11 +51,13 @@ enum Clash {
 
 /// What has one of the names, among the items beside the one at the place.
 fn clash(source: &str, place: Place, base: &str, generated: &[String; 2]) -> Option<Clash> {
-    let may_define =
-        |name: &String| DEFINITIONS.iter().any(|keyword| source.contains(&format!("{keyword} {name}")));
-    let may_stand_twice = source.matches("drpc_module").count() > 1
-        && source.lines().filter(|line| line.contains("impl") && line.contains(base)).count() > 1;
-    if !may_stand_twice && !generated.iter().any(may_define) {
+    let may_define = |name: &String| {
+        let mut before = occurrences(source, name).map(|at| source[..at].trim_end());
+        before.any(|before| DEFINITIONS.iter().any(|keyword| before.ends_with(keyword)))
+    };
+    let lines = occurrences(source, base).map(|at| source[..at].lines().next_back().unwrap_or_default());
+    let may_stand_twice = lines.filter(|line| line.contains("impl")).nth(1).is_some();
+    if !generated.iter().any(may_define) && !may_stand_twice {
         return None;
     }
     let words = words(source);
@@ -70,6 +72,14 @@ fn clash(source: &str, place: Place, base: &str, generated: &[String; 2]) -> Opt
     let earlier =
         blocks(&words, scope).into_iter().find(|block| block.name.place < place && block.base == base);
     earlier.map(|block| Clash::Block { line: block.name.place.0 })
+}
+
+/// Where a name stands in a source, by itself.
+fn occurrences<'s>(source: &'s str, name: &'s str) -> impl Iterator<Item = usize> {
+    let ends_word = |char: Option<char>| !char.is_some_and(|char| char.is_alphanumeric() || char == '_');
+    source.match_indices(name).map(|(at, _)| at).filter(move |&at| {
+        ends_word(source[..at].chars().next_back()) && ends_word(source[at + name.len()..].chars().next())
+    })
 }
 
 /// What the definition of a type begins with.

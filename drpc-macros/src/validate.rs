@@ -11,14 +11,13 @@ use syn::spanned::Spanned;
 use syn::{Expr, LitStr, Path};
 
 use crate::args::{Id, Integer, ModuleArgs, Number, Register};
+use crate::asked::Asked;
 use crate::contract::Contract;
 use crate::mistake::{Mistakes, mistake};
 use crate::model::{Method, Model, ModuleId};
 use crate::names;
 use crate::parse::{Draft, Handler};
 use crate::registry;
-use crate::replies::Replies;
-use crate::requests::Requests;
 use crate::signature::without_self;
 
 /// What the macro knows from outside its input.
@@ -57,6 +56,11 @@ pub(crate) fn validate(
             let help = "leave it out: the server says who may call";
             mistakes.add(mistake(rule, "`allow` does not go with `client_only`", help));
         }
+        for timeout in draft.handlers.iter().filter_map(|handler| handler.args.timeout.as_ref()) {
+            let help =
+                "leave it out: the server says how long a handler may take, and a caller how long it waits";
+            mistakes.add(mistake(timeout, "`timeout` does not go with `client_only`", help));
+        }
     }
     let register = args.register.as_ref().and_then(|register| mistakes.check(of_type(register, draft)));
     let registry = environment.registry.as_deref().map(registry::load).transpose();
@@ -80,8 +84,7 @@ pub(crate) fn validate(
         served_by: args.client_only.is_none().then(|| draft.ty.clone()),
         generics: draft.generics.clone(),
         type_name: draft.name.clone(),
-        requests: Requests::of(&methods, &base),
-        replies: Replies::of(&methods, &base),
+        asked: Asked::of(&methods, &base),
         base,
         id: identity?.id,
         name,
@@ -213,6 +216,7 @@ fn method(
         number_span,
         rule: handler.args.allow.as_ref().map(LitStr::value),
         idempotent: handler.args.idempotent,
+        timeout: handler.args.timeout.as_ref().map(|timeout| timeout.millis),
         notes: handler.notes.clone(),
         cfgs: handler.cfgs.clone(),
         call: handler.call.clone(),

@@ -30,7 +30,7 @@
 //!
 //! ```toml
 //! [[module]]
-//! id = 5                            # any i32 whose hundred method IDs fit an i32 too
+//! id = 5                            # any i32 whose hundred method IDs fit an i32 too, up to 21474799
 //! name = "greeter"                  # unique over the registry; lower_snake_case
 //! doc = "Greets people."            # optional
 //! owners = ["greeterd"]             # optional: the packages that may implement it; without it, any may
@@ -75,6 +75,7 @@ mod diff;
 mod draft;
 mod emit;
 mod header_form;
+mod manifest;
 mod names;
 mod read;
 mod registry;
@@ -85,6 +86,7 @@ mod toml_form;
 
 pub use diff::{Change, ChangeKind, Severity, compare};
 pub use emit::{GoPackage, InvalidGoPackage, doc_text};
+pub use manifest::name_of_drpc;
 pub use registry::{MethodEntry, ModuleEntry, Registry, ReservedEntry};
 pub use report::RegistryError;
 pub use source::Location;

@@ -48,8 +48,9 @@
 //! - [`Allow`]: who may connect, and who may call what. [`Session`]: one client's connection, and what it is doing.
 //! - [`registry`]: how modules register themselves, and when they don't.
 //! - [`guide`]: chapters on the attribute, on the registry, on contracts, on the client, on which server to take, on sockets, on access, limits and shutdown, on
-//!   middleware, on the fields added to DAOS's, on spans and figures, and for those who come from hand-written dispatch.
+//!   health checks, on middleware, on the fields added to DAOS's, on spans and figures, and for those who come from hand-written dispatch.
 //! - [`middleware`]: time-outs, limits and counters around the handlers, by `tower` or your own.
+//! - [`health`]: a health check, for supervisors and load balancers.
 //! - [`testing`]: the whole way of a call, without a socket.
 //! - [`wire`]: the protocol, without sockets and runtimes.
 //!
@@ -90,6 +91,7 @@
 )]
 
 mod buffer;
+mod builtin;
 mod client;
 #[cfg(feature = "contract")]
 pub mod contract;
@@ -122,6 +124,7 @@ pub mod wire;
 #[doc(hidden)]
 pub mod private;
 
+pub use builtin::health;
 #[cfg(feature = "client")]
 pub use client::Client;
 pub use client::{
@@ -144,6 +147,8 @@ pub use handler::module::Module;
 pub use handler::payload::Payload;
 pub use handler::reply::{Reply, Submitted};
 pub use handler::session::{RunningCall, Session};
+#[doc(no_inline)]
+pub use prost;
 #[cfg(feature = "server")]
 pub use server::Server;
 #[cfg(any(feature = "server", feature = "blocking-server"))]
@@ -151,7 +156,7 @@ pub use server::ServerHandle;
 #[cfg(any(feature = "server", feature = "progress", feature = "blocking-server"))]
 pub use server::{BindError, ExistingSocket, Order, ServerBuilder};
 pub use transport::{Address, PeerCredentials};
-pub use wire::{Body, InvalidTraceContext, Status, TraceContext, Wire, WireMode};
+pub use wire::{Body, FailureCause, InvalidTraceContext, Status, TraceContext, Wire, WireMode};
 
 /// The raw body of a call, as a handler may take and return it.
 pub use bytes::Bytes;

@@ -104,10 +104,10 @@ where
             ::core::option::Option::Some(GreeterMethod::Hello) => {
                 __drpc_Greeter::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Greeter::private::Requested<
-                        __Greeter_request_0,
+                        __GreeterRequest0,
                     >>::read(__body)?;
                     <HelloResponse as __drpc_Greeter::private::Returned<
-                        __Greeter_reply_0,
+                        __GreeterReply0,
                     >>::answer(Self::hello(&self, __request).await)
                         .map_err(|__error| {
                             (&&&&&&&&__drpc_Greeter::private::Raised::of(&__error))
@@ -166,31 +166,27 @@ impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
         &self,
         req: Hello,
     ) -> <__C as __drpc_Greeter::Caller>::Outcome<
-        <HelloResponse as __drpc_Greeter::private::Returned<__Greeter_reply_0>>::Received,
+        <HelloResponse as __drpc_Greeter::private::Returned<__GreeterReply0>>::Received,
     > {
         self.caller
             .call::<
-                <Hello as __drpc_Greeter::private::Requested<__Greeter_request_0>>::Sent,
+                <Hello as __drpc_Greeter::private::Requested<__GreeterRequest0>>::Sent,
                 <HelloResponse as __drpc_Greeter::private::Returned<
-                    __Greeter_reply_0,
+                    __GreeterReply0,
                 >>::Received,
             >(
                 GreeterMethod::Hello.method(),
                 <Hello as __drpc_Greeter::private::Requested<
-                    __Greeter_request_0,
+                    __GreeterRequest0,
                 >>::sent(req),
                 &self.options,
             )
     }
 }
-const __Greeter_request_0: ::core::primitive::bool = __drpc_Greeter::private::travels!(
-    Hello
-);
+type __GreeterRequest0 = __drpc_Greeter::private::travels!(Hello);
 const _: () = __drpc_Greeter::private::assert_payload::<Hello>();
-const __Greeter_reply_0: ::core::primitive::u8 = __drpc_Greeter::private::kind!(
-    HelloResponse
-);
+type __GreeterReply0 = __drpc_Greeter::private::kind!(HelloResponse);
 const _: () = __drpc_Greeter::private::assert_returned::<
     HelloResponse,
-    __Greeter_reply_0,
+    __GreeterReply0,
 >();

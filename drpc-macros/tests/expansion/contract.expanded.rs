@@ -107,24 +107,25 @@ where
             HasConversion as _, HoldsError as _, HoldsLocalError as _,
             HoldsSendError as _, IsError as _, IsLocalError as _, IsNoError as _,
         };
+        let __failed_0 = |__error: Failure| {
+            (&&&&&&&&__drpc_Greeter::private::Raised::of(&__error))
+                .way()
+                .failure(__error)
+        };
         match GreeterMethod::from_id(__method.id()) {
             ::core::option::Option::Some(GreeterMethod::Hello) => {
                 __drpc_Greeter::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Greeter::private::Requested<
-                        __Greeter_request_0,
+                        __GreeterRequest0,
                     >>::read(__body)?;
                     match Self::hello(&self, __request).await {
                         ::core::result::Result::Ok(__reply) => {
                             <HelloResponse as __drpc_Greeter::private::Returned<
-                                __Greeter_reply_0,
+                                __GreeterReply0,
                             >>::reply(__reply)
                         }
                         ::core::result::Result::Err(__error) => {
-                            ::core::result::Result::Err(
-                                (&&&&&&&&__drpc_Greeter::private::Raised::of(&__error))
-                                    .way()
-                                    .failure(__error),
-                            )
+                            ::core::result::Result::Err(__failed_0(__error))
                         }
                     }
                 })
@@ -152,8 +153,8 @@ const _: () = {
         __drpc_Greeter::private::MethodTypes {
             request: __drpc_Greeter::private::carried!(Hello),
             reply: __drpc_Greeter::private::carried!(
-                < HelloResponse as __drpc_Greeter::private::Returned < __Greeter_reply_0
-                >> ::Received
+                < HelloResponse as __drpc_Greeter::private::Returned < __GreeterReply0 >>
+                ::Received
             ),
         },
         #[cfg(unix)]
@@ -206,18 +207,18 @@ impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
         &self,
         req: Hello,
     ) -> <__C as __drpc_Greeter::Caller>::Outcome<
-        <HelloResponse as __drpc_Greeter::private::Returned<__Greeter_reply_0>>::Received,
+        <HelloResponse as __drpc_Greeter::private::Returned<__GreeterReply0>>::Received,
     > {
         self.caller
             .call::<
-                <Hello as __drpc_Greeter::private::Requested<__Greeter_request_0>>::Sent,
+                <Hello as __drpc_Greeter::private::Requested<__GreeterRequest0>>::Sent,
                 <HelloResponse as __drpc_Greeter::private::Returned<
-                    __Greeter_reply_0,
+                    __GreeterReply0,
                 >>::Received,
             >(
                 GreeterMethod::Hello.method(),
                 <Hello as __drpc_Greeter::private::Requested<
-                    __Greeter_request_0,
+                    __GreeterRequest0,
                 >>::sent(req),
                 &self.options,
             )
@@ -228,11 +229,7 @@ impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
         self.caller.call::<(), ()>(GreeterMethod::Stop.method(), (), &self.options)
     }
 }
-const __Greeter_request_0: ::core::primitive::bool = __drpc_Greeter::private::travels!(
-    Hello
-);
+type __GreeterRequest0 = __drpc_Greeter::private::travels!(Hello);
 const _: () = __drpc_Greeter::private::assert_payload::<Hello>();
-const __Greeter_reply_0: ::core::primitive::u8 = __drpc_Greeter::private::kind!(
-    HelloResponse
-);
+type __GreeterReply0 = __drpc_Greeter::private::kind!(HelloResponse);
 const _: () = __drpc_Greeter::private::assert_reply::<HelloResponse>();

@@ -147,6 +147,9 @@ where
             HasConversion as _, HoldsError as _, HoldsLocalError as _,
             HoldsSendError as _, IsError as _, IsLocalError as _, IsNoError as _,
         };
+        let __failed_0 = |__error: MyError| {
+            (&&&&&&&&__drpc_Forms::private::Raised::of(&__error)).way().failure(__error)
+        };
         match FormsMethod::from_id(__method.id()) {
             ::core::option::Option::Some(FormsMethod::Nothing) => {
                 __drpc_Forms::private::Box::pin(async move {
@@ -160,7 +163,7 @@ where
             ::core::option::Option::Some(FormsMethod::Reply) => {
                 __drpc_Forms::private::Box::pin(async move {
                     <Hello as __drpc_Forms::private::Returned<
-                        __Forms_reply_0,
+                        __FormsReply0,
                     >>::answer(Self::reply(&self).await)
                         .map_err(|__error| {
                             (&&&&&&&&__drpc_Forms::private::Raised::of(&__error))
@@ -172,10 +175,10 @@ where
             ::core::option::Option::Some(FormsMethod::Bytes) => {
                 __drpc_Forms::private::Box::pin(async move {
                     let __request = <Bytes as __drpc_Forms::private::Requested<
-                        __Forms_request_0,
+                        __FormsRequest0,
                     >>::read(__body)?;
                     <Bytes as __drpc_Forms::private::Returned<
-                        __Forms_reply_1,
+                        __FormsReply1,
                     >>::answer(Self::bytes(&self, __request))
                         .map_err(|__error| {
                             (&&&&&&&&__drpc_Forms::private::Raised::of(&__error))
@@ -187,7 +190,7 @@ where
             ::core::option::Option::Some(FormsMethod::Context) => {
                 __drpc_Forms::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Forms::private::Requested<
-                        __Forms_request_1,
+                        __FormsRequest1,
                     >>::read(__body)?;
                     match Self::context(
                             &self,
@@ -200,15 +203,11 @@ where
                     {
                         ::core::result::Result::Ok(__reply) => {
                             <() as __drpc_Forms::private::Returned<
-                                __Forms_reply_2,
+                                __FormsReply2,
                             >>::reply(__reply)
                         }
                         ::core::result::Result::Err(__error) => {
-                            ::core::result::Result::Err(
-                                (&&&&&&&&__drpc_Forms::private::Raised::of(&__error))
-                                    .way()
-                                    .failure(__error),
-                            )
+                            ::core::result::Result::Err(__failed_0(__error))
                         }
                     }
                 })
@@ -216,7 +215,7 @@ where
             ::core::option::Option::Some(FormsMethod::ContextLast) => {
                 __drpc_Forms::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Forms::private::Requested<
-                        __Forms_request_1,
+                        __FormsRequest1,
                     >>::read(__body)?;
                     match Self::context_last(
                             &self,
@@ -229,7 +228,7 @@ where
                     {
                         ::core::result::Result::Ok(__reply) => {
                             <Hello as __drpc_Forms::private::Returned<
-                                __Forms_reply_0,
+                                __FormsReply0,
                             >>::reply(__reply)
                         }
                         ::core::result::Result::Err(__error) => {
@@ -245,10 +244,10 @@ where
             ::core::option::Option::Some(FormsMethod::Type) => {
                 __drpc_Forms::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Forms::private::Requested<
-                        __Forms_request_1,
+                        __FormsRequest1,
                     >>::read(__body)?;
                     <Forms as __drpc_Forms::private::Returned<
-                        __Forms_reply_3,
+                        __FormsReply3,
                     >>::answer(Self::r#type(&self, __request))
                         .map_err(|__error| {
                             (&&&&&&&&__drpc_Forms::private::Raised::of(&__error))
@@ -319,12 +318,12 @@ impl<__C: __drpc_Forms::Caller> FormsClient<__C> {
     pub fn reply(
         &self,
     ) -> <__C as __drpc_Forms::Caller>::Outcome<
-        <Hello as __drpc_Forms::private::Returned<__Forms_reply_0>>::Received,
+        <Hello as __drpc_Forms::private::Returned<__FormsReply0>>::Received,
     > {
         self.caller
             .call::<
                 (),
-                <Hello as __drpc_Forms::private::Returned<__Forms_reply_0>>::Received,
+                <Hello as __drpc_Forms::private::Returned<__FormsReply0>>::Received,
             >(FormsMethod::Reply.method(), (), &self.options)
     }
     /// Method `bytes`.
@@ -332,17 +331,15 @@ impl<__C: __drpc_Forms::Caller> FormsClient<__C> {
         &self,
         body: Bytes,
     ) -> <__C as __drpc_Forms::Caller>::Outcome<
-        <Bytes as __drpc_Forms::private::Returned<__Forms_reply_1>>::Received,
+        <Bytes as __drpc_Forms::private::Returned<__FormsReply1>>::Received,
     > {
         self.caller
             .call::<
-                <Bytes as __drpc_Forms::private::Requested<__Forms_request_0>>::Sent,
-                <Bytes as __drpc_Forms::private::Returned<__Forms_reply_1>>::Received,
+                <Bytes as __drpc_Forms::private::Requested<__FormsRequest0>>::Sent,
+                <Bytes as __drpc_Forms::private::Returned<__FormsReply1>>::Received,
             >(
                 FormsMethod::Bytes.method(),
-                <Bytes as __drpc_Forms::private::Requested<
-                    __Forms_request_0,
-                >>::sent(body),
+                <Bytes as __drpc_Forms::private::Requested<__FormsRequest0>>::sent(body),
                 &self.options,
             )
     }
@@ -351,17 +348,15 @@ impl<__C: __drpc_Forms::Caller> FormsClient<__C> {
         &self,
         req: Hello,
     ) -> <__C as __drpc_Forms::Caller>::Outcome<
-        <() as __drpc_Forms::private::Returned<__Forms_reply_2>>::Received,
+        <() as __drpc_Forms::private::Returned<__FormsReply2>>::Received,
     > {
         self.caller
             .call::<
-                <Hello as __drpc_Forms::private::Requested<__Forms_request_1>>::Sent,
-                <() as __drpc_Forms::private::Returned<__Forms_reply_2>>::Received,
+                <Hello as __drpc_Forms::private::Requested<__FormsRequest1>>::Sent,
+                <() as __drpc_Forms::private::Returned<__FormsReply2>>::Received,
             >(
                 FormsMethod::Context.method(),
-                <Hello as __drpc_Forms::private::Requested<
-                    __Forms_request_1,
-                >>::sent(req),
+                <Hello as __drpc_Forms::private::Requested<__FormsRequest1>>::sent(req),
                 &self.options,
             )
     }
@@ -370,16 +365,16 @@ impl<__C: __drpc_Forms::Caller> FormsClient<__C> {
         &self,
         __request: Hello,
     ) -> <__C as __drpc_Forms::Caller>::Outcome<
-        <Hello as __drpc_Forms::private::Returned<__Forms_reply_0>>::Received,
+        <Hello as __drpc_Forms::private::Returned<__FormsReply0>>::Received,
     > {
         self.caller
             .call::<
-                <Hello as __drpc_Forms::private::Requested<__Forms_request_1>>::Sent,
-                <Hello as __drpc_Forms::private::Returned<__Forms_reply_0>>::Received,
+                <Hello as __drpc_Forms::private::Requested<__FormsRequest1>>::Sent,
+                <Hello as __drpc_Forms::private::Returned<__FormsReply0>>::Received,
             >(
                 FormsMethod::ContextLast.method(),
                 <Hello as __drpc_Forms::private::Requested<
-                    __Forms_request_1,
+                    __FormsRequest1,
                 >>::sent(__request),
                 &self.options,
             )
@@ -390,32 +385,28 @@ impl<__C: __drpc_Forms::Caller> FormsClient<__C> {
         &self,
         __request: Hello,
     ) -> <__C as __drpc_Forms::Caller>::Outcome<
-        <Forms as __drpc_Forms::private::Returned<__Forms_reply_3>>::Received,
+        <Forms as __drpc_Forms::private::Returned<__FormsReply3>>::Received,
     > {
         self.caller
             .call::<
-                <Hello as __drpc_Forms::private::Requested<__Forms_request_1>>::Sent,
-                <Forms as __drpc_Forms::private::Returned<__Forms_reply_3>>::Received,
+                <Hello as __drpc_Forms::private::Requested<__FormsRequest1>>::Sent,
+                <Forms as __drpc_Forms::private::Returned<__FormsReply3>>::Received,
             >(
                 FormsMethod::Type.method(),
                 <Hello as __drpc_Forms::private::Requested<
-                    __Forms_request_1,
+                    __FormsRequest1,
                 >>::sent(__request),
                 &self.options,
             )
     }
 }
-const __Forms_request_0: ::core::primitive::bool = __drpc_Forms::private::travels!(
-    Bytes
-);
+type __FormsRequest0 = __drpc_Forms::private::travels!(Bytes);
 const _: () = __drpc_Forms::private::assert_payload::<Bytes>();
-const __Forms_request_1: ::core::primitive::bool = __drpc_Forms::private::travels!(
-    Hello
-);
+type __FormsRequest1 = __drpc_Forms::private::travels!(Hello);
 const _: () = __drpc_Forms::private::assert_payload::<Hello>();
-const __Forms_reply_0: ::core::primitive::u8 = __drpc_Forms::private::kind!(Hello);
-const __Forms_reply_1: ::core::primitive::u8 = __drpc_Forms::private::kind!(Bytes);
-const __Forms_reply_2: ::core::primitive::u8 = __drpc_Forms::private::kind!(());
+type __FormsReply0 = __drpc_Forms::private::kind!(Hello);
+type __FormsReply1 = __drpc_Forms::private::kind!(Bytes);
+type __FormsReply2 = __drpc_Forms::private::kind!(());
 const _: () = __drpc_Forms::private::assert_reply::<()>();
-const __Forms_reply_3: ::core::primitive::u8 = __drpc_Forms::private::kind!(Forms);
-const _: () = __drpc_Forms::private::assert_returned::<Forms, __Forms_reply_3>();
+type __FormsReply3 = __drpc_Forms::private::kind!(Forms);
+const _: () = __drpc_Forms::private::assert_returned::<Forms, __FormsReply3>();

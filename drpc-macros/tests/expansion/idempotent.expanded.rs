@@ -124,12 +124,12 @@ impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
     pub fn hello(&self, req: Hello) -> <__C as __drpc_Greeter::Caller>::Outcome<()> {
         self.caller
             .call::<
-                <Hello as __drpc_Greeter::private::Requested<__Greeter_request_0>>::Sent,
+                <Hello as __drpc_Greeter::private::Requested<__GreeterRequest0>>::Sent,
                 (),
             >(
                 GreeterMethod::Hello.method(),
                 <Hello as __drpc_Greeter::private::Requested<
-                    __Greeter_request_0,
+                    __GreeterRequest0,
                 >>::sent(req),
                 &self.options,
             )
@@ -138,12 +138,12 @@ impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
     pub fn count(
         &self,
     ) -> <__C as __drpc_Greeter::Caller>::Outcome<
-        <Count as __drpc_Greeter::private::Returned<__Greeter_reply_0>>::Received,
+        <Count as __drpc_Greeter::private::Returned<__GreeterReply0>>::Received,
     > {
         self.caller
             .call::<
                 (),
-                <Count as __drpc_Greeter::private::Returned<__Greeter_reply_0>>::Received,
+                <Count as __drpc_Greeter::private::Returned<__GreeterReply0>>::Received,
             >(GreeterMethod::Count.method(), (), &self.options)
     }
     /// Method `all`.
@@ -151,26 +151,22 @@ impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
     pub fn everybody(
         &self,
     ) -> <__C as __drpc_Greeter::Caller>::Outcome<
-        <Everybody as __drpc_Greeter::private::Returned<__Greeter_reply_1>>::Received,
+        <Everybody as __drpc_Greeter::private::Returned<__GreeterReply1>>::Received,
     > {
         self.caller
             .call::<
                 (),
                 <Everybody as __drpc_Greeter::private::Returned<
-                    __Greeter_reply_1,
+                    __GreeterReply1,
                 >>::Received,
             >(GreeterMethod::Everybody.method(), (), &self.options)
     }
 }
-const __Greeter_request_0: ::core::primitive::bool = __drpc_Greeter::private::travels!(
-    Hello
-);
+type __GreeterRequest0 = __drpc_Greeter::private::travels!(Hello);
 const _: () = __drpc_Greeter::private::assert_payload::<Hello>();
-const __Greeter_reply_0: ::core::primitive::u8 = __drpc_Greeter::private::kind!(Count);
-const _: () = __drpc_Greeter::private::assert_returned::<Count, __Greeter_reply_0>();
+type __GreeterReply0 = __drpc_Greeter::private::kind!(Count);
+const _: () = __drpc_Greeter::private::assert_returned::<Count, __GreeterReply0>();
 #[cfg(feature = "more")]
-const __Greeter_reply_1: ::core::primitive::u8 = __drpc_Greeter::private::kind!(
-    Everybody
-);
+type __GreeterReply1 = __drpc_Greeter::private::kind!(Everybody);
 #[cfg(feature = "more")]
-const _: () = __drpc_Greeter::private::assert_returned::<Everybody, __Greeter_reply_1>();
+const _: () = __drpc_Greeter::private::assert_returned::<Everybody, __GreeterReply1>();

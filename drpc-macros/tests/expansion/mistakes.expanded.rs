@@ -136,18 +136,18 @@ impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
         &self,
         req: Hello,
     ) -> <__C as __drpc_Greeter::Caller>::Outcome<
-        <HelloResponse as __drpc_Greeter::private::Returned<__Greeter_reply_0>>::Received,
+        <HelloResponse as __drpc_Greeter::private::Returned<__GreeterReply0>>::Received,
     > {
         self.caller
             .call::<
-                <Hello as __drpc_Greeter::private::Requested<__Greeter_request_0>>::Sent,
+                <Hello as __drpc_Greeter::private::Requested<__GreeterRequest0>>::Sent,
                 <HelloResponse as __drpc_Greeter::private::Returned<
-                    __Greeter_reply_0,
+                    __GreeterReply0,
                 >>::Received,
             >(
                 GreeterMethod::Hello.method(),
                 <Hello as __drpc_Greeter::private::Requested<
-                    __Greeter_request_0,
+                    __GreeterRequest0,
                 >>::sent(req),
                 &self.options,
             )
@@ -156,16 +156,12 @@ impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
         loop {}
     }
 }
-const __Greeter_request_0: ::core::primitive::bool = __drpc_Greeter::private::travels!(
-    Hello
-);
+type __GreeterRequest0 = __drpc_Greeter::private::travels!(Hello);
 const _: () = __drpc_Greeter::private::assert_payload::<Hello>();
-const __Greeter_reply_0: ::core::primitive::u8 = __drpc_Greeter::private::kind!(
-    HelloResponse
-);
+type __GreeterReply0 = __drpc_Greeter::private::kind!(HelloResponse);
 const _: () = __drpc_Greeter::private::assert_returned::<
     HelloResponse,
-    __Greeter_reply_0,
+    __GreeterReply0,
 >();
 ::core::compile_error! {
     "a handler takes `&self`\n= help: calls run side by side on one module: write `&self`, and keep what changes in a `Mutex` or an atomic"

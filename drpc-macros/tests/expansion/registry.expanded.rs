@@ -101,10 +101,10 @@ where
             ::core::option::Option::Some(GreeterMethod::Hello) => {
                 __drpc_Greeter::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Greeter::private::Requested<
-                        __Greeter_request_0,
+                        __GreeterRequest0,
                     >>::read(__body)?;
                     <HelloResponse as __drpc_Greeter::private::Returned<
-                        __Greeter_reply_0,
+                        __GreeterReply0,
                     >>::answer(Self::hello(&self, __request).await)
                         .map_err(|__error| {
                             (&&&&&&&&__drpc_Greeter::private::Raised::of(&__error))
@@ -163,33 +163,29 @@ impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
         &self,
         req: Hello,
     ) -> <__C as __drpc_Greeter::Caller>::Outcome<
-        <HelloResponse as __drpc_Greeter::private::Returned<__Greeter_reply_0>>::Received,
+        <HelloResponse as __drpc_Greeter::private::Returned<__GreeterReply0>>::Received,
     > {
         self.caller
             .call::<
-                <Hello as __drpc_Greeter::private::Requested<__Greeter_request_0>>::Sent,
+                <Hello as __drpc_Greeter::private::Requested<__GreeterRequest0>>::Sent,
                 <HelloResponse as __drpc_Greeter::private::Returned<
-                    __Greeter_reply_0,
+                    __GreeterReply0,
                 >>::Received,
             >(
                 GreeterMethod::Hello.method(),
                 <Hello as __drpc_Greeter::private::Requested<
-                    __Greeter_request_0,
+                    __GreeterRequest0,
                 >>::sent(req),
                 &self.options,
             )
     }
 }
-const __Greeter_request_0: ::core::primitive::bool = __drpc_Greeter::private::travels!(
-    Hello
-);
+type __GreeterRequest0 = __drpc_Greeter::private::travels!(Hello);
 const _: () = __drpc_Greeter::private::assert_payload::<Hello>();
-const __Greeter_reply_0: ::core::primitive::u8 = __drpc_Greeter::private::kind!(
-    HelloResponse
-);
+type __GreeterReply0 = __drpc_Greeter::private::kind!(HelloResponse);
 const _: () = __drpc_Greeter::private::assert_returned::<
     HelloResponse,
-    __Greeter_reply_0,
+    __GreeterReply0,
 >();
 const _: &[::core::primitive::u8] = ::core::include_bytes!(
     "tests/expansion/modules.toml"
@@ -300,10 +296,10 @@ where
             ::core::option::Option::Some(ParrotMethod::Echo) => {
                 __drpc_Parrot::private::Box::pin(async move {
                     let __request = <Bytes as __drpc_Parrot::private::Requested<
-                        __Parrot_request_0,
+                        __ParrotRequest0,
                     >>::read(__body)?;
                     <Bytes as __drpc_Parrot::private::Returned<
-                        __Parrot_reply_0,
+                        __ParrotReply0,
                     >>::answer(Self::echo(&self, __request))
                         .map_err(|__error| {
                             (&&&&&&&&__drpc_Parrot::private::Raised::of(&__error))
@@ -362,26 +358,24 @@ impl<__C: __drpc_Parrot::Caller> ParrotClient<__C> {
         &self,
         body: Bytes,
     ) -> <__C as __drpc_Parrot::Caller>::Outcome<
-        <Bytes as __drpc_Parrot::private::Returned<__Parrot_reply_0>>::Received,
+        <Bytes as __drpc_Parrot::private::Returned<__ParrotReply0>>::Received,
     > {
         self.caller
             .call::<
-                <Bytes as __drpc_Parrot::private::Requested<__Parrot_request_0>>::Sent,
-                <Bytes as __drpc_Parrot::private::Returned<__Parrot_reply_0>>::Received,
+                <Bytes as __drpc_Parrot::private::Requested<__ParrotRequest0>>::Sent,
+                <Bytes as __drpc_Parrot::private::Returned<__ParrotReply0>>::Received,
             >(
                 ParrotMethod::Echo.method(),
                 <Bytes as __drpc_Parrot::private::Requested<
-                    __Parrot_request_0,
+                    __ParrotRequest0,
                 >>::sent(body),
                 &self.options,
             )
     }
 }
-const __Parrot_request_0: ::core::primitive::bool = __drpc_Parrot::private::travels!(
-    Bytes
-);
+type __ParrotRequest0 = __drpc_Parrot::private::travels!(Bytes);
 const _: () = __drpc_Parrot::private::assert_payload::<Bytes>();
-const __Parrot_reply_0: ::core::primitive::u8 = __drpc_Parrot::private::kind!(Bytes);
+type __ParrotReply0 = __drpc_Parrot::private::kind!(Bytes);
 const _: () = ::core::assert!(
     (ids::PARROT) == 7,
     "`echo` is module 7 in the registry (tests/expansion/modules.toml:10)"

@@ -7,7 +7,7 @@ use crate::handler::method::Method;
 use crate::observe::metrics;
 use crate::wire::{Body, Response};
 
-/// Calls that are sent one behind the other, and their results as they come in: what both clients know of them.
+/// Calls that are sent one behind the other, and their results as they come in: what all clients know of them.
 #[derive(Debug)]
 pub(super) struct Batch {
     calls: Vec<Member>,

@@ -10,7 +10,7 @@ use super::retry::RetryPolicy;
 use crate::transport::{Connector, MAX_PATH, abstract_name, name_len};
 use crate::wire::{DEFAULT_MESSAGE_LIMIT, TraceContext, Wire, WireMode};
 
-/// Sets a client up: the async one by `connect`, the blocking one by `connect_blocking`.
+/// Sets a client up: the async one by `connect`, the blocking one by `connect_blocking`, the one in steps by `connect_progress`.
 ///
 /// | setting | default |
 /// |---|---|

@@ -9,8 +9,9 @@ use crate::wire::TraceContext;
 
 /// A client that generated stubs can call through.
 ///
-/// One stub serves both clients: what a call gives is up to the caller. With the async [`Client`](crate::Client) it is
-/// a future of `Result<R, CallError>`; with the blocking one it is the `Result` itself.
+/// One stub serves all clients: what a call gives is up to the caller. With the async [`Client`](crate::Client) it is
+/// a future of `Result<R, CallError>`; with the blocking one it is the `Result` itself; with the one in steps a
+/// [`PendingCall`](crate::progress::PendingCall).
 pub trait Caller: Clone {
     /// What a call gives.
     type Outcome<R>;

@@ -1,5 +1,7 @@
 use std::error::Error;
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +12,7 @@ use rustix::io::Errno;
 use crate::handler::details::Details;
 use crate::handler::failure::{Escaped, Failure};
 use crate::transport::{abstract_name, is_peer_gone, name_len};
-use crate::wire::{EnvelopeError, FrameError, MessageTooLong, ResponseFields, Status};
+use crate::wire::{EnvelopeError, FailureCause, FrameError, MessageTooLong, ResponseFields, Status};
 
 /// Why a call gave no reply.
 ///
@@ -27,7 +29,7 @@ use crate::wire::{EnvelopeError, FrameError, MessageTooLong, ResponseFields, Sta
 /// ```
 ///
 /// Its text says what happened, whether the call may have been executed, and what to do; what the [peer says](Self::peer_text) of a
-/// failure, if it was asked. The `Debug` form is the text too, since that is what a `main` that returns it prints.
+/// failure, if it was asked. The `Debug` form has that, too, beside kind, status and source: what a log wants.
 ///
 /// A server that refuses a client (a rule, a limit, a hook) closes the connection without a word: a call then fails as `Disconnected` or,
 /// if that came before the call was sent, as `NotConnected`. The server's log names the reason.
@@ -159,6 +161,30 @@ impl CallError {
         D::from_details(details)
     }
 
+    /// Who failed a call that was answered FAILURE: its handler, by an error, a panic, or for want of time; or nobody, since the caller may
+    /// not call this. Under the same terms as [`peer_text`](Self::peer_text).
+    ///
+    /// ```
+    /// # use drpc::{Failure, Server, drpc_module};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use drpc::{AddedFields, Allow, FailureCause, testing};
+    /// # struct Pools;
+    /// # #[drpc_module(id = 5)]
+    /// # impl Pools { #[method(1, allow = "admin")] fn destroy(&self) {} }
+    ///
+    /// let server = testing::server_of(Server::builder().module(Pools).rule("admin", Allow::no_one()))?;
+    /// let client = server.client_builder().added_fields(AddedFields::ERROR).connect().await?;
+    /// let error = PoolsClient::new(client).destroy().await.unwrap_err();
+    /// assert_eq!(error.failure_cause(), Some(FailureCause::Denied));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn failure_cause(&self) -> Option<FailureCause> {
+        self.added().and_then(|added| added.cause)
+    }
+
     fn added(&self) -> Option<&ResponseFields> {
         match &*self.0 {
             Kind::Status(_, added) => added.as_deref(),
@@ -245,9 +271,22 @@ impl From<MessageTooLong> for CallError {
     }
 }
 
+/// `CallError { kind: Disconnected, text: "…", source: … }`: status, cause and source as far as there are any.
 impl fmt::Debug for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        let mut debug = f.debug_struct("CallError");
+        debug.field("kind", &self.kind());
+        if let Some(status) = self.status() {
+            debug.field("status", &format_args!("{status}"));
+        }
+        if let Some(cause) = self.failure_cause() {
+            debug.field("cause", &cause);
+        }
+        debug.field("text", &format_args!("\"{self}\""));
+        if let Some(source) = self.source() {
+            debug.field("source", &source);
+        }
+        debug.finish()
     }
 }
 
@@ -382,8 +421,12 @@ enum ConnectCause {
     /// The path, or the abstract name, is empty.
     EmptyPath,
     NulInPath,
+    /// There is no tokio runtime for an async client.
+    NoRuntime,
     /// Something else than a socket is at the path.
     NotASocket(io::Error),
+    /// A socket of another type is there.
+    OtherType(io::Error, SocketType),
     Io(io::Error),
     PathTooLong(usize),
     Timeout(Duration),
@@ -395,8 +438,17 @@ impl ConnectError {
         // The system refuses a connection to a regular file in the same words as to a dead socket.
         let other_file = abstract_name(path).is_none()
             && std::fs::metadata(path).is_ok_and(|file| !file.file_type().is_socket());
-        let cause = if other_file { ConnectCause::NotASocket(cause) } else { ConnectCause::Io(cause) };
+        let cause = match Errno::from_io_error(&cause) {
+            _ if other_file => ConnectCause::NotASocket(cause),
+            Some(Errno::PROTOTYPE) => ConnectCause::OtherType(cause, SocketType::found_at(path)),
+            _ => ConnectCause::Io(cause),
+        };
         ConnectError { path: path.to_owned(), cause }
+    }
+
+    #[cfg(any(feature = "client", feature = "progress"))]
+    pub(super) fn no_runtime(path: &Path) -> Self {
+        ConnectError { path: path.to_owned(), cause: ConnectCause::NoRuntime }
     }
 
     /// A blocking client was to connect to what answers in memory.
@@ -429,7 +481,9 @@ impl ConnectError {
     #[must_use]
     pub fn raw_os_error(&self) -> Option<i32> {
         match &self.cause {
-            ConnectCause::Io(cause) | ConnectCause::NotASocket(cause) => cause.raw_os_error(),
+            ConnectCause::Io(cause) | ConnectCause::NotASocket(cause) | ConnectCause::OtherType(cause, _) => {
+                cause.raw_os_error()
+            }
             _ => None,
         }
     }
@@ -482,6 +536,13 @@ impl fmt::Display for ConnectError {
         match &self.cause {
             ConnectCause::EmptyPath => f.write_str("the abstract name is empty: give the name after the @"),
             ConnectCause::NulInPath => f.write_str("a path can't contain a NUL byte"),
+            ConnectCause::NoRuntime => f.write_str(
+                "there is no tokio runtime here; connect within one (`#[tokio::main]`, or `Runtime::block_on`), or take \
+                 `drpc::blocking::Client`, which needs none",
+            ),
+            ConnectCause::OtherType(cause, found) => {
+                write!(f, "{cause}; a {found} socket is there, not dRPC's SOCK_SEQPACKET")
+            }
             ConnectCause::NotASocket(cause) => write!(f, "{cause}; what is there is not a socket"),
             ConnectCause::Io(cause) => {
                 write!(f, "{cause}")?;
@@ -496,9 +557,6 @@ impl fmt::Display for ConnectError {
                     Some(Errno::ACCESS) => f.write_str(
                         "; run as a user whom the socket's mode lets in, or open its mode at the server",
                     ),
-                    Some(Errno::PROTOTYPE) => {
-                        f.write_str("; a stream socket listens there, not dRPC's SOCK_SEQPACKET")
-                    }
                     _ => Ok(()),
                 }
             }
@@ -526,10 +584,42 @@ impl fmt::Display for ConnectError {
 impl Error for ConnectError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.cause {
-            ConnectCause::Io(cause) | ConnectCause::NotASocket(cause) => Some(cause),
+            ConnectCause::Io(cause) | ConnectCause::NotASocket(cause) | ConnectCause::OtherType(cause, _) => {
+                Some(cause)
+            }
             ConnectCause::Probe(cause) => cause.source(),
             _ => None,
         }
+    }
+}
+
+/// The type of a socket that is not dRPC's.
+#[derive(Clone, Copy, Debug)]
+enum SocketType {
+    Stream,
+    Datagram,
+}
+
+impl SocketType {
+    /// Which of the two it is: who receives datagrams does not notice who only connects.
+    fn found_at(path: &Path) -> Self {
+        let connect = |socket: UnixDatagram| match abstract_name(path) {
+            Some(name) => socket.connect_addr(&SocketAddr::from_abstract_name(name)?),
+            None => socket.connect(path),
+        };
+        match UnixDatagram::unbound().and_then(connect) {
+            Ok(()) => SocketType::Datagram,
+            Err(_) => SocketType::Stream,
+        }
+    }
+}
+
+impl fmt::Display for SocketType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SocketType::Stream => "stream",
+            SocketType::Datagram => "datagram",
+        })
     }
 }
 

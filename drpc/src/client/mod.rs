@@ -1,9 +1,11 @@
-//! The clients: async on tokio ([`Client`]), and blocking without a runtime ([`blocking::Client`]).
+//! The clients: async on tokio ([`Client`]), the same in steps ([`progress::Client`]), and blocking without a runtime
+//! ([`blocking::Client`]).
 //!
-//! Both are thin edges over the same core, and differ in how they wait: [`Calls`](calls::Calls) matches replies to calls,
+//! The first two are one, on two runtimes ([`Runtime`](runtime::Runtime)): tokio, or a [`Reactor`](reactor::Reactor) that has no thread.
+//! All are thin edges over the same core, and differ in how they wait: [`Calls`](calls::Calls) matches replies to calls,
 //! [`Prober`](probe::Prober) finds out the wire, [`Pool`](pool::Pool) says which connection a call takes,
 //! [`CallState`](call_state::CallState) how long it tries to get one, [`Attempts`](retry::Attempts) whether it is made again,
-//! [`Batch`](batch::Batch) gathers the results of many, and the errors are one set. Generated stubs take either client, through
+//! [`Batch`](batch::Batch) gathers the results of many, and the errors are one set. Generated stubs take any client, through
 //! [`Caller`].
 
 mod added_fields;

@@ -2,6 +2,7 @@ use std::future::Future;
 use std::io;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::time;
 
 use super::runtime::Sleep;
@@ -14,6 +15,10 @@ pub(super) struct Tokio;
 pub(super) type Task = tokio::task::AbortHandle;
 
 impl Tokio {
+    pub(super) fn is_running(self) -> bool {
+        Handle::try_current().is_ok()
+    }
+
     /// The runtime's clock, which a test may have paused.
     pub(super) fn clock(self) -> fn() -> Instant {
         || time::Instant::now().into_std()

@@ -115,7 +115,7 @@ impl Client {
         self.steps.0.next_deadline()
     }
 
-    /// Makes the [`progress`](Self::progress) that waits, or else the next one, return at once. It may be called on any thread, and is what
+    /// Makes the [`progress`](Self::progress) that is under way, or else the next one, return at once. It may be called on any thread, and is what
     /// a loop polls its futures with.
     #[must_use]
     pub fn waker(&self) -> Waker {
@@ -243,7 +243,7 @@ impl<T: Send + 'static> PendingCall<T> {
     /// Makes the call, and calls back with what came of it: in a step of the client, on its thread, and never before this returns.
     ///
     /// A callback that blocks holds up the loop; one that panics is logged, and ends nothing else. It is dropped uncalled if the client is
-    /// dropped with its last clone.
+    /// dropped with its last clone; so one that holds a clone keeps the client until it has been called.
     pub fn when_done(self, callback: impl FnOnce(T) + Send + 'static) {
         let mut call = self.call;
         let task = async move {

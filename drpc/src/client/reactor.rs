@@ -99,11 +99,14 @@ impl Reactor {
             // Another thread is at it, or this is a step within a step.
             Err(TryLockError::WouldBlock) => return,
         };
-        self.sockets.poller().stay_awake();
-        tasks.extend(mem::take(&mut *lock(&self.unbegun)));
-        // Each is done but once, so this ends.
         let mut context = Context::from_waker(self.waker());
-        while let Poll::Ready(Some(())) = tasks.poll_next_unpin(&mut context) {}
+        // A set of futures that has polled all of its own calls the waker, to be asked once more.
+        for _ in 0..2 {
+            self.sockets.poller().stay_awake();
+            tasks.extend(mem::take(&mut *lock(&self.unbegun)));
+            // Each is done but once, so this ends.
+            while let Poll::Ready(Some(())) = tasks.poll_next_unpin(&mut context) {}
+        }
     }
 
     fn wake_timers(&self) {

@@ -146,7 +146,7 @@ impl Budget {
 
     fn update(&self, change: impl Fn(u32) -> Option<u32>) -> bool {
         // It guards nothing but itself.
-        self.tenths.try_update(Ordering::Relaxed, Ordering::Relaxed, change).is_ok()
+        self.tenths.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change).is_ok()
     }
 }
 

@@ -26,6 +26,14 @@ pub(super) enum Task {
 pub(super) type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Runtime {
+    /// Whether tasks can be spawned on it here.
+    pub(super) fn is_running(&self) -> bool {
+        match self {
+            Runtime::Tokio(tokio) => tokio.is_running(),
+            Runtime::Steps(_) => true,
+        }
+    }
+
     /// Its clock.
     pub(super) fn clock(&self) -> fn() -> Instant {
         match self {

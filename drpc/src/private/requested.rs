@@ -22,19 +22,38 @@ pub trait StaysHere {
 
 impl<T> StaysHere for Travels<T> {}
 
-/// Whether a type can travel.
+/// Whether a type can travel: an [`Is`].
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __travels {
-    ($ty:ty) => {{
-        use $crate::private::StaysHere as _;
-        <$crate::private::Travels<$ty>>::IS_SO
-    }};
+    ($ty:ty) => {
+        $crate::private::Is<{
+            use $crate::private::StaysHere as _;
+            $crate::private::travels_or_not(<$crate::private::Travels<$ty>>::IS_SO)
+        }>
+    };
 }
 pub use __travels as travels;
 
+/// The answer that a type was given, as a type: it is named at many places, and a constant would be worked out at each.
+pub struct Is<const ANSWER: u8>;
+
+/// The type can travel.
+pub(super) const TRAVELS: u8 = 1;
+/// The type can't travel. Generated code goes on nevertheless, so that this is told of once.
+pub(super) const STAYS_HERE: u8 = 0;
+
+/// What the answer comes to.
+#[must_use]
+pub const fn travels_or_not(travels: bool) -> u8 {
+    match travels {
+        true => TRAVELS,
+        false => STAYS_HERE,
+    }
+}
+
 /// What a handler takes, by whether it can travel.
-pub trait Requested<const TRAVELS: bool>: Sized {
+pub trait Requested<Answer>: Sized {
     /// What a client sends for it.
     type Sent: Payload;
 
@@ -48,7 +67,7 @@ pub trait Requested<const TRAVELS: bool>: Sized {
     fn sent(self) -> Self::Sent;
 }
 
-impl<T: Payload> Requested<true> for T {
+impl<T: Payload> Requested<Is<TRAVELS>> for T {
     type Sent = T;
 
     fn read(body: Bytes) -> Result<T, Failure> {
@@ -60,7 +79,7 @@ impl<T: Payload> Requested<true> for T {
     }
 }
 
-impl<T> Requested<false> for T {
+impl<T> Requested<Is<STAYS_HERE>> for T {
     type Sent = ();
 
     /// Never called: a program that takes such a type does not compile.

@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 use crate::handler::failure::Failure;
 use crate::handler::payload::Payload;
 use crate::handler::reply::{IntoReply, Reply};
+use crate::private::requested::Is;
 
 /// The type is the reply itself.
 pub const REPLY: u8 = 0;
@@ -48,22 +49,24 @@ impl Kind<()> {
     }
 }
 
-/// What the type of a handler's return value is.
+/// What the type of a handler's return value is: an [`Is`].
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __kind {
-    ($ty:ty) => {{
-        use $crate::private::Otherwise as _;
-        $crate::private::Kind::of(
-            <$crate::private::Kind<$ty>>::IS_RESULT,
-            <$crate::private::Kind<$ty>>::IS_REPLY,
-        )
-    }};
+    ($ty:ty) => {
+        $crate::private::Is<{
+            use $crate::private::Otherwise as _;
+            $crate::private::Kind::of(
+                <$crate::private::Kind<$ty>>::IS_RESULT,
+                <$crate::private::Kind<$ty>>::IS_REPLY,
+            )
+        }>
+    };
 }
 pub use __kind as kind;
 
 /// What a handler returns, by its kind.
-pub trait Returned<const KIND: u8> {
+pub trait Returned<Answer> {
     /// What a client is given for it.
     type Received: Payload;
     /// What the handler may fail with.
@@ -90,7 +93,7 @@ pub trait Returned<const KIND: u8> {
     }
 }
 
-impl<T: IntoReply> Returned<REPLY> for T {
+impl<T: IntoReply> Returned<Is<REPLY>> for T {
     type Received = T::Received;
     type Error = Infallible;
 
@@ -100,7 +103,7 @@ impl<T: IntoReply> Returned<REPLY> for T {
 }
 
 #[diagnostic::do_not_recommend]
-impl<R: IntoReply, E> Returned<RESULT> for Result<R, E> {
+impl<R: IntoReply, E> Returned<Is<RESULT>> for Result<R, E> {
     type Received = R::Received;
     type Error = E;
 
@@ -109,7 +112,7 @@ impl<R: IntoReply, E> Returned<RESULT> for Result<R, E> {
     }
 }
 
-impl<T> Returned<NEITHER> for T {
+impl<T> Returned<Is<NEITHER>> for T {
     type Received = ();
     type Error = Infallible;
 
@@ -123,18 +126,18 @@ impl<T> Returned<NEITHER> for T {
 pub const fn assert_reply<T: IntoReply>() {}
 
 /// Fails to compile, at the type's own span, for what a handler can't return.
-pub const fn assert_returned<T: ReturnedAs<KIND>, const KIND: u8>() {}
+pub const fn assert_returned<T: ReturnedAs<Answer>, Answer>() {}
 
 /// The types that a handler may return, of a kind.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't travel in the body of a dRPC call",
     label = "not a request or reply type",
-    note = "a request or reply is a prost message (`#[derive(prost::Message)]`), `bytes::Bytes` for raw bytes, or `()` for nothing; a handler may return a `Result` of that"
+    note = "a request or reply is a message of prost 0.14 (`#[derive(prost::Message)]`), `bytes::Bytes` for raw bytes, or `()` for nothing; a handler may return a `Result` of that"
 )]
-pub trait ReturnedAs<const KIND: u8> {}
+pub trait ReturnedAs<Answer> {}
 
 #[diagnostic::do_not_recommend]
-impl<T: IntoReply> ReturnedAs<REPLY> for T {}
+impl<T: IntoReply> ReturnedAs<Is<REPLY>> for T {}
 
 #[diagnostic::do_not_recommend]
-impl<R: IntoReply, E> ReturnedAs<RESULT> for Result<R, E> {}
+impl<R: IntoReply, E> ReturnedAs<Is<RESULT>> for Result<R, E> {}

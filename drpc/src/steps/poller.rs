@@ -72,9 +72,9 @@ impl Poller {
     }
 
     /// Lets the waker write nothing until the loop [falls asleep](Self::fall_asleep), and forgets its calls up to now: to be called before
-    /// looking at all that they may be for.
-    pub(crate) fn stay_awake(&self) {
-        self.wakeup.stay_awake();
+    /// looking at all that they may be for. True if it was called.
+    pub(crate) fn stay_awake(&self) -> bool {
+        self.wakeup.stay_awake()
     }
 
     /// Ends a step that was awake.

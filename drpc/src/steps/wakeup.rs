@@ -34,9 +34,9 @@ impl Wakeup {
     }
 
     /// Forgets the wake-ups up to now, of a thread that looks at all that they are for before it [falls asleep](Self::fall_asleep). What
-    /// was done before them is visible from here on.
-    pub(crate) fn stay_awake(&self) {
-        self.state.swap(AWAKE, Ordering::AcqRel);
+    /// was done before them is visible from here on. True if there were any.
+    pub(crate) fn stay_awake(&self) -> bool {
+        self.state.swap(AWAKE, Ordering::AcqRel) & TOLD != 0
     }
 
     /// The thread may sleep from now on. What woke it since it was awake is told by the descriptor.

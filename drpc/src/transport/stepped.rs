@@ -237,9 +237,6 @@ impl Watched {
             if state.ended {
                 flags.remove(EventFlags::RDHUP);
             }
-            let receiver = if has_packet || state.ended { state.receiver.take() } else { None };
-            let sender = if has_room || state.closed { state.sender.take() } else { None };
-            let observer = if state.ended { state.observer.take() } else { None };
             let changed = if state.closed {
                 // It would be told again and again.
                 poller.delete(&self.socket)
@@ -253,6 +250,9 @@ impl Watched {
                 (state.ended, state.closed) = (true, true);
             }
             state.flags = flags;
+            let receiver = if has_packet || state.ended { state.receiver.take() } else { None };
+            let sender = if has_room || state.closed { state.sender.take() } else { None };
+            let observer = if state.ended { state.observer.take() } else { None };
             [receiver, sender, observer]
         };
         told.into_iter().flatten().for_each(Waker::wake);

@@ -30,6 +30,7 @@
 mod added;
 mod assemble;
 mod body;
+mod cause;
 mod chunk;
 mod codec;
 mod envelope;
@@ -41,8 +42,10 @@ mod recognise;
 mod status;
 mod trace_context;
 
+pub(crate) use added::beginning;
 pub use added::{CallFields, ResponseFields};
 pub use body::{Body, Segments};
+pub use cause::FailureCause;
 pub use chunk::{Packet, Packets, Slices};
 pub use codec::Codec;
 pub(crate) use envelope::UNREADABLE_CALL;

@@ -51,10 +51,10 @@ impl Client {
                 }
                 pool.epoch()
             };
-            if let Some(connection) = self.try_to_connect(state).await? {
-                if self.pool().add(epoch, Arc::new(connection)) {
-                    metrics::reconnected();
-                }
+            if let Some(connection) = self.try_to_connect(state).await?
+                && self.pool().add(epoch, Arc::new(connection))
+            {
+                metrics::reconnected();
             }
         }
     }
@@ -116,6 +116,10 @@ impl ClientBuilder {
     /// # Errors
     ///
     /// As [`Client::connect`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Client::connect`].
     #[cfg(feature = "client")]
     pub async fn connect(self) -> Result<Client, ConnectError> {
         let runtime = Runtime::Tokio(Tokio);
@@ -136,6 +140,9 @@ impl ClientBuilder {
     }
 
     pub(super) async fn open(&self, runtime: &Runtime) -> Result<Connection, ConnectError> {
+        if !runtime.is_running() {
+            return Err(ConnectError::no_runtime(&self.path));
+        }
         let at = runtime.clock()().checked_add(self.connect_timeout);
         let opened = runtime.by(at, pin!(self.open_unlimited(runtime))).await;
         opened.unwrap_or_else(|| Err(ConnectError::timeout(&self.path, self.connect_timeout)))

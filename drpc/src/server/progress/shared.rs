@@ -11,7 +11,7 @@ use crate::steps::timers::Timers;
 
 /// What the sessions share.
 pub(super) struct Core {
-    pub(super) service: ModuleService,
+    pub(super) service: Arc<ModuleService>,
     pub(super) config: Config,
     /// The calls of all sessions whose handlers wait.
     pub(super) running: FuturesUnordered<Running>,

@@ -1,0 +1,131 @@
+//! The types in the signatures of a module's handlers. The compiler is asked once for each what it is, and tells once of one that does not do.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote};
+use syn::ext::IdentExt;
+
+use crate::model::Method;
+use crate::signature::{KnownCall, Outcome};
+
+/// The types that a module's handlers take and return.
+pub(crate) struct Asked {
+    requests: Types,
+    replies: Types,
+    /// What handlers fail with, but for what only their own call can tell: a type that borrows, or has no name.
+    errors: Types,
+}
+
+impl Asked {
+    pub(crate) fn of(methods: &[Method], base: &Ident) -> Self {
+        Asked {
+            requests: Types::of(methods, &prefix(base, "Request"), KnownCall::request_type),
+            replies: Types::of(methods, &prefix(base, "Reply"), KnownCall::reply_type),
+            errors: Types::of(methods, "__failed_", KnownCall::error_type),
+        }
+    }
+
+    /// The answer for what a handler takes, by its method's place among the module's.
+    pub(crate) fn request(&self, place: usize) -> Option<&Ident> {
+        self.requests.answer(place)
+    }
+
+    /// The answer for what a handler returns, by its method's place among the module's.
+    pub(crate) fn reply(&self, place: usize) -> Option<&Ident> {
+        self.replies.answer(place)
+    }
+
+    /// The conversion of what a handler fails with, by its method's place.
+    pub(crate) fn error(&self, place: usize) -> Option<&Ident> {
+        self.errors.answer(place)
+    }
+
+    /// The types that handlers fail with, and the names of their conversions.
+    pub(crate) fn errors(&self) -> impl Iterator<Item = (&TokenStream, &TokenStream, &Ident)> {
+        self.errors.0.iter().map(|Type { cfgs, ty, answer, .. }| (cfgs, ty, answer))
+    }
+
+    // Output:
+    //     type __GreeterRequest0 = travels!(Hello);
+    //     const _: () = assert_payload::<Hello>();
+    //     type __GreeterReply0 = kind!(HelloResponse);
+    //     const _: () = assert_returned::<HelloResponse, __GreeterReply0>();
+    pub(crate) fn items(&self, krate: &Ident) -> TokenStream {
+        // A type under a condition may not be there to be told of.
+        let there_anyway: Vec<&str> =
+            self.requests.0.iter().filter(|asked| asked.cfgs.is_empty()).map(|asked| &*asked.text).collect();
+        let is_told_anyway = |asked: &Type| there_anyway.contains(&&*asked.text);
+        let requests = self.requests.0.iter().map(|asked| {
+            let Type { cfgs, ty, answer, .. } = asked;
+            let is_told = asked.cfgs.is_empty() || !is_told_anyway(asked);
+            let assert =
+                is_told.then(|| quote!(#cfgs const _: () = #krate::private::assert_payload::<#ty>();));
+            quote! {
+                #cfgs type #answer = #krate::private::travels!(#ty);
+                #assert
+            }
+        });
+        let replies = self.replies.0.iter().map(|asked| {
+            let Type { cfgs, ty, answer, is_in_result, .. } = asked;
+            let assert = match is_in_result {
+                true => quote!(assert_reply::<#ty>()),
+                false => quote!(assert_returned::<#ty, #answer>()),
+            };
+            let assert =
+                (!is_told_anyway(asked)).then(|| quote!(#cfgs const _: () = #krate::private::#assert;));
+            quote! {
+                #cfgs type #answer = #krate::private::kind!(#ty);
+                #assert
+            }
+        });
+        quote!(#(#requests)* #(#replies)*)
+    }
+}
+
+/// Types that are asked the same, each of them once under the same conditions.
+struct Types(Vec<Type>);
+
+struct Type {
+    cfgs: TokenStream,
+    ty: TokenStream,
+    /// The type's tokens, to compare.
+    text: String,
+    /// What the answer is called.
+    answer: Ident,
+    /// Whether it is the reply in a handler's `Result`.
+    is_in_result: bool,
+    /// The places of the methods whose type it is.
+    places: Vec<usize>,
+}
+
+impl Types {
+    fn of(methods: &[Method], prefix: &str, of_call: fn(&KnownCall) -> Option<&TokenStream>) -> Self {
+        let mut types: Vec<Type> = Vec::new();
+        for (place, method) in methods.iter().enumerate() {
+            let Some(call) = method.call.known() else { continue };
+            let Some(ty) = of_call(call) else { continue };
+            let (cfgs, text) = (&method.cfgs, ty.to_string());
+            let cfgs = quote!(#(#cfgs)*);
+            let conditions = cfgs.to_string();
+            match types.iter_mut().find(|known| known.text == text && known.cfgs.to_string() == conditions) {
+                Some(known) => known.places.push(place),
+                None => types.push(Type {
+                    cfgs,
+                    ty: ty.clone(),
+                    text,
+                    answer: format_ident!("{prefix}{}", types.len(), span = Span::call_site()),
+                    is_in_result: matches!(call.outcome, Outcome::Result { .. }),
+                    places: vec![place],
+                }),
+            }
+        }
+        Types(types)
+    }
+
+    fn answer(&self, place: usize) -> Option<&Ident> {
+        self.0.iter().find(|asked| asked.places.contains(&place)).map(|asked| &asked.answer)
+    }
+}
+
+fn prefix(base: &Ident, role: &str) -> String {
+    format!("__{}{role}", base.unraw())
+}
