@@ -128,3 +128,77 @@ fn token(data: Vec<u8>) -> Token {
 fn read(path: &Path) -> Result<String, KeyError> {
     fs::read_to_string(path).map_err(|error| KeyError::Read(path.display().to_string(), error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bob() -> Sys {
+        let groups = vec!["users@".into(), "wheel@".into()];
+        Sys {
+            machinename: "node1".into(),
+            user: "bob@".into(),
+            group: "users@".into(),
+            groups,
+            ..Sys::default()
+        }
+    }
+
+    fn data(name: &str) -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+    }
+
+    #[test]
+    fn without_a_key_the_verifier_is_the_tokens_digest() {
+        // P: SHA-512 of the marshalled token.
+        let credential = Signer::default().sign(&bob()).unwrap();
+        assert_eq!(credential.origin, "agent");
+        let token = credential.token.clone().unwrap();
+        assert_eq!(Sys::decode(&token.data[..]).unwrap(), bob());
+        assert_eq!(credential.verifier.as_ref().unwrap().data, Sha512::digest(token.encode_to_vec())[..]);
+        assert_eq!(Checker::default().check(&credential), Ok(&token));
+    }
+
+    #[test]
+    fn a_changed_token_is_forged() {
+        let mut credential = Signer::default().sign(&bob()).unwrap();
+        credential.token.as_mut().unwrap().data.push(0);
+        assert_eq!(Checker::default().check(&credential), Err(BadCredential::Forged));
+        credential.verifier = None;
+        assert_eq!(Checker::default().check(&credential), Err(BadCredential::Incomplete));
+    }
+
+    #[test]
+    fn a_signature_is_of_one_key() {
+        let credential = Signer::with_key(&data("agent-key.pem")).unwrap().sign(&bob()).unwrap();
+        let check = |checker: Checker| checker.check(&credential).map(drop);
+        assert_eq!(check(Checker::with_key(&data("agent-public.pem")).unwrap()), Ok(()));
+        assert_eq!(check(Checker::with_key(&data("other-public.pem")).unwrap()), Err(BadCredential::Forged));
+        assert_eq!(check(Checker::default()), Err(BadCredential::Forged));
+    }
+
+    #[test]
+    fn a_signature_by_another_program_holds_with_the_longest_salt() {
+        // openssl dgst -sha512 -sign agent-key.pem -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:max
+        let mut credential = Signer::default().sign(&bob()).unwrap();
+        credential.verifier.as_mut().unwrap().data = fs::read(data("longest-salt.signature")).unwrap();
+        let checker = Checker::with_key(&data("agent-public.pem")).unwrap();
+        checker.check(&credential).unwrap();
+    }
+
+    #[test]
+    fn a_newer_token_comes_back_whole() {
+        let mut credential = Signer::default().sign(&bob()).unwrap();
+        let newer = [&credential.token.unwrap().encode_to_vec()[..], b"\xfa\x3f\x03new"].concat();
+        credential.token = Some(Token::decode(&newer[..]).unwrap());
+        assert_eq!(Checker::default().check(&credential), Err(BadCredential::Forged), "all of it is signed");
+        credential.verifier = Some(token(Sha512::digest(&newer).to_vec()));
+        assert_eq!(Checker::default().check(&credential).unwrap().encode_to_vec(), newer);
+    }
+
+    #[test]
+    fn what_is_no_key_is_told_of() {
+        let error = Checker::with_key(&data("agent-key.pem")).unwrap_err();
+        assert!(error.to_string().contains("holds no RSA key in PEM"), "{error}");
+    }
+}

@@ -125,7 +125,9 @@ impl Node {
     }
 
     fn client(&self, socket: &str, wire: impl Into<WireMode>) -> Result<Client, drpc::ConnectError> {
-        Client::builder(self.folder().join(socket)).wire(wire).connect_blocking()
+        let client = Client::builder(self.folder().join(socket)).wire(wire);
+        // One that was killed is not waited for.
+        client.connect_timeout(Duration::from_millis(500)).connect_blocking()
     }
 }
 
@@ -155,7 +157,7 @@ impl Process {
         let mut child = command.spawn().map_err(|error| {
             io::Error::new(error.kind(), format!("can't start {}: {error}", command.get_program().display()))
         })?;
-        let stdout = child.stdout.take().expect("it is piped");
+        let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let (told, lines) = mpsc::channel();
         thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {

@@ -142,7 +142,7 @@ impl Processes {
             };
             match self.evict(req).await {
                 Ok(reply) if reply.status == 0 => {
-                    tracing::info!(pid, %pool, "evicted {} handle(s)", reply.count)
+                    tracing::info!(pid, %pool, "evicted {} handle(s)", reply.count);
                 }
                 Ok(reply) => tracing::error!(pid, %pool, "can't evict: {}", Der::from(reply.status)),
                 Err(error) => tracing::error!(pid, %pool, "can't evict: {error}"),

@@ -44,7 +44,7 @@ pub trait Mgmt {
     #[method(9, idempotent)]
     fn set_up(&self) -> DaosResp;
 
-    /// Queries the health of an NVMe device.
+    /// Queries the health of a device.
     #[method(10, idempotent)]
     fn bio_health_query(&self, req: BioHealthReq) -> BioHealthResp;
 

@@ -1,4 +1,4 @@
-//! The engine's part of module 2, `mgmt` (D7). What is not here is answered UNKNOWN_METHOD.
+//! The engine's part of module 2, `mgmt` (D7). What is not here is answered `UNKNOWN_METHOD`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};

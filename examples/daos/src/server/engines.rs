@@ -32,6 +32,8 @@ use crate::messages::mgmt::{
 use crate::messages::srv::NotifyReadyReq;
 use crate::ras;
 
+/// An engine listens before it says so, and once its socket is gone it is not coming back.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(200);
 /// How long an engine may take for a call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an engine may take to end when it is asked to.
@@ -382,6 +384,7 @@ async fn client(notice: &NotifyReadyReq) -> Result<Client, drpc::ConnectError> {
     let patient = RetryPolicy::new(4).if_reply(|reply: &DaosResp| Der::from(reply.status).may_pass());
     Client::builder(&notice.drpc_listener_sock)
         .connection_per_call()
+        .connect_timeout(CONNECT_TIMEOUT)
         .timeout(CALL_TIMEOUT)
         .retry(patient)
         .connect()

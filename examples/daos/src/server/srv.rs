@@ -1,4 +1,4 @@
-//! Module 3, `srv`, without the checker's methods: what is not here is answered UNKNOWN_METHOD.
+//! Module 3, `srv`, without the checker's methods: what is not here is answered `UNKNOWN_METHOD`.
 
 use drpc::{Context, Der, Failure, drpc_module};
 use uuid::Uuid;

@@ -100,7 +100,9 @@ impl Store {
         write(&database, |transaction| {
             transaction.open_table(LABELS)?;
             transaction.open_table(PROPERTIES)?;
-            for (uuid, pool) in decoded(&transaction.open_table(POOLS)?)? {
+            // A table must be closed before it is opened again.
+            let pools = decoded(&transaction.open_table(POOLS)?)?;
+            for (uuid, pool) in pools {
                 match pool.state() {
                     PoolServiceState::Ready => {}
                     PoolServiceState::Destroying => put_back(transaction, uuid, pool)?,
@@ -127,7 +129,7 @@ impl Store {
         .await
     }
 
-    /// Changes a pool.
+    /// Changes a pool. One that is as it was costs no write.
     ///
     /// # Errors
     ///
@@ -138,10 +140,14 @@ impl Store {
         change: impl FnOnce(&mut Pool) + Send + 'static,
     ) -> Result<(), StoreError> {
         self.write(move |transaction| {
-            let mut pool = get(transaction, uuid)?;
-            unlabel(transaction, &pool)?;
-            change(&mut pool);
-            put(transaction, uuid, &pool)
+            let old = get(transaction, uuid)?;
+            let mut new = old.clone();
+            change(&mut new);
+            if new == old {
+                return Ok(());
+            }
+            unlabel(transaction, &old)?;
+            put(transaction, uuid, &new)
         })
         .await
     }
