@@ -26,6 +26,7 @@ mod panics;
 mod peers;
 mod pool;
 mod progress;
+mod restarts;
 mod retry;
 mod round_trip;
 mod sessions;

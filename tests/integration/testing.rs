@@ -129,7 +129,7 @@ mod paused_time {
         until_idle().await;
         assert!(!client.is_connected());
         client.reconnect().await.unwrap();
-        assert_eq!(call(&client, 700, "").await.unwrap_err().kind(), CallErrorKind::Disconnected);
+        assert_eq!(call(&client, 700, "").await.unwrap_err().kind(), CallErrorKind::NotConnected);
     }
 }
 

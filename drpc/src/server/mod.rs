@@ -36,7 +36,7 @@ pub use error::BindError;
 pub use handle::ServerHandle;
 pub use shutdown::Shutdown;
 #[cfg(any(feature = "server", feature = "blocking-server"))]
-pub use signals::{Signal, StopRequest, shutdown_signal};
+pub use signals::{ShutdownSignal, Signal, StopSignal, shutdown_signal};
 pub use socket_file::remove_stale_sockets;
 pub use systemd::is_socket_activated;
 

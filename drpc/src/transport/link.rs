@@ -89,6 +89,15 @@ impl Link {
         }
     }
 
+    /// Says that no more will be received: what the peer sends from now on is refused, and what it has sent before still comes.
+    pub(crate) fn end_receiving(&self) {
+        match self {
+            Link::Socket(socket) => socket.socket().end_receiving(),
+            Link::Stepped(socket) => socket.socket().end_receiving(),
+            Link::Memory(end) => end.end_receiving(),
+        }
+    }
+
     /// Ends the connection both ways, as closing it does, for a link that is still shared.
     pub(crate) fn hang_up(&self) {
         match self {

@@ -153,7 +153,10 @@ impl Socket {
         let _ = net::shutdown(&self.0, net::Shutdown::Write);
     }
 
-    /// Says that no more will be received, as if the peer had ended its sending: a thread that waits for a packet goes on.
+    /// Says that no more will be received: what the peer sends from now on is refused (`EPIPE`). What it has sent before is still
+    /// received, and then end of file, as if it had ended its sending. A thread that waits for a packet goes on.
+    ///
+    /// Of a listening socket: nobody connects any more, and who has connected is still accepted.
     pub(crate) fn end_receiving(&self) {
         // The connection may have ended by itself.
         let _ = net::shutdown(&self.0, net::Shutdown::Read);

@@ -1,39 +1,39 @@
 //! What travels: the messages of `proto/daos/*.proto`, by their packages.
 
+#![allow(
+    missing_docs,
+    clippy::doc_markdown,
+    reason = "prost makes items that the .proto files have no comment for, and words of its own"
+)]
+
 use crate::kept::Kept;
 
 /// Who a client is.
-#[allow(missing_docs, reason = "prost makes items that the .proto file has no comment for")]
 pub mod auth {
     drpc::include_proto!("auth");
 }
 
 /// What the checker finds.
-#[allow(missing_docs, reason = "prost makes items that the .proto file has no comment for")]
 pub mod chk {
     drpc::include_proto!("chk");
 }
 
 /// Devices and logs of an engine.
-#[allow(missing_docs, reason = "prost makes items that the .proto file has no comment for")]
 pub mod ctl {
     drpc::include_proto!("ctl");
 }
 
 /// Pools, ranks and the system.
-#[allow(missing_docs, reason = "prost makes items that the .proto file has no comment for")]
 pub mod mgmt {
     drpc::include_proto!("mgmt");
 }
 
 /// Events, and the checker's questions to the server.
-#[allow(missing_docs, reason = "prost makes items that the .proto file has no comment for")]
 pub mod shared {
     drpc::include_proto!("shared");
 }
 
 /// What an engine asks of its server.
-#[allow(missing_docs, reason = "prost makes items that the .proto file has no comment for")]
 pub mod srv {
     drpc::include_proto!("srv");
 }

@@ -37,6 +37,11 @@ impl Fake {
         &self.path
     }
 
+    /// The listening socket, for a server to serve it.
+    pub(crate) fn listener(&self) -> OwnedFd {
+        self.listener.try_clone().expect("a descriptor")
+    }
+
     /// The next connection.
     pub(crate) fn accept(&self) -> RawPeer {
         let socket = net::accept_with(&self.listener, SocketFlags::CLOEXEC).expect("a client connects");

@@ -33,7 +33,7 @@ use super::builder::ServerBuilder;
 use super::config::Config;
 use super::error::BindError;
 use super::hooks::Opened;
-use super::listener::Listener;
+use super::listener::{Listener, accept_last};
 use super::shutdown::{self, Shutdown};
 use super::systemd;
 use crate::dispatch::router::ModuleService;
@@ -260,20 +260,25 @@ impl Server {
     ///
     /// [`outcome`](Self::outcome) tells how it went.
     pub fn begin_shutdown(&mut self) {
-        if self.listener.take().is_none() {
+        let Some(Listening { listener: Listener { file, socket, is_ours, .. }, .. }) = self.listener.take()
+        else {
             return;
-        }
+        };
         if self.core.config.notify_systemd {
             systemd::notify("STOPPING=1");
         }
+        // The file is dropped first: while the socket is open, no other file can come to have the number of ours.
+        drop(file);
+        if is_ours {
+            self.accept_rest(&socket);
+        }
+        drop(socket);
         shutdown::log_stopping(&self.address, &self.sessions(), self.background.len());
         self.core.timers.set_after(self.core.config.drain_timeout, Due::Cut);
-        self.sessions.values_mut().for_each(|session| session.stop(Cancelled::ShuttingDown));
-        self.background.inbox().cancellation().cancel(Cancelled::ShuttingDown);
-        let finished = self.sessions.iter().filter(|(_, session)| session.is_finished());
-        for id in finished.map(|(id, _)| *id).collect::<Vec<_>>() {
-            self.remove(id);
+        for id in self.sessions.keys().copied().collect::<Vec<_>>() {
+            self.stop(id, Cancelled::ShuttingDown, &mut Progress::default());
         }
+        self.background.inbox().cancellation().cancel(Cancelled::ShuttingDown);
         self.close_if_drained();
     }
 
@@ -306,6 +311,16 @@ impl Server {
         self.begin_shutdown();
         self.cut_rest(&mut Progress::default());
         self.close_if_drained();
+    }
+
+    /// Serves those who had connected when the server was to stop, and may have sent calls: as if they had been accepted before (S7). A
+    /// socket that was given stays open at its giver's, and they with it.
+    fn accept_rest(&mut self, listener: &Socket) {
+        for accepted in accept_last(listener, Mode::NonBlocking) {
+            if let Err(error) = accepted.and_then(|socket| self.open(socket)) {
+                tracing::error!(%error, "could not accept a connection");
+            }
+        }
     }
 
     fn accept(&mut self, done: &mut Progress) {
@@ -461,10 +476,15 @@ impl Server {
     /// Stops the sessions that were asked to close.
     fn close_sessions(&mut self, done: &mut Progress) {
         for id in self.closings.take() {
-            if let Some(session) = self.sessions.get_mut(&id) {
-                session.stop(Cancelled::SessionClosed);
-                self.settle(id, EventFlags::empty(), done);
-            }
+            self.stop(id, Cancelled::SessionClosed, done);
+        }
+    }
+
+    /// Stops a session, and does for it what can be done now: one that is idle ends.
+    fn stop(&mut self, id: u64, reason: Cancelled, done: &mut Progress) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.stop(reason);
+            self.serve(id, EventFlags::IN, done);
         }
     }
 

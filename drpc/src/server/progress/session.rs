@@ -189,7 +189,7 @@ impl SessionState {
         }
         if self.unsent.is_empty() {
             log_idle(&self.session);
-            self.reading = false;
+            self.socket.end_receiving();
         } else {
             self.abandon(SessionFault::ReplyUnread);
         }
@@ -234,10 +234,10 @@ impl SessionState {
         [self.rest_due.take(), self.idle.take()]
     }
 
-    /// Takes no more calls, and tells the handlers that run (S7).
+    /// Takes nothing more than what the client has sent by now, which is carried out, and tells the handlers that run (S7): so a call is
+    /// either answered, or its client knows that it was not sent.
     pub(super) fn stop(&mut self, reason: Cancelled) {
-        self.reading = false;
-        self.queued = None;
+        self.socket.end_receiving();
         self.session.stop(reason);
     }
 

@@ -122,7 +122,7 @@ impl Engines {
     }
 
     /// Starts all, keeps them running until the signal, and stops them.
-    pub async fn run_until(&self, signal: impl Future<Output = ()>) {
+    pub async fn run_until<T>(&self, signal: impl Future<Output = T>) {
         let ranks = 0..u32::try_from(self.0.instances.len()).unwrap_or(u32::MAX);
         let supervisors: Vec<_> =
             ranks.map(|rank| tokio::spawn(self.clone().supervise(rank as usize))).collect();

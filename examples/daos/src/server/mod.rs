@@ -104,7 +104,8 @@ pub async fn run(args: Args) -> Result<(), Box<dyn Error>> {
         serving.shutdown();
     };
     let (served, controlled, ()) = tokio::join!(server.serve(), control.serve(), stopping);
-    Ok(served.and(controlled)?)
+    served.and(controlled)?;
+    Ok(())
 }
 
 fn beside_this_program() -> io::Result<PathBuf> {
