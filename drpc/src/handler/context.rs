@@ -53,8 +53,12 @@ impl Context {
         callers: Option<Duration>,
         now: impl FnOnce() -> Instant,
     ) -> Self {
-        let time = limit.into_iter().chain(callers).min();
-        Context { deadline: time.and_then(|time| now().checked_add(time)), ..self }
+        let time = match (limit, callers) {
+            (None, None) => return self,
+            (Some(limit), Some(callers)) => limit.min(callers),
+            (Some(time), None) | (None, Some(time)) => time,
+        };
+        Context { deadline: now().checked_add(time), ..self }
     }
 
     pub(crate) fn with_trace(self, trace: Option<Arc<TraceContext>>) -> Self {
