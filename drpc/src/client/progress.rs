@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::builder::ClientBuilder;
 use super::caller::{CallOptions, Caller};
-use super::error::{CallError, ConnectError};
+use super::error::{CallError, CallErrorKind, ConnectError};
 use super::handle;
 use super::pool::Pool;
 use super::reactor::Reactor;
@@ -271,12 +271,13 @@ impl<T: Send + 'static> PendingCall<T> {
 
 impl<R: Send + 'static> PendingCall<Result<R, CallError>> {
     /// Makes the call, and leaves it to itself; if it fails, that is logged. With [`CallOptions::no_response`] nobody waits for the
-    /// reply either (C6).
+    /// reply either (C6), and that there is none is no failure.
     pub fn detach(self) {
-        self.when_done(|outcome| {
-            if let Err(error) = outcome {
+        self.when_done(|outcome| match outcome {
+            Err(error) if error.kind() != CallErrorKind::Submitted => {
                 tracing::warn!(%error, "a call that nobody waits for failed");
             }
+            _ => {}
         });
     }
 }
