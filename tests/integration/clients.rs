@@ -367,8 +367,9 @@ fn a_socket_that_refuses_a_packet_breaks_the_connection_rather_than_keeping_the_
                 shrink_all_send_buffers();
                 let error = client.call(7, 700, &[0; 100_000]).unwrap_err();
                 assert_eq!(error.kind(), CallErrorKind::Disconnected);
-                let said =
-                    "the connection failed: Message too long (os error 90); the call may have been executed";
+                assert!(!error.is_retryable(), "it will always be so");
+                let said = "the connection failed: Message too long (os error 90): this host lets no socket send so long a packet; \
+                            raise the sysctl net.core.wmem_max before all of the call was sent; it was not executed";
                 assert_eq!(error.to_string(), said);
 
                 let (client, _server) = pair(kind, &fake, |builder| builder);

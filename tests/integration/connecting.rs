@@ -6,7 +6,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::thread;
 
-use drpc::{CallErrorKind, CallOptions, Client, ClientBuilder, ConnectError, Server};
+use drpc::{Allow, CallErrorKind, CallOptions, Client, ClientBuilder, ConnectError, Server, Wire, WireMode};
 use futures_util::FutureExt;
 
 use crate::support::{
@@ -225,5 +225,45 @@ fn a_connection_replaced_in_vain_is_tried_again_by_the_next_call() {
         client.assert_served();
         handle.shutdown();
         serving.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_client_that_demands_who_serves_sends_nothing_to_a_stranger() {
+    // H: somebody else may have taken the path first.
+    with_every_client(|kind| {
+        let fake = Fake::listen();
+        let this_user = rustix::process::geteuid().as_raw();
+        kind.connect(builder(fake.path()).server(Allow::root().or(Allow::same_user()))).unwrap();
+        let _wanted = fake.accept();
+        for wire in [WireMode::Fixed(Wire::Chunked), WireMode::Auto] {
+            let others = Allow::uid(this_user + 1).except(Allow::gid(9));
+            let error = kind.connect(builder(fake.path()).wire(wire).server(others)).err().unwrap();
+            fake.accept().assert_closed();
+            let said = error.to_string();
+            assert!(said.contains(&format!("it is served by uid={this_user} gid=")), "{said}");
+            let demanded = format!("takes uids [{}], but not gids [9] for its server", this_user + 1);
+            assert!(said.contains(&demanded), "{said}");
+        }
+    });
+}
+
+#[test]
+fn a_call_that_was_not_wholly_sent_was_not_executed() {
+    // C7: no server can have read it. It may be made again, whatever its method does.
+    with_every_client(|kind| {
+        for options in [CallOptions::new(), without_response()] {
+            let fake = Fake::listen();
+            let (client, server) = pair(kind, &fake, |builder| builder.auto_reconnect(false));
+            let (sending, gone) = (client.clone(), thread::spawn(move || server.refuse_rest()));
+            let error = sending.call_with(7, 700, &vec![0; 16 << 20], &options).unwrap_err();
+            gone.join().unwrap();
+            assert_eq!(error.kind(), CallErrorKind::Disconnected);
+            assert!(error.is_retryable());
+            assert_eq!(
+                error.to_string(),
+                "the server closed the connection before all of the call was sent; it was not executed"
+            );
+        }
     });
 }

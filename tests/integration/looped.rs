@@ -393,7 +393,8 @@ fn a_detached_call_without_response_has_not_failed_whatever_its_method_replies()
     // C6
     let (logs, _guard) = Logs::of_this_thread();
     let (client, server, _fake) = connected(|builder| builder);
-    let notice: PendingCall<Result<Bytes, CallError>> = client.call(ECHO, Bytes::from("notice"), &without_response());
+    let notice: PendingCall<Result<Bytes, CallError>> =
+        client.call(ECHO, Bytes::from("notice"), &without_response());
     notice.detach();
     while !server.has_packet() {
         client.progress(PATIENCE).unwrap();

@@ -457,7 +457,10 @@ fn a_shutdown_is_drained_by_further_steps() {
     assert!(!server.server.is_drained());
     gate.open(1);
     server.until("the last reply", |done| done.replies() > 0);
+    // What it sent before, it may still read.
+    server.until_idle();
     assert!(server.server.is_drained());
+    assert!(server.server.outcome().is_some_and(|shutdown| shutdown.is_drained()));
     assert_eq!(runs.recv_response(Wire::Chunked).body, "last");
     runs.assert_closed();
 }

@@ -11,6 +11,7 @@ use std::{env, fs};
 use drpc::server::remove_stale_sockets;
 use drpc::{BindError, ExistingSocket, Server, Wire};
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use rustix::process::{geteuid, umask};
 use tempfile::TempDir;
 
@@ -806,4 +807,29 @@ fn a_file_at_a_relative_path_is_removed_from_wherever_the_process_has_gone() {
         drop(server);
         assert!(!directory.path().join("s").exists());
     });
+}
+
+#[test]
+fn descriptors_that_a_stranger_passes_are_refused_before_they_come() {
+    // To drop one can take as long as its sender likes: the last descriptor of a TCP socket that lingers.
+    with_every_server(|driver| {
+        let server = driver.start(Server::builder().module(interop()));
+        let peer = RawPeer::connect(server.path());
+        peer.assert_served(Wire::Chunked);
+        match peer.pass(std::io::stdin(), b"anything") {
+            Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => {
+                peer.assert_served(Wire::Chunked);
+            }
+            // Before Linux 6.16 the kernel has no such option, and drops them as the packet is received.
+            passed => assert!(!refuses_descriptors(), "{passed:?}"),
+        }
+    });
+}
+
+/// Whether this kernel can refuse them.
+fn refuses_descriptors() -> bool {
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let mut numbers =
+        release.split(|char: char| !char.is_ascii_digit()).map_while(|number| number.parse().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (6_u32, 16_u32)
 }

@@ -7,7 +7,11 @@ use super::added_fields::{AddedFields, Tracer};
 use super::backoff::Backoff;
 use super::error::ConnectError;
 use super::retry::RetryPolicy;
-use crate::transport::{Connector, MAX_PATH, abstract_name, name_len};
+use crate::dispatch::authorization::Allow;
+use crate::handler::session::Session;
+#[cfg(doc)]
+use crate::transport::PeerCredentials;
+use crate::transport::{Connector, MAX_PATH, Socket, abstract_name, name_len};
 use crate::wire::{DEFAULT_MESSAGE_LIMIT, TraceContext, Wire, WireMode};
 
 /// Sets a client up: the async one by `connect`, the blocking one by `connect_blocking`, the one in steps by `connect_progress`.
@@ -25,6 +29,7 @@ use crate::wire::{DEFAULT_MESSAGE_LIMIT, TraceContext, Wire, WireMode};
 /// | [`wait_until_ready`](Self::wait_until_ready) | no |
 /// | [`auto_reconnect`](Self::auto_reconnect) | true |
 /// | [`retry`](Self::retry) | no call is made twice |
+/// | [`server`](Self::server) | whoever listens there |
 /// | [`added_fields`](Self::added_fields) | none: DAOS's own alone |
 /// | [`trace_context`](Self::trace_context) | none |
 #[derive(Clone, Debug)]
@@ -46,6 +51,8 @@ pub struct ClientBuilder {
     pub(super) auto_reconnect: bool,
     pub(super) reconnect_backoff: Backoff,
     pub(super) retry: Option<RetryPolicy>,
+    /// Who may serve; anyone, unless it is said.
+    pub(super) server: Option<Allow>,
     pub(super) added_fields: AddedFields,
     /// Tells where a call stands in a trace, unless its own options do.
     pub(super) tracer: Option<Tracer>,
@@ -68,6 +75,7 @@ impl ClientBuilder {
             auto_reconnect: true,
             reconnect_backoff: Backoff::default(),
             retry: None,
+            server: None,
             added_fields: AddedFields::NONE,
             tracer: None,
         }
@@ -195,6 +203,35 @@ impl ClientBuilder {
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = Some(policy);
         self
+    }
+
+    /// Demands that the server be one of these: each connection is checked before anything is sent on it, and a stranger, who took
+    /// the path or the name first, is never sent a call.
+    ///
+    /// The kernel says who made the socket listen ([`PeerCredentials`]); with systemd's socket activation, that is root. For sockets in
+    /// folders that others may write to, such as `/tmp`, and for abstract names, which have no permissions at all.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), drpc::ConnectError> {
+    /// use drpc::{Allow, Client};
+    ///
+    /// let client = Client::builder("@greeter").server(Allow::root().or(Allow::same_user())).connect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn server(mut self, allowed: Allow) -> Self {
+        self.server = Some(allowed);
+        self
+    }
+
+    /// Checks who serves a connection, before anything is sent on it.
+    pub(super) fn check_server(&self, socket: &Socket) -> Result<(), ConnectError> {
+        let Some(allowed) = &self.server else { return Ok(()) };
+        let peer = socket.peer().map_err(|cause| ConnectError::io(&self.path, cause))?;
+        match allowed.admits(&Session::new(0, peer.clone())) {
+            true => Ok(()),
+            false => Err(ConnectError::other_server(&self.path, peer, allowed.clone())),
+        }
     }
 
     /// Which of the fields that this project adds to DAOS's envelope to send (E5): none, unless the server is known to heed them.

@@ -288,10 +288,10 @@ impl Shared {
                     // did here, and tells all calls (C7).
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock || is_peer_gone(&error) => break,
                     Err(error) => {
+                        let key = state.calls.take_back(call.sequence).or(on_sent);
                         let mut told = state.break_off(error.into());
-                        // It is neither among the calls that wait for a response nor in the outbox.
-                        if let (Some(key), Some(cause)) = (on_sent, state.broken.clone()) {
-                            told.extend(state.answers.put(key, Err(CallError::disconnected(cause))));
+                        if let (Some(key), Some(cause)) = (key, state.broken.clone()) {
+                            told.extend(state.answers.put(key, Err(CallError::unfinished(cause))));
                         }
                         self.driver.wake();
                         return Ok(told);
@@ -422,7 +422,7 @@ impl State {
         }
         for call in std::mem::take(&mut self.outbox) {
             let key = self.calls.take_back(call.sequence).or(call.on_sent);
-            let error = if call.sent > 0 { CallError::disconnected } else { CallError::not_connected };
+            let error = if call.sent > 0 { CallError::unfinished } else { CallError::not_connected };
             if let Some(key) = key {
                 told.extend(self.answers.put(key, Err(error(cause.clone()))));
             }

@@ -7,6 +7,8 @@ mod address;
 mod buffer;
 mod link;
 mod memory;
+mod namespace;
+mod options;
 mod peer;
 #[cfg_attr(not(any(feature = "server", feature = "client")), path = "no_readiness.rs")]
 mod readiness;

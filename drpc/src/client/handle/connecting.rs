@@ -184,6 +184,7 @@ impl ClientBuilder {
             runtime.sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(50));
         }
+        self.check_server(&socket)?;
         runtime.link(socket, self.spin).map_err(failed)
     }
 }

@@ -1,0 +1,135 @@
+//! What the program is told of a module: its descriptor, in the inventory.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::Type;
+use syn::spanned::Spanned;
+
+use super::asked_types::received;
+use super::notes::allowed;
+use crate::args::Register;
+use crate::model::{Method, Model, ModuleId};
+use crate::names;
+use crate::places::{here, located};
+
+// Output:
+//     const _: () = {
+//         const METHODS: &[Method] = &[GreeterMethod::Hello.method()];
+//         fn create() -> Arc<dyn Module> {
+//             let module: Greeter = Default::default();
+//             Arc::new(module)
+//         }
+//         inventory::submit! {
+//             ModuleDescriptor::new(5, "greeter", "Greeter", …, METHODS, Some(create))
+//         }
+//     };
+pub(super) fn descriptor(model: &Model, ty: &Type) -> TokenStream {
+    let (krate, name, ty_name) = (&model.krate, &model.name, model.type_name.to_string());
+    let methods = names::methods(&model.base);
+    let all = model
+        .methods
+        .iter()
+        .map(|Method { variant, cfgs, .. }| quote!(#(#cfgs)* #methods::#variant.method()));
+    let made = model.register.as_ref().map(|register| match register {
+        Register::Default(key) => quote_spanned!(here(key.span())=> ::core::default::Default::default()),
+        Register::Factory(path) => {
+            let call = quote_spanned!(here(path.span())=> ());
+            quote!(#path #call)
+        }
+    });
+    let create = made.as_ref().map(|made| {
+        let span = here(ty.span());
+        let private = located(&quote!(#krate::private), span);
+        let shared = quote_spanned!(span=> #private::Arc::new(__module));
+        quote! {
+            fn __create() -> #krate::private::Arc<dyn #krate::Module> {
+                let __module: #ty = #made;
+                #shared
+            }
+        }
+    });
+    let factory = match create {
+        Some(_) => quote!(::core::option::Option::Some(__create)),
+        None => quote!(::core::option::Option::None),
+    };
+    let types = model.contract.then(|| types(model));
+    let with_types = types.as_ref().map(|_| {
+        let rule = match &model.rule {
+            Some(rule) => quote!(::core::option::Option::Some(#rule)),
+            None => quote!(::core::option::Option::None),
+        };
+        quote!(.with_types(#rule, __TYPES))
+    });
+    let claim = cfg!(feature = "unique-ids").then(|| claim(model)).flatten();
+    let allowed = allowed(model);
+    quote! {
+        #allowed
+        const _: () = {
+            const __METHODS: &[#krate::Method] = &[#(#all),*];
+
+            #create
+
+            #claim
+
+            #types
+
+            #[allow(forbidden_lint_groups)]
+            const _: () = { #krate::private::inventory::submit! {
+                #krate::private::ModuleDescriptor::new(
+                    #methods::MODULE,
+                    #name,
+                    #ty_name,
+                    ::core::env!("CARGO_PKG_NAME"),
+                    ::core::file!(),
+                    ::core::line!(),
+                    __METHODS,
+                    #factory,
+                ) #with_types
+            } };
+        };
+    }
+}
+
+// Output:
+//     const TYPES: &[MethodTypes] = &[MethodTypes {
+//         request: carried!(Hello),
+//         reply: carried!(<HelloResponse as Returned<__GreeterReply0>>::Received),
+//     }];
+fn types(model: &Model) -> TokenStream {
+    let krate = &model.krate;
+    let calls = model.methods.iter().filter_map(|method| Some((method, method.call.known()?)));
+    let types = calls.map(|(method, call)| {
+        let cfgs = &method.cfgs;
+        let request = call.request().map_or_else(|| quote!(()), |(_, ty)| ty.clone());
+        let reply = received(model, method, call);
+        quote! {
+            #(#cfgs)*
+            #krate::private::MethodTypes {
+                request: #krate::private::carried!(#request),
+                reply: #krate::private::carried!(#reply),
+            }
+        }
+    });
+    quote! {
+        const __TYPES: &[#krate::private::MethodTypes] = &[#(#types),*];
+    }
+}
+
+// Output:
+//     #[unsafe(export_name = "two drpc modules have ID 5")]
+//     static CLAIM: u8 = 0;
+//
+// A second symbol of that name in one program is an error, and the linker shows the name and where both are.
+fn claim(model: &Model) -> Option<TokenStream> {
+    let id = match &model.id {
+        ModuleId::Number(id) => *id,
+        ModuleId::Constant { listed, .. } => listed.as_ref()?.0,
+    };
+    let symbol = format!("two drpc modules have ID {id}");
+    Some(quote! {
+        // SAFETY: nothing calls or reads a symbol of this name; it is there to be there once.
+        #[allow(unsafe_code)]
+        #[unsafe(export_name = #symbol)]
+        static __CLAIM: ::core::primitive::u8 = 0;
+    })
+}

@@ -1,0 +1,104 @@
+//! From the model to Rust: a function for every item that is generated.
+//!
+//! The comments show what each makes of
+//!
+//! ```text
+//! /// Greets people.
+//! #[drpc_module(id = 5, register)]
+//! impl Greeter {
+//!     /// Greets a person by name.
+//!     #[method(1)]
+//!     async fn hello(&self, req: Hello) -> Result<HelloResponse, Failure> { … }
+//! }
+//! ```
+
+mod asked_types;
+mod client;
+mod descriptor;
+mod methods;
+mod module;
+mod notes;
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+
+pub(crate) use self::client::client;
+use self::descriptor::descriptor;
+use self::methods::integer;
+pub(crate) use self::methods::methods;
+pub(crate) use self::module::module;
+use self::module::{arm, declares, is_module};
+use crate::model::{Model, ModuleId};
+use crate::places::here;
+
+/// All that is generated beside the user's own item.
+pub(crate) fn expand(model: &Model) -> TokenStream {
+    let krate = krate(model);
+    let methods = methods(model);
+    let client = client(model);
+    let registry = registry(model);
+    let asked = model.asked.items(&model.krate);
+    let unread = unread(model);
+    let served = model.served_by.as_ref().map(|ty| {
+        let arms = model.methods.iter().map(|method| arm(model, method)).collect();
+        let module = module(model, ty, &arms);
+        let declares = declares(model, ty);
+        let is_module = is_module(model, ty);
+        let descriptor = descriptor(model, ty);
+        quote!(#module #declares #is_module #descriptor)
+    });
+    quote!(#krate #methods #served #client #asked #registry #unread)
+}
+
+// Output:
+//     use ::drpc as __drpc_greeter;
+//
+// Where there is no such crate, this is the one error of it.
+pub(crate) fn krate(model: &Model) -> TokenStream {
+    let (path, name) = (&model.path, &model.krate);
+    quote!(
+        use #path as #name;
+    )
+}
+
+// Output:
+//     #[deny(unused_must_use)]
+//     const _: fn() = || { unread(); };
+//
+// The compiler warns so late that it does not where it has found another error, which is then the right one.
+pub(crate) fn unread(model: &Model) -> TokenStream {
+    let krate = &model.krate;
+    let unread = model.unread.iter().map(|&span| {
+        quote_spanned! {here(span)=>
+            #[deny(unused_must_use)]
+            const _: fn() = || {
+                #krate::private::unread();
+            };
+        }
+    });
+    quote!(#(#unread)*)
+}
+
+// Output:
+//     const _: () = assert!(ids::GREETER == 5, "…");
+//     const _: &[u8] = include_bytes!("/…/modules.toml");
+//
+// The file is included for the compiler to know that the crate depends on it.
+fn registry(model: &Model) -> TokenStream {
+    let assertion = match &model.id {
+        ModuleId::Constant { value, listed: Some((id, otherwise)) } => {
+            let span = here(value.span());
+            let id = integer(*id, span);
+            Some(quote_spanned!(span=> const _: () = ::core::assert!((#value) == #id, #otherwise);))
+        }
+        _ => None,
+    };
+    let dependency = model.registry.as_ref().map(|path| {
+        let path = path.display().to_string();
+        quote!(
+            const _: &[::core::primitive::u8] = ::core::include_bytes!(#path);
+        )
+    });
+    quote!(#assertion #dependency)
+}
