@@ -5,6 +5,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt, reload};
 
+/// What the library tells of itself; this package's own name begins like it.
+pub(crate) const DRPC: &str = "drpc::";
+
 /// Changes what is told.
 pub(crate) type Filter = reload::Handle<Targets, Registry>;
 
@@ -16,7 +19,7 @@ pub(crate) fn init() -> Filter {
     handle
 }
 
-/// What is told unless somebody asks for more, or less.
+/// What is told unless somebody asks for more, or less. Sessions and calls have spans of drpc, which make long lines.
 pub(crate) fn usual() -> Targets {
-    Targets::new().with_default(LevelFilter::INFO)
+    Targets::new().with_default(LevelFilter::INFO).with_target(DRPC, LevelFilter::WARN)
 }

@@ -1,7 +1,7 @@
 //! The agent: one on each node, for whoever runs there. It says who a client process is (`sec_agent`), how to reach the system, and sees to it
 //! that what a process leaves open is closed (`mgmt`).
 //!
-//! [`credentials`] and [`sec_agent`](self::sec_agent) are module 1; [`attach`], [`processes`] and [`mgmt`] module 2. Both ask the server, by [`uplink`].
+//! [`credentials`] and [`sec_agent`] are module 1; [`attach`], [`processes`] and [`mgmt`] module 2. Both ask the server, by [`uplink`].
 
 pub mod attach;
 pub mod credentials;

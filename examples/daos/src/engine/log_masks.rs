@@ -13,7 +13,7 @@ const FACILITIES: [(&str, &str); 4] = [
     ("mgmt", "drpc_daos::engine::mgmt"),
     ("pool", "drpc_daos::engine::pools"),
     ("server", "drpc_daos::engine"),
-    ("drpc", "drpc"),
+    ("drpc", log::DRPC),
 ];
 
 /// The masks, and what they are set to.

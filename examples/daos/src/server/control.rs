@@ -50,6 +50,9 @@ impl Mgmt {
             return failed(Der::INVAL);
         }
         let (rank_uris, version) = self.engines.uris();
+        if rank_uris.is_empty() {
+            return failed(Der::AGAIN);
+        }
         GetAttachInfoResp {
             rank_uris,
             ms_ranks: self.engines.ranks(),

@@ -6,10 +6,11 @@
 //!   └────────────────┴──────────────── the process ends: RAS event ──────────────────┘
 //! ```
 
+use std::error::Error;
 use std::future::Future;
 use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -248,18 +249,20 @@ impl Engines {
         let (sender, ready) = oneshot::channel();
         *instance.state() = State::Started { pid, ready: Some(sender) };
         let up = tokio::select! {
-            ended = child.wait() => return Ok(End::Died { up: None, pid, how: said(ended?) }),
-            up = self.bring_up(instance, pid, ready) => up,
+            ended = child.wait() => return Ok(End::Died { up: None, pid, how: ended?.to_string() }),
+            up = self.bring_up(instance, pid, ready) => match up {
+                Ok(up) => Some(up),
+                Err(error) => {
+                    child.kill().await?;
+                    return Ok(End::Died { up: None, pid, how: format!("it could not be set up: {error}") });
+                }
+            },
             () = asked_to_stop(stopping) => None,
         };
-        if up.is_none() && !*stopping.borrow() {
-            child.kill().await?;
-            return Ok(End::Died { up, pid, how: "it could not be set up".into() });
-        }
         self.update_group().await;
 
         tokio::select! {
-            ended = child.wait() => Ok(End::Died { up, pid, how: said(ended?) }),
+            ended = child.wait() => Ok(End::Died { up, pid, how: ended?.to_string() }),
             () = asked_to_stop(stopping) => {
                 self.stop(instance, &mut child).await?;
                 Ok(End::Stopped)
@@ -267,42 +270,37 @@ impl Engines {
         }
     }
 
-    /// Waits until the engine is ready, and makes it what it was: a rank, with the pools that it had. `None`, and a line in the log, if that
-    /// fails.
+    /// Waits until the engine is ready, and makes it what it was: a rank, with the pools that it had.
     async fn bring_up(
         &self,
         instance: &Instance,
         pid: u32,
         ready: oneshot::Receiver<NotifyReadyReq>,
-    ) -> Option<Up> {
-        let notice = ready.await.ok()?;
+    ) -> Result<Up, Box<dyn Error + Send + Sync>> {
+        let notice = ready.await?;
         let rank = instance.index;
+        // Nobody calls it before it has its pools.
         let turn = instance.turn.lock().await;
-        let set_up = async {
-            let client = client(&notice).await.map_err(|error| error.to_string())?;
-            let turn = Turn { client, rank, _turn: turn };
-            let map_version = self.0.map_version.fetch_add(1, Ordering::Relaxed) + 1;
-            let req = SetRankReq { rank, map_version, daos_version: 0 };
-            turn.call::<_, DaosResp>(MgmtMethod::SetRank, req)
-                .await
-                .and_then(|reply| Der::check(reply.status))?;
-            turn.call::<_, DaosResp>(MgmtMethod::SetUp, ())
-                .await
-                .and_then(|reply| Der::check(reply.status))?;
-            let mut pools = self.0.store.pools().await?;
-            pools.retain(|(_, pool)| pool.svc_reps.first() == Some(&rank));
-            for (uuid, pool) in &pools {
-                let reply: PoolCreateResp = turn.call(MgmtMethod::PoolCreate, pool.request.clone()).await?;
-                Der::check(reply.status)?;
-                tracing::debug!("engine {rank} has pool {uuid} again");
-            }
-            let up = Up { client: turn.client.clone(), notice };
-            *instance.state() = State::Up(up.clone());
-            tracing::info!(pid, rank, pools = pools.len(), "engine {rank} is up");
-            Ok(up)
-        };
-        let set_up: Result<Up, Box<dyn std::error::Error + Send + Sync>> = set_up.await;
-        set_up.inspect_err(|error| tracing::error!("engine {rank} could not be set up: {error}")).ok()
+        let turn = Turn { client: client(&notice).await?, rank, _turn: turn };
+
+        let map_version = self.0.map_version.fetch_add(1, Ordering::Relaxed) + 1;
+        let req = SetRankReq { rank, map_version, daos_version: 0 };
+        let ranked: DaosResp = turn.call(MgmtMethod::SetRank, req).await?;
+        Der::check(ranked.status)?;
+        let set_up: DaosResp = turn.call(MgmtMethod::SetUp, ()).await?;
+        Der::check(set_up.status)?;
+        let mut pools = self.0.store.pools().await?;
+        pools.retain(|(_, pool)| pool.svc_reps.first() == Some(&rank));
+        for (uuid, pool) in &pools {
+            let created: PoolCreateResp = turn.call(MgmtMethod::PoolCreate, pool.request.clone()).await?;
+            Der::check(created.status)?;
+            tracing::debug!("engine {rank} has pool {uuid} again");
+        }
+
+        let up = Up { client: turn.client.clone(), notice };
+        *instance.state() = State::Up(up.clone());
+        tracing::info!(pid, rank, pools = pools.len(), "engine {rank} is up");
+        Ok(up)
     }
 
     /// Tells all engines who is there.
@@ -335,7 +333,7 @@ impl Engines {
             kill_process(pid, Signal::TERM)?;
         }
         match time::timeout(STOP_TIMEOUT, child.wait()).await {
-            Ok(ended) => tracing::info!("engine {rank} is stopped: {}", said(ended?)),
+            Ok(ended) => tracing::info!("engine {rank} is stopped: {}", ended?),
             Err(_) => {
                 tracing::error!("engine {rank} does not end and is killed");
                 child.kill().await?;
@@ -394,8 +392,4 @@ async fn client(notice: &NotifyReadyReq) -> Result<Client, drpc::ConnectError> {
 async fn asked_to_stop(stopping: &mut watch::Receiver<bool>) {
     // The sender is beside the engines, so it is not gone.
     let _ = stopping.wait_for(|stopping| *stopping).await;
-}
-
-fn said(ended: ExitStatus) -> String {
-    ended.to_string()
 }

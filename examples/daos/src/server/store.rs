@@ -319,3 +319,75 @@ impl From<redb::StorageError> for StoreError {
         StoreError::Database(error.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::{KnownProperty, PropertyValue};
+
+    fn pool(uuid: Uuid, label: &str, state: PoolServiceState) -> Pool {
+        let value = Some(PropertyValue::Strval(label.into()));
+        let request = PoolCreateReq {
+            uuid: uuid.to_string(),
+            properties: vec![KnownProperty { number: pool::LABEL, value }.into()],
+            ..Default::default()
+        };
+        Pool { state: state.into(), request: request.into(), svc_reps: vec![0] }
+    }
+
+    #[tokio::test]
+    async fn what_was_not_acknowledged_was_not_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pools");
+        let [ready, creating, destroying] = [(); 3].map(|()| Uuid::new_v4());
+        let store = Store::open(&path).unwrap();
+        store.add(ready, pool(ready, "ready", PoolServiceState::Ready)).await.unwrap();
+        store.add(creating, pool(creating, "creating", PoolServiceState::Creating)).await.unwrap();
+        store.add(destroying, pool(destroying, "destroying", PoolServiceState::Destroying)).await.unwrap();
+        drop(store);
+
+        let store = Store::open(&path).unwrap();
+        assert_eq!(store.find("ready").await.unwrap().0, ready);
+        assert_eq!(store.find("destroying").await.unwrap().1.state(), PoolServiceState::Ready);
+        assert_eq!(store.find("creating").await.unwrap_err().der(), Der::NONEXIST);
+        assert_eq!(store.pools().await.unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_label_is_of_one_pool() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("pools")).unwrap();
+        let [one, other] = [(); 2].map(|()| Uuid::new_v4());
+        store.add(one, pool(one, "tank", PoolServiceState::Ready)).await.unwrap();
+        let taken = store.add(other, pool(other, "tank", PoolServiceState::Ready)).await.unwrap_err();
+        assert_eq!(taken.der(), Der::EXIST);
+        assert_eq!(store.get(other).await.unwrap_err().der(), Der::NONEXIST, "nothing is left of it");
+
+        store.add(other, pool(other, "pond", PoolServiceState::Ready)).await.unwrap();
+        let rename = pool(other, "tank", PoolServiceState::Ready);
+        let taken = store.update(other, |pool| *pool = rename).await.unwrap_err();
+        assert_eq!(taken.der(), Der::EXIST);
+        assert_eq!(store.find("pond").await.unwrap().0, other);
+
+        store.remove(one).await.unwrap();
+        let rename = pool(other, "tank", PoolServiceState::Ready);
+        store.update(other, |pool| *pool = rename).await.unwrap();
+        assert_eq!(store.find("tank").await.unwrap().0, other);
+        assert_eq!(store.find("pond").await.unwrap_err().der(), Der::NONEXIST);
+    }
+
+    #[tokio::test]
+    async fn a_request_of_a_newer_daos_is_kept_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pools");
+        let uuid = Uuid::new_v4();
+        let newer = pool(uuid, "tank", PoolServiceState::Ready).request.encode_to_vec();
+        let newer = [&newer[..], b"\xfa\x3f\x03new"].concat();
+        let request = Kept::decode(&newer[..]).unwrap();
+        let store = Store::open(&path).unwrap();
+        store.add(uuid, Pool { request, ..pool(uuid, "tank", PoolServiceState::Ready) }).await.unwrap();
+        drop(store);
+        let kept = Store::open(&path).unwrap().get(uuid).await.unwrap();
+        assert_eq!(kept.request.encode_to_vec(), newer);
+    }
+}

@@ -45,12 +45,15 @@ pub(crate) fn play(programs: &Programs, client: &Path) -> Result<(), Box<dyn Err
     let user = user(&credential)?;
     tell(format!("it is {} of {} on {}", user.user, user.groups.join(", "), user.machinename));
     let sec = SecClient::new(node.server_client(WireMode::Auto)?);
-    tell(check(sec.validate_creds(ValidateCredReq { cred: Some(credential.clone()) })?.status));
+    tell_status(
+        "its credential",
+        sec.validate_creds(ValidateCredReq { cred: Some(credential.clone()) })?.status,
+    );
     if let Some(token) = &mut credential.token {
         token.data =
             Sys { user: "root@".into(), machinename: "elsewhere".into(), ..user.clone() }.encode_to_vec();
     }
-    tell(check(sec.validate_creds(ValidateCredReq { cred: Some(credential) })?.status));
+    tell_status("the same for root", sec.validate_creds(ValidateCredReq { cred: Some(credential) })?.status);
 
     step("A pool is made, and found by its label, which nobody else can have");
     let mut req = PoolCreateReq {
@@ -63,11 +66,11 @@ pub(crate) fn play(programs: &Programs, client: &Path) -> Result<(), Box<dyn Err
         tier_bytes: vec![1 << 30, 1 << 40],
         ..Default::default()
     };
-    tell(check(control.pool_create(req.clone())?.status));
+    tell_status("tank", control.pool_create(req.clone())?.status);
     let found = srv.pool_find_bylabel(PoolFindByLabelReq { label: "tank".into() })?;
     tell(format!("tank is {}, with its service on ranks {:?}", found.uuid, found.svcreps));
     req.uuid = Uuid::new_v4().to_string();
-    tell(check(control.pool_create(req)?.status));
+    tell_status("another tank", control.pool_create(req)?.status);
 
     step("It is queried, renamed, and opened to others");
     let query = PoolQueryReq { sys: sys(), id: "tank".into(), ..Default::default() };
@@ -83,7 +86,7 @@ pub(crate) fn play(programs: &Programs, client: &Path) -> Result<(), Box<dyn Err
         properties: vec![label("pond")],
         ..Default::default()
     };
-    tell(check(control.pool_set_prop(rename)?.status));
+    tell_status("its new label", control.pool_set_prop(rename)?.status);
     let asked = vec![KnownProperty { number: pool::LABEL, value: None }.into()];
     let req = PoolGetPropReq { sys: sys(), id: "pond".into(), properties: asked, ..Default::default() };
     tell(format!("its label is {}", pool::label(&control.pool_get_prop(req)?.properties)));
@@ -147,9 +150,12 @@ fn tell(what: impl Display) {
     println!("   {what}");
 }
 
-/// What a reply's status says (E4).
-fn check(status: i32) -> String {
-    Der::check(status).map_or_else(|code| format!("refused: {code}"), |()| "done".to_owned())
+/// Tells what a reply's status says (E4).
+fn tell_status(what: &str, status: i32) {
+    match Der::check(status) {
+        Ok(()) => tell(format!("{what}: done")),
+        Err(code) => tell(format!("{what}: refused: {code}")),
+    }
 }
 
 /// Who a credential is about.
