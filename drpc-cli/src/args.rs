@@ -90,10 +90,10 @@ pub(crate) struct CallArgs {
     /// The wire to speak: auto (ask the server), chunked (DAOS 2.8) or plain (DAOS 2.6).
     #[arg(long, default_value = "auto")]
     pub(crate) wire: WireMode,
-    /// Ask for the text of an error and tell the server how long the call may take, by fields that are added to DAOS's. A server that
-    /// does not know them skips them.
+    /// Don't ask for the text and the cause of an error, nor tell the server how long the call may take: send byte for byte what DAOS's
+    /// own clients send. Else that is asked and told by fields that are added to DAOS's, which a server that does not know them skips.
     #[arg(long)]
-    pub(crate) added_fields: bool,
+    pub(crate) no_added_fields: bool,
     /// How long connecting, and then the call, may take.
     #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,

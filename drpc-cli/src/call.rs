@@ -30,9 +30,9 @@ pub(crate) fn run(args: &CallArgs) -> ExitCode {
 }
 
 fn call(args: &CallArgs) -> Result<Response, Box<dyn Error>> {
-    let added_fields = match args.added_fields {
-        true => AddedFields::DEADLINE | AddedFields::ERROR,
-        false => AddedFields::NONE,
+    let added_fields = match args.no_added_fields {
+        true => AddedFields::NONE,
+        false => AddedFields::DEADLINE | AddedFields::ERROR,
     };
     let client = Client::builder(&args.socket)
         .wire(args.wire)
@@ -50,9 +50,11 @@ fn print(args: &CallArgs, response: &Response) -> io::Result<ExitCode> {
     if status.is_success() {
         writeln!(io::stdout(), "{}", hex::encode(body))?;
     }
+    let cause = added.as_ref().and_then(|added| added.cause);
     eprintln!(
-        "status={} sequence={sequence}",
-        status.name().map_or(status.code().to_string(), str::to_owned)
+        "status={} sequence={sequence}{}",
+        status.name().map_or(status.code().to_string(), str::to_owned),
+        cause.map(|cause| format!(" cause={cause}")).unwrap_or_default()
     );
     if let Some(added) = added {
         print_added(added);
@@ -80,7 +82,7 @@ fn print(args: &CallArgs, response: &Response) -> io::Result<ExitCode> {
 
 /// What the server says of an error, a line each, without control characters.
 fn print_added(added: &ResponseFields) {
-    let ResponseFields { error, details } = added;
+    let ResponseFields { error, details, .. } = added;
     if !error.is_empty() {
         eprintln!("error: {}", error.replace(char::is_control, "\u{fffd}"));
     }

@@ -84,30 +84,39 @@ fn the_wire_is_found_out_unless_told() {
 fn another_status_exits_1() {
     let server = serve(WireMode::Auto);
     let call = |args: &[&str]| drpc(&server.socket, &[args, &["--wire", "chunked"]].concat());
-    assert_eq!(call(&["7", "701"]), seen(1, "", "status=FAILURE sequence=1\n"));
+    assert_eq!(
+        call(&["7", "701"]),
+        seen(1, "", "status=FAILURE sequence=1 cause=handler\nerror: asked to fail\n")
+    );
     assert_eq!(
         call(&["-3", "1"]),
-        seen(1, "", "status=UNKNOWN_MODULE sequence=1\nhint: the server does not serve module -3\n")
+        seen(
+            1,
+            "",
+            "status=UNKNOWN_MODULE sequence=1\nerror: unrecognized module ID\nhint: the server does not serve module -3\n"
+        )
     );
     assert_eq!(
         call(&["7", "7"]),
         seen(
             1,
             "",
-            "status=UNKNOWN_METHOD sequence=1\nhint: module 7 of the server has no method 7\n\
+            "status=UNKNOWN_METHOD sequence=1\nerror: unrecognized method ID\nhint: module 7 of the server has no method 7\n\
              hint: method IDs are system-wide: number 7 of module 7 is 707\n"
         )
     );
 }
 
 #[test]
-fn the_text_of_an_error_is_shown_if_it_is_asked_for() {
+fn the_text_and_the_cause_of_an_error_are_shown_unless_they_are_not_asked_for() {
     // E5.
     for wire in ["chunked", "plain"] {
         let server = serve(WireMode::Auto);
-        let call = |method| drpc(&server.socket, &["7", method, "--wire", wire, "--added-fields"]);
-        assert_eq!(call("701"), seen(1, "", "status=FAILURE sequence=1\nerror: asked to fail\n"));
-        assert_eq!(call("700"), seen(0, "\n", "status=SUCCESS sequence=1\n"));
+        let call = |args: &[&str]| drpc(&server.socket, &[&["--wire", wire], args].concat());
+        let told = "status=FAILURE sequence=1 cause=handler\nerror: asked to fail\n";
+        assert_eq!(call(&["7", "701"]), seen(1, "", told));
+        assert_eq!(call(&["7", "700"]), seen(0, "\n", "status=SUCCESS sequence=1\n"));
+        assert_eq!(call(&["7", "701", "--no-added-fields"]), seen(1, "", "status=FAILURE sequence=1\n"));
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct MethodArgs {
     /// The rule that says who may call.
     pub(crate) allow: Option<LitStr>,
     pub(crate) idempotent: bool,
+    /// How long the handler may take.
+    pub(crate) timeout: Option<Timeout>,
     /// Whether an argument was reported and left out; then nothing is missed.
     pub(crate) faulty: bool,
 }
@@ -61,6 +63,12 @@ pub(crate) enum Number {
 pub(crate) struct Integer {
     pub(crate) value: i32,
     pub(crate) tokens: TokenStream,
+}
+
+/// A time, and how it was written.
+pub(crate) struct Timeout {
+    pub(crate) millis: u64,
+    text: LitStr,
 }
 
 /// How a server makes a module by itself.
@@ -149,7 +157,14 @@ impl ModuleArgs {
 
 impl MethodArgs {
     pub(crate) fn parse(attribute: &Attribute, mistakes: &mut Mistakes) -> Self {
-        let mut args = MethodArgs { number: None, name: None, allow: None, idempotent: false, faulty: false };
+        let mut args = MethodArgs {
+            number: None,
+            name: None,
+            allow: None,
+            idempotent: false,
+            timeout: None,
+            faulty: false,
+        };
         let parsed = match &attribute.meta {
             Meta::Path(_) => Ok(Vec::new()),
             Meta::List(list) => list.parse_args_with(arguments),
@@ -179,6 +194,10 @@ impl MethodArgs {
                 self.idempotent = true;
                 return Ok(());
             }
+            "timeout" => {
+                self.timeout = Some(Timeout::parse(argument.value(Timeout::EXAMPLE)?)?);
+                return Ok(());
+            }
             "" | "id" if self.number.is_some() => {
                 return Err(mistake(argument, "the method's number is given twice", "leave one of them out"));
             }
@@ -186,7 +205,7 @@ impl MethodArgs {
             "id" => Number::Global(Integer::parse(argument.value("id = 501")?, "#[method(id = 501)]")?),
             _ => {
                 return Err(argument.unknown(
-                    &["id", "name", "allow", "idempotent"],
+                    &["id", "name", "allow", "idempotent", "timeout"],
                     "an integer literal",
                     "#[method(1)]",
                 ));
@@ -232,6 +251,42 @@ impl Integer {
                 format_args!("for example: `{example}`"),
             )),
         }
+    }
+}
+
+impl Timeout {
+    const EXAMPLE: &str = "timeout = \"5s\"";
+
+    fn parse(value: Expr) -> syn::Result<Self> {
+        let example = format_args!("write `{}`", Self::EXAMPLE);
+        let text = match ungrouped(value) {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => text,
+            value => return Err(mistake(value, "expected a time in quotes", example)),
+        };
+        let written = text.value();
+        let digits = written.find(|c: char| !c.is_ascii_digit()).unwrap_or(written.len());
+        let (count, unit) = written.split_at(digits);
+        let millis = match unit.trim_start() {
+            "ms" => 1,
+            "s" => 1000,
+            "min" => 60_000,
+            "h" => 3_600_000,
+            _ => 0,
+        };
+        match count.parse::<u64>().ok().and_then(|count| count.checked_mul(millis)) {
+            Some(millis) if millis > 0 => Ok(Timeout { millis, text }),
+            _ => Err(mistake(
+                text,
+                "expected a time: a whole number from 1 on, and `ms`, `s`, `min` or `h`",
+                example,
+            )),
+        }
+    }
+}
+
+impl ToTokens for Timeout {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        self.text.to_tokens(tokens);
     }
 }
 

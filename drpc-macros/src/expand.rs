@@ -118,7 +118,7 @@ fn repr(model: &Model) -> TokenStream {
 //             match self { Self::Hello => "hello" }
 //         }
 //         pub const fn method(self) -> Method { Method::new(Self::MODULE, self.id(), self.name()) }
-//             // With rules or idempotent methods: match self { Self::Hello => Method::new(…).with_rule("admin").idempotent(), … }
+//             // With more to say of a method: match self { Self::Hello => Method::new(…).with_rule("admin").idempotent(), … }
 //         pub const fn from_id(id: i32) -> Option<Self> {
 //             match id { 501 => Some(Self::Hello), _ => None }
 //         }
@@ -143,14 +143,18 @@ fn methods_functions(model: &Model, name: &Ident) -> TokenStream {
         .iter()
         .map(|Method { variant, cfgs, name, .. }| quote!(#(#cfgs)* Self::#variant => #name));
     let method = quote!(#krate::Method::new(Self::MODULE, self.id(), self.name()));
-    let method = match model.methods.iter().any(|method| method.rule.is_some() || method.idempotent) {
+    let says_more = |method: &Method| method.rule.is_some() || method.idempotent || method.timeout.is_some();
+    let method = match model.methods.iter().any(says_more) {
         false => method,
         true => {
-            let arms = model.methods.iter().map(|Method { variant, cfgs, rule, idempotent, .. }| {
-                let idempotent = idempotent.then(|| quote!(.idempotent()));
-                let rule = rule.as_ref().map(|rule| quote!(.with_rule(#rule)));
-                quote!(#(#cfgs)* Self::#variant => #method #rule #idempotent)
-            });
+            let arms =
+                model.methods.iter().map(|Method { variant, cfgs, rule, idempotent, timeout, .. }| {
+                    let idempotent = idempotent.then(|| quote!(.idempotent()));
+                    let rule = rule.as_ref().map(|rule| quote!(.with_rule(#rule)));
+                    let timeout = timeout
+                        .map(|millis| quote!(.with_timeout(::core::time::Duration::from_millis(#millis))));
+                    quote!(#(#cfgs)* Self::#variant => #method #rule #idempotent #timeout)
+                });
             quote!(match self { #(#arms,)* })
         }
     };

@@ -36,6 +36,7 @@ fn model(draft: &Draft, args: &ModuleArgs) -> Model {
             number_span: Span::call_site(),
             rule: None,
             idempotent: handler.args.idempotent,
+            timeout: None,
             notes: handler.notes.clone(),
             cfgs: handler.cfgs.clone(),
             call: handler.call.clone(),

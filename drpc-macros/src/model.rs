@@ -65,6 +65,8 @@ pub(crate) struct Method {
     /// The rule that says who may call the method, beside its module's.
     pub(crate) rule: Option<String>,
     pub(crate) idempotent: bool,
+    /// How many milliseconds the handler may take.
+    pub(crate) timeout: Option<u64>,
     /// `doc` and `deprecated`.
     pub(crate) notes: Vec<Attribute>,
     pub(crate) cfgs: Vec<Attribute>,

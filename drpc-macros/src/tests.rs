@@ -90,6 +90,11 @@ fn idempotent_methods() {
 }
 
 #[test]
+fn methods_with_a_timeout() {
+    expansion("timeout", None);
+}
+
+#[test]
 fn numbers_from_the_registry() {
     expansion("registry", Some("modules.toml"));
 }

@@ -56,6 +56,11 @@ pub(crate) fn validate(
             let help = "leave it out: the server says who may call";
             mistakes.add(mistake(rule, "`allow` does not go with `client_only`", help));
         }
+        for timeout in draft.handlers.iter().filter_map(|handler| handler.args.timeout.as_ref()) {
+            let help =
+                "leave it out: the server says how long a handler may take, and a caller how long it waits";
+            mistakes.add(mistake(timeout, "`timeout` does not go with `client_only`", help));
+        }
     }
     let register = args.register.as_ref().and_then(|register| mistakes.check(of_type(register, draft)));
     let registry = environment.registry.as_deref().map(registry::load).transpose();
@@ -211,6 +216,7 @@ fn method(
         number_span,
         rule: handler.args.allow.as_ref().map(LitStr::value),
         idempotent: handler.args.idempotent,
+        timeout: handler.args.timeout.as_ref().map(|timeout| timeout.millis),
         notes: handler.notes.clone(),
         cfgs: handler.cfgs.clone(),
         call: handler.call.clone(),

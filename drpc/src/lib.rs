@@ -146,7 +146,7 @@ pub use server::progress;
 #[cfg(any(feature = "server", feature = "progress", feature = "blocking-server"))]
 pub use server::{BindError, ExistingSocket, Order, ServerBuilder};
 pub use transport::{Address, PeerCredentials};
-pub use wire::{Body, InvalidTraceContext, Status, TraceContext, Wire, WireMode};
+pub use wire::{Body, FailureCause, InvalidTraceContext, Status, TraceContext, Wire, WireMode};
 
 /// The raw body of a call, as a handler may take and return it.
 pub use bytes::Bytes;

@@ -61,7 +61,8 @@ pub(crate) fn serve(driver: Driver, socket: &Path) -> Result<(), Error> {
         Driver::Tokio => {
             let server = builder.bind(socket)?;
             say()?;
-            Ok(runtime.block_on(server.serve_until(stop))?)
+            runtime.block_on(server.serve_until(stop))?;
+            Ok(())
         }
         Driver::Threads => {
             let handle = runtime.handle().clone();
@@ -71,7 +72,8 @@ pub(crate) fn serve(driver: Driver, socket: &Path) -> Result<(), Error> {
             });
             let server = builder.bind_blocking(socket)?;
             say()?;
-            Ok(server.serve_until(stop)?)
+            server.serve_until(stop)?;
+            Ok(())
         }
     }
 }

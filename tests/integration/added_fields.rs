@@ -5,10 +5,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use drpc::wire::{Call, CallFields, Response, ResponseFields};
+use drpc::wire::{Call, CallFields, FailureCause, Response, ResponseFields};
 use drpc::{
-    AddedFields, CallErrorKind, CallOptions, Client, Failure, Method, Server, Status, TraceContext, Wire,
-    WireMode,
+    AddedFields, Allow, CallErrorKind, CallOptions, Client, Failure, Method, Server, Status, TraceContext,
+    Wire, WireMode, drpc_module,
 };
 use prost::Message;
 
@@ -189,7 +189,7 @@ fn failing() -> Handlers {
 
 fn told(response: Response) -> (Status, String, Bytes) {
     assert!(response.body.is_empty());
-    let ResponseFields { error, details } = *response.added.expect("a text, at least");
+    let ResponseFields { error, details, .. } = *response.added.expect("a text, at least");
     (response.status, error, details)
 }
 
@@ -215,6 +215,67 @@ fn who_asks_is_told_what_the_failure_says_of_itself_and_nothing_else() {
             assert_eq!((response.status, response.added), (Status::SUCCESS, None));
         }
         logs.assert_contain("the password is swordfish");
+    });
+}
+
+#[test]
+fn who_asks_can_tell_an_error_a_panic_a_refusal_and_the_end_of_its_time_apart() {
+    // E5, D8, S10: to DAOS, all of them are FAILURE.
+    with_every_server(|driver| {
+        let module = failing().on(715, |_, _| std::future::pending());
+        let server = driver.start(
+            Server::builder()
+                .handler_timeout(SOON)
+                .module(module)
+                .module(Shut)
+                .rule("nobody", Allow::no_one()),
+        );
+        for wire in WIRES {
+            let peer = RawPeer::connect(server.path());
+            let cause = |module, method| {
+                let call = Call {
+                    module,
+                    method,
+                    sequence: 1,
+                    body: Bytes::new(),
+                    added: Some(wanting_errors().into()),
+                };
+                peer.send_message(wire, &call.encode());
+                let response = peer.recv_response(wire);
+                (response.status, response.added.expect("a text, at least").cause)
+            };
+            assert_eq!(cause(7, 701), (Status::FAILURE, Some(FailureCause::Handler)));
+            assert_eq!(cause(7, 713), (Status::FAILURE, Some(FailureCause::Panicked)));
+            assert_eq!(cause(9, 901), (Status::FAILURE, Some(FailureCause::Denied)));
+            assert_eq!(cause(7, 715), (Status::FAILURE, Some(FailureCause::TimedOut)));
+            // The status tells.
+            assert_eq!(cause(7, 799), (Status::UNKNOWN_METHOD, None));
+            assert_eq!(cause(8, 801), (Status::UNKNOWN_MODULE, None));
+        }
+    });
+}
+
+struct Shut;
+
+#[drpc_module(id = 9, allow = "nobody")]
+impl Shut {
+    #[method(1)]
+    fn open(&self) {}
+}
+
+#[test]
+fn the_debug_form_of_a_calls_error_has_what_a_log_wants() {
+    // Ours.
+    with_both_clients(|kind| {
+        let server = TestServer::start(Server::builder().module(failing()));
+        let client = kind.connect(builder(server.path()).added_fields(AddedFields::ERROR)).unwrap();
+        let error = client.call_typed::<(), ()>(7, 701, (), &CallOptions::new()).unwrap_err();
+        assert_eq!(error.failure_cause(), Some(FailureCause::Handler));
+        assert_eq!(
+            format!("{error:?}"),
+            "CallError { kind: Status, status: FAILURE, cause: Handler, \
+             text: \"the server answered FAILURE: as it is meant to\" }"
+        );
     });
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use drpc::wire::{Call, CallFields, Response, ResponseFields};
+use drpc::wire::{Call, CallFields, FailureCause, Response, ResponseFields};
 use drpc::{Status, TraceContext};
 use proptest::option;
 use proptest::prelude::*;
@@ -57,6 +57,7 @@ fn the_fields_are_those_of_daos_and_ours_behind_them() {
             field(3, "body", "bytes"),
             field(1000, "error", "bytes"),
             field(1001, "error_details", "bytes"),
+            field(1002, "error_cause", "drpc.ErrorCause"),
         ]
     );
 }
@@ -100,12 +101,23 @@ fn response_by_the_file(descriptor: &MessageDescriptor, response: &Response) -> 
     let added = response.added.as_deref().cloned().unwrap_or_default();
     theirs.set_field_by_name("error", Value::Bytes(added.error.into()));
     theirs.set_field_by_name("error_details", Value::Bytes(added.details));
+    let cause = added.cause.map_or("CAUSE_UNKNOWN".into(), |cause| {
+        format!("CAUSE_{}", cause.to_string().to_uppercase().replace(' ', "_"))
+    });
+    let causes = proto().get_enum_by_name("drpc.ErrorCause").expect("is in drpc.proto");
+    let number = causes.get_value_by_name(&cause).expect("is among them").number();
+    theirs.set_field_by_name("error_cause", Value::EnumNumber(number));
     theirs
 }
 
 /// A number that is often one that proto3 leaves out, or writes at its longest.
 fn numbers() -> impl Strategy<Value = i64> {
     prop_oneof![Just(0), Just(-1), Just(i64::MIN), Just(i64::MAX), -200..200i64, any::<i64>()]
+}
+
+fn causes() -> impl Strategy<Value = Option<FailureCause>> {
+    use FailureCause::{Denied, Handler, Panicked, TimedOut};
+    option::of(prop::sample::select(vec![Handler, Denied, Panicked, TimedOut]))
 }
 
 /// Some of them, at least.
@@ -131,7 +143,7 @@ fn every_envelope_is_written_and_read_as_the_file_says() {
         sequence in numbers(),
         body in prop::collection::vec(any::<u8>(), 0..300),
         to_call in option::of(fields_of_a_call()),
-        to_response in option::of(("ü{1,40}", prop::collection::vec(any::<u8>(), 0..40))),
+        to_response in option::of(("ü{1,40}", prop::collection::vec(any::<u8>(), 0..40), causes())),
     )| {
         let body = Bytes::from(body);
         let call = Call { module: module as i32, method: method as i32, sequence, body: body.clone(), added: to_call };
@@ -139,7 +151,9 @@ fn every_envelope_is_written_and_read_as_the_file_says() {
         prop_assert_eq!(&call.encode()[..], &theirs[..]);
         prop_assert_eq!(Call::decode(theirs.into()).unwrap(), call);
 
-        let added = to_response.map(|(error, details)| ResponseFields::new(error, details.into()).into());
+        let added = to_response.map(|(error, details, cause)| {
+            ResponseFields { cause, ..ResponseFields::new(error, details.into()) }.into()
+        });
         let response = Response { sequence, status: Status::from(module as i32), body, added };
         let theirs = response_by_the_file(&response_descriptor, &response).encode_to_vec();
         prop_assert_eq!(&response.encode()[..], &theirs[..]);

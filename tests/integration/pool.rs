@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
+use drpc::server::Shutdown;
 use drpc::{CallErrorKind, CallOptions, Order, Server, ServerHandle, Status, Wire};
 use tokio::sync::mpsc;
 
@@ -16,7 +17,7 @@ use crate::support::{
 /// A server at a path of the test's choice, to be stopped and started again.
 struct Served {
     handle: ServerHandle,
-    serving: JoinHandle<()>,
+    serving: JoinHandle<Shutdown>,
 }
 
 impl Served {

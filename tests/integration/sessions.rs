@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use drpc::wire::Response;
-use drpc::{Context, Order, Server, Status, Wire};
+use drpc::wire::{Call, CallFields, Response};
+use drpc::{Context, Order, Server, Status, Wire, drpc_module};
 use tokio::sync::{Notify, mpsc};
 
 use crate::support::{
@@ -248,6 +248,52 @@ fn a_handler_that_takes_too_long_is_cut_and_its_caller_answered() {
             peer.assert_served(wire);
         }
         logs.assert_contain("call failed: the handler took too long, for its server or its caller");
+    });
+}
+
+struct Timed;
+
+#[drpc_module(id = 9)]
+impl Timed {
+    #[method(1, timeout = "40ms")]
+    async fn shorter(&self) {
+        std::future::pending().await
+    }
+
+    #[method(2, timeout = "2h")]
+    fn longer(&self, context: &Context) -> Bytes {
+        seconds_left(context)
+    }
+
+    #[method(3)]
+    fn without(&self, context: &Context) -> Bytes {
+        seconds_left(context)
+    }
+}
+
+fn seconds_left(context: &Context) -> Bytes {
+    let left = context.deadline().unwrap().saturating_duration_since(Instant::now());
+    Bytes::copy_from_slice(&left.as_secs().to_be_bytes())
+}
+
+#[test]
+fn a_methods_own_timeout_stands_in_place_of_the_servers() {
+    // Ours: `#[method(1, timeout = "…")]`. A caller's time may end it before (E5).
+    const HOUR: Duration = Duration::from_secs(3600);
+    with_every_server(|driver| {
+        let server = driver.start(Server::builder().handler_timeout(HOUR).module(Timed));
+        let peer = RawPeer::connect(server.path());
+        peer.send_call(Wire::Chunked, 9, 901, 1, b"");
+        assert_eq!(peer.recv_response(Wire::Chunked), Response::failure(1, Status::FAILURE));
+        let seconds = |method, time_left| {
+            let added = Some(CallFields { time_left, ..CallFields::default() }.into());
+            let call = Call { module: 9, method, sequence: 2, body: Bytes::new(), added };
+            peer.send_message(Wire::Chunked, &call.encode());
+            u64::from_be_bytes(peer.recv_response(Wire::Chunked).body[..].try_into().unwrap())
+        };
+        assert!((3600..7200).contains(&seconds(902, None)));
+        assert!((900..1800).contains(&seconds(902, Some(HOUR / 2))));
+        assert!((1800..3600).contains(&seconds(903, None)));
     });
 }
 

@@ -1,12 +1,21 @@
 //! The end of a server (S7).
 
-use std::time::Instant;
+use std::env;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use drpc::server::shutdown_signal;
 use drpc::{CallErrorKind, Client, Context, Order, Server, Status, Wire};
+use rustix::process::{Signal, getpid, kill_process};
 use tokio::sync::mpsc;
 
 use crate::support::{
-    Gate, Handlers, Logs, PATIENCE, RawPeer, SOON, WIRES, call, echo, in_order, interop, with_every_server,
+    Driver, Gate, Handlers, Logs, PATIENCE, RawPeer, SOON, WIRES, call, echo, greeting, in_order, interop,
+    isolated, runtime, with_every_handle, with_every_server,
 };
 
 /// Module 7: 705 says by the gate that it runs, and is answered once its session is cancelled and the gate open.
@@ -47,7 +56,8 @@ fn running_calls_are_told_finish_and_are_answered() {
                 gate.open(1);
                 assert_eq!(peer.recv_response(wire).body, "running", "{order:?} {wire:?}");
                 peer.assert_closed();
-                server.wait();
+                let shutdown = server.wait();
+                assert!(shutdown.is_drained(), "{shutdown}");
                 assert!(!path.exists());
             }
         }
@@ -127,9 +137,176 @@ fn calls_that_do_not_finish_in_time_are_cut() {
         let peer = RawPeer::connect(server.path());
         peer.send_call(Wire::Chunked, 7, 705, 1, b"");
         in_order(gate.arrived(1));
-        server.stop();
+        let shutdown = server.stop();
         peer.assert_closed();
-        logs.assert_contain("cutting what did not finish in time sessions=1");
+        assert_eq!((shutdown.is_drained(), shutdown.cut_sessions(), shutdown.cut_calls()), (false, 1, 1));
+        assert_eq!((shutdown.cut_work(), shutdown.stuck()), (0, 0));
+        logs.assert_contain(
+            "cutting what did not finish in time sessions=1 background=0 calls=interop.scripted",
+        );
+        logs.assert_contain("stopped: cut: 1 sessions, 1 calls, 0 pieces of work in the background address=");
+    });
+}
+
+#[test]
+fn its_operator_is_told_when_it_listens_when_it_stops_and_how_that_went() {
+    // Ours: a line each, at INFO.
+    with_every_server(|driver| {
+        let (logs, _guard) = Logs::of_this_thread();
+        let gate = Gate::new();
+        let builder = Server::builder().drain_timeout(PATIENCE).module(greeting()).module(until_told(&gate));
+        let server = driver.start(builder);
+        let address = format!("address={}", server.path().display());
+        logs.wait_for(&format!("listening {address} modules=[\"test\", \"interop\"] methods=3"));
+        let peer = RawPeer::connect(server.path());
+        peer.send_call(Wire::Chunked, 7, 705, 1, b"");
+        in_order(gate.arrived(1));
+        server.handle().shutdown();
+        logs.wait_for(&format!("stopping {address} sessions=1 calls=1 background=0"));
+        logs.assert_lack("stopped");
+        gate.open(1);
+        assert!(server.wait().is_drained());
+        logs.assert_contain(&format!("stopped: drained {address}"));
+    });
+}
+
+/// Module 7: 705 says that it runs, and blocks its thread until the sender is dropped.
+fn blocking() -> (Handlers, std::sync::mpsc::Receiver<()>, std::sync::mpsc::Sender<()>) {
+    let (runs, running) = channel();
+    let (release, held) = channel::<()>();
+    let held = Arc::new(Mutex::new(held));
+    let module = echo().on(705, move |_, body| {
+        runs.send(()).unwrap();
+        let held = held.clone();
+        async move {
+            let _ = held.lock().unwrap().recv();
+            Ok(body)
+        }
+    });
+    (module, running, release)
+}
+
+#[test]
+fn a_handler_that_blocks_its_thread_does_not_hold_it_up() {
+    // S7: it can't be cut, so it is named, and left.
+    with_every_handle(|driver| {
+        let (logs, _guard) = Logs::of_this_thread();
+        let (module, running, release) = blocking();
+        let server = driver.start(Server::builder().drain_timeout(SOON).module(module));
+        let peer = RawPeer::connect(server.path());
+        peer.send_call(Wire::Chunked, 7, 705, 3, b"");
+        running.recv_timeout(PATIENCE).unwrap();
+        let [session] = &server.server_handle().sessions()[..] else { panic!("one session") };
+        let [call] = &session.running_calls()[..] else { panic!("one call") };
+        assert_eq!((call.method().id(), call.sequence()), (705, 3));
+        let since = call.since();
+        assert_eq!(session.running_calls()[0].since(), since);
+
+        server.handle().shutdown();
+        logs.wait_for("left to themselves: handlers that block their threads sessions=1 background=0 calls=interop.scripted");
+        logs.wait_for(
+            "stopped: cut: 1 sessions, 1 calls, 0 pieces of work in the background; 1 of these are stuck",
+        );
+        // The runtime waits for its threads, and this for the runtime.
+        drop(release);
+        assert_eq!(server.wait().stuck(), 1);
+    });
+}
+
+#[test]
+fn it_ends_in_time_where_the_one_thread_of_its_runtime_is_blocked() {
+    // S7: whoever awaits `serve` is on another thread, and neither clock nor signal is of those that the runtime's thread looks after.
+    isolated("shutdown::it_ends_in_time_where_the_one_thread_of_its_runtime_is_blocked", || {
+        let (module, running, release) = blocking();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let stop = shutdown_signal();
+        let builder = Server::builder().explicit_modules_only().drain_timeout(SOON).module(module);
+        let server = builder.bind(&path).unwrap();
+        let asking = thread::spawn(move || {
+            let peer = RawPeer::connect(&path);
+            peer.send_call(Wire::Chunked, 7, 705, 1, b"");
+            running.recv_timeout(PATIENCE).unwrap();
+            kill_process(getpid(), Signal::TERM).unwrap();
+            peer
+        });
+        let shutdown = runtime.block_on(server.serve_until(stop)).unwrap();
+        assert_eq!((shutdown.cut_calls(), shutdown.stuck()), (1, 1));
+        drop(release);
+        drop(asking.join().unwrap());
+    });
+}
+
+#[test]
+fn a_second_signal_cuts() {
+    // Ours. Either signal, in either place.
+    isolated("shutdown::a_second_signal_cuts", || {
+        let logs = Logs::of_this_process();
+        for (first, second) in [(Signal::TERM, Signal::INT), (Signal::INT, Signal::INT)] {
+            with_every_handle(|driver| {
+                let gate = Gate::new();
+                let directory = tempfile::tempdir().unwrap();
+                let path = directory.path().join("s");
+                let stop = shutdown_signal();
+                let builder = Server::builder().explicit_modules_only().drain_timeout(Duration::MAX);
+                let builder = builder.module(until_told(&gate));
+                let serving = match driver {
+                    Driver::Threads => {
+                        let server = builder.bind_blocking(&path).unwrap();
+                        thread::spawn(move || server.serve_until(stop))
+                    }
+                    _ => {
+                        let server = builder.bind(&path).unwrap();
+                        thread::spawn(move || runtime().block_on(server.serve_until(stop)))
+                    }
+                };
+                let peer = RawPeer::connect(&path);
+                peer.send_call(Wire::Chunked, 7, 705, 1, b"");
+                in_order(gate.arrived(1));
+                kill_process(getpid(), first).unwrap();
+                logs.wait_for(&format!("stopping address={}", path.display()));
+                kill_process(getpid(), second).unwrap();
+                peer.assert_closed();
+                assert_eq!(serving.join().unwrap().unwrap().cut_calls(), 1);
+            });
+        }
+    });
+}
+
+#[test]
+fn once_nobody_listens_any_more_a_signal_ends_the_process() {
+    // Ours: as long as anybody does, it does not.
+    const NAME: &str = "shutdown::once_nobody_listens_any_more_a_signal_ends_the_process";
+    const MARK: &str = "DRPC_TEST_ENDED_BY_A_SIGNAL";
+    if env::var_os(MARK).is_some() {
+        let (first, second) = (shutdown_signal(), shutdown_signal());
+        drop(first);
+        kill_process(getpid(), Signal::TERM).unwrap();
+        drop(in_order(second));
+        kill_process(getpid(), Signal::INT).unwrap();
+        unreachable!("the process has ended");
+    }
+    let mut again = Command::new(env::current_exe().unwrap());
+    let status = again.args([NAME, "--exact", "--nocapture"]).env(MARK, "").status().unwrap();
+    assert_eq!(status.signal(), Some(Signal::INT.as_raw()));
+}
+
+#[test]
+fn a_handle_cuts_a_drain_that_takes_too_long() {
+    with_every_handle(|driver| {
+        let gate = Gate::new();
+        let builder = Server::builder().drain_timeout(Duration::MAX).module(until_told(&gate));
+        let server = driver.start(builder);
+        let peer = RawPeer::connect(server.path());
+        peer.send_call(Wire::Chunked, 7, 705, 1, b"");
+        in_order(gate.arrived(1));
+        let handle = server.server_handle();
+        handle.shutdown();
+        handle.cut();
+        peer.assert_closed();
+        assert_eq!(server.wait().cut_calls(), 1);
     });
 }
 

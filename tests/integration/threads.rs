@@ -124,7 +124,7 @@ fn a_handler_that_blocks_does_not_hold_the_end_of_the_server_up() {
     server.stop();
     peer.assert_closed();
     logs.assert_contain("cutting what did not finish in time sessions=1 background=0");
-    logs.assert_contain("left to themselves: handlers that block sessions=1 background=0");
+    logs.assert_contain("left to themselves: handlers that block their threads sessions=1 background=0");
     go_on.send(()).unwrap();
 }
 

@@ -194,14 +194,16 @@ fn play(side: Side, socket: &Path, calls: u64, pause_for: Duration) -> Result<()
         Side::Server => runtime.block_on(async {
             let server = Server::builder().module(Echo { pause: pause_for }).bind(socket)?;
             println!("ready");
-            Ok(server.serve_until(shutdown_signal()).await?)
+            server.serve_until(shutdown_signal()).await?;
+            Ok(())
         }),
         Side::ServerInThreads => {
             let server = Server::builder().module(Echo { pause: pause_for }).bind_blocking(socket)?;
             let handle = server.handle();
             on_term(move || handle.shutdown())?;
             println!("ready");
-            Ok(server.serve()?)
+            server.serve()?;
+            Ok(())
         }
         Side::ServerInSteps => {
             let mut server = Server::builder().module(Echo { pause: pause_for }).bind_progress(socket)?;

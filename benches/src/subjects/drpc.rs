@@ -166,12 +166,14 @@ impl Subject for Drpc {
             Serving::Tokio => block_on(setup.workers, async {
                 let server = builder.bind(&setup.socket)?;
                 control::ready();
-                Ok(server.serve().await?)
+                server.serve().await?;
+                Ok(())
             }),
             Serving::Threads => {
                 let server = builder.bind_blocking(&setup.socket)?;
                 control::ready();
-                Ok(server.serve()?)
+                server.serve()?;
+                Ok(())
             }
             Serving::Steps => {
                 let mut server = builder.bind_progress(&setup.socket)?;

@@ -30,8 +30,9 @@ impl AddedFields {
     /// How long the caller will still wait, for calls that have a limit.
     pub const DEADLINE: AddedFields = AddedFields { deadline: true, ..AddedFields::NONE };
 
-    /// That the caller wants to be told the text and the details of an error: see [`CallError::peer_text`](crate::CallError::peer_text)
-    /// and [`CallError::details`](crate::CallError::details).
+    /// That the caller wants to be told the text, the details and the cause of an error: see
+    /// [`CallError::peer_text`](crate::CallError::peer_text), [`details`](crate::CallError::details) and
+    /// [`failure_cause`](crate::CallError::failure_cause).
     pub const ERROR: AddedFields = AddedFields { error: true, ..AddedFields::NONE };
 
     /// The caller's place in a trace, where one is known: from [`CallOptions::trace_context`], or from

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use crate::handler::details::Details;
 use crate::handler::failure::{Escaped, Failure};
 use crate::transport::{abstract_name, is_peer_gone, name_len};
-use crate::wire::{EnvelopeError, FrameError, MessageTooLong, ResponseFields, Status};
+use crate::wire::{EnvelopeError, FailureCause, FrameError, MessageTooLong, ResponseFields, Status};
 
 /// Why a call gave no reply.
 ///
@@ -27,7 +27,7 @@ use crate::wire::{EnvelopeError, FrameError, MessageTooLong, ResponseFields, Sta
 /// ```
 ///
 /// Its text says what happened, whether the call may have been executed, and what to do; what the [peer says](Self::peer_text) of a
-/// failure, if it was asked. The `Debug` form is the text too, since that is what a `main` that returns it prints.
+/// failure, if it was asked. The `Debug` form has that, too, beside kind, status and source: what a log wants.
 ///
 /// A server that refuses a client (a rule, a limit, a hook) closes the connection without a word: a call then fails as `Disconnected` or,
 /// if that came before the call was sent, as `NotConnected`. The server's log names the reason.
@@ -159,6 +159,30 @@ impl CallError {
         D::from_details(details)
     }
 
+    /// Who failed a call that was answered FAILURE: its handler, by an error, a panic, or for want of time; or nobody, since the caller may
+    /// not call this. Under the same terms as [`peer_text`](Self::peer_text).
+    ///
+    /// ```
+    /// # use drpc::{Failure, Server, drpc_module};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use drpc::{AddedFields, Allow, FailureCause, testing};
+    /// # struct Pools;
+    /// # #[drpc_module(id = 5)]
+    /// # impl Pools { #[method(1, allow = "admin")] fn destroy(&self) {} }
+    ///
+    /// let server = testing::server_of(Server::builder().module(Pools).rule("admin", Allow::no_one()))?;
+    /// let client = server.client_builder().added_fields(AddedFields::ERROR).connect().await?;
+    /// let error = PoolsClient::new(client).destroy().await.unwrap_err();
+    /// assert_eq!(error.failure_cause(), Some(FailureCause::Denied));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn failure_cause(&self) -> Option<FailureCause> {
+        self.added().and_then(|added| added.cause)
+    }
+
     fn added(&self) -> Option<&ResponseFields> {
         match &*self.0 {
             Kind::Status(_, added) => added.as_deref(),
@@ -245,9 +269,22 @@ impl From<MessageTooLong> for CallError {
     }
 }
 
+/// `CallError { kind: Disconnected, text: "…", source: … }`: status, cause and source as far as there are any.
 impl fmt::Debug for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        let mut debug = f.debug_struct("CallError");
+        debug.field("kind", &self.kind());
+        if let Some(status) = self.status() {
+            debug.field("status", &format_args!("{status}"));
+        }
+        if let Some(cause) = self.failure_cause() {
+            debug.field("cause", &cause);
+        }
+        debug.field("text", &format_args!("\"{self}\""));
+        if let Some(source) = self.source() {
+            debug.field("source", &source);
+        }
+        debug.finish()
     }
 }
 

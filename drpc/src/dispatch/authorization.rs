@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crate::handler::failure::Failure;
 use crate::handler::failure::guard::guarded;
 use crate::handler::method::Method;
-use crate::handler::module::Module;
+use crate::handler::module::{Module, methods_of};
 use crate::handler::session::Session;
-use crate::wire::Status;
+use crate::wire::{FailureCause, Status};
 
 /// A rule of access: whom it allows, less whom it denies. Denying wins, wherever it was said.
 ///
@@ -179,19 +179,14 @@ impl Rules {
             Some(_) => format!("refused: rule `{name}` does not allow this caller"),
             None => format!("refused: no rule `{name}` is defined"),
         };
-        Err(Failure::with_message(Status::FAILURE, refused))
+        Err(Failure::with_message(Status::FAILURE, refused).caused_by(FailureCause::Denied))
     }
 }
 
 /// The rules that a module and its methods name; the methods as far as they are of the module's own hundred (M).
 pub(crate) fn rules_of(module: &dyn Module) -> impl Iterator<Item = (Option<Method>, &str)> {
-    let first = module.id().checked_mul(100);
-    let ids =
-        first.into_iter().flat_map(|first| (0..100).filter_map(move |number| first.checked_add(number)));
-    // One that panics does so again when it is called, and answers FAILURE (S10).
-    let method = |id| guarded(|| module.get_method(id)).ok().flatten();
     let of_module = guarded(|| module.rule()).ok().flatten();
-    let of_methods = ids.filter_map(method).filter_map(|method| Some((Some(method), method.rule()?)));
+    let of_methods = methods_of(module).filter_map(|method| Some((Some(method), method.rule()?)));
     of_module.map(|rule| (None, rule)).into_iter().chain(of_methods)
 }
 

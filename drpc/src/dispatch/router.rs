@@ -3,6 +3,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -16,9 +17,10 @@ use crate::handler::failure::{Escaped, Failure, chain};
 use crate::handler::method::Method;
 use crate::handler::module::{HandlerFuture, Module, name_of};
 use crate::handler::reply::Reply;
+use crate::handler::session::Methods;
 use crate::observe::metrics;
 use crate::observe::server::{Called, ObservedCall};
-use crate::wire::{Body, Call, Response};
+use crate::wire::{Body, Call, FailureCause, Response};
 
 /// The modules of a server, and the way from a call to its response.
 ///
@@ -220,13 +222,20 @@ impl ModuleService {
     /// [fields](crate::wire::CallFields) added to its call, is told the text and the details of the [`struct@Failure`] (E5). A call whose
     /// caller has no time left is not begun, and answered FAILURE.
     ///
-    /// A future that is dropped drops the handler where it waits.
+    /// A future that is dropped drops the handler where it waits. Nobody else cuts it off: a [method's time-out](Method::timeout) is for
+    /// the server to keep, and shows in the context's [deadline](Context::deadline).
     pub fn process(&self, context: Context, call: Call) -> Processing {
+        self.process_at(context, call, Instant::now)
+    }
+
+    /// As [`process`](Self::process); `now` reads the clock of whoever cuts the handler off.
+    pub(crate) fn process_at(&self, mut context: Context, call: Call, now: fn() -> Instant) -> Processing {
         let entry = self.entry(call.module);
         let module = entry.map(|entry| &entry.module);
         let (mut method, request_bytes) = (None, call.body.len());
-        let (is_over, wants_error) =
-            call.added.map_or((false, false), |added| (added.is_over(), added.wants_error));
+        let added = call.added.as_deref();
+        let (time_left, wants_error) =
+            added.map_or((None, false), |added| (added.time_left, added.wants_error));
         // A module written by hand may panic before it gives a future, so this is inside the guard too.
         let handler = try_guarded(self.is_layered(), || {
             let module = module.ok_or_else(Failure::unknown_module)?;
@@ -242,8 +251,12 @@ impl ModuleService {
             if let Some(rule) = found.rule() {
                 check(rule)?;
             }
-            if is_over {
-                return Err("the caller's time was over before its call began".into());
+            if time_left == Some(Duration::ZERO) {
+                let failure = Failure::from("the caller's time was over before its call began");
+                return Err(failure.caused_by(FailureCause::TimedOut));
+            }
+            if let Some(limit) = found.timeout() {
+                context = context.clone().within(Some(limit), time_left, now);
             }
             Ok(self.handle(module, context.clone(), found, call.body))
         });
@@ -327,6 +340,7 @@ impl Processing {
                 let _entered = observed.enter();
                 try_guarded(*layered, || Ok(handler.as_mut().poll(context)))
                     .unwrap_or_else(|failure| Poll::Ready(Err(failure)))
+                    .map_err(|failure| failure.caused_by(FailureCause::Handler))
             }
             Err(failure) => Poll::Ready(Err(failure.take().expect("a response is asked for once"))),
         }
@@ -424,6 +438,13 @@ impl fmt::Debug for Processing {
             .field("method", &self.method_id)
             .field("sequence", &self.sequence)
             .finish_non_exhaustive()
+    }
+}
+
+impl Methods for ModuleService {
+    fn find(&self, module: i32, method: i32) -> Option<Method> {
+        let module = self.get(module)?;
+        guarded(|| module.get_method(method)).ok().flatten()
     }
 }
 

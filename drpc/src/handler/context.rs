@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::handler::background::{Work, spawn_without_server};
 use crate::handler::cancellation::{Cancellation, Cancelled};
@@ -46,8 +46,15 @@ impl Context {
         Context { session, sequence, deadline: None, trace: None, in_background: false }
     }
 
-    pub(crate) fn with_deadline(self, deadline: Option<Instant>) -> Self {
-        Context { deadline, ..self }
+    /// The same context, whose handler may take so long from `now` on: the shorter of the server's limit and of what its caller has left.
+    pub(crate) fn within(
+        self,
+        limit: Option<Duration>,
+        callers: Option<Duration>,
+        now: impl FnOnce() -> Instant,
+    ) -> Self {
+        let time = limit.into_iter().chain(callers).min();
+        Context { deadline: time.and_then(|time| now().checked_add(time)), ..self }
     }
 
     pub(crate) fn with_trace(self, trace: Option<Arc<TraceContext>>) -> Self {
@@ -72,8 +79,9 @@ impl Context {
         self.sequence
     }
 
-    /// When the handler will be cut off: when the server's limit for handlers is over, or the caller's time, if the caller
-    /// [sent it along](crate::guide::added_fields) (E5); whichever comes first. The caller is then answered FAILURE.
+    /// When the handler will be cut off: when the [method's time-out](crate::Method::timeout) is over, or else the server's limit for
+    /// handlers; or the caller's time, if the caller [sent it along](crate::guide::added_fields) (E5) and it ends before. The caller is then
+    /// answered FAILURE.
     ///
     /// A call to another server passes it on by [`CallOptions::on_behalf_of`](crate::CallOptions::on_behalf_of).
     #[must_use]

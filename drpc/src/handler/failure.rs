@@ -8,7 +8,7 @@ use std::io;
 use bytes::Bytes;
 
 use crate::handler::details::Details;
-use crate::wire::{ResponseFields, Status};
+use crate::wire::{FailureCause, ResponseFields, Status};
 
 /// Why a call was not carried out: what a handler returns in place of a reply, and what a server answers.
 ///
@@ -50,6 +50,8 @@ pub struct Failure {
     source: Option<Box<dyn Error + Send + Sync>>,
     /// Marshalled. In a box, since there are seldom any.
     details: Option<Box<Bytes>>,
+    /// Who failed, once that is known.
+    cause: Option<FailureCause>,
 }
 
 impl Failure {
@@ -59,7 +61,13 @@ impl Failure {
     #[must_use]
     pub fn new(status: Status) -> Self {
         let status = if status.is_failure() { status } else { Status::FAILURE };
-        Failure { status, message: Cow::Borrowed(status.description()), source: None, details: None }
+        Failure {
+            status,
+            message: Cow::Borrowed(status.description()),
+            source: None,
+            details: None,
+            cause: None,
+        }
     }
 
     /// A failure with a text of its own, for the log, and for a caller that asks for it.
@@ -87,7 +95,7 @@ impl Failure {
             Some(failure) => (failure.status, failure.details.clone()),
             None => (Status::FAILURE, None),
         };
-        Failure { status, message: error.to_string().into(), source: Some(error), details }
+        Failure { status, message: error.to_string().into(), source: Some(error), details, cause: None }
     }
 
     /// An error that becomes one which hides what it holds: what can be seen of it by reference tells its status.
@@ -116,7 +124,7 @@ impl Failure {
         let mut texts: Vec<_> = chain(error).map(ToString::to_string).collect();
         let message = texts.remove(0).into();
         let source = texts.into_iter().rev().fold(None, |source, text| Some(Box::new(Text { text, source })));
-        Failure { status, message, source: source.map(|source| source as _), details }
+        Failure { status, message, source: source.map(|source| source as _), details, cause: None }
     }
 
     /// The failure with a message that tells a caller more than a text can, such as which quota was passed, and by how much: for a
@@ -176,7 +184,13 @@ impl Failure {
     pub(crate) fn panicked(text: String, layered: bool) -> Self {
         let who =
             if layered { "the handler, or a layer around it, panicked" } else { "the handler panicked" };
-        Failure { message: Cow::Borrowed(who), source: Some(text.into()), ..Failure::new(Status::FAILURE) }
+        let failure = Failure { source: Some(text.into()), ..Failure::with_message(Status::FAILURE, who) };
+        failure.caused_by(FailureCause::Panicked)
+    }
+
+    /// The failure, with who failed; the first that is said stays.
+    pub(crate) fn caused_by(self, cause: FailureCause) -> Self {
+        Failure { cause: self.cause.or(Some(cause)), ..self }
     }
 
     /// What every caller is told.
@@ -188,7 +202,7 @@ impl Failure {
     /// What a caller is told beside it that asks for more (E5).
     pub(crate) fn as_fields(&self) -> ResponseFields {
         let details = self.details.as_deref().cloned().unwrap_or_default();
-        ResponseFields::new(self.to_string(), details)
+        ResponseFields { cause: self.cause, ..ResponseFields::new(self.to_string(), details) }
     }
 }
 

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::time::Duration;
 
 /// A method of a module: which one it is, its name, and who may call it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -8,13 +9,14 @@ pub struct Method {
     name: &'static str,
     rule: Option<&'static str>,
     idempotent: bool,
+    timeout: Option<Duration>,
 }
 
 impl Method {
     /// A method by its module's ID, its own system-wide ID, and its name.
     #[must_use]
     pub const fn new(module: i32, id: i32, name: &'static str) -> Self {
-        Method { module, id, name, rule: None, idempotent: false }
+        Method { module, id, name, rule: None, idempotent: false, timeout: None }
     }
 
     /// The same method, for those alone whom a rule of the server allows: `ServerBuilder::rule` defines it by this name.
@@ -44,6 +46,29 @@ impl Method {
     #[must_use]
     pub const fn is_idempotent(self) -> bool {
         self.idempotent
+    }
+
+    /// The same method, whose handler may take so long: in place of `ServerBuilder::handler_timeout`, whether that is longer or shorter.
+    ///
+    /// For a module written by hand; `#[method]` takes it as `timeout = "5s"`. What becomes of a handler that takes longer is told
+    /// [there](crate::ServerBuilder::handler_timeout).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use drpc::Method;
+    ///
+    /// const FORMAT: Method = Method::new(7, 703, "format").with_timeout(Duration::from_secs(60));
+    /// assert_eq!(FORMAT.timeout(), Some(Duration::from_secs(60)));
+    /// ```
+    #[must_use]
+    pub const fn with_timeout(self, timeout: Duration) -> Self {
+        Method { timeout: Some(timeout), ..self }
+    }
+
+    /// How long the method's handler may take; `None` if its server says so for all.
+    #[must_use]
+    pub const fn timeout(self) -> Option<Duration> {
+        self.timeout
     }
 
     /// The ID of the method's module.

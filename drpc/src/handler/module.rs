@@ -130,6 +130,15 @@ impl From<UnknownMethod> for Failure {
     }
 }
 
+/// The methods of a module, as far as they are of its own hundred (M).
+pub(crate) fn methods_of(module: &dyn Module) -> impl Iterator<Item = Method> {
+    let first = module.id().checked_mul(100);
+    let ids =
+        first.into_iter().flat_map(|first| (0..100).filter_map(move |number| first.checked_add(number)));
+    // One that panics does so again when it is called, and answers FAILURE (S10).
+    ids.filter_map(|id| guarded(|| module.get_method(id)).ok().flatten())
+}
+
 /// The name of a module, for logs and figures.
 pub(crate) fn name_of(module: &dyn Module) -> &str {
     guarded(|| module.name()).unwrap_or("unknown: it panicked")

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{self, Poll};
 use std::time::{Instant, SystemTime};
@@ -39,6 +39,8 @@ pub struct Session {
     task: AtomicWaker,
     /// Calls that have ended.
     calls_done: AtomicU64,
+    /// Where the methods are found that its workers carry out; nothing outside of any server.
+    methods: Option<Arc<dyn Methods>>,
     /// The calls whose handlers wait for something.
     running: Mutex<Running>,
 }
@@ -49,11 +51,18 @@ pub(crate) trait Connection: Send + Sync {
     fn peer_has_left(&self) -> bool;
 }
 
+/// The methods of a server.
+pub(crate) trait Methods: Send + Sync {
+    fn find(&self, module: i32, method: i32) -> Option<Method>;
+}
+
 #[derive(Default)]
 struct Running {
     last: u64,
     /// By the order in which they came.
     calls: BTreeMap<u64, RunningCall>,
+    /// What carries the session's calls out.
+    workers: Vec<Weak<Worker>>,
 }
 
 impl Session {
@@ -72,6 +81,7 @@ impl Session {
             stopping: AtomicBool::new(false),
             task: AtomicWaker::new(),
             calls_done: AtomicU64::new(0),
+            methods: None,
             running: Mutex::default(),
         }
     }
@@ -79,6 +89,11 @@ impl Session {
     /// The same session, whose work in the background is done there.
     pub(crate) fn with_background(self, background: Arc<dyn Background>) -> Self {
         Session { background: Some(background), ..self }
+    }
+
+    /// The same session, of a server with these methods.
+    pub(crate) fn with_methods(self, methods: Arc<dyn Methods>) -> Self {
+        Session { methods: Some(methods), ..self }
     }
 
     /// The same session, with a span; the server's address is said in it.
@@ -131,12 +146,28 @@ impl Session {
         self.calls_done.load(Ordering::Relaxed)
     }
 
-    /// The calls whose handlers wait for something, the oldest first.
-    ///
-    /// A handler that answers without waiting never shows here, nor does one that blocks its thread instead.
+    /// The calls that are being carried out: those whose handlers wait for something, the oldest first; then those whose handlers
+    /// run, or block their threads.
     #[must_use]
     pub fn running_calls(&self) -> Vec<RunningCall> {
-        self.running().calls.values().cloned().collect()
+        let running = self.running();
+        let mut calls: Vec<_> = running.calls.values().cloned().collect();
+        let workers: Vec<_> = running.workers.iter().filter_map(Weak::upgrade).collect();
+        // A module may be asked, which is others' code.
+        drop(running);
+        if let Some(methods) = &self.methods {
+            calls.extend(workers.iter().filter_map(|worker| worker.call(&**methods)));
+        }
+        calls
+    }
+
+    /// One more thread or task that carries calls of the session out.
+    pub(crate) fn add_worker(&self) -> Arc<Worker> {
+        let worker = Arc::<Worker>::default();
+        let mut running = self.running();
+        running.workers.retain(|worker| worker.strong_count() > 0);
+        running.workers.push(Arc::downgrade(&worker));
+        worker
     }
 
     /// Closes the session as a shutdown would (S7): no further call is begun, the handlers that run are told
@@ -245,10 +276,60 @@ impl RunningCall {
         self.sequence
     }
 
-    /// Since when its handler waits.
+    /// Since when its handler waits. Of one that runs, or blocks its thread, nobody looked at the clock as it began: since it was first
+    /// seen here.
     #[must_use]
     pub fn since(&self) -> Instant {
         self.since
+    }
+}
+
+/// What a thread or task of a session is doing, for others to see. A call that is begun is noted without a lock or a look at the clock; once its
+/// handler waits, it is [`Listed`].
+#[derive(Default)]
+pub(crate) struct Worker {
+    /// Odd while a handler runs; another number for each.
+    turn: AtomicU64,
+    /// The IDs of module and method.
+    ids: AtomicU64,
+    sequence: AtomicI64,
+    /// When a turn was first seen.
+    seen: Mutex<Option<(u64, Instant)>>,
+}
+
+impl Worker {
+    /// A call is begun. For the worker itself alone, as is [`rest`](Self::rest).
+    pub(crate) fn begin(&self, module: i32, method: i32, sequence: i64) {
+        let turn = self.turn.load(Ordering::Relaxed);
+        // Who sees what follows sees that the turn before is over.
+        fence(Ordering::Release);
+        self.ids.store(u64::from(module as u32) << 32 | u64::from(method as u32), Ordering::Relaxed);
+        self.sequence.store(sequence, Ordering::Relaxed);
+        self.turn.store(turn | 1, Ordering::Release);
+    }
+
+    /// The handler has answered, or waits.
+    pub(crate) fn rest(&self) {
+        let turn = self.turn.load(Ordering::Relaxed);
+        self.turn.store(turn + (turn & 1), Ordering::Relaxed);
+    }
+
+    /// The call whose handler runs, if there is one of that method.
+    fn call(&self, methods: &dyn Methods) -> Option<RunningCall> {
+        let turn = self.turn.load(Ordering::Acquire);
+        let (ids, sequence) = (self.ids.load(Ordering::Relaxed), self.sequence.load(Ordering::Relaxed));
+        fence(Ordering::Acquire);
+        if turn & 1 == 0 || self.turn.load(Ordering::Relaxed) != turn {
+            return None;
+        }
+        let method = methods.find((ids >> 32) as i32, ids as i32)?;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = match *seen {
+            Some((before, since)) if before == turn => since,
+            _ => Instant::now(),
+        };
+        *seen = Some((turn, since));
+        Some(RunningCall { method, sequence, since })
     }
 }
 

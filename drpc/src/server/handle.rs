@@ -6,6 +6,7 @@ use crate::handler::session::Session;
 /// A server that runs on threads of its own, as its handle sees it.
 pub(crate) trait Handled: Send + Sync {
     fn shutdown(&self);
+    fn cut(&self);
     fn sessions(&self) -> Vec<Arc<Session>>;
     fn cut_session(&self, id: u64) -> bool;
 }
@@ -22,6 +23,12 @@ impl ServerHandle {
     /// Begins a graceful shutdown (S7) and returns at once; `serve` returns when it is done.
     pub fn shutdown(&self) {
         self.0.shutdown();
+    }
+
+    /// Shuts down at once: as [`shutdown`](Self::shutdown) with its drain timeout over, also while that runs. What a second signal does
+    /// to a server that serves until [`shutdown_signal`](crate::server::shutdown_signal).
+    pub fn cut(&self) {
+        self.0.cut();
     }
 
     /// The live sessions, the oldest first: who is connected, since when, and what their calls are doing.

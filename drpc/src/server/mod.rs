@@ -20,6 +20,9 @@ pub mod progress;
 mod protocol;
 #[cfg(any(feature = "server", feature = "blocking-server"))]
 mod sessions;
+mod shutdown;
+#[cfg(any(feature = "server", feature = "blocking-server"))]
+mod signals;
 mod socket_file;
 mod systemd;
 #[cfg(feature = "server")]
@@ -33,8 +36,11 @@ pub use config::{ExistingSocket, Order};
 pub use error::BindError;
 #[cfg(any(feature = "server", feature = "blocking-server"))]
 pub use handle::ServerHandle;
+pub use shutdown::Shutdown;
+#[cfg(any(feature = "server", feature = "blocking-server"))]
+pub use signals::{Signal, StopRequest, shutdown_signal};
 pub use socket_file::remove_stale_sockets;
 pub use systemd::is_socket_activated;
 
 #[cfg(feature = "server")]
-pub use self::tokio::{Server, shutdown_signal};
+pub use self::tokio::Server;

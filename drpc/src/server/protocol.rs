@@ -13,7 +13,7 @@ use crate::handler::context::Context;
 use crate::handler::failure::Failure;
 use crate::handler::session::{Listed, Session};
 use crate::observe::metrics;
-use crate::wire::{Body, Call, Codec, FrameError, Head, Response, Status, Wire};
+use crate::wire::{Body, Call, Codec, FailureCause, FrameError, Head, Response, Status, Wire};
 
 /// What has come of one receive.
 pub(super) enum Incoming {
@@ -73,7 +73,7 @@ pub(super) fn context_of(
     if call.added.is_some() {
         return context_of_added(context, call, config, came, now());
     }
-    context.with_deadline(config.handler_timeout.and_then(|limit| now().checked_add(limit)))
+    context.within(config.handler_timeout, None, now)
 }
 
 /// As [`context_of`], for a call that has added fields. It loses them if the server was told to ignore them.
@@ -88,17 +88,16 @@ fn context_of_added(
     if !config.added_fields {
         call.added = None;
     }
-    let mut limit = config.handler_timeout;
-    let mut trace = None;
+    let (mut callers, mut trace) = (None, None);
     if let Some(added) = &mut call.added {
         trace = added.trace.take().map(Arc::new);
         if let Some(left) = &mut added.time_left {
             let waited = came.map_or(Duration::ZERO, |came| now.saturating_duration_since(came));
             *left = left.saturating_sub(waited);
-            limit = Some(limit.map_or(*left, |limit| limit.min(*left)));
+            callers = Some(*left);
         }
     }
-    context.with_deadline(limit.and_then(|limit| now.checked_add(limit))).with_trace(trace)
+    context.within(config.handler_timeout, callers, || now).with_trace(trace)
 }
 
 /// Lists a call, whose handler waits, among those that its session carries out.
@@ -154,7 +153,7 @@ pub(super) fn refusal(fault: &SessionFault) -> Option<Response<Body>> {
 /// The answer to a call whose handler has had its time.
 pub(super) fn cut_off(processing: &mut Processing) -> Response<Body> {
     let cause = "the handler took too long, for its server or its caller, and was cut off";
-    processing.failed(Failure::with_message(Status::FAILURE, cause))
+    processing.failed(Failure::with_message(Status::FAILURE, cause).caused_by(FailureCause::TimedOut))
 }
 
 pub(super) fn log_opened(session: &Session) {

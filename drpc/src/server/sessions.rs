@@ -7,7 +7,7 @@ use super::admission::{Admission, Refusal, check_access, log_refused};
 use super::config::Config;
 use crate::handler::background::Background;
 use crate::handler::cancellation::Cancelled;
-use crate::handler::session::Session;
+use crate::handler::session::{Methods, Session};
 use crate::transport::PeerCredentials;
 
 /// The live sessions of a server, each of which is carried by a task of its own.
@@ -16,6 +16,7 @@ pub(super) struct Sessions<T> {
     state: Mutex<State<T>>,
     /// Where is done what they leave to be done in the background.
     background: Arc<dyn Background>,
+    methods: Arc<dyn Methods>,
 }
 
 /// What carries a session.
@@ -49,16 +50,19 @@ impl<T: Abort> Live<T> {
 }
 
 impl<T: Abort> Sessions<T> {
-    pub(super) fn new(background: Arc<dyn Background>) -> Self {
+    pub(super) fn new(background: Arc<dyn Background>, methods: Arc<dyn Methods>) -> Self {
         let state = State { live: HashMap::new(), admission: Admission::default(), stopping: false };
-        Sessions { last_id: AtomicU64::new(0), state: Mutex::new(state), background }
+        Sessions { last_id: AtomicU64::new(0), state: Mutex::new(state), background, methods }
     }
 
     /// Makes a session of a connection, unless its peer may not connect or there is no room for it; that is logged.
     pub(super) fn open(&self, peer: PeerCredentials, config: &Config) -> Option<Arc<Session>> {
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
-        let session = Session::new(id, peer).with_background(self.background.clone());
-        let session = Arc::new(session.observed(config.address.as_ref()));
+        let session = Session::new(id, peer)
+            .with_background(self.background.clone())
+            .with_methods(self.methods.clone())
+            .observed(config.address.as_ref());
+        let session = Arc::new(session);
         match self.admit(&session, config) {
             Ok(()) => Some(session),
             Err(refusal) => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use prost::Message;
 
+use super::cause::FailureCause;
 use super::proto;
 use super::trace_context::TraceContext;
 
@@ -27,7 +28,7 @@ pub struct CallFields {
     /// How long the caller will still wait, counted from when the call is sent; it travels in whole microseconds. Zero if its
     /// time is over.
     pub time_left: Option<Duration>,
-    /// Whether the caller wants to be told the text and the details of an error.
+    /// Whether the caller wants to be told the text, the details and the cause of an error.
     pub wants_error: bool,
     /// The caller's place in a trace.
     pub trace: Option<TraceContext>,
@@ -42,11 +43,6 @@ impl CallFields {
             trace: TraceContext::received(&call.traceparent, &call.tracestate),
         };
         (fields != CallFields::default()).then_some(fields)
-    }
-
-    /// Whether the caller has no time left.
-    pub(crate) fn is_over(&self) -> bool {
-        self.time_left == Some(Duration::ZERO)
     }
 
     #[cold]
@@ -70,6 +66,8 @@ pub struct ResponseFields {
     pub error: String,
     /// A message of the application's own that tells more, marshalled; empty if there is none.
     pub details: Bytes,
+    /// Who failed the call, where that is known and the status does not tell.
+    pub cause: Option<FailureCause>,
 }
 
 impl ResponseFields {
@@ -88,7 +86,7 @@ impl ResponseFields {
             error.shrink_to_fit();
         }
         let fits = details.len() <= Self::MAX_DETAILS;
-        ResponseFields { error, details: if fits { details } else { Bytes::new() } }
+        ResponseFields { error, details: if fits { details } else { Bytes::new() }, cause: None }
     }
 
     /// Takes what is there of them out of a message.
@@ -97,6 +95,7 @@ impl ResponseFields {
             // As much of it as can be read.
             error: String::from_utf8_lossy(&response.error).into_owned(),
             details: std::mem::take(&mut response.error_details),
+            cause: FailureCause::from_code(response.error_cause),
         };
         (fields != ResponseFields::default()).then_some(fields)
     }
@@ -106,6 +105,7 @@ impl ResponseFields {
         let added = proto::Response {
             error: self.error.clone().into(),
             error_details: self.details.clone(),
+            error_cause: self.cause.map_or(0, FailureCause::code),
             ..proto::Response::default()
         };
         added.encode_to_vec().into()

@@ -30,6 +30,7 @@
 mod added;
 mod assemble;
 mod body;
+mod cause;
 mod chunk;
 mod codec;
 mod envelope;
@@ -43,6 +44,7 @@ mod trace_context;
 
 pub use added::{CallFields, ResponseFields};
 pub use body::{Body, Segments};
+pub use cause::FailureCause;
 pub use chunk::{Packet, Packets, Slices};
 pub use codec::Codec;
 pub(crate) use envelope::UNREADABLE_CALL;

@@ -35,4 +35,7 @@ pub(super) struct Response {
     pub(super) error: Bytes,
     #[prost(bytes = "bytes", tag = "1001")]
     pub(super) error_details: Bytes,
+    // As the number, so that one of a later peer is no error.
+    #[prost(int32, tag = "1002")]
+    pub(super) error_cause: i32,
 }

@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use std::{env, fs, process, thread};
 
 use drpc::blocking::{Client, Server};
+use drpc::server::shutdown_signal;
 use drpc::{Failure, drpc_module};
 use drpc_examples::hello::{Hello, HelloResponse};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use signal_hook::consts::SIGTERM;
 use signal_hook::low_level::raise;
 
 /// A module that greets in the words of a file.
@@ -41,10 +41,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let server = Server::builder().module(Greeter { words: words.clone() }).bind_blocking(&path)?;
     println!("listening on {}", path.display());
 
-    // From now on, SIGTERM and ctrl-c let running calls finish.
-    let handle = server.handle();
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
-    thread::spawn(move || signals.forever().for_each(|_| handle.shutdown()));
+    // From now on, SIGTERM and ctrl-c let running calls finish; a second one does not.
+    let stop = shutdown_signal();
 
     // Some other program, and whoever stops this one.
     let client = thread::spawn({
@@ -58,10 +56,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     });
 
     // This thread accepts; each session gets one.
-    server.serve()?;
+    let shutdown = server.serve_until(stop)?;
 
     println!("called: {}", client.join().expect("it does not panic").map_err(|error| error.to_string())?);
-    println!("shut down; the socket is gone: {}", !path.exists());
+    println!("shut down ({shutdown}); the socket is gone: {}", !path.exists());
     fs::remove_file(words)?;
     Ok(())
 }

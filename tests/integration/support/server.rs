@@ -8,6 +8,7 @@ use std::task::Waker;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use drpc::server::Shutdown;
 use drpc::{ServerBuilder, ServerHandle, progress};
 use tempfile::TempDir;
 use tokio::runtime::{Handle, Runtime};
@@ -48,7 +49,7 @@ impl Driver {
         let path = directory.path().join("test.sock");
         let builder = builder.explicit_modules_only();
         let surroundings = Surroundings::of_this_thread();
-        let (stop, serve): (_, Box<dyn FnOnce() -> io::Result<()> + Send>) = match self {
+        let (stop, serve): (_, Box<dyn FnOnce() -> io::Result<Shutdown> + Send>) = match self {
             Driver::Tokio => {
                 let server = builder.bind(&path).expect("binds");
                 let (handle, runtime) = (server.handle(), runtime());
@@ -92,21 +93,21 @@ impl Surroundings {
 }
 
 /// The loop of a program that owns it. It waits without end, so that whatever does not wake it makes its test fail.
-fn step(mut server: progress::Server, asked_to_stop: &AtomicBool) -> io::Result<()> {
+fn step(mut server: progress::Server, asked_to_stop: &AtomicBool) -> io::Result<Shutdown> {
     while !server.is_drained() {
         server.progress(Duration::MAX)?;
         if asked_to_stop.load(Ordering::SeqCst) {
             server.begin_shutdown();
         }
     }
-    Ok(())
+    Ok(server.outcome().expect("it has ended"))
 }
 
 /// A server on threads of its own, so that a test may block. Dropped, it is shut down gracefully.
 pub(crate) struct TestServer {
     path: PathBuf,
     stop: Stop,
-    serving: Option<JoinHandle<io::Result<()>>>,
+    serving: Option<JoinHandle<io::Result<Shutdown>>>,
     _directory: TempDir,
 }
 
@@ -152,15 +153,15 @@ impl TestServer {
     }
 
     /// Waits until it has stopped, without asking it to.
-    pub(crate) fn wait(mut self) {
+    pub(crate) fn wait(mut self) -> Shutdown {
         let serving = self.serving.take().expect("not waited for yet");
-        serving.join().expect("does not panic").expect("serves without an error");
+        serving.join().expect("does not panic").expect("serves without an error")
     }
 
     /// Shuts down, and waits until it has stopped.
-    pub(crate) fn stop(self) {
+    pub(crate) fn stop(self) -> Shutdown {
         self.stop.shutdown();
-        self.wait();
+        self.wait()
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -22,6 +22,8 @@ use crate::server::config::Config;
 use crate::server::error::BindError;
 use crate::server::handle::{Handled, ServerHandle};
 use crate::server::listener::Listener;
+use crate::server::shutdown::{self, Shutdown};
+use crate::server::signals::StopRequest;
 use crate::server::systemd;
 use crate::transport::{Address, Mode, Socket};
 
@@ -29,7 +31,7 @@ use crate::transport::{Address, Mode, Socket};
 const SESSION_LIMIT: usize = 1024;
 
 /// How long threads have to end that were cut. One whose handler blocks it does not.
-const END_OF_CUT: Duration = Duration::from_secs(1);
+const END_OF_CUT: Duration = Duration::from_millis(250);
 
 /// A server with a thread for each session: for handlers that block, and for the lowest latency.
 ///
@@ -46,9 +48,7 @@ const END_OF_CUT: Duration = Duration::from_secs(1);
 /// use drpc::blocking::Server;
 ///
 /// let server = Server::builder().module(Disks).bind_blocking("/run/disks.sock")?;
-/// let handle = server.handle(); // for whatever hears of a signal
-/// server.serve()?;
-/// # drop(handle);
+/// server.serve_until(drpc::server::shutdown_signal())?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -122,70 +122,79 @@ impl Server {
     /// if this server made it, lets running calls and [work in the background](crate::Context::spawn) finish up to the drain
     /// timeout, and cuts the rest. This thread accepts; the sessions have theirs.
     ///
-    /// A handler that blocks its thread can't be cut: its client is, and its thread is left to end by itself.
+    /// A handler that blocks its thread can't be cut: its client is, and its thread is logged, by the method's name, and left to end by
+    /// itself.
     ///
     /// # Errors
     ///
-    /// If the system can't say what is ready. Errors of accepting are logged, and do not end it (S4).
-    pub fn serve(self) -> io::Result<()> {
-        self.serve_until(pending())
+    /// If the system can't say what is ready. Errors of accepting are logged, and do not end it (S4). That something was cut is none:
+    /// [`Shutdown`] tells.
+    pub fn serve(self) -> io::Result<Shutdown> {
+        self.serve_until(pending::<()>())
     }
 
-    /// As [`serve`](Self::serve), and shuts down when `signal` is ready: whatever wakes it from another thread, such as the receiving
-    /// end of an async channel. Who hears of a signal on a thread of its own calls [`ServerHandle::shutdown`] instead.
+    /// As [`serve`](Self::serve), and shuts down when `signal` is ready: usually [`shutdown_signal`](crate::server::shutdown_signal), whose
+    /// second signal cuts; or whatever else wakes it from another thread, such as the receiving end of an async channel.
     ///
     /// # Errors
     ///
     /// As [`serve`](Self::serve).
-    pub fn serve_until(self, signal: impl Future<Output = ()>) -> io::Result<()> {
-        let Server { listener: Listener { file, socket, .. }, shared } = self;
+    pub fn serve_until<S: StopRequest>(self, signal: impl Future<Output = S>) -> io::Result<Shutdown> {
+        let Server { listener: Listener { file, socket, address, .. }, shared } = self;
         // The file is dropped first: while the socket is open, no other file can come to have the number of ours.
         let (socket, file) = (socket, file);
         let notify_systemd = shared.config.notify_systemd;
         if notify_systemd {
             systemd::notify("READY=1");
         }
-        let accepted = accept_sessions(&socket, &shared, pin!(signal));
+        shutdown::log_listening(&address, &shared.service);
+        let mut accepted = accept_sessions(&socket, &shared, pin!(signal));
         shared.shutdown();
         if notify_systemd {
             systemd::notify("STOPPING=1");
         }
         drop(file);
         drop(socket);
-        drain(&shared);
-        accepted
+        shutdown::log_stopping(&address, &shared.sessions.list(), shared.background.len());
+        let hurried = shared.clone();
+        let request = accepted.as_mut().ok().and_then(Option::take);
+        let _listening = request.and_then(|request| request.if_repeated(Box::new(move || hurried.cut())));
+        let shutdown = drain(&shared);
+        shutdown::log_stopped(&address, &shutdown);
+        accepted.map(|_| shutdown)
     }
 }
 
 /// Waits until all that runs has finished; cuts what does not in time.
-fn drain(shared: &Shared) {
+fn drain(shared: &Shared) -> Shutdown {
+    let mut shutdown = Shutdown::default();
     let deadline = Instant::now().checked_add(shared.config.drain_timeout);
     if !shared.threads.wait_until_ended(deadline) {
-        let (sessions, background) = (shared.sessions.list().len(), shared.background.len());
-        tracing::warn!(sessions, background, "cutting what did not finish in time");
+        shutdown = shutdown::cut(&shared.service, &shared.sessions.list(), shared.background.len());
         shared.sessions.cut_all();
         shared.background.close();
         if !shared.threads.wait_until_ended(Instant::now().checked_add(END_OF_CUT)) {
-            let sessions = shared.sessions.list().len();
-            tracing::warn!(
-                sessions,
-                background = shared.background.len(),
-                "left to themselves: handlers that block"
-            );
+            let (sessions, background) = (shared.sessions.list(), shared.background.len());
+            shutdown::leave(&mut shutdown, &shared.service, &sessions, background);
         }
     }
     shared.background.close();
+    shutdown
 }
 
-/// Accepts sessions until the server is to stop. No session, and no error of accepting, ends this (S1, S4).
-fn accept_sessions(
+/// Accepts sessions until the server is to stop; gives what the signal said, if it was the signal. No session, and no error of accepting,
+/// ends this (S1, S4).
+fn accept_sessions<S>(
     listener: &Socket,
     shared: &Arc<Shared>,
-    mut signal: Pin<&mut impl Future<Output = ()>>,
-) -> io::Result<()> {
+    mut signal: Pin<&mut impl Future<Output = S>>,
+) -> io::Result<Option<S>> {
     let waker = Waker::from(shared.wakeup.clone());
     let mut backoff = Backoff::default();
-    while signal.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() && !shared.is_stopping() {
+    while !shared.is_stopping() {
+        if let Poll::Ready(request) = signal.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Ok(Some(request));
+        }
         match listener.accept(Mode::Blocking).and_then(|socket| open(socket, shared)) {
             Ok(()) => backoff = Backoff::default(),
             Err(error) if error.kind() == ErrorKind::WouldBlock => wait(shared, Some(listener), None)?,
@@ -200,7 +209,7 @@ fn accept_sessions(
             }
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Serves a connection, unless it is refused.

@@ -26,7 +26,7 @@ use super::parking::{Parking, Unparked};
 use super::permits::Permit;
 use super::shared::Shared;
 use crate::dispatch::router::Processing;
-use crate::handler::session::{Connection as _, Session};
+use crate::handler::session::{Connection as _, Session, Worker};
 use crate::server::admission::log_refused;
 use crate::server::hooks::Opened;
 use crate::server::protocol::{
@@ -161,6 +161,7 @@ impl SessionState {
     /// Reads a call, carries it out and answers it, again and again.
     fn work(self: &Arc<Self>) {
         let mut parking = Parking::default();
+        let worker = self.session.add_worker();
         let mut reader = self.take_turn();
         while let Some(mut mine) = reader {
             let Some(message) = self.read_message(&mut mine) else { return self.close_reading() };
@@ -170,7 +171,7 @@ impl SessionState {
             let wire = mine.codec.wire().map_or(WireMode::Auto, WireMode::Fixed);
             let codec = Codec::new(wire, mine.codec.limit());
             let kept = self.hand_over(mine);
-            let response = self.carry_out(&codec, message, came, &mut parking);
+            let response = self.carry_out(&codec, message, came, &worker, &mut parking);
             drop(permit);
             if let Some(response) = response {
                 self.reply(&codec, response);
@@ -377,6 +378,7 @@ impl SessionState {
         codec: &Codec,
         message: Bytes,
         came: Option<Instant>,
+        worker: &Worker,
         parking: &mut Parking,
     ) -> Option<Response<Body>> {
         let mut call = match read_call(codec, &self.session, message) {
@@ -384,8 +386,11 @@ impl SessionState {
             Err(response) => return Some(response),
         };
         let context = context_of(&self.session, &mut call, &self.server.config, came, Instant::now);
+        worker.begin(call.module, call.method, call.sequence);
         let mut processing = self.server.service.process(context, call);
-        match poll_in_time(&mut processing, &mut Context::from_waker(&parking.known_waker())) {
+        let polled = poll_in_time(&mut processing, &mut Context::from_waker(&parking.known_waker()));
+        worker.rest();
+        match polled {
             Poll::Ready(response) => {
                 self.session.call_done();
                 Some(response)

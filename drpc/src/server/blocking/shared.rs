@@ -16,7 +16,7 @@ use crate::server::wakeup::Wakeup;
 
 /// What all sessions of a server share.
 pub(super) struct Shared {
-    pub(super) service: ModuleService,
+    pub(super) service: Arc<ModuleService>,
     pub(super) config: Config,
     pub(super) sessions: Sessions<Weak<Connection>>,
     pub(super) permits: CallPermits,
@@ -34,9 +34,10 @@ impl Shared {
     pub(super) fn new(service: ModuleService, config: Config) -> io::Result<Self> {
         let threads = Threads::new(config.threads.clone());
         let background = Arc::new(WorkThreads::new(threads.clone()));
+        let service = Arc::new(service);
         Ok(Shared {
+            sessions: Sessions::new(background.clone(), service.clone()),
             service,
-            sessions: Sessions::new(background.clone()),
             permits: CallPermits::new(&config.limits),
             threads,
             background,
@@ -68,6 +69,11 @@ impl Handled for Shared {
         self.stopping.store(true, Ordering::Release);
         self.sessions.stop();
         self.wakeup.wake_by_ref();
+    }
+
+    fn cut(&self) {
+        self.shutdown();
+        self.threads.hurry();
     }
 
     fn sessions(&self) -> Vec<Arc<Session>> {

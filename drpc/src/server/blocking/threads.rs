@@ -1,21 +1,28 @@
 use std::fmt;
-use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
+use std::{io, mem};
 
 use crate::server::config::ThreadOptions;
 
 /// The threads of a server: counted, so that its end can wait for theirs.
 pub(super) struct Threads {
     options: ThreadOptions,
-    running: Mutex<usize>,
+    state: Mutex<State>,
     ended: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    running: usize,
+    /// Who waits for their end is to wait no longer.
+    hurried: bool,
 }
 
 impl Threads {
     pub(super) fn new(options: ThreadOptions) -> Arc<Self> {
-        Arc::new(Threads { options, running: Mutex::new(0), ended: Condvar::new() })
+        Arc::new(Threads { options, state: Mutex::default(), ended: Condvar::new() })
     }
 
     /// Runs a closure on a new thread. If none can be had, the closure is dropped.
@@ -36,25 +43,34 @@ impl Threads {
         builder.spawn(run).map(drop)
     }
 
-    /// Waits until no thread is left. False once the deadline has passed.
+    /// Waits until no thread is left. False once the deadline has passed, or, once, if whoever waits is to [hurry](Self::hurry).
     pub(super) fn wait_until_ended(&self, deadline: Option<Instant>) -> bool {
-        let mut running = self.running();
-        while *running > 0 {
+        let mut state = self.state();
+        while state.running > 0 {
+            if mem::take(&mut state.hurried) {
+                return false;
+            }
             let Some(deadline) = deadline else {
-                running = self.ended.wait(running).unwrap_or_else(PoisonError::into_inner);
+                state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
             }
-            running = self.ended.wait_timeout(running, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.ended.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         true
     }
 
-    fn running(&self) -> MutexGuard<'_, usize> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Has whoever waits for the threads' end wait no longer.
+    pub(super) fn hurry(&self) {
+        self.state().hurried = true;
+        self.ended.notify_all();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -63,16 +79,16 @@ struct Counted(Arc<Threads>);
 
 impl Counted {
     fn new(threads: Arc<Threads>) -> Self {
-        *threads.running() += 1;
+        threads.state().running += 1;
         Counted(threads)
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let mut running = self.0.running();
-        *running -= 1;
-        if *running == 0 {
+        let mut state = self.0.state();
+        state.running -= 1;
+        if state.running == 0 {
             self.0.ended.notify_all();
         }
     }
@@ -80,6 +96,6 @@ impl Drop for Counted {
 
 impl fmt::Debug for Threads {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Threads").field("running", &*self.running()).finish_non_exhaustive()
+        f.debug_struct("Threads").field("state", &*self.state()).finish_non_exhaustive()
     }
 }

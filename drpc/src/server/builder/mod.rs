@@ -151,6 +151,11 @@ impl ServerBuilder {
     /// How long a handler may take. Then it is dropped where it waits, and its caller is answered FAILURE. A handler that
     /// blocks its thread can't be dropped; in a [`blocking::Server`](crate::blocking::Server), what it answers later is not sent, and
     /// its caller is answered FAILURE then.
+    ///
+    /// It is for all methods that have no time-out of their own (`#[method(1, timeout = "60s")]`, [`Method::with_timeout`]), which
+    /// stands in its place, be it longer or shorter.
+    ///
+    /// [`Method::with_timeout`]: crate::Method::with_timeout
     pub fn handler_timeout(mut self, timeout: Duration) -> Self {
         self.config.handler_timeout = Some(timeout);
         self

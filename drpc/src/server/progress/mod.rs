@@ -70,6 +70,7 @@ use super::config::Config;
 use super::error::BindError;
 use super::hooks::Opened;
 use super::listener::Listener;
+use super::shutdown::{self, Shutdown};
 use super::systemd;
 use crate::dispatch::router::ModuleService;
 use crate::handler::background::Background;
@@ -96,8 +97,12 @@ pub struct Server {
     address: Address,
     /// `None` once it is shutting down.
     listener: Option<Listening>,
-    /// Whether systemd is to be told that it is ready.
-    tell_ready: bool,
+    /// Whether a step was made.
+    is_ready: bool,
+    /// What was cut.
+    cut: Shutdown,
+    /// How it ended, once it has.
+    outcome: Option<Shutdown>,
     /// Dropped before the sessions: none has ended while a handler of it is there.
     core: Core,
     sessions: HashMap<u64, SessionState>,
@@ -136,12 +141,14 @@ impl Server {
             poller,
             address,
             listener: Some(Listening { listener, backoff: Backoff::default(), paused: None }),
-            tell_ready: config.notify_systemd,
+            is_ready: false,
+            cut: Shutdown::default(),
+            outcome: None,
             sessions: HashMap::new(),
             last_session: 0,
             admission: Admission::default(),
             core: Core {
-                service,
+                service: Arc::new(service),
                 config,
                 running: FuturesUnordered::new(),
                 queue: VecDeque::new(),
@@ -199,8 +206,11 @@ impl Server {
     /// If the system can't say what is ready. What goes wrong with a session or in accepting is logged, and is no
     /// error here (S1, S4).
     pub fn progress(&mut self, timeout: Duration) -> io::Result<Progress> {
-        if mem::take(&mut self.tell_ready) {
-            systemd::notify("READY=1");
+        if !mem::replace(&mut self.is_ready, true) {
+            if self.core.config.notify_systemd {
+                systemd::notify("READY=1");
+            }
+            shutdown::log_listening(&self.address, &self.core.service);
         }
         let mut done = Progress::default();
         let until_due = self.next_deadline().map(|due| due.saturating_duration_since(Instant::now()));
@@ -238,7 +248,7 @@ impl Server {
 
     /// Begins a graceful shutdown (S7): accepts no more, removes the socket's file, if this server made it, closes the sessions that are idle, and tells the
     /// handlers that run and the [work in the background](crate::Context::spawn). Further steps let these finish, up to the drain
-    /// timeout, and then cut the rest.
+    /// timeout, and then cut the rest. A handler that blocks the thread holds it up: that is the caller's own.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -250,6 +260,8 @@ impl Server {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// [`outcome`](Self::outcome) tells how it went.
     pub fn begin_shutdown(&mut self) {
         if self.listener.take().is_none() {
             return;
@@ -257,6 +269,7 @@ impl Server {
         if self.core.config.notify_systemd {
             systemd::notify("STOPPING=1");
         }
+        shutdown::log_stopping(&self.address, &self.sessions(), self.background.len());
         self.core.timers.set_after(self.core.config.drain_timeout, Due::Cut);
         self.sessions.values_mut().for_each(|session| session.stop(Cancelled::ShuttingDown));
         self.background.inbox().cancellation().cancel(Cancelled::ShuttingDown);
@@ -271,6 +284,10 @@ impl Server {
     fn close_if_drained(&mut self) {
         if self.is_drained() {
             self.background.close();
+            if self.outcome.is_none() {
+                shutdown::log_stopped(&self.address, &self.cut);
+                self.outcome = Some(self.cut);
+            }
         }
     }
 
@@ -278,6 +295,20 @@ impl Server {
     #[must_use]
     pub fn is_drained(&self) -> bool {
         self.listener.is_none() && self.sessions.is_empty() && self.background.len() == 0
+    }
+
+    /// How the shutdown went: what was cut, if anything was. `None` until [`is_drained`](Self::is_drained).
+    #[must_use]
+    pub fn outcome(&self) -> Option<Shutdown> {
+        self.outcome
+    }
+
+    /// Shuts down at once: as [`begin_shutdown`](Self::begin_shutdown) with its drain timeout over, also while that goes on. For a second
+    /// signal.
+    pub fn cut(&mut self) {
+        self.begin_shutdown();
+        self.cut_rest(&mut Progress::default());
+        self.close_if_drained();
     }
 
     fn accept(&mut self, done: &mut Progress) {
@@ -311,8 +342,10 @@ impl Server {
     fn open(&mut self, socket: Socket) -> io::Result<bool> {
         self.last_session += 1;
         let id = self.last_session;
-        let session = Session::new(id, socket.peer()?).with_background(self.background.inbox().clone());
-        let session = session.observed(self.core.config.address.as_ref());
+        let session = Session::new(id, socket.peer()?)
+            .with_background(self.background.inbox().clone())
+            .with_methods(self.core.service.clone())
+            .observed(self.core.config.address.as_ref());
         let session = Arc::new(session);
         self.poller.add(&socket, id, EventFlags::IN)?;
         let opened = match self.admit(&session) {
@@ -380,7 +413,7 @@ impl Server {
                 }
                 Due::Handler(task) => task.wake(),
                 Due::Accept => self.resume_accepting(),
-                Due::Cut => self.cut(done),
+                Due::Cut => self.cut_rest(done),
             }
         }
     }
@@ -467,12 +500,12 @@ impl Server {
     }
 
     /// Ends what did not end by itself.
-    fn cut(&mut self, done: &mut Progress) {
+    fn cut_rest(&mut self, done: &mut Progress) {
         let background = self.background.len();
         if self.sessions.is_empty() && background == 0 {
             return;
         }
-        tracing::warn!(sessions = self.sessions.len(), background, "cutting what did not finish in time");
+        self.cut = shutdown::cut(&self.core.service, &self.sessions(), background);
         self.background.close();
         done.closed += self.sessions.len();
         self.core.running.clear();

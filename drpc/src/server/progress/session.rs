@@ -27,7 +27,7 @@ use super::shared::Core;
 use super::step::Progress;
 use super::timers::{Due, Key};
 use crate::handler::cancellation::Cancelled;
-use crate::handler::session::Session;
+use crate::handler::session::{Session, Worker};
 use crate::server::hooks::Opened;
 use crate::server::protocol::{
     Incoming, SessionFault, bytes_of, context_of, head_of, incoming, log_closed, log_idle, log_opened,
@@ -63,6 +63,8 @@ pub(super) struct SessionState {
     watched: Option<EventFlags>,
     /// It is to end at once, and its handlers with it.
     cut: bool,
+    /// For others to see which handler runs.
+    worker: Arc<Worker>,
     /// Dropped last: the session has ended then.
     _opened: Opened,
 }
@@ -81,6 +83,7 @@ impl SessionState {
         SessionState {
             socket,
             codec,
+            worker: session.add_worker(),
             session,
             reading: true,
             rest_due: None,
@@ -294,9 +297,12 @@ impl SessionState {
             Err(response) => return self.reply(response),
         };
         let context = context_of(&self.session, &mut call, &core.config, came, Instant::now);
+        self.worker.begin(call.module, call.method, call.sequence);
         let mut processing = core.service.process(context, call);
         // One that waits is polled again in this step, with a waker.
-        match Pin::new(&mut processing).poll(&mut task::Context::from_waker(Waker::noop())) {
+        let polled = Pin::new(&mut processing).poll(&mut task::Context::from_waker(Waker::noop()));
+        self.worker.rest();
+        match polled {
             Poll::Ready(response) => {
                 self.session.call_done();
                 self.reply(response);

@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use futures_util::stream::FuturesUnordered;
 
@@ -9,7 +10,7 @@ use crate::server::config::Config;
 
 /// What the sessions share.
 pub(super) struct Core {
-    pub(super) service: ModuleService,
+    pub(super) service: Arc<ModuleService>,
     pub(super) config: Config,
     /// The calls of all sessions whose handlers wait.
     pub(super) running: FuturesUnordered<Running>,

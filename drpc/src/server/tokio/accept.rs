@@ -5,18 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::session::SessionLoop;
 use super::shared::Shared;
-use super::shutdown::draining;
+use super::stage::{Stage, elapsed, reached};
 use super::tasks::Tasks;
 use crate::dispatch::router::ModuleService;
 use crate::server::backoff::Backoff;
 use crate::server::builder::ServerBuilder;
 use crate::server::config::Config;
-use crate::server::handle::ServerHandle;
+use crate::server::handle::{Handled, ServerHandle};
 use crate::server::listener::Listener;
+use crate::server::shutdown::{self, Shutdown};
+use crate::server::signals::StopRequest;
 use crate::server::systemd;
 use crate::transport::{Address, AsyncSocket, Link, Socket};
 
@@ -86,23 +88,30 @@ impl Server {
     ///
     /// The sessions and the work run as tasks of their own. If this future is dropped, they are cut at once.
     ///
+    /// A handler that blocks its thread can't be cut. It is logged, by its method's name, and left to itself: this returns none the
+    /// less, as long as the thread is another one than this future is polled on. So give a runtime several threads, and await this in
+    /// `main`; on a runtime of one thread nothing goes on before the handler does. Note that a runtime waits for its threads when it is dropped:
+    /// see [how a server ends](crate::guide::access#how-it-ends).
+    ///
     /// # Errors
     ///
-    /// If the socket can't be registered with the runtime. Errors of accepting are logged, and do not end it (S4).
+    /// If the socket can't be registered with the runtime. Errors of accepting are logged, and do not end it (S4). That something was cut
+    /// is none: [`Shutdown`] tells.
     ///
     /// # Panics
     ///
     /// Outside of a tokio runtime with I/O and time enabled.
-    pub async fn serve(self) -> io::Result<()> {
-        let Server { listener: Listener { file, socket, .. }, shared } = self;
+    pub async fn serve(self) -> io::Result<Shutdown> {
+        let Server { listener: Listener { file, socket, address, .. }, shared } = self;
         // The file is dropped first: while the socket is open, no other file can come to have the number of ours.
         let (socket, file) = (AsyncSocket::new(socket)?, file);
-        let Config { drain_timeout, notify_systemd, .. } = shared.config;
+        let notify_systemd = shared.config.notify_systemd;
         let background = ClosedAtEnd(shared.background.clone());
         let mut sessions = JoinSet::new();
         if notify_systemd {
             systemd::notify("READY=1");
         }
+        shutdown::log_listening(&address, &shared.service);
         accept_sessions(&socket, &shared, &mut sessions).await;
 
         if notify_systemd {
@@ -110,24 +119,14 @@ impl Server {
         }
         drop(file);
         drop(socket);
-        let drained = async {
-            while sessions.join_next().await.is_some() {}
-            background.0.finished().await;
-        };
-        if timeout(drain_timeout, drained).await.is_err() {
-            let mut work = background.0.close();
-            tracing::warn!(
-                sessions = sessions.len(),
-                background = work.len(),
-                "cutting what did not finish in time"
-            );
-            sessions.shutdown().await;
-            work.shutdown().await;
-        }
-        Ok(())
+        shutdown::log_stopping(&address, &shared.sessions.list(), background.0.len());
+        let shutdown = drain(&shared, &mut sessions, &background.0).await;
+        shutdown::log_stopped(&address, &shutdown);
+        Ok(shutdown)
     }
 
-    /// As [`serve`](Self::serve), and shuts down when `signal` is ready.
+    /// As [`serve`](Self::serve), and shuts down when `signal` is ready: usually [`shutdown_signal`](crate::server::shutdown_signal), whose
+    /// second signal cuts.
     ///
     /// # Errors
     ///
@@ -136,16 +135,49 @@ impl Server {
     /// # Panics
     ///
     /// As [`serve`](Self::serve).
-    pub async fn serve_until(self, signal: impl Future<Output = ()>) -> io::Result<()> {
-        let handle = self.handle();
+    pub async fn serve_until<S: StopRequest>(self, signal: impl Future<Output = S>) -> io::Result<Shutdown> {
+        let shared = self.shared.clone();
         let serving = self.serve();
         tokio::pin!(serving);
-        tokio::select! {
+        let request = tokio::select! {
             result = &mut serving => return result,
-            () = signal => handle.shutdown(),
-        }
+            request = signal => request,
+        };
+        shared.shutdown();
+        let _listening = request.if_repeated(Box::new(move || shared.cut()));
         serving.await
     }
+}
+
+/// How long tasks that were cut have to end. One whose handler blocks its thread does not.
+const END_OF_CUT: Duration = Duration::from_millis(250);
+
+/// Waits until all that runs has finished; cuts what does not in time.
+async fn drain(shared: &Shared, sessions: &mut JoinSet<()>, background: &Tasks) -> Shutdown {
+    tokio::select! {
+        biased;
+        () = async {
+            while sessions.join_next().await.is_some() {}
+            background.finished().await;
+        } => return Shutdown::default(),
+        () = reached(shared.stage.subscribe(), Stage::Cutting) => {}
+        () = elapsed(shared.config.drain_timeout) => {}
+    }
+    let mut work = background.close();
+    let mut shutdown = shutdown::cut(&shared.service, &shared.sessions.list(), work.len());
+    sessions.abort_all();
+    work.abort_all();
+    tokio::select! {
+        biased;
+        () = async {
+            while sessions.join_next().await.is_some() {}
+            while work.join_next().await.is_some() {}
+        } => {}
+        () = elapsed(END_OF_CUT) => {
+            shutdown::leave(&mut shutdown, &shared.service, &shared.sessions.list(), work.len());
+        }
+    }
+    shutdown
 }
 
 /// Closes the background of a server that ends, also by being dropped.
@@ -159,7 +191,7 @@ impl Drop for ClosedAtEnd {
 
 /// Accepts sessions until the server is to stop. No session, and no error of accepting, ends this (S1, S4).
 async fn accept_sessions(socket: &AsyncSocket, shared: &Arc<Shared>, sessions: &mut JoinSet<()>) {
-    let shutdown = draining(shared.shutdown.subscribe());
+    let shutdown = reached(shared.stage.subscribe(), Stage::Draining);
     tokio::pin!(shutdown);
     let mut backoff = Backoff::default();
     loop {

@@ -6,8 +6,7 @@ mod idle;
 mod permits;
 pub(crate) mod session;
 pub(crate) mod shared;
-mod shutdown;
+mod stage;
 mod tasks;
 
 pub use accept::Server;
-pub use shutdown::shutdown_signal;

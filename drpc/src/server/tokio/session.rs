@@ -31,7 +31,7 @@ use super::idle::Idle;
 use super::permits::{CallQueue, Permit};
 use super::shared::Shared;
 use crate::dispatch::router::Processing;
-use crate::handler::session::{Listed, Session};
+use crate::handler::session::{Listed, Session, Worker};
 use crate::server::admission::log_refused;
 use crate::server::hooks::Opened;
 use crate::server::protocol::{
@@ -60,6 +60,8 @@ pub(super) struct SessionLoop {
     /// The call that waits until the server has room for it.
     queue: CallQueue,
     idle: Idle,
+    /// For others to see which handler runs.
+    worker: Arc<Worker>,
     /// Dropped last: the session has ended then.
     opened: Option<Opened>,
 }
@@ -82,6 +84,7 @@ impl SessionLoop {
             codec: Codec::new(server.config.wire, server.config.message_limit),
             queue: server.permits.queue(),
             idle: Idle::new(&server.config.limits),
+            worker: session.add_worker(),
             session,
             server,
             reading: true,
@@ -243,8 +246,11 @@ impl SessionLoop {
         };
         let now = || Instant::now().into_std();
         let context = context_of(&self.session, &mut call, &self.server.config, came, now);
-        let mut processing = self.server.service.process(context, call);
-        match poll_fn(|context| Poll::Ready(Pin::new(&mut processing).poll(context))).await {
+        self.worker.begin(call.module, call.method, call.sequence);
+        let mut processing = self.server.service.process_at(context, call, now);
+        let polled = poll_fn(|context| Poll::Ready(Pin::new(&mut processing).poll(context))).await;
+        self.worker.rest();
+        match polled {
             Poll::Ready(response) => {
                 self.session.call_done();
                 Some(response)

@@ -4,6 +4,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::permits::CallPermits;
+use super::stage::Stage;
 use super::tasks::Tasks;
 use crate::dispatch::router::ModuleService;
 use crate::handler::session::Session;
@@ -18,10 +19,9 @@ use crate::wire::WireMode;
 /// What all sessions of a server share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(super) service: ModuleService,
+    pub(super) service: Arc<ModuleService>,
     pub(super) config: Config,
-    /// Turns true when the server is to stop.
-    pub(super) shutdown: watch::Sender<bool>,
+    pub(super) stage: watch::Sender<Stage>,
     pub(super) sessions: Sessions<AbortHandle>,
     /// What they leave to be done in the background.
     pub(super) background: Arc<Tasks>,
@@ -31,14 +31,20 @@ pub(crate) struct Shared {
 impl Shared {
     pub(super) fn new(service: ModuleService, config: Config) -> Self {
         let background = Arc::<Tasks>::default();
+        let service = Arc::new(service);
         Shared {
+            stage: watch::Sender::new(Stage::Serving),
+            sessions: Sessions::new(background.clone(), service.clone()),
             service,
-            shutdown: watch::Sender::new(false),
-            sessions: Sessions::new(background.clone()),
             background,
             permits: CallPermits::new(&config.limits),
             config,
         }
+    }
+
+    fn reach(&self, stage: Stage) {
+        self.stage.send_modify(|reached| *reached = stage.max(*reached));
+        self.sessions.stop();
     }
 
     /// Makes a session of a connection, unless the server refuses it. What the session leaves to be done in the background is done
@@ -56,8 +62,11 @@ impl Shared {
 
 impl Handled for Shared {
     fn shutdown(&self) {
-        self.shutdown.send_replace(true);
-        self.sessions.stop();
+        self.reach(Stage::Draining);
+    }
+
+    fn cut(&self) {
+        self.reach(Stage::Cutting);
     }
 
     fn sessions(&self) -> Vec<Arc<Session>> {

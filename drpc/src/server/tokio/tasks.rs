@@ -35,6 +35,13 @@ impl Tasks {
         self.runtime.get_or_init(Handle::current);
     }
 
+    /// How many pieces are not done.
+    pub(super) fn len(&self) -> usize {
+        let mut state = self.state();
+        while state.tasks.try_join_next().is_some() {}
+        state.tasks.len()
+    }
+
     /// Waits until all is done. Cancel safe.
     pub(super) async fn finished(&self) {
         poll_fn(|context| {

@@ -1,0 +1,168 @@
+//! The beginning and the end of a server, as its operator hears of them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::dispatch::router::ModuleService;
+use crate::handler::module::{methods_of, name_of};
+use crate::handler::session::Session;
+use crate::transport::Address;
+
+/// How a server came to its end (S7): drained, or what was cut when its [drain timeout](crate::ServerBuilder::drain_timeout) was over, or
+/// at a second signal.
+///
+/// ```no_run
+/// # fn serve() -> std::io::Result<()> {
+/// use drpc::blocking::Server;
+/// use drpc::server::shutdown_signal;
+///
+/// let server = Server::builder().bind_blocking("/run/greeter.sock").map_err(std::io::Error::other)?;
+/// let shutdown = server.serve_until(shutdown_signal())?;
+/// if !shutdown.is_drained() {
+///     eprintln!("{shutdown}");
+///     std::process::exit(1);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shutdown {
+    pub(super) cut_sessions: usize,
+    pub(super) cut_calls: usize,
+    pub(super) cut_work: usize,
+    pub(super) stuck: usize,
+}
+
+impl Shutdown {
+    /// Whether all that ran has finished: nothing was cut.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        *self == Shutdown::default()
+    }
+
+    /// How many sessions were cut. There may be one without a call, whose client did not read its reply.
+    #[must_use]
+    pub fn cut_sessions(&self) -> usize {
+        self.cut_sessions
+    }
+
+    /// How many calls were cut, and not answered.
+    #[must_use]
+    pub fn cut_calls(&self) -> usize {
+        self.cut_calls
+    }
+
+    /// How many pieces of [work in the background](crate::Context::spawn) were cut.
+    #[must_use]
+    pub fn cut_work(&self) -> usize {
+        self.cut_work
+    }
+
+    /// How many sessions and pieces of work could not even be cut, since a handler blocks its thread: they are left to themselves. The
+    /// log names their methods.
+    #[must_use]
+    pub fn stuck(&self) -> usize {
+        self.stuck
+    }
+}
+
+impl fmt::Display for Shutdown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_drained() {
+            return f.write_str("drained");
+        }
+        let Shutdown { cut_sessions, cut_calls, cut_work, stuck } = self;
+        write!(
+            f,
+            "cut: {cut_sessions} sessions, {cut_calls} calls, {cut_work} pieces of work in the background"
+        )?;
+        match stuck {
+            0 => Ok(()),
+            stuck => write!(f, "; {stuck} of these are stuck: a handler blocks its thread"),
+        }
+    }
+}
+
+/// Tells that clients are served from now on.
+pub(super) fn log_listening(address: &Address, service: &ModuleService) {
+    let modules: Vec<_> = service.modules().map(name_of).collect();
+    let methods: usize = service.modules().map(|module| methods_of(module).count()).sum();
+    tracing::info!(%address, ?modules, methods, "listening");
+}
+
+/// Tells that no more clients are, and what is still to be finished.
+pub(super) fn log_stopping(address: &Address, sessions: &[Arc<Session>], background: usize) {
+    let calls: usize = sessions.iter().map(|session| session.running_calls().len()).sum();
+    tracing::info!(%address, sessions = sessions.len(), calls, background, "stopping");
+}
+
+/// Tells that all is over.
+pub(super) fn log_stopped(address: &Address, shutdown: &Shutdown) {
+    tracing::info!(%address, "stopped: {shutdown}");
+}
+
+/// What is about to be cut; it is told, too.
+pub(super) fn cut(service: &ModuleService, sessions: &[Arc<Session>], background: usize) -> Shutdown {
+    let calls = Calls::of(service, sessions);
+    tracing::warn!(sessions = sessions.len(), background, %calls, "cutting what did not finish in time");
+    Shutdown { cut_sessions: sessions.len(), cut_calls: calls.count(), cut_work: background, stuck: 0 }
+}
+
+/// Takes note, and tells, of what could not be cut.
+#[cfg(any(feature = "server", feature = "blocking-server"))]
+pub(super) fn leave(
+    shutdown: &mut Shutdown,
+    service: &ModuleService,
+    sessions: &[Arc<Session>],
+    background: usize,
+) {
+    shutdown.stuck = sessions.len() + background;
+    if shutdown.stuck > 0 {
+        let calls = Calls::of(service, sessions);
+        tracing::error!(
+            sessions = sessions.len(),
+            background,
+            %calls,
+            "left to themselves: handlers that block their threads"
+        );
+    }
+}
+
+/// The calls that run, by their methods.
+struct Calls(BTreeMap<String, usize>);
+
+/// How many methods a line names.
+const NAMED: usize = 10;
+
+impl Calls {
+    fn of(service: &ModuleService, sessions: &[Arc<Session>]) -> Self {
+        let mut calls = BTreeMap::new();
+        for call in sessions.iter().flat_map(|session| session.running_calls()) {
+            let method = call.method();
+            let module = service.get(method.module()).map_or("unknown", |module| name_of(&**module));
+            *calls.entry(format!("{module}.{method}")).or_default() += 1;
+        }
+        Calls(calls)
+    }
+
+    fn count(&self) -> usize {
+        self.0.values().sum()
+    }
+}
+
+impl fmt::Display for Calls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, (method, count)) in self.0.iter().take(NAMED).enumerate() {
+            let separator = if place == 0 { "" } else { ", " };
+            write!(f, "{separator}{method}")?;
+            if *count > 1 {
+                write!(f, " ({count})")?;
+            }
+        }
+        match self.0.len().saturating_sub(NAMED) {
+            0 => Ok(()),
+            more => write!(f, " and {more} methods more"),
+        }
+    }
+}

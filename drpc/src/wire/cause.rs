@@ -1,0 +1,49 @@
+use std::fmt;
+
+/// Who failed a call that the server answered with a failure: what a status of DAOS's does not tell, for whom FAILURE is all of this.
+///
+/// A client that asks by [`AddedFields::ERROR`](crate::AddedFields::ERROR) finds it in
+/// [`CallError::failure_cause`](crate::CallError::failure_cause) (E5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FailureCause {
+    /// The handler returned an error, or could not read its request, as the status says.
+    Handler,
+    /// A rule of the server does not allow the caller to call this: the handler did not run.
+    Denied,
+    /// The handler panicked (S10), or a layer around it: a mistake in the server.
+    Panicked,
+    /// The handler's time was over before it was done, by its own limit, its server's, or its caller's.
+    TimedOut,
+}
+
+impl FailureCause {
+    const ALL: [FailureCause; 4] =
+        [FailureCause::Handler, FailureCause::Denied, FailureCause::Panicked, FailureCause::TimedOut];
+
+    /// The number on the wire.
+    pub(super) fn code(self) -> i32 {
+        match self {
+            FailureCause::Handler => 1,
+            FailureCause::Denied => 2,
+            FailureCause::Panicked => 3,
+            FailureCause::TimedOut => 4,
+        }
+    }
+
+    /// The cause of a number, if this side knows it.
+    pub(super) fn from_code(code: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.code() == code)
+    }
+}
+
+impl fmt::Display for FailureCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            FailureCause::Handler => "handler",
+            FailureCause::Denied => "denied",
+            FailureCause::Panicked => "panicked",
+            FailureCause::TimedOut => "timed out",
+        })
+    }
+}
