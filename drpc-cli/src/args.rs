@@ -16,6 +16,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Call(CallArgs),
+    Health(HealthArgs),
     /// Check, compare and convert registries of module IDs, in TOML or as DAOS's C header (a file ending in .h).
     ///
     /// Exit code: 0 if all is well, 1 if `check` finds mistakes or `diff` a breaking change, 2 if the command line is wrong
@@ -95,6 +96,25 @@ pub(crate) struct CallArgs {
     #[arg(long)]
     pub(crate) no_added_fields: bool,
     /// How long connecting, and then the call, may take.
+    #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Duration,
+}
+
+/// Ask whether a server, or one of its modules, serves, and print what it says.
+///
+/// Exit code: 0 if it serves, 1 if it does not or has no such module, 2 if the command line is wrong, 3 if it can't be asked or does
+/// not answer.
+#[derive(Debug, clap::Args)]
+pub(crate) struct HealthArgs {
+    /// The server's socket.
+    pub(crate) socket: PathBuf,
+    /// The module's name; without it, the server as a whole.
+    #[arg(default_value = "", hide_default_value = true)]
+    pub(crate) module: String,
+    /// The wire to speak: auto (ask the server), chunked (DAOS 2.8) or plain (DAOS 2.6).
+    #[arg(long, default_value = "auto")]
+    pub(crate) wire: WireMode,
+    /// How long connecting, and then the answer, may take.
     #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,
 }

@@ -9,22 +9,27 @@ use drpc::{AddedFields, CallError, CallOptions, Method, Status};
 use crate::args::CallArgs;
 
 const ANSWERED_OTHERWISE: u8 = 1;
-const NOT_MADE: u8 = 3;
+pub(crate) const NOT_MADE: u8 = 3;
 
 pub(crate) fn run(args: &CallArgs) -> ExitCode {
     match call(args).and_then(|response| Ok(print(args, &response)?)) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("drpc: {error}");
-            let mut said = error.to_string();
-            for cause in std::iter::successors(error.source(), |error| (*error).source()) {
-                let cause = cause.to_string();
-                if !said.contains(&cause) {
-                    eprintln!("  because: {cause}");
-                    said = cause;
-                }
-            }
+            print_error(&*error);
             ExitCode::from(NOT_MADE)
+        }
+    }
+}
+
+/// Says why there is no answer, and the causes of that.
+pub(crate) fn print_error(error: &dyn Error) {
+    eprintln!("drpc: {error}");
+    let mut said = error.to_string();
+    for cause in std::iter::successors(error.source(), |error| (*error).source()) {
+        let cause = cause.to_string();
+        if !said.contains(&cause) {
+            eprintln!("  because: {cause}");
+            said = cause;
         }
     }
 }

@@ -2,14 +2,15 @@
 //!
 //! | exit code | meaning |
 //! |---|---|
-//! | 0 | the server answered SUCCESS; the registry is sound, or changed compatibly |
-//! | 1 | the server answered another status; `registry check` found mistakes, `registry diff` a breaking change |
+//! | 0 | the server answered SUCCESS, or serves; the registry is sound, or changed compatibly |
+//! | 1 | the server answered another status, or does not serve; `registry check` found mistakes, `registry diff` a breaking change |
 //! | 2 | the command line is wrong; a registry can't be read, or has mistakes and so can't be compared or printed |
 //! | 3 | the call could not be made, or no response came; the output could not be written |
 
 mod args;
 mod call;
 mod contract;
+mod health;
 mod registry;
 
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ use args::{Args, Command};
 fn main() -> ExitCode {
     match Args::parse().command {
         Command::Call(args) => call::run(&args),
+        Command::Health(args) => health::run(&args),
         Command::Registry(command) => registry::run(&command),
     }
 }

@@ -10,7 +10,8 @@ use std::hash::Hash;
 use crate::draft::{Field, MethodDraft, MethodId, ModuleDraft, ReservedDraft};
 use crate::names;
 use crate::registry::{
-    MODULE_IDS, MethodEntry, ModuleEntry, ReservedEntry, method_ids, module_of, next_free, number_of,
+    BUILT_IN_IDS, MODULE_IDS, MethodEntry, ModuleEntry, NEXT_IDS, ReservedEntry, method_ids, module_of,
+    next_free, number_of,
 };
 use crate::report::Problem;
 use crate::source::{At, Source, Span};
@@ -78,6 +79,12 @@ impl<'a> Checker<'a, '_> {
             let (low, high) = (MODULE_IDS.start(), MODULE_IDS.end());
             let help = format!("choose from {low} to {high}; {}", self.next_free_module());
             self.problems.push(Problem::new(title, span, "its method IDs don't fit an i32").help(help));
+            return None;
+        }
+        if BUILT_IN_IDS.contains(id) {
+            let title = format!("module ID {id} is kept for drpc's own modules");
+            let problem = Problem::new(title, span, "no registry lists these, from 21474800 on");
+            self.problems.push(problem.help(self.next_free_module()));
             return None;
         }
         let name = draft.display_name();
@@ -151,7 +158,7 @@ impl<'a> Checker<'a, '_> {
 
     fn next_free_module(&self) -> String {
         let used = self.drafts.iter().filter_map(|draft| Some(draft.id.given()?.value));
-        match next_free(0..=*MODULE_IDS.end(), used) {
+        match next_free(NEXT_IDS, used) {
             Some(id) => format!("the next free module ID is {id}"),
             None => "no module ID is free".to_owned(),
         }

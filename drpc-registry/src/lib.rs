@@ -30,7 +30,7 @@
 //!
 //! ```toml
 //! [[module]]
-//! id = 5                            # any i32 whose hundred method IDs fit an i32 too
+//! id = 5                            # any i32 whose hundred method IDs fit an i32 too, up to 21474799
 //! name = "greeter"                  # unique over the registry; lower_snake_case
 //! doc = "Greets people."            # optional
 //! owners = ["greeterd"]             # optional: the packages that may implement it; without it, any may

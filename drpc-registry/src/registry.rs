@@ -44,7 +44,7 @@ impl Registry {
 
     /// The ID for a module to come: the one after the highest, or the lowest gap when that would be too high.
     pub fn next_free_id(&self) -> Option<i32> {
-        next_free(0..=*MODULE_IDS.end(), self.modules.iter().map(|module| module.id))
+        next_free(NEXT_IDS, self.modules.iter().map(|module| module.id))
     }
 }
 
@@ -145,6 +145,12 @@ impl ReservedEntry {
 
 /// The module IDs whose method IDs all fit an i32.
 pub(crate) const MODULE_IDS: RangeInclusive<i32> = -21_474_836..=21_474_835;
+
+/// The highest of these, which are for the modules that drpc brings along, such as its health check: no registry lists them.
+pub(crate) const BUILT_IN_IDS: RangeInclusive<i32> = 21_474_800..=*MODULE_IDS.end();
+
+/// The IDs that modules to come are given.
+pub(crate) const NEXT_IDS: RangeInclusive<i32> = 0..=*BUILT_IN_IDS.start() - 1;
 
 /// The method IDs of a module, whose ID must be one of [`MODULE_IDS`] (M).
 pub(crate) fn method_ids(module: i32) -> RangeInclusive<i32> {

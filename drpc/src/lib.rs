@@ -48,8 +48,9 @@
 //! - [`Allow`]: who may connect, and who may call what. [`Session`]: one client's connection, and what it is doing.
 //! - [`registry`]: how modules register themselves, and when they don't.
 //! - [`guide`]: chapters on the attribute, on the registry, on contracts, on the client, on which server to take, on sockets, on access, limits and shutdown, on
-//!   middleware, on the fields added to DAOS's, on spans and figures, and for those who come from hand-written dispatch.
+//!   health checks, on middleware, on the fields added to DAOS's, on spans and figures, and for those who come from hand-written dispatch.
 //! - [`middleware`]: time-outs, limits and counters around the handlers, by `tower` or your own.
+//! - [`health`]: a health check, for supervisors and load balancers.
 //! - [`testing`]: the whole way of a call, without a socket.
 //! - [`wire`]: the protocol, without sockets and runtimes.
 //!
@@ -88,6 +89,7 @@
 )]
 
 mod buffer;
+mod builtin;
 mod client;
 #[cfg(feature = "contract")]
 pub mod contract;
@@ -116,6 +118,7 @@ pub mod wire;
 #[doc(hidden)]
 pub mod private;
 
+pub use builtin::health;
 #[cfg(feature = "client")]
 pub use client::Client;
 pub use client::{

@@ -14,6 +14,7 @@ mod dispatch;
 mod envelope;
 mod errors;
 mod expansion;
+mod health;
 mod hooks;
 mod limits;
 mod load;

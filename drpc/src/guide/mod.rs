@@ -1,4 +1,4 @@
-//! Chapters to read: the attribute, the registry, contracts, the client, the servers, sockets, access and limits, middleware, the fields added to DAOS's, spans
+//! Chapters to read: the attribute, the registry, contracts, the client, the servers, sockets, access and limits, health checks, middleware, the fields added to DAOS's, spans
 //! and figures, the way here from hand-written dispatch, and the rules that the pages cite.
 
 #[doc = include_str!("attribute.md")]
@@ -21,6 +21,9 @@ pub mod sockets {}
 
 #[doc = include_str!("access.md")]
 pub mod access {}
+
+#[doc = include_str!("health.md")]
+pub mod health {}
 
 #[doc = include_str!("middleware.md")]
 pub mod middleware {}

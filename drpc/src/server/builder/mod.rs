@@ -13,12 +13,13 @@ use std::time::Duration;
 use super::config::{Config, ExistingSocket, Order};
 use super::error::BindError;
 use super::modules::{missing_modules, undefined_rules, unlisted_modules};
+use crate::builtin::health::Health;
 use crate::dispatch::authorization::Rules;
 #[cfg(feature = "tower")]
 use crate::dispatch::middleware::Layers;
 use crate::dispatch::registry::{declared_modules, origin_of};
 use crate::dispatch::router::ModuleService;
-use crate::handler::module::Module;
+use crate::handler::module::{Module, name_of};
 use crate::wire::WireMode;
 
 /// Sets a server up: [`bind`](Self::bind) makes the one on tokio, [`bind_blocking`](Self::bind_blocking) the one in threads,
@@ -44,6 +45,7 @@ use crate::wire::WireMode;
 /// | [`call_limit`](Self::call_limit) | none: each session's [`order`](Self::order) is its own limit |
 /// | [`allow`](Self::allow) | everyone whom the mode lets |
 /// | [`rule`](Self::rule) | none: a module that names one does not start |
+/// | [`health`](Self::health) | no health check |
 /// | [`layer`](Self::layer) | none |
 /// | [`on_open`](Self::on_open), [`on_close`](Self::on_close) | nothing |
 /// | [`thread_stack_size`](Self::thread_stack_size), [`wrap_threads`](Self::wrap_threads) | 2 MiB, nothing |
@@ -61,6 +63,7 @@ pub struct ServerBuilder {
     explicit_only: bool,
     allow_unlisted: bool,
     rules: Rules,
+    health: Option<Health>,
     #[cfg(feature = "tower")]
     layers: Layers,
     config: Config,
@@ -71,6 +74,12 @@ impl ServerBuilder {
     pub fn module<M: Module>(mut self, module: M) -> Self {
         let origin = origin_of(&module);
         self.modules.push((Arc::new(module), origin));
+        self
+    }
+
+    /// Serves a [health check](crate::health), which tells what `health` says of the server and its modules.
+    pub fn health(mut self, health: &Health) -> Self {
+        self.health = Some(health.clone());
         self
     }
 
@@ -216,6 +225,10 @@ impl ServerBuilder {
         }
         if service.modules().len() == 0 {
             tracing::warn!("the server has no module: every call will be answered UNKNOWN_MODULE");
+        }
+        if let Some(health) = self.health {
+            let module = health.module_of(service.modules().map(name_of));
+            service.register_arc(module, "`ServerBuilder::health`".into()).map_err(BindError::duplicate)?;
         }
         let missing = missing_modules(&service, self.expected);
         if !missing.is_empty() {
