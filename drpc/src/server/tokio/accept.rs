@@ -91,7 +91,7 @@ impl Server {
     /// A handler that blocks its thread can't be cut. It is logged, by its method's name, and left to itself: this returns none the
     /// less, as long as the thread is another one than this future is polled on. So give a runtime several threads, and await this in
     /// `main`; on a runtime of one thread nothing goes on before the handler does. Note that a runtime waits for its threads when it is dropped:
-    /// see [how a server ends](crate::guide::access#how-it-ends).
+    /// see [how a server ends](crate::guide::access#graceful-shutdown).
     ///
     /// # Errors
     ///
