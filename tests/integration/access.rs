@@ -84,7 +84,9 @@ fn whom_the_rule_does_not_allow_is_closed_and_logged_and_those_within_stay() {
         let without = RawPeer::connect(server.path());
         without.assert_closed();
         logs.assert_contain("connection refused: the server's rule does not allow this peer");
-        logs.assert_contain(&format!("pid: Some({})", std::process::id()));
+        let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+        let this = format!("peer=uid={uid} gid={gid} pid={}", std::process::id());
+        logs.assert_contain(&this);
         within.assert_served(Wire::Chunked);
         open.store(true, Ordering::SeqCst);
         RawPeer::connect(server.path()).assert_served(Wire::Plain);
@@ -224,4 +226,50 @@ fn a_server_does_not_start_with_rules_that_it_does_not_define() {
         assert!(line.ends_with("; defined are `admins`, `no one`"), "{line}");
     }
     assert!(std::fs::read_dir(directory.path()).unwrap().next().is_none(), "no socket was made");
+}
+
+#[test]
+fn a_group_may_be_named() {
+    // D8: every system has that of root.
+    let server = || {
+        Server::builder()
+            .explicit_modules_only()
+            .module(Tanks)
+            .rule("users", Allow::group("root"))
+            .rule("admin", Allow::no_one())
+    };
+    let call = |uid, gid| {
+        in_order(async {
+            let peer = PeerCredentials::new(uid, gid);
+            let client = drpc::testing::client_as(server(), peer).unwrap();
+            TanksClient::new(client).fill().await.map_err(|error| error.status().unwrap())
+        })
+    };
+    assert_eq!(call(1000, 0), Ok(()));
+    assert_eq!(call(0, 1000), Err(Status::FAILURE));
+}
+
+#[test]
+fn a_server_does_not_start_with_a_group_that_the_system_does_not_know() {
+    // Ours. Also where the rule denies it, which would let its members in.
+    let typo = || Allow::group("no_such_group");
+    let server = || Server::builder().explicit_modules_only().module(interop());
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let why = "names group `no_such_group`: there is no such group; make it (`groupadd`), or correct `Allow::group(…)`";
+    for (server, rule) in [
+        (server().allow(typo()), "the rule of who may connect"),
+        (server().allow(Allow::anyone().except(typo())), "the rule of who may connect"),
+        (server().rule("admin", Allow::root().or(typo())), "rule `admin`"),
+    ] {
+        let error = server.bind(&path).unwrap_err();
+        assert_eq!(error.to_string(), format!("{rule} {why}"));
+    }
+    server().allow(typo()).bind_blocking(&path).unwrap_err();
+    server().allow(typo()).bind_progress(&path).unwrap_err();
+    assert!(!path.exists());
+    // Outside of a server it fails closed.
+    let session = drpc::Session::new(1, PeerCredentials::new(0, 0));
+    assert!(!Allow::anyone().except(typo()).allows(&session));
+    assert!(!Allow::root().or(typo()).allows(&session));
 }

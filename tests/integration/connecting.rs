@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::thread;
 
-use drpc::{CallErrorKind, CallOptions, Client, ConnectError, Server};
+use drpc::{CallErrorKind, CallOptions, Client, ClientBuilder, ConnectError, Server};
+use futures_util::FutureExt;
 
 use crate::support::{
     Fake, Gate, Kind, PATIENCE, RawPeer, SOON, TestServer, builder, echo, gated, in_order, interop, pair,
@@ -51,6 +52,8 @@ fn connect_errors_say_path_errno_and_what_to_do() {
         drop(UnixListener::bind(&stale).unwrap());
         let stream = directory.path().join("stream.sock");
         let _listener = UnixListener::bind(&stream).unwrap();
+        let datagrams = directory.path().join("datagrams.sock");
+        let _receiver = UnixDatagram::bind(&datagrams).unwrap();
         let file = directory.path().join("file");
         fs::write(&file, "").unwrap();
         for (path, errno, said) in [
@@ -68,7 +71,12 @@ fn connect_errors_say_path_errno_and_what_to_do() {
             (
                 &stream,
                 91,
-                "Protocol wrong type for socket (os error 91); a stream socket listens there, not dRPC's SOCK_SEQPACKET",
+                "Protocol wrong type for socket (os error 91); a stream socket is there, not dRPC's SOCK_SEQPACKET",
+            ),
+            (
+                &datagrams,
+                91,
+                "Protocol wrong type for socket (os error 91); a datagram socket is there, not dRPC's SOCK_SEQPACKET",
             ),
             (&file, 111, "Connection refused (os error 111); what is there is not a socket"),
         ] {
@@ -142,6 +150,21 @@ fn permission_denied_says_whose_it_is_to_open_the_socket() {
             }
         });
     });
+}
+
+#[test]
+fn outside_of_a_runtime_an_async_client_says_what_to_do() {
+    // Ours: no panic.
+    let path = Path::new("/run/greeter.sock");
+    let connect = |client: ClientBuilder| client.connect().now_or_never().expect("it waits for nothing");
+    let error = connect(Client::builder(path)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "can't connect to /run/greeter.sock: there is no tokio runtime here; connect within one (`#[tokio::main]`, or \
+         `Runtime::block_on`), or take `drpc::blocking::Client`, which needs none"
+    );
+    // Waiting is of no use, and is not begun.
+    assert!(connect(Client::builder(path).wait_until_ready(PATIENCE)).is_err());
 }
 
 #[test]

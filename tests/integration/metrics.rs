@@ -10,7 +10,7 @@ use drpc::{
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 
 use crate::support::{
-    Fake, Gate, Handlers, Kind, RawPeer, TestServer, builder, echo, in_order, interop, isolated,
+    Driver, Fake, Gate, Handlers, Kind, RawPeer, TestServer, builder, echo, in_order, interop, isolated,
     with_both_clients, with_every_server, without_response,
 };
 
@@ -201,6 +201,31 @@ fn who_is_refused_is_counted() {
             refused(|| Server::builder().on_open(|_| Err("no".into())), 0),
             named([(&name("hook"), 3.0)])
         );
+    });
+}
+
+#[test]
+fn what_is_unknown_is_counted_only_once_there_is_some() {
+    // Ours: an alert on it would never be quiet.
+    isolated("metrics::what_is_unknown_is_counted_only_once_there_is_some", || {
+        let figures = Figures::install();
+        with_every_server(|driver| {
+            let server = driver.start(Server::builder().module(echo()));
+            let client = Kind::Blocking.connect_to(server.path());
+            client.call(7, 700, b"").expect("is answered");
+            let is_unknown = |figures: &BTreeMap<String, f64>| {
+                figures
+                    .keys()
+                    .any(|name| name.starts_with("drpc_server_call") && name.contains("module=unknown"))
+            };
+            if driver == Driver::Tokio {
+                assert!(!is_unknown(&figures.take()));
+            }
+            client.call(9, 901, b"").expect("is answered");
+            drop(client);
+            server.stop();
+            assert!(is_unknown(&figures.take()));
+        });
     });
 }
 

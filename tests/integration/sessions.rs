@@ -257,7 +257,7 @@ struct Timed;
 impl Timed {
     #[method(1, timeout = "40ms")]
     async fn shorter(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     #[method(2, timeout = "2h")]

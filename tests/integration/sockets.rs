@@ -1,17 +1,17 @@
 //! The socket file and the listening socket (S1 to S4, S7).
 
-use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::{env, fs};
 
 use drpc::server::remove_stale_sockets;
 use drpc::{BindError, ExistingSocket, Server, Wire};
 use rustix::fs::{FlockOperation, flock};
-use rustix::process::umask;
+use rustix::process::{geteuid, umask};
 use tempfile::TempDir;
 
 use crate::support::{
@@ -756,5 +756,54 @@ fn a_file_whose_name_begins_with_an_at_sign_is_reached_through_its_folder() {
         let server = bind(Path::new("./@s"), ExistingSocket::Fail).unwrap();
         assert!(directory.path().join("@s").exists());
         assert_reachable(server);
+    });
+}
+
+#[test]
+fn a_socket_of_another_user_that_may_not_be_touched_is_named_with_what_to_do() {
+    // S3: in a folder such as /tmp. Root may do anything, so that it becomes somebody else for a thread; nobody else can play two users.
+    if !geteuid().is_root() {
+        return;
+    }
+    const SOMEBODY: u32 = 65_534;
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+    let path = directory.path().join("s");
+    leave_stale_socket(&path);
+    for (mode, said) in
+        [(0o600, "Permission denied (os error 13)"), (0o666, "Operation not permitted (os error 1)")]
+    {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let error = thread::scope(|scope| {
+            let binding = scope.spawn(|| {
+                rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(SOMEBODY)).unwrap();
+                bind(&path, ExistingSocket::ReplaceStale).unwrap_err()
+            });
+            binding.join().unwrap()
+        });
+        assert!(error.is_in_use());
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "can't listen on {}: a socket of user 0 is there, and user {SOMEBODY} may not find out whether a server listens \
+                 on it, or not remove it ({said}); have its owner or root remove it, or choose a folder that only this user \
+                 may write to",
+                path.display()
+            )
+        );
+    }
+}
+
+#[test]
+fn a_file_at_a_relative_path_is_removed_from_wherever_the_process_has_gone() {
+    // S7.
+    isolated("sockets::a_file_at_a_relative_path_is_removed_from_wherever_the_process_has_gone", || {
+        let directory = tempfile::tempdir().unwrap();
+        env::set_current_dir(directory.path()).unwrap();
+        let server = bind(Path::new("s"), ExistingSocket::Fail).unwrap();
+        env::set_current_dir("/").unwrap();
+        assert!(directory.path().join("s").exists());
+        drop(server);
+        assert!(!directory.path().join("s").exists());
     });
 }

@@ -1,5 +1,7 @@
 use std::error::Error;
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -419,8 +421,12 @@ enum ConnectCause {
     /// The path, or the abstract name, is empty.
     EmptyPath,
     NulInPath,
+    /// There is no tokio runtime for an async client.
+    NoRuntime,
     /// Something else than a socket is at the path.
     NotASocket(io::Error),
+    /// A socket of another type is there.
+    OtherType(io::Error, SocketType),
     Io(io::Error),
     PathTooLong(usize),
     Timeout(Duration),
@@ -432,8 +438,17 @@ impl ConnectError {
         // The system refuses a connection to a regular file in the same words as to a dead socket.
         let other_file = abstract_name(path).is_none()
             && std::fs::metadata(path).is_ok_and(|file| !file.file_type().is_socket());
-        let cause = if other_file { ConnectCause::NotASocket(cause) } else { ConnectCause::Io(cause) };
+        let cause = match Errno::from_io_error(&cause) {
+            _ if other_file => ConnectCause::NotASocket(cause),
+            Some(Errno::PROTOTYPE) => ConnectCause::OtherType(cause, SocketType::found_at(path)),
+            _ => ConnectCause::Io(cause),
+        };
         ConnectError { path: path.to_owned(), cause }
+    }
+
+    #[cfg(feature = "client")]
+    pub(super) fn no_runtime(path: &Path) -> Self {
+        ConnectError { path: path.to_owned(), cause: ConnectCause::NoRuntime }
     }
 
     /// A blocking client was to connect to what answers in memory.
@@ -466,7 +481,9 @@ impl ConnectError {
     #[must_use]
     pub fn raw_os_error(&self) -> Option<i32> {
         match &self.cause {
-            ConnectCause::Io(cause) | ConnectCause::NotASocket(cause) => cause.raw_os_error(),
+            ConnectCause::Io(cause) | ConnectCause::NotASocket(cause) | ConnectCause::OtherType(cause, _) => {
+                cause.raw_os_error()
+            }
             _ => None,
         }
     }
@@ -519,6 +536,13 @@ impl fmt::Display for ConnectError {
         match &self.cause {
             ConnectCause::EmptyPath => f.write_str("the abstract name is empty: give the name after the @"),
             ConnectCause::NulInPath => f.write_str("a path can't contain a NUL byte"),
+            ConnectCause::NoRuntime => f.write_str(
+                "there is no tokio runtime here; connect within one (`#[tokio::main]`, or `Runtime::block_on`), or take \
+                 `drpc::blocking::Client`, which needs none",
+            ),
+            ConnectCause::OtherType(cause, found) => {
+                write!(f, "{cause}; a {found} socket is there, not dRPC's SOCK_SEQPACKET")
+            }
             ConnectCause::NotASocket(cause) => write!(f, "{cause}; what is there is not a socket"),
             ConnectCause::Io(cause) => {
                 write!(f, "{cause}")?;
@@ -533,9 +557,6 @@ impl fmt::Display for ConnectError {
                     Some(Errno::ACCESS) => f.write_str(
                         "; run as a user whom the socket's mode lets in, or open its mode at the server",
                     ),
-                    Some(Errno::PROTOTYPE) => {
-                        f.write_str("; a stream socket listens there, not dRPC's SOCK_SEQPACKET")
-                    }
                     _ => Ok(()),
                 }
             }
@@ -563,10 +584,42 @@ impl fmt::Display for ConnectError {
 impl Error for ConnectError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.cause {
-            ConnectCause::Io(cause) | ConnectCause::NotASocket(cause) => Some(cause),
+            ConnectCause::Io(cause) | ConnectCause::NotASocket(cause) | ConnectCause::OtherType(cause, _) => {
+                Some(cause)
+            }
             ConnectCause::Probe(cause) => cause.source(),
             _ => None,
         }
+    }
+}
+
+/// The type of a socket that is not dRPC's.
+#[derive(Clone, Copy, Debug)]
+enum SocketType {
+    Stream,
+    Datagram,
+}
+
+impl SocketType {
+    /// Which of the two it is: who receives datagrams does not notice who only connects.
+    fn found_at(path: &Path) -> Self {
+        let connect = |socket: UnixDatagram| match abstract_name(path) {
+            Some(name) => socket.connect_addr(&SocketAddr::from_abstract_name(name)?),
+            None => socket.connect(path),
+        };
+        match UnixDatagram::unbound().and_then(connect) {
+            Ok(()) => SocketType::Datagram,
+            Err(_) => SocketType::Stream,
+        }
+    }
+}
+
+impl fmt::Display for SocketType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SocketType::Stream => "stream",
+            SocketType::Datagram => "datagram",
+        })
     }
 }
 

@@ -65,7 +65,11 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] with the path, what the system said, and what to do (C8).
+    /// [`ConnectError`] with the path, what the system said, and what to do (C8); also where there is no tokio runtime.
+    ///
+    /// # Panics
+    ///
+    /// On a tokio runtime whose I/O or time is not enabled.
     pub async fn connect(path: impl AsRef<Path>) -> Result<Client, ConnectError> {
         Self::builder(path).connect().await
     }

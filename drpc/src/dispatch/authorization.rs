@@ -40,6 +40,8 @@ enum Who {
     Anyone,
     Users(Vec<u32>),
     Groups(Vec<u32>),
+    /// A group by its name, which the system knows, or why it does not.
+    Group(String, Result<u32, String>),
     When(Arc<dyn Fn(&Session) -> bool + Send + Sync>),
 }
 
@@ -84,6 +86,28 @@ impl Allow {
         Who::Groups(gids.into_iter().collect()).into()
     }
 
+    /// Allows the members of a group, by its name, which is looked up now.
+    ///
+    /// **A server does not start with a name that the system does not know**: its [`BindError`](crate::BindError) says which. Until
+    /// then, such a rule allows no one at all.
+    ///
+    /// ```no_run
+    /// use drpc::{Allow, Server};
+    ///
+    /// let server = Server::builder().allow(Allow::root().or(Allow::group("disk"))).bind("/run/disks.sock")?;
+    /// # Ok::<(), drpc::BindError>(())
+    /// ```
+    #[cfg(any(feature = "server", feature = "progress", feature = "blocking-server"))]
+    pub fn group(name: impl Into<String>) -> Self {
+        let name = name.into();
+        let found = match nix::unistd::Group::from_name(&name) {
+            Ok(Some(group)) => Ok(group.gid.as_raw()),
+            Ok(None) => Err("there is no such group".to_owned()),
+            Err(error) => Err(format!("it can't be looked up: {error}")),
+        };
+        Who::Group(name, found).into()
+    }
+
     /// Allows those for whom a closure says so: by their security label, by what an earlier call left in the
     /// [extensions](Session::extensions), by a file of configuration.
     ///
@@ -114,10 +138,30 @@ impl Allow {
         self
     }
 
+    /// The groups that the rule names, also those whom it denies, and the system does not know; and why.
+    pub(crate) fn unknown_groups(&self) -> Vec<(&str, &str)> {
+        let of_this = self.allowed.iter().filter_map(|who| match who {
+            Who::Group(name, Err(why)) => Some((&**name, &**why)),
+            _ => None,
+        });
+        of_this.chain(self.denied.iter().flat_map(Allow::unknown_groups)).collect()
+    }
+
     /// Whether the rule lets a session's client in.
     #[must_use]
     pub fn allows(&self, session: &Session) -> bool {
-        self.allowed.iter().any(|who| who.is(session)) && !self.denied.iter().any(|rule| rule.allows(session))
+        self.is_known() && self.allows_known(session)
+    }
+
+    /// Whether all that it names is known.
+    fn is_known(&self) -> bool {
+        let unknown = |who: &Who| matches!(who, Who::Group(_, Err(_)));
+        !self.allowed.iter().any(unknown) && self.denied.iter().all(Allow::is_known)
+    }
+
+    fn allows_known(&self, session: &Session) -> bool {
+        self.allowed.iter().any(|who| who.is(session))
+            && !self.denied.iter().any(|rule| rule.allows_known(session))
     }
 
     /// As [`allows`](Self::allows), and if a closure panics, no one is let in. The panic hook has printed where it was.
@@ -133,6 +177,7 @@ impl Who {
             Who::Anyone => true,
             Who::Users(uids) => uids.contains(&peer.uid()),
             Who::Groups(gids) => gids.iter().any(|gid| peer.is_in_group(*gid)),
+            Who::Group(_, gid) => gid.as_ref().is_ok_and(|gid| peer.is_in_group(*gid)),
             Who::When(allows) => allows(session),
         }
     }
@@ -150,6 +195,8 @@ impl fmt::Debug for Who {
             Who::Anyone => f.write_str("anyone"),
             Who::Users(uids) => write!(f, "uids {uids:?}"),
             Who::Groups(gids) => write!(f, "gids {gids:?}"),
+            Who::Group(name, Ok(gid)) => write!(f, "group {name} (gid {gid})"),
+            Who::Group(name, Err(why)) => write!(f, "group {name} ({why})"),
             Who::When(_) => f.write_str("when a closure says so"),
         }
     }
@@ -167,7 +214,11 @@ impl Rules {
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| &**name)
+        self.iter().map(|(name, _)| name)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Allow)> {
+        self.0.iter().map(|(name, rule)| (&**name, rule))
     }
 
     /// Refuses a call that a rule, of its module or its method, does not allow.

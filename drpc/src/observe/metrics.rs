@@ -31,8 +31,8 @@ struct Server {
     opened: Counter,
     received: Counter,
     sent: Counter,
-    /// Calls of modules that there are not.
-    unknown: Arc<MethodMetrics>,
+    /// Calls of modules that there are not, once there was one.
+    unknown: LazyLock<Arc<MethodMetrics>>,
 }
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
@@ -43,7 +43,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
         opened: counter!("drpc_server_sessions_opened_total"),
         received: counter!("drpc_server_received_bytes_total"),
         sent: counter!("drpc_server_sent_bytes_total"),
-        unknown: Arc::new(MethodMetrics::new(&SERVED, UNKNOWN.to_owned(), UNKNOWN)),
+        unknown: LazyLock::new(|| Arc::new(MethodMetrics::new(&SERVED, UNKNOWN.to_owned(), UNKNOWN))),
     }
 });
 
@@ -96,7 +96,7 @@ impl Default for ModuleMetrics {
 impl ModuleMetrics {
     /// Those of a method, by its number in the module; of none, if there is none.
     fn of(found: Option<(&str, &Self)>, number: i64, method: Option<Method>) -> Arc<MethodMetrics> {
-        let Some((module, metrics)) = found else { return SERVER.unknown.clone() };
+        let Some((module, metrics)) = found else { return Arc::clone(&SERVER.unknown) };
         let name = method.map_or(UNKNOWN, |method| method.name());
         let new = || Arc::new(MethodMetrics::new(&SERVED, module.to_owned(), name));
         let kept = match method {
@@ -238,8 +238,8 @@ struct Client {
     retries: Counter,
     /// By the IDs of module and method.
     methods: RwLock<HashMap<(i32, i32), Arc<MethodMetrics>>>,
-    /// Of the methods that are too many.
-    unknown: Arc<MethodMetrics>,
+    /// Of the methods that are too many, once there are.
+    unknown: LazyLock<Arc<MethodMetrics>>,
 }
 
 /// How many methods have figures of their own: a program that hands on what others call does not grow without end.
@@ -254,7 +254,7 @@ static CLIENT: LazyLock<Client> = LazyLock::new(|| {
         reconnects: counter!("drpc_client_reconnects_total"),
         retries: counter!("drpc_client_retries_total"),
         methods: RwLock::default(),
-        unknown: Arc::new(MethodMetrics::new(&MADE, UNKNOWN.to_owned(), UNKNOWN)),
+        unknown: LazyLock::new(|| Arc::new(MethodMetrics::new(&MADE, UNKNOWN.to_owned(), UNKNOWN))),
     }
 });
 
@@ -284,7 +284,7 @@ impl Client {
         }
         let mut methods = self.methods.write().unwrap_or_else(PoisonError::into_inner);
         if methods.len() >= METHODS {
-            return self.unknown.clone();
+            return Arc::clone(&self.unknown);
         }
         let new = || Arc::new(MethodMetrics::new(&MADE, method.module().to_string(), method.name()));
         methods.entry(key).or_insert_with(new).clone()

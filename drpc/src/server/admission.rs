@@ -64,7 +64,7 @@ impl Admission {
 
 pub(super) fn log_refused(session: &Session, refusal: &dyn fmt::Display) {
     let _entered = session.span().enter();
-    tracing::warn!(session = session.id_without_span(), peer = ?session.peer(), "connection refused: {refusal}");
+    tracing::warn!(session = session.id_without_span(), peer = %session.peer(), "connection refused: {refusal}");
 }
 
 impl Refusal {

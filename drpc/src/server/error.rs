@@ -3,8 +3,10 @@ use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
+use rustix::process::geteuid;
+
 use super::config::FileOptions;
-use super::modules::{MissingModule, UndefinedRule, UnlistedModule};
+use super::modules::{MissingModule, UndefinedRule, UnknownGroup, UnlistedModule};
 use super::systemd::{NotPassed, Passed};
 use super::wrong_socket::WrongSocket;
 use crate::dispatch::router::DuplicateModule;
@@ -35,6 +37,13 @@ enum Kind {
     InUse {
         path: PathBuf,
     },
+    OfAnotherUser {
+        path: PathBuf,
+        uid: u32,
+        /// Whom this process ran as.
+        user: u32,
+        cause: io::Error,
+    },
     /// An abstract name, and a mode or an owner.
     NoPermissions {
         name: PathBuf,
@@ -62,6 +71,7 @@ enum Kind {
     Missing(Vec<MissingModule>),
     Unlisted(Vec<UnlistedModule>),
     UndefinedRules(Vec<UndefinedRule>),
+    UnknownGroups(Vec<UnknownGroup>),
 }
 
 impl BindError {
@@ -129,10 +139,22 @@ impl BindError {
         Kind::UndefinedRules(rules).into()
     }
 
+    pub(super) fn unknown_groups(groups: Vec<UnknownGroup>) -> Self {
+        Kind::UnknownGroups(groups).into()
+    }
+
+    /// A socket of another user stands at the path, which this one may neither connect to nor remove.
+    pub(crate) fn of_another_user(path: &Path, uid: u32, cause: io::Error) -> Self {
+        Kind::OfAnotherUser { path: path.to_owned(), uid, user: geteuid().as_raw(), cause }.into()
+    }
+
     /// Whether something stands at the path already: a server in use, a socket, or another file (S3).
     #[must_use]
     pub fn is_in_use(&self) -> bool {
-        matches!(*self.0, Kind::Exists { .. } | Kind::InUse { .. } | Kind::NotASocket { .. })
+        matches!(
+            *self.0,
+            Kind::Exists { .. } | Kind::InUse { .. } | Kind::NotASocket { .. } | Kind::OfAnotherUser { .. }
+        )
     }
 
     /// Whether the modules are at fault: two of one ID (D6), one that was expected and is not there, one that is for tests, or
@@ -194,6 +216,12 @@ impl fmt::Display for BindError {
                 path.display(),
                 if abstract_name(path).is_some() { "name" } else { "path" }
             ),
+            Kind::OfAnotherUser { path, uid, user, cause } => write!(
+                f,
+                "can't listen on {}: a socket of user {uid} is there, and user {user} may not find out whether a server listens on it, or \
+                 not remove it ({cause}); have its owner or root remove it, or choose a folder that only this user may write to",
+                path.display()
+            ),
             Kind::NoPermissions { name } => write!(
                 f,
                 "can't listen on {}: an abstract name has neither mode nor owner, and lets everyone in; leave them out, or \
@@ -236,6 +264,7 @@ impl fmt::Display for BindError {
             Kind::Missing(modules) => lines(f, modules),
             Kind::Unlisted(modules) => lines(f, modules),
             Kind::UndefinedRules(rules) => lines(f, rules),
+            Kind::UnknownGroups(groups) => lines(f, groups),
         }
     }
 }
@@ -251,7 +280,9 @@ fn lines(f: &mut fmt::Formatter<'_>, items: &[impl fmt::Display]) -> fmt::Result
 impl Error for BindError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &*self.0 {
-            Kind::Io { cause, .. } | Kind::Owner { cause, .. } => Some(cause),
+            Kind::Io { cause, .. } | Kind::Owner { cause, .. } | Kind::OfAnotherUser { cause, .. } => {
+                Some(cause)
+            }
             Kind::WrongSocket { wrong: WrongSocket::Io(cause), .. } => Some(cause),
             Kind::WrongSocketPassed { wrong: WrongSocket::Io(cause), .. } => Some(cause),
             Kind::NotPassed(error) => error.cause().map(|cause| cause as _),

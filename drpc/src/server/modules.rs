@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::dispatch::authorization::rules_of;
+use crate::dispatch::authorization::{Allow, Rules, rules_of};
 use crate::dispatch::registry::{ModuleDescriptor, declared_modules};
 use crate::dispatch::router::ModuleService;
 use crate::handler::method::Method;
@@ -41,6 +41,21 @@ pub(super) fn undefined_rules(service: &ModuleService) -> Vec<UndefinedRule> {
         }
     }
     undefined
+}
+
+/// The groups that the server's rules name, and the system does not know.
+pub(super) fn unknown_groups(access: Option<&Allow>, rules: &Rules) -> Vec<UnknownGroup> {
+    let of_server = access.map(|rule| (None, rule)).into_iter();
+    let named = of_server.chain(rules.iter().map(|(name, rule)| (Some(name), rule)));
+    let mut unknown = Vec::new();
+    for (name, rule) in named {
+        unknown.extend(rule.unknown_groups().into_iter().map(|(group, why)| UnknownGroup {
+            rule: name.map(str::to_owned),
+            group: group.to_owned(),
+            why: why.to_owned(),
+        }));
+    }
+    unknown
 }
 
 /// A module that was expected, and is not served.
@@ -111,6 +126,26 @@ impl fmt::Display for UndefinedRule {
             true => Ok(()),
             false => write!(f, "; defined are `{}`", defined.join("`, `")),
         }
+    }
+}
+
+/// A group that the system does not know.
+#[derive(Debug)]
+pub(super) struct UnknownGroup {
+    /// The rule that names it; `None` is the one that says who may connect.
+    rule: Option<String>,
+    group: String,
+    why: String,
+}
+
+impl fmt::Display for UnknownGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let UnknownGroup { rule, group, why } = self;
+        match rule {
+            Some(rule) => write!(f, "rule `{rule}`")?,
+            None => f.write_str("the rule of who may connect")?,
+        }
+        write!(f, " names group `{group}`: {why}; make it (`groupadd`), or correct `Allow::group(…)`")
     }
 }
 

@@ -157,7 +157,7 @@ pub(super) fn cut_off(processing: &mut Processing) -> Response<Body> {
 }
 
 pub(super) fn log_opened(session: &Session) {
-    tracing::debug!(session = session.id_without_span(), peer = ?session.peer(), "session opened");
+    tracing::debug!(session = session.id_without_span(), peer = %session.peer(), "session opened");
 }
 
 pub(super) fn log_closed(session: &Session, fault: Option<&SessionFault>) {
@@ -165,7 +165,7 @@ pub(super) fn log_closed(session: &Session, fault: Option<&SessionFault>) {
         None => tracing::debug!(session = session.id_without_span(), "session closed"),
         Some(fault) => {
             let session_id = session.id_without_span();
-            tracing::warn!(session = session_id, peer = ?session.peer(), "session closed: {fault}");
+            tracing::warn!(session = session_id, peer = %session.peer(), "session closed: {fault}");
         }
     }
 }

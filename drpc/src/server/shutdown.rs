@@ -89,6 +89,11 @@ pub(super) fn log_listening(address: &Address, service: &ModuleService) {
     let modules: Vec<_> = service.modules().map(name_of).collect();
     let methods: usize = service.modules().map(|module| methods_of(module).count()).sum();
     tracing::info!(%address, ?modules, methods, "listening");
+    if cfg!(panic = "abort") {
+        tracing::warn!(
+            "this program is built with `panic = \"abort\"`: a handler that panics ends it, and all its sessions"
+        );
+    }
 }
 
 /// Tells that no more clients are, and what is still to be finished.

@@ -19,6 +19,7 @@ use std::{fs, io};
 
 use rustix::fs::{FlockOperation, Mode as FileMode, OFlags, fchmod, flock, open};
 use rustix::io::Errno;
+use rustix::process::geteuid;
 
 use super::config::{ExistingSocket, FileOptions};
 use super::error::BindError;
@@ -61,7 +62,9 @@ impl SocketFile {
             _ => failed(cause),
         })?;
         let made = fs::symlink_metadata(path).map_err(failed)?;
-        file = SocketFile { path: path.to_owned(), device: made.dev(), inode: made.ino() };
+        // Absolute, since the process may be in another folder when it removes the file.
+        let absolute = std::path::absolute(path).map_err(failed)?;
+        file = SocketFile { path: absolute, device: made.dev(), inode: made.ino() };
         if give_away {
             lchown(path, options.uid, options.gid).map_err(|cause| BindError::owner(path, options, cause))?;
         }
@@ -99,17 +102,25 @@ fn make_room(path: &Path, existing: ExistingSocket) -> Result<(), BindError> {
     if !found.file_type().is_socket() {
         return Err(BindError::not_a_socket(path));
     }
+    // Another user's, in a folder that anyone may write to (`/tmp`): whoever may write there may still not touch it.
+    let in_the_way = |cause: io::Error| match cause.kind() {
+        io::ErrorKind::PermissionDenied if found.uid() != geteuid().as_raw() => {
+            BindError::of_another_user(path, found.uid(), cause)
+        }
+        _ => BindError::io(path, cause),
+    };
     if existing == ExistingSocket::ReplaceStale {
         match probe(path) {
             Probe::Gone => return Ok(()),
             Probe::Stale => {}
             Probe::InUse => return Err(BindError::in_use(path)),
-            Probe::Failed(cause) => return Err(BindError::io(path, cause)),
+            Probe::Failed(cause) => return Err(in_the_way(cause)),
         }
     }
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(BindError::io(path, error)),
-        _ => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(in_the_way(error)),
+        Ok(()) => Ok(()),
     }
 }
 

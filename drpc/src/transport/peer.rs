@@ -1,5 +1,5 @@
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::{io, mem};
+use std::{fmt, io, mem};
 
 use libc::c_int;
 use rustix::io::Errno;
@@ -8,7 +8,9 @@ use rustix::io::Errno;
 ///
 /// The kernel vouches for it: a client can't claim to be another. It is read once, when the connection is accepted, and so tells
 /// who connected, also if that process has changed its user since, or handed the socket on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Shown, they are what a log wants: `uid=1000 gid=1000 pid=4711`.
+#[derive(Clone, PartialEq, Eq)]
 pub struct PeerCredentials {
     pid: Option<i32>,
     uid: u32,
@@ -107,6 +109,22 @@ impl PeerCredentials {
             groups: groups(socket)?,
             security_label: security_label(socket)?,
         })
+    }
+}
+
+/// User, group and, if it is known, process: `uid=1000 gid=1000 pid=4711`.
+impl fmt::Display for PeerCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PeerCredentials { pid, uid, gid, .. } = self;
+        write!(f, "uid={uid} gid={gid}")?;
+        pid.map_or(Ok(()), |pid| write!(f, " pid={pid}"))
+    }
+}
+
+/// As [`Display`](fmt::Display): a peer may be in thousands of groups.
+impl fmt::Debug for PeerCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

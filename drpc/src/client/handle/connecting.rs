@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::time::{sleep, timeout};
 
 use super::Client;
@@ -113,6 +114,10 @@ impl ClientBuilder {
     /// # Errors
     ///
     /// As [`Client::connect`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Client::connect`].
     pub async fn connect(self) -> Result<Client, ConnectError> {
         let mut state = CallState::of_client(&self);
         loop {
@@ -124,6 +129,9 @@ impl ClientBuilder {
     }
 
     pub(super) async fn open(&self) -> Result<Connection, ConnectError> {
+        if Handle::try_current().is_err() {
+            return Err(ConnectError::no_runtime(&self.path));
+        }
         match timeout(self.connect_timeout, self.open_unlimited()).await {
             Ok(result) => result,
             Err(_) => Err(ConnectError::timeout(&self.path, self.connect_timeout)),

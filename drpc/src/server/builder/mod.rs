@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::config::{Config, ExistingSocket, Order};
 use super::error::BindError;
-use super::modules::{missing_modules, undefined_rules, unlisted_modules};
+use super::modules::{missing_modules, undefined_rules, unknown_groups, unlisted_modules};
 use crate::builtin::health::Health;
 use crate::dispatch::authorization::Rules;
 #[cfg(feature = "tower")]
@@ -237,6 +237,10 @@ impl ServerBuilder {
         let unlisted = unlisted_modules(&service);
         if !self.allow_unlisted && !unlisted.is_empty() {
             return Err(BindError::unlisted(unlisted));
+        }
+        let unknown = unknown_groups(self.config.access.as_ref(), &self.rules);
+        if !unknown.is_empty() {
+            return Err(BindError::unknown_groups(unknown));
         }
         service.rules = self.rules;
         let undefined = undefined_rules(&service);
