@@ -255,7 +255,7 @@ except RuntimeError as error:
         return;
     };
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "status 2: an unknown error occurred\n");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "status 2: asked to fail\n");
 }
 
 /// Runs a program that not every machine has; where it is not there, the test says so and holds nothing.

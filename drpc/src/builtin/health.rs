@@ -32,7 +32,7 @@ pub const WATCH: Method = Method::new(ID, ID * 100 + 2, "watch").idempotent();
 
 /// How a server says that it does: given to [`ServerBuilder::health`](crate::ServerBuilder::health), and kept to change it.
 ///
-/// Everything serves unless it is said otherwise, and nothing does any more once the server begins to stop (S7). Cheap to clone.
+/// Everything serves unless it is said otherwise, and nothing does any more once the server begins to stop ([S7](crate::guide::rules#server)). Cheap to clone.
 ///
 /// ```
 /// # use drpc::drpc_module;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::caller::CallOptions;
 use crate::wire::{CallFields, TraceContext};
 
-/// Which of the fields that this project adds to DAOS's envelope a client sends (E5): see [the chapter](crate::guide::added_fields).
+/// Which of the fields that this project adds to DAOS's envelope a client sends ([E5](crate::guide::rules#envelope)): see [the chapter](crate::guide::added_fields).
 ///
 /// A client knows its server, so it decides; the server answers in kind. Peers of DAOS's own skip them.
 ///

@@ -62,7 +62,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] with the path, what the system said, and what to do (C8).
+    /// [`ConnectError`] with the path, what the system said, and what to do ([C8](crate::guide::rules#client)).
     pub fn connect(path: impl AsRef<Path>) -> Result<Client, ConnectError> {
         Self::builder(path).connect_blocking()
     }
@@ -252,8 +252,8 @@ impl Client {
         pool.makes_more() || !pool.open().is_empty()
     }
 
-    /// Connects again if the client was closed or its connections broke; does nothing if it is connected (C2). Sequences
-    /// start again at 1 (C1). It tries once, without a pause. Where there is one connection, it may wait for the call under
+    /// Connects again if the client was closed or its connections broke; does nothing if it is connected ([C2](crate::guide::rules#client)). Sequences
+    /// start again at 1 ([C1](crate::guide::rules#client)). It tries once, without a pause. Where there is one connection, it may wait for the call under
     /// way.
     ///
     /// # Errors
@@ -272,7 +272,7 @@ impl Client {
     }
 
     /// Closes the connections: idle ones at once, others after the calls that are under way on them. Where there is one
-    /// connection, it may wait for the call under way. Does nothing if it is closed (C2).
+    /// connection, it may wait for the call under way. Does nothing if it is closed ([C2](crate::guide::rules#client)).
     pub fn close(&self) {
         let idle = self.0.pool.lock().close();
         self.0.freed.notify_all();

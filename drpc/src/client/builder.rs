@@ -80,7 +80,7 @@ impl ClientBuilder {
         ClientBuilder { in_memory: Some(connector), auto_reconnect, ..Self::new(Path::new("(in memory)")) }
     }
 
-    /// Which generation of the wire to speak (W8). With [`WireMode::Auto`] each new connection begins with a probe: a
+    /// Which generation of the wire to speak ([W8](crate::guide::rules#wire)). With [`WireMode::Auto`] each new connection begins with a probe: a
     /// call that no server executes beyond DAOS's own greeting.
     pub fn wire(mut self, wire: impl Into<WireMode>) -> Self {
         self.wire = wire.into();
@@ -100,7 +100,7 @@ impl ClientBuilder {
         self
     }
 
-    /// The longest message that is sent or taken, in bytes (W6).
+    /// The longest message that is sent or taken, in bytes ([W6](crate::guide::rules#wire)).
     pub fn message_limit(mut self, bytes: usize) -> Self {
         self.message_limit = bytes;
         self
@@ -109,7 +109,7 @@ impl ClientBuilder {
     /// Whether the server carries out one call of a connection after the other (`Order::Serial`, and DAOS's Go server).
     ///
     /// If so, a call that timed out or was cancelled still holds up those behind it, so that the next call goes out on a
-    /// new connection (C4); calls that wait on the old one go on there. If not, a late reply is dropped and the connection
+    /// new connection ([C4](crate::guide::rules#client)); calls that wait on the old one go on there. If not, a late reply is dropped and the connection
     /// kept.
     pub fn server_answers_in_order(mut self, in_order: bool) -> Self {
         self.server_answers_in_order = in_order;
@@ -147,7 +147,7 @@ impl ClientBuilder {
     /// Makes a connection for each call and closes it after its reply, as `daos_server` calls its engines. The first call
     /// takes the one that `connect` made.
     ///
-    /// A server then sees one call a session, with sequence 1 (C1), or 2 after a probe. There is no limit to how many calls
+    /// A server then sees one call a session, with sequence 1 ([C1](crate::guide::rules#client)), or 2 after a probe. There is no limit to how many calls
     /// run side by side: [`connections`](Self::connections) has no meaning. The calls of one batch share a connection.
     pub fn connection_per_call(mut self) -> Self {
         self.connection_per_call = true;
@@ -173,9 +173,9 @@ impl ClientBuilder {
 
     /// Whether a call makes a new connection when the last one broke.
     ///
-    /// If so, a server may be started anew: calls that were under way fail (C7), and the next one goes out on a new connection,
-    /// whose sequences begin again (C1). While the server is not there, a call tries again with growing pauses, and fails with
-    /// the connect error (C8) once its own time or the [`connect_timeout`](Self::connect_timeout) is over, whichever is
+    /// If so, a server may be started anew: calls that were under way fail ([C7](crate::guide::rules#client)), and the next one goes out on a new connection,
+    /// whose sequences begin again ([C1](crate::guide::rules#client)). While the server is not there, a call tries again with growing pauses, and fails with
+    /// the connect error ([C8](crate::guide::rules#client)) once its own time or the [`connect_timeout`](Self::connect_timeout) is over, whichever is
     /// shorter. If not, calls fail until the client's `reconnect`.
     ///
     /// A client that was closed stays so either way, until its `reconnect`.
@@ -197,7 +197,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Which of the fields that this project adds to DAOS's envelope to send (E5): none, unless the server is known to heed them.
+    /// Which of the fields that this project adds to DAOS's envelope to send ([E5](crate::guide::rules#envelope)): none, unless the server is known to heed them.
     /// Servers that don't know them, such as DAOS's, skip them. [The chapter](crate::guide::added_fields) has it all.
     ///
     /// ```no_run

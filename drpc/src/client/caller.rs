@@ -98,7 +98,7 @@ impl CallOptions {
         CallOptions { trace: context.shared_trace().or(options.trace), ..options }
     }
 
-    /// Don't wait for a response: the call is done, with SUBMITTED, once it is handed to the socket (C6). The server may
+    /// Don't wait for a response: the call is done, with SUBMITTED, once it is handed to the socket ([C6](crate::guide::rules#client)). The server may
     /// execute it, fail, or be gone.
     ///
     /// A method whose reply is `()` then gives `Ok(())`. For any other there is no reply to give: an error of kind

@@ -50,21 +50,21 @@ pub struct CallError(Box<Kind>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CallErrorKind {
-    /// The server could not be reached; nothing was sent (C8).
+    /// The server could not be reached; nothing was sent ([C8](crate::guide::rules#client)).
     Connect,
-    /// The client is not connected; nothing was sent (C3).
+    /// The client is not connected; nothing was sent ([C3](crate::guide::rules#client)).
     NotConnected,
-    /// The connection broke while the call was under way; it may have been executed (C7).
+    /// The connection broke while the call was under way; it may have been executed ([C7](crate::guide::rules#client)).
     Disconnected,
-    /// No reply came in time (C4). The call may have been executed, unless [`CallError::is_retryable`] says that it was not.
+    /// No reply came in time ([C4](crate::guide::rules#client)). The call may have been executed, unless [`CallError::is_retryable`] says that it was not.
     Timeout,
     /// The server answered that the call failed: see [`CallError::status`].
     Status,
-    /// The server took the call and will not answer it, where a reply was wanted (SUBMITTED, C6).
+    /// The server took the call and will not answer it, where a reply was wanted (SUBMITTED, [C6](crate::guide::rules#client)).
     Submitted,
-    /// A reply came that can't be read (C3).
+    /// A reply came that can't be read ([C3](crate::guide::rules#client)).
     Reply,
-    /// The request is too long for the wire (W7) or the limit; nothing was sent.
+    /// The request is too long for the wire ([W7](crate::guide::rules#wire)) or the limit; nothing was sent.
     TooLong,
 }
 
@@ -120,7 +120,7 @@ impl CallError {
         }
     }
 
-    /// Whether there was no connection to send the call on: it was not executed (C3, C8).
+    /// Whether there was no connection to send the call on: it was not executed ([C3](crate::guide::rules#client), [C8](crate::guide::rules#client)).
     #[must_use]
     pub fn is_connect(&self) -> bool {
         matches!(*self.0, Kind::Connect(_) | Kind::NotConnected(_))
@@ -142,7 +142,7 @@ impl CallError {
     }
 
     /// What the server said of the failure, if it said something: for a client that asks by
-    /// [`AddedFields::ERROR`](crate::AddedFields::ERROR), of a server that knows how to tell (E5).
+    /// [`AddedFields::ERROR`](crate::AddedFields::ERROR), of a server that knows how to tell ([E5](crate::guide::rules#envelope)).
     ///
     /// It is as the server sent it, line breaks and all; [`Display`](fmt::Display) escapes control characters.
     #[must_use]
@@ -408,7 +408,7 @@ impl From<io::Error> for Disconnect {
     }
 }
 
-/// Why no connection could be made: the path, what the system said, and what to do (C8).
+/// Why no connection could be made: the path, what the system said, and what to do ([C8](crate::guide::rules#client)).
 ///
 /// Its `Debug` form is its text too, since that is what a `main` that returns it prints.
 pub struct ConnectError {

@@ -65,7 +65,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] with the path, what the system said, and what to do (C8); also where there is no tokio runtime.
+    /// [`ConnectError`] with the path, what the system said, and what to do ([C8](crate::guide::rules#client)); also where there is no tokio runtime.
     ///
     /// # Panics
     ///
@@ -98,7 +98,7 @@ impl Client {
     /// Calls a method with a marshalled body; gives the response, whatever its status.
     ///
     /// Cancel safe: a call whose future is dropped before it was sent is not made; after that, its reply is dropped when it
-    /// comes (C4).
+    /// comes ([C4](crate::guide::rules#client)).
     ///
     /// # Errors
     ///
@@ -253,8 +253,8 @@ impl Client {
         makes_more || pool.open().iter().any(|connection| !connection.is_broken())
     }
 
-    /// Connects again if the client was closed or its connections broke; does nothing if it is connected (C2). Sequences
-    /// start again at 1 (C1). It tries once, without a pause.
+    /// Connects again if the client was closed or its connections broke; does nothing if it is connected ([C2](crate::guide::rules#client)). Sequences
+    /// start again at 1 ([C1](crate::guide::rules#client)). It tries once, without a pause.
     ///
     /// # Errors
     ///
@@ -270,7 +270,7 @@ impl Client {
         Ok(())
     }
 
-    /// Closes the connections; calls under way fail. Does nothing if it is closed (C2).
+    /// Closes the connections; calls under way fail. Does nothing if it is closed ([C2](crate::guide::rules#client)).
     pub fn close(&self) {
         let open = self.pool().close();
         for connection in open {

@@ -81,7 +81,7 @@ impl ModuleService {
     ///
     /// # Errors
     ///
-    /// [`DuplicateModule`] if there is one of that ID already (D6); it names both.
+    /// [`DuplicateModule`] if there is one of that ID already ([D6](crate::guide::rules#dispatch)); it names both.
     pub fn register<M: Module>(&mut self, module: M) -> Result<(), DuplicateModule> {
         let origin = origin_of(&module);
         self.register_arc(Arc::new(module), origin)
@@ -111,7 +111,7 @@ impl ModuleService {
         }
     }
 
-    /// Takes a module away, if it is there (D6).
+    /// Takes a module away, if it is there ([D6](crate::guide::rules#dispatch)).
     pub fn unregister(&mut self, id: i32) -> Option<Arc<dyn Module>> {
         let place = self.position(id).ok()?;
         let removed = self.modules.remove(place);
@@ -216,10 +216,10 @@ impl ModuleService {
     }
 
     /// Carries out one call. Whatever happens, there is a response with the call's sequence: every failure is a status
-    /// in it (D2 to D4), and so is a panic of the handler (S10).
+    /// in it ([D2](crate::guide::rules#dispatch) to [D4](crate::guide::rules#dispatch)), and so is a panic of the handler ([S10](crate::guide::rules#server)).
     ///
-    /// A call that failed is logged, since DAOS's wire carries no text (E4). A caller that wants it, and said so by the
-    /// [fields](crate::wire::CallFields) added to its call, is told the text and the details of the [`struct@Failure`] (E5). A call whose
+    /// A call that failed is logged, since DAOS's wire carries no text ([E4](crate::guide::rules#envelope)). A caller that wants it, and said so by the
+    /// [fields](crate::wire::CallFields) added to its call, is told the text and the details of the [`struct@Failure`] ([E5](crate::guide::rules#envelope)). A call whose
     /// caller has no time left is not begun, and answered FAILURE.
     ///
     /// A future that is dropped drops the handler where it waits. Nobody else cuts it off: a [method's time-out](Method::timeout) is for
@@ -283,7 +283,7 @@ impl ModuleService {
     }
 
     /// As [`process`](Self::process), for a marshalled call. One that can't be read is answered with sequence -1 and
-    /// `FAILED_UNMARSHAL_CALL` (D1).
+    /// `FAILED_UNMARSHAL_CALL` ([D1](crate::guide::rules#dispatch)).
     pub async fn process_message(&self, context: Context, message: Bytes) -> Response<Body> {
         match Call::decode(message) {
             Ok(call) => self.process(context, call).await,
@@ -422,7 +422,7 @@ impl Future for Processing {
     }
 }
 
-/// A handler that is cut off may panic as it is dropped where it waits (S10).
+/// A handler that is cut off may panic as it is dropped where it waits ([S10](crate::guide::rules#server)).
 impl Drop for Processing {
     fn drop(&mut self) {
         if let Err(panic) = guarded(|| self.handler = Err(None)) {
@@ -474,7 +474,7 @@ fn causes(failure: &Failure) -> Option<String> {
     (!causes.is_empty()).then(|| causes.join(": "))
 }
 
-/// Two modules of one server have the same ID (D6).
+/// Two modules of one server have the same ID ([D6](crate::guide::rules#dispatch)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DuplicateModule {
     id: i32,

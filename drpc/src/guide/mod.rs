@@ -22,7 +22,7 @@
 //! | a time-out, a rate limit or my own code around every handler | [`middleware`] |
 //! | deadlines and traces that travel with a call | [`added_fields`] |
 //! | to port a DAOS module | [`from_hand_written_dispatch`] |
-//! | to look up a rule such as W8 | [`rules`] |
+//! | to look up a rule such as [W8](crate::guide::rules#wire) | [`rules`] |
 
 #[doc = include_str!("systemd.md")]
 pub mod systemd {}

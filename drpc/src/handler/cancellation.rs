@@ -6,9 +6,9 @@ use event_listener::Event;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cancelled {
-    /// The caller has closed its connection, or the connection broke (S6).
+    /// The caller has closed its connection, or the connection broke ([S6](crate::guide::rules#server)).
     CallerLeft,
-    /// The server shuts down (S7). The caller still waits, and is answered if the handler is done in time.
+    /// The server shuts down ([S7](crate::guide::rules#server)). The caller still waits, and is answered if the handler is done in time.
     ShuttingDown,
     /// The server closes this session alone: [`Session::close`](crate::Session::close). The caller still waits.
     SessionClosed,

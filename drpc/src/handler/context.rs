@@ -67,7 +67,7 @@ impl Context {
         &self.session
     }
 
-    /// The process that called (D8).
+    /// The process that called ([D8](crate::guide::rules#dispatch)).
     #[must_use]
     pub fn peer(&self) -> &PeerCredentials {
         self.session.peer()
@@ -80,7 +80,7 @@ impl Context {
     }
 
     /// When the handler will be cut off: when the [method's time-out](crate::Method::timeout) is over, or else the server's limit for
-    /// handlers; or the caller's time, if the caller [sent it along](crate::guide::added_fields) (E5) and it ends before. The caller is then
+    /// handlers; or the caller's time, if the caller [sent it along](crate::guide::added_fields) ([E5](crate::guide::rules#envelope)) and it ends before. The caller is then
     /// answered FAILURE.
     ///
     /// A call to another server passes it on by [`CallOptions::on_behalf_of`](crate::CallOptions::on_behalf_of).
@@ -89,7 +89,7 @@ impl Context {
         self.deadline
     }
 
-    /// The caller's place in a trace, if the caller [sent it along](crate::guide::added_fields) (E5): the parent of the span that
+    /// The caller's place in a trace, if the caller [sent it along](crate::guide::added_fields) ([E5](crate::guide::rules#envelope)): the parent of the span that
     /// the handler makes.
     #[must_use]
     pub fn trace_context(&self) -> Option<&TraceContext> {
@@ -136,7 +136,7 @@ impl Context {
     }
 
     /// Waits until [`is_cancelled`](Self::is_cancelled). A handler is told, never cut: calls of a client that left are
-    /// still executed (S6) unless the handler decides otherwise.
+    /// still executed ([S6](crate::guide::rules#server)) unless the handler decides otherwise.
     ///
     /// Cancel safe.
     pub async fn cancelled(&self) {
@@ -177,8 +177,8 @@ impl Context {
     /// - by a [server in threads](crate::blocking::Server), each piece on a thread of its own;
     /// - by a [progress server](crate::progress) in its steps, where work that blocks its thread holds up the loop.
     ///
-    /// It survives its session, and one that is cut. A panic is logged, and ends the work alone (S10). A graceful shutdown waits for it as for a call:
-    /// what is not done at the end of the drain timeout is dropped where it waits (S7). Nothing limits how much of it there
+    /// It survives its session, and one that is cut. A panic is logged, and ends the work alone ([S10](crate::guide::rules#server)). A graceful shutdown waits for it as for a call:
+    /// what is not done at the end of the drain timeout is dropped where it waits ([S7](crate::guide::rules#server)). Nothing limits how much of it there
     /// is: a handler that is called often had better bound it itself.
     ///
     /// Outside of any server, with a [`Context::new`] as in a unit test, it is a task on the tokio runtime that this is called

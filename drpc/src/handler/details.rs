@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::payload::Payload;
 
-/// What a failure tells beside its status and text, to a caller that [asks for it](crate::guide::added_fields) (E5): a message of the
+/// What a failure tells beside its status and text, to a caller that [asks for it](crate::guide::added_fields) ([E5](crate::guide::rules#envelope)): a message of the
 /// [`Payload`]s, or an error type of one's own that derives `Failure`.
 ///
 /// [`Failure::with_details`](crate::Failure::with_details) takes one, [`CallError::details`](crate::CallError::details) gives it back.

@@ -12,12 +12,12 @@ use crate::wire::{FailureCause, ResponseFields, Status};
 
 /// Why a call was not carried out: what a handler returns in place of a reply, and what a server answers.
 ///
-/// Only its [`status`](Self::status) travels to a caller of DAOS's (E4). One that [asked for more](crate::guide::added_fields) is also
-/// sent its text, as `to_string` gives it, and its [details](Self::with_details) (E5). The source goes to the server's log alone, so what
+/// Only its [`status`](Self::status) travels to a caller of DAOS's ([E4](crate::guide::rules#envelope)). One that [asked for more](crate::guide::added_fields) is also
+/// sent its text, as `to_string` gives it, and its [details](Self::with_details) ([E5](crate::guide::rules#envelope)). The source goes to the server's log alone, so what
 /// no caller is to see belongs there.
 ///
 /// A handler may fail with any error, which then becomes one: with `anyhow::Error` or `Box<dyn Error>`, a `String`, an error type of your
-/// own. Its status is FAILURE, unless there is a `Failure` among its sources (D4), or it says itself what it is. An error type of your own
+/// own. Its status is FAILURE, unless there is a `Failure` among its sources ([D4](crate::guide::rules#dispatch)), or it says itself what it is. An error type of your own
 /// does so by deriving this, beside or without `thiserror`:
 ///
 /// ```
@@ -55,7 +55,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure with DAOS's text for its status (D5).
+    /// A failure with DAOS's text for its status ([D5](crate::guide::rules#dispatch)).
     ///
     /// [`Status::SUCCESS`] and [`Status::SUBMITTED`] are no failures and become [`Status::FAILURE`].
     #[must_use]
@@ -76,7 +76,7 @@ impl Failure {
         Failure { message: message.into(), ..Failure::new(status) }
     }
 
-    /// Any error as a failure. A `Failure` anywhere among its sources gives the status, and its details; else it is FAILURE (D4).
+    /// Any error as a failure. A `Failure` anywhere among its sources gives the status, and its details; else it is FAILURE ([D4](crate::guide::rules#dispatch)).
     ///
     /// ```
     /// use drpc::{Failure, Status};
@@ -128,7 +128,7 @@ impl Failure {
     }
 
     /// The failure with a message that tells a caller more than a text can, such as which quota was passed, and by how much: for a
-    /// caller that asks for it (E5), which finds it by [`CallError::details`](crate::CallError::details).
+    /// caller that asks for it ([E5](crate::guide::rules#envelope)), which finds it by [`CallError::details`](crate::CallError::details).
     ///
     /// It is at most 64 KiB ([`ResponseFields::MAX_DETAILS`]), and left out if it is longer.
     ///
@@ -155,25 +155,25 @@ impl Failure {
         }
     }
 
-    /// No module of the server has the ID (D2).
+    /// No module of the server has the ID ([D2](crate::guide::rules#dispatch)).
     #[must_use]
     pub fn unknown_module() -> Self {
         Failure::new(Status::UNKNOWN_MODULE)
     }
 
-    /// The module has no method of the ID (D2).
+    /// The module has no method of the ID ([D2](crate::guide::rules#dispatch)).
     #[must_use]
     pub fn unknown_method() -> Self {
         Failure::new(Status::UNKNOWN_METHOD)
     }
 
-    /// The body is not the method's request (D4).
+    /// The body is not the method's request ([D4](crate::guide::rules#dispatch)).
     #[must_use]
     pub fn unmarshal_payload(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Failure { source: Some(cause.into()), ..Failure::new(Status::FAILED_UNMARSHAL_PAYLOAD) }
     }
 
-    /// The reply can't be marshalled or sent (D4).
+    /// The reply can't be marshalled or sent ([D4](crate::guide::rules#dispatch)).
     #[must_use]
     pub fn marshal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Failure { source: Some(cause.into()), ..Failure::new(Status::FAILED_MARSHAL) }

@@ -18,7 +18,7 @@ pub trait Payload: Sized + Send + 'static + sealed::Sealed {
     ///
     /// # Errors
     ///
-    /// [`struct@Failure`] with `FAILED_UNMARSHAL_PAYLOAD` if the bytes are no such message (D4).
+    /// [`struct@Failure`] with `FAILED_UNMARSHAL_PAYLOAD` if the bytes are no such message ([D4](crate::guide::rules#dispatch)).
     fn from_body(body: Bytes) -> Result<Self, Failure>;
 
     /// The payload as a body.

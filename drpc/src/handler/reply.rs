@@ -19,7 +19,7 @@ use crate::wire::{Body, Status};
 pub enum Reply {
     /// The call is done, and this is its reply.
     Success(Body),
-    /// The call was accepted and goes on: there is no reply to it (E3, D3).
+    /// The call was accepted and goes on: there is no reply to it ([E3](crate::guide::rules#envelope), [D3](crate::guide::rules#dispatch)).
     Submitted,
 }
 
@@ -33,7 +33,7 @@ impl Reply {
         }
     }
 
-    /// The body that travels: only SUCCESS carries one (D3).
+    /// The body that travels: only SUCCESS carries one ([D3](crate::guide::rules#dispatch)).
     #[must_use]
     pub fn into_body(self) -> Body {
         match self {
@@ -56,7 +56,7 @@ impl From<Bytes> for Reply {
 }
 
 /// What a handler returns that has accepted its call and goes on with it in the background: the caller is answered SUBMITTED
-/// (E3), without a body.
+/// ([E3](crate::guide::rules#envelope)), without a body.
 ///
 /// ```
 /// use drpc::{Bytes, Context, Failure, Submitted, drpc_module};

@@ -20,7 +20,7 @@ use crate::transport::{Address, PeerCredentials};
 
 /// One client's connection, as its handlers see it.
 ///
-/// The peer's credentials are read once, when the connection is accepted (D8).
+/// The peer's credentials are read once, when the connection is accepted ([D8](crate::guide::rules#dispatch)).
 pub struct Session {
     id: u64,
     peer: PeerCredentials,
@@ -122,7 +122,7 @@ impl Session {
         self.id
     }
 
-    /// The process at the other end (D8).
+    /// The process at the other end ([D8](crate::guide::rules#dispatch)).
     #[must_use]
     pub fn peer(&self) -> &PeerCredentials {
         &self.peer
@@ -170,7 +170,7 @@ impl Session {
         worker
     }
 
-    /// Closes the session as a shutdown would (S7): no further call is begun, the handlers that run are told
+    /// Closes the session as a shutdown would ([S7](crate::guide::rules#server)): no further call is begun, the handlers that run are told
     /// ([`Cancelled::SessionClosed`]) and answered, and then the connection ends. Returns at once.
     ///
     /// A handler may close its own session; its answer is still sent. `ServerHandle::cut_session` does not wait for handlers.

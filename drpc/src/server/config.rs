@@ -96,7 +96,7 @@ pub(crate) struct FileOptions {
     pub(crate) existing: ExistingSocket,
 }
 
-/// What to do about something that stands at the socket's path already (S3). Only sockets are ever removed.
+/// What to do about something that stands at the socket's path already ([S3](crate::guide::rules#server)). Only sockets are ever removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExistingSocket {
     /// Refuse to start, whatever it is.
@@ -109,7 +109,7 @@ pub enum ExistingSocket {
     Unlink,
 }
 
-/// In which order the calls of one session are carried out (S5). Sessions are always served side by side.
+/// In which order the calls of one session are carried out ([S5](crate::guide::rules#server)). Sessions are always served side by side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
     /// One call at a time, answered in the order of the calls, as DAOS's Go server does.

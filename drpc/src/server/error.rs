@@ -148,7 +148,7 @@ impl BindError {
         Kind::OfAnotherUser { path: path.to_owned(), uid, user: geteuid().as_raw(), cause }.into()
     }
 
-    /// Whether something stands at the path already: a server in use, a socket, or another file (S3).
+    /// Whether something stands at the path already: a server in use, a socket, or another file ([S3](crate::guide::rules#server)).
     #[must_use]
     pub fn is_in_use(&self) -> bool {
         matches!(
@@ -157,7 +157,7 @@ impl BindError {
         )
     }
 
-    /// Whether the modules are at fault: two of one ID (D6), one that was expected and is not there, one that is for tests, or
+    /// Whether the modules are at fault: two of one ID ([D6](crate::guide::rules#dispatch)), one that was expected and is not there, one that is for tests, or
     /// one that names a rule which the server does not define.
     #[must_use]
     pub fn is_module_error(&self) -> bool {

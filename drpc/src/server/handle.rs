@@ -20,7 +20,7 @@ impl ServerHandle {
         ServerHandle(server)
     }
 
-    /// Begins a graceful shutdown (S7) and returns at once; `serve` returns when it is done.
+    /// Begins a graceful shutdown ([S7](crate::guide::rules#server)) and returns at once; `serve` returns when it is done.
     pub fn shutdown(&self) {
         self.0.shutdown();
     }

@@ -9,7 +9,7 @@ use crate::handler::module::{methods_of, name_of};
 use crate::handler::session::Session;
 use crate::transport::Address;
 
-/// How a server came to its end (S7): drained, or what was cut when its [drain timeout](crate::ServerBuilder::drain_timeout) was over, or
+/// How a server came to its end ([S7](crate::guide::rules#server)): drained, or what was cut when its [drain timeout](crate::ServerBuilder::drain_timeout) was over, or
 /// at a second signal.
 ///
 /// ```no_run

@@ -125,7 +125,7 @@ fn make_room(path: &Path, existing: ExistingSocket) -> Result<(), BindError> {
 }
 
 /// Removes the sockets of a folder that no server listens on any more and whose names are chosen, and nothing else; gives their
-/// paths (S8). For servers whose socket has another name each time, so that no later one replaces it.
+/// paths ([S8](crate::guide::rules#server)). For servers whose socket has another name each time, so that no later one replaces it.
 ///
 /// # Example
 ///

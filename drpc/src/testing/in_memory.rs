@@ -89,7 +89,7 @@ impl InMemoryServer {
         ClientBuilder::in_memory(self.connector()).wire(wire).server_answers_in_order(in_order)
     }
 
-    /// A handle to stop the server with: its sessions end (S7), and so do those that are opened afterwards.
+    /// A handle to stop the server with: its sessions end ([S7](crate::guide::rules#server)), and so do those that are opened afterwards.
     #[must_use]
     pub fn handle(&self) -> ServerHandle {
         ServerHandle::new(self.server.clone())

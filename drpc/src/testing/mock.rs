@@ -112,7 +112,7 @@ impl MockModule {
     }
 
     /// Answers a method by a function. `Q` and `R` are messages, or [`Bytes`] for raw bodies. A request that can't be read is answered
-    /// `FAILED_UNMARSHAL_PAYLOAD` (D4).
+    /// `FAILED_UNMARSHAL_PAYLOAD` ([D4](crate::guide::rules#dispatch)).
     #[must_use]
     pub fn on<Q: Payload, R: IntoReply>(
         self,

@@ -56,7 +56,7 @@ use crate::transport::PeerCredentials;
 /// A client of a server that lives in this process: the whole way of a call, without a socket.
 ///
 /// The session ends when the last clone of the client is dropped. A call that is given up does not hold up those after it: they
-/// go on in another session of the same server (C4), as over a socket.
+/// go on in another session of the same server ([C4](crate::guide::rules#client)), as over a socket.
 ///
 /// # Example
 ///

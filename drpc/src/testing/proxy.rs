@@ -14,7 +14,7 @@ use crate::transport::{AsyncSocket, Link};
 /// A socket in front of a server's: what real clients and a real server send each other passes through this process, which may
 /// record it and put faults into it.
 ///
-/// Point the clients at the proxy's path. The server sees the proxy's credentials in place of its clients' (D8).
+/// Point the clients at the proxy's path. The server sees the proxy's credentials in place of its clients' ([D8](crate::guide::rules#dispatch)).
 ///
 /// # Example
 ///

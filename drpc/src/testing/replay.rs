@@ -54,7 +54,7 @@ impl Recording {
     /// Plays the server: each client that connects is answered with the server's packets.
     ///
     /// A packet of the server is sent once as many have come from the client as were recorded before it, whatever is in them. The
-    /// client must count its calls as the recorded one did (C1), or it is answered with sequences that it does not know. When
+    /// client must count its calls as the recorded one did ([C1](crate::guide::rules#client)), or it is answered with sequences that it does not know. When
     /// the recording ends, the connection is kept until the client closes.
     #[must_use]
     pub fn replay_replies(&self) -> Replay {

@@ -4,7 +4,7 @@ use std::{fmt, io, mem};
 use libc::c_int;
 use rustix::io::Errno;
 
-/// The process at the other end of a connection, as the kernel saw it when the connection was made (D8).
+/// The process at the other end of a connection, as the kernel saw it when the connection was made ([D8](crate::guide::rules#dispatch)).
 ///
 /// The kernel vouches for it: a client can't claim to be another. It is read once, when the connection is accepted, and so tells
 /// who connected, also if that process has changed its user since, or handed the socket on.

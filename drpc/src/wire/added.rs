@@ -10,7 +10,7 @@ use super::cause::FailureCause;
 use super::proto;
 use super::trace_context::TraceContext;
 
-/// What is added to a [`Call`](super::Call) (E5).
+/// What is added to a [`Call`](super::Call) ([E5](crate::guide::rules#envelope)).
 ///
 /// # Example
 ///
@@ -59,7 +59,7 @@ impl CallFields {
     }
 }
 
-/// What is added to a [`Response`](super::Response) that is a failure, if its call wants it (E5).
+/// What is added to a [`Response`](super::Response) that is a failure, if its call wants it ([E5](crate::guide::rules#envelope)).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResponseFields {
     /// What the failure says of itself; empty if it says nothing.

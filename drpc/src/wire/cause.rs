@@ -3,7 +3,7 @@ use std::fmt;
 /// Who failed a call that the server answered with a failure: what a status of DAOS's does not tell, for whom FAILURE is all of this.
 ///
 /// A client that asks by [`AddedFields::ERROR`](crate::AddedFields::ERROR) finds it in
-/// [`CallError::failure_cause`](crate::CallError::failure_cause) (E5).
+/// [`CallError::failure_cause`](crate::CallError::failure_cause) ([E5](crate::guide::rules#envelope)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailureCause {
@@ -11,7 +11,7 @@ pub enum FailureCause {
     Handler,
     /// A rule of the server does not allow the caller to call this: the handler did not run.
     Denied,
-    /// The handler panicked (S10), or a layer around it: a mistake in the server.
+    /// The handler panicked ([S10](crate::guide::rules#server)), or a layer around it: a mistake in the server.
     Panicked,
     /// The handler's time was over before it was done, by its own limit, its server's, or its caller's.
     TimedOut,

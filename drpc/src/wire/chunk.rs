@@ -53,7 +53,7 @@ impl Packet<'_> {
     }
 }
 
-/// The packets of one message, made as they are asked for (W3, W7).
+/// The packets of one message, made as they are asked for ([W3](crate::guide::rules#wire), [W7](crate::guide::rules#wire)).
 ///
 /// ```
 /// use drpc::wire::{Codec, Wire};
@@ -78,7 +78,7 @@ impl<'a> Packets<'a> {
     ///
     /// # Errors
     ///
-    /// [`MessageTooLong`] if the message is over the limit, or does not fit the plain wire's one packet (W7).
+    /// [`MessageTooLong`] if the message is over the limit, or does not fit the plain wire's one packet ([W7](crate::guide::rules#wire)).
     pub fn new(
         wire: Wire,
         head: impl Into<Envelope<'a>>,

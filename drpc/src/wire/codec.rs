@@ -12,7 +12,7 @@ use super::recognise::{is_plain_envelope, recognise};
 /// One connection's wire: packets in, messages out, and back.
 ///
 /// The two generations are two thin framings over this one type. A server that does not know yet which one its peer
-/// speaks starts with [`WireMode::Auto`] and learns it from the first packet (W8).
+/// speaks starts with [`WireMode::Auto`] and learns it from the first packet ([W8](crate::guide::rules#wire)).
 ///
 /// After an error the connection is of no more use: close it.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct Codec {
 }
 
 impl Codec {
-    /// A connection's wire, with the longest message that is taken or sent, in bytes (W6).
+    /// A connection's wire, with the longest message that is taken or sent, in bytes ([W6](crate::guide::rules#wire)).
     #[must_use]
     pub fn new(wire: impl Into<WireMode>, limit: usize) -> Self {
         let wire = match wire.into() {
@@ -52,8 +52,8 @@ impl Codec {
     ///
     /// # Errors
     ///
-    /// [`FrameError`] if the packet breaks a rule of the wire (W5), announces a message over the limit (W6), or is of
-    /// the other generation (W8).
+    /// [`FrameError`] if the packet breaks a rule of the wire ([W5](crate::guide::rules#wire)), announces a message over the limit ([W6](crate::guide::rules#wire)), or is of
+    /// the other generation ([W8](crate::guide::rules#wire)).
     pub fn receive(&mut self, packet: Bytes) -> Result<Option<Bytes>, FrameError> {
         let wire = *self.wire.get_or_insert_with(|| recognise(&packet));
         match wire {
@@ -91,7 +91,7 @@ impl Codec {
     ///
     /// # Errors
     ///
-    /// [`MessageTooLong`] if the message is over the limit, or does not fit the plain wire's one packet (W7).
+    /// [`MessageTooLong`] if the message is over the limit, or does not fit the plain wire's one packet ([W7](crate::guide::rules#wire)).
     pub fn packets<'a>(
         &self,
         head: impl Into<Envelope<'a>>,

@@ -4,7 +4,7 @@ use super::MAX_PACKET;
 use super::generation::Wire;
 use super::header::ChunkHeader;
 
-/// A packet that breaks the rules of the wire (W5, W6). It ends the connection: after it, nothing that the peer sends
+/// A packet that breaks the rules of the wire ([W5](crate::guide::rules#wire), [W6](crate::guide::rules#wire)). It ends the connection: after it, nothing that the peer sends
 /// can be trusted to start where it should.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -77,7 +77,7 @@ pub enum FrameError {
         /// The receiver's limit, in bytes.
         limit: usize,
     },
-    /// The peer speaks the other generation of the wire (W8).
+    /// The peer speaks the other generation of the wire ([W8](crate::guide::rules#wire)).
     OtherWire {
         /// What the peer speaks.
         peer: Wire,
@@ -138,7 +138,7 @@ impl fmt::Display for FrameError {
 
 impl std::error::Error for FrameError {}
 
-/// A message that can't be sent because it is too long for its wire or over the sender's limit (W7).
+/// A message that can't be sent because it is too long for its wire or over the sender's limit ([W7](crate::guide::rules#wire)).
 /// The connection lives on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageTooLong {

@@ -6,9 +6,9 @@ use std::str::FromStr;
 /// A generation of dRPC's wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Wire {
-    /// Every packet is a 24-byte header and a chunk of the message: DAOS 2.8 and later (W2).
+    /// Every packet is a 24-byte header and a chunk of the message: DAOS 2.8 and later ([W2](crate::guide::rules#wire)).
     Chunked,
-    /// One packet is one message: DAOS 2.6 and earlier (W7). A message is at most 131,072 bytes.
+    /// One packet is one message: DAOS 2.6 and earlier ([W7](crate::guide::rules#wire)). A message is at most 131,072 bytes.
     Plain,
 }
 
@@ -21,7 +21,7 @@ impl fmt::Display for Wire {
     }
 }
 
-/// Which wire to speak: one of the two, or the peer's, found out per connection (W8).
+/// Which wire to speak: one of the two, or the peer's, found out per connection ([W8](crate::guide::rules#wire)).
 ///
 /// A server recognises each session's wire from its first packet; a client probes the server with a call that
 /// executes nothing.

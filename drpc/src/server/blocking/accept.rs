@@ -118,7 +118,7 @@ impl Server {
         ServerHandle::new(self.shared.clone())
     }
 
-    /// Serves until [`ServerHandle::shutdown`], then shuts down gracefully (S7): stops accepting, removes the socket file,
+    /// Serves until [`ServerHandle::shutdown`], then shuts down gracefully ([S7](crate::guide::rules#server)): stops accepting, removes the socket file,
     /// if this server made it, lets running calls and [work in the background](crate::Context::spawn) finish up to the drain
     /// timeout, and cuts the rest. This thread accepts; the sessions have theirs.
     ///
@@ -127,7 +127,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// If the system can't say what is ready. Errors of accepting are logged, and do not end it (S4). That something was cut is none:
+    /// If the system can't say what is ready. Errors of accepting are logged, and do not end it ([S4](crate::guide::rules#server)). That something was cut is none:
     /// [`Shutdown`] tells.
     pub fn serve(self) -> io::Result<Shutdown> {
         self.serve_until(pending::<()>())

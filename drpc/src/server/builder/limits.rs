@@ -6,7 +6,7 @@ impl ServerBuilder {
     /// How many sessions may be open at once. A further connection is closed at once, and logged. A limit of 0 is taken
     /// as 1.
     ///
-    /// Without it the process's descriptors are the limit: a server that has none left waits before it accepts again (S4). A
+    /// Without it the process's descriptors are the limit: a server that has none left waits before it accepts again ([S4](crate::guide::rules#server)). A
     /// [`blocking::Server`](crate::blocking::Server), which gives each session a thread, has a limit of 1,024.
     pub fn session_limit(mut self, sessions: usize) -> Self {
         self.config.limits.sessions = Some(sessions.max(1));

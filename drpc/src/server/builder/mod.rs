@@ -104,14 +104,14 @@ impl ServerBuilder {
         self
     }
 
-    /// The socket file's permissions (S2), for [`bind`](Self::bind). They hold from the moment the file exists.
+    /// The socket file's permissions ([S2](crate::guide::rules#server)), for [`bind`](Self::bind). They hold from the moment the file exists.
     pub fn mode(mut self, mode: u32) -> Self {
         self.config.file.mode = Some(mode);
         self
     }
 
     /// The user and the group that the socket file is given to, by number, for [`bind`](Self::bind); `None` leaves either as it
-    /// is. It is given before anyone can connect (S2).
+    /// is. It is given before anyone can connect ([S2](crate::guide::rules#server)).
     ///
     /// Only root may give a file to another user; others may give it to a group of theirs.
     ///
@@ -126,25 +126,25 @@ impl ServerBuilder {
         self
     }
 
-    /// What to do about something that stands at the path already (S3).
+    /// What to do about something that stands at the path already ([S3](crate::guide::rules#server)).
     pub fn existing_socket(mut self, existing: ExistingSocket) -> Self {
         self.config.file.existing = existing;
         self
     }
 
-    /// In which order the calls of one session are carried out (S5).
+    /// In which order the calls of one session are carried out ([S5](crate::guide::rules#server)).
     pub fn order(mut self, order: Order) -> Self {
         self.config.order = order;
         self
     }
 
-    /// Which generation of the wire to speak (W8). A [`Wire`](crate::Wire) for one alone.
+    /// Which generation of the wire to speak ([W8](crate::guide::rules#wire)). A [`Wire`](crate::Wire) for one alone.
     pub fn wire(mut self, wire: impl Into<WireMode>) -> Self {
         self.config.wire = wire.into();
         self
     }
 
-    /// The longest message that is taken or sent, in bytes (W6). A longer call ends its session; a longer reply is answered
+    /// The longest message that is taken or sent, in bytes ([W6](crate::guide::rules#wire)). A longer call ends its session; a longer reply is answered
     /// `FAILED_MARSHAL`.
     pub fn message_limit(mut self, bytes: usize) -> Self {
         self.config.message_limit = bytes;
@@ -170,7 +170,7 @@ impl ServerBuilder {
         self
     }
 
-    /// How long running calls may go on once the server is to stop (S7).
+    /// How long running calls may go on once the server is to stop ([S7](crate::guide::rules#server)).
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
         self.config.drain_timeout = timeout;
         self
@@ -190,7 +190,7 @@ impl ServerBuilder {
         self
     }
 
-    /// Whether to heed what a client of this project may [add to its calls](crate::guide::added_fields) (E5): the time that it has
+    /// Whether to heed what a client of this project may [add to its calls](crate::guide::added_fields) ([E5](crate::guide::rules#envelope)): the time that it has
     /// left, its place in a trace, and that it wants to be told the text and the details of an error.
     ///
     /// A server adds nothing by itself: what a client did not ask for is not sent to it. With `false`, it ignores what was added, and

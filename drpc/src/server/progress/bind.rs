@@ -7,7 +7,7 @@ use crate::server::error::BindError;
 use crate::server::listener::Listener;
 
 impl ServerBuilder {
-    /// As [`bind`](Self::bind), for a server that is driven in steps (S9). Clients may connect from now on; they are served by
+    /// As [`bind`](Self::bind), for a server that is driven in steps ([S9](crate::guide::rules#server)). Clients may connect from now on; they are served by
     /// [`progress`](Server::progress).
     ///
     /// # Errors
@@ -18,7 +18,7 @@ impl ServerBuilder {
         Server::new(Listener::bind(path.as_ref(), &config.file)?, service, config)
     }
 
-    /// As [`listen_fd`](Self::listen_fd), for a server that is driven in steps (S9).
+    /// As [`listen_fd`](Self::listen_fd), for a server that is driven in steps ([S9](crate::guide::rules#server)).
     ///
     /// # Errors
     ///
@@ -28,7 +28,7 @@ impl ServerBuilder {
         Server::new(Listener::given(socket)?, service, config)
     }
 
-    /// As [`listen_systemd`](Self::listen_systemd), for a server that is driven in steps (S9).
+    /// As [`listen_systemd`](Self::listen_systemd), for a server that is driven in steps ([S9](crate::guide::rules#server)).
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The server in steps (S9), for a program that has a loop of its own: no runtime, and no thread.
+//! The server in steps ([S9](crate::guide::rules#server)), for a program that has a loop of its own: no runtime, and no thread.
 //!
 //! It serves what [the server on tokio](crate::Server) serves, by the same rules and with the same settings. Each
 //! [`Server::progress`] is one step, as DAOS's engine makes one with `drpc_progress`.
@@ -29,7 +29,7 @@
 //!
 //! A handler runs on the thread that makes the step, and one that blocks holds up the whole loop. An async one may wait for anything
 //! that wakes it from elsewhere, such as a channel to a thread of yours; it is polled by the step after. What needs a runtime,
-//! such as `tokio::time::sleep`, panics where there is none; the call is then answered FAILURE (S10). To have one, step
+//! such as `tokio::time::sleep`, panics where there is none; the call is then answered FAILURE ([S10](crate::guide::rules#server)). To have one, step
 //! inside of `Runtime::enter`, whose threads then do the waiting.
 
 mod background;
@@ -86,7 +86,7 @@ const ACCEPTS_PER_STEP: usize = 64;
 /// The token of the listening socket. Sessions are numbered from 1.
 const LISTENER: u64 = 0;
 
-/// A server that does its work in steps, whenever its owner says so (S9).
+/// A server that does its work in steps, whenever its owner says so ([S9](crate::guide::rules#server)).
 ///
 /// A step never waits for a client: one that sends half a message, reads no reply or sends without end has its share of each
 /// step, and no more.
@@ -204,7 +204,7 @@ impl Server {
     /// # Errors
     ///
     /// If the system can't say what is ready. What goes wrong with a session or in accepting is logged, and is no
-    /// error here (S1, S4).
+    /// error here ([S1](crate::guide::rules#server), [S4](crate::guide::rules#server)).
     pub fn progress(&mut self, timeout: Duration) -> io::Result<Progress> {
         if !mem::replace(&mut self.is_ready, true) {
             if self.core.config.notify_systemd {
@@ -246,7 +246,7 @@ impl Server {
         self.poller.waker().clone()
     }
 
-    /// Begins a graceful shutdown (S7): accepts no more, removes the socket's file, if this server made it, closes the sessions that are idle, and tells the
+    /// Begins a graceful shutdown ([S7](crate::guide::rules#server)): accepts no more, removes the socket's file, if this server made it, closes the sessions that are idle, and tells the
     /// handlers that run and the [work in the background](crate::Context::spawn). Further steps let these finish, up to the drain
     /// timeout, and then cut the rest. A handler that blocks the thread holds it up: that is the caller's own.
     ///

@@ -10,7 +10,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Whether there was nothing to do within the time-out, which is no error (S9).
+    /// Whether there was nothing to do within the time-out, which is no error ([S9](crate::guide::rules#server)).
     #[must_use]
     pub fn is_idle(&self) -> bool {
         *self == Progress::default()

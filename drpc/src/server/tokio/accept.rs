@@ -22,7 +22,7 @@ use crate::server::signals::StopRequest;
 use crate::server::systemd;
 use crate::transport::{Address, AsyncSocket, Link, Socket};
 
-/// A server that listens on a socket (S1).
+/// A server that listens on a socket ([S1](crate::guide::rules#server)).
 ///
 /// # Example
 ///
@@ -82,7 +82,7 @@ impl Server {
         ServerHandle::new(self.shared.clone())
     }
 
-    /// Serves until [`ServerHandle::shutdown`], then shuts down gracefully (S7): stops accepting, removes the socket file,
+    /// Serves until [`ServerHandle::shutdown`], then shuts down gracefully ([S7](crate::guide::rules#server)): stops accepting, removes the socket file,
     /// if this server made it, lets running calls and [work in the background](crate::Context::spawn) finish up to the drain
     /// timeout, and cuts the rest.
     ///
@@ -95,7 +95,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// If the socket can't be registered with the runtime. Errors of accepting are logged, and do not end it (S4). That something was cut
+    /// If the socket can't be registered with the runtime. Errors of accepting are logged, and do not end it ([S4](crate::guide::rules#server)). That something was cut
     /// is none: [`Shutdown`] tells.
     ///
     /// # Panics

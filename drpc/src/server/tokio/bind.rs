@@ -20,8 +20,8 @@ impl ServerBuilder {
     ///
     /// # Errors
     ///
-    /// [`BindError`] if the path or mode is unfit (S2), the file can't be given to the [`owner`](Self::owner), something stands at
-    /// the path that may not be removed (S3), two modules have the same ID (D6), an expected module is missing, or a module or
+    /// [`BindError`] if the path or mode is unfit ([S2](crate::guide::rules#server)), the file can't be given to the [`owner`](Self::owner), something stands at
+    /// the path that may not be removed ([S3](crate::guide::rules#server)), two modules have the same ID ([D6](crate::guide::rules#dispatch)), an expected module is missing, or a module or
     /// method names a [`rule`](Self::rule) that is not defined. With an abstract name: if it is in use, or a mode or owner was
     /// asked for.
     pub fn bind(self, path: impl AsRef<Path>) -> Result<Server, BindError> {
