@@ -125,6 +125,13 @@ impl fmt::Debug for Health {
 }
 
 /// Whether something serves: gRPC's `ServingStatus`.
+///
+/// ```
+/// use drpc::health::ServingStatus;
+///
+/// assert_eq!(ServingStatus::NotServing.to_string(), "NOT_SERVING"); // as gRPC writes it
+/// assert_eq!(ServingStatus::try_from(1), Ok(ServingStatus::Serving));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, prost::Enumeration)]
 #[repr(i32)]
 pub enum ServingStatus {
@@ -150,7 +157,14 @@ impl fmt::Display for ServingStatus {
     }
 }
 
-/// The request of both methods: gRPC's `HealthCheckRequest`.
+/// The request of both methods: gRPC's `HealthCheckRequest`. [`HealthClient`] makes it.
+///
+/// ```
+/// use drpc::health::{HealthRequest, ServingStatus};
+///
+/// let disks = HealthRequest { service: "disks".into(), known: ServingStatus::Unknown.into() };
+/// let whole_server = HealthRequest::default();
+/// ```
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct HealthRequest {
     /// The module's name; empty for the server as a whole.
@@ -162,6 +176,13 @@ pub struct HealthRequest {
 }
 
 /// The reply of both methods: gRPC's `HealthCheckResponse`.
+///
+/// ```
+/// use drpc::health::{HealthReply, ServingStatus};
+///
+/// let reply = HealthReply { status: 2 };
+/// assert_eq!(reply.status(), ServingStatus::NotServing);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub struct HealthReply {
     /// How it is.
@@ -169,9 +190,22 @@ pub struct HealthReply {
     pub status: i32,
 }
 
-/// The typed client of the module, over any of the clients: as `#[drpc_module]` makes one of yours.
+/// A typed client of the health module, over any client: what `#[drpc_module]` generates for your modules.
 ///
-/// A server that has no health module answers `UNKNOWN_MODULE`.
+/// A server without a health module answers `UNKNOWN_MODULE`.
+///
+/// ```no_run
+/// use drpc::blocking::Client;
+/// use drpc::health::{HealthClient, ServingStatus};
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let health = HealthClient::new(Client::connect("/run/greeter.sock")?);
+///     if health.check("")?.status() != ServingStatus::Serving {
+///         std::process::exit(1);
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct HealthClient<C> {
     caller: C,

@@ -27,6 +27,19 @@ use crate::wire::{DEFAULT_MESSAGE_LIMIT, TraceContext, Wire, WireMode};
 /// | [`retry`](Self::retry) | no call is made twice |
 /// | [`added_fields`](Self::added_fields) | none: DAOS's own alone |
 /// | [`trace_context`](Self::trace_context) | none |
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use drpc::Client;
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let client = Client::builder("/run/greeter.sock").timeout(Duration::from_secs(2)).connections(4).connect().await?;
+///     assert!(client.is_connected());
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a client is not made before `connect`"]
 pub struct ClientBuilder {

@@ -7,10 +7,32 @@ use crate::handler::method::Method;
 use crate::handler::payload::Payload;
 use crate::wire::TraceContext;
 
-/// A client that generated stubs can call through.
+/// A client that generated stubs can call through: [`Client`](crate::Client), or [`blocking::Client`](crate::blocking::Client).
 ///
-/// One stub serves both clients: what a call gives is up to the caller. With the async [`Client`](crate::Client) it is
-/// a future of `Result<R, CallError>`; with the blocking one it is the `Result` itself.
+/// The caller decides what a call returns: the async client a future of `Result<R, CallError>`, the blocking one the `Result` itself.
+///
+/// ```
+/// use drpc::{CallError, Caller, drpc_module};
+///
+/// #[drpc_module(id = 5, client_only)]
+/// pub trait Greeter {
+///     #[method(1)]
+///     fn hello(&self);
+/// }
+///
+/// /// Code that works with either client.
+/// fn hello<C: Caller>(client: &C) -> C::Outcome<()> {
+///     GreeterClient::new(client.clone()).hello()
+/// }
+///
+/// fn from_a_thread(client: &drpc::blocking::Client) -> Result<(), CallError> {
+///     hello(client)
+/// }
+///
+/// async fn from_a_task(client: &drpc::Client) -> Result<(), CallError> {
+///     hello(client).await
+/// }
+/// ```
 pub trait Caller: Clone {
     /// What a call gives.
     type Outcome<R>;

@@ -47,6 +47,21 @@ use crate::wire::{EnvelopeError, FailureCause, FrameError, MessageTooLong, Respo
 pub struct CallError(Box<Kind>);
 
 /// The kinds of [`CallError`].
+///
+/// ```no_run
+/// use drpc::blocking::Client;
+/// use drpc::{CallErrorKind, CallOptions, Method};
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let client = Client::connect("/run/greeter.sock")?;
+///     match client.call_raw(Method::new(5, 501, "hello"), "", &CallOptions::new()) {
+///         Ok(response) => println!("{}", response.status),
+///         Err(error) if error.kind() == CallErrorKind::Timeout => println!("too slow"),
+///         Err(error) => return Err(error.into()),
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CallErrorKind {
@@ -408,9 +423,17 @@ impl From<io::Error> for Disconnect {
     }
 }
 
-/// Why no connection could be made: the path, what the system said, and what to do ([C8](crate::guide::rules#client)).
+/// Why no connection could be made: the path, the system's error, and what to do ([C8](crate::guide::rules#client)).
 ///
-/// Its `Debug` form is its text too, since that is what a `main` that returns it prints.
+/// Its `Debug` form is its text too, since a `main` that returns it prints that.
+///
+/// ```
+/// use drpc::blocking::Client;
+///
+/// let error = Client::connect("/run/no-such.sock").unwrap_err();
+/// assert_eq!(error.path(), std::path::Path::new("/run/no-such.sock"));
+/// assert_eq!(error.raw_os_error(), Some(2)); // ENOENT
+/// ```
 pub struct ConnectError {
     path: PathBuf,
     cause: ConnectCause,

@@ -53,7 +53,11 @@ pub fn assert_kept(path: impl AsRef<Path>, descriptors: &[u8]) {
     }
 }
 
-/// Includes the descriptors of the messages that `drpc-build` made: for [`assert_kept`].
+/// Includes the descriptors of the messages that `drpc-build` generated: for [`assert_kept`].
+///
+/// ```ignore
+/// drpc::contract::assert_kept("contract.txt", drpc::include_descriptors!());
+/// ```
 #[macro_export]
 macro_rules! include_descriptors {
     () => {{

@@ -16,7 +16,22 @@ use crate::handler::module::Module;
 #[cfg(feature = "contract")]
 use crate::private::MethodTypes;
 
-/// What is known about a module before there is one: its IDs, and where it was declared.
+/// What is known about a module without constructing it: its IDs, and where it is declared.
+///
+/// ```
+/// use drpc::{drpc_module, registry};
+///
+/// struct Echo;
+///
+/// #[drpc_module(id = 7)]
+/// impl Echo {
+///     #[method(0)]
+///     fn ping(&self) {}
+/// }
+///
+/// let echo = registry::declared_modules().find(|module| module.type_name() == "Echo").unwrap();
+/// assert_eq!((echo.id(), echo.name(), echo.methods().len()), (7, "echo", 1));
+/// ```
 pub struct ModuleDescriptor {
     id: i32,
     name: &'static str,

@@ -295,7 +295,23 @@ impl ModuleService {
     }
 }
 
-/// A call that is being carried out: what [`ModuleService::process`] gives.
+/// A call in progress: the future that [`ModuleService::process`] returns.
+///
+/// ```
+/// use drpc::wire::{Call, Status};
+/// use drpc::{Context, ModuleService, PeerCredentials, Session};
+///
+/// #[tokio::main]
+/// async fn main() {
+///     let service = ModuleService::new();
+///     let session = Session::new(1, PeerCredentials::this_process());
+///     let call = Call { module: 5, method: 501, sequence: 1, body: "".into(), added: None };
+///
+///     let processing = service.process(Context::new(session.into(), call.sequence), call);
+///     assert!(processing.method().is_none());
+///     assert_eq!(processing.await.status, Status::UNKNOWN_MODULE);
+/// }
+/// ```
 #[must_use = "a handler does nothing unless it is polled"]
 pub struct Processing {
     /// The handler, or why there is none.
@@ -475,6 +491,23 @@ fn causes(failure: &Failure) -> Option<String> {
 }
 
 /// Two modules of one server have the same ID ([D6](crate::guide::rules#dispatch)).
+///
+/// ```
+/// use drpc::{ModuleService, drpc_module};
+///
+/// struct Echo;
+///
+/// #[drpc_module(id = 7)]
+/// impl Echo {
+///     #[method(0)]
+///     fn ping(&self) {}
+/// }
+///
+/// let mut service = ModuleService::new();
+/// service.register(Echo)?;
+/// assert_eq!(service.register(Echo).unwrap_err().id(), 7);
+/// # Ok::<(), drpc::DuplicateModule>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DuplicateModule {
     id: i32,

@@ -11,7 +11,7 @@ use crate::handler::failure::guard::guarded;
 use crate::handler::method::{Method, UnknownMethod};
 use crate::handler::reply::Reply;
 
-/// What [`Module::handle_call`] returns once async-trait has rewritten it.
+/// What [`Module::handle_call`] returns once `async_trait` has rewritten it.
 pub type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + 'a>>;
 
 /// A set of methods under one module ID: what a server dispatches to.

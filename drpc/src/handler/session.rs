@@ -18,7 +18,27 @@ use crate::handler::method::Method;
 use crate::observe::session::session_span;
 use crate::transport::{Address, PeerCredentials};
 
-/// One client's connection, as its handlers see it.
+/// A client's connection, as its handlers see it.
+///
+/// ```
+/// use drpc::{Context, Failure, drpc_module};
+///
+/// struct Counter;
+///
+/// struct Calls(u64);
+///
+/// #[drpc_module(id = 9)]
+/// impl Counter {
+///     #[method(1)]
+///     fn count(&self, context: &Context) -> Result<(), Failure> {
+///         let session = context.session();
+///         let before = session.extensions().get::<Calls>().map_or(0, |calls| calls.0);
+///         session.extensions().insert(Calls(before + 1));
+///         println!("call {before} of session {}, {}", session.id(), session.peer());
+///         Ok(())
+///     }
+/// }
+/// ```
 ///
 /// The peer's credentials are read once, when the connection is accepted ([D8](crate::guide::rules#dispatch)).
 pub struct Session {
@@ -255,7 +275,17 @@ impl fmt::Debug for Session {
     }
 }
 
-/// A call that is being carried out: what a session is doing.
+/// A call in progress in a session.
+///
+/// ```
+/// use drpc::Session;
+///
+/// fn print(session: &Session) {
+///     for call in session.running_calls() {
+///         println!("{} #{}, for {:?}", call.method(), call.sequence(), call.since().elapsed());
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct RunningCall {
     method: Method,

@@ -96,7 +96,14 @@ pub(crate) struct FileOptions {
     pub(crate) existing: ExistingSocket,
 }
 
-/// What to do about something that stands at the socket's path already ([S3](crate::guide::rules#server)). Only sockets are ever removed.
+/// What to do if the socket's path exists ([S3](crate::guide::rules#server)). Only sockets are ever removed.
+///
+/// ```no_run
+/// use drpc::{ExistingSocket, Server};
+///
+/// let server = Server::builder().existing_socket(ExistingSocket::Fail).bind("/run/greeter.sock")?;
+/// # Ok::<(), drpc::BindError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExistingSocket {
     /// Refuse to start, whatever it is.
@@ -109,7 +116,16 @@ pub enum ExistingSocket {
     Unlink,
 }
 
-/// In which order the calls of one session are carried out ([S5](crate::guide::rules#server)). Sessions are always served side by side.
+/// Whether the calls of one session run one at a time or concurrently ([S5](crate::guide::rules#server)). Sessions are always served concurrently.
+///
+/// ```
+/// use drpc::{Client, Order, Server};
+///
+/// let server = Server::builder().order(Order::Concurrent(64));
+/// let client = Client::builder("/run/greeter.sock").server_answers_in_order(false); // set both
+/// ```
+///
+/// [The chapter](crate::guide::concurrency) has a complete example.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
     /// One call at a time, answered in the order of the calls, as DAOS's Go server does.

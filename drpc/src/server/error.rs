@@ -12,9 +12,17 @@ use super::wrong_socket::WrongSocket;
 use crate::dispatch::router::DuplicateModule;
 use crate::transport::{MAX_PATH, abstract_name};
 
-/// Why a server could not start: what was wrong, where, and what to do.
+/// Why a server could not start: what is wrong, where, and what to do.
 ///
-/// Its `Debug` form is its text too, since that is what a `main` that returns it prints.
+/// Its `Debug` form is its text too, since a `main` that returns it prints that.
+///
+/// ```
+/// use drpc::blocking::Server;
+///
+/// let error = Server::builder().bind_blocking("").unwrap_err();
+/// assert!(!error.is_in_use() && !error.is_module_error());
+/// println!("{error}");
+/// ```
 pub struct BindError(Box<Kind>);
 
 #[derive(Debug)]

@@ -11,7 +11,23 @@ pub(crate) trait Handled: Send + Sync {
     fn cut_session(&self, id: u64) -> bool;
 }
 
-/// Stops a [`Server`](crate::Server), or a [`blocking::Server`](crate::blocking::Server), from elsewhere, and shows what it is doing. Cheap to clone.
+/// Stops a [`Server`](crate::Server) or a [`blocking::Server`](crate::blocking::Server) from elsewhere, and shows what it is doing. Cheap to clone.
+///
+/// ```no_run
+/// use drpc::Server;
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let server = Server::builder().bind("/run/greeter.sock")?;
+///     let handle = server.handle();
+///     let serving = tokio::spawn(server.serve());
+///
+///     println!("{} sessions", handle.sessions().len());
+///     handle.shutdown();
+///     println!("{}", serving.await??);
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct ServerHandle(Arc<dyn Handled>);
 

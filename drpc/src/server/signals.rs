@@ -36,13 +36,40 @@ pub fn shutdown_signal() -> impl Future<Output = Signal> + Send + 'static {
     Waiting(Some(Listening::begin().expect("SIGTERM and SIGINT can be handled")))
 }
 
-/// What the future says that `serve_until` waits for: `()`, and the server drains; or a [`Signal`], and it drains, and cuts at the next one.
+/// What the future passed to `serve_until` resolves to: `()` drains the server; a [`Signal`] drains it, and cuts it at the next signal.
+///
+/// ```no_run
+/// use drpc::Server;
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+///     let server = Server::builder().bind("/run/greeter.sock")?;
+///     let serving = tokio::spawn(server.serve_until(async {
+///         let _ = stopped.await;
+///     }));
+///
+///     let _ = stop.send(());
+///     serving.await??;
+///     Ok(())
+/// }
+/// ```
 pub trait StopRequest: sealed::Sealed {}
 
 impl StopRequest for () {}
 impl StopRequest for Signal {}
 
-/// A signal was heard: what [`shutdown_signal`] waits for. As long as this lives, the next one is heard, too.
+/// A signal that was received: what [`shutdown_signal`] resolves to. While it exists, the next signal is caught too.
+///
+/// ```no_run
+/// use drpc::server::{Signal, shutdown_signal};
+///
+/// #[tokio::main]
+/// async fn main() {
+///     let _signal: Signal = shutdown_signal().await;
+///     println!("stopping");
+/// }
+/// ```
 pub struct Signal(Listening);
 
 impl fmt::Debug for Signal {

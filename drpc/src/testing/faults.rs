@@ -8,6 +8,16 @@ use smallvec::{SmallVec, smallvec};
 use super::Direction;
 
 /// What happens to a packet on its way.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use drpc::testing::{Direction, Fault, Faults};
+///
+/// let faults = Faults::new();
+/// faults.at(Direction::ToServer, 0, Fault::Cut(10)); // the first packet to the server
+/// faults.always(Direction::ToClient, Fault::Delay(Duration::from_millis(5)));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {

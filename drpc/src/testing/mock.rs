@@ -88,7 +88,23 @@ struct Logged {
     problem: Option<&'static str>,
 }
 
-/// A call that came to a [`MockModule`].
+/// A call that a [`MockModule`] received.
+///
+/// ```
+/// use drpc::testing::{self, MockModule};
+/// use drpc::{CallOptions, Method, Server};
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let mock = MockModule::new(5, "greeter").reply(501, ());
+///     let client = testing::client_of(Server::builder().explicit_modules_only().module(mock.clone()))?;
+///     client.call_raw(Method::new(5, 501, "hello"), "World", &CallOptions::new()).await?;
+///
+///     let calls = mock.calls();
+///     assert_eq!((calls[0].method, &*calls[0].body), (501, &b"World"[..]));
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MockCall {

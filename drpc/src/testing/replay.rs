@@ -63,7 +63,26 @@ impl Recording {
     }
 }
 
-/// A recorded server: what [`Recording::replay_replies`] gives.
+/// A recorded server: what [`Recording::replay_replies`] returns.
+///
+/// ```
+/// use drpc::testing::Recording;
+/// use drpc::{CallOptions, Method};
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let recording: Recording = "\
+/// # a call of DAOS's echo method
+/// > 0d000000000000000d00000000000000000000000100000008 07 10bc05 1801 2204 70696e67
+/// < 080000000000000008000000000000000000000001000000 0801 1a04 70696e67
+/// ".parse()?;
+///
+///     let client = recording.replay_replies().client();
+///     let response = client.call_raw(Method::new(7, 700, "echo"), "ping", &CallOptions::new()).await?;
+///     assert_eq!(&*response.body, b"ping");
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Replay {
     recording: Arc<Recording>,

@@ -59,7 +59,14 @@ impl CallFields {
     }
 }
 
-/// What is added to a [`Response`](super::Response) that is a failure, if its call wants it ([E5](crate::guide::rules#envelope)).
+/// What is added to a [`Response`](super::Response) that is a failure, if its call asks for it ([E5](crate::guide::rules#envelope)).
+///
+/// ```
+/// use drpc::wire::ResponseFields;
+///
+/// let added = ResponseFields::new("over quota", "".into());
+/// assert_eq!(added.error, "over quota");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResponseFields {
     /// What the failure says of itself; empty if it says nothing.

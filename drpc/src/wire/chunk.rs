@@ -30,7 +30,21 @@ pub struct Packet<'a> {
     tail: &'a [u8],
 }
 
-/// The parts of a packet, for a vectored send.
+/// The parts of a packet, for a vectored write.
+///
+/// ```
+/// use std::io::{self, Write};
+///
+/// use drpc::wire::{Codec, Wire};
+///
+/// fn send(to: &mut impl Write, body: &[u8]) -> io::Result<()> {
+///     let codec = Codec::new(Wire::Chunked, 1 << 20);
+///     for packet in codec.packets(b"head", body).map_err(io::Error::other)? {
+///         let _len = to.write_vectored(&packet.slices())?;
+///     }
+///     Ok(())
+/// }
+/// ```
 pub type Slices<'a> = SmallVec<[IoSlice<'a>; 5]>;
 
 impl Packet<'_> {

@@ -9,12 +9,24 @@ use super::generation::{Wire, WireMode};
 use super::header::ChunkHeader;
 use super::recognise::{is_plain_envelope, recognise};
 
-/// One connection's wire: packets in, messages out, and back.
+/// The wire format of one connection: turns packets into messages, and back.
 ///
-/// The two generations are two thin framings over this one type. A server that does not know yet which one its peer
-/// speaks starts with [`WireMode::Auto`] and learns it from the first packet ([W8](crate::guide::rules#wire)).
+/// The two formats are two thin framings over this one type. A server that does not know yet which one its peer speaks starts with [`WireMode::Auto`],
+/// and learns it from the first packet ([W8](crate::guide::rules#wire)).
 ///
-/// After an error the connection is of no more use: close it.
+/// After an error, close the connection: it is of no more use.
+///
+/// ```
+/// use drpc::wire::{Codec, Wire, WireMode};
+///
+/// let sender = Codec::new(Wire::Plain, 1 << 20);
+/// let mut receiver = Codec::new(WireMode::Auto, 1 << 20);
+/// for packet in sender.packets(b"\x08\x05", b"")? {
+///     assert!(receiver.receive(packet.to_vec().into())?.is_some());
+/// }
+/// assert_eq!(receiver.wire(), Some(Wire::Plain));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Codec {
     /// `None` until the first packet has told.

@@ -178,9 +178,18 @@ fn joined(head: &Head, body: Segments<'_>) -> Bytes {
     whole.into()
 }
 
-/// What stands around a message's body, marshalled: DAOS's own fields before it, and those that this project adds behind it ([E5](crate::guide::rules#envelope)).
+/// What surrounds a message's body, marshalled: DAOS's own fields before it, and [added fields](crate::guide::added_fields) behind it
+/// ([E5](crate::guide::rules#envelope)).
 ///
-/// As a slice, it is what stands before the body.
+/// As a slice, it is what goes before the body.
+///
+/// ```
+/// use drpc::wire::Call;
+///
+/// let call: Call = Call { module: 5, method: 501, sequence: 1, body: "World".into(), added: None };
+/// let whole = [&*call.head(), b"World"].concat();
+/// assert_eq!(call.encode(), whole);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Head {
     len: u8,
@@ -231,7 +240,17 @@ impl Deref for Head {
     }
 }
 
-/// A message without its body, borrowed: what stands before it, and what behind. Bytes alone stand before it.
+/// A message without its body, borrowed: what goes before the body, and what goes behind. Bytes alone go before it.
+///
+/// ```
+/// use drpc::wire::{Codec, Envelope, Response, Status, Wire};
+///
+/// let response: Response = Response::failure(1, Status::FAILURE);
+/// let head = response.head();
+/// let codec = Codec::new(Wire::Chunked, 1 << 20);
+/// assert_eq!(codec.packets(Envelope::from(&head), b"")?.len(), 1);
+/// # Ok::<(), drpc::wire::MessageTooLong>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Envelope<'a> {
     pub(super) before: &'a [u8],

@@ -22,39 +22,64 @@ use crate::dispatch::router::ModuleService;
 use crate::handler::module::{Module, name_of};
 use crate::wire::WireMode;
 
-/// Sets a server up: [`bind`](Self::bind) makes the one on tokio, [`bind_blocking`](Self::bind_blocking) the one in threads,
-/// [`bind_progress`](Self::bind_progress) the one in steps.
+/// Sets up a server: [`bind`](Self::bind) makes the one on tokio, [`bind_blocking`](Self::bind_blocking) the one with a thread per session,
+/// [`bind_progress`](Self::bind_progress) the one that you drive from a loop of your own.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use drpc::{Allow, Server, drpc_module};
+///
+/// struct Greeter;
+///
+/// #[drpc_module(id = 5)]
+/// impl Greeter {
+///     #[method(1)]
+///     fn hello(&self) {}
+/// }
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let server = Server::builder()
+///         .module(Greeter)
+///         .mode(0o660)
+///         .allow(Allow::same_user().or(Allow::root()))
+///         .handler_timeout(Duration::from_secs(30))
+///         .bind("/run/greeter.sock")?;
+///     server.serve_until(drpc::server::shutdown_signal()).await?;
+///     Ok(())
+/// }
+/// ```
 ///
 /// | setting | default |
 /// |---|---|
 /// | [`mode`](Self::mode) | 0600 |
-/// | [`owner`](Self::owner) | this process's user and group |
+/// | [`owner`](Self::owner) | the process's user and group |
 /// | [`existing_socket`](Self::existing_socket) | [`ReplaceStale`](ExistingSocket::ReplaceStale) |
 /// | [`order`](Self::order) | [`Serial`](Order::Serial) |
-/// | [`wire`](Self::wire) | recognised for each session |
+/// | [`wire`](Self::wire) | detected for each session |
 /// | [`message_limit`](Self::message_limit) | 64 MiB |
 /// | [`message_timeout`](Self::message_timeout) | 10 s |
 /// | [`handler_timeout`](Self::handler_timeout) | none |
 /// | [`drain_timeout`](Self::drain_timeout) | 5 s |
 /// | [`spin`](Self::spin) | off |
-/// | [`added_fields`](Self::added_fields) | heeded |
+/// | [`added_fields`](Self::added_fields) | on |
 /// | [`idle_timeout`](Self::idle_timeout) | none |
-/// | [`session_limit`](Self::session_limit) | none: as many as the process may have descriptors; 1,024 in threads |
+/// | [`session_limit`](Self::session_limit) | none, so the process's descriptors; 1,024 on the blocking server |
 /// | [`session_limit_per_uid`](Self::session_limit_per_uid) | none |
-/// | [`pending_reply_limit`](Self::pending_reply_limit) | 256 MiB a session |
-/// | [`call_limit`](Self::call_limit) | none: each session's [`order`](Self::order) is its own limit |
-/// | [`allow`](Self::allow) | everyone whom the mode lets |
-/// | [`rule`](Self::rule) | none: a module that names one does not start |
-/// | [`health`](Self::health) | no health check |
+/// | [`pending_reply_limit`](Self::pending_reply_limit) | 256 MiB per session |
+/// | [`call_limit`](Self::call_limit) | none: each session is limited by its [`order`](Self::order) |
+/// | [`allow`](Self::allow) | anyone who can open the socket |
+/// | [`rule`](Self::rule) | none; a module that names an undefined rule is an error |
 /// | [`layer`](Self::layer) | none |
-/// | [`on_open`](Self::on_open), [`on_close`](Self::on_close) | nothing |
-/// | [`thread_stack_size`](Self::thread_stack_size), [`wrap_threads`](Self::wrap_threads) | 2 MiB, nothing |
-/// | [`notify_systemd`](Self::notify_systemd) | no |
+/// | [`health`](Self::health) | none |
+/// | [`on_open`](Self::on_open), [`on_close`](Self::on_close) | none |
+/// | [`thread_stack_size`](Self::thread_stack_size), [`wrap_threads`](Self::wrap_threads) | 2 MiB, none |
+/// | [`notify_systemd`](Self::notify_systemd) | off |
 ///
-/// At last, [`bind`](Self::bind) makes a socket to listen on; [`listen_systemd`](Self::listen_systemd) and
-/// [`listen_fd`](Self::listen_fd) take one that is there.
+/// Finally, [`bind`](Self::bind) creates a socket; [`listen_systemd`](Self::listen_systemd) and [`listen_fd`](Self::listen_fd) take an existing one.
 ///
-/// [The chapter on access, limits and shutdown](crate::guide::access) tells how they work together.
+/// [The chapter on access, limits and shutdown](crate::guide::access) explains how the settings work together.
 #[derive(Default)]
 #[must_use = "a server is not made before `bind` or `listen_…`"]
 pub struct ServerBuilder {

@@ -86,13 +86,25 @@ const ACCEPTS_PER_STEP: usize = 64;
 /// The token of the listening socket. Sessions are numbered from 1.
 const LISTENER: u64 = 0;
 
-/// A server that does its work in steps, whenever its owner says so ([S9](crate::guide::rules#server)).
+/// A server that works in steps, whenever its owner says so ([S9](crate::guide::rules#server)).
 ///
-/// A step never waits for a client: one that sends half a message, reads no reply or sends without end has its share of each
-/// step, and no more.
+/// ```no_run
+/// use std::time::Duration;
 ///
-/// Dropped, it closes its sessions, removes the socket's file, if it made it, and drops the handlers that still wait and the work
-/// in the background.
+/// use drpc::progress::Server;
+///
+/// let mut server = Server::builder().bind_progress("/run/greeter.sock")?;
+/// loop {
+///     server.progress(Duration::from_millis(10))?;
+///     // and your own work
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A step never waits for a client: one that sends half a message, does not read its reply, or never stops sending gets its share of each step, and no
+/// more.
+///
+/// When dropped, it closes its sessions, removes the socket file if it created it, and drops pending handlers and background work.
 pub struct Server {
     address: Address,
     /// `None` once it is shutting down.
