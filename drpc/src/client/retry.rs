@@ -8,18 +8,7 @@ use super::error::CallError;
 use crate::handler::method::Method;
 use crate::observe::metrics;
 
-/// Whether and how a failed call is made again. Without a policy it is not.
-///
-/// A call of which nothing was sent (it could not connect, or the connection was gone) is always safe to make again. One
-/// that may have been executed, since its connection broke while it was under way, is made again only if its method is
-/// declared so: `#[method(3, idempotent)]` or [`Method::idempotent`]. What the server answered is never asked for again,
-/// whatever its status.
-///
-/// The time of a call is that of all its attempts together, pauses included; an attempt that would begin after it is not made.
-///
-/// A client that repeats itself makes an overload worse. So there is a budget: a repetition takes a token, and ten answered
-/// calls give one back; without a token the call fails as if it were its last attempt. Clones share one budget, and so do
-/// the calls of a client that has the policy.
+/// Whether and how a failed call is retried. Without a policy it is not.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -29,6 +18,15 @@ use crate::observe::metrics;
 /// let client = Client::builder("/run/greeter.sock").retry(policy).connect_blocking()?;
 /// # Ok::<(), drpc::ConnectError>(())
 /// ```
+///
+/// A call of which nothing was sent (it could not connect, or the connection was gone) is always safe to retry. One that may have been executed, because its
+/// connection broke while it was in flight, is retried only if its method is declared idempotent: `#[method(3, idempotent)]` or [`Method::idempotent`]. A call that
+/// was answered is never retried, whatever the status.
+///
+/// The time-out of a call covers all its attempts and the pauses between them; an attempt that would begin later is not made.
+///
+/// Retries make an overload worse, so there is a budget: a retry takes a token, and ten answered calls give one back; without a token, the call fails as if it were
+/// at its last attempt. Clones share one budget, and so do all calls of a client that has the policy.
 #[derive(Clone, Debug)]
 pub struct RetryPolicy(Arc<Policy>);
 
@@ -40,7 +38,7 @@ struct Policy {
 }
 
 impl RetryPolicy {
-    /// A policy that makes a call at most `attempts` times, the first included: with 1 or 0, once.
+    /// A policy of at most `attempts` attempts, the first included; 0 counts as 1.
     ///
     /// The pauses are those of [`Backoff::default`], the budget is 10 tokens.
     #[must_use]
@@ -55,7 +53,7 @@ impl RetryPolicy {
         self
     }
 
-    /// How many repetitions the budget holds at most, and at first. The policy gets a budget of its own by this.
+    /// The number of retries that the budget holds at most, and at first. This gives the policy a budget of its own.
     #[must_use]
     pub fn budget(mut self, tokens: u32) -> Self {
         Arc::make_mut(&mut self.0).budget = Budget::new(tokens);

@@ -22,9 +22,9 @@ use crate::observe::metrics;
 use crate::observe::server::{Called, ObservedCall};
 use crate::wire::{Body, Call, FailureCause, Response};
 
-/// The modules of a server, and the way from a call to its response.
+/// The modules of a server, and the dispatch from a call to its response.
 ///
-/// It needs no runtime and no socket: whoever has calls may have them processed here.
+/// It needs no runtime and no socket: use it to process calls from anywhere.
 ///
 /// # Example
 ///
@@ -111,7 +111,7 @@ impl ModuleService {
         }
     }
 
-    /// Takes a module away, if it is there ([D6](crate::guide::rules#dispatch)).
+    /// Removes a module, if it is there ([D6](crate::guide::rules#dispatch)).
     pub fn unregister(&mut self, id: i32) -> Option<Arc<dyn Module>> {
         let place = self.position(id).ok()?;
         let removed = self.modules.remove(place);
@@ -215,15 +215,14 @@ impl ModuleService {
         }
     }
 
-    /// Carries out one call. Whatever happens, there is a response with the call's sequence: every failure is a status
-    /// in it ([D2](crate::guide::rules#dispatch) to [D4](crate::guide::rules#dispatch)), and so is a panic of the handler ([S10](crate::guide::rules#server)).
+    /// Processes a call. Whatever happens, there is a response with the call's sequence: every failure is a status in it ([D2](crate::guide::rules#dispatch) to [D4](crate::guide::rules#dispatch)), and so is a panic of the
+    /// handler ([S10](crate::guide::rules#server)).
     ///
-    /// A call that failed is logged, since DAOS's wire carries no text ([E4](crate::guide::rules#envelope)). A caller that wants it, and said so by the
-    /// [fields](crate::wire::CallFields) added to its call, is told the text and the details of the [`struct@Failure`] ([E5](crate::guide::rules#envelope)). A call whose
-    /// caller has no time left is not begun, and answered FAILURE.
+    /// A failed call is logged, since DAOS's protocol carries no error text ([E4](crate::guide::rules#envelope)). A caller that asks for it with the [fields](crate::wire::CallFields) added to its
+    /// call is sent the text and details of the [`struct@Failure`] ([E5](crate::guide::rules#envelope)). A call whose caller has no time left is not started, and answered FAILURE.
     ///
-    /// A future that is dropped drops the handler where it waits. Nobody else cuts it off: a [method's time-out](Method::timeout) is for
-    /// the server to keep, and shows in the context's [deadline](Context::deadline).
+    /// Dropping the future drops the handler at its `await`. Nothing else cuts it off: enforcing a [method's time-out](Method::timeout), which shows in the context's
+    /// [deadline](Context::deadline), is the server's job.
     pub fn process(&self, context: Context, call: Call) -> Processing {
         self.process_at(context, call, Instant::now)
     }
@@ -282,8 +281,7 @@ impl ModuleService {
         }
     }
 
-    /// As [`process`](Self::process), for a marshalled call. One that can't be read is answered with sequence -1 and
-    /// `FAILED_UNMARSHAL_CALL` ([D1](crate::guide::rules#dispatch)).
+    /// Like [`process`](Self::process), for a marshalled call. One that can't be read is answered with sequence -1 and `FAILED_UNMARSHAL_CALL` ([D1](crate::guide::rules#dispatch)).
     pub async fn process_message(&self, context: Context, message: Bytes) -> Response<Body> {
         match Call::decode(message) {
             Ok(call) => self.process(context, call).await,
@@ -438,7 +436,7 @@ impl Future for Processing {
     }
 }
 
-/// A handler that is cut off may panic as it is dropped where it waits ([S10](crate::guide::rules#server)).
+/// A handler that is cut off may panic as it is dropped where it waits (S10).
 impl Drop for Processing {
     fn drop(&mut self) {
         if let Err(panic) = guarded(|| self.handler = Err(None)) {

@@ -16,7 +16,7 @@ pub type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<Reply, Failure>>
 
 /// A set of methods under one module ID: what a server dispatches to.
 ///
-/// `#[drpc_module]` writes this for an `impl` block. By hand it looks like this:
+/// `#[drpc_module]` generates it for an `impl` block. By hand it looks like this:
 ///
 /// ```
 /// use std::sync::Arc;

@@ -9,8 +9,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag::register_conditional_default;
 use signal_hook::iterator::{Handle, Signals};
 
-/// A future that is ready at SIGTERM or SIGINT (ctrl-c): what asks a daemon to stop. For `serve_until` of the servers on tokio and in
-/// threads, which **drains at the first signal and cuts at the second**.
+/// Completes at SIGTERM or SIGINT (ctrl-c). Passed to `serve_until` of the tokio server or the blocking server, it **drains at the first signal and cuts at the
+/// second**.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -23,15 +23,15 @@ use signal_hook::iterator::{Handle, Signals};
 /// # }
 /// ```
 ///
-/// From this call on, and not only once the future is polled, these signals no longer end the process by themselves. They are heard on
-/// a thread of its own (`drpc-signals`), whatever the threads of a runtime do. When the future is gone, and the server that it stopped, the
-/// next signal ends the process as if nobody handled it: so a thread that a handler still blocks can't keep the process from ending.
+/// From this call on, and not only once the future is polled, these signals no longer end the process by themselves. A thread of its own (`drpc-signals`) waits for
+/// them, whatever the runtime's threads do. When the future is gone, and the server that it stopped, the next signal ends the process as if it were not handled, so
+/// a thread that a handler still blocks can't keep the process alive.
 ///
 /// Cancel safe.
 ///
 /// # Panics
 ///
-/// If the process can't install a signal handler, or has no thread for it.
+/// If the process can't install a signal handler or start the thread.
 pub fn shutdown_signal() -> impl Future<Output = Signal> + Send + 'static {
     Waiting(Some(Listening::begin().expect("SIGTERM and SIGINT can be handled")))
 }

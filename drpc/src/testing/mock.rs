@@ -12,10 +12,10 @@ use crate::handler::payload::Payload;
 use crate::handler::reply::{IntoReply, Reply};
 use crate::wire::Status;
 
-/// A module of answers that a test gives, with a log of the calls that came in: for tests of code that calls a server.
+/// A module with the answers that a test gives it, and a log of its calls: for tests of code that calls a server.
 ///
 /// Each of [`on`](Self::on), [`reply`](Self::reply), [`fail`](Self::fail) and [`hang`](Self::hang) adds an answer for one method, by
-/// its system-wide ID; [`times`](Self::times) and [`delay`](Self::delay) say more about the answer before them. A method may have
+/// its system-wide ID; [`times`](Self::times) and [`delay`](Self::delay) modify the preceding answer. A method may have
 /// several answers: each is given as often as its `times` says, one after the other, and one without `times` from there on.
 ///
 /// It is a handle: clones share one state, so that a test keeps one when a server takes another.
@@ -158,11 +158,11 @@ impl MockModule {
         self.answer(method, Handler::Hang)
     }
 
-    /// How often the answer before this is to be given: no more, and by [`verify`](Self::verify) no less.
+    /// How often the preceding answer is given: no more, and, checked by [`verify`](Self::verify), no less.
     ///
     /// # Panics
     ///
-    /// If no answer stands before it.
+    /// If there is no preceding answer.
     #[must_use]
     #[track_caller]
     pub fn times(self, times: usize) -> Self {
@@ -170,11 +170,11 @@ impl MockModule {
         self
     }
 
-    /// How long the answer before this is held back, by tokio's clock: paused time does not wait for it.
+    /// How long the preceding answer is delayed, by tokio's clock: with paused time it takes no time.
     ///
     /// # Panics
     ///
-    /// If no answer stands before it.
+    /// If there is no preceding answer.
     #[must_use]
     #[track_caller]
     pub fn delay(self, delay: Duration) -> Self {
@@ -240,7 +240,7 @@ impl MockModule {
     ///
     /// # Panics
     ///
-    /// If it is not so; the message has what was expected, what came, and all calls.
+    /// If any of this is not so; the message has what was expected, what came, and all calls.
     #[track_caller]
     pub fn verify(&self) {
         let state = self.state();

@@ -95,50 +95,48 @@ pub struct ServerBuilder {
 }
 
 impl ServerBuilder {
-    /// Serves this module, beside those that register themselves.
+    /// Serves this module, in addition to those that register themselves.
     pub fn module<M: Module>(mut self, module: M) -> Self {
         let origin = origin_of(&module);
         self.modules.push((Arc::new(module), origin));
         self
     }
 
-    /// Serves a [health check](crate::health), which tells what `health` says of the server and its modules.
+    /// Serves a [health check](crate::health) that reports what `health` says about the server and its modules.
     pub fn health(mut self, health: &Health) -> Self {
         self.health = Some(health.clone());
         self
     }
 
-    /// Leaves out the modules that register themselves (`#[drpc_module(…, register)]`): only those given by
-    /// [`module`](Self::module) are served.
+    /// Ignores modules that register themselves (`#[drpc_module(…, register)]`): only those passed to [`module`](Self::module) are served.
     pub fn explicit_modules_only(mut self) -> Self {
         self.explicit_only = true;
         self
     }
 
-    /// Serves modules that the registry does not list (`#[drpc_module(…, unlisted)]`), which is for tests. A server in memory
-    /// ([`testing`](crate::testing)) does so by itself; without this, one on a socket does not start with such a module.
+    /// Serves modules that the registry does not list (`#[drpc_module(…, unlisted)]`), which are for tests. Servers in memory
+    /// ([`testing`](crate::testing)) always do; without this, a server on a socket refuses to start with such a module.
     pub fn allow_unlisted(mut self) -> Self {
         self.allow_unlisted = true;
         self
     }
 
-    /// Refuses to start unless modules of these IDs are served, such as the `MODULES` that the build helper makes of
-    /// the registry. This catches a registration that the linker lost: see [`registry`](crate::registry).
+    /// Refuses to start unless modules with these IDs are served, such as the `MODULES` that the build helper generates from the registry. This catches a
+    /// registration that the linker dropped: see [`registry`](crate::registry).
     pub fn expect_modules(mut self, modules: &[(i32, &str)]) -> Self {
         self.expected.extend(modules.iter().map(|(id, name)| (*id, (*name).to_owned())));
         self
     }
 
-    /// The socket file's permissions ([S2](crate::guide::rules#server)), for [`bind`](Self::bind). They hold from the moment the file exists.
+    /// The permissions of the socket file, for [`bind`](Self::bind). They hold from the moment the file exists ([S2](crate::guide::rules#server)).
     pub fn mode(mut self, mode: u32) -> Self {
         self.config.file.mode = Some(mode);
         self
     }
 
-    /// The user and the group that the socket file is given to, by number, for [`bind`](Self::bind); `None` leaves either as it
-    /// is. It is given before anyone can connect ([S2](crate::guide::rules#server)).
+    /// The user and group of the socket file, by number, for [`bind`](Self::bind); `None` leaves one as it is. They are set before anyone can connect ([S2](crate::guide::rules#server)).
     ///
-    /// Only root may give a file to another user; others may give it to a group of theirs.
+    /// Only root may give a file to another user; others may give it to one of their groups.
     ///
     /// ```no_run
     /// # const OPERATORS: u32 = 1001;
@@ -151,43 +149,42 @@ impl ServerBuilder {
         self
     }
 
-    /// What to do about something that stands at the path already ([S3](crate::guide::rules#server)).
+    /// What to do if the path exists ([S3](crate::guide::rules#server)).
     pub fn existing_socket(mut self, existing: ExistingSocket) -> Self {
         self.config.file.existing = existing;
         self
     }
 
-    /// In which order the calls of one session are carried out ([S5](crate::guide::rules#server)).
+    /// Whether the calls of one session run one at a time or concurrently ([S5](crate::guide::rules#server)). With [`Order::Concurrent`], set
+    /// [`server_answers_in_order(false)`](crate::ClientBuilder::server_answers_in_order) on the clients: see [the chapter](crate::guide::concurrency).
     pub fn order(mut self, order: Order) -> Self {
         self.config.order = order;
         self
     }
 
-    /// Which generation of the wire to speak ([W8](crate::guide::rules#wire)). A [`Wire`](crate::Wire) for one alone.
+    /// Which wire format to speak ([W8](crate::guide::rules#wire)): detected per session by default, or a single [`Wire`](crate::Wire).
     pub fn wire(mut self, wire: impl Into<WireMode>) -> Self {
         self.config.wire = wire.into();
         self
     }
 
-    /// The longest message that is taken or sent, in bytes ([W6](crate::guide::rules#wire)). A longer call ends its session; a longer reply is answered
-    /// `FAILED_MARSHAL`.
+    /// The longest message to receive or send, in bytes ([W6](crate::guide::rules#wire)). A longer call ends its session; a longer reply becomes `FAILED_MARSHAL`.
     pub fn message_limit(mut self, bytes: usize) -> Self {
         self.config.message_limit = bytes;
         self
     }
 
-    /// How long the rest of a message may take, once its first chunk has come. Then the session ends.
+    /// How long the rest of a message may take after its first chunk. Then the session ends.
     pub fn message_timeout(mut self, timeout: Duration) -> Self {
         self.config.message_timeout = timeout;
         self
     }
 
-    /// How long a handler may take. Then it is dropped where it waits, and its caller is answered FAILURE. A handler that
-    /// blocks its thread can't be dropped; in a [`blocking::Server`](crate::blocking::Server), what it answers later is not sent, and
-    /// its caller is answered FAILURE then.
+    /// How long a handler may take. Then it is dropped at its `await`, and its call is answered FAILURE. A handler that blocks its thread can't be dropped; on
+    /// a [`blocking::Server`](crate::blocking::Server), its late reply is discarded and the call is answered FAILURE when it returns.
     ///
-    /// It is for all methods that have no time-out of their own (`#[method(1, timeout = "60s")]`, [`Method::with_timeout`]), which
-    /// stands in its place, be it longer or shorter.
+    /// It applies to methods without a time-out of their own (`#[method(1, timeout = "60s")]`, [`Method::with_timeout`]), which overrides this one, whether longer or
+    /// shorter.
     ///
     /// [`Method::with_timeout`]: crate::Method::with_timeout
     pub fn handler_timeout(mut self, timeout: Duration) -> Self {
@@ -195,41 +192,38 @@ impl ServerBuilder {
         self
     }
 
-    /// How long running calls may go on once the server is to stop ([S7](crate::guide::rules#server)).
+    /// How long running calls may continue during a shutdown ([S7](crate::guide::rules#server)).
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
         self.config.drain_timeout = timeout;
         self
     }
 
-    /// How long a session tries to receive its next call again and again before it waits for it. 50 µs is a good value;
-    /// off unless set.
+    /// How long a session busy-polls for its next call before it sleeps. Off by default; 50 µs is a good value.
     ///
-    /// For servers that one client at a time keeps busy: see [`ClientBuilder::spin`](crate::ClientBuilder::spin) for what it gains
-    /// and costs. One session of a process spins at a time, if no other has received since and none of its own handlers waits;
-    /// it holds up the other tasks of its thread for as long, on a runtime of one thread all of them. After 16 calls in a row
-    /// they have their turn.
+    /// It is for servers that one client at a time keeps busy: [`ClientBuilder::spin`](crate::ClientBuilder::spin) explains gains and costs. One session of a process
+    /// spins at a time, and only if no other has received anything since and none of its own handlers is waiting. Meanwhile the other tasks of its thread wait (on a
+    /// single-threaded runtime, all tasks); after 16 calls in a row they get their turn.
     ///
-    /// It is for the servers on tokio and in threads: whoever drives the one in steps may step without waiting.
+    /// It applies to the tokio server and the blocking server: whoever drives a progress server can step without waiting.
     pub fn spin(mut self, limit: Duration) -> Self {
         self.config.spin = limit;
         self
     }
 
-    /// Whether to heed what a client of this project may [add to its calls](crate::guide::added_fields) ([E5](crate::guide::rules#envelope)): the time that it has
-    /// left, its place in a trace, and that it wants to be told the text and the details of an error.
+    /// Whether to honour what a client [adds to its calls](crate::guide::added_fields) ([E5](crate::guide::rules#envelope)): the time it has left, its trace context, and its wish to be
+    /// told an error's text and details.
     ///
-    /// A server adds nothing by itself: what a client did not ask for is not sent to it. With `false`, it ignores what was added, and
-    /// sends nothing that DAOS's servers would not.
+    /// A server never adds anything that the client did not ask for. With `false`, it ignores what was added and sends exactly what DAOS's servers would.
     pub fn added_fields(mut self, heeded: bool) -> Self {
         self.config.added_fields = heeded;
         self
     }
 
-    /// Tells systemd when the server is ready, and when it begins to stop: `READY=1` and `STOPPING=1`, to `NOTIFY_SOCKET`, if
-    /// that is set. For a unit of `Type=notify`.
+    /// Tells systemd when the server is ready and when it begins to stop: `READY=1` and `STOPPING=1` to `NOTIFY_SOCKET`, if that is set. For units with
+    /// `Type=notify`; see [the chapter](crate::guide::systemd).
     ///
-    /// It is ready once [`serve`](crate::Server::serve) accepts, or at the first
-    /// [step](crate::progress::Server::progress). In a program of several servers, ask it of the one that starts last.
+    /// The server is ready once [`serve`](crate::Server::serve) accepts, or at the first [step](crate::progress::Server::progress). If a program has several servers,
+    /// set this on the one that starts last.
     pub fn notify_systemd(mut self) -> Self {
         self.config.notify_systemd = true;
         self
