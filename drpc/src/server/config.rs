@@ -108,11 +108,10 @@ pub(crate) struct FileOptions {
 pub enum ExistingSocket {
     /// Refuse to start, whatever it is.
     Fail,
-    /// Remove a socket that no server listens on any more, as one that crashed leaves it; refuse to start if a server
-    /// answers there.
+    /// Replace a socket that no server listens on any more, as a crashed server leaves behind; refuse to start if a server answers there.
     #[default]
     ReplaceStale,
-    /// Remove a socket without asking. A server that still listens on it can't be reached any more.
+    /// Remove a socket without asking. A server that still listens on it becomes unreachable.
     Unlink,
 }
 
@@ -128,11 +127,11 @@ pub enum ExistingSocket {
 /// [The chapter](crate::guide::concurrency) has a complete example.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// One call at a time, answered in the order of the calls, as DAOS's Go server does.
+    /// One call at a time, answered in order, as in DAOS's Go server.
     #[default]
     Serial,
-    /// Up to so many calls of a session at once, answered as they finish, as DAOS's engine does. A further call is
-    /// not read before one of them is answered. A limit of 0 is taken as 1.
+    /// Up to this many calls of a session at once, answered as they finish, as in DAOS's engine. A further call is not read until one of
+    /// them is answered. 0 counts as 1.
     Concurrent(usize),
 }
 

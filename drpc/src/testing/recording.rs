@@ -54,9 +54,9 @@ pub struct RecordedPacket {
 
 /// The packets of one session, both ways, in the order in which they were sent.
 ///
-/// It has two forms as text. [`Display`](fmt::Display) is for people: header, envelope and bytes of every packet.
-/// [`to_text`](Self::to_text), which [`str::parse`] reads, is for files: line 1 says what it is, then a packet a line,
-/// `> hex` to the server and `< hex` to the client; an empty hex is an empty packet (V).
+/// It has two text forms. [`Display`](fmt::Display) is for people: header, envelope and bytes of every packet.
+/// [`to_text`](Self::to_text), which [`str::parse`] reads, is for files: a title on line 1, then one packet per line,
+/// `> hex` to the server and `< hex` to the client; no hex is an empty packet.
 ///
 /// # Example
 ///
@@ -85,7 +85,7 @@ impl Recording {
         Recording { title, packets }
     }
 
-    /// What it is.
+    /// The title.
     #[must_use]
     pub fn title(&self) -> &str {
         &self.title

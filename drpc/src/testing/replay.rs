@@ -11,14 +11,14 @@ use crate::client::handle::Client;
 use crate::transport::{Connector, Link, MemoryEnd};
 
 impl Recording {
-    /// Plays the client: connects as the builder says, sends the client's packets again, and gives a recording of what went and
-    /// what came.
+    /// Plays the client: connects as the builder says, sends the client's packets again, and returns a recording of what was sent and
+    /// received.
     ///
-    /// It waits for as many packets of the server as were recorded, each in its place among the client's; what the server sends
-    /// beyond is not looked at. If the server closes, the recording ends there. The builder's wire is not looked at: the packets
-    /// are sent as they are.
+    /// It waits for as many packets from the server as were recorded, each in its place among the client's, and ignores what the server
+    /// sends beyond that. If the server closes, the recording ends there. The builder's wire format is ignored: packets are sent as
+    /// they are.
     ///
-    /// Without a time-out of its own: a server that does not answer is waited for. Wrap it in `tokio::time::timeout`.
+    /// It has no time-out of its own: wrap it in `tokio::time::timeout` if the server may not answer.
     ///
     /// # Errors
     ///
@@ -51,10 +51,10 @@ impl Recording {
         Ok(Recording::new(format!("replay of: {}", self.title()), went))
     }
 
-    /// Plays the server: each client that connects is answered with the server's packets.
+    /// Plays the server: each client that connects receives the server's packets.
     ///
-    /// A packet of the server is sent once as many have come from the client as were recorded before it, whatever is in them. The
-    /// client must count its calls as the recorded one did ([C1](crate::guide::rules#client)), or it is answered with sequences that it does not know. When
+    /// A packet is sent once the client has sent as many as were recorded before it, whatever is in them. The
+    /// client must count its calls as the recorded one did ([C1](crate::guide::rules#client)), or the responses have sequences that it does not know. When
     /// the recording ends, the connection is kept until the client closes.
     #[must_use]
     pub fn replay_replies(&self) -> Replay {
@@ -90,12 +90,12 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Begins to set up a client, whose connections are answered from the recording. Choose the recording's wire.
+    /// Returns a builder of clients that talk to the recording. Choose the recording's wire format.
     pub fn client_builder(&self) -> ClientBuilder {
         ClientBuilder::in_memory(self.connector())
     }
 
-    /// A client of the chunked wire that is connected.
+    /// A connected client that speaks the chunked wire format.
     ///
     /// # Panics
     ///
@@ -105,7 +105,7 @@ impl Replay {
         Client::of_link(self.client_builder(), Link::Memory(self.connector().connect()))
     }
 
-    /// What passed since, a recording a session.
+    /// What was exchanged since, one recording per session.
     #[must_use]
     pub fn sessions(&self) -> Vec<Recording> {
         self.recorder.sessions()

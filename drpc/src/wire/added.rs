@@ -30,7 +30,7 @@ pub struct CallFields {
     pub time_left: Option<Duration>,
     /// Whether the caller wants to be told the text, the details and the cause of an error.
     pub wants_error: bool,
-    /// The caller's place in a trace.
+    /// The caller's trace context.
     pub trace: Option<TraceContext>,
 }
 
@@ -69,19 +69,19 @@ impl CallFields {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResponseFields {
-    /// What the failure says of itself; empty if it says nothing.
+    /// The text of the failure; empty if there is none.
     pub error: String,
-    /// A message of the application's own that tells more, marshalled; empty if there is none.
+    /// A message of the application's, marshalled; empty if there is none.
     pub details: Bytes,
-    /// Who failed the call, where that is known and the status does not tell.
+    /// Why the call failed, if that is known and the status does not tell.
     pub cause: Option<FailureCause>,
 }
 
 impl ResponseFields {
-    /// The longest text that is sent, in bytes. A longer one is cut, between two characters.
+    /// The longest text that is sent, in bytes. A longer one is cut at a character boundary.
     pub const MAX_ERROR: usize = 4 << 10;
 
-    /// The longest details that are sent, in bytes. Longer ones are left out, since a part of a message is none.
+    /// The longest details that are sent, in bytes. Longer ones are left out.
     pub const MAX_DETAILS: usize = 64 << 10;
 
     /// An error's text and details, within their limits.
