@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-use drpc_registry::{GoPackage, Registry};
+use drpc_registry::{GoPackage, Registry, name_of_drpc};
 
 use crate::error::{Error, Failure};
 use crate::protos::{self, Services};
@@ -14,6 +14,9 @@ pub fn configure() -> Builder {
     let services = Services::default();
     let mut prost = prost_build::Config::new();
     prost.service_generator(Box::new(services.clone()));
+    if let Some(drpc) = protos::manifest().and_then(|(_, manifest)| name_of_drpc(&manifest)) {
+        prost.prost_path(format!("::{drpc}::prost"));
+    }
     Builder { registry: None, outputs: Vec::new(), prost, services, out_dir: None, failures: Vec::new() }
 }
 
@@ -75,6 +78,9 @@ impl Builder {
     }
 
     /// Configures prost-build.
+    ///
+    /// Generated messages use `drpc::prost`, under the name that Cargo.toml gives the `drpc` crate; in a package that does not depend on it, they use
+    /// `prost`. Set `prost_path` for another.
     ///
     /// If you set a service generator, the warning about services is not shown.
     ///

@@ -142,11 +142,17 @@ fn file_of(package: &str) -> String {
     Module::from_protobuf_package_name(package).to_file_name_or("_")
 }
 
+/// The package's own Cargo.toml, and what stands in it; nothing outside of cargo.
+pub(crate) fn manifest() -> Option<(PathBuf, String)> {
+    let path = Path::new(&env::var_os("CARGO_MANIFEST_DIR")?).join("Cargo.toml");
+    let text = fs::read_to_string(&path).ok()?;
+    Some((path, text))
+}
+
 /// What to say, and the manifest to change, if the messages need a crate that the package doesn't seem to have: the well-known
 /// types are in one of their own.
 fn missing_crate(packages: &BTreeSet<String>, out_dir: &Path) -> Option<(String, PathBuf)> {
-    let manifest = Path::new(&env::var_os("CARGO_MANIFEST_DIR")?).join("Cargo.toml");
-    let dependencies = fs::read_to_string(&manifest).ok()?;
+    let (manifest, dependencies) = manifest()?;
     let needs_it = |package: &&String| {
         fs::read_to_string(out_dir.join(file_of(package))).is_ok_and(|code| code.contains("::prost_types::"))
     };

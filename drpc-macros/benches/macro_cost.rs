@@ -113,9 +113,10 @@ impl Subject {
     fn write_crate(&self, of: &str, modules: usize, checkout: &Path) {
         let path = self.path(of);
         let drpc = checkout.join("drpc");
+        let package = package_of(&drpc);
         let manifest = format!(
             "[package]\nname = \"macro-cost\"\nedition = \"2024\"\n\n[dependencies]\nasync-trait = \"0.1\"\nbytes = \"1\"\n\
-             drpc = {{ path = {drpc:?} }}\n\n[profile.release]\ncodegen-units = 1\n\n[workspace]\n"
+             drpc = {{ package = {package:?}, path = {drpc:?} }}\n\n[profile.release]\ncodegen-units = 1\n\n[workspace]\n"
         );
         fs::create_dir_all(path.join("src")).expect("a temporary folder can be made");
         fs::write(path.join("Cargo.toml"), manifest).expect("a file can be written");
@@ -264,4 +265,11 @@ fn drpc(modules: usize) -> String {
     (0..modules)
         .map(|id| format!("pub struct M{id};\n#[drpc::drpc_module(id = {id})]\nimpl M{id} {{\n{defined}}}\n"))
         .collect()
+}
+
+/// The name of the package in a folder: it was `drpc` once.
+fn package_of(folder: &Path) -> String {
+    let manifest = fs::read_to_string(folder.join("Cargo.toml")).expect("a package has a manifest");
+    let name = manifest.lines().find_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
+    name.expect("a package has a name").to_owned()
 }

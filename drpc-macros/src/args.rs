@@ -240,7 +240,7 @@ impl Integer {
         };
         let Lit::Int(literal) = literal else { return Err(not_an_integer(&value, example)) };
         if !matches!(literal.suffix(), "" | "i32") {
-            let help = format_args!("leave `{}` out", literal.suffix());
+            let help = format!("leave `{}` out", literal.suffix());
             return Err(mistake(&value, "IDs are of type `i32`", help));
         }
         match format!("{sign}{}", literal.base10_digits()).parse() {

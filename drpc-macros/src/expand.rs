@@ -21,7 +21,7 @@ use crate::args::Register;
 use crate::item::is_punct;
 use crate::model::{Method, Model, ModuleId};
 use crate::names;
-use crate::places::{around, ends, here, located};
+use crate::places::{around, ends, here, located, name_at};
 use crate::signature::{Call, KnownCall, Outcome, Parameter, borrows};
 
 /// All that is generated beside the user's own item.
@@ -346,7 +346,14 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
     let arguments = call.parameters.iter().map(|parameter| match parameter {
         Parameter::Request { .. } => quote!(__request),
         Parameter::Context { ty } => {
-            let of = around(ty, &quote!(<), &quote!(as #krate::private::FromContext>::), &quote!(of));
+            let of = around(
+                ty,
+                |place| quote_spanned!(place=> <),
+                |place| {
+                    let krate = name_at(krate, place);
+                    quote_spanned!(here(place)=> as #krate::private::FromContext>::of)
+                },
+            );
             quote!(#of(&__context))
         }
     });
@@ -673,7 +680,14 @@ fn client_function(model: &Model, method: &Method) -> TokenStream {
         }
     };
     let received = received(model, method, call);
-    let given = around(&received, &quote!(<__C as #krate::Caller>::Outcome<), &quote!(>), &quote!());
+    let given = around(
+        &received,
+        |place| {
+            let krate = name_at(krate, place);
+            quote_spanned!(here(place)=> <__C as #krate::Caller>::Outcome<)
+        },
+        |place| quote_spanned!(place=> >),
+    );
     let (parameter, request, argument) = match call.request() {
         Some((name, ty)) => {
             let sent = as_requested(model, method, ty, "sent");
@@ -724,17 +738,28 @@ fn received(model: &Model, method: &Method, call: &KnownCall) -> TokenStream {
 /// What a type is that a handler takes as its request: `<Hello as Requested<__GreeterRequest0>>::Sent`.
 fn as_requested(model: &Model, method: &Method, ty: &TokenStream, item: &str) -> TokenStream {
     let krate = &model.krate;
-    let item = Ident::new(item, ends(ty).1);
     let travels = place(model, method).and_then(|place| model.asked.request(place));
-    around(ty, &quote!(<), &quote!(as #krate::private::Requested<#travels>>::), &quote!(#item))
+    as_asked(ty, krate, "Requested", travels, item)
 }
 
 /// What a type is that a handler returns: `<HelloResponse as Returned<__GreeterReply0>>::Received`.
 fn as_returned(model: &Model, method: &Method, ty: &TokenStream, item: &str) -> TokenStream {
     let krate = &model.krate;
-    let item = Ident::new(item, ends(ty).1);
     let kind = place(model, method).and_then(|place| model.asked.reply(place));
-    around(ty, &quote!(<), &quote!(as #krate::private::Returned<#kind>>::), &quote!(#item))
+    as_asked(ty, krate, "Returned", kind, item)
+}
+
+/// An item of a type, by the answer of what it is: `<Hello as Requested<__GreeterRequest0>>::Sent`.
+fn as_asked(ty: &TokenStream, krate: &Ident, role: &str, answer: Option<&Ident>, item: &str) -> TokenStream {
+    around(
+        ty,
+        |place| quote_spanned!(place=> <),
+        |place| {
+            let (krate, item) = (name_at(krate, place), Ident::new(item, place));
+            let (role, answer) = (Ident::new(role, here(place)), answer.map(|answer| name_at(answer, place)));
+            quote_spanned!(here(place)=> as #krate::private::#role<#answer>>::#item)
+        },
+    )
 }
 
 /// A method's place among the module's.

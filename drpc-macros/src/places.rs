@@ -1,8 +1,7 @@
 //! Where generated code stands: at the user's own tokens, so that an error points there, with names that mean what they mean in
 //! generated code.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::quote;
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 
 /// The user's place, with names that mean what they mean in the generated code.
 pub(crate) fn here(span: Span) -> Span {
@@ -11,32 +10,32 @@ pub(crate) fn here(span: Span) -> Span {
 
 /// Tokens of generated code, at the user's place.
 pub(crate) fn located(tokens: &TokenStream, place: Span) -> TokenStream {
-    placed(tokens, here(place), here(place))
+    let place = here(place);
+    let located = |mut token: TokenTree| {
+        token.set_span(place);
+        token
+    };
+    tokens.clone().into_iter().map(located).collect()
 }
 
 /// Something about the type, at its place: as a whole, it begins and ends where the type does. The compiler shows an error of the same
 /// words at the same place but once.
 pub(crate) fn around(
     ty: &TokenStream,
-    before: &TokenStream,
-    behind: &TokenStream,
-    last: &TokenStream,
+    before: impl FnOnce(Span) -> TokenStream,
+    behind: impl FnOnce(Span) -> TokenStream,
 ) -> TokenStream {
-    let (first, end) = ends(ty);
-    // A name is not the user's own, even there; a sign may be.
-    let (before, behind) = (placed(before, here(first), first), placed(behind, here(end), end));
-    quote!(#before #ty #behind #last)
+    let (first, last) = ends(ty);
+    let mut around = before(first);
+    around.extend([ty.clone(), behind(last)]);
+    around
 }
 
-fn placed(tokens: &TokenStream, names: Span, signs: Span) -> TokenStream {
-    let placed = |mut token: TokenTree| {
-        token.set_span(match token {
-            TokenTree::Punct(_) => signs,
-            _ => names,
-        });
-        token
-    };
-    tokens.clone().into_iter().map(placed).collect()
+/// The name, at another place.
+pub(crate) fn name_at(name: &Ident, place: Span) -> Ident {
+    let mut name = name.clone();
+    name.set_span(here(place));
+    name
 }
 
 /// The places of the first and the last token.

@@ -75,6 +75,7 @@ mod diff;
 mod draft;
 mod emit;
 mod header_form;
+mod manifest;
 mod names;
 mod read;
 mod registry;
@@ -85,6 +86,7 @@ mod toml_form;
 
 pub use diff::{Change, ChangeKind, Severity, compare};
 pub use emit::{GoPackage, InvalidGoPackage, doc_text};
+pub use manifest::name_of_drpc;
 pub use registry::{MethodEntry, ModuleEntry, Registry, ReservedEntry};
 pub use report::RegistryError;
 pub use source::Location;

@@ -74,9 +74,10 @@
 //!
 //! # Clients
 //!
-//! A [`ClientBuilder`] makes an async [`Client`] or a [`blocking::Client`]; the generated stub, such as `GreeterClient`, takes either. Clients are
-//! handles that share connections, and reconnect. [`CallOptions`] set a time-out or a [`RetryPolicy`] for a call. A call that fails is a
-//! [`CallError`]: by default only the error's status travels, and [`AddedFields`] ask for [its text](guide::errors) too.
+//! A [`ClientBuilder`] makes an async [`Client`], a [`blocking::Client`], or a [`progress::Client`] for a loop of yours; the generated stub, such as
+//! `GreeterClient`, takes any of them. Clients are handles that share connections, and reconnect. [`CallOptions`] set a time-out or a [`RetryPolicy`] for a call. A call that fails is a
+//! [`CallError`]: by default only the error's status travels, and [`AddedFields`] ask for [its text](guide::errors) too. [`Der`] has DAOS's
+//! own error codes, which travel in replies.
 //!
 //! # More
 //!
@@ -92,7 +93,7 @@
 //! | feature | adds | default |
 //! |---|---|---|
 //! | `server` | [`Server`], on tokio | yes |
-//! | `progress` | [`progress::Server`], which you drive from a loop of your own; no runtime | yes |
+//! | `progress` | [`progress::Server`] and [`progress::Client`], which you drive from a loop of your own; no runtime | yes |
 //! | `client` | [`Client`], on tokio | yes |
 //! | `blocking` | [`blocking::Client`]; no runtime | yes |
 //! | `blocking-server` | [`blocking::Server`], a thread per session; no runtime | yes |
@@ -116,6 +117,8 @@
     allow(
         dead_code,
         unused_imports,
+        unreachable_code,
+        unreachable_pub,
         reason = "servers and clients share one core; a build without some of them leaves parts unused"
     )
 )]
@@ -125,9 +128,11 @@ mod builtin;
 mod client;
 #[cfg(feature = "contract")]
 pub mod contract;
+mod der;
 mod dispatch;
 mod handler;
 mod observe;
+mod steps;
 mod transport;
 
 #[cfg(any(feature = "blocking", feature = "blocking-server"))]
@@ -141,6 +146,8 @@ pub mod blocking;
     feature = "tower"
 ))]
 pub mod guide;
+#[cfg(feature = "progress")]
+pub mod progress;
 #[cfg(any(feature = "server", feature = "progress", feature = "blocking-server"))]
 pub mod server;
 #[cfg(all(feature = "server", feature = "client"))]
@@ -157,6 +164,7 @@ pub use client::{
     AddedFields, Backoff, CallError, CallErrorKind, CallOptions, Caller, ClientBuilder, ConnectError,
     RetryPolicy,
 };
+pub use der::Der;
 pub use dispatch::authorization::Allow;
 #[cfg(feature = "tower")]
 pub use dispatch::middleware;
@@ -172,12 +180,12 @@ pub use handler::module::Module;
 pub use handler::payload::Payload;
 pub use handler::reply::{Reply, Submitted};
 pub use handler::session::{RunningCall, Session};
+#[doc(no_inline)]
+pub use prost;
 #[cfg(feature = "server")]
 pub use server::Server;
 #[cfg(any(feature = "server", feature = "blocking-server"))]
 pub use server::ServerHandle;
-#[cfg(feature = "progress")]
-pub use server::progress;
 #[cfg(any(feature = "server", feature = "progress", feature = "blocking-server"))]
 pub use server::{BindError, ExistingSocket, Order, ServerBuilder};
 pub use transport::{Address, PeerCredentials};

@@ -37,7 +37,7 @@ fn threads_blocks_in_a_handler_and_stops_at_a_signal() {
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{stdout}");
     assert!(stdout.contains("called: Good morning, World\n"), "{stdout}");
-    assert!(stdout.ends_with("shut down; the socket is gone: true\n"), "{stdout}");
+    assert!(stdout.ends_with("shut down, drained; the socket is gone: true\n"), "{stdout}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use prost::Message;
 
 use crate::support::{
     AnyClient, Fake, Gate, Handlers, Logs, PATIENCE, RawPeer, SOON, TestServer, WIRES, builder, echo,
-    interop, with_both_clients, with_every_server,
+    interop, with_every_client, with_every_server,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -266,7 +266,7 @@ impl Shut {
 #[test]
 fn the_debug_form_of_a_calls_error_has_what_a_log_wants() {
     // Ours.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let server = TestServer::start(Server::builder().module(failing()));
         let client = kind.connect(builder(server.path()).added_fields(AddedFields::ERROR)).unwrap();
         let error = client.call_typed::<(), ()>(7, 701, (), &CallOptions::new()).unwrap_err();
@@ -385,7 +385,7 @@ fn fields_sent_by(client: &AnyClient, server: &RawPeer, options: &CallOptions) -
 #[test]
 fn a_client_that_was_not_told_to_sends_the_bytes_of_daos() {
     // E5: whatever its calls have to say.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         for wire in WIRES {
             let fake = Fake::listen();
             let client =
@@ -404,7 +404,7 @@ fn a_client_that_was_not_told_to_sends_the_bytes_of_daos() {
 fn a_client_sends_what_it_was_told_to_and_no_more() {
     // E5.
     let other: TraceContext = "00-00000000000000000000000000000001-0000000000000002-00".parse().unwrap();
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let connect = |fields| {
             let fake = Fake::listen();
             let hook = || Some(trace());
@@ -445,7 +445,7 @@ fn a_client_sends_what_it_was_told_to_and_no_more() {
 #[test]
 fn a_server_like_daoss_answers_a_call_with_fields() {
     // E5: it knows its own messages alone, and writes them anew.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         for wire in WIRES {
             let fake = Fake::listen();
             let client =
@@ -472,7 +472,7 @@ fn calls_with_fields_of_every_length_come_through() {
     // E5, W3, W10: in packets, of which the socket does not take all at once.
     with_every_server(|driver| {
         let server = driver.start(Server::builder().module(echo()));
-        with_both_clients(|kind| {
+        with_every_client(|kind| {
             let settings =
                 builder(server.path()).added_fields(AddedFields::ALL).trace_context(|| Some(trace()));
             let client = kind.connect(settings).unwrap();
@@ -490,7 +490,7 @@ fn an_errors_text_and_details_reach_the_caller() {
     // E5.
     with_every_server(|driver| {
         let server = driver.start(Server::builder().module(failing()));
-        with_both_clients(|kind| {
+        with_every_client(|kind| {
             for wire in [Wire::Chunked.into(), Wire::Plain.into(), WireMode::Auto] {
                 let connect =
                     |fields| kind.connect(builder(server.path()).wire(wire).added_fields(fields)).unwrap();
@@ -528,7 +528,7 @@ fn an_errors_text_and_details_reach_the_caller() {
 #[test]
 fn a_peers_text_is_fit_for_a_terminal() {
     // E5.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect_to(fake.path());
         let server = fake.accept();
@@ -549,7 +549,7 @@ fn a_peers_text_is_fit_for_a_terminal() {
 #[test]
 fn a_call_whose_time_is_over_is_not_sent() {
     // E5, C4.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let server = TestServer::start(Server::builder().module(echo()));
         let client = kind.connect(builder(server.path()).added_fields(AddedFields::ALL)).unwrap();
         let late = CallOptions::new().deadline(Instant::now());
@@ -577,7 +577,7 @@ fn a_handler_passes_on_what_it_has_of_its_caller() {
             }
         });
         let first = TestServer::start(Server::builder().module(between));
-        with_both_clients(|kind| {
+        with_every_client(|kind| {
             let client = kind.connect(builder(first.path()).added_fields(AddedFields::ALL)).unwrap();
             let options = CallOptions::new().timeout(HOUR).trace_context(trace());
             let response = client.call_with(7, 710, b"", &options).unwrap();
@@ -625,7 +625,7 @@ fn a_callers_time_out_is_one_whoever_tells_it_first() {
     with_every_server(|driver| {
         let module = echo().on(702, |_, _| std::future::pending());
         let server = driver.start(Server::builder().module(module));
-        with_both_clients(|kind| {
+        with_every_client(|kind| {
             let deadline = |builder: drpc::ClientBuilder| builder.added_fields(AddedFields::DEADLINE);
             let client = kind.connect(deadline(builder(server.path()))).unwrap();
             let options = CallOptions::new().timeout(SOON);
@@ -653,7 +653,7 @@ fn a_text_that_can_not_be_read_costs_no_call() {
             assert_eq!(peer.recv_response(Wire::Chunked).sequence, 5);
         }
     });
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect(builder(fake.path()).added_fields(AddedFields::ERROR)).unwrap();
         let peer = fake.accept();

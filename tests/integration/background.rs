@@ -12,7 +12,7 @@ use drpc::{
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::support::{
-    Gate, Hello, Logs, PATIENCE, RawPeer, SOON, WIRES, echo, in_order, with_both_clients, with_every_server,
+    Gate, Hello, Logs, PATIENCE, RawPeer, SOON, WIRES, echo, in_order, with_every_client, with_every_server,
 };
 
 /// Work that waits at the gate, and tells what it has come to.
@@ -149,7 +149,7 @@ fn a_handler_may_refuse_before_it_submits() {
 #[test]
 fn a_stub_takes_submitted_for_success() {
     // E3, C6: by both clients; a method that replies something has no reply to give.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let (jobs, _gate, mut told) = Jobs::new();
         let server = crate::support::TestServer::start(Server::builder().module(jobs));
         let client = kind.connect_to(server.path());

@@ -8,7 +8,7 @@ use drpc::{AddedFields, CallError, CallErrorKind, CallOptions, Method, Server, S
 
 use crate::support::{
     AnyClient, Fake, Hello, HelloResponse, SOON, TestServer, WIRES, builder, greeting, in_order, interop,
-    with_both_clients, without_response,
+    with_every_client, without_response,
 };
 
 const ECHO: Method = Method::new(7, 700, "echo");
@@ -34,7 +34,7 @@ fn kinds(results: &[Result<Response, CallError>]) -> Vec<Option<CallErrorKind>> 
 #[test]
 fn all_are_sent_before_any_is_answered_and_the_results_are_in_order() {
     // C1, C5: replies are matched by sequence, in whatever order they come.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         for wire in WIRES {
             let fake = Fake::listen();
             let client = kind.connect(builder(fake.path()).wire(wire)).unwrap();
@@ -81,7 +81,7 @@ fn typed_requests_and_replies_are_their_calls_own() {
 #[test]
 fn more_than_both_sockets_hold_goes_through_both_ways() {
     // C6: the server is stuck in its replies before all calls are sent, so that they have to be received meanwhile.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let server = TestServer::start(Server::builder().module(interop()));
         let client = kind.connect_to(server.path());
         let bodies: Vec<_> = (0..24).map(|byte| vec![byte; 1 << 20]).collect();
@@ -99,7 +99,7 @@ fn more_than_both_sockets_hold_goes_through_both_ways() {
 #[test]
 fn one_that_is_too_long_fails_alone() {
     // W7.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let server = TestServer::start(Server::builder().module(interop()));
         let client = kind.connect(builder(server.path()).wire(Wire::Plain)).unwrap();
         let long = vec![0; 200_000];
@@ -112,7 +112,7 @@ fn one_that_is_too_long_fails_alone() {
 #[test]
 fn an_unreadable_call_is_the_oldest_of_the_batch() {
     // C5.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect_to(fake.path());
         let server = fake.accept();
@@ -134,7 +134,7 @@ fn an_unreadable_call_is_the_oldest_of_the_batch() {
 #[test]
 fn what_the_server_answered_before_it_went_counts() {
     // C7.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect_to(fake.path());
         let server = fake.accept();
@@ -153,7 +153,7 @@ fn what_the_server_answered_before_it_went_counts() {
 #[test]
 fn what_was_not_sent_when_the_server_went_says_so() {
     // C7: the first was received in part, the last was never begun.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect(builder(fake.path())).unwrap();
         let server = fake.accept();
@@ -171,7 +171,7 @@ fn what_was_not_sent_when_the_server_went_says_so() {
 #[test]
 fn the_time_is_that_of_the_whole_batch() {
     // C4: what came in time is kept, and the next call goes out on a new connection.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect_to(fake.path());
         let held_up = fake.accept();
@@ -199,7 +199,7 @@ fn the_time_is_that_of_the_whole_batch() {
 #[test]
 fn calls_without_response_are_submitted() {
     // C6.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect_to(fake.path());
         let server = fake.accept();
@@ -213,7 +213,7 @@ fn calls_without_response_are_submitted() {
 
 #[test]
 fn a_batch_takes_another_connection_where_the_last_is_gone() {
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect_to(fake.path());
         drop(fake.accept());
@@ -233,7 +233,7 @@ fn a_batch_takes_another_connection_where_the_last_is_gone() {
 #[test]
 fn a_hook_that_panics_amid_a_batch_leaves_no_reply_to_the_next_call() {
     // C4, C5.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let server = TestServer::start(Server::builder().module(interop()));
         let asked = AtomicUsize::new(0);
         let hook = move || {
@@ -255,7 +255,7 @@ fn a_hook_that_panics_amid_a_batch_leaves_no_reply_to_the_next_call() {
 #[test]
 fn a_call_that_was_answered_before_it_was_sent_is_the_last_on_its_connection() {
     // W10: what follows would go out in the midst of it.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect_to(fake.path());
         let long = vec![0; 16 << 20];

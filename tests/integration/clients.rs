@@ -17,13 +17,13 @@ use tokio::sync::mpsc;
 use crate::support::{
     AnyClient, Fake, Gate, Handlers, Hello, HelloResponse, Kind, PATIENCE, TestServer, WIRES, answered,
     builder, call, gated, greeting, header, in_order, interop, isolated, packets_of, pair, soon,
-    with_both_clients, without_response, yield_often,
+    with_every_client, without_response, yield_often,
 };
 
 #[test]
 fn sequences_count_from_one_and_a_reconnect_starts_again() {
     // C1, C2.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let (client, mut server) = pair(kind, &fake, |builder| builder);
         for _connection in 0..3 {
@@ -46,7 +46,7 @@ fn sequences_count_from_one_and_a_reconnect_starts_again() {
 #[test]
 fn an_undecodable_reply_is_an_error_of_its_own() {
     // C3.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         for wire in WIRES {
             let fake = Fake::listen();
             let (client, server) = pair(kind, &fake, |builder| builder.wire(wire).auto_reconnect(false));
@@ -67,7 +67,7 @@ fn an_undecodable_reply_is_an_error_of_its_own() {
 #[test]
 fn an_undecodable_body_is_an_error_of_its_call_alone() {
     // C3, D4: the envelope was sound, so that the connection lives on.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let module = greeting().on(1, |_, _| async { Ok(Bytes::from_static(b"\x0a\x01\xff")) });
         let server = TestServer::start(Server::builder().module(module));
         let client = kind.connect_to(server.path());
@@ -84,7 +84,7 @@ fn an_undecodable_body_is_an_error_of_its_call_alone() {
 #[test]
 fn the_servers_statuses_are_kept_whatever_their_number() {
     // E3, D5.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         for wire in WIRES {
             let fake = Fake::listen();
             let (client, server) = pair(kind, &fake, |builder| builder.wire(wire));
@@ -119,7 +119,7 @@ fn the_servers_statuses_are_kept_whatever_their_number() {
 #[test]
 fn an_unreadable_call_is_the_oldest_one_that_waits() {
     // C5: the response carries no sequence to find it by.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         for wire in WIRES {
             let fake = Fake::listen();
             let (client, server) = pair(kind, &fake, |builder| builder.wire(wire));
@@ -138,7 +138,7 @@ fn an_unreadable_call_is_the_oldest_one_that_waits() {
 #[test]
 fn a_call_without_response_is_submitted_at_once() {
     // C6: the server is not even there to take it.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         for wire in WIRES {
             let fake = Fake::listen();
             let (client, server) = pair(kind, &fake, |builder| builder.wire(wire));
@@ -164,7 +164,7 @@ fn a_call_without_response_is_submitted_at_once() {
 #[test]
 fn a_call_without_response_is_executed_though_the_client_leaves_at_once() {
     // C6, S6: as the engine sends its events; also one of many chunks, that no socket holds in one go.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let (executed, mut executions) = mpsc::unbounded_channel();
         let module = Handlers::new(3, "srv").on(304, move |_, body: Bytes| {
             executed.send(body.len()).unwrap();
@@ -185,7 +185,7 @@ fn a_call_without_response_is_executed_though_the_client_leaves_at_once() {
 fn thousands_of_calls_without_response_do_not_clog_the_connection() {
     // C6: the server answers each of them, and somebody has to take the answers off the socket, or both ends wait for
     // each other for ever.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let server = TestServer::start(Server::builder().module(interop()));
         let client = kind.connect_to(server.path());
         for _ in 0..20_000 {
@@ -198,7 +198,7 @@ fn thousands_of_calls_without_response_do_not_clog_the_connection() {
 #[test]
 fn a_long_call_is_sent_while_replies_come_in() {
     // C6: the server is stuck in a reply that nobody reads when the client begins a call longer than the socket holds.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let server = TestServer::start(Server::builder().module(interop()));
         let client = kind.connect_to(server.path());
         for _ in 0..4 {
@@ -257,7 +257,7 @@ fn a_call_that_waits_behind_another_when_the_server_goes_is_made_on_a_new_connec
 #[test]
 fn a_connection_that_breaks_fails_every_call_with_the_same_cause() {
     // C7.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let (client, server) =
             pair(kind, &fake, |builder| builder.server_answers_in_order(false).auto_reconnect(false));
@@ -265,7 +265,7 @@ fn a_connection_that_breaks_fails_every_call_with_the_same_cause() {
             let calls: Vec<_> =
                 (0..8).map(|_| scope.spawn(|| client.call(7, 700, b"").unwrap_err())).collect();
             // Of a blocking client, one is sent and the others wait for their turn.
-            let sent = if kind == Kind::Async { 8 } else { 1 };
+            let sent = if kind == Kind::Blocking { 1 } else { 8 };
             for _ in 0..sent {
                 server.recv_call(Wire::Chunked).unwrap();
             }
@@ -291,7 +291,7 @@ fn a_connection_that_breaks_fails_every_call_with_the_same_cause() {
 #[test]
 fn a_broken_frame_from_the_server_is_told_to_every_call_by_name() {
     // C7, W5.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let (client, server) = pair(kind, &fake, |builder| builder.auto_reconnect(false));
         let broken = [header(10, 5, 1, 2), b"01234".to_vec()].concat();
@@ -312,7 +312,7 @@ fn a_broken_frame_from_the_server_is_told_to_every_call_by_name() {
 #[test]
 fn a_server_that_answers_and_closes_is_heard_out() {
     // C7: the answer counts, also where the client had more to send than the server took (ECONNRESET, EPIPE).
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         for len in [0, 10, 100_000, 8 << 20] {
             let fake = Fake::listen();
             let (client, server) = pair(kind, &fake, |builder| builder);
@@ -361,14 +361,15 @@ fn a_socket_that_refuses_a_packet_breaks_the_connection_rather_than_keeping_the_
     isolated(
         "clients::a_socket_that_refuses_a_packet_breaks_the_connection_rather_than_keeping_the_call_waiting",
         || {
-            with_both_clients(|kind| {
+            with_every_client(|kind| {
                 let fake = Fake::listen();
                 let (client, _server) = pair(kind, &fake, |builder| builder);
                 shrink_all_send_buffers();
                 let error = client.call(7, 700, &[0; 100_000]).unwrap_err();
                 assert_eq!(error.kind(), CallErrorKind::Disconnected);
-                let said =
-                    "the connection failed: Message too long (os error 90); the call may have been executed";
+                assert!(!error.is_retryable(), "it will always be so");
+                let said = "the connection failed: Message too long (os error 90): this host lets no socket send so long a packet; \
+                            raise the sysctl net.core.wmem_max before all of the call was sent; it was not executed";
                 assert_eq!(error.to_string(), said);
 
                 let (client, _server) = pair(kind, &fake, |builder| builder);
@@ -558,7 +559,7 @@ impl Wake for AtOnce {
 
 #[test]
 fn a_hook_may_look_at_its_client() {
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let server = TestServer::start(Server::builder().module(interop()));
         let known: Arc<Mutex<Option<AnyClient>>> = Arc::default();
         let hook = {

@@ -6,18 +6,18 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::thread;
 
-use drpc::{CallErrorKind, CallOptions, Client, ClientBuilder, ConnectError, Server};
+use drpc::{Allow, CallErrorKind, CallOptions, Client, ClientBuilder, ConnectError, Server, Wire, WireMode};
 use futures_util::FutureExt;
 
 use crate::support::{
     Fake, Gate, Kind, PATIENCE, RawPeer, SOON, TestServer, builder, echo, gated, in_order, interop, pair,
-    soon, with_both_clients, without_response,
+    soon, with_every_client, without_response,
 };
 
 #[test]
 fn connecting_when_connected_and_closing_when_closed_do_nothing() {
     // C2, C3.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let (client, server) = pair(kind, &fake, |builder| builder);
         client.reconnect().unwrap();
@@ -45,7 +45,7 @@ fn connect_error(kind: Kind, path: &Path) -> ConnectError {
 #[test]
 fn connect_errors_say_path_errno_and_what_to_do() {
     // C8.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let directory = tempfile::tempdir().unwrap();
         let missing = directory.path().join("missing.sock");
         let stale = directory.path().join("stale.sock");
@@ -91,7 +91,7 @@ fn connect_errors_say_path_errno_and_what_to_do() {
 #[test]
 fn a_path_too_long_to_connect_to_is_named_with_its_length() {
     // C8, S2.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let path = format!("/{}", "x".repeat(107));
         let error = connect_error(kind, Path::new(&path));
         assert_eq!(
@@ -107,7 +107,7 @@ fn a_path_too_long_to_connect_to_is_named_with_its_length() {
 #[test]
 fn a_path_that_can_be_none_is_refused_with_the_reason() {
     // C8.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         for (path, reason) in [
             ("a\0b", r#"can't connect to "a\0b": a path can't contain a NUL byte"#),
             ("@", "can't connect to @: the abstract name is empty: give the name after the @"),
@@ -170,7 +170,7 @@ fn outside_of_a_runtime_an_async_client_says_what_to_do() {
 #[test]
 fn a_server_that_does_not_accept_is_given_up() {
     // C8: its backlog is full.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::with_backlog(0);
         let _waiting = RawPeer::connect(fake.path());
         let error = kind.connect(builder(fake.path()).connect_timeout(SOON)).err().unwrap();
@@ -187,7 +187,7 @@ fn a_server_that_does_not_accept_is_given_up() {
 #[test]
 fn a_full_backlog_is_waited_for() {
     // C8: a busy server is not a dead one.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::with_backlog(0);
         let waiting = RawPeer::connect(fake.path());
         thread::scope(|scope| {
@@ -202,7 +202,7 @@ fn a_full_backlog_is_waited_for() {
 #[test]
 fn a_connection_replaced_in_vain_is_tried_again_by_the_next_call() {
     // C4, C8.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let gate = Gate::new();
         let module = gated(&gate);
         let directory = tempfile::tempdir().unwrap();
@@ -225,5 +225,45 @@ fn a_connection_replaced_in_vain_is_tried_again_by_the_next_call() {
         client.assert_served();
         handle.shutdown();
         serving.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_client_that_demands_who_serves_sends_nothing_to_a_stranger() {
+    // H: somebody else may have taken the path first.
+    with_every_client(|kind| {
+        let fake = Fake::listen();
+        let this_user = rustix::process::geteuid().as_raw();
+        kind.connect(builder(fake.path()).server(Allow::root().or(Allow::same_user()))).unwrap();
+        let _wanted = fake.accept();
+        for wire in [WireMode::Fixed(Wire::Chunked), WireMode::Auto] {
+            let others = Allow::uid(this_user + 1).except(Allow::gid(9));
+            let error = kind.connect(builder(fake.path()).wire(wire).server(others)).err().unwrap();
+            fake.accept().assert_closed();
+            let said = error.to_string();
+            assert!(said.contains(&format!("it is served by uid={this_user} gid=")), "{said}");
+            let demanded = format!("takes uids [{}], but not gids [9] for its server", this_user + 1);
+            assert!(said.contains(&demanded), "{said}");
+        }
+    });
+}
+
+#[test]
+fn a_call_that_was_not_wholly_sent_was_not_executed() {
+    // C7: no server can have read it. It may be made again, whatever its method does.
+    with_every_client(|kind| {
+        for options in [CallOptions::new(), without_response()] {
+            let fake = Fake::listen();
+            let (client, server) = pair(kind, &fake, |builder| builder.auto_reconnect(false));
+            let (sending, gone) = (client.clone(), thread::spawn(move || server.refuse_rest()));
+            let error = sending.call_with(7, 700, &vec![0; 16 << 20], &options).unwrap_err();
+            gone.join().unwrap();
+            assert_eq!(error.kind(), CallErrorKind::Disconnected);
+            assert!(error.is_retryable());
+            assert_eq!(
+                error.to_string(),
+                "the server closed the connection before all of the call was sent; it was not executed"
+            );
+        }
     });
 }

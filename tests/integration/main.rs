@@ -18,6 +18,7 @@ mod health;
 mod hooks;
 mod limits;
 mod load;
+mod looped;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod middleware;
@@ -25,6 +26,7 @@ mod panics;
 mod peers;
 mod pool;
 mod progress;
+mod restarts;
 mod retry;
 mod round_trip;
 mod sessions;

@@ -11,7 +11,7 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 
 use crate::support::{
     Driver, Fake, Gate, Handlers, Kind, RawPeer, TestServer, builder, echo, in_order, interop, isolated,
-    with_both_clients, with_every_server, without_response,
+    with_every_client, with_every_server, without_response,
 };
 
 /// The figures of this process.
@@ -266,7 +266,7 @@ fn of_clients(mut figures: BTreeMap<String, f64>) -> BTreeMap<String, f64> {
 fn clients_count_their_calls_and_connections() {
     isolated("metrics::clients_count_their_calls_and_connections", || {
         let figures = Figures::install();
-        with_both_clients(|kind| {
+        with_every_client(|kind| {
             let server = TestServer::start(Server::builder().module(interop()));
             let client = kind.connect_to(server.path());
             client.call(7, 700, b"").expect("is answered");
@@ -311,7 +311,7 @@ fn clients_count_their_calls_and_connections() {
 fn clients_count_what_they_lose_and_make_again() {
     isolated("metrics::clients_count_what_they_lose_and_make_again", || {
         let figures = Figures::install();
-        with_both_clients(|kind| {
+        with_every_client(|kind| {
             // The first connection is closed upon the call, which is made again on another.
             let fake = Fake::listen();
             let policy = RetryPolicy::new(2).backoff(Backoff::new(Duration::ZERO, Duration::ZERO));

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::support::{
     Fake, Gate, Handlers, Kind, Logs, RawPeer, RunningMemory, SOON, TestServer, WIRES, builder, call, echo,
-    frame, greeting, header, interop, isolated, packets_of, with_both_clients, with_every_server,
+    frame, greeting, header, interop, isolated, packets_of, with_every_client, with_every_server,
 };
 
 /// The server of the vectors, with defaults.
@@ -393,7 +393,7 @@ fn a_half_closed_session_is_closed_after_the_replies() {
 #[test]
 fn a_wrong_sequence_in_a_reply_is_reported_and_not_delivered() {
     // H row 12, C5.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         for wire in WIRES {
             let fake = Fake::listen();
             let client = kind.connect(builder(fake.path()).wire(wire)).unwrap();

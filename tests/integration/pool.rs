@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::support::{
     Fake, Handlers, Kind, PATIENCE, RawPeer, SOON, TestServer, builder, call, echo, in_order, interop, soon,
-    with_both_clients, without_response,
+    with_every_client, without_response,
 };
 
 /// A server at a path of the test's choice, to be stopped and started again.
@@ -41,7 +41,7 @@ fn nowhere() -> (tempfile::TempDir, PathBuf) {
 
 #[test]
 fn calls_run_side_by_side_on_so_many_connections_and_no_more() {
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect(builder(fake.path()).connections(3)).unwrap();
         thread::scope(|scope| {
@@ -69,7 +69,7 @@ fn calls_run_side_by_side_on_so_many_connections_and_no_more() {
 
 #[test]
 fn many_threads_share_few_connections() {
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let server = TestServer::start(Server::builder().order(Order::Serial).module(interop()));
         let client = kind.connect(builder(server.path()).connections(3)).unwrap();
         thread::scope(|scope| {
@@ -88,7 +88,7 @@ fn many_threads_share_few_connections() {
 
 #[test]
 fn calls_share_what_there_is_where_no_further_connection_can_be_made() {
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect(builder(fake.path()).connections(2).connect_timeout(SOON)).unwrap();
         let server = fake.accept();
@@ -109,7 +109,7 @@ fn calls_share_what_there_is_where_no_further_connection_can_be_made() {
 #[test]
 fn a_connection_that_is_held_up_is_replaced_and_the_others_stay() {
     // C4.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect(builder(fake.path()).connections(2)).unwrap();
         let first = fake.accept();
@@ -135,7 +135,7 @@ fn a_connection_that_is_held_up_is_replaced_and_the_others_stay() {
 #[test]
 fn an_idle_connection_that_the_server_closed_is_replaced_by_the_next_call() {
     // C1: the sequences begin again. Nothing of the call was sent on the old one, so that no call fails.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         for connections in [1, 2] {
             let fake = Fake::listen();
             let client = kind.connect(builder(fake.path()).connections(connections)).unwrap();
@@ -178,7 +178,7 @@ fn a_server_that_stops_sending_is_noticed_by_an_idle_client() {
 
 #[test]
 fn a_server_that_was_started_anew_is_found_again() {
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         for connections in [1, 3] {
             let (_directory, path) = nowhere();
             let mut server = Served::start(&path);
@@ -203,7 +203,7 @@ fn a_server_that_was_started_anew_is_found_again() {
 #[test]
 fn a_server_that_does_not_come_back_is_a_connect_error() {
     // C8: once the connect time-out, or the time of the call, is over.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         for (connect_timeout, options) in [(SOON, CallOptions::new()), (PATIENCE, soon())] {
             let (_directory, path) = nowhere();
             let server = Served::start(&path);
@@ -222,7 +222,7 @@ fn a_server_that_does_not_come_back_is_a_connect_error() {
 #[test]
 fn without_auto_reconnect_it_takes_a_reconnect() {
     // C3.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect(builder(fake.path()).auto_reconnect(false)).unwrap();
         drop(fake.accept());
@@ -243,7 +243,7 @@ fn without_auto_reconnect_it_takes_a_reconnect() {
 #[test]
 fn a_closed_client_is_not_connected_by_its_calls() {
     // C2, C3.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect(builder(fake.path()).connections(2)).unwrap();
         client.close();
@@ -276,7 +276,7 @@ fn a_call_under_way_outlives_its_blocking_client() {
 #[test]
 fn a_server_that_is_only_starting_is_waited_for() {
     // C8: no socket, and then one on which nobody listens.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         for stale in [false, true] {
             let (_directory, path) = nowhere();
             if stale {
@@ -295,7 +295,7 @@ fn a_server_that_is_only_starting_is_waited_for() {
 #[test]
 fn what_will_not_pass_is_not_waited_for() {
     // C8: a file is no server that is starting. One that does not come in time is told as without waiting.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let (_directory, path) = nowhere();
         let error = kind.connect(builder(&path).wait_until_ready(SOON)).err().unwrap();
         assert_eq!(error.raw_os_error(), Some(2));
@@ -308,7 +308,7 @@ fn what_will_not_pass_is_not_waited_for() {
 #[test]
 fn each_call_has_a_connection_of_its_own_if_so_told() {
     // C1: as daos_server calls its engines. The first one is that of `connect`.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect(builder(fake.path()).connection_per_call()).unwrap();
         for _ in 0..3 {
@@ -335,7 +335,7 @@ fn each_call_has_a_connection_of_its_own_if_so_told() {
 #[test]
 fn a_call_without_response_on_a_connection_of_its_own_is_executed() {
     // C6, S6: connect, send, close.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let (executed, mut executions) = mpsc::unbounded_channel();
         let module = Handlers::new(3, "srv").on(304, move |_, body: Bytes| {
             executed.send(body.len()).unwrap();
@@ -354,7 +354,7 @@ fn a_call_without_response_on_a_connection_of_its_own_is_executed() {
 #[test]
 fn calls_without_response_go_out_on_a_pool_and_do_not_clog_it() {
     // C6: each is executed once, and no reply to one is taken for another's.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let (executed, mut executions) = mpsc::unbounded_channel();
         let module = interop().on(704, move |_, body: Bytes| {
             executed.send(body).unwrap();
@@ -384,7 +384,7 @@ fn calls_without_response_go_out_on_a_pool_and_do_not_clog_it() {
 #[test]
 fn a_call_that_was_not_sent_in_time_says_that_it_was_not_executed() {
     // C4: the old connection is held up, and the server does not take a new one.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::with_backlog(0);
         let client = kind.connect(builder(fake.path()).connect_timeout(PATIENCE)).unwrap();
         let held_up = fake.accept();

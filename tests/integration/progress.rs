@@ -1,7 +1,6 @@
 //! The server in steps (S9): what is its own. What it has in common with the others is tested by the suites that run with
 //! every server.
 
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
@@ -12,12 +11,12 @@ use bytes::Bytes;
 use drpc::progress::{Progress, Server};
 use drpc::wire::{Call, CallFields};
 use drpc::{Context, Order, ServerBuilder, Status, Wire};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::support::{
-    Gate, PATIENCE, RawPeer, SOON, WIRES, echo, header, interop, isolated, open_descriptors, packets_of,
+    Gate, PATIENCE, RawPeer, SOON, WIRES, echo, header, interop, is_readable, isolated, open_descriptors,
+    packets_of,
 };
 
 /// A server that the test itself drives, step by step.
@@ -60,12 +59,6 @@ impl Stepped {
     fn until_idle(&mut self) -> usize {
         (0..).take_while(|_| !self.step().is_idle()).count()
     }
-}
-
-fn is_readable(source: impl AsFd) -> bool {
-    let mut fds = [PollFd::new(&source, PollFlags::IN)];
-    poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap();
-    !fds[0].revents().is_empty()
 }
 
 #[test]
@@ -464,7 +457,10 @@ fn a_shutdown_is_drained_by_further_steps() {
     assert!(!server.server.is_drained());
     gate.open(1);
     server.until("the last reply", |done| done.replies() > 0);
+    // What it sent before, it may still read.
+    server.until_idle();
     assert!(server.server.is_drained());
+    assert!(server.server.outcome().is_some_and(|shutdown| shutdown.is_drained()));
     assert_eq!(runs.recv_response(Wire::Chunked).body, "last");
     runs.assert_closed();
 }

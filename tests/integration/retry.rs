@@ -3,11 +3,12 @@
 use std::thread;
 use std::time::Duration;
 
-use drpc::{Backoff, CallErrorKind, CallOptions, Method, RetryPolicy, Server, Status, Wire, WireMode};
+use drpc::{Backoff, CallErrorKind, CallOptions, Der, Method, RetryPolicy, Server, Status, Wire, WireMode};
+use prost::Message;
 
 use crate::support::{
     AnyClient, Fake, PATIENCE, RawPeer, SOON, TestServer, builder, echo, in_order, interop, soon,
-    with_both_clients,
+    with_every_client,
 };
 
 const ONCE: Method = Method::new(7, 700, "once");
@@ -56,7 +57,7 @@ fn lost(
 #[test]
 fn a_lost_call_is_made_again_only_if_its_method_is_idempotent_and_its_policy_says_so() {
     // C7.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect(builder(fake.path()).retry(policy(3))).unwrap();
         let disconnected = CallErrorKind::Disconnected;
@@ -73,7 +74,7 @@ fn a_lost_call_is_made_again_only_if_its_method_is_idempotent_and_its_policy_say
 
 #[test]
 fn a_lost_call_is_answered_in_the_end() {
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect(builder(fake.path()).retry(policy(3))).unwrap();
         thread::scope(|scope| {
@@ -89,7 +90,7 @@ fn a_lost_call_is_answered_in_the_end() {
 #[test]
 fn a_call_that_was_not_sent_is_made_again_whatever_its_method() {
     // C8: nobody is there at first, and one attempt does not wait for long.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s");
         let start = || {
@@ -115,7 +116,7 @@ fn a_call_that_was_not_sent_is_made_again_whatever_its_method() {
 #[test]
 fn what_the_server_answered_is_not_asked_again() {
     // D4: one FAILURE, and nothing more is called.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let server = TestServer::start(Server::builder().module(interop()));
         let client = kind.connect(builder(server.path()).retry(policy(3))).unwrap();
         let failing = Method::new(7, 701, "fail").idempotent();
@@ -127,7 +128,7 @@ fn what_the_server_answered_is_not_asked_again() {
 
 #[test]
 fn a_budget_ends_the_repetitions_of_all_calls_together() {
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect(builder(fake.path()).retry(policy(3).budget(3))).unwrap();
         for attempts in [3, 2, 1, 1] {
@@ -153,7 +154,7 @@ fn a_budget_ends_the_repetitions_of_all_calls_together() {
 #[test]
 fn the_time_of_a_call_is_that_of_all_its_attempts() {
     // C4. An attempt that would begin too late is not made, nor waited for.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect(builder(fake.path())).unwrap();
         let long_pauses = RetryPolicy::new(3).backoff(Backoff::new(4 * PATIENCE, 4 * PATIENCE));
@@ -174,7 +175,7 @@ fn the_time_of_a_call_is_that_of_all_its_attempts() {
 #[test]
 fn that_a_call_may_have_been_executed_is_not_forgotten() {
     // C7, then C8: the call was lost, and nobody is there to make it to again.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect(builder(fake.path()).connect_timeout(SOON).retry(policy(3))).unwrap();
         let server = fake.accept();
@@ -193,7 +194,7 @@ fn that_a_call_may_have_been_executed_is_not_forgotten() {
 #[test]
 fn that_a_call_may_have_been_executed_is_not_forgotten_for_a_reason_that_stays() {
     // C7, then C8: the call was lost, and then something else than a socket stands at the path.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         for in_batch in [false, true] {
             let fake = Fake::listen();
             let client = kind.connect(builder(fake.path()).retry(policy(3))).unwrap();
@@ -216,7 +217,7 @@ fn that_a_call_may_have_been_executed_is_not_forgotten_for_a_reason_that_stays()
 
 #[test]
 fn of_a_batch_only_what_was_lost_is_made_again() {
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect_to(fake.path());
         let results = thread::scope(|scope| {
@@ -243,7 +244,7 @@ fn of_a_batch_only_what_was_lost_is_made_again() {
 #[test]
 fn a_batch_that_was_sent_in_the_end_may_have_been_executed() {
     // C4, after C8: the first attempt finds no server, the next is sent and not answered.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let settings = builder(fake.path())
             .wire(WireMode::Auto)
@@ -286,7 +287,7 @@ fn probed(fake: &Fake) -> RawPeer {
 
 #[test]
 fn a_repetition_that_is_not_made_costs_nothing() {
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::with_backlog(0);
         let settings = builder(fake.path()).connect_timeout(PATIENCE).retry(policy(2).budget(1));
         let client = kind.connect(settings).unwrap();
@@ -296,5 +297,108 @@ fn a_repetition_that_is_not_made_costs_nothing() {
         assert!(unsent.is_timeout() && unsent.is_retryable(), "{unsent}");
         drop((waiting, fake.accept()));
         lost(&client, &fake, ANY_TIMES, &CallOptions::new(), 2);
+    });
+}
+
+/// The field that DAOS's replies begin with.
+#[derive(Clone, PartialEq, prost::Message)]
+struct DaosResp {
+    #[prost(int32, tag = "1")]
+    status: i32,
+}
+
+/// Makes a call again for as long as its reply says that the server is busy.
+fn if_busy(attempts: u32) -> RetryPolicy {
+    policy(attempts).if_reply(|reply: &DaosResp| reply.status == Der::BUSY)
+}
+
+/// Answers so many calls, each with a code in a SUCCESS body.
+fn answer_with(server: &RawPeer, codes: &[Der]) {
+    for code in codes {
+        let call = server.recv_call(Wire::Chunked).unwrap();
+        let body = DaosResp { status: code.code() }.encode_to_vec();
+        server.send_reply(Wire::Chunked, call.sequence, 0, &body);
+    }
+}
+
+/// The code in the reply to a call, to which the server answers so, one attempt after the other.
+fn code_of(client: &AnyClient, fake: &Fake, options: &CallOptions, codes: &[Der]) -> Der {
+    thread::scope(|scope| {
+        let calling = scope.spawn(|| client.call_typed::<_, DaosResp>(7, 700, (), options).unwrap());
+        let server = fake.accept();
+        answer_with(&server, codes);
+        let code = calling.join().unwrap().status.into();
+        client.close();
+        server.assert_closed();
+        client.reconnect().unwrap();
+        code
+    })
+}
+
+#[test]
+fn a_reply_may_say_that_the_call_is_to_be_made_again() {
+    // E4.
+    with_every_client(|kind| {
+        let fake = Fake::listen();
+        let client = kind.connect(builder(fake.path()).retry(if_busy(3))).unwrap();
+        let by_client = CallOptions::new();
+        assert_eq!(code_of(&client, &fake, &by_client, &[Der::BUSY, Der::SUCCESS]), Der::SUCCESS);
+        assert_eq!(code_of(&client, &fake, &by_client, &[Der::BUSY; 3]), Der::BUSY);
+        assert_eq!(code_of(&client, &fake, &by_client, &[Der::BUSY, Der::NONEXIST]), Der::NONEXIST);
+        assert_eq!(code_of(&client, &fake, &by_client, &[Der::AGAIN]), Der::AGAIN);
+        assert_eq!(code_of(&client, &fake, &retrying(3), &[Der::BUSY]), Der::BUSY);
+        let long_pauses = if_busy(3).backoff(Backoff::new(4 * PATIENCE, 4 * PATIENCE));
+        let in_time = CallOptions::new().retry(long_pauses);
+        assert_eq!(code_of(&client, &fake, &in_time, &[Der::BUSY]), Der::BUSY);
+        let no_budget = CallOptions::new().retry(if_busy(3).budget(1));
+        assert_eq!(code_of(&client, &fake, &no_budget, &[Der::BUSY; 2]), Der::BUSY);
+        assert_eq!(code_of(&client, &fake, &no_budget, &[Der::BUSY]), Der::BUSY);
+    });
+}
+
+#[test]
+fn the_last_reply_stays_if_the_call_can_not_be_made_again() {
+    with_every_client(|kind| {
+        let fake = Fake::listen();
+        let client = kind.connect(builder(fake.path()).connect_timeout(SOON).retry(if_busy(3))).unwrap();
+        thread::scope(|scope| {
+            let calling = scope.spawn(|| client.call_typed::<_, DaosResp>(7, 700, (), &CallOptions::new()));
+            let server = fake.accept();
+            let call = server.recv_call(Wire::Chunked).unwrap();
+            drop(fake);
+            server.refuse_more();
+            let busy = DaosResp { status: Der::BUSY.code() }.encode_to_vec();
+            server.send_reply(Wire::Chunked, call.sequence, 0, &busy);
+            assert!(calling.join().unwrap().unwrap().status == Der::BUSY);
+        });
+    });
+}
+
+#[test]
+fn a_reply_that_is_another_message_is_not_asked_for_again() {
+    with_every_client(|kind| {
+        let server = TestServer::start(Server::builder().module(interop()));
+        let client = kind.connect(builder(server.path()).retry(if_busy(3))).unwrap();
+        assert_eq!(client.call(7, 700, b"\xffno message").unwrap().sequence, 1);
+        let failing = client.call(7, 701, b"").unwrap();
+        assert_eq!((failing.status, failing.sequence), (Status::FAILURE, 2));
+    });
+}
+
+#[test]
+fn of_a_batch_the_calls_whose_replies_say_so_are_made_again() {
+    with_every_client(|kind| {
+        let fake = Fake::listen();
+        let client = kind.connect(builder(fake.path()).retry(if_busy(2))).unwrap();
+        thread::scope(|scope| {
+            let calling = scope.spawn(|| client.batch(ONCE, &[b"a", b"b", b"c"], &CallOptions::new()));
+            let server = fake.accept();
+            answer_with(&server, &[Der::BUSY, Der::SUCCESS, Der::BUSY, Der::SUCCESS, Der::BUSY]);
+            let codes = calling.join().unwrap().into_iter().map(|result| {
+                let reply = DaosResp::decode(result.unwrap().body).unwrap();
+                Der::from(reply.status)
+            });
+            assert_eq!(codes.collect::<Vec<_>>(), [Der::SUCCESS, Der::SUCCESS, Der::BUSY]);
+        });
     });
 }

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use drpc::server::shutdown_signal;
-use drpc::{CallErrorKind, Client, Context, Order, Server, Status, Wire};
+use drpc::{CallErrorKind, Cancelled, Client, Context, Order, Server, Status, Wire};
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::sync::mpsc;
 
@@ -65,8 +65,8 @@ fn running_calls_are_told_finish_and_are_answered() {
 }
 
 #[test]
-fn calls_that_had_not_begun_are_not_executed() {
-    // S7: nothing new is begun; the one that runs is answered.
+fn calls_that_were_sent_are_executed_and_no_more_is_taken() {
+    // S7: no call is lost that had reached the socket, and none is taken that would be.
     with_every_server(|driver| {
         let gate = Gate::new();
         let (executed, mut executions) = mpsc::unbounded_channel();
@@ -88,13 +88,22 @@ fn calls_that_had_not_begun_are_not_executed() {
         for sequence in 1..=3 {
             peer.send_call(Wire::Chunked, 7, 700, sequence, b"");
         }
+        let waiting = RawPeer::connect(server.path());
+        waiting.send_call(Wire::Chunked, 7, 700, 4, b"");
         in_order(gate.arrived(1));
         server.handle().shutdown();
-        gate.open(3);
-        assert_eq!(peer.recv_response(Wire::Chunked).sequence, 1);
+        gate.open(4);
+        for sequence in 1..=3 {
+            assert_eq!(peer.recv_response(Wire::Chunked).sequence, sequence);
+        }
         peer.assert_closed();
+        assert_eq!(waiting.recv_response(Wire::Chunked).sequence, 4);
+        waiting.assert_closed();
+        assert!(!peer.send_unless_closed(b"too late"));
         server.wait();
-        in_order(executions.recv()).unwrap();
+        for _ in 1..=4 {
+            in_order(executions.recv()).unwrap();
+        }
         assert!(executions.try_recv().is_err());
     });
 }
@@ -144,7 +153,7 @@ fn calls_that_do_not_finish_in_time_are_cut() {
         logs.assert_contain(
             "cutting what did not finish in time sessions=1 background=0 calls=interop.scripted",
         );
-        logs.assert_contain("stopped: cut: 1 sessions, 1 calls, 0 pieces of work in the background address=");
+        logs.assert_contain("stopped: cut: sessions=1 calls=1 background=0 stuck=0 address=");
     });
 }
 
@@ -203,10 +212,8 @@ fn a_handler_that_blocks_its_thread_does_not_hold_it_up() {
         assert_eq!(session.running_calls()[0].since(), since);
 
         server.handle().shutdown();
-        logs.wait_for("left to themselves: handlers that block their threads sessions=1 background=0 calls=interop.scripted");
-        logs.wait_for(
-            "stopped: cut: 1 sessions, 1 calls, 0 pieces of work in the background; 1 of these are stuck",
-        );
+        logs.wait_for("left to themselves: handlers that block their threads stuck=1 calls=interop.scripted");
+        logs.wait_for("stopped: cut: sessions=1 calls=1 background=0 stuck=1");
         // The runtime waits for its threads, and this for the runtime.
         drop(release);
         assert_eq!(server.wait().stuck(), 1);
@@ -236,6 +243,38 @@ fn it_ends_in_time_where_the_one_thread_of_its_runtime_is_blocked() {
         assert_eq!((shutdown.cut_calls(), shutdown.stuck()), (1, 1));
         drop(release);
         drop(asking.join().unwrap());
+    });
+}
+
+#[test]
+fn a_handler_that_blocks_the_only_thread_of_all_is_told_of_a_signal() {
+    // S7, D8: nobody else could tell it.
+    isolated("shutdown::a_handler_that_blocks_the_only_thread_of_all_is_told_of_a_signal", || {
+        let (runs, running) = channel();
+        let module = echo().on(705, move |context: Context, body| {
+            let runs = runs.clone();
+            async move {
+                runs.send(()).unwrap();
+                while context.cancellation() != Some(Cancelled::ShuttingDown) {
+                    thread::yield_now();
+                }
+                Ok(body)
+            }
+        });
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let stop = shutdown_signal();
+        let builder = Server::builder().explicit_modules_only().drain_timeout(PATIENCE).module(module);
+        let server = builder.bind(&path).unwrap();
+        let asking = thread::spawn(move || {
+            let peer = RawPeer::connect(&path);
+            peer.send_call(Wire::Chunked, 7, 705, 1, b"told");
+            running.recv_timeout(PATIENCE).unwrap();
+            kill_process(getpid(), Signal::TERM).unwrap();
+            peer.recv_response(Wire::Chunked).body
+        });
+        assert!(in_order(server.serve_until(stop)).unwrap().is_drained());
+        assert_eq!(asking.join().unwrap(), "told");
     });
 }
 
@@ -284,9 +323,11 @@ fn once_nobody_listens_any_more_a_signal_ends_the_process() {
         let (first, second) = (shutdown_signal(), shutdown_signal());
         drop(first);
         kill_process(getpid(), Signal::TERM).unwrap();
-        drop(in_order(second));
+        assert_eq!(in_order(second), drpc::server::Signal::Terminate);
         kill_process(getpid(), Signal::INT).unwrap();
-        unreachable!("the process has ended");
+        // It may take another thread, and a moment.
+        let (_kept, ended) = channel::<()>();
+        panic!("the process has not ended: {:?}", ended.recv_timeout(PATIENCE));
     }
     let mut again = Command::new(env::current_exe().unwrap());
     let status = again.args([NAME, "--exact", "--nocapture"]).env(MARK, "").status().unwrap();

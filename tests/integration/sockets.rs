@@ -11,12 +11,13 @@ use std::{env, fs};
 use drpc::server::remove_stale_sockets;
 use drpc::{BindError, ExistingSocket, Server, Wire};
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use rustix::process::{geteuid, umask};
 use tempfile::TempDir;
 
 use crate::support::{
     Fake, Kind, Logs, RawPeer, TestServer, builder, call, in_order, interop, isolated, open_descriptors,
-    with_both_clients, with_descriptors_left, with_every_server,
+    with_descriptors_left, with_every_client, with_every_server,
 };
 
 const POLICIES: [ExistingSocket; 3] =
@@ -671,10 +672,10 @@ fn an_abstract_name_is_served_to_both_clients() {
     let (address, handle) = (server.address().clone(), server.handle());
     thread::scope(|scope| {
         scope.spawn(|| in_order(server.serve()).unwrap());
-        with_both_clients(|kind| kind.connect_to(address.as_ref()).assert_served());
+        with_every_client(|kind| kind.connect_to(address.as_ref()).assert_served());
         handle.shutdown();
     });
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         assert_eq!(
             kind.connect(builder(address.as_ref())).err().unwrap().to_string(),
             format!(
@@ -730,14 +731,14 @@ fn an_abstract_name_of_107_bytes_is_taken_and_one_of_108_refused_with_its_length
     };
     let longest = of_len(107);
     let _server = bind(Path::new(&longest), ExistingSocket::Fail).unwrap();
-    with_both_clients(|kind| drop(kind.connect_to(Path::new(&longest))));
+    with_every_client(|kind| drop(kind.connect_to(Path::new(&longest))));
 
     let too_long = of_len(108);
     assert_eq!(
         bind(Path::new(&too_long), ExistingSocket::Fail).unwrap_err().to_string(),
         format!("can't listen on {too_long}: the name is 108 bytes long, and a socket's name is at most 107")
     );
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         assert_eq!(
             kind.connect(builder(Path::new(&too_long))).err().unwrap().to_string(),
             format!(
@@ -806,4 +807,29 @@ fn a_file_at_a_relative_path_is_removed_from_wherever_the_process_has_gone() {
         drop(server);
         assert!(!directory.path().join("s").exists());
     });
+}
+
+#[test]
+fn descriptors_that_a_stranger_passes_are_refused_before_they_come() {
+    // To drop one can take as long as its sender likes: the last descriptor of a TCP socket that lingers.
+    with_every_server(|driver| {
+        let server = driver.start(Server::builder().module(interop()));
+        let peer = RawPeer::connect(server.path());
+        peer.assert_served(Wire::Chunked);
+        match peer.pass(std::io::stdin(), b"anything") {
+            Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => {
+                peer.assert_served(Wire::Chunked)
+            }
+            // Before Linux 6.16 the kernel has no such option, and drops them as the packet is received.
+            passed => assert!(!refuses_descriptors(), "{passed:?}"),
+        }
+    });
+}
+
+/// Whether this kernel can refuse them.
+fn refuses_descriptors() -> bool {
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let mut numbers =
+        release.split(|char: char| !char.is_ascii_digit()).map_while(|number| number.parse().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (6_u32, 16_u32)
 }

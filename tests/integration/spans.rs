@@ -7,7 +7,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::support::{
     Fields, Gate, Handlers, Kind, RawPeer, SOON, Spans, TestServer, builder, call, in_order, interop,
-    with_both_clients, with_every_server, without_response,
+    with_every_client, with_every_server, without_response,
 };
 
 /// Module 7: 700 echoes, 702 logs, waits at the gate, and logs again; 703 panics; 704 leaves work behind, which logs.
@@ -227,7 +227,7 @@ fn client_calls(spans: &Spans) -> Vec<Fields> {
 
 #[test]
 fn a_clients_call_has_a_span() {
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let (spans, _guard) = Spans::of_this_thread(LevelFilter::DEBUG);
         let server = TestServer::start(Server::builder().module(interop()));
         let path = server.path().to_owned();
@@ -256,7 +256,7 @@ fn a_clients_call_has_a_span() {
 
 #[test]
 fn a_clients_batch_has_one_span() {
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let (spans, _guard) = Spans::of_this_thread(LevelFilter::DEBUG);
         let server = TestServer::start(Server::builder().module(interop()));
         let client = kind.connect_to(server.path());

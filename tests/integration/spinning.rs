@@ -10,7 +10,7 @@ use tempfile::tempdir;
 use tokio::sync::oneshot;
 
 use crate::support::{
-    Kind, PATIENCE, builder, echo, in_order, interop, soon, with_both_clients, with_every_handle,
+    Kind, PATIENCE, builder, echo, in_order, interop, soon, with_every_client, with_every_handle,
 };
 
 #[test]
@@ -20,7 +20,7 @@ fn spinning_changes_no_answer() {
         let spin = Duration::from_micros(20);
         let module = echo().on(702, |_, _| pending());
         let server = driver.start(Server::builder().spin(spin).drain_timeout(Duration::ZERO).module(module));
-        with_both_clients(|kind| {
+        with_every_client(|kind| {
             let connect = || kind.connect(builder(server.path()).spin(spin)).unwrap();
             let clients = [connect(), connect()];
             for size in [0, 64, 5_000, 400_000] {
@@ -63,7 +63,7 @@ fn who_spins_for_a_busy_client_serves_the_others() {
                 busy.assert_served();
             }
         });
-        with_both_clients(|kind| {
+        with_every_client(|kind| {
             let other = kind.connect_to(&path);
             (0..100).for_each(|_| other.assert_served());
         });

@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use drpc::{Cancelled, Context, Order, Server, ServerHandle, Status, Wire};
+use drpc::{Cancelled, Context, Order, Server, Status, Wire};
 use futures_util::FutureExt;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -124,7 +124,9 @@ fn a_handler_that_blocks_does_not_hold_the_end_of_the_server_up() {
     server.stop();
     peer.assert_closed();
     logs.assert_contain("cutting what did not finish in time sessions=1 background=0");
-    logs.assert_contain("left to themselves: handlers that block their threads sessions=1 background=0");
+    logs.assert_contain(
+        "left to themselves: handlers that block their threads stuck=1 calls=interop.scripted",
+    );
     go_on.send(()).unwrap();
 }
 
@@ -246,27 +248,23 @@ fn a_handler_waits_where_no_descriptor_is_left_to_wake_it_by() {
 }
 
 #[test]
-fn a_call_that_waits_for_room_when_its_session_is_closed_is_not_begun_and_leaves_its_turn_to_others() {
+fn a_call_that_waits_for_room_when_its_session_is_cut_is_not_begun_and_leaves_its_turn_to_others() {
     // S7.
-    let cut: fn(&ServerHandle) = |server| assert!(server.cut_session(2));
-    for end in [cut, |server| server.sessions()[1].close()] {
-        let (module, running, go_on) = blocking();
-        let server = Driver::Threads.start(Server::builder().call_limit(1).module(module));
-        let peers = [0; 3].map(|_| RawPeer::connect(server.path()));
-        peers.iter().for_each(|peer| peer.assert_served(Wire::Chunked));
-        let [first, second, third] = peers;
-        first.send_call(Wire::Chunked, 7, 705, 1, b"first");
-        running.recv_timeout(PATIENCE).unwrap();
-        second.send_call(Wire::Chunked, 7, 705, 2, b"second");
-        third.send_call(Wire::Chunked, 7, 700, 3, b"third");
-        let handle = server.server_handle();
-        end(&handle);
-        second.assert_closed();
-        go_on.send(()).unwrap();
-        assert_eq!(first.recv_response(Wire::Chunked).body, "first");
-        assert_eq!(third.recv_response(Wire::Chunked).body, "third");
-        assert!(running.try_recv().is_err());
-    }
+    let (module, running, go_on) = blocking();
+    let server = Driver::Threads.start(Server::builder().call_limit(1).module(module));
+    let peers = [0; 3].map(|_| RawPeer::connect(server.path()));
+    peers.iter().for_each(|peer| peer.assert_served(Wire::Chunked));
+    let [first, second, third] = peers;
+    first.send_call(Wire::Chunked, 7, 705, 1, b"first");
+    running.recv_timeout(PATIENCE).unwrap();
+    second.send_call(Wire::Chunked, 7, 705, 2, b"second");
+    third.send_call(Wire::Chunked, 7, 700, 3, b"third");
+    assert!(server.server_handle().cut_session(2));
+    second.assert_closed();
+    go_on.send(()).unwrap();
+    assert_eq!(first.recv_response(Wire::Chunked).body, "first");
+    assert_eq!(third.recv_response(Wire::Chunked).body, "third");
+    assert!(running.try_recv().is_err());
 }
 
 #[test]

@@ -10,13 +10,13 @@ use futures_util::FutureExt;
 
 use crate::support::{
     Fake, Kind, PATIENCE, RawPeer, SOON, TestServer, WIRES, answered, builder, call, in_order, interop,
-    packets_of, pair, soon, with_both_clients, without_response, yield_often,
+    packets_of, pair, soon, with_every_client, without_response, yield_often,
 };
 
 #[test]
 fn a_call_that_times_out_says_so_and_the_next_one_goes_out_on_a_new_connection() {
     // C4: the server answers in order, so that the old connection is held up.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let (client, held_up) = pair(kind, &fake, |builder| builder);
         let error = client.call_with(7, 700, b"slow", &soon()).unwrap_err();
@@ -40,7 +40,7 @@ fn a_call_that_times_out_says_so_and_the_next_one_goes_out_on_a_new_connection()
 #[test]
 fn a_late_reply_is_dropped_where_the_server_answers_in_any_order() {
     // C4: the connection is kept.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         for wire in WIRES {
             let fake = Fake::listen();
             let (client, server) =
@@ -66,7 +66,7 @@ fn a_late_reply_is_dropped_where_the_server_answers_in_any_order() {
 #[test]
 fn a_reply_half_there_when_its_call_times_out_is_dropped_whole() {
     // C4, W10: the rest of it comes before the reply to the next call.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let (client, server) = pair(kind, &fake, |builder| builder.server_answers_in_order(false));
         let late = Response::<bytes::Bytes> {
@@ -90,7 +90,7 @@ fn a_reply_half_there_when_its_call_times_out_is_dropped_whole() {
 #[test]
 fn a_call_that_needs_a_new_connection_keeps_to_its_time() {
     // C4: the server does not accept it.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::with_backlog(0);
         let (client, _held_up) = pair(kind, &fake, |builder| builder.connect_timeout(2 * PATIENCE));
         let waiting = RawPeer::connect(fake.path());
@@ -119,7 +119,7 @@ fn a_call_that_needs_a_new_connection_keeps_to_its_time() {
 #[test]
 fn a_client_has_a_time_limit_of_its_own_and_a_call_another() {
     // C4.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect(builder(fake.path()).timeout(SOON)).unwrap();
         let started = Instant::now();
@@ -136,7 +136,7 @@ fn a_client_has_a_time_limit_of_its_own_and_a_call_another() {
 
 #[test]
 fn the_longest_of_all_times_is_no_limit_for_a_client() {
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let server = TestServer::start(Server::builder().module(interop()));
         let client = kind
             .connect(builder(server.path()).timeout(Duration::MAX).connect_timeout(Duration::MAX))
@@ -148,7 +148,7 @@ fn the_longest_of_all_times_is_no_limit_for_a_client() {
 #[test]
 fn a_call_that_times_out_half_sent_does_not_spoil_the_next() {
     // W10, C4: the server takes nothing, so that only some chunks of the call fit the socket.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let (client, held_up) = pair(kind, &fake, |builder| builder);
         assert!(client.call_with(7, 700, &vec![0; 4 << 20], &soon()).unwrap_err().is_timeout());
@@ -172,7 +172,7 @@ fn a_call_that_times_out_half_sent_does_not_spoil_the_next() {
 #[test]
 fn a_call_without_response_that_times_out_half_sent_does_not_hold_up_the_next() {
     // C4, C6: the server takes nothing. The next call goes out on a new connection.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let (client, _held_up) = pair(kind, &fake, |builder| builder);
         let options = without_response().timeout(SOON);
@@ -269,7 +269,7 @@ fn a_blocking_call_looks_at_the_clock_between_replies_to_others() {
 #[test]
 fn a_server_that_never_stops_sending_does_not_hold_a_call_up() {
     // C4: neither while it is sent nor after. It sends until the connection is closed.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         for len in [0, 16 << 20] {
             let fake = Fake::listen();
             let client = kind.connect_to(fake.path());
@@ -290,7 +290,7 @@ fn a_server_that_never_stops_sending_does_not_hold_a_call_up() {
 #[test]
 fn a_call_of_which_nothing_was_sent_in_time_says_so() {
     // C4: the server reads nothing, until there is no more room.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect_to(fake.path());
         let _server = fake.accept();

@@ -7,7 +7,7 @@ use drpc::{CallOptions, Server, Wire, WireMode};
 
 use crate::support::{
     Afterwards, Direction, Fake, RawPeer, TestServer, Vector, WIRES, builder, frame, greeting, header,
-    interop, with_both_clients, with_every_server,
+    interop, with_every_client, with_every_server,
 };
 
 /// Puts packets together as one end of the connection would.
@@ -274,7 +274,7 @@ fn every_exception_is_of_a_vector_that_exists() {
 #[test]
 fn clients_call_like_the_real_one_and_read_its_replies() {
     // V, C1: our sequence starts at 1, so the replies are the vector's but for the sequence.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         for vector in Vector::of_real_clients() {
             let (meant, printed) = (vector.meant(), vector.printed());
             let calls = messages(vector.wire, vector.of(Direction::Call));

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::support::{
     AnyClient, Fake, Kind, Logs, RawPeer, SOON, WIRES, answered, builder, echo, frame, greeting, header,
-    interop, with_both_clients, with_every_server,
+    interop, with_every_client, with_every_server,
 };
 
 /// The framed Call `{ sequence: 1 }`, byte by byte as the rule has it.
@@ -43,7 +43,7 @@ fn answer_call(client: &AnyClient, server: &RawPeer, wire: Wire) -> Call {
 fn a_probing_client_finds_out_what_our_server_speaks() {
     // W8: with and without the one method that the probe can reach.
     with_every_server(|driver| {
-        with_both_clients(|kind| {
+        with_every_client(|kind| {
             for mode in MODES {
                 for greets in [true, false] {
                     let server = Server::builder().wire(mode).module(interop());
@@ -67,7 +67,7 @@ fn a_probing_client_finds_out_what_our_server_speaks() {
 fn the_probe_executes_nothing_but_the_greeting() {
     // W8: every other method of every module counts its calls.
     with_every_server(|driver| {
-        with_both_clients(|kind| {
+        with_every_client(|kind| {
             for mode in MODES {
                 let (executed, mut executions) = mpsc::unbounded_channel();
                 let method = move |context: Context, body| {
@@ -91,7 +91,7 @@ fn the_probe_executes_nothing_but_the_greeting() {
 #[test]
 fn a_chunked_server_is_probed_and_called_on_one_connection() {
     // W8: DAOS 2.8, with module 0 and without.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         for (status, body) in [(Status::SUCCESS, &b"\x0a\x06Hello "[..]), (Status::UNKNOWN_MODULE, b"")] {
             let fake = Fake::listen();
             let (client, server) = probing(kind, &fake, || {
@@ -109,7 +109,7 @@ fn a_chunked_server_is_probed_and_called_on_one_connection() {
 #[test]
 fn a_plain_server_is_called_on_a_new_connection_whether_it_closes_or_stays() {
     // W8: C closes upon the probe, Go stays.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         for closes in [true, false] {
             let fake = Fake::listen();
             let (client, (probed, server)) = probing(kind, &fake, || {
@@ -131,7 +131,7 @@ fn a_plain_server_is_called_on_a_new_connection_whether_it_closes_or_stays() {
 #[test]
 fn every_new_connection_is_probed_anew() {
     // W8: the server may have been updated in the meantime.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let (client, server) = probing(kind, &fake, || {
             let probed = fake.accept();
@@ -172,7 +172,7 @@ fn a_server_that_answers_the_probe_with_nothing_usable_is_named() {
              is too short",
         ),
     ];
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         for (play, said) in cases {
             let fake = Fake::listen();
             thread::scope(|scope| {
@@ -192,7 +192,7 @@ fn a_server_that_answers_the_probe_with_nothing_usable_is_named() {
 #[test]
 fn a_server_that_does_not_answer_the_probe_is_given_up() {
     // W8, C8.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let probing = builder(fake.path()).wire(WireMode::Auto).connect_timeout(SOON);
         let error = kind.connect(probing).err().unwrap();
@@ -208,7 +208,7 @@ fn a_server_that_does_not_answer_the_probe_is_given_up() {
 fn a_chunked_client_names_a_plain_server() {
     // W8: "never as garbage". The call is one that a plain server can't read.
     with_every_server(|driver| {
-        with_both_clients(|kind| {
+        with_every_client(|kind| {
             let server = driver.start(Server::builder().wire(Wire::Plain).module(interop()));
             let client = kind.connect_to(server.path());
             let error = client.call(7, 700, b"body").unwrap_err();
@@ -222,7 +222,7 @@ fn a_chunked_client_names_a_plain_server() {
 fn a_chunked_server_names_a_plain_client() {
     // W8: it can only hang up, as DAOS 2.8 does, and say so in its log.
     with_every_server(|driver| {
-        with_both_clients(|kind| {
+        with_every_client(|kind| {
             let (logs, _guard) = Logs::of_this_thread();
             let server = driver.start(Server::builder().wire(Wire::Chunked).module(interop()));
             let client = kind.connect(builder(server.path()).wire(Wire::Plain)).unwrap();
@@ -255,7 +255,7 @@ fn a_plain_server_names_a_chunked_client() {
 fn a_call_too_long_for_the_plain_wire_is_a_typed_error_and_the_connection_lives_on() {
     // W7.
     with_every_server(|driver| {
-        with_both_clients(|kind| {
+        with_every_client(|kind| {
             let server = driver.start(Server::builder().module(interop()));
             let client = kind.connect(builder(server.path()).wire(Wire::Plain)).unwrap();
             client.assert_served();
@@ -278,7 +278,7 @@ fn a_call_too_long_for_the_plain_wire_is_a_typed_error_and_the_connection_lives_
 fn a_call_over_the_clients_limit_is_a_typed_error_and_the_connection_lives_on() {
     // W6.
     with_every_server(|driver| {
-        with_both_clients(|kind| {
+        with_every_client(|kind| {
             for wire in WIRES {
                 let server = driver.start(Server::builder().module(interop()));
                 let client = kind.connect(builder(server.path()).wire(wire).message_limit(1000)).unwrap();
@@ -297,7 +297,7 @@ fn a_call_over_the_clients_limit_is_a_typed_error_and_the_connection_lives_on() 
 #[test]
 fn a_reply_over_the_clients_limit_ends_the_connection_on_its_first_packet() {
     // W6: for the client as for the server.
-    with_both_clients(|kind| {
+    with_every_client(|kind| {
         let fake = Fake::listen();
         let client = kind.connect_to(fake.path());
         let server = fake.accept();

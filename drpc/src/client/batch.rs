@@ -2,12 +2,12 @@ use std::time::Duration;
 
 use super::deadline::Deadline;
 use super::error::CallError;
-use super::retry::{Attempts, worse};
+use super::retry::{Attempts, better};
 use crate::handler::method::Method;
 use crate::observe::metrics;
 use crate::wire::{Body, Response};
 
-/// Calls that are sent one behind the other, and their results as they come in: what both clients know of them.
+/// Calls that are sent one behind the other, and their results as they come in: what all clients know of them.
 #[derive(Debug)]
 pub(super) struct Batch {
     calls: Vec<Member>,
@@ -52,8 +52,7 @@ impl Batch {
 
     pub(super) fn settle(&mut self, place: usize, result: Result<Response, CallError>) {
         let settled = &mut self.calls[place].result;
-        let before = settled.take().and_then(Result::err);
-        *settled = Some(result.map_err(|error| worse(before, error)));
+        *settled = Some(better(settled.take(), result));
     }
 
     /// None of the calls could be made.
@@ -66,13 +65,9 @@ impl Batch {
     /// Finds the calls that are to be made again; gives how long to pause before, or `None` if there is no more to do.
     pub(super) fn again(&mut self, attempts: &mut Attempts<'_>, deadline: Deadline) -> Option<Duration> {
         let calls = &self.calls;
-        self.due.retain(|&place| match &calls[place].result {
-            Some(Err(error)) => attempts.may_repeat(&calls[place].method, error),
-            Some(Ok(_)) => {
-                attempts.answered();
-                false
-            }
-            None => false,
+        self.due.retain(|&place| {
+            let Member { method, result, .. } = &calls[place];
+            result.as_ref().is_some_and(|outcome| attempts.may_repeat(method, outcome))
         });
         if self.due.is_empty() {
             return None;

@@ -3,6 +3,7 @@ mod pipeline;
 
 use std::fmt;
 use std::io::{self, IoSlice};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::sleep;
@@ -118,12 +119,10 @@ impl Client {
         let mut attempts = Attempts::of(options.retry.as_ref(), self.0.config.retry.as_ref());
         loop {
             let body = if attempts.is_last() { std::mem::take(body) } else { body.clone() };
-            match self.attempt(method, body, options, &mut state) {
-                Ok(response) => {
-                    attempts.answered();
-                    return Ok(response);
-                }
-                Err(error) => sleep(attempts.failed(method, error, state.deadline)?),
+            let outcome = self.attempt(method, body, options, &mut state);
+            match attempts.next(method, outcome, state.deadline) {
+                ControlFlow::Continue(pause) => sleep(pause),
+                ControlFlow::Break(outcome) => return outcome,
             }
         }
     }
@@ -166,6 +165,10 @@ impl Client {
                         Some(response) => state.in_time(response),
                         None => Err(CallError::disconnected(cause)),
                     };
+                }
+                Err(Fault::Unfinished(cause)) => {
+                    connection.broke(cause.clone());
+                    return Err(CallError::unfinished(cause));
                 }
             }
         }
@@ -245,7 +248,7 @@ impl Client {
             match connection.run(|connection| connection.pipeline(batch, is_last, added, options, state)) {
                 Ok(()) => return,
                 Err(Fault::Timeout(sent)) => return connection.is_held_up(sent),
-                Err(Fault::Disconnect(cause)) => return connection.broke(cause),
+                Err(Fault::Disconnect(cause) | Fault::Unfinished(cause)) => return connection.broke(cause),
                 Err(Fault::Gone | Fault::Unsent(_)) => {
                     connection.broke(Disconnect::ByPeer.into());
                     if !state.takes_another() {
@@ -281,8 +284,9 @@ impl Client {
             return Ok(());
         }
         let connection = self.0.config.open_blocking(Deadline::NEVER)?;
-        self.0.pool.lock().restart(Box::new(connection));
-        metrics::reconnected();
+        if self.0.pool.lock().restart(Box::new(connection)) {
+            metrics::reconnected();
+        }
         self.0.freed.notify_all();
         Ok(())
     }
@@ -368,11 +372,20 @@ impl ClientBuilder {
             _ => ConnectError::io(path, cause),
         };
         let socket = Socket::new(Mode::Blocking).map_err(failed)?;
-        // The kernel takes a time of 0 as no limit.
-        let left = deadline.left().max(Duration::from_millis(1));
-        socket.set_connect_timeout(left).map_err(failed)?;
-        socket.connect(path).map_err(failed)?;
-        Ok(socket)
+        loop {
+            // The kernel takes a time of 0 as no limit.
+            let left = deadline.left().max(Duration::from_millis(1));
+            socket.set_connect_timeout(left).map_err(failed)?;
+            match socket.connect(path) {
+                // A signal has come: nothing was connected.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                connected => {
+                    connected.map_err(failed)?;
+                    self.check_server(&socket)?;
+                    return Ok(socket);
+                }
+            }
+        }
     }
 
     fn probe_blocking(&self, socket: &Socket, deadline: Deadline) -> Result<Wire, ConnectError> {
@@ -412,6 +425,8 @@ enum Fault {
     Timeout(Sent),
     /// The connection is no more.
     Disconnect(Arc<Disconnect>),
+    /// The connection is no more, and not all of the call was sent.
+    Unfinished(Arc<Disconnect>),
 }
 
 /// How much of a call was sent.
@@ -444,18 +459,23 @@ impl Connection {
         if let Err(Fault::Gone) = sent {
             *body = call.body;
         }
-        sent?;
+        let sent = sent?;
         if options.no_response {
             return Ok(submitted());
         }
-        let received = early.pop().map_or_else(|| self.receive_own(sequence, deadline), Ok);
-        if matches!(received, Err(Fault::Timeout(_))) {
-            self.calls.abandon(sequence);
+        match early.pop().map_or_else(|| self.receive_own(sequence, deadline), Ok) {
+            Err(Fault::Disconnect(cause)) if sent == Sent::Part => Err(Fault::Unfinished(cause)),
+            received => {
+                if matches!(received, Err(Fault::Timeout(_))) {
+                    self.calls.abandon(sequence);
+                }
+                received
+            }
         }
-        received
     }
 
-    /// Sends a call; puts the responses that come before all of it is sent into `early`.
+    /// Sends a call; puts the responses that come before all of it is sent into `early`. A part is all that was sent if the server went
+    /// meanwhile, which may have answered.
     ///
     /// While there is no room for it, what the server sends is received: it may be stuck in replies to calls that nobody
     /// waits for (C4, C6), and would read no more until somebody took them.
@@ -465,7 +485,7 @@ impl Connection {
         options: &CallOptions,
         deadline: Deadline,
         early: &mut Vec<Response>,
-    ) -> Result<(), Fault> {
+    ) -> Result<Sent, Fault> {
         let head = call.head();
         let packets = match Packets::new(self.wire, &head, &call.body, self.codec.limit()) {
             Ok(packets) => packets,
@@ -493,13 +513,13 @@ impl Connection {
                         return Err(Fault::Gone);
                     }
                     // The server is gone. What it said before it went is received first.
-                    _ if is_peer_gone(&error) && !options.no_response => return Ok(()),
-                    _ => return Err(error.into()),
+                    _ if is_peer_gone(&error) && !options.no_response => return Ok(Sent::Part),
+                    _ => return Err(Fault::Unfinished(Arc::new(error.into()))),
                 }
             }
             sent = Sent::Part;
         }
-        Ok(())
+        Ok(Sent::Whole)
     }
 
     /// Receives the response to a call that alone waits (C5).

@@ -7,10 +7,14 @@ use super::added_fields::{AddedFields, Tracer};
 use super::backoff::Backoff;
 use super::error::ConnectError;
 use super::retry::RetryPolicy;
-use crate::transport::{Connector, MAX_PATH, abstract_name, name_len};
+use crate::dispatch::authorization::Allow;
+use crate::handler::session::Session;
+#[cfg(doc)]
+use crate::transport::PeerCredentials;
+use crate::transport::{Connector, MAX_PATH, Socket, abstract_name, name_len};
 use crate::wire::{DEFAULT_MESSAGE_LIMIT, TraceContext, Wire, WireMode};
 
-/// Sets up a client: the async one with `connect`, the blocking one with `connect_blocking`.
+/// Sets up a client: the async one with `connect`, the blocking one with `connect_blocking`, the progress client with `connect_progress`.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -38,6 +42,7 @@ use crate::wire::{DEFAULT_MESSAGE_LIMIT, TraceContext, Wire, WireMode};
 /// | [`wait_until_ready`](Self::wait_until_ready) | off |
 /// | [`auto_reconnect`](Self::auto_reconnect) | on |
 /// | [`retry`](Self::retry) | off |
+/// | [`server`](Self::server) | anyone who listens there |
 /// | [`added_fields`](Self::added_fields) | none: DAOS's fields only |
 /// | [`trace_context`](Self::trace_context) | none |
 #[derive(Clone, Debug)]
@@ -59,6 +64,8 @@ pub struct ClientBuilder {
     pub(super) auto_reconnect: bool,
     pub(super) reconnect_backoff: Backoff,
     pub(super) retry: Option<RetryPolicy>,
+    /// Who may serve; anyone, unless it is said.
+    pub(super) server: Option<Allow>,
     pub(super) added_fields: AddedFields,
     /// Tells where a call stands in a trace, unless its own options do.
     pub(super) tracer: Option<Tracer>,
@@ -81,6 +88,7 @@ impl ClientBuilder {
             auto_reconnect: true,
             reconnect_backoff: Backoff::default(),
             retry: None,
+            server: None,
             added_fields: AddedFields::NONE,
             tracer: None,
         }
@@ -201,6 +209,35 @@ impl ClientBuilder {
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = Some(policy);
         self
+    }
+
+    /// Requires the server to be one of these: each connection is checked before anything is sent on it, so that a stranger who took the path or name first
+    /// never receives a call.
+    ///
+    /// The kernel says who made the socket listen ([`PeerCredentials`]); with systemd's socket activation, that is root. Use it for sockets in directories that
+    /// others may write to, such as `/tmp`, and for abstract names, which have no permissions at all.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), drpc::ConnectError> {
+    /// use drpc::{Allow, Client};
+    ///
+    /// let client = Client::builder("@greeter").server(Allow::root().or(Allow::same_user())).connect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn server(mut self, allowed: Allow) -> Self {
+        self.server = Some(allowed);
+        self
+    }
+
+    /// Checks who serves a connection, before anything is sent on it.
+    pub(super) fn check_server(&self, socket: &Socket) -> Result<(), ConnectError> {
+        let Some(allowed) = &self.server else { return Ok(()) };
+        let peer = socket.peer().map_err(|cause| ConnectError::io(&self.path, cause))?;
+        match allowed.admits(&Session::new(0, peer.clone())) {
+            true => Ok(()),
+            false => Err(ConnectError::other_server(&self.path, peer, allowed.clone())),
+        }
     }
 
     /// Which [added fields](crate::guide::added_fields) to send ([E5](crate::guide::rules#envelope)), such as the request for [an error's text](crate::guide::errors). By default none. Servers that

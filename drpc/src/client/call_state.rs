@@ -9,7 +9,7 @@ use crate::wire::{CallFields, Response};
 
 /// How far a call has come, and how long it goes on trying to get a connection: what its error is made of.
 ///
-/// The two clients wait in different ways; what they wait for, and until when, is settled here.
+/// The clients wait in different ways; what they wait for, and until when, is settled here.
 #[derive(Debug)]
 pub(super) struct CallState<'a> {
     config: &'a ClientBuilder,

@@ -9,7 +9,8 @@ use crate::wire::TraceContext;
 
 /// A client that generated stubs can call through: [`Client`](crate::Client), or [`blocking::Client`](crate::blocking::Client).
 ///
-/// The caller decides what a call returns: the async client a future of `Result<R, CallError>`, the blocking one the `Result` itself.
+/// The caller decides what a call returns: the async client a future of `Result<R, CallError>`, the blocking one the `Result` itself, the progress
+/// client a [`PendingCall`](crate::progress::PendingCall).
 ///
 /// ```
 /// use drpc::{CallError, Caller, drpc_module};
@@ -20,7 +21,7 @@ use crate::wire::TraceContext;
 ///     fn hello(&self);
 /// }
 ///
-/// /// Code that works with either client.
+/// /// Code that works with any client.
 /// fn hello<C: Caller>(client: &C) -> C::Outcome<()> {
 ///     GreeterClient::new(client.clone()).hello()
 /// }

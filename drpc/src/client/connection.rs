@@ -23,22 +23,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use futures_util::task::AtomicWaker;
-use tokio::task::AbortHandle;
 
 use super::answers::{Answers, Key};
 use super::calls::{Addressee, Calls};
 use super::error::{CallError, Disconnect};
 use super::reply::{report_unknown, submitted};
+use super::runtime::{Runtime, Task};
 use crate::handler::method::Method;
 use crate::observe::metrics;
 use crate::transport::{Link, is_peer_gone};
 use crate::wire::{Body, Call, CallFields, Codec, Head, Packets, Response, Wire};
 
 /// A live connection. Dropped, it closes.
-#[derive(Debug)]
 pub(super) struct Connection {
     shared: Arc<Shared>,
-    driver: AbortHandle,
+    driver: Task,
     _counted: metrics::OpenConnection,
 }
 
@@ -89,11 +88,13 @@ struct Outgoing {
 
 impl Connection {
     /// Takes a link over; its calls carry the sequences after `last_sequence`.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime.
-    pub(super) fn spawn(link: Link, wire: Wire, message_limit: usize, last_sequence: i64) -> Self {
+    pub(super) fn spawn(
+        runtime: &Runtime,
+        link: Link,
+        wire: Wire,
+        message_limit: usize,
+        last_sequence: i64,
+    ) -> Self {
         let (calls, answers) = (Calls::new(last_sequence), Answers::default());
         let state = State { calls, answers, outbox: VecDeque::new(), broken: None };
         let shared = Arc::new(Shared {
@@ -105,7 +106,7 @@ impl Connection {
             reader: AtomicI64::new(DRIVER),
             driver: AtomicWaker::new(),
         });
-        let driver = tokio::spawn(drive(BreakOnDrop(shared.clone()))).abort_handle();
+        let driver = runtime.spawn(drive(BreakOnDrop(shared.clone())));
         Connection { shared, driver, _counted: metrics::OpenConnection::begin() }
     }
 
@@ -204,7 +205,6 @@ pub(super) enum GivenUp {
 }
 
 /// A call that waits for its response.
-#[derive(Debug)]
 pub(super) struct InFlight<'a> {
     connection: &'a Connection,
     sequence: i64,
@@ -288,10 +288,10 @@ impl Shared {
                     // did here, and tells all calls (C7).
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock || is_peer_gone(&error) => break,
                     Err(error) => {
+                        let key = state.calls.take_back(call.sequence).or(on_sent);
                         let mut told = state.break_off(error.into());
-                        // It is neither among the calls that wait for a response nor in the outbox.
-                        if let (Some(key), Some(cause)) = (on_sent, state.broken.clone()) {
-                            told.extend(state.answers.put(key, Err(CallError::disconnected(cause))));
+                        if let (Some(key), Some(cause)) = (key, state.broken.clone()) {
+                            told.extend(state.answers.put(key, Err(CallError::unfinished(cause))));
                         }
                         self.driver.wake();
                         return Ok(told);
@@ -422,7 +422,7 @@ impl State {
         }
         for call in std::mem::take(&mut self.outbox) {
             let key = self.calls.take_back(call.sequence).or(call.on_sent);
-            let error = if call.sent > 0 { CallError::disconnected } else { CallError::not_connected };
+            let error = if call.sent > 0 { CallError::unfinished } else { CallError::not_connected };
             if let Some(key) = key {
                 told.extend(self.answers.put(key, Err(error(cause.clone()))));
             }

@@ -9,9 +9,10 @@ use std::{fmt, io};
 
 use rustix::io::Errno;
 
+use crate::dispatch::authorization::Allow;
 use crate::handler::details::Details;
 use crate::handler::failure::{Escaped, Failure};
-use crate::transport::{abstract_name, is_peer_gone, name_len};
+use crate::transport::{PeerCredentials, abstract_name, is_peer_gone, name_len};
 use crate::wire::{EnvelopeError, FailureCause, FrameError, MessageTooLong, ResponseFields, Status};
 
 /// Why a call has no reply.
@@ -40,7 +41,7 @@ use crate::wire::{EnvelopeError, FailureCause, FrameError, MessageTooLong, Respo
 /// | `NotConnected` | no | unless the client was closed | what broke the connection |
 /// | `TooLong` | no | no: it will always be | |
 /// | `Timeout` | unless it was never sent | if it was never sent, though it had time | |
-/// | `Disconnected` | yes | no | what broke the connection |
+/// | `Disconnected` | unless it was not wholly sent | if it was not wholly sent | what broke the connection |
 /// | `Reply`, `Submitted` | yes | no | the decoder's error |
 /// | `Status` | as the status says | no | |
 #[derive(Clone)]
@@ -69,7 +70,7 @@ pub enum CallErrorKind {
     Connect,
     /// The client is not connected; nothing was sent ([C3](crate::guide::rules#client)).
     NotConnected,
-    /// The connection broke while the call was in flight; it may have been executed ([C7](crate::guide::rules#client)).
+    /// The connection broke while the call was in flight ([C7](crate::guide::rules#client)). The call may have been executed, unless [`CallError::is_retryable`] says that it was not.
     Disconnected,
     /// No reply came in time ([C4](crate::guide::rules#client)). The call may have been executed, unless [`CallError::is_retryable`] says that it was not.
     Timeout,
@@ -88,6 +89,7 @@ enum Kind {
     Connect(Arc<ConnectError>),
     NotConnected(Arc<Disconnect>),
     Disconnected(Arc<Disconnect>),
+    Unfinished(Arc<Disconnect>),
     Timeout(Duration),
     Unsent(Duration),
     Status(Status, Option<Box<ResponseFields>>),
@@ -107,6 +109,7 @@ impl CallError {
                 Disconnect::Undecodable(_) => CallErrorKind::Reply,
                 _ => CallErrorKind::Disconnected,
             },
+            Kind::Unfinished(_) => CallErrorKind::Disconnected,
             Kind::Timeout(_) | Kind::Unsent(_) => CallErrorKind::Timeout,
             Kind::Status(..) => CallErrorKind::Status,
             Kind::Submitted => CallErrorKind::Submitted,
@@ -148,7 +151,7 @@ impl CallError {
     pub fn is_retryable(&self) -> bool {
         match &*self.0 {
             Kind::Connect(error) => error.may_pass(),
-            Kind::NotConnected(cause) => !matches!(**cause, Disconnect::Closed | Disconnect::Runtime),
+            Kind::NotConnected(cause) | Kind::Unfinished(cause) => cause.may_pass(),
             // Without any time it will always be so.
             Kind::Unsent(after) => !after.is_zero(),
             _ => false,
@@ -228,6 +231,11 @@ impl CallError {
         Kind::Disconnected(cause).into()
     }
 
+    /// The connection broke before all of the call was sent, so that no server can have read it.
+    pub(super) fn unfinished(cause: Arc<Disconnect>) -> Self {
+        Kind::Unfinished(cause).into()
+    }
+
     pub(super) fn timeout(after: Duration) -> Self {
         Kind::Timeout(after).into()
     }
@@ -240,7 +248,11 @@ impl CallError {
     /// Whether the call was certainly not executed, be it that the reason may pass or not.
     pub(super) fn was_not_executed(&self) -> bool {
         match &*self.0 {
-            Kind::Connect(_) | Kind::NotConnected(_) | Kind::Unsent(_) | Kind::TooLong(_) => true,
+            Kind::Connect(_)
+            | Kind::NotConnected(_)
+            | Kind::Unfinished(_)
+            | Kind::Unsent(_)
+            | Kind::TooLong(_) => true,
             Kind::Disconnected(_)
             | Kind::Timeout(_)
             | Kind::Status(..)
@@ -324,6 +336,9 @@ impl fmt::Display for CallError {
                 ),
                 _ => write!(f, "{cause}; the call may have been executed"),
             },
+            Kind::Unfinished(cause) => {
+                write!(f, "{cause} before all of the call was sent; it was not executed")
+            }
             Kind::Timeout(after) => {
                 write!(f, "no reply came within {after:?}; the call may have been executed")
             }
@@ -354,7 +369,7 @@ impl Error for CallError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &*self.0 {
             Kind::Connect(error) => error.source(),
-            Kind::NotConnected(cause) | Kind::Disconnected(cause) => cause.source(),
+            Kind::NotConnected(cause) | Kind::Disconnected(cause) | Kind::Unfinished(cause) => cause.source(),
             Kind::Payload(failure) => failure.source(),
             _ => None,
         }
@@ -377,6 +392,22 @@ pub(crate) enum Disconnect {
     Runtime,
 }
 
+impl Disconnect {
+    /// Whether it may be otherwise on another connection.
+    fn may_pass(&self) -> bool {
+        match self {
+            Disconnect::Closed | Disconnect::Runtime => false,
+            Disconnect::Io(error) => !is_too_small(error),
+            _ => true,
+        }
+    }
+}
+
+/// Whether the host's buffers are too small for a packet.
+fn is_too_small(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::MSGSIZE)
+}
+
 impl fmt::Display for Disconnect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -386,6 +417,10 @@ impl fmt::Display for Disconnect {
             Disconnect::Undecodable(error) => {
                 write!(f, "the server sent something else than a response: {error}")
             }
+            Disconnect::Io(error) if is_too_small(error) => write!(
+                f,
+                "the connection failed: {error}: this host lets no socket send so long a packet; raise the sysctl net.core.wmem_max"
+            ),
             Disconnect::Io(error) => write!(f, "the connection failed: {error}"),
             Disconnect::Runtime => f.write_str("the runtime that the connection was made on has stopped"),
         }
@@ -452,6 +487,8 @@ enum ConnectCause {
     PathTooLong(usize),
     Timeout(Duration),
     Probe(Disconnect),
+    /// Somebody else serves there than the client demands.
+    OtherServer(PeerCredentials, Allow),
 }
 
 impl ConnectError {
@@ -467,7 +504,7 @@ impl ConnectError {
         ConnectError { path: path.to_owned(), cause }
     }
 
-    #[cfg(feature = "client")]
+    #[cfg(any(feature = "client", feature = "progress"))]
     pub(super) fn no_runtime(path: &Path) -> Self {
         ConnectError { path: path.to_owned(), cause: ConnectCause::NoRuntime }
     }
@@ -533,6 +570,10 @@ impl ConnectError {
         ConnectError { path: path.to_owned(), cause: ConnectCause::Timeout(after) }
     }
 
+    pub(super) fn other_server(path: &Path, server: PeerCredentials, allowed: Allow) -> Self {
+        ConnectError { path: path.to_owned(), cause: ConnectCause::OtherServer(server, allowed) }
+    }
+
     pub(super) fn probe(path: &Path, cause: Disconnect) -> Self {
         ConnectError { path: path.to_owned(), cause: ConnectCause::Probe(cause) }
     }
@@ -587,6 +628,13 @@ impl fmt::Display for ConnectError {
                     "the {what} is {len} bytes long, and a socket's {what} is at most {}",
                     crate::transport::MAX_PATH,
                     what = if abstract_name(&self.path).is_some() { "name" } else { "path" }
+                )
+            }
+            ConnectCause::OtherServer(server, allowed) => {
+                write!(
+                    f,
+                    "it is served by {server}, and this client takes {allowed} for its server; somebody else may have taken the \
+                     path: see who that is, or change what `ClientBuilder::server` demands"
                 )
             }
             ConnectCause::Timeout(after) => {

@@ -2,14 +2,13 @@ mod connecting;
 mod pipeline;
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
-use std::time::Instant;
 
-use tokio::time::{sleep, sleep_until};
+use futures_util::lock;
 
 use super::batch::Batch;
 use super::builder::ClientBuilder;
@@ -17,9 +16,11 @@ use super::call_state::CallState;
 use super::caller::{CallOptions, Caller};
 use super::connection::{Connection, GivenUp, InFlight};
 use super::error::{CallError, ConnectError};
+use super::on_tokio::Tokio;
 use super::pool::Pool;
 use super::reply::reply_of;
 use super::retry::Attempts;
+use super::runtime::Runtime;
 use crate::handler::method::Method;
 use crate::handler::payload::Payload;
 use crate::observe::client::MadeCall;
@@ -61,7 +62,8 @@ struct Inner {
     config: ClientBuilder,
     pool: Mutex<Pool<Arc<Connection>>>,
     /// Held by the one call that makes a new connection.
-    connecting: tokio::sync::Mutex<()>,
+    connecting: lock::Mutex<()>,
+    runtime: Runtime,
 }
 
 impl Client {
@@ -74,6 +76,7 @@ impl Client {
     /// # Panics
     ///
     /// On a tokio runtime without I/O or time enabled.
+    #[cfg(feature = "client")]
     pub async fn connect(path: impl AsRef<Path>) -> Result<Client, ConnectError> {
         Self::builder(path).connect().await
     }
@@ -84,19 +87,18 @@ impl Client {
     }
 
     /// A client that is connected already, by the link; `config` says how it connects again.
-    #[cfg(feature = "server")]
+    #[cfg(all(feature = "server", feature = "client"))]
     pub(crate) fn of_link(config: ClientBuilder, link: Link) -> Client {
         let wire = if config.wire == Wire::Plain.into() { Wire::Plain } else { Wire::Chunked };
-        let connection = Connection::spawn(link, wire, config.message_limit, 0);
-        Client::new(config, connection)
+        let runtime = Runtime::Tokio(Tokio);
+        let connection = Connection::spawn(&runtime, link, wire, config.message_limit, 0);
+        let pool = Pool::new(config.limit(), Arc::new(connection));
+        Client::new(config, pool, runtime)
     }
 
-    fn new(config: ClientBuilder, connection: Connection) -> Client {
-        Client(Arc::new(Inner {
-            pool: Mutex::new(Pool::new(config.limit(), Arc::new(connection))),
-            config,
-            connecting: tokio::sync::Mutex::new(()),
-        }))
+    pub(super) fn new(config: ClientBuilder, pool: Pool<Arc<Connection>>, runtime: Runtime) -> Client {
+        let (pool, connecting) = (Mutex::new(pool), lock::Mutex::new(()));
+        Client(Arc::new(Inner { config, pool, connecting, runtime }))
     }
 
     /// Calls a method with a marshalled body; returns the response, whatever its status.
@@ -146,7 +148,8 @@ impl Client {
     ) -> Result<Response, CallError> {
         let mut state = self.begin(options);
         let at = state.deadline.at;
-        let outcome = by(at, pin!(self.call_unlimited(method, body, options, &mut state))).await;
+        let outcome =
+            self.0.runtime.by(at, pin!(self.call_unlimited(method, body, options, &mut state))).await;
         outcome.unwrap_or_else(|| Err(state.timed_out()))
     }
 
@@ -167,13 +170,10 @@ impl Client {
                     &mut *copy
                 }
             };
-            match self.attempt(method, body, options, state).await {
-                Ok(response) => {
-                    attempts.answered();
-                    return Ok(response);
-                }
-                // What is seldom gone through stands in a box, so that the future of each call is small.
-                Err(error) => Box::pin(sleep(attempts.failed(method, error, state.deadline)?)).await,
+            let outcome = self.attempt(method, body, options, state).await;
+            match attempts.next(method, outcome, state.deadline) {
+                ControlFlow::Continue(pause) => self.0.runtime.sleep(pause).await,
+                ControlFlow::Break(outcome) => return outcome,
             }
         }
     }
@@ -253,9 +253,7 @@ impl Client {
 
     /// What is known of a call that begins.
     fn begin<'a>(&'a self, options: &CallOptions) -> CallState<'a> {
-        let config = &self.0.config;
-        // The runtime's clock, which a test may have paused.
-        CallState::of_call(options, config, || tokio::time::Instant::now().into_std())
+        CallState::of_call(options, &self.0.config, self.0.runtime.clock())
     }
 
     /// Whether calls can be made: the client is connected, or reconnects by itself.
@@ -273,13 +271,26 @@ impl Client {
     ///
     /// Those of [`connect`](Self::connect).
     pub async fn reconnect(&self) -> Result<(), ConnectError> {
+        self.restart(self.0.config.open(&self.0.runtime)).await
+    }
+
+    /// As [`reconnect`](Self::reconnect), and waits for a server that is only starting, if the client is to.
+    pub(super) async fn connect_patiently(&self) -> Result<(), ConnectError> {
+        self.restart(self.0.config.open_patiently(&self.0.runtime)).await
+    }
+
+    async fn restart(
+        &self,
+        opening: impl Future<Output = Result<Connection, ConnectError>>,
+    ) -> Result<(), ConnectError> {
         let _connecting = self.0.connecting.lock().await;
         if self.pool().open().iter().any(|connection| !connection.is_broken()) {
             return Ok(());
         }
-        let connection = self.0.config.open().await?;
-        self.pool().restart(Arc::new(connection));
-        metrics::reconnected();
+        let connection = opening.await?;
+        if self.pool().restart(Arc::new(connection)) {
+            metrics::reconnected();
+        }
         Ok(())
     }
 
@@ -318,16 +329,6 @@ impl fmt::Debug for Client {
             .field("connected", &self.is_connected())
             .finish()
     }
-}
-
-/// What comes of a future by then, if there is such a time; `None` if it comes to nothing.
-async fn by<T>(at: Option<Instant>, mut future: Pin<&mut impl Future<Output = T>>) -> Option<T> {
-    let mut over = at.map(|at| Box::pin(sleep_until(at.into())));
-    poll_fn(|context| match (future.as_mut().poll(context), &mut over) {
-        (Poll::Pending, Some(over)) => over.as_mut().poll(context).map(|()| None),
-        (polled, _) => polled.map(Some),
-    })
-    .await
 }
 
 /// A call that, dropped without its response, leaves the connection fit for the next one (C4).

@@ -3,6 +3,7 @@
 //! The async client shares a connection between calls: [`Pool::least_busy`]. The blocking one lends it to one call at a
 //! time: [`Pool::take`] and [`Pool::give_back`].
 
+use std::mem;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -13,6 +14,8 @@ use super::error::{CallError, Disconnect};
 pub(super) struct Pool<C> {
     /// The connections that a call may take.
     open: SmallVec<[C; 1]>,
+    /// Whether there was a connection at any time.
+    was_connected: bool,
     /// The places of those that can't be seen here: they are lent to a call, or being made.
     out: usize,
     /// The most connections, lent ones included. One that an abandoned call holds up (C4) does not count any more.
@@ -41,8 +44,14 @@ pub(super) enum Taken<C> {
 
 impl<C> Pool<C> {
     pub(super) fn new(limit: usize, first: C) -> Self {
+        Pool { open: SmallVec::from_iter([first]), was_connected: true, ..Self::unconnected(limit) }
+    }
+
+    /// A pool whose first connection is made when it is needed.
+    pub(super) fn unconnected(limit: usize) -> Self {
         Pool {
-            open: SmallVec::from_iter([first]),
+            open: SmallVec::new(),
+            was_connected: false,
             out: 0,
             limit,
             stopped: None,
@@ -73,11 +82,12 @@ impl<C> Pool<C> {
         self.stopped.as_ref().map_or(Ok(()), |cause| Err(CallError::not_connected(cause.clone())))
     }
 
-    /// Puts a new connection in, unless the client was closed since it was asked for, or there are enough.
-    pub(super) fn add(&mut self, epoch: u64, connection: C) {
+    /// Puts a new connection in, unless the client was closed since it was asked for, or there are enough. False for the pool's first.
+    pub(super) fn add(&mut self, epoch: u64, connection: C) -> bool {
         if self.epoch == epoch && self.stopped.is_none() && self.has_room() {
             self.open.push(connection);
         }
+        mem::replace(&mut self.was_connected, true)
     }
 
     /// Makes no more connections, because of that.
@@ -85,11 +95,11 @@ impl<C> Pool<C> {
         self.stopped.get_or_insert(cause);
     }
 
-    /// Begins again, with a new connection in place of broken ones.
-    pub(super) fn restart(&mut self, connection: C) {
+    /// Begins again, with a new connection in place of broken ones. False for the pool's first.
+    pub(super) fn restart(&mut self, connection: C) -> bool {
         self.stopped = None;
         self.open.clear();
-        self.add(self.epoch, connection);
+        self.add(self.epoch, connection)
     }
 
     /// Takes a connection out for good; `None` if one has to be made.
@@ -104,7 +114,7 @@ impl<C> Pool<C> {
     pub(super) fn close(&mut self) -> SmallVec<[C; 1]> {
         self.epoch += 1;
         self.stopped = Some(Disconnect::Closed.into());
-        std::mem::take(&mut self.open)
+        mem::take(&mut self.open)
     }
 }
 
@@ -190,7 +200,7 @@ mod tests {
     #[test]
     fn calls_are_spread_over_the_least_busy() {
         let mut pool = Pool::new(2, Arc::new('a'));
-        pool.add(0, Arc::new('b'));
+        assert!(pool.add(0, Arc::new('b')));
         assert!(!pool.has_room());
         let of =
             |pool: &Pool<Arc<char>>| pool.least_busy().unwrap().map(|(c, busy)| (c.clone(), busy)).unwrap();
@@ -234,7 +244,7 @@ mod tests {
         pool.take(false).unwrap();
         assert!(pool.close().is_empty());
         assert_eq!(pool.take(false).unwrap_err().kind(), CallErrorKind::NotConnected);
-        pool.restart('b');
+        assert!(pool.restart('b'));
         pool.give_back(0, Some('a'));
         assert_eq!(pool.take(false).unwrap(), Some(Taken::Place));
     }

@@ -1,3 +1,5 @@
+use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -6,7 +8,9 @@ use super::backoff::{Backoff, Pauses};
 use super::deadline::Deadline;
 use super::error::CallError;
 use crate::handler::method::Method;
+use crate::handler::payload::Payload;
 use crate::observe::metrics;
+use crate::wire::Response;
 
 /// Whether and how a failed call is retried. Without a policy it is not.
 ///
@@ -21,7 +25,7 @@ use crate::observe::metrics;
 ///
 /// A call of which nothing was sent (it could not connect, or the connection was gone) is always safe to retry. One that may have been executed, because its
 /// connection broke while it was in flight, is retried only if its method is declared idempotent: `#[method(3, idempotent)]` or [`Method::idempotent`]. A call that
-/// was answered is never retried, whatever the status.
+/// was answered is not retried, whatever the status, unless [`if_reply`](Self::if_reply) says so.
 ///
 /// The time-out of a call covers all its attempts and the pauses between them; an attempt that would begin later is not made.
 ///
@@ -35,7 +39,12 @@ struct Policy {
     attempts: u32,
     backoff: Backoff,
     budget: Budget,
+    if_reply: Option<IfReply>,
 }
+
+/// Whether a reply is one after which the call is made again.
+#[derive(Clone)]
+struct IfReply(Arc<dyn Fn(&Response) -> bool + Send + Sync>);
 
 impl RetryPolicy {
     /// A policy of at most `attempts` attempts, the first included; 0 counts as 1.
@@ -43,7 +52,12 @@ impl RetryPolicy {
     /// The pauses are those of [`Backoff::default`], the budget is 10 tokens.
     #[must_use]
     pub fn new(attempts: u32) -> Self {
-        RetryPolicy(Arc::new(Policy { attempts, backoff: Backoff::default(), budget: Budget::new(10) }))
+        RetryPolicy(Arc::new(Policy {
+            attempts,
+            backoff: Backoff::default(),
+            budget: Budget::new(10),
+            if_reply: None,
+        }))
     }
 
     /// How long to pause between attempts.
@@ -58,6 +72,41 @@ impl RetryPolicy {
     pub fn budget(mut self, tokens: u32) -> Self {
         Arc::make_mut(&mut self.0).budget = Budget::new(tokens);
         self
+    }
+
+    /// Also retries a call if its reply says so: for errors that travel in the body of a SUCCESS, as DAOS's do ([E4](crate::guide::rules#envelope)). It applies to every method, `idempotent` or
+    /// not, since `again` knows what the reply promises.
+    ///
+    /// ```
+    /// use drpc::{Der, RetryPolicy};
+    ///
+    /// /// The one field that all replies of the service begin with.
+    /// #[derive(Clone, PartialEq, prost::Message)]
+    /// pub struct DaosResp {
+    ///     #[prost(int32, tag = "1")]
+    ///     pub status: i32,
+    /// }
+    ///
+    /// let patient = RetryPolicy::new(5).if_reply(|reply: &DaosResp| reply.status == Der::BUSY);
+    /// # let _ = patient;
+    /// ```
+    ///
+    /// The reply is decoded as an `R`, whatever the method's reply type: with a message of just the field that counts, one policy covers all methods of a client. A body
+    /// that is not an `R` is not retried. `again` is called wherever the reply is received, so it should be fast.
+    ///
+    /// When no attempts or no time are left, the call returns the last reply; also if the retry was certainly not executed.
+    #[must_use]
+    pub fn if_reply<R: Payload>(mut self, again: impl Fn(&R) -> bool + Send + Sync + 'static) -> Self {
+        let of_response =
+            move |response: &Response| R::from_body(response.body.clone()).is_ok_and(|reply| again(&reply));
+        Arc::make_mut(&mut self.0).if_reply = Some(IfReply(Arc::new(of_response)));
+        self
+    }
+}
+
+impl fmt::Debug for IfReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IfReply")
     }
 }
 
@@ -93,7 +142,7 @@ impl Budget {
 
     fn update(&self, change: impl Fn(u32) -> Option<u32>) -> bool {
         // It guards nothing but itself.
-        self.tenths.try_update(Ordering::Relaxed, Ordering::Relaxed, change).is_ok()
+        self.tenths.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change).is_ok()
     }
 }
 
@@ -104,6 +153,8 @@ impl Clone for Budget {
     }
 }
 
+type Outcome = Result<Response, CallError>;
+
 /// The attempts at one call, or at one batch.
 #[derive(Debug)]
 pub(super) struct Attempts<'a> {
@@ -111,8 +162,8 @@ pub(super) struct Attempts<'a> {
     /// How many more may be made.
     left: u32,
     pauses: Option<Box<Pauses>>,
-    /// The error of the attempts so far, at one call.
-    failed: Option<CallError>,
+    /// What came of the attempts so far, at one call.
+    before: Option<Box<Outcome>>,
 }
 
 impl<'a> Attempts<'a> {
@@ -120,7 +171,7 @@ impl<'a> Attempts<'a> {
     pub(super) fn of(call: Option<&'a RetryPolicy>, client: Option<&'a RetryPolicy>) -> Self {
         let policy = call.or(client).map(|policy| &*policy.0);
         let left = policy.map_or(0, |policy| policy.attempts.saturating_sub(1));
-        Attempts { policy, left, pauses: None, failed: None }
+        Attempts { policy, left, pauses: None, before: None }
     }
 
     /// Whether the attempt under way is the last that may be made.
@@ -128,32 +179,39 @@ impl<'a> Attempts<'a> {
         self.left == 0
     }
 
-    /// A call was answered.
-    pub(super) fn answered(&self) {
-        if let Some(policy) = self.policy {
-            policy.budget.give_back();
+    /// Whether a call of which that came may be made again, if time and budget allow for it. An answer that is to stay fills the
+    /// budget.
+    pub(super) fn may_repeat(&self, method: &Method, outcome: &Outcome) -> bool {
+        match (outcome, self.policy) {
+            (_, None) => false,
+            (Ok(response), Some(policy)) => {
+                let again = self.left > 0 && policy.is_asked_again(response);
+                if !again {
+                    policy.budget.give_back();
+                }
+                again
+            }
+            (Err(error), _) => {
+                self.left > 0 && (error.is_retryable() || (method.is_idempotent() && error.is_broken_off()))
+            }
         }
     }
 
-    /// Whether a call that failed so may be made again, if time and budget allow for it.
-    pub(super) fn may_repeat(&self, method: &Method, error: &CallError) -> bool {
-        self.left > 0 && (error.is_retryable() || (method.is_idempotent() && error.is_broken_off()))
-    }
-
-    /// An attempt at the call has failed: gives how long to pause before the next, or the call's error if there is to be none.
-    pub(super) fn failed(
+    /// An attempt at the call has come to an end: goes on with how long to pause before the next, or else breaks with what comes of the
+    /// call.
+    pub(super) fn next(
         &mut self,
         method: &Method,
-        error: CallError,
+        outcome: Outcome,
         deadline: Deadline,
-    ) -> Result<Duration, CallError> {
-        let pause = if self.may_repeat(method, &error) { self.next_pause(deadline) } else { None };
+    ) -> ControlFlow<Outcome, Duration> {
+        let pause = if self.may_repeat(method, &outcome) { self.next_pause(deadline) } else { None };
         let pause = pause.filter(|_| self.takes_token());
-        let error = worse(self.failed.take(), error);
-        let Some(pause) = pause else { return Err(error) };
-        self.failed = Some(error);
+        let outcome = better(self.before.take().map(|before| *before), outcome);
+        let Some(pause) = pause else { return ControlFlow::Break(outcome) };
+        self.before = Some(outcome.into());
         metrics::retried();
-        Ok(pause)
+        ControlFlow::Continue(pause)
     }
 
     /// Takes what it costs to make a call again. False if the budget is used up.
@@ -170,12 +228,20 @@ impl<'a> Attempts<'a> {
     }
 }
 
-/// The error of a call that failed before and has failed again.
+impl Policy {
+    fn is_asked_again(&self, response: &Response) -> bool {
+        let if_reply = self.if_reply.as_ref().filter(|_| response.status.is_success());
+        if_reply.is_some_and(|if_reply| (if_reply.0)(response))
+    }
+}
+
+/// What comes of a call that was made before, and again.
 ///
-/// One after which it may have been executed is not forgotten for one after which it was not.
-pub(super) fn worse(before: Option<CallError>, last: CallError) -> CallError {
+/// An attempt that was answered, or after which the call may have been executed, is not forgotten for one after which it was not.
+pub(super) fn better(before: Option<Outcome>, last: Outcome) -> Outcome {
+    let was_not_executed = |outcome: &Outcome| outcome.as_ref().is_err_and(CallError::was_not_executed);
     match before {
-        Some(before) if last.was_not_executed() && !before.was_not_executed() => before,
+        Some(before) if was_not_executed(&last) && !was_not_executed(&before) => before,
         _ => last,
     }
 }

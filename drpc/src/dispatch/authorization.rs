@@ -173,7 +173,7 @@ impl Who {
         let peer = session.peer();
         match self {
             Who::Anyone => true,
-            Who::Users(uids) => uids.contains(&peer.uid()),
+            Who::Users(uids) => uids.iter().any(|uid| peer.is_user(*uid)),
             Who::Groups(gids) => gids.iter().any(|gid| peer.is_in_group(*gid)),
             Who::Group(_, gid) => gid.as_ref().is_ok_and(|gid| peer.is_in_group(*gid)),
             Who::When(allows) => allows(session),
@@ -197,6 +197,19 @@ impl fmt::Debug for Who {
             Who::Group(name, Err(why)) => write!(f, "group {name} ({why})"),
             Who::When(_) => f.write_str("when a closure says so"),
         }
+    }
+}
+
+/// As a rule is said: `uids [0], group disk (gid 6), but not uids [1001]`.
+impl fmt::Display for Allow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.allowed.is_empty() {
+            f.write_str("no one")?;
+        }
+        for (at, who) in self.allowed.iter().enumerate() {
+            write!(f, "{}{who:?}", if at > 0 { ", " } else { "" })?;
+        }
+        self.denied.iter().try_for_each(|denied| write!(f, ", but not {denied}"))
     }
 }
 

@@ -8,7 +8,7 @@ use std::io;
 use bytes::Bytes;
 
 use crate::handler::details::Details;
-use crate::wire::{FailureCause, ResponseFields, Status};
+use crate::wire::{FailureCause, ResponseFields, Status, beginning};
 
 /// Why a call failed: what a handler returns instead of a reply.
 ///
@@ -233,7 +233,7 @@ impl Escaped<'_> {
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = &self.0[..self.0.floor_char_boundary(Self::SHOWN)];
+        let shown = beginning(self.0, Self::SHOWN);
         shown.chars().try_for_each(|char| match char.is_control() {
             true => write!(f, "{}", char.escape_default()),
             false => f.write_char(char),

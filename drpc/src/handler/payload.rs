@@ -26,7 +26,7 @@ use crate::wire::Body;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't travel in the body of a dRPC call",
     label = "not a request or reply type",
-    note = "a request or reply is a prost message (`#[derive(prost::Message)]`), `bytes::Bytes` for raw bytes, or `()` for nothing"
+    note = "a request or reply is a message of prost 0.14 (`#[derive(prost::Message)]`), `bytes::Bytes` for raw bytes, or `()` for nothing"
 )]
 pub trait Payload: Sized + Send + 'static + sealed::Sealed {
     /// Reads the payload from a body.

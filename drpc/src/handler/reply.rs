@@ -91,7 +91,7 @@ pub struct Submitted;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't travel in the body of a dRPC call",
     label = "not a request or reply type",
-    note = "a request or reply is a prost message (`#[derive(prost::Message)]`), `bytes::Bytes` for raw bytes, or `()` for nothing"
+    note = "a request or reply is a message of prost 0.14 (`#[derive(prost::Message)]`), `bytes::Bytes` for raw bytes, or `()` for nothing"
 )]
 pub trait IntoReply {
     /// What a client is given for it.

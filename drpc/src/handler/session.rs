@@ -190,8 +190,8 @@ impl Session {
         worker
     }
 
-    /// Closes the session as a shutdown would ([S7](crate::guide::rules#server)): no further call is begun, the handlers that run are told
-    /// ([`Cancelled::SessionClosed`]) and answered, and then the connection ends. Returns at once.
+    /// Closes the session as a shutdown would ([S7](crate::guide::rules#server)): the socket refuses further calls, those already in it are executed, running handlers are notified
+    /// ([`Cancelled::SessionClosed`]), all are answered, and then the connection ends. Returns at once.
     ///
     /// A handler may close its own session; its answer is still sent. `ServerHandle::cut_session` does not wait for handlers.
     pub fn close(&self) {

@@ -132,7 +132,7 @@ pub const fn assert_returned<T: ReturnedAs<Answer>, Answer>() {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't travel in the body of a dRPC call",
     label = "not a request or reply type",
-    note = "a request or reply is a prost message (`#[derive(prost::Message)]`), `bytes::Bytes` for raw bytes, or `()` for nothing; a handler may return a `Result` of that"
+    note = "a request or reply is a message of prost 0.14 (`#[derive(prost::Message)]`), `bytes::Bytes` for raw bytes, or `()` for nothing; a handler may return a `Result` of that"
 )]
 pub trait ReturnedAs<Answer> {}
 

@@ -22,6 +22,26 @@ pub(crate) struct Listener {
     pub(crate) file: Option<SocketFile>,
     pub(crate) socket: Socket,
     pub(crate) address: Address,
+    /// This server made the socket, and nobody else has it.
+    pub(crate) is_ours: bool,
+}
+
+/// Lets nobody connect any more, and gives those who have connected: they may have sent calls.
+pub(crate) fn accept_last(listener: &Socket, mode: Mode) -> impl Iterator<Item = io::Result<Socket>> {
+    listener.end_receiving();
+    let mut failed = false;
+    std::iter::from_fn(move || match listener.accept(mode) {
+        _ if failed => None,
+        // There is nobody left.
+        Err(error) if [io::ErrorKind::WouldBlock, io::ErrorKind::InvalidInput].contains(&error.kind()) => {
+            None
+        }
+        accepted => {
+            // What is wrong with one is wrong with the next.
+            failed = accepted.is_err();
+            Some(accepted)
+        }
+    })
 }
 
 impl Listener {
@@ -41,7 +61,7 @@ impl Listener {
             }
             None => (None, listen_abstract(path, options)?),
         };
-        Ok(Listener { file, socket, address })
+        Ok(Listener { file, socket, address, is_ours: true })
     }
 
     /// Listens on a socket that the program gives.
@@ -84,7 +104,7 @@ impl Listener {
         if !listens {
             socket.listen().map_err(WrongSocket::Io)?;
         }
-        Ok(Listener { file: None, socket, address })
+        Ok(Listener { file: None, socket, address, is_ours: false })
     }
 }
 

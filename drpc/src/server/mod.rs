@@ -1,5 +1,5 @@
 //! The servers: on tokio, a task for each session; in threads, one for each session ([`blocking`](crate::blocking)); or in steps, in
-//! a loop of the caller's own ([`progress`]).
+//! a loop of the caller's own ([`progress`](crate::progress)).
 //!
 //! Start reading at `tokio/session.rs`: it is the way of a call.
 
@@ -16,7 +16,7 @@ mod hooks;
 pub(crate) mod listener;
 mod modules;
 #[cfg(feature = "progress")]
-pub mod progress;
+pub(crate) mod progress;
 mod protocol;
 #[cfg(any(feature = "server", feature = "blocking-server"))]
 mod sessions;
@@ -27,8 +27,6 @@ mod socket_file;
 mod systemd;
 #[cfg(feature = "server")]
 pub(crate) mod tokio;
-#[cfg(any(feature = "progress", feature = "blocking-server"))]
-mod wakeup;
 mod wrong_socket;
 
 pub use builder::ServerBuilder;
@@ -38,7 +36,7 @@ pub use error::BindError;
 pub use handle::ServerHandle;
 pub use shutdown::Shutdown;
 #[cfg(any(feature = "server", feature = "blocking-server"))]
-pub use signals::{Signal, StopRequest, shutdown_signal};
+pub use signals::{ShutdownSignal, Signal, StopSignal, shutdown_signal};
 pub use socket_file::remove_stale_sockets;
 pub use systemd::is_socket_activated;
 

@@ -58,7 +58,7 @@ impl Shutdown {
         self.cut_work
     }
 
-    /// How many sessions and background jobs could not even be cut, because a handler blocks its thread. The log names their methods.
+    /// How many tasks or threads could not even be cut, because a handler or a hook blocks them: they are abandoned. The log names the methods.
     #[must_use]
     pub fn stuck(&self) -> usize {
         self.stuck
@@ -71,14 +71,7 @@ impl fmt::Display for Shutdown {
             return f.write_str("drained");
         }
         let Shutdown { cut_sessions, cut_calls, cut_work, stuck } = self;
-        write!(
-            f,
-            "cut: {cut_sessions} sessions, {cut_calls} calls, {cut_work} pieces of work in the background"
-        )?;
-        match stuck {
-            0 => Ok(()),
-            stuck => write!(f, "; {stuck} of these are stuck: a handler blocks its thread"),
-        }
+        write!(f, "cut: sessions={cut_sessions} calls={cut_calls} background={cut_work} stuck={stuck}")
     }
 }
 
@@ -116,20 +109,13 @@ pub(super) fn cut(service: &ModuleService, sessions: &[Arc<Session>], background
 #[cfg(any(feature = "server", feature = "blocking-server"))]
 pub(super) fn leave(
     shutdown: &mut Shutdown,
+    stuck: usize,
     service: &ModuleService,
     sessions: &[Arc<Session>],
-    background: usize,
 ) {
-    shutdown.stuck = sessions.len() + background;
-    if shutdown.stuck > 0 {
-        let calls = Calls::of(service, sessions);
-        tracing::error!(
-            sessions = sessions.len(),
-            background,
-            %calls,
-            "left to themselves: handlers that block their threads"
-        );
-    }
+    shutdown.stuck = stuck;
+    let calls = Calls::of(service, sessions);
+    tracing::error!(stuck, %calls, "left to themselves: handlers that block their threads");
 }
 
 /// The calls that run, by their methods.

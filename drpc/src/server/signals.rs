@@ -9,6 +9,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag::register_conditional_default;
 use signal_hook::iterator::{Handle, Signals};
 
+use super::handle::ServerHandle;
+
 /// Completes at SIGTERM or SIGINT (ctrl-c). Passed to `serve_until` of the tokio server or the blocking server, it **drains at the first signal and cuts at the
 /// second**.
 ///
@@ -24,19 +26,66 @@ use signal_hook::iterator::{Handle, Signals};
 /// ```
 ///
 /// From this call on, and not only once the future is polled, these signals no longer end the process by themselves. A thread of its own (`drpc-signals`) waits for
-/// them, whatever the runtime's threads do. When the future is gone, and the server that it stopped, the next signal ends the process as if it were not handled, so
-/// a thread that a handler still blocks can't keep the process alive.
-///
-/// Cancel safe.
+/// them, whatever the runtime's threads do, and handlers are notified at once. When the future is gone, and the server that it stopped, the next signal ends the
+/// process as if it were not handled, so a thread that a handler still blocks can't keep the process alive.
 ///
 /// # Panics
 ///
 /// If the process can't install a signal handler or start the thread.
-pub fn shutdown_signal() -> impl Future<Output = Signal> + Send + 'static {
-    Waiting(Some(Listening::begin().expect("SIGTERM and SIGINT can be handled")))
+#[must_use = "it is for a server's `serve_until`, or to be awaited"]
+pub fn shutdown_signal() -> ShutdownSignal {
+    ShutdownSignal(Listening::begin().expect("SIGTERM and SIGINT can be handled"))
 }
 
-/// What the future passed to `serve_until` resolves to: `()` drains the server; a [`Signal`] drains it, and cuts it at the next signal.
+/// The future that [`shutdown_signal`] returns: it completes with the signal. Cancel safe, and ready again if it is polled again.
+///
+/// ```no_run
+/// use drpc::server::shutdown_signal;
+///
+/// #[tokio::main]
+/// async fn main() {
+///     let signal = shutdown_signal().await;
+///     println!("{signal:?}");
+/// }
+/// ```
+pub struct ShutdownSignal(Listening);
+
+/// A signal that was received.
+///
+/// ```no_run
+/// use drpc::server::{Signal, shutdown_signal};
+///
+/// #[tokio::main]
+/// async fn main() {
+///     if shutdown_signal().await == Signal::Interrupt {
+///         println!("ctrl-c");
+///     }
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Signal {
+    /// SIGTERM.
+    Terminate,
+    /// SIGINT: ctrl-c.
+    Interrupt,
+}
+
+/// The first that was heard.
+impl Future for ShutdownSignal {
+    type Output = Signal;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Signal> {
+        self.0.heard.poll_first(context.waker())
+    }
+}
+
+impl fmt::Debug for ShutdownSignal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShutdownSignal").finish_non_exhaustive()
+    }
+}
+
+/// What a server serves until: any future of `()`, which drains it; or a [`ShutdownSignal`], whose second signal cuts it.
 ///
 /// ```no_run
 /// use drpc::Server;
@@ -54,64 +103,30 @@ pub fn shutdown_signal() -> impl Future<Output = Signal> + Send + 'static {
 ///     Ok(())
 /// }
 /// ```
-pub trait StopRequest: sealed::Sealed {}
+pub trait StopSignal: Future + sealed::Sealed {}
 
-impl StopRequest for () {}
-impl StopRequest for Signal {}
-
-/// A signal that was received: what [`shutdown_signal`] resolves to. While it exists, the next signal is caught too.
-///
-/// ```no_run
-/// use drpc::server::{Signal, shutdown_signal};
-///
-/// #[tokio::main]
-/// async fn main() {
-///     let _signal: Signal = shutdown_signal().await;
-///     println!("stopping");
-/// }
-/// ```
-pub struct Signal(Listening);
-
-impl fmt::Debug for Signal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signal").finish_non_exhaustive()
-    }
-}
+impl<F: Future<Output = ()>> StopSignal for F {}
+impl StopSignal for ShutdownSignal {}
 
 pub(super) mod sealed {
-    use super::Signal;
+    use std::future::Future;
+
+    use super::ShutdownSignal;
+    use crate::server::handle::ServerHandle;
 
     pub trait Sealed {
-        /// Has `cut` called if the request is made again, as long as what this gives is kept.
-        fn if_repeated(self, cut: Box<dyn FnOnce() + Send>) -> Option<Signal>;
+        /// Has the server told directly, if that can be, as long as this lives.
+        fn tell(&self, server: ServerHandle);
     }
 
-    impl Sealed for () {
-        fn if_repeated(self, _: Box<dyn FnOnce() + Send>) -> Option<Signal> {
-            None
-        }
+    impl<F: Future<Output = ()>> Sealed for F {
+        fn tell(&self, _: ServerHandle) {}
     }
 
-    impl Sealed for Signal {
-        fn if_repeated(self, cut: Box<dyn FnOnce() + Send>) -> Option<Signal> {
-            self.0.heard.on_second(cut);
-            Some(self)
+    impl Sealed for ShutdownSignal {
+        fn tell(&self, server: ServerHandle) {
+            self.0.heard.tell(server);
         }
-    }
-}
-
-struct Waiting(Option<Listening>);
-
-impl Future for Waiting {
-    type Output = Signal;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Signal> {
-        let listening = self.0.take().expect("it is not polled after it was ready");
-        if listening.heard.is_any(context.waker()) {
-            return Poll::Ready(Signal(listening));
-        }
-        self.0 = Some(listening);
-        Poll::Pending
     }
 }
 
@@ -127,7 +142,7 @@ impl Listening {
         let mut signals = Signals::new([SIGTERM, SIGINT])?;
         let thread = signals.handle();
         let hearing = heard.clone();
-        let hear = move || signals.forever().for_each(|_| hearing.hear());
+        let hear = move || signals.forever().for_each(|number| hearing.hear(Signal::of(number)));
         thread::Builder::new().name("drpc-signals".into()).spawn(hear)?;
         LISTENERS.add(1)?;
         Ok(Listening { heard, thread })
@@ -165,49 +180,56 @@ impl Listeners {
     }
 }
 
-/// The signals that have come.
+impl Signal {
+    fn of(number: i32) -> Self {
+        if number == SIGINT { Signal::Interrupt } else { Signal::Terminate }
+    }
+}
+
+/// The signals that have come, and who is told.
 #[derive(Default)]
 struct Heard(Mutex<Coming>);
 
 #[derive(Default)]
 struct Coming {
-    signals: usize,
-    /// Woken by the first.
+    first: Option<Signal>,
+    has_second: bool,
     waiting: Option<Waker>,
-    /// Called at the second.
-    cut: Option<Box<dyn FnOnce() + Send>>,
+    server: Option<ServerHandle>,
 }
 
 impl Heard {
-    fn hear(&self) {
+    fn hear(&self, signal: Signal) {
         let mut coming = self.coming();
-        coming.signals += 1;
+        coming.has_second = coming.first.is_some();
+        coming.first.get_or_insert(signal);
         let waiting = coming.waiting.take();
-        let cut = if coming.signals > 1 { coming.cut.take() } else { None };
         drop(coming);
+        self.tell_server();
         if let Some(waiting) = waiting {
             waiting.wake();
         }
-        if let Some(cut) = cut {
-            cut();
-        }
     }
 
-    /// Whether one has come; else the waker is called when it does.
-    fn is_any(&self, waker: &Waker) -> bool {
+    fn poll_first(&self, waker: &Waker) -> Poll<Signal> {
         let mut coming = self.coming();
         coming.waiting = Some(waker.clone());
-        coming.signals > 0
+        coming.first.map_or(Poll::Pending, Poll::Ready)
     }
 
-    fn on_second(&self, cut: Box<dyn FnOnce() + Send>) {
-        let mut coming = self.coming();
-        match coming.signals {
-            0 | 1 => coming.cut = Some(cut),
-            _ => {
-                drop(coming);
-                cut();
-            }
+    fn tell(&self, server: ServerHandle) {
+        self.coming().server = Some(server);
+        self.tell_server();
+    }
+
+    fn tell_server(&self) {
+        let coming = self.coming();
+        let (first, has_second, server) = (coming.first, coming.has_second, coming.server.clone());
+        drop(coming);
+        match (server, first) {
+            (Some(server), Some(_)) if has_second => server.cut(),
+            (Some(server), Some(_)) => server.shutdown(),
+            _ => {}
         }
     }
 

@@ -10,14 +10,17 @@
 //!
 //! A server of another kind does not take the lock. If it starts at the very same instant, one of the two may lose the path.
 
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, lchown};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 use std::{fs, io};
 
-use rustix::fs::{FlockOperation, Mode as FileMode, OFlags, fchmod, flock, open};
+use rustix::fs::{
+    AtFlags, FileType, FlockOperation, Gid, Mode as FileMode, OFlags, Stat, Uid, chownat, fchmod, flock,
+    fstat, open,
+};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
@@ -61,18 +64,51 @@ impl SocketFile {
             Some(Errno::ADDRINUSE) => BindError::exists(path),
             _ => failed(cause),
         })?;
-        let made = fs::symlink_metadata(path).map_err(failed)?;
+        let made = Made::at(path).map_err(failed)?;
         // Absolute, since the process may be in another folder when it removes the file.
         let absolute = std::path::absolute(path).map_err(failed)?;
-        file = SocketFile { path: absolute, device: made.dev(), inode: made.ino() };
+        file = SocketFile { path: absolute, device: made.stat.st_dev, inode: made.stat.st_ino };
         if give_away {
-            lchown(path, options.uid, options.gid).map_err(|cause| BindError::owner(path, options, cause))?;
+            made.give(options).map_err(|cause| BindError::owner(path, options, cause))?;
         }
-        if made.permissions().mode() & 0o777 != mode {
-            fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)?;
+        if made.stat.st_mode & 0o777 != mode {
+            made.set_mode(mode).map_err(failed)?;
         }
         socket.listen().map_err(failed)?;
         Ok((file, socket))
+    }
+}
+
+/// The file that was just made, held so that nothing else is changed, whatever comes to stand at its path: the folder may be somebody
+/// else's, who may put a link there.
+struct Made {
+    file: OwnedFd,
+    stat: Stat,
+}
+
+impl Made {
+    fn at(path: &Path) -> io::Result<Made> {
+        let file = open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, FileMode::empty())?;
+        let stat = fstat(&file)?;
+        let is_socket = FileType::from_raw_mode(stat.st_mode) == FileType::Socket;
+        match is_socket && stat.st_uid == geteuid().as_raw() {
+            true => Ok(Made { file, stat }),
+            false => Err(io::Error::other(
+                "somebody put another file in the place of the socket that was just made; use a folder that only trusted users may \
+                 write to",
+            )),
+        }
+    }
+
+    fn give(&self, options: &FileOptions) -> io::Result<()> {
+        let (uid, gid) = (options.uid.map(Uid::from_raw), options.gid.map(Gid::from_raw));
+        Ok(chownat(&self.file, "", uid, gid, AtFlags::EMPTY_PATH)?)
+    }
+
+    /// By way of /proc, since `fchmod` does not take what only holds a file, and before Linux 6.6 nothing else does.
+    fn set_mode(&self, mode: u32) -> io::Result<()> {
+        let held = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        fs::set_permissions(held, fs::Permissions::from_mode(mode))
     }
 }
 

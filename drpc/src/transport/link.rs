@@ -6,13 +6,15 @@ use bytes::Bytes;
 
 use super::memory::MemoryEnd;
 use super::readiness::AsyncSocket;
+use super::stepped::SteppedSocket;
 
-/// One end of a connection, that can be waited on: a socket's, or a pair's in memory.
+/// One end of a connection, that can be waited on: a socket's, under tokio or in steps, or a pair's in memory.
 ///
 /// For each of receiving, sending and the peer's end, one task can wait at a time: the last that asked is woken.
 #[derive(Debug)]
 pub(crate) enum Link {
     Socket(AsyncSocket),
+    Stepped(SteppedSocket),
     Memory(MemoryEnd),
 }
 
@@ -27,6 +29,7 @@ impl Link {
     ) -> Poll<io::Result<Option<Bytes>>> {
         match self {
             Link::Socket(socket) => socket.poll_recv(context, into, idle),
+            Link::Stepped(socket) => socket.poll_recv(context, into, idle),
             Link::Memory(end) => end.poll_recv(context, into),
         }
     }
@@ -40,6 +43,7 @@ impl Link {
     pub(crate) fn try_send(&self, packet: &[IoSlice<'_>]) -> io::Result<()> {
         match self {
             Link::Socket(socket) => socket.try_send(packet),
+            Link::Stepped(socket) => socket.try_send(packet),
             Link::Memory(end) => end.try_send(packet),
         }
     }
@@ -54,15 +58,25 @@ impl Link {
         &self,
         mut operation: impl FnMut() -> io::Result<T>,
     ) -> io::Result<T> {
+        if let Link::Socket(socket) = self {
+            return socket.when_there_is_room(operation).await;
+        }
+        loop {
+            match operation() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+            poll_fn(|context| self.poll_room(context)).await?;
+        }
+    }
+
+    /// Waits until there may be room, after there was none.
+    fn poll_room(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Link::Socket(socket) => socket.when_there_is_room(operation).await,
-            Link::Memory(end) => loop {
-                match operation() {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    result => return result,
-                }
-                poll_fn(|context| end.poll_room(context)).await;
-            },
+            // It waits otherwise.
+            Link::Socket(_) => Poll::Ready(Ok(())),
+            Link::Stepped(socket) => socket.poll_room(context),
+            Link::Memory(end) => end.poll_room(context).map(Ok),
         }
     }
 
@@ -70,7 +84,17 @@ impl Link {
     pub(crate) fn end_sending(&self) {
         match self {
             Link::Socket(socket) => socket.socket().end_sending(),
+            Link::Stepped(socket) => socket.socket().end_sending(),
             Link::Memory(_) => {}
+        }
+    }
+
+    /// Says that no more will be received: what the peer sends from now on is refused, and what it has sent before still comes.
+    pub(crate) fn end_receiving(&self) {
+        match self {
+            Link::Socket(socket) => socket.socket().end_receiving(),
+            Link::Stepped(socket) => socket.socket().end_receiving(),
+            Link::Memory(end) => end.end_receiving(),
         }
     }
 
@@ -78,6 +102,7 @@ impl Link {
     pub(crate) fn hang_up(&self) {
         match self {
             Link::Socket(socket) => socket.socket().hang_up(),
+            Link::Stepped(socket) => socket.socket().hang_up(),
             Link::Memory(end) => end.hang_up(),
         }
     }
@@ -86,6 +111,7 @@ impl Link {
     pub(crate) async fn peer_stopped_sending(&self) -> io::Result<()> {
         match self {
             Link::Socket(socket) => socket.peer_stopped_sending().await,
+            Link::Stepped(socket) => poll_fn(|context| socket.poll_peer_stopped_sending(context)).await,
             Link::Memory(end) => poll_fn(|context| end.poll_peer_closed(context)).await,
         }
     }
@@ -94,6 +120,7 @@ impl Link {
     pub(crate) fn poll_peer_closed(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Link::Socket(socket) => socket.poll_peer_closed(context),
+            Link::Stepped(socket) => socket.poll_peer_closed(context),
             Link::Memory(end) => end.poll_peer_closed(context),
         }
     }

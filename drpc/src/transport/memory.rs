@@ -47,6 +47,8 @@ struct State {
     packets: VecDeque<Bytes>,
     /// Either end is gone.
     closed: bool,
+    /// The receiver takes nothing more than what is in there.
+    refused: bool,
     /// Who waits for a packet.
     receiver: Option<Waker>,
     /// Who waits for room.
@@ -71,7 +73,7 @@ impl MemoryEnd {
     ) -> Poll<io::Result<Option<Bytes>>> {
         let mut state = self.incoming.state();
         let Some(packet) = state.packets.pop_front() else {
-            if state.closed {
+            if state.closed || state.refused {
                 return Poll::Ready(Ok(None));
             }
             state.receiver = Some(context.waker().clone());
@@ -94,7 +96,7 @@ impl MemoryEnd {
     /// Waits until a packet can be sent, or it is known that none can.
     pub(super) fn poll_room(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut state = self.outgoing.state();
-        if state.closed || state.packets.len() < QUEUE_LIMIT {
+        if state.closed || state.refused || state.packets.len() < QUEUE_LIMIT {
             return Poll::Ready(());
         }
         state.sender = Some(context.waker().clone());
@@ -108,6 +110,13 @@ impl MemoryEnd {
         }
         state.watcher = Some(context.waker().clone());
         Poll::Pending
+    }
+
+    pub(super) fn end_receiving(&self) {
+        let mut state = self.incoming.state();
+        state.refused = true;
+        wake(&mut state.receiver);
+        wake(&mut state.sender);
     }
 
     pub(super) fn hang_up(&self) {
@@ -135,7 +144,7 @@ impl Queue {
 
 impl State {
     fn push(&mut self, packet: &[IoSlice<'_>]) -> io::Result<()> {
-        if self.closed {
+        if self.closed || self.refused {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         if self.packets.len() == QUEUE_LIMIT {

@@ -5,26 +5,27 @@
 
 mod address;
 mod buffer;
-#[cfg(any(feature = "server", feature = "client"))]
 mod link;
 mod memory;
+mod namespace;
+mod options;
 mod peer;
-#[cfg(any(feature = "server", feature = "client"))]
+#[cfg_attr(not(any(feature = "server", feature = "client")), path = "no_readiness.rs")]
 mod readiness;
 mod seqpacket;
 mod spin;
+mod stepped;
 
 pub use address::Address;
 pub(crate) use address::{abstract_name, name_len};
 pub(crate) use buffer::{keeps_buffers, release_buffers};
-#[cfg(any(feature = "server", feature = "client"))]
 pub(crate) use link::Link;
 pub(crate) use memory::{Connector, MemoryEnd};
 pub use peer::PeerCredentials;
-#[cfg(any(feature = "server", feature = "client"))]
 pub(crate) use readiness::AsyncSocket;
 pub(crate) use seqpacket::{MAX_PATH, Mode, Ready, Socket};
 pub(crate) use spin::Spin;
+pub(crate) use stepped::{Sockets, SteppedSocket};
 
 /// Whether a send failed because nobody is at the other end any more (S6).
 pub(crate) fn is_peer_gone(error: &std::io::Error) -> bool {

@@ -1,8 +1,10 @@
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::{fmt, io, mem};
 
-use libc::c_int;
 use rustix::io::Errno;
+
+use super::namespace::{unmapped_gid, unmapped_uid};
+use super::options::{self, SO_PEERGROUPS, SO_PEERSEC};
 
 /// The process at the other end of a connection, as the kernel saw it when the connection was made ([D8](crate::guide::rules#dispatch)).
 ///
@@ -61,7 +63,7 @@ impl PeerCredentials {
         self.pid
     }
 
-    /// The effective user ID.
+    /// The effective user ID. Inside of a user namespace, it may be [unmapped](Self::is_unmapped).
     #[must_use]
     pub fn uid(&self) -> u32 {
         self.uid
@@ -71,6 +73,13 @@ impl PeerCredentials {
     #[must_use]
     pub fn gid(&self) -> u32 {
         self.gid
+    }
+
+    /// Whether the user has no number in this process's user namespace: the kernel shows all of them as one (65534). No
+    /// [rule](crate::Allow) by user takes such a peer for anybody; nor does one by group, for groups that are not mapped.
+    #[must_use]
+    pub fn is_unmapped(&self) -> bool {
+        unmapped_uid() == Some(self.uid)
     }
 
     /// The supplementary groups (`SO_PEERGROUPS`). Empty if the process has none, or the kernel does not tell (before
@@ -83,7 +92,12 @@ impl PeerCredentials {
     /// Whether the process is in a group: its effective or a supplementary one.
     #[must_use]
     pub fn is_in_group(&self, gid: u32) -> bool {
-        self.gid == gid || self.groups.contains(&gid)
+        unmapped_gid() != Some(gid) && (self.gid == gid || self.groups.contains(&gid))
+    }
+
+    /// Whether it is this user, as far as this process can know.
+    pub(crate) fn is_user(&self, uid: u32) -> bool {
+        self.uid == uid && !self.is_unmapped()
     }
 
     /// The label that a security module such as `SELinux` or `AppArmor` gave the process (`SO_PEERSEC`); `None` where there is
@@ -112,7 +126,7 @@ impl PeerCredentials {
     /// has neither groups nor label.
     pub(super) fn of(socket: BorrowedFd<'_>) -> io::Result<Self> {
         // `struct ucred`: three numbers of 32 bits.
-        let credentials = read(socket, libc::SO_PEERCRED, mem::size_of::<libc::ucred>())?;
+        let credentials = options::get(socket, libc::SO_PEERCRED, mem::size_of::<libc::ucred>())?;
         let [pid, uid, gid] = numbers(&credentials)[..] else {
             return Err(io::Error::other("the kernel gave no credentials of the peer"));
         };
@@ -130,7 +144,10 @@ impl PeerCredentials {
 impl fmt::Display for PeerCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let PeerCredentials { pid, uid, gid, .. } = self;
-        write!(f, "uid={uid} gid={gid}")?;
+        match self.is_unmapped() {
+            true => write!(f, "uid={uid}(unmapped) gid={gid}")?,
+            false => write!(f, "uid={uid} gid={gid}")?,
+        }
         pid.map_or(Ok(()), |pid| write!(f, " pid={pid}"))
     }
 }
@@ -143,14 +160,14 @@ impl fmt::Debug for PeerCredentials {
 }
 
 fn groups(socket: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
-    match read(socket, SO_PEERGROUPS, 32 * mem::size_of::<libc::gid_t>()) {
+    match options::get(socket, SO_PEERGROUPS, 32 * mem::size_of::<libc::gid_t>()) {
         Ok(groups) => Ok(numbers(&groups)),
         Err(error) => absent(&error).then(Vec::new).ok_or(error),
     }
 }
 
 fn security_label(socket: BorrowedFd<'_>) -> io::Result<Option<String>> {
-    match read(socket, SO_PEERSEC, 128) {
+    match options::get(socket, SO_PEERSEC, 128) {
         Ok(label) => {
             // Some modules count the end of the string, some don't.
             let label = label.split(|byte| *byte == 0).next().unwrap_or_default();
@@ -171,56 +188,6 @@ fn numbers(bytes: &[u8]) -> Vec<u32> {
     bytes.chunks_exact(4).map(|number| u32::from_ne_bytes(number.try_into().expect("four bytes"))).collect()
 }
 
-/// The value of a socket option, with a guess of how many bytes it has.
-fn read(socket: BorrowedFd<'_>, option: c_int, guess: usize) -> io::Result<Vec<u8>> {
-    let mut value = vec![0; guess];
-    loop {
-        match get_option(socket, option, &mut value) {
-            Ok(len) => {
-                value.truncate(len);
-                return Ok(value);
-            }
-            // It is longer; the kernel says how long.
-            Err((error, len)) => match Errno::from_io_error(&error) {
-                Some(Errno::RANGE) if len > value.len() => value.resize(len, 0),
-                _ => return Err(error),
-            },
-        }
-    }
-}
-
-/// `getsockopt`: how long the value is, or also that beside the error.
-#[allow(unsafe_code, reason = "socket options that have no safe wrapper")]
-fn get_option(socket: BorrowedFd<'_>, option: c_int, value: &mut [u8]) -> Result<usize, (io::Error, usize)> {
-    let mut len = libc::socklen_t::try_from(value.len()).expect("a short buffer");
-    // SAFETY: the pointers are to `len` bytes and to `len` itself, all live and writable for the whole call; the kernel
-    // writes at most `len` bytes, and any bytes are valid.
-    let result = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            option,
-            value.as_mut_ptr().cast(),
-            &raw mut len,
-        )
-    };
-    match result {
-        0 => Ok(len as usize),
-        _ => Err((io::Error::last_os_error(), len as usize)),
-    }
-}
-
-// Not in the libc crate for this system.
-const MIPS: bool = cfg!(any(
-    target_arch = "mips",
-    target_arch = "mips64",
-    target_arch = "mips32r6",
-    target_arch = "mips64r6"
-));
-const SPARC: bool = cfg!(any(target_arch = "sparc", target_arch = "sparc64"));
-const SO_PEERSEC: c_int = if MIPS || SPARC { 30 } else { 31 };
-const SO_PEERGROUPS: c_int = if SPARC { 0x3d } else { 59 };
-
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsFd;
@@ -234,12 +201,5 @@ mod tests {
         let socket = Socket::new(Mode::NonBlocking).unwrap();
         let peer = PeerCredentials::of(socket.as_fd()).unwrap();
         assert_eq!((peer.pid(), peer.groups(), peer.security_label()), (None, &[][..], None));
-    }
-
-    #[test]
-    fn an_option_longer_than_the_guess_is_read_whole() {
-        let socket = Socket::new(Mode::NonBlocking).unwrap();
-        let whole = read(socket.as_fd(), libc::SO_TYPE, 4).unwrap();
-        assert_eq!(numbers(&whole), [libc::SOCK_SEQPACKET.cast_unsigned()]);
     }
 }

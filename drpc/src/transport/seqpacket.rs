@@ -1,6 +1,8 @@
+use std::fs;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -11,6 +13,7 @@ use rustix::net::{self, AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags
 
 use super::address::socket_address;
 use super::buffer::with_buffer;
+use super::options;
 use super::peer::PeerCredentials;
 use crate::wire::MAX_PACKET;
 
@@ -19,6 +22,15 @@ pub(crate) const MAX_PATH: usize = 107;
 
 /// The send buffer that is asked for, in bytes: eight packets of the greatest length.
 const SEND_BUFFER: usize = 8 * MAX_PACKET;
+
+/// The largest send buffer that the host lets anybody ask for, in bytes.
+fn most_room() -> usize {
+    static MOST: OnceLock<usize> = OnceLock::new();
+    *MOST.get_or_init(|| {
+        let limit = fs::read_to_string("/proc/sys/net/core/wmem_max");
+        limit.ok().and_then(|limit| limit.trim().parse().ok()).unwrap_or(SEND_BUFFER)
+    })
+}
 
 /// The longest packet, in bytes, that is put together before it is sent: for the kernel to gather its parts takes longer.
 const SHORT: usize = 256;
@@ -50,11 +62,12 @@ impl Socket {
     /// A socket that is neither bound nor connected.
     pub(crate) fn new(mode: Mode) -> io::Result<Self> {
         let socket = net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, mode.flags(), None)?;
-        Ok(Socket(socket).with_room())
+        Ok(Socket::adopt(socket).with_room())
     }
 
     /// A socket that was made elsewhere, and is known to be of this kind.
     pub(crate) fn adopt(socket: OwnedFd) -> Self {
+        options::refuse_descriptors(socket.as_fd());
         Socket(socket)
     }
 
@@ -79,9 +92,15 @@ impl Socket {
     }
 
     /// Asks for room for several packets of the greatest length. The kernel takes memory only for what is queued.
+    ///
+    /// What the host allows may be less than what a socket has by itself, and to ask would take that away: then it is not asked.
     fn with_room(self) -> Self {
-        // Less room is slower, and nothing else: the kernel's own limit may stand against it.
-        let _ = net::sockopt::set_socket_send_buffer_size(&self.0, SEND_BUFFER);
+        let room = SEND_BUFFER.min(most_room());
+        // The kernel reckons with twice the room, for what it keeps beside the bytes.
+        if net::sockopt::socket_send_buffer_size(&self.0).is_ok_and(|now| now / 2 < room) {
+            // Less room is slower, and nothing else.
+            let _ = net::sockopt::set_socket_send_buffer_size(&self.0, room);
+        }
         self
     }
 
@@ -153,7 +172,10 @@ impl Socket {
         let _ = net::shutdown(&self.0, net::Shutdown::Write);
     }
 
-    /// Says that no more will be received, as if the peer had ended its sending: a thread that waits for a packet goes on.
+    /// Says that no more will be received: what the peer sends from now on is refused (`EPIPE`). What it has sent before is still
+    /// received, and then end of file, as if it had ended its sending. A thread that waits for a packet goes on.
+    ///
+    /// Of a listening socket: nobody connects any more, and who has connected is still accepted.
     pub(crate) fn end_receiving(&self) {
         // The connection may have ended by itself.
         let _ = net::shutdown(&self.0, net::Shutdown::Read);

@@ -77,6 +77,12 @@ pub struct ResponseFields {
     pub cause: Option<FailureCause>,
 }
 
+/// The longest beginning of a text that has no more bytes than that.
+pub(crate) fn beginning(text: &str, bytes: usize) -> &str {
+    let end = (0..=bytes.min(text.len())).rev().find(|&at| text.is_char_boundary(at));
+    &text[..end.unwrap_or(0)]
+}
+
 impl ResponseFields {
     /// The longest text that is sent, in bytes. A longer one is cut at a character boundary.
     pub const MAX_ERROR: usize = 4 << 10;
@@ -89,7 +95,7 @@ impl ResponseFields {
     pub fn new(error: impl Into<String>, details: Bytes) -> Self {
         let mut error = error.into();
         if error.len() > Self::MAX_ERROR {
-            error.truncate(error.floor_char_boundary(Self::MAX_ERROR));
+            error.truncate(beginning(&error, Self::MAX_ERROR).len());
             error.shrink_to_fit();
         }
         let fits = details.len() <= Self::MAX_DETAILS;

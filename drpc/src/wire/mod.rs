@@ -42,6 +42,7 @@ mod recognise;
 mod status;
 mod trace_context;
 
+pub(crate) use added::beginning;
 pub use added::{CallFields, ResponseFields};
 pub use body::{Body, Segments};
 pub use cause::FailureCause;

@@ -3,14 +3,17 @@
 //! ```sh
 //! cargo run -p drpc-examples --features metrics --bin monitored -- --socket /tmp/greeter.sock &
 //! cargo run --bin drpc -- call /tmp/greeter.sock 5 501 --hex 0a05576f726c64
+//! cargo run --bin drpc -- health /tmp/greeter.sock greeter
 //! curl http://127.0.0.1:9464/metrics
 //! ```
 
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process;
 
 use clap::Parser;
+use drpc::health::Health;
 use drpc::server::shutdown_signal;
 use drpc::{Failure, Server, drpc_module};
 use drpc_examples::hello::{Hello, HelloResponse};
@@ -59,9 +62,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_http_listener(args.metrics)
         .set_buckets_for_metric(Matcher::Suffix("_call_seconds".into()), &BUCKETS)?
         .install()?;
-    let server = Server::builder().module(Greeter).bind(&args.socket)?;
+    // `drpc health SOCKET` asks for it.
+    let health = Health::new();
+    let server = Server::builder().module(Greeter).health(&health).bind(&args.socket)?;
     println!("listening on {}, figures on http://{}/metrics", args.socket.display(), args.metrics);
 
-    server.serve_until(shutdown_signal()).await?;
+    let shutdown = server.serve_until(shutdown_signal()).await?;
+    if shutdown.stuck() > 0 {
+        // The runtime would wait for the threads that handlers block.
+        process::exit(1);
+    }
     Ok(())
 }

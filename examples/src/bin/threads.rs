@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let shutdown = server.serve_until(stop)?;
 
     println!("called: {}", client.join().expect("it does not panic").map_err(|error| error.to_string())?);
-    println!("shut down ({shutdown}); the socket is gone: {}", !path.exists());
+    println!("shut down, {shutdown}; the socket is gone: {}", !path.exists());
     fs::remove_file(words)?;
     Ok(())
 }

@@ -1,28 +1,35 @@
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Waker;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use bytes::Bytes;
+use drpc::progress::{self, PendingCall};
 use drpc::wire::Response;
 use drpc::{
     CallError, CallOptions, Caller, Client, ClientBuilder, ConnectError, Method, Payload, Wire, blocking,
 };
 use tokio::runtime::Runtime;
+use tracing::dispatcher::{self, Dispatch};
 
 use super::server::runtime;
 use super::{PATIENCE, RawPeer, SOON};
 
-/// Which of the two clients.
+/// Which of the three clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Async,
     Blocking,
+    /// [`progress::Client`], in a loop on a thread of its own.
+    Progress,
 }
 
-/// Runs a test with each of the two clients: one suite, two drivers.
-pub(crate) fn with_both_clients(test: impl Fn(Kind)) {
-    for kind in [Kind::Async, Kind::Blocking] {
+/// Runs a test with each of the three clients: one suite, three drivers.
+pub(crate) fn with_every_client(test: impl Fn(Kind)) {
+    for kind in [Kind::Async, Kind::Blocking, Kind::Progress] {
         println!("with the {kind:?} client");
         test(kind);
     }
@@ -42,6 +49,13 @@ impl Kind {
                 Ok(AnyClient::Async(client, runtime))
             }
             Kind::Blocking => Ok(AnyClient::Blocking(builder.connect_blocking()?)),
+            Kind::Progress => {
+                let client = builder.connect_progress()?;
+                let stepped = AnyClient::Progress(client.clone(), Arc::new(Steps::of(client)));
+                // The others are connected when they are made.
+                stepped.reconnect()?;
+                Ok(stepped)
+            }
         }
     }
 
@@ -57,6 +71,44 @@ pub(crate) enum AnyClient {
     // In this order: the client goes before its runtime.
     Async(Client, Arc<Runtime>),
     Blocking(blocking::Client),
+    Progress(progress::Client, Arc<Steps>),
+}
+
+/// The steps of a client, on a thread that waits without end, so that whatever does not wake it makes its test fail; and where its calls
+/// are waited for, on others.
+pub(crate) struct Steps {
+    runtime: Runtime,
+    asked_to_stop: Arc<AtomicBool>,
+    waker: Waker,
+    stepping: Option<JoinHandle<()>>,
+}
+
+impl Steps {
+    fn of(client: progress::Client) -> Steps {
+        let asked_to_stop = Arc::new(AtomicBool::new(false));
+        let (asked, waker) = (asked_to_stop.clone(), client.waker());
+        let dispatch = dispatcher::get_default(Dispatch::clone);
+        let stepping = thread::spawn(move || {
+            let _logged = dispatcher::set_default(&dispatch);
+            while !asked.load(Ordering::SeqCst) {
+                client.progress(Duration::MAX).expect("makes a step");
+            }
+        });
+        Steps { runtime: runtime(), asked_to_stop, waker, stepping: Some(stepping) }
+    }
+
+    fn wait<T>(&self, call: PendingCall<T>) -> T {
+        self.runtime.block_on(call)
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        self.asked_to_stop.store(true, Ordering::SeqCst);
+        self.waker.wake_by_ref();
+        let stepped = self.stepping.take().map(JoinHandle::join);
+        assert!(thread::panicking() || matches!(stepped, Some(Ok(()))), "the steps panicked");
+    }
 }
 
 impl AnyClient {
@@ -84,6 +136,7 @@ impl AnyClient {
         match self {
             AnyClient::Async(client, runtime) => runtime.block_on(client.call_raw(method, body, options)),
             AnyClient::Blocking(client) => client.call_raw(method, body, options),
+            AnyClient::Progress(client, steps) => steps.wait(client.call_raw(method, body, options)),
         }
     }
 
@@ -99,6 +152,7 @@ impl AnyClient {
         match self {
             AnyClient::Async(client, runtime) => runtime.block_on(client.call(method, request, options)),
             AnyClient::Blocking(client) => client.call(method, request, options),
+            AnyClient::Progress(client, steps) => steps.wait(client.call(method, request, options)),
         }
     }
 
@@ -121,6 +175,7 @@ impl AnyClient {
         match self {
             AnyClient::Async(client, runtime) => runtime.block_on(client.batch_raw(calls, options)),
             AnyClient::Blocking(client) => client.batch_raw(calls, options),
+            AnyClient::Progress(client, steps) => steps.wait(client.batch_raw(calls, options)),
         }
     }
 
@@ -128,6 +183,7 @@ impl AnyClient {
         match self {
             AnyClient::Async(client, _) => client.close(),
             AnyClient::Blocking(client) => client.close(),
+            AnyClient::Progress(client, _) => client.close(),
         }
     }
 
@@ -135,6 +191,7 @@ impl AnyClient {
         match self {
             AnyClient::Async(client, runtime) => runtime.block_on(client.reconnect()),
             AnyClient::Blocking(client) => client.reconnect(),
+            AnyClient::Progress(client, steps) => steps.wait(client.connect()),
         }
     }
 
@@ -142,6 +199,7 @@ impl AnyClient {
         match self {
             AnyClient::Async(client, _) => client.is_connected(),
             AnyClient::Blocking(client) => client.is_connected(),
+            AnyClient::Progress(client, _) => client.is_connected(),
         }
     }
 }

@@ -6,9 +6,9 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{self, SocketAddrUnix, SocketFlags};
 use tempfile::TempDir;
 
-use super::PATIENCE;
 use super::client::{AnyClient, Kind, builder};
 use super::raw::{RawPeer, unconnected};
+use super::{PATIENCE, is_readable};
 
 /// A listening socket of which a test plays the server, packet by packet.
 #[derive(Debug)]
@@ -37,10 +37,20 @@ impl Fake {
         &self.path
     }
 
+    /// The listening socket, for a server to serve it.
+    pub(crate) fn listener(&self) -> OwnedFd {
+        self.listener.try_clone().expect("a descriptor")
+    }
+
     /// The next connection.
     pub(crate) fn accept(&self) -> RawPeer {
         let socket = net::accept_with(&self.listener, SocketFlags::CLOEXEC).expect("a client connects");
         RawPeer::new(socket).expect("takes a time-out")
+    }
+
+    /// Whether somebody waits to be accepted, who is left to wait.
+    pub(crate) fn somebody_waits(&self) -> bool {
+        is_readable(&self.listener)
     }
 
     /// Whether nobody waits to be accepted.

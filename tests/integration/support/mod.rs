@@ -1,4 +1,4 @@
-//! What the tests share: raw peers, servers, modules, and the two clients as one.
+//! What the tests share: raw peers, servers, modules, and the three clients as one.
 
 mod client;
 mod fake;
@@ -12,12 +12,14 @@ mod spans;
 mod vectors;
 
 use std::future::Future;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use drpc::Wire;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 pub(crate) use client::{
-    AnyClient, Kind, answered, builder, call, soon, with_both_clients, without_response,
+    AnyClient, Kind, answered, builder, call, soon, with_every_client, without_response,
 };
 pub(crate) use fake::{Fake, pair};
 pub(crate) use isolated::{isolated, isolated_by};
@@ -51,4 +53,11 @@ pub(crate) async fn yield_often() {
     for _ in 0..200 {
         tokio::task::yield_now().await;
     }
+}
+
+/// Whether a descriptor can be read now.
+pub(crate) fn is_readable(source: impl AsFd) -> bool {
+    let mut fds = [PollFd::new(&source, PollFlags::IN)];
+    poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).expect("polls");
+    !fds[0].revents().is_empty()
 }

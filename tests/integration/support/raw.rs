@@ -1,4 +1,5 @@
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
+use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -10,7 +11,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
-    self, AddressFamily, RecvFlags, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType,
+    self, AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown,
+    SocketAddrUnix, SocketFlags, SocketType,
 };
 
 use super::PATIENCE;
@@ -99,6 +101,33 @@ impl RawPeer {
     /// No more will be sent; what the peer sends is still received.
     pub(crate) fn half_close(&self) {
         net::shutdown(&self.0, Shutdown::Write).expect("shuts its sending half down");
+    }
+
+    /// Whether something can be received.
+    pub(crate) fn has_packet(&self) -> bool {
+        self.is(PollFlags::IN)
+    }
+
+    /// No more is received: what the peer sends from now on fails.
+    pub(crate) fn refuse_more(&self) {
+        net::shutdown(&self.0, Shutdown::Read).expect("shuts its receiving half down");
+    }
+
+    /// Receives a packet, takes no more of what is sent, and then closes.
+    pub(crate) fn refuse_rest(self) {
+        self.recv_packet();
+        self.refuse_more();
+        while self.recv().is_some() {}
+    }
+
+    /// Passes a descriptor along with a packet.
+    pub(crate) fn pass(&self, descriptor: impl AsFd, packet: &[u8]) -> io::Result<()> {
+        let descriptors = [descriptor.as_fd()];
+        let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut room);
+        control.push(SendAncillaryMessage::ScmRights(&descriptors));
+        net::sendmsg(&self.0, &[IoSlice::new(packet)], &mut control, SendFlags::NOSIGNAL)?;
+        Ok(())
     }
 
     fn is(&self, flags: PollFlags) -> bool {

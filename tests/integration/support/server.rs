@@ -1,6 +1,7 @@
 use std::future::Future;
 use std::io;
 use std::mem;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,28 +48,52 @@ impl Driver {
     pub(crate) fn start(self, builder: ServerBuilder) -> TestServer {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("test.sock");
+        let mut server = self.start_on(builder, &path, None);
+        server.directory = Some(directory);
+        server
+    }
+
+    /// As [`start`](Self::start), at a path that outlives it, or on a socket that listens there.
+    pub(crate) fn start_on(
+        self,
+        builder: ServerBuilder,
+        path: &Path,
+        listener: Option<OwnedFd>,
+    ) -> TestServer {
         let builder = builder.explicit_modules_only();
         let surroundings = Surroundings::of_this_thread();
         let (stop, serve): (_, Box<dyn FnOnce() -> io::Result<Shutdown> + Send>) = match self {
             Driver::Tokio => {
-                let server = builder.bind(&path).expect("binds");
+                let server = match listener {
+                    Some(fd) => builder.listen_fd(fd),
+                    None => builder.bind(path),
+                };
+                let server = server.expect("listens");
                 let (handle, runtime) = (server.handle(), runtime());
                 (Stop::Handle(handle), Box::new(move || runtime.block_on(server.serve())))
             }
             Driver::Threads => {
                 let surroundings = surroundings.clone();
                 let builder = builder.wrap_threads(move |run| surroundings.within(run));
-                let server = builder.bind_blocking(&path).expect("binds");
+                let server = match listener {
+                    Some(fd) => builder.listen_fd_blocking(fd),
+                    None => builder.bind_blocking(path),
+                };
+                let server = server.expect("listens");
                 (Stop::Handle(server.handle()), Box::new(move || server.serve()))
             }
             Driver::Progress => {
-                let server = builder.bind_progress(&path).expect("binds");
+                let server = match listener {
+                    Some(fd) => builder.listen_fd_progress(fd),
+                    None => builder.bind_progress(path),
+                };
+                let server = server.expect("listens");
                 let asked = Arc::new(AtomicBool::new(false));
                 (Stop::Progress(asked.clone(), server.waker()), Box::new(move || step(server, &asked)))
             }
         };
         let serving = thread::spawn(move || surroundings.within(serve));
-        TestServer { path, stop, serving: Some(serving), _directory: directory }
+        TestServer { path: path.to_owned(), stop, serving: Some(serving), directory: None }
     }
 }
 
@@ -108,7 +133,7 @@ pub(crate) struct TestServer {
     path: PathBuf,
     stop: Stop,
     serving: Option<JoinHandle<io::Result<Shutdown>>>,
-    _directory: TempDir,
+    directory: Option<TempDir>,
 }
 
 /// Asks a server to stop.

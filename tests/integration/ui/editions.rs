@@ -249,7 +249,7 @@ pub(super) fn cases_in(folder: &Path) -> Vec<PathBuf> {
 pub(super) fn dependencies(krate: &str) -> String {
     let tests = env!("CARGO_MANIFEST_DIR");
     let mut dependencies = format!(
-        "[dependencies]\n{krate} = {{ package = \"drpc\", path = \"{tests}/../drpc\" }}\ndrpc-tests = {{ path = \"{tests}\" }}\n"
+        "[dependencies]\n{krate} = {{ package = \"drpc-uds\", path = \"{tests}/../drpc\" }}\ndrpc-tests = {{ path = \"{tests}\" }}\n"
     );
     // The versions are those of the copied Cargo.lock.
     for dependency in ["anyhow", "bytes", "eyre", "prost", "thiserror", "tokio", "tracing"] {

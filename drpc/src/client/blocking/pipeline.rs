@@ -13,6 +13,8 @@ struct Pipeline<'a> {
     batch: &'a mut Batch,
     /// The calls that wait for their response, by ascending sequence, and their places in the batch.
     open: VecDeque<(i64, usize)>,
+    /// The call that was not wholly sent: it can't have been executed.
+    unfinished: Option<i64>,
     /// Whether no call will be made again.
     is_last: bool,
 }
@@ -31,18 +33,28 @@ impl Connection {
         options: &CallOptions,
         state: &mut CallState<'_>,
     ) -> Result<(), Fault> {
-        let mut pipeline = Pipeline { batch, open: VecDeque::new(), is_last };
+        let mut pipeline = Pipeline { batch, open: VecDeque::new(), unfinished: None, is_last };
         let finished = self
             .send_all(&mut pipeline, added, options, state)
             .and_then(|()| self.receive_all(&mut pipeline, state));
         let error = match &finished {
             Err(Fault::Timeout(_)) => state.deadline.passed(),
-            Err(Fault::Disconnect(cause)) => CallError::disconnected(cause.clone()),
+            Err(Fault::Disconnect(cause) | Fault::Unfinished(cause)) => {
+                CallError::disconnected(cause.clone())
+            }
             _ => return finished,
         };
         for (sequence, place) in pipeline.open {
             self.calls.abandon(sequence);
-            pipeline.batch.settle(place, Err(error.clone()));
+            let error = match &finished {
+                Err(Fault::Disconnect(cause) | Fault::Unfinished(cause))
+                    if pipeline.unfinished == Some(sequence) =>
+                {
+                    CallError::unfinished(cause.clone())
+                }
+                _ => error.clone(),
+            };
+            pipeline.batch.settle(place, Err(error));
         }
         finished
     }
@@ -71,17 +83,28 @@ impl Connection {
             });
             let mut unsent_from = at + 1;
             match &sent {
-                Ok(()) if options.no_response => pipeline.batch.settle(place, Ok(submitted())),
+                Ok(_) if options.no_response => pipeline.batch.settle(place, Ok(submitted())),
                 Err(Fault::Unsent(error)) => pipeline.batch.settle(place, Err(error.clone())),
                 Err(Fault::Gone | Fault::Timeout(Sent::Nothing)) => unsent_from = at,
-                // What was sent in part may be executed.
-                Ok(()) | Err(_) => pipeline.open.push_back((sequence, place)),
+                sent => {
+                    if matches!(sent, Ok(Sent::Part) | Err(Fault::Unfinished(_))) {
+                        pipeline.unfinished = Some(sequence);
+                    }
+                    pipeline.open.push_back((sequence, place));
+                }
             }
             for response in early.drain(..) {
                 pipeline.settle(response, state);
             }
             match sent {
-                Ok(()) => {
+                Ok(Sent::Part) => {
+                    // The server is gone. What it said before it went is received.
+                    state.is_sent();
+                    let error = CallError::not_connected(Disconnect::ByPeer.into());
+                    pipeline.settle_unsent(unsent_from, &error);
+                    return Ok(());
+                }
+                Ok(_) => {
                     state.is_sent();
                     nothing_sent = false;
                 }
@@ -97,10 +120,12 @@ impl Connection {
                     pipeline.settle_unsent(unsent_from, &state.deadline.unsent());
                     return Err(Fault::Timeout(sent));
                 }
-                Err(Fault::Disconnect(cause)) => {
+                Err(fault @ (Fault::Disconnect(_) | Fault::Unfinished(_))) => {
                     state.is_sent();
-                    pipeline.settle_unsent(unsent_from, &CallError::not_connected(cause.clone()));
-                    return Err(Fault::Disconnect(cause));
+                    if let Fault::Disconnect(cause) | Fault::Unfinished(cause) = &fault {
+                        pipeline.settle_unsent(unsent_from, &CallError::not_connected(cause.clone()));
+                    }
+                    return Err(fault);
                 }
             }
         }

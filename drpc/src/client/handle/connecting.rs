@@ -1,20 +1,21 @@
 //! How the async client comes by a connection: one of its pool, or a new one.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::runtime::Handle;
-use tokio::time::{sleep, timeout};
 
 use super::Client;
 use crate::client::builder::ClientBuilder;
 use crate::client::call_state::CallState;
 use crate::client::connection::Connection;
 use crate::client::error::{CallError, ConnectError, Disconnect};
+use crate::client::on_tokio::Tokio;
+use crate::client::pool::Pool;
 use crate::client::probe::{PROBE, PROBE_SEQUENCE, Prober};
+use crate::client::runtime::Runtime;
 use crate::observe::metrics;
-use crate::transport::{AsyncSocket, Link, Mode, Socket};
+use crate::transport::{Link, Mode, Socket};
 use crate::wire::{Wire, WireMode};
 
 impl Client {
@@ -50,8 +51,9 @@ impl Client {
                 }
                 pool.epoch()
             };
-            if let Some(connection) = self.try_to_connect(state).await? {
-                self.pool().add(epoch, Arc::new(connection));
+            if let Some(connection) = self.try_to_connect(state).await?
+                && self.pool().add(epoch, Arc::new(connection))
+            {
                 metrics::reconnected();
             }
         }
@@ -59,9 +61,9 @@ impl Client {
 
     /// One connection more, if that can be had, and unless another call is about to make one.
     async fn further_connection(&self) -> Option<Arc<Connection>> {
-        let _connecting = self.0.connecting.try_lock().ok()?;
+        let _connecting = self.0.connecting.try_lock()?;
         let epoch = Some(self.pool()).filter(|pool| pool.has_room() && pool.makes_more())?.epoch();
-        let connection = Arc::new(self.0.config.open().await.ok()?);
+        let connection = Arc::new(self.0.config.open(&self.0.runtime).await.ok()?);
         self.pool().add(epoch, connection.clone());
         Some(connection)
     }
@@ -81,11 +83,11 @@ impl Client {
 
     /// Connects, or pauses before the next attempt.
     async fn try_to_connect(&self, state: &mut CallState<'_>) -> Result<Option<Connection>, CallError> {
-        match self.0.config.open().await {
+        match self.0.config.open(&self.0.runtime).await {
             Ok(connection) => Ok(Some(connection)),
             Err(error) => {
                 let pause = state.refused(error).map_err(|error| state.gave_up(error))?;
-                sleep(pause).await;
+                self.0.runtime.sleep(pause).await;
                 Ok(None)
             }
         }
@@ -118,46 +120,55 @@ impl ClientBuilder {
     /// # Panics
     ///
     /// As [`Client::connect`].
+    #[cfg(feature = "client")]
     pub async fn connect(self) -> Result<Client, ConnectError> {
-        let mut state = CallState::of_client(&self);
+        let runtime = Runtime::Tokio(Tokio);
+        let first = self.open_patiently(&runtime).await?;
+        let pool = Pool::new(self.limit(), Arc::new(first));
+        Ok(Client::new(self, pool, runtime))
+    }
+
+    /// A client's first connection, if need be to a server that is only starting.
+    pub(super) async fn open_patiently(&self, runtime: &Runtime) -> Result<Connection, ConnectError> {
+        let mut state = CallState::of_client(self);
         loop {
-            match self.open().await {
-                Ok(connection) => return Ok(Client::new(self, connection)),
-                Err(error) => sleep(state.refused(error)?).await,
+            match self.open(runtime).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => runtime.sleep(state.refused(error)?).await,
             }
         }
     }
 
-    pub(super) async fn open(&self) -> Result<Connection, ConnectError> {
-        if Handle::try_current().is_err() {
+    pub(super) async fn open(&self, runtime: &Runtime) -> Result<Connection, ConnectError> {
+        if !runtime.is_running() {
             return Err(ConnectError::no_runtime(&self.path));
         }
-        match timeout(self.connect_timeout, self.open_unlimited()).await {
-            Ok(result) => result,
-            Err(_) => Err(ConnectError::timeout(&self.path, self.connect_timeout)),
+        let at = runtime.clock()().checked_add(self.connect_timeout);
+        let opened = runtime.by(at, pin!(self.open_unlimited(runtime))).await;
+        opened.unwrap_or_else(|| Err(ConnectError::timeout(&self.path, self.connect_timeout)))
+    }
+
+    async fn open_unlimited(&self, runtime: &Runtime) -> Result<Connection, ConnectError> {
+        let link = self.open_link_on(runtime).await?;
+        let connection = |link, wire, last| Connection::spawn(runtime, link, wire, self.message_limit, last);
+        match self.wire {
+            WireMode::Fixed(wire) => Ok(connection(link, wire, 0)),
+            WireMode::Auto => match probe(&link, self.message_limit).await {
+                Ok(Wire::Chunked) => Ok(connection(link, Wire::Chunked, PROBE_SEQUENCE)),
+                // Some plain servers close upon the probe.
+                Ok(Wire::Plain) => Ok(connection(self.open_link_on(runtime).await?, Wire::Plain, 0)),
+                Err(cause) => Err(ConnectError::probe(&self.path, cause)),
+            },
         }
     }
 
-    async fn open_unlimited(&self) -> Result<Connection, ConnectError> {
-        let link = self.open_link().await?;
-        let wire = match self.wire {
-            WireMode::Fixed(wire) => wire,
-            WireMode::Auto => match probe(&link, self.message_limit).await {
-                Ok(Wire::Chunked) => {
-                    return Ok(Connection::spawn(link, Wire::Chunked, self.message_limit, PROBE_SEQUENCE));
-                }
-                // Some plain servers close upon the probe.
-                Ok(Wire::Plain) => {
-                    let link = self.open_link().await?;
-                    return Ok(Connection::spawn(link, Wire::Plain, self.message_limit, 0));
-                }
-                Err(cause) => return Err(ConnectError::probe(&self.path, cause)),
-            },
-        };
-        Ok(Connection::spawn(link, wire, self.message_limit, 0))
+    /// A connection without a client, on tokio.
+    #[cfg(feature = "client")]
+    pub(crate) async fn open_link(&self) -> Result<Link, ConnectError> {
+        self.open_link_on(&Runtime::Tokio(Tokio)).await
     }
 
-    pub(crate) async fn open_link(&self) -> Result<Link, ConnectError> {
+    async fn open_link_on(&self, runtime: &Runtime) -> Result<Link, ConnectError> {
         if let Some(connector) = &self.in_memory {
             return Ok(Link::Memory(connector.connect()));
         }
@@ -170,10 +181,11 @@ impl ClientBuilder {
             if cause.kind() != io::ErrorKind::WouldBlock {
                 return Err(failed(cause));
             }
-            sleep(pause).await;
+            runtime.sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(50));
         }
-        Ok(Link::Socket(AsyncSocket::new(socket).map_err(failed)?.spinning(self.spin)))
+        self.check_server(&socket)?;
+        runtime.link(socket, self.spin).map_err(failed)
     }
 }
 

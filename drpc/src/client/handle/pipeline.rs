@@ -5,10 +5,9 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use tokio::time::sleep;
 use tracing::Instrument;
 
-use super::{Abandonable, Client, by};
+use super::{Abandonable, Client};
 use crate::client::batch::Batch;
 use crate::client::call_state::CallState;
 use crate::client::caller::CallOptions;
@@ -33,13 +32,13 @@ impl Client {
             loop {
                 self.attempt_batch(&mut batch, attempts.is_last(), options, &mut state).await;
                 match batch.again(&mut attempts, deadline) {
-                    Some(pause) => sleep(pause).await,
+                    Some(pause) => self.0.runtime.sleep(pause).await,
                     None => return,
                 }
             }
         };
         // What is missing once the time is over gets its error below.
-        by(deadline.at, pin!(gathering.instrument(span))).await;
+        self.0.runtime.by(deadline.at, pin!(gathering.instrument(span))).await;
         batch.finish(|| state.timed_out())
     }
 

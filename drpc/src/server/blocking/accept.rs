@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -21,9 +21,9 @@ use crate::server::builder::ServerBuilder;
 use crate::server::config::Config;
 use crate::server::error::BindError;
 use crate::server::handle::{Handled, ServerHandle};
-use crate::server::listener::Listener;
+use crate::server::listener::{Listener, accept_last};
 use crate::server::shutdown::{self, Shutdown};
-use crate::server::signals::StopRequest;
+use crate::server::signals::StopSignal;
 use crate::server::systemd;
 use crate::transport::{Address, Mode, Socket};
 
@@ -142,8 +142,9 @@ impl Server {
     /// # Errors
     ///
     /// Those of [`serve`](Self::serve).
-    pub fn serve_until<S: StopRequest>(self, signal: impl Future<Output = S>) -> io::Result<Shutdown> {
-        let Server { listener: Listener { file, socket, address, .. }, shared } = self;
+    pub fn serve_until(self, signal: impl StopSignal) -> io::Result<Shutdown> {
+        signal.tell(self.handle());
+        let Server { listener: Listener { file, socket, address, is_ours }, shared } = self;
         // The file is dropped first: while the socket is open, no other file can come to have the number of ours.
         let (socket, file) = (socket, file);
         let notify_systemd = shared.config.notify_systemd;
@@ -151,20 +152,18 @@ impl Server {
             systemd::notify("READY=1");
         }
         shutdown::log_listening(&address, &shared.service);
-        let mut accepted = accept_sessions(&socket, &shared, pin!(signal));
+        let mut signal = pin!(signal);
+        let accepted = accept_sessions(&socket, &shared, signal.as_mut());
         shared.shutdown();
         if notify_systemd {
             systemd::notify("STOPPING=1");
         }
         drop(file);
-        drop(socket);
+        accept_rest(socket, is_ours, &shared);
         shutdown::log_stopping(&address, &shared.sessions.list(), shared.background.len());
-        let hurried = shared.clone();
-        let request = accepted.as_mut().ok().and_then(Option::take);
-        let _listening = request.and_then(|request| request.if_repeated(Box::new(move || hurried.cut())));
         let shutdown = drain(&shared);
         shutdown::log_stopped(&address, &shutdown);
-        accepted.map(|_| shutdown)
+        accepted.map(|()| shutdown)
     }
 }
 
@@ -177,27 +176,23 @@ fn drain(shared: &Shared) -> Shutdown {
         shared.sessions.cut_all();
         shared.background.close();
         if !shared.threads.wait_until_ended(Instant::now().checked_add(END_OF_CUT)) {
-            let (sessions, background) = (shared.sessions.list(), shared.background.len());
-            shutdown::leave(&mut shutdown, &shared.service, &sessions, background);
+            let stuck = shared.threads.running();
+            shutdown::leave(&mut shutdown, stuck, &shared.service, &shared.sessions.list());
         }
     }
     shared.background.close();
     shutdown
 }
 
-/// Accepts sessions until the server is to stop; gives what the signal said, if it was the signal. No session, and no error of accepting,
-/// ends this (S1, S4).
-fn accept_sessions<S>(
+/// Accepts sessions until the server is to stop. No session, and no error of accepting, ends this (S1, S4).
+fn accept_sessions(
     listener: &Socket,
     shared: &Arc<Shared>,
-    mut signal: Pin<&mut impl Future<Output = S>>,
-) -> io::Result<Option<S>> {
+    mut signal: Pin<&mut impl Future>,
+) -> io::Result<()> {
     let waker = Waker::from(shared.wakeup.clone());
     let mut backoff = Backoff::default();
-    while !shared.is_stopping() {
-        if let Poll::Ready(request) = signal.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return Ok(Some(request));
-        }
+    while signal.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() && !shared.is_stopping() {
         match listener.accept(Mode::Blocking).and_then(|socket| open(socket, shared)) {
             Ok(()) => backoff = Backoff::default(),
             Err(error) if error.kind() == ErrorKind::WouldBlock => wait(shared, Some(listener), None)?,
@@ -212,7 +207,20 @@ fn accept_sessions<S>(
             }
         }
     }
-    Ok(None)
+    Ok(())
+}
+
+/// Serves those who had connected when the server was to stop, and may have sent calls: as if they had been accepted before (S7). A socket
+/// that was given stays open at its giver's, and they with it.
+fn accept_rest(listener: Socket, is_ours: bool, shared: &Arc<Shared>) {
+    if !is_ours {
+        return;
+    }
+    for accepted in accept_last(&listener, Mode::Blocking) {
+        if let Err(error) = accepted.and_then(|socket| open(socket, shared)) {
+            tracing::error!(%error, "could not accept a connection");
+        }
+    }
 }
 
 /// Serves a connection, unless it is refused.

@@ -9,26 +9,22 @@ use crate::transport::Socket;
 /// A session's socket, and its two ends before the client's. Others hold it weakly, so that it is closed when its session ends.
 pub(super) struct Connection {
     pub(super) socket: Socket,
-    /// No more calls are to be taken (S7).
-    pub(super) stopped: Cancellation,
     /// Handlers are to be dropped where they wait, and nothing is to be sent any more.
     pub(super) cut: Cancellation,
 }
 
 impl Connection {
     pub(super) fn new(socket: Socket) -> Arc<Self> {
-        Arc::new(Connection { socket, stopped: Cancellation::default(), cut: Cancellation::default() })
+        Arc::new(Connection { socket, cut: Cancellation::default() })
     }
 
-    /// Takes no more calls; wakes who waits for one.
+    /// Takes nothing more than what the client has sent by now (S7); wakes who waits for it.
     pub(super) fn stop(&self) {
-        self.stopped.cancel(Cancelled::SessionClosed);
         self.socket.end_receiving();
     }
 
     /// Ends the session at once; wakes all its threads.
     pub(super) fn cut(&self) {
-        self.stopped.cancel(Cancelled::SessionClosed);
         self.cut.cancel(Cancelled::SessionClosed);
         self.socket.hang_up();
     }

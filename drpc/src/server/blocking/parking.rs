@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use smallvec::SmallVec;
 
-use crate::server::wakeup::Wakeup;
+use crate::steps::wakeup::Wakeup;
 use crate::transport::Socket;
 
 /// How long a thread waits that can't be woken, since no descriptor is left (S4): it looks by itself.

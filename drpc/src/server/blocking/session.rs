@@ -257,7 +257,7 @@ impl SessionState {
     fn read_message(&self, reader: &mut Reader) -> Option<Bytes> {
         loop {
             let received = self.receive(reader).and_then(|packet| incoming(&mut reader.codec, packet));
-            if self.has_ended() {
+            if self.connection.cut.is_cancelled() {
                 return None;
             }
             let fault = match received {
@@ -292,7 +292,7 @@ impl SessionState {
         }
     }
 
-    /// Receives one packet; `None` at end of file, and once the session has been idle for too long.
+    /// Receives one packet; `None` at end of file. Once the session has been idle for too long, that is behind what was sent by then.
     fn receive(&self, reader: &mut Reader) -> Result<Option<Bytes>, SessionFault> {
         let socket = &self.connection.socket;
         if reader.codec.is_mid_message() {
@@ -322,7 +322,7 @@ impl SessionState {
             release_buffers();
             if self.is_idle(reader) {
                 log_idle(&self.session);
-                return Ok(None);
+                self.connection.stop();
             }
         }
     }
@@ -350,8 +350,7 @@ impl SessionState {
         self.server.config.limits.idle.is_some_and(|limit| reader.waited >= limit)
     }
 
-    /// Waits until the server lets the call run; gives since when it has waited, if it had to. `None` if it is not to begin any more
-    /// (S7).
+    /// Waits until the server lets the call run; gives since when it has waited, if it had to. `None` if the session is cut meanwhile.
     fn wait_for_permit(&self, parking: &mut Parking) -> Option<(Permit, Option<Instant>)> {
         let waiting = match self.server.permits.acquire() {
             Ok(permit) => return Some((permit, None)),
@@ -360,9 +359,9 @@ impl SessionState {
         let came = Instant::now();
         let waker = parking.waker();
         let mut context = Context::from_waker(&waker);
-        let mut stopped = pin!(self.connection.stopped.cancelled());
+        let mut cut = pin!(self.connection.cut.cancelled());
         loop {
-            if stopped.as_mut().poll(&mut context).is_ready() {
+            if cut.as_mut().poll(&mut context).is_ready() {
                 return None;
             }
             if let Poll::Ready(permit) = waiting.poll(&context) {
@@ -502,11 +501,6 @@ impl SessionState {
                 return Err(SessionFault::ReplyUnread);
             }
         }
-    }
-
-    /// Whether nothing more is to be begun.
-    fn has_ended(&self) -> bool {
-        self.session.is_stopping() || self.connection.cut.is_cancelled()
     }
 
     fn note(&self, fault: SessionFault) {

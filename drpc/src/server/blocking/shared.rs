@@ -12,7 +12,7 @@ use crate::handler::session::Session;
 use crate::server::config::Config;
 use crate::server::handle::Handled;
 use crate::server::sessions::Sessions;
-use crate::server::wakeup::Wakeup;
+use crate::steps::wakeup::Wakeup;
 
 /// What all sessions of a server share.
 pub(super) struct Shared {

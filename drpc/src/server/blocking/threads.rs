@@ -63,6 +63,11 @@ impl Threads {
         true
     }
 
+    /// How many there are.
+    pub(super) fn running(&self) -> usize {
+        self.state().running
+    }
+
     /// Has whoever waits for the threads' end wait no longer.
     pub(super) fn hurry(&self) {
         self.state().hurried = true;

@@ -1,45 +1,12 @@
-//! A server that you drive from a loop of your own ([S9](crate::guide::rules#server)): no runtime, and no threads.
-//!
-//! It serves what the [tokio server](crate::Server) serves, by the same rules and with the same settings. Each [`Server::progress`] is one step, like
-//! `drpc_progress` in DAOS's engine.
-//!
-//! ```
-//! # use std::time::Duration;
-//! # use drpc::drpc_module;
-//! # struct Greeter;
-//! # #[drpc_module(id = 5)]
-//! # impl Greeter { #[method(1)] fn hello(&self) {} }
-//! # let directory = tempfile::tempdir()?;
-//! # let path = directory.path().join("greeter.sock");
-//! # let client = { let path = path.clone(); move || GreeterClient::new(drpc::blocking::Client::connect(path)?).hello().map_err(Into::into) };
-//! use drpc::progress::Server;
-//!
-//! let mut server = Server::builder().module(Greeter).bind_progress(&path)?;
-//! # let client = std::thread::spawn(move || -> Result<(), Box<dyn std::error::Error + Send + Sync>> { client() });
-//! let mut answered = 0;
-//! while answered < 1 {
-//!     answered += server.progress(Duration::from_millis(10))?.replies();
-//!     // and here the program's own work
-//! }
-//! # client.join().unwrap().unwrap();
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! # Handlers
-//!
-//! A handler runs on the thread that calls `progress`, and one that blocks holds up the whole loop. An async one may await anything that wakes it from
-//! elsewhere, such as a channel from a thread of yours; the next step polls it. What needs a runtime, such as `tokio::time::sleep`, panics if there is none, and
-//! the call is answered FAILURE ([S10](crate::guide::rules#server)). To have one, step inside `Runtime::enter` of a multi-threaded runtime, whose threads then drive timers and I/O.
+//! The progress server (S9).
 
 mod background;
 mod bind;
 mod closing;
-mod poller;
 mod running;
 mod session;
 mod shared;
 mod step;
-mod timers;
 
 pub use self::step::Progress;
 
@@ -56,11 +23,9 @@ use rustix::event::epoll::EventFlags;
 
 use self::background::InBackground;
 use self::closing::Closings;
-use self::poller::Poller;
 use self::running::Finished;
 use self::session::SessionState;
-use self::shared::Core;
-use self::timers::{Due, Key, Timers};
+use self::shared::{Core, Due};
 
 use super::admission::{Admission, check_access, log_refused};
 use super::backoff::Backoff;
@@ -68,7 +33,7 @@ use super::builder::ServerBuilder;
 use super::config::Config;
 use super::error::BindError;
 use super::hooks::Opened;
-use super::listener::Listener;
+use super::listener::{Listener, accept_last};
 use super::shutdown::{self, Shutdown};
 use super::systemd;
 use crate::dispatch::router::ModuleService;
@@ -76,6 +41,9 @@ use crate::handler::background::Background;
 use crate::handler::cancellation::Cancelled;
 use crate::handler::failure::Failure;
 use crate::handler::session::Session;
+use crate::steps::Stepped;
+use crate::steps::poller::{Found, Poller};
+use crate::steps::timers::{Key, Timers};
 use crate::transport::{Address, Mode, Socket};
 use crate::wire::Codec;
 
@@ -84,6 +52,9 @@ const ACCEPTS_PER_STEP: usize = 64;
 
 /// The token of the listening socket. Sessions are numbered from 1.
 const LISTENER: u64 = 0;
+
+/// The token of the first of what is driven. No session has so high a number.
+const FIRST_DRIVEN: u64 = 1 << 63;
 
 /// A server that works in steps, whenever its owner says so ([S9](crate::guide::rules#server)).
 ///
@@ -122,6 +93,9 @@ pub struct Server {
     closings: Arc<Closings>,
     background: InBackground,
     poller: Poller,
+    found: Found,
+    /// What its steps drive, too.
+    driven: Vec<Arc<dyn Stepped>>,
 }
 
 /// The listening socket, and how it fares.
@@ -150,6 +124,8 @@ impl Server {
             closings: Closings::new(poller.waker().clone()),
             background: InBackground::new(poller.waker().clone()),
             poller,
+            found: Found::new(),
+            driven: Vec::new(),
             address,
             listener: Some(Listening { listener, backoff: Backoff::default(), paused: None }),
             is_ready: false,
@@ -223,29 +199,51 @@ impl Server {
         }
         let mut done = Progress::default();
         let until_due = self.next_deadline().map(|due| due.saturating_duration_since(Instant::now()));
-        self.poller.wait(until_due.map_or(timeout, |until_due| until_due.min(timeout)))?;
-        while let Some(ready) = self.poller.next() {
+        self.poller.wait(until_due.map_or(timeout, |until_due| until_due.min(timeout)), &mut self.found)?;
+        self.poller.stay_awake();
+        let mut told = false;
+        while let Some(ready) = self.found.pop_front() {
             done.woken = true;
             match ready.token {
                 Poller::WAKEUP => {
                     self.poller.clear_wakeup();
-                    self.close_sessions(&mut done);
+                    told = true;
                 }
                 LISTENER => self.accept(&mut done),
+                FIRST_DRIVEN.. => self.driven[(ready.token - FIRST_DRIVEN) as usize].step(Duration::ZERO)?,
                 session => self.serve(session, ready.flags, &mut done),
             }
         }
-        self.look_at_timers(&mut done);
-        self.poll_handlers(&mut done);
-        self.background.poll();
+        self.look_at_timers(&mut done)?;
+        // What the waker was called for up to now is looked at from here on. A set of futures that has polled all of its own calls it
+        // to be asked once more.
+        told |= self.poller.stay_awake();
+        self.poll_futures(&mut done);
+        if self.poller.stay_awake() {
+            told = true;
+            self.poll_futures(&mut done);
+        }
+        if told {
+            self.close_sessions(&mut done);
+        }
         self.close_if_drained();
+        self.poller.fall_asleep();
         Ok(done)
     }
 
     /// When to call [`progress`](Self::progress) even if nothing happens, because a time-out is due; for programs that wait in another loop.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.core.timers.next()
+        let driven = self.driven.iter().filter_map(|driven| driven.next_deadline());
+        driven.chain(self.core.timers.next()).min()
+    }
+
+    /// Drives something else in its steps, from now on until it is dropped.
+    pub(crate) fn drive_too(&mut self, driven: Arc<dyn Stepped>) -> io::Result<()> {
+        let token = FIRST_DRIVEN + self.driven.len() as u64;
+        self.poller.add(&driven, token, EventFlags::IN)?;
+        self.driven.push(driven);
+        Ok(())
     }
 
     /// Makes the [`progress`](Self::progress) that is waiting, or else the next one, return at once. It may be called from any thread.
@@ -271,20 +269,25 @@ impl Server {
     ///
     /// [`outcome`](Self::outcome) tells how it went.
     pub fn begin_shutdown(&mut self) {
-        if self.listener.take().is_none() {
+        let Some(Listening { listener: Listener { file, socket, is_ours, .. }, .. }) = self.listener.take()
+        else {
             return;
-        }
+        };
         if self.core.config.notify_systemd {
             systemd::notify("STOPPING=1");
         }
+        // The file is dropped first: while the socket is open, no other file can come to have the number of ours.
+        drop(file);
+        if is_ours {
+            self.accept_rest(&socket);
+        }
+        drop(socket);
         shutdown::log_stopping(&self.address, &self.sessions(), self.background.len());
         self.core.timers.set_after(self.core.config.drain_timeout, Due::Cut);
-        self.sessions.values_mut().for_each(|session| session.stop(Cancelled::ShuttingDown));
-        self.background.inbox().cancellation().cancel(Cancelled::ShuttingDown);
-        let finished = self.sessions.iter().filter(|(_, session)| session.is_finished());
-        for id in finished.map(|(id, _)| *id).collect::<Vec<_>>() {
-            self.remove(id);
+        for id in self.sessions.keys().copied().collect::<Vec<_>>() {
+            self.stop(id, Cancelled::ShuttingDown, &mut Progress::default());
         }
+        self.background.inbox().cancellation().cancel(Cancelled::ShuttingDown);
         self.close_if_drained();
     }
 
@@ -316,6 +319,16 @@ impl Server {
         self.begin_shutdown();
         self.cut_rest(&mut Progress::default());
         self.close_if_drained();
+    }
+
+    /// Serves those who had connected when the server was to stop, and may have sent calls: as if they had been accepted before (S7). A
+    /// socket that was given stays open at its giver's, and they with it.
+    fn accept_rest(&mut self, listener: &Socket) {
+        for accepted in accept_last(listener, Mode::NonBlocking) {
+            if let Err(error) = accepted.and_then(|socket| self.open(socket)) {
+                tracing::error!(%error, "could not accept a connection");
+            }
+        }
     }
 
     fn accept(&mut self, done: &mut Progress) {
@@ -398,11 +411,17 @@ impl Server {
         }
     }
 
-    fn look_at_timers(&mut self, done: &mut Progress) {
+    fn look_at_timers(&mut self, done: &mut Progress) -> io::Result<()> {
         if self.next_deadline().is_none() {
-            return;
+            return Ok(());
         }
         let now = Instant::now();
+        for driven in &self.driven {
+            if driven.next_deadline().is_some_and(|due| due <= now) {
+                done.woken = true;
+                driven.step(Duration::ZERO)?;
+            }
+        }
         while let Some(due) = self.core.timers.pop(now) {
             done.woken = true;
             match due {
@@ -423,6 +442,12 @@ impl Server {
                 Due::Cut => self.cut_rest(done),
             }
         }
+        Ok(())
+    }
+
+    fn poll_futures(&mut self, done: &mut Progress) {
+        self.poll_handlers(done);
+        self.background.poll();
     }
 
     /// Polls the handlers that were woken, and begins the calls that have room now.
@@ -459,10 +484,15 @@ impl Server {
     /// Stops the sessions that were asked to close.
     fn close_sessions(&mut self, done: &mut Progress) {
         for id in self.closings.take() {
-            if let Some(session) = self.sessions.get_mut(&id) {
-                session.stop(Cancelled::SessionClosed);
-                self.settle(id, EventFlags::empty(), done);
-            }
+            self.stop(id, Cancelled::SessionClosed, done);
+        }
+    }
+
+    /// Stops a session, and does for it what can be done now: one that is idle ends.
+    fn stop(&mut self, id: u64, reason: Cancelled, done: &mut Progress) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.stop(reason);
+            self.serve(id, EventFlags::IN, done);
         }
     }
 

@@ -8,10 +8,11 @@ use std::time::Instant;
 
 use futures_util::task::AtomicWaker;
 
-use super::timers::{Due, Key, Timers};
+use super::shared::Due;
 use crate::dispatch::router::Processing;
 use crate::handler::session::Listed;
 use crate::server::protocol;
+use crate::steps::timers::{Key, Timers};
 use crate::wire::{Body, Response};
 
 /// A call that is carried out, within the time that the server gives a handler.

@@ -21,11 +21,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use rustix::event::epoll::EventFlags;
 
-use super::poller::Poller;
 use super::running::Running;
-use super::shared::Core;
+use super::shared::{Core, Due};
 use super::step::Progress;
-use super::timers::{Due, Key};
 use crate::handler::cancellation::Cancelled;
 use crate::handler::session::{Session, Worker};
 use crate::server::hooks::Opened;
@@ -33,6 +31,8 @@ use crate::server::protocol::{
     Incoming, SessionFault, bytes_of, context_of, head_of, incoming, log_closed, log_idle, log_opened,
     read_call, refusal,
 };
+use crate::steps::poller::Poller;
+use crate::steps::timers::Key;
 use crate::transport::{Socket, is_peer_gone};
 use crate::wire::{Body, Codec, Head, Response};
 
@@ -189,7 +189,7 @@ impl SessionState {
         }
         if self.unsent.is_empty() {
             log_idle(&self.session);
-            self.reading = false;
+            self.socket.end_receiving();
         } else {
             self.abandon(SessionFault::ReplyUnread);
         }
@@ -234,10 +234,10 @@ impl SessionState {
         [self.rest_due.take(), self.idle.take()]
     }
 
-    /// Takes no more calls, and tells the handlers that run (S7).
+    /// Takes nothing more than what the client has sent by now, which is carried out, and tells the handlers that run (S7): so a call is
+    /// either answered, or its client knows that it was not sent.
     pub(super) fn stop(&mut self, reason: Cancelled) {
-        self.reading = false;
-        self.queued = None;
+        self.socket.end_receiving();
         self.session.stop(reason);
     }
 

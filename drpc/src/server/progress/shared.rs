@@ -2,11 +2,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures_util::stream::FuturesUnordered;
+use futures_util::task::AtomicWaker;
 
 use super::running::Running;
-use super::timers::{Due, Timers};
 use crate::dispatch::router::ModuleService;
 use crate::server::config::Config;
+use crate::steps::timers::Timers;
 
 /// What the sessions share.
 pub(super) struct Core {
@@ -24,4 +25,19 @@ impl Core {
     pub(super) fn has_room(&self) -> bool {
         self.config.limits.calls.is_none_or(|limit| self.running.len() < limit)
     }
+}
+
+/// What a timer is set for.
+#[derive(Debug)]
+pub(super) enum Due {
+    /// The rest of a session's message.
+    RestOfMessage(u64),
+    /// A session has done nothing for too long.
+    Idle(u64),
+    /// A handler has had its time.
+    Handler(Arc<AtomicWaker>),
+    /// To accept again.
+    Accept,
+    /// The end, however much still runs.
+    Cut,
 }

@@ -1,4 +1,3 @@
-use std::future::Future;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,12 +14,12 @@ use crate::dispatch::router::ModuleService;
 use crate::server::backoff::Backoff;
 use crate::server::builder::ServerBuilder;
 use crate::server::config::Config;
-use crate::server::handle::{Handled, ServerHandle};
-use crate::server::listener::Listener;
+use crate::server::handle::ServerHandle;
+use crate::server::listener::{Listener, accept_last};
 use crate::server::shutdown::{self, Shutdown};
-use crate::server::signals::StopRequest;
+use crate::server::signals::StopSignal;
 use crate::server::systemd;
-use crate::transport::{Address, AsyncSocket, Link, Socket};
+use crate::transport::{Address, AsyncSocket, Link, Mode, Socket};
 
 /// A server on tokio; each session is a task ([S1](crate::guide::rules#server)).
 ///
@@ -106,7 +105,7 @@ impl Server {
     /// Sessions and background work run as tasks of their own. If this future is dropped, they are cut at once.
     ///
     /// A handler that blocks its thread can't be cut. It is logged, with its method's name, and abandoned; this future still completes if it is polled on another
-    /// thread. So give the runtime several threads, and await this in `main`; on a single-threaded runtime nothing continues before the handler does. A runtime waits
+    /// thread. So give the runtime several threads, and await this in `main`; on a single-threaded runtime nothing continues before the handler does, which is notified. A runtime waits
     /// for its threads when it is dropped: see [graceful shutdown](crate::guide::access#graceful-shutdown).
     ///
     /// # Errors
@@ -118,7 +117,7 @@ impl Server {
     ///
     /// Outside of a tokio runtime with I/O and time enabled.
     pub async fn serve(self) -> io::Result<Shutdown> {
-        let Server { listener: Listener { file, socket, address, .. }, shared } = self;
+        let Server { listener: Listener { file, socket, address, is_ours }, shared } = self;
         // The file is dropped first: while the socket is open, no other file can come to have the number of ours.
         let (socket, file) = (AsyncSocket::new(socket)?, file);
         let notify_systemd = shared.config.notify_systemd;
@@ -134,14 +133,15 @@ impl Server {
             systemd::notify("STOPPING=1");
         }
         drop(file);
-        drop(socket);
+        accept_rest(socket, is_ours, &shared, &mut sessions);
         shutdown::log_stopping(&address, &shared.sessions.list(), background.0.len());
         let shutdown = drain(&shared, &mut sessions, &background.0).await;
         shutdown::log_stopped(&address, &shutdown);
         Ok(shutdown)
     }
 
-    /// Like [`serve`](Self::serve), and shuts down when `signal` completes: usually [`shutdown_signal`](crate::server::shutdown_signal), whose second signal cuts.
+    /// Like [`serve`](Self::serve), and shuts down when `signal` completes: usually [`shutdown_signal`](crate::server::shutdown_signal), whose second signal cuts;
+    /// or any future of `()`.
     ///
     /// # Errors
     ///
@@ -150,16 +150,15 @@ impl Server {
     /// # Panics
     ///
     /// As [`serve`](Self::serve) does.
-    pub async fn serve_until<S: StopRequest>(self, signal: impl Future<Output = S>) -> io::Result<Shutdown> {
-        let shared = self.shared.clone();
+    pub async fn serve_until(self, signal: impl StopSignal) -> io::Result<Shutdown> {
+        let handle = self.handle();
+        signal.tell(handle.clone());
         let serving = self.serve();
-        tokio::pin!(serving);
-        let request = tokio::select! {
+        tokio::pin!(serving, signal);
+        tokio::select! {
             result = &mut serving => return result,
-            request = signal => request,
-        };
-        shared.shutdown();
-        let _listening = request.if_repeated(Box::new(move || shared.cut()));
+            _ = &mut signal => handle.shutdown(),
+        }
         serving.await
     }
 }
@@ -189,7 +188,8 @@ async fn drain(shared: &Shared, sessions: &mut JoinSet<()>, background: &Tasks) 
             while work.join_next().await.is_some() {}
         } => {}
         () = elapsed(END_OF_CUT) => {
-            shutdown::leave(&mut shutdown, &shared.service, &shared.sessions.list(), work.len());
+            let stuck = sessions.len() + work.len();
+            shutdown::leave(&mut shutdown, stuck, &shared.service, &shared.sessions.list());
         }
     }
     shutdown
@@ -227,6 +227,23 @@ async fn accept_sessions(socket: &AsyncSocket, shared: &Arc<Shared>, sessions: &
                     tracing::error!(%error, wait = ?backoff.wait(), "could not accept a connection");
                 }
             }
+        }
+    }
+}
+
+/// Serves those who had connected when the server was to stop, and may have sent calls: as if they had been accepted before (S7). A socket
+/// that was given stays open at its giver's, and they with it.
+fn accept_rest(socket: AsyncSocket, is_ours: bool, shared: &Arc<Shared>, sessions: &mut JoinSet<()>) {
+    if !is_ours {
+        return;
+    }
+    for accepted in accept_last(socket.socket(), Mode::NonBlocking) {
+        match accepted.and_then(|link| open(link, shared)) {
+            Ok(session) => session.into_iter().for_each(|session| {
+                let id = session.id();
+                shared.sessions.attach(id, sessions.spawn(session.run()));
+            }),
+            Err(error) => tracing::error!(%error, "could not accept a connection"),
         }
     }
 }

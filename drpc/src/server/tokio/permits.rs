@@ -91,10 +91,4 @@ impl CallQueue {
     pub(super) fn step_back(&mut self) {
         self.turn = None;
     }
-
-    /// Drops the call that waits.
-    pub(super) fn leave(&mut self) {
-        self.turn = None;
-        self.waiting = None;
-    }
 }

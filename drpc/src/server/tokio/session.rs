@@ -49,6 +49,8 @@ pub(super) struct SessionLoop {
     server: Arc<Shared>,
     /// Whether more calls are to be read.
     reading: bool,
+    /// It reads what the client has sent already, and then ends (S7).
+    ending: bool,
     /// When the rest of a message that has begun is due.
     rest_due: Option<Pin<Box<Sleep>>>,
     /// The calls whose handlers wait for something.
@@ -88,6 +90,7 @@ impl SessionLoop {
             session,
             server,
             reading: true,
+            ending: false,
             rest_due: None,
             running: FuturesUnordered::new(),
             finished: VecDeque::new(),
@@ -152,18 +155,14 @@ impl SessionLoop {
         if busy && let Poll::Ready(Some(response)) = self.running.poll_next_unpin(context) {
             return Poll::Ready(Some(Event::Finished(response)));
         }
-        if self.reading && self.session.poll_stop(context).is_ready() {
-            // S7: what runs may finish; nothing new is begun.
-            self.reading = false;
+        if !self.ending && self.session.poll_stop(context).is_ready() {
+            self.end();
         }
-        if !self.reading {
-            self.queue.leave();
-            if !busy {
-                return Poll::Ready(None);
-            }
+        if !self.reading && !busy && self.queue.is_empty() {
+            return Poll::Ready(None);
         }
         let room = self.running.len() < self.server.config.order.limit();
-        if self.reading
+        if (self.reading || !self.queue.is_empty())
             && room
             && let Poll::Ready(event) = self.poll_call(context)
         {
@@ -178,12 +177,19 @@ impl SessionLoop {
                 return Poll::Ready(Some(SessionFault::Io(error).into()));
             }
         }
-        let idle = self.reading && !busy && self.rest_due.is_none() && self.queue.is_empty();
+        let idle = !self.ending && !busy && self.rest_due.is_none() && self.queue.is_empty();
         if idle && self.idle.poll(context).is_ready() {
             log_idle(&self.session);
-            return Poll::Ready(Some(Event::Closed));
+            self.end();
         }
         Poll::Pending
+    }
+
+    /// Takes nothing more than what the client has sent by now, which is carried out (S7): so a call is either answered, or its
+    /// client knows that it was not sent.
+    fn end(&mut self) {
+        self.ending = true;
+        self.link.end_receiving();
     }
 
     /// Receives the next message, and waits until the server has room for its call.
@@ -365,6 +371,9 @@ impl Future for Handling {
 pub(crate) fn spawn_in_memory(server: Arc<Shared>, link: Link, peer: PeerCredentials) {
     if let Some(session) = server.open_session(peer) {
         let id = session.id();
+        if session.is_stopping() {
+            link.end_receiving();
+        }
         let task = tokio::spawn(SessionLoop::new(link, session, server.clone()).run());
         server.sessions.attach(id, task.abort_handle());
     }

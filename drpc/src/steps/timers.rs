@@ -1,46 +1,28 @@
 //! What falls due when. There is no thread and no runtime to keep the time: each step looks at it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::task::AtomicWaker;
-
 /// Things that are to happen, by their time.
-pub(super) struct Timers<T> {
+pub(crate) struct Timers<T> {
     due: BTreeMap<Key, T>,
     last: u64,
 }
 
 /// A timer: when it is due, and a number to tell it from others of that time.
-pub(super) type Key = (Instant, u64);
-
-/// What a timer is set for.
-#[derive(Debug)]
-pub(super) enum Due {
-    /// The rest of a session's message.
-    RestOfMessage(u64),
-    /// A session has done nothing for too long.
-    Idle(u64),
-    /// A handler has had its time.
-    Handler(Arc<AtomicWaker>),
-    /// To accept again.
-    Accept,
-    /// The end, however much still runs.
-    Cut,
-}
+pub(crate) type Key = (Instant, u64);
 
 impl<T> Timers<T> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Timers { due: BTreeMap::new(), last: 0 }
     }
 
     /// Sets a timer that is due after so long. One that lies beyond what a clock can tell is none.
-    pub(super) fn set_after(&mut self, wait: Duration, what: T) -> Option<Key> {
+    pub(crate) fn set_after(&mut self, wait: Duration, what: T) -> Option<Key> {
         Instant::now().checked_add(wait).map(|at| self.set(at, what))
     }
 
-    pub(super) fn set(&mut self, at: Instant, what: T) -> Key {
+    pub(crate) fn set(&mut self, at: Instant, what: T) -> Key {
         self.last += 1;
         let key = (at, self.last);
         self.due.insert(key, what);
@@ -48,19 +30,19 @@ impl<T> Timers<T> {
     }
 
     /// Takes a timer back; nothing happens if it is over.
-    pub(super) fn cancel(&mut self, key: Option<Key>) {
+    pub(crate) fn cancel(&mut self, key: Option<Key>) {
         if let Some(key) = key {
             self.due.remove(&key);
         }
     }
 
     /// When the next timer is due.
-    pub(super) fn next(&self) -> Option<Instant> {
+    pub(crate) fn next(&self) -> Option<Instant> {
         self.due.keys().next().map(|(at, _)| *at)
     }
 
     /// Takes the next timer that is due by now.
-    pub(super) fn pop(&mut self, now: Instant) -> Option<T> {
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<T> {
         let first = self.due.first_entry()?;
         (first.key().0 <= now).then(|| first.remove())
     }
