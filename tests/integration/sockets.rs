@@ -818,7 +818,7 @@ fn descriptors_that_a_stranger_passes_are_refused_before_they_come() {
         peer.assert_served(Wire::Chunked);
         match peer.pass(std::io::stdin(), b"anything") {
             Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => {
-                peer.assert_served(Wire::Chunked)
+                peer.assert_served(Wire::Chunked);
             }
             // Before Linux 6.16 the kernel has no such option, and drops them as the packet is received.
             passed => assert!(!refuses_descriptors(), "{passed:?}"),

@@ -488,7 +488,7 @@ enum ConnectCause {
     Timeout(Duration),
     Probe(Disconnect),
     /// Somebody else serves there than the client demands.
-    OtherServer(PeerCredentials, Allow),
+    OtherServer(Box<(PeerCredentials, Allow)>),
 }
 
 impl ConnectError {
@@ -571,7 +571,7 @@ impl ConnectError {
     }
 
     pub(super) fn other_server(path: &Path, server: PeerCredentials, allowed: Allow) -> Self {
-        ConnectError { path: path.to_owned(), cause: ConnectCause::OtherServer(server, allowed) }
+        ConnectError { path: path.to_owned(), cause: ConnectCause::OtherServer(Box::new((server, allowed))) }
     }
 
     pub(super) fn probe(path: &Path, cause: Disconnect) -> Self {
@@ -630,7 +630,8 @@ impl fmt::Display for ConnectError {
                     what = if abstract_name(&self.path).is_some() { "name" } else { "path" }
                 )
             }
-            ConnectCause::OtherServer(server, allowed) => {
+            ConnectCause::OtherServer(other) => {
+                let (server, allowed) = &**other;
                 write!(
                     f,
                     "it is served by {server}, and this client takes {allowed} for its server; somebody else may have taken the \
