@@ -14,7 +14,7 @@
 //! | one list of IDs for all programs of a host | [`registry`] |
 //! | messages that stay compatible | [`contract`] |
 //! | reconnects, retries, batches | [`client`] |
-//! | handlers that block, or an event loop of my own | [`servers`] |
+//! | handlers that block, or an event loop of my own, for a server or a client | [`servers`], [`client`](client#in-a-loop-of-your-own) |
 //! | to choose the socket: mode, owner, abstract name, inherited | [`sockets`] |
 //! | authorization, limits, graceful shutdown | [`access`] |
 //! | a health check | [`health`] |
