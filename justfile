@@ -10,6 +10,7 @@ bless:
     TRYBUILD=overwrite cargo test -p drpc-tests ui
     BLESS=1 cargo test -p drpc-macros -p drpc-registry
     DRPC_BLESS=1 cargo test --features contract -p drpc-uds -p drpc-examples contract
+    DRPC_BLESS=1 cargo test -p drpc-daos --test daos contract
 
 # Sessions that come and go, and what they leave behind; then what idle connections cost.
 soak minutes="10":

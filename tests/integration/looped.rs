@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use drpc::progress::{Client, PendingCall, Server};
 use drpc::wire::Response;
-use drpc::{Backoff, CallError, CallErrorKind, CallOptions, Method, Wire};
+use drpc::{Backoff, CallError, CallErrorKind, CallOptions, Caller, Method, Wire};
 use futures_util::FutureExt;
 
 use crate::support::{
@@ -386,6 +386,20 @@ fn a_detached_call_that_fails_is_logged() {
     }
     steps(&client);
     logs.assert_contain("a call that nobody waits for failed");
+}
+
+#[test]
+fn a_detached_call_without_response_has_not_failed_whatever_its_method_replies() {
+    // C6
+    let (logs, _guard) = Logs::of_this_thread();
+    let (client, server, _fake) = connected(|builder| builder);
+    let notice: PendingCall<Result<Bytes, CallError>> = client.call(ECHO, Bytes::from("notice"), &without_response());
+    notice.detach();
+    while !server.has_packet() {
+        client.progress(PATIENCE).unwrap();
+    }
+    steps(&client);
+    logs.assert_lack("a call that nobody waits for failed");
 }
 
 #[test]

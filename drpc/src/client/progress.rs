@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::builder::ClientBuilder;
 use super::caller::{CallOptions, Caller};
-use super::error::{CallError, ConnectError};
+use super::error::{CallError, CallErrorKind, ConnectError};
 use super::handle;
 use super::pool::Pool;
 use super::reactor::Reactor;
@@ -278,12 +278,14 @@ impl<T: Send + 'static> PendingCall<T> {
 }
 
 impl<R: Send + 'static> PendingCall<Result<R, CallError>> {
-    /// Makes the call without waiting for its outcome; a failure is logged. With [`CallOptions::no_response`] nothing waits for the reply either ([C6](crate::guide::rules#client)).
+    /// Makes the call without waiting for its outcome; a failure is logged. With [`CallOptions::no_response`] nothing waits for the reply either
+    /// ([C6](crate::guide::rules#client)), and its absence is not a failure.
     pub fn detach(self) {
-        self.when_done(|outcome| {
-            if let Err(error) = outcome {
+        self.when_done(|outcome| match outcome {
+            Err(error) if error.kind() != CallErrorKind::Submitted => {
                 tracing::warn!(%error, "a call that nobody waits for failed");
             }
+            _ => {}
         });
     }
 }

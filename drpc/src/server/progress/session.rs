@@ -153,6 +153,10 @@ impl SessionState {
         self.flush(&mut { PACKETS_PER_TURN }, done);
         self.time_rest(core, was_held_up);
         self.bound_unsent(core);
+        if self.reading && self.session.is_stopping() {
+            // What is left to be read may be no more than its end.
+            self.take_turn(&mut { PACKETS_PER_TURN }, core, done);
+        }
     }
 
     /// The server has room for the call that waits.

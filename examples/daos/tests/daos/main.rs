@@ -1,0 +1,7 @@
+//! The three programs, from outside.
+
+mod contract;
+mod killed;
+mod requests;
+mod story;
+mod support;
