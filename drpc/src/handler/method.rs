@@ -84,7 +84,7 @@ impl Method {
         self.module
     }
 
-    /// The method's system-wide ID: module · 100 + its number in the module (M).
+    /// The method's system-wide ID: module × 100 + its number in the module.
     #[must_use]
     pub const fn id(self) -> i32 {
         self.id

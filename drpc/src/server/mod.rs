@@ -1,5 +1,5 @@
-//! The three servers: on tokio, with a task per session ([`Server`](crate::Server)); with a thread per session
-//! ([`blocking::Server`](crate::blocking::Server)); and driven from a loop of your own ([`progress::Server`](crate::progress::Server)).
+//! The three servers: on tokio, with [a task per session](crate::Server); with [a thread per session](crate::blocking::Server); and
+//! [driven from a loop of your own](crate::progress::Server).
 //!
 //! [The guide](crate::guide::servers) compares them. In the sources, start reading at `tokio/session.rs`: it is the path of a call.
 
