@@ -9,7 +9,7 @@ use crate::error::{Error, Failure};
 use crate::protos::{self, Services};
 use crate::{descriptors, leftovers};
 
-/// Begins the configuration of a build script.
+/// Begins to configure a build script.
 pub fn configure() -> Builder {
     let services = Services::default();
     let mut prost = prost_build::Config::new();
@@ -40,7 +40,7 @@ struct Output {
 }
 
 impl Builder {
-    /// Checks the registry at `path`, makes constants of it, and tells `#[drpc_module]` where it is.
+    /// Checks the registry at `path`, generates constants from it, and tells `#[drpc_module]` where it is.
     ///
     /// A path that ends in `.h` (or `.hh`, `.hpp`, `.hxx`) is read as a C header of DAOS's form, any other as TOML. The
     /// constants are included with `drpc::include_registry!()`; see [`Registry::to_rust`].
@@ -51,15 +51,15 @@ impl Builder {
 
     /// Also writes the registry as a C header; see [`Registry::to_c_header`].
     ///
-    /// A relative path begins at the package, like all paths here. A file that would not change is not touched.
+    /// Paths are relative to the package, as everywhere here. A file that would not change is not touched.
     pub fn c_header(self, path: impl Into<PathBuf>) -> Self {
         self.output(path, Registry::to_c_header)
     }
 
     /// Also writes the registry as Go constants of the package named; see [`Registry::to_go`].
     ///
-    /// A relative path begins at the package. A file that would not change is not touched. A name that no Go package can
-    /// have is an error of [`compile_protos`](Self::compile_protos) and [`generate`](Self::generate).
+    /// The path is relative to the package. A file that would not change is not touched. A name that is not valid for a Go package
+    /// is an error of [`compile_protos`](Self::compile_protos) and [`generate`](Self::generate).
     pub fn go(mut self, path: impl Into<PathBuf>, package: impl AsRef<str>) -> Self {
         match package.as_ref().parse::<GoPackage>() {
             Ok(package) => self.output(path, move |registry| registry.to_go(&package)),
@@ -72,17 +72,17 @@ impl Builder {
 
     /// Also writes the registry as a Markdown table; see [`Registry::to_markdown`].
     ///
-    /// A relative path begins at the package. A file that would not change is not touched.
+    /// The path is relative to the package. A file that would not change is not touched.
     pub fn markdown(self, path: impl Into<PathBuf>) -> Self {
         self.output(path, Registry::to_markdown)
     }
 
-    /// Sets what prost-build offers to set.
+    /// Configures prost-build.
     ///
-    /// Generated messages use `drpc::prost`, under the name that Cargo.toml gives the `drpc` crate; those of a package that does not depend
-    /// on it use `prost`. `prost_path` sets another.
+    /// Generated messages use `drpc::prost`, under the name that Cargo.toml gives the `drpc` crate; in a package that does not depend on it, they use
+    /// `prost`. Set `prost_path` for another.
     ///
-    /// Whoever sets a generator of services is not warned of those any more.
+    /// If you set a service generator, the warning about services is not shown.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), drpc_build::Error> {
@@ -104,12 +104,11 @@ impl Builder {
         self
     }
 
-    /// Does all that is configured and makes prost messages of `protos`, whose imports are looked for in `includes`.
+    /// Does everything configured, and generates prost messages from `protos`, whose imports are searched in `includes`.
     ///
-    /// The messages of a package `hello` are written to `hello.rs`, and included with `drpc::include_proto!("hello")`; what
-    /// stands in the file behind `package` is the name, also of `daosApi.type`. In comments, what Markdown would take for
-    /// code is plain text: nothing in them becomes a doctest. Fields of `google.protobuf`'s types need the crate
-    /// `prost-types`; a warning of cargo says so where it is missing.
+    /// The messages of a package `hello` are written to `hello.rs`, and included with `drpc::include_proto!("hello")`. The name is what
+    /// the file says after `package`, even `daosApi.type`. Code in comments becomes plain text, never a doctest. Fields with
+    /// `google.protobuf` types need the crate `prost-types`; a cargo warning says so if it is missing.
     ///
     /// # Errors
     ///
@@ -126,7 +125,7 @@ impl Builder {
         Ok(())
     }
 
-    /// Does all that is configured, without any `.proto` files.
+    /// Does everything configured, without any `.proto` files.
     ///
     /// # Errors
     ///

@@ -9,21 +9,19 @@
 //! }
 //! ```
 //!
-//! From the registry come constants, which `drpc::include_registry!()` includes, and from the `.proto` files prost
-//! messages, which `drpc::include_proto!("hello")` includes; `protoc` is not needed. `#[drpc_module]` is told where
-//! the registry is, so that an ID that does not agree with it is an error at that ID. A mistake in the registry or in
-//! a `.proto` file stops the build and is shown with its place.
+//! It generates constants from the registry, for `drpc::include_registry!()`, and prost messages from the `.proto` files, for
+//! `drpc::include_proto!("hello")`; `protoc` is not needed. It tells `#[drpc_module]` where the registry is, so that an ID that contradicts
+//! it is an error at that ID. A mistake in the registry or in a `.proto` file stops the build, and is shown where it is.
 //!
-//! The script runs again when the registry changes, a `.proto` file that is named or imported, or what is in a folder where
-//! these are looked for, and only then.
+//! The script runs again only if the registry, a `.proto` file that is named or imported, or the contents of an include folder change.
 //!
-//! No code is made of a `service`: a warning of cargo names it, and says what to write.
+//! A `service` generates no code: a cargo warning names it, and says what to write.
 //!
-//! The messages' descriptors are kept in `OUT_DIR`, and `drpc::include_descriptors!()` includes them: with them, a test sees to it that
-//! the messages stay what they were (the guide's chapter on contracts).
+//! The messages' descriptors are kept in `OUT_DIR`, for `drpc::include_descriptors!()`: with them, a test guards the messages against
+//! breaking changes (see the guide's chapter on contracts).
 //!
-//! Both halves are optional: [`generate`](Builder::generate) does without `.proto` files, and
-//! [`compile_protos`](Builder::compile_protos) without a registry.
+//! Both halves are optional: [`generate`](Builder::generate) needs no `.proto` files, and [`compile_protos`](Builder::compile_protos) no
+//! registry.
 
 mod builder;
 mod descriptors;

@@ -1,4 +1,4 @@
-//! What blocks its thread, and needs no runtime: a client, and a server with a thread for each session.
+//! Blocking, without a runtime: a client, and a server with a thread per session.
 
 #[cfg(feature = "blocking")]
 pub use crate::client::blocking::Client;

@@ -1,10 +1,10 @@
 use std::error::Error;
 use std::fmt;
 
-/// The code that a reply of DAOS's carries in its field `status` (E4): 0, or what went wrong, as a negative number.
+/// The code in the field `status` of DAOS's replies ([E4](crate::guide::rules#envelope)): 0, or a negative number that says what went wrong.
 ///
-/// DAOS answers a call whose method failed with the status [`SUCCESS`](crate::Status::SUCCESS) and such a code in the body. The constants
-/// are those of DAOS 2.8. Any other number that a peer sends is kept as it came, and shown as `unknown DER code -42`.
+/// DAOS answers a call whose method failed with [`SUCCESS`](crate::Status::SUCCESS) and such a code in the body. The constants are those of DAOS 2.8. Any other
+/// number that a peer sends is kept, and shown as `unknown DER code -42`.
 ///
 /// # Example
 ///

@@ -1,9 +1,15 @@
-//! Declare RPC modules by macro and serve them over a Unix domain socket, speaking DAOS's dRPC.
+//! RPC between processes on one host, over a Unix `SOCK_SEQPACKET` socket.
 //!
-//! Write an ordinary `impl` block and put [`#[drpc_module]`](drpc_module) on it:
+//! Put [`#[drpc_module]`](drpc_module) on an ordinary `impl` block, and you get dispatch, a typed client, and a server that finds the
+//! module by itself. Requests and replies are protobuf messages. The protocol is dRPC, which the daemons of [DAOS](https://daos.io), an
+//! open-source distributed object store, speak among themselves: either end may be [DAOS's own code](https://github.com/daos-stack/daos), in C
+//! or Go. Without DAOS, drpc serves the daemons and tools of any Linux host that want typed calls in microseconds and a caller whose user and
+//! process the kernel vouches for.
+//!
+//! The package is `drpc-uds`, the library `drpc`.
 //!
 //! ```standalone_crate
-//! use drpc::{Failure, Server, drpc_module};
+//! use drpc::{Client, Failure, Server, drpc_module};
 //!
 //! #[derive(Clone, PartialEq, prost::Message)]
 //! pub struct Hello {
@@ -31,47 +37,74 @@
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     // `register` made the server find the module; no socket is needed to try it.
-//!     let client = drpc::testing::client_of(Server::builder())?;
-//!     let reply = GreeterClient::new(client).hello(Hello { name: "World".into() }).await?;
+//!     let path = std::env::temp_dir().join(format!("greeter-{}.sock", std::process::id()));
+//!     let server = Server::builder().bind(&path)?; // finds the Greeter, thanks to `register`
+//!     let handle = server.handle();
+//!     let serving = tokio::spawn(server.serve());
+//!
+//!     let greeter = GreeterClient::new(Client::connect(&path).await?);
+//!     let reply = greeter.hello(Hello { name: "World".into() }).await?;
 //!     assert_eq!(reply.greeting, "Hello World");
+//!
+//!     handle.shutdown();
+//!     serving.await??;
 //!     Ok(())
 //! }
 //! ```
 //!
-//! # Where to go from here
+//! # Modules
 //!
-//! - [`drpc_module`]: the attribute, with every key and every form of handler.
-//! - [`Server`] serves modules, [`blocking::Server`] with a thread for each session, [`progress::Server`] in a loop of your own;
-//!   [`Client`], [`blocking::Client`] and [`progress::Client`] call them.
-//! - [`Context`]: who calls, and whether they still wait. [`struct@Failure`]: how a handler fails. [`Der`]: DAOS's own error codes.
-//! - [`Allow`]: who may connect, and who may call what. [`Session`]: one client's connection, and what it is doing.
+//! A *module* has an ID and up to a hundred *methods*, each with a handler. [`drpc_module`] makes one of an `impl` block, and shows every form of
+//! handler in [its chapter](guide::attribute). A handler may take a [`Context`]: who calls, whether they still wait, the deadline, and the
+//! [`Session`], which is the client's connection. It fails with any error type; [`Failure`](struct@Failure) and
+//! [`#[derive(Failure)]`](macro@Failure) choose the [`Status`]. A module may also be written by hand: [`Module`].
+//!
+//! # Servers
+//!
+//! A [`ServerBuilder`] collects modules and settings, and binds a socket. It makes one of three servers, which differ in what they need:
+//!
+//! | server | made by | a session is | needs |
+//! |---|---|---|---|
+//! | [`Server`] | [`bind`](ServerBuilder::bind) | a task | tokio |
+//! | [`blocking::Server`] | [`bind_blocking`](ServerBuilder::bind_blocking) | a thread | nothing |
+//! | [`progress::Server`] | [`bind_progress`](ServerBuilder::bind_progress) | state in a loop of yours | nothing |
+//!
+//! [`Server::serve_until`] with [`server::shutdown_signal`] stops at SIGTERM; a [`ServerHandle`] stops it from elsewhere. [`Allow`] says who may
+//! connect and who may call what. [The guide](guide::servers) helps to choose.
+//!
+//! # Clients
+//!
+//! A [`ClientBuilder`] makes an async [`Client`], a [`blocking::Client`], or a [`progress::Client`] for a loop of yours; the generated stub, such as
+//! `GreeterClient`, takes any of them. Clients are handles that share connections, and reconnect. [`CallOptions`] set a time-out or a [`RetryPolicy`] for a call. A call that fails is a
+//! [`CallError`]: by default only the error's status travels, and [`AddedFields`] ask for [its text](guide::errors) too. [`Der`] has DAOS's
+//! own error codes, which travel in replies.
+//!
+//! # More
+//!
+//! - [`guide`]: a chapter for each "I want …".
+//! - [`testing`]: servers in memory, mocks, recordings, faults.
+//! - [`middleware`]: `tower` layers around the handlers.
+//! - [`health`]: a health check for supervisors and load balancers.
 //! - [`registry`]: how modules register themselves, and when they don't.
-//! - [`guide`]: chapters on the attribute, on the registry, on contracts, on the client, on which server to take, on sockets, on access, limits and shutdown, on
-//!   health checks, on middleware, on the fields added to DAOS's, on spans and figures, and for those who come from hand-written dispatch.
-//! - [`middleware`]: time-outs, limits and counters around the handlers, by `tower` or your own.
-//! - [`health`]: a health check, for supervisors and load balancers.
-//! - [`testing`]: the whole way of a call, without a socket.
 //! - [`wire`]: the protocol, without sockets and runtimes.
 //!
 //! # Features
 //!
-//! | feature | what it adds | default |
+//! | feature | adds | default |
 //! |---|---|---|
 //! | `server` | [`Server`], on tokio | yes |
-//! | `progress` | [`progress::Server`] and [`progress::Client`], in a loop of the caller's own, without a runtime | yes |
+//! | `progress` | [`progress::Server`] and [`progress::Client`], which you drive from a loop of your own; no runtime | yes |
 //! | `client` | [`Client`], on tokio | yes |
-//! | `blocking` | [`blocking::Client`], without a runtime | yes |
-//! | `blocking-server` | [`blocking::Server`], a thread for each session, without a runtime | yes |
+//! | `blocking` | [`blocking::Client`]; no runtime | yes |
+//! | `blocking-server` | [`blocking::Server`], a thread per session; no runtime | yes |
 //! | `tower` | [`middleware`]: layers around the handlers | yes |
-//! | `metrics` | [counters and histograms](guide::observability) of calls and sessions | no |
-//! | `contract` | `contract::assert_kept`: a test of [what the modules promise](guide::contract) | no |
-//! | `unique-ids` | two modules with one ID in one program are an error of the linker | no |
+//! | `metrics` | [counters and histograms](guide::observability#metrics) of calls and sessions | no |
+//! | `contract` | `contract::assert_kept`: tests [what the modules promise](guide::contract) | no |
+//! | `unique-ids` | [two modules with one ID](guide::registry#without-a-registry-unique-ids) in one program are a linker error | no |
 //!
-//! Without any of them the crate is the protocol and the dispatch, without tokio in its dependency tree.
-//!
-//! Rules such as W8 or D4 in these pages are those of DAOS's behaviour, which [a chapter](guide::rules) lists.
+//! Without any of them, the crate is the protocol and the dispatch, and does not depend on tokio.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(all(
         feature = "server",
@@ -86,7 +119,7 @@
         unused_imports,
         unreachable_code,
         unreachable_pub,
-        reason = "the edges share one core; a build without some of them leaves parts unused"
+        reason = "servers and clients share one core; a build without some of them leaves parts unused"
     )
 )]
 
@@ -158,12 +191,12 @@ pub use server::{BindError, ExistingSocket, Order, ServerBuilder};
 pub use transport::{Address, PeerCredentials};
 pub use wire::{Body, FailureCause, InvalidTraceContext, Status, TraceContext, Wire, WireMode};
 
-/// The raw body of a call, as a handler may take and return it.
+/// A raw body, which a handler may take and return.
 pub use bytes::Bytes;
 
-/// For modules written by hand: put it on the `impl` of [`Module`].
+/// For [modules](Module) written by hand: goes on the `impl`.
 pub use async_trait::async_trait;
-/// Makes a module of an `impl` block: its enum of methods, its [`Module`], its client, and its registration.
+/// Turns an `impl` block into a module: generates its enum of methods, its [`Module`], its client, and its registration.
 ///
 /// ```
 /// use drpc::{Failure, drpc_module};
@@ -183,16 +216,13 @@ pub use async_trait::async_trait;
 /// ```
 ///
 /// Keys: `id` (an integer or a constant expression), `name`, `register` or `register = path`, `allow = "rule"`, `prefix`, `part`, `unlisted`,
-/// `crate = path`, `client_only`. A handler takes `&self` or `self: Arc<Self>`, a request by value or none, a `&Context` or none; it
-/// returns a message, `Bytes`, `()`, [`Submitted`], or a `Result` of those with any error.
-/// [The guide](guide::attribute) has it all.
+/// `crate = path`, `client_only`. A handler takes `&self` or `self: Arc<Self>`, an optional request by value and an optional `&Context`; it
+/// returns a message, `Bytes`, `()`, [`Submitted`], or a `Result` of these with any error.
+/// [The guide](guide::attribute) has all of it.
 pub use drpc_macros::drpc_module;
 
-/// Makes a [`struct@Failure`] of an error type: its status and [details](Details), and the error back again at a caller that knows the type.
-///
-/// Keys of `#[failure(…)]` on a variant (or a struct): `status = FAILURE`, one of [`Status`]'s constants or an expression; `local` for what
-/// its callers are not told, besides status and text; `name = "…"`, what it is called on the way, where the variant was renamed. On
-/// the type: `name = "…"` and `crate = path`. The type has a `Display`; where it is an `Error`, too, its sources go to the log.
+/// Converts an error type into a [`struct@Failure`] with a status and [details](Details), from which a caller that knows the type gets the error
+/// back.
 ///
 /// ```
 /// #[derive(Debug, thiserror::Error, drpc::Failure)]
@@ -200,10 +230,16 @@ pub use drpc_macros::drpc_module;
 /// struct Full { pool: String, used: u64, size: u64 }
 /// ```
 ///
-/// Fields travel in their order: add new ones behind the others. What a field may be, [`Details`] tells.
+/// Keys of `#[failure(…)]` on a variant (or a struct): `status = FAILURE`, one of [`Status`]'s constants or an expression; `local`, to send callers
+/// only status and text; `name = "…"`, the name on the wire if the variant was renamed. On the type: `name = "…"` and `crate = path`. The type
+/// implements `Display`; if it implements `Error` too, its sources go to the log.
+///
+/// Fields travel in order: append new ones. [`Details`] lists the types that a field may have.
+///
+/// A caller receives the error only if it asks, by [`AddedFields::ERROR`]: see [the chapter](guide::errors).
 pub use drpc_macros::Failure;
 
-/// Includes what `drpc-build` made of the registry: a module of constants for each dRPC module, and `MODULES`.
+/// Includes what `drpc-build` generated from the registry: a Rust module of constants for each dRPC module, and `MODULES`.
 ///
 /// ```ignore
 /// mod registry {
@@ -213,8 +249,7 @@ pub use drpc_macros::Failure;
 /// ```
 pub use drpc_macros::include_registry;
 
-/// Includes the messages that `drpc-build` made of a `.proto` file, by what the file says after `package`; `"_"` if it says
-/// nothing.
+/// Includes the messages that `drpc-build` generated from a `.proto` file, named by the file's `package`; `"_"` if it has none.
 ///
 /// ```ignore
 /// mod hello {

@@ -1,7 +1,7 @@
-//! A server and a client in steps, for a program that has a loop of its own: no runtime, and no thread.
+//! A server and a client that you drive from a loop of your own: no runtime, and no threads.
 //!
-//! The server serves what [the server on tokio](crate::Server) serves, by the same rules and with the same settings. Each
-//! [`Server::progress`] is one step, as DAOS's engine makes one with `drpc_progress` (S9).
+//! The server serves what the [tokio server](crate::Server) serves, by the same rules and with the same settings. Each [`Server::progress`] is one step, like
+//! `drpc_progress` in DAOS's engine ([S9](crate::guide::rules#server)).
 //!
 //! ```
 //! # use std::time::Duration;
@@ -27,15 +27,14 @@
 //!
 //! # Handlers
 //!
-//! A handler runs on the thread that makes the step, and one that blocks holds up the whole loop. An async one may wait for anything
-//! that wakes it from elsewhere, such as a channel to a thread of yours; it is polled by the step after. What needs a runtime,
-//! such as `tokio::time::sleep`, panics where there is none; the call is then answered FAILURE (S10). To have one, step
-//! inside of `Runtime::enter`, whose threads then do the waiting.
+//! A handler runs on the thread that calls `progress`, and one that blocks holds up the whole loop. An async one may await anything that wakes it from
+//! elsewhere, such as a channel from a thread of yours; the next step polls it. What needs a runtime, such as `tokio::time::sleep`, panics if there is none, and
+//! the call is answered FAILURE ([S10](crate::guide::rules#server)). To have one, step inside `Runtime::enter` of a multi-threaded runtime, whose threads then drive timers and I/O.
 //!
 //! # Calls
 //!
-//! A handler that calls another server does so by a [`Client`] that the server [drives](Server::drive): its calls go on in the same
-//! steps, and the loop waits for them all in one place.
+//! A handler calls other servers through a [`Client`] that the server [drives](Server::drive): its calls progress in the same steps, and the loop waits in one
+//! place.
 //!
 //! ```
 //! # use std::time::Duration;
@@ -61,7 +60,7 @@
 //! impl Engine {
 //!     #[method(1)]
 //!     async fn stop(&self) -> Result<(), CallError> {
-//!         // Sent, and not waited for (C6).
+//!         // Sent, and not waited for.
 //!         self.control.with(CallOptions::new().no_response()).happened().detach();
 //!         // Waited for, while the loop goes on.
 //!         self.control.ready().await
@@ -90,12 +89,12 @@ pub use crate::client::progress::{Client, PendingCall};
 pub use crate::server::progress::{Progress, Server};
 
 impl Server {
-    /// Drives a client in its steps, from now on until the server is dropped: its calls go on in [`progress`](Self::progress), and
-    /// [`next_deadline`](Self::next_deadline) tells of theirs, too.
+    /// Drives a client in this server's steps, until the server is dropped: its calls advance in [`progress`](Self::progress), and
+    /// [`next_deadline`](Self::next_deadline) includes theirs.
     ///
     /// # Errors
     ///
-    /// If the system can't watch the client's descriptor, as where it is driven already.
+    /// If the client's descriptor can't be polled, for example because it is driven already.
     pub fn drive(&mut self, client: &Client) -> io::Result<()> {
         self.drive_too(Arc::new(client.clone()))
     }

@@ -1,9 +1,10 @@
 //! The examples as a user sees them: what they print, what they answer, how they end.
 
-use std::io::{BufRead, BufReader};
+use std::fs;
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use drpc::blocking::Client;
@@ -155,8 +156,8 @@ fn interop_server_refuses_a_wrong_command_line() {
     }
 }
 
-#[test]
-fn activated_serves_the_socket_that_it_is_passed_and_says_so() {
+/// The example `activated`, started as systemd starts it; and what it tells systemd, line by line.
+fn activated() -> (Interop, impl Fn() -> String) {
     let folder = tempfile::tempdir().unwrap();
     let (socket, notify) = (folder.path().join("s.sock"), folder.path().join("notify"));
     let listener = net::socket(AddressFamily::UNIX, SocketType::SEQPACKET, None).unwrap();
@@ -164,7 +165,7 @@ fn activated_serves_the_socket_that_it_is_passed_and_says_so() {
     net::listen(&listener, 16).unwrap();
     let manager = UnixDatagram::bind(&notify).unwrap();
     manager.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    let told = || {
+    let told = move || {
         let mut buffer = [0; 100];
         let len = manager.recv(&mut buffer).unwrap();
         String::from_utf8(buffer[..len].to_vec()).unwrap()
@@ -180,7 +181,12 @@ fn activated_serves_the_socket_that_it_is_passed_and_says_so() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let server = Interop { server, socket, _folder: folder };
+    (Interop { server, socket, _folder: folder }, told)
+}
+
+#[test]
+fn activated_serves_the_socket_that_it_is_passed_and_says_so() {
+    let (server, told) = activated();
     assert_eq!(told(), "READY=1");
     let response = call(&server.client(Wire::Chunked), 5, 501, b"\x0a\x05World");
     assert_eq!((response.status, &*response.body), (Status::SUCCESS, &b"\n\x0bHello World"[..]));
@@ -188,7 +194,83 @@ fn activated_serves_the_socket_that_it_is_passed_and_says_so() {
     assert_eq!(told(), "STOPPING=1");
 }
 
+/// The units as the guide shows them, checked by systemd where it is installed.
+#[test]
+fn the_units_are_valid_and_those_of_the_guide() {
+    let guide = fs::read_to_string("../drpc/src/guide/systemd.md").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut units = Vec::new();
+    for name in ["greeter.socket", "greeter.service"] {
+        let unit = fs::read_to_string(Path::new("systemd").join(name)).unwrap();
+        assert!(
+            guide.contains(&format!("```ini\n# /etc/systemd/system/{name}\n{unit}```")),
+            "{name} is another in the guide"
+        );
+        // systemd looks whether there is such a program.
+        let path = folder.path().join(name);
+        fs::write(&path, unit.replace("/usr/local/bin/activated", env!("CARGO_BIN_EXE_activated"))).unwrap();
+        units.push(path);
+    }
+    let Some(output) =
+        run_if_installed(Command::new("systemd-analyze").args(["verify", "--man=no"]).args(units))
+    else {
+        return;
+    };
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(0), String::new()));
+}
+
+#[test]
+fn python_calls_the_greeter() {
+    let (server, _told) = activated();
+    let mut python = Command::new("python3");
+    let Some(output) = run_if_installed(python.arg("python/greeter.py").arg(&server.socket).arg("World"))
+    else {
+        return;
+    };
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "Hello World\n");
+}
+
+#[test]
+fn python_cuts_long_messages_into_packets_and_is_told_what_failed() {
+    let interop = Interop::start(&[]);
+    let script = "\
+import sys
+from greeter import Client
+client = Client(sys.argv[1])
+for length in 0, 1, 131_000, 131_048, 1_000_000:
+    assert client.call(7, 700, bytes(length)) == bytes(length), length
+try:
+    client.call(7, 701)
+except RuntimeError as error:
+    print(error)
+";
+    let mut python = Command::new("python3");
+    python
+        .args(["-c", script])
+        .arg(&interop.socket)
+        .env("PYTHONPATH", "python")
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    let Some(output) = run_if_installed(&mut python) else {
+        return;
+    };
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "status 2: asked to fail\n");
+}
+
+/// Runs a program that not every machine has; where it is not there, the test says so and holds nothing.
+fn run_if_installed(command: &mut Command) -> Option<Output> {
+    match command.output() {
+        Ok(output) => Some(output),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            eprintln!("skipped: there is no {}", command.get_program().display());
+            None
+        }
+        Err(error) => panic!("{command:?}: {error}"),
+    }
+}
+
 fn mode_of(path: &Path) -> u32 {
     use std::os::unix::fs::PermissionsExt;
-    std::fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777
+    fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777
 }

@@ -1,7 +1,7 @@
-//! A health check: whether a server, or one of its modules, serves. For a supervisor, a load balancer, or a script that waits for a
-//! daemon (`drpc health SOCKET`).
+//! A health check: whether a server, or one of its modules, serves. For supervisors, load balancers, and scripts that wait for a daemon
+//! (`drpc health SOCKET`).
 //!
-//! It is modelled on gRPC's health protocol, and its messages are the same bytes. [The chapter](crate::guide::health) has more.
+//! It is modelled on gRPC's health protocol, with the same bytes in its messages. [The chapter](crate::guide::health) has more.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,15 +24,15 @@ use crate::handler::reply::Reply;
 /// The module's ID.
 pub const ID: i32 = super::module_id(0);
 
-/// `check`: how it is now.
+/// `check`: the current status.
 pub const CHECK: Method = Method::new(ID, ID * 100 + 1, "check").idempotent();
 
-/// `watch`: how it is once that is another than the caller knows.
+/// `watch`: the status, once it is not the one that the caller knows.
 pub const WATCH: Method = Method::new(ID, ID * 100 + 2, "watch").idempotent();
 
-/// How a server says that it does: given to [`ServerBuilder::health`](crate::ServerBuilder::health), and kept to change it.
+/// The health of a server and its modules: pass it to [`ServerBuilder::health`](crate::ServerBuilder::health), and keep a clone to change it.
 ///
-/// Everything serves unless it is said otherwise, and nothing does any more once the server begins to stop (S7). Cheap to clone.
+/// Everything counts as serving unless you say otherwise; once the server begins to stop, nothing does ([S7](crate::guide::rules#server)). Cheap to clone.
 ///
 /// ```
 /// # use drpc::drpc_module;
@@ -79,19 +79,19 @@ impl Health {
         Self::default()
     }
 
-    /// Says whether the server as a whole serves. While it does not, none of its modules does.
+    /// Sets whether the server as a whole serves. While it does not, none of its modules does.
     pub fn set(&self, serving: bool) {
         self.state().down = !serving;
         self.0.changed.notify(usize::MAX);
     }
 
-    /// Says whether a module serves, by its name. A name that no module has is one more that can be asked for.
+    /// Sets whether a module serves, by its name. A name that no module has is one more that can be asked for.
     pub fn set_module(&self, name: impl Into<String>, serving: bool) {
         self.state().modules.insert(name.into(), serving);
         self.0.changed.notify(usize::MAX);
     }
 
-    /// What is answered about a module now, by its name, or, by `""`, about the server as a whole; of a server that does not stop.
+    /// The current status of a module, by its name, or of the whole server, by `""`; as long as the server is not stopping.
     #[must_use]
     pub fn status(&self, module: &str) -> ServingStatus {
         let state = self.state();
@@ -125,14 +125,21 @@ impl fmt::Debug for Health {
 }
 
 /// Whether something serves: gRPC's `ServingStatus`.
+///
+/// ```
+/// use drpc::health::ServingStatus;
+///
+/// assert_eq!(ServingStatus::NotServing.to_string(), "NOT_SERVING"); // as gRPC writes it
+/// assert_eq!(ServingStatus::try_from(1), Ok(ServingStatus::Serving));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, prost::Enumeration)]
 #[repr(i32)]
 pub enum ServingStatus {
-    /// It is not known. Nothing here answers so.
+    /// Unknown. drpc never answers this.
     Unknown = 0,
     /// It serves.
     Serving = 1,
-    /// It does not: it says so itself, or the server stops.
+    /// It does not, by its own word, or because the server is stopping.
     NotServing = 2,
     /// The server has no such module.
     ServiceUnknown = 3,
@@ -150,28 +157,55 @@ impl fmt::Display for ServingStatus {
     }
 }
 
-/// The request of both methods: gRPC's `HealthCheckRequest`.
+/// The request of both methods: gRPC's `HealthCheckRequest`. [`HealthClient`] makes it.
+///
+/// ```
+/// use drpc::health::{HealthRequest, ServingStatus};
+///
+/// let disks = HealthRequest { service: "disks".into(), known: ServingStatus::Unknown.into() };
+/// let whole_server = HealthRequest::default();
+/// ```
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct HealthRequest {
     /// The module's name; empty for the server as a whole.
     #[prost(string, tag = "1")]
     pub service: String,
-    /// For `watch`: what the caller knows already.
+    /// For `watch`: the status that the caller knows already.
     #[prost(enumeration = "ServingStatus", tag = "1000")]
     pub known: i32,
 }
 
 /// The reply of both methods: gRPC's `HealthCheckResponse`.
+///
+/// ```
+/// use drpc::health::{HealthReply, ServingStatus};
+///
+/// let reply = HealthReply { status: 2 };
+/// assert_eq!(reply.status(), ServingStatus::NotServing);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub struct HealthReply {
-    /// How it is.
+    /// The status.
     #[prost(enumeration = "ServingStatus", tag = "1")]
     pub status: i32,
 }
 
-/// The typed client of the module, over any of the clients: as `#[drpc_module]` makes one of yours.
+/// A typed client of the health module, over any client: what `#[drpc_module]` generates for your modules.
 ///
-/// A server that has no health module answers `UNKNOWN_MODULE`.
+/// A server without a health module answers `UNKNOWN_MODULE`.
+///
+/// ```no_run
+/// use drpc::blocking::Client;
+/// use drpc::health::{HealthClient, ServingStatus};
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let health = HealthClient::new(Client::connect("/run/greeter.sock")?);
+///     if health.check("")?.status() != ServingStatus::Serving {
+///         std::process::exit(1);
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct HealthClient<C> {
     caller: C,
@@ -190,16 +224,16 @@ impl<C: Caller> HealthClient<C> {
         HealthClient { caller: self.caller.clone(), options }
     }
 
-    /// How a module is now, by its name, or, by `""`, the server as a whole.
+    /// The current status of a module, by its name, or of the whole server, by `""`.
     pub fn check(&self, module: &str) -> C::Outcome<HealthReply> {
         self.call(CHECK, module, ServingStatus::Unknown)
     }
 
-    /// As [`check`](Self::check), answered once it is another than `known`: by [`ServingStatus::Unknown`], at once. When the server
-    /// begins to stop, it is answered `NotServing` before the connection ends.
+    /// Like [`check`](Self::check), but replies once the status is not `known`; with [`ServingStatus::Unknown`], at once. When the server begins to stop, it is answered
+    /// `NotServing` before the connection ends.
     ///
-    /// A call that waits so holds up those behind it where a server carries a session's calls out [one at a time](crate::Order::Serial):
-    /// give it a client, and no time-out, of its own.
+    /// Where a server runs a session's calls [one at a time](crate::Order::Serial), a pending watch blocks those behind it: give it a client of its own, without a
+    /// time-out.
     pub fn watch(&self, module: &str, known: ServingStatus) -> C::Outcome<HealthReply> {
         self.call(WATCH, module, known)
     }

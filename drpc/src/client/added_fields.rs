@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::caller::CallOptions;
 use crate::wire::{CallFields, TraceContext};
 
-/// Which of the fields that this project adds to DAOS's envelope a client sends (E5): see [the chapter](crate::guide::added_fields).
+/// Which fields beyond DAOS's own a client sends ([E5](crate::guide::rules#envelope)): see [the chapter](crate::guide::added_fields).
 ///
-/// A client knows its server, so it decides; the server answers in kind. Peers of DAOS's own skip them.
+/// The client decides, since it knows its server; the server answers in kind. DAOS's own peers ignore them.
 ///
 /// # Example
 ///
@@ -30,12 +30,12 @@ impl AddedFields {
     /// How long the caller will still wait, for calls that have a limit.
     pub const DEADLINE: AddedFields = AddedFields { deadline: true, ..AddedFields::NONE };
 
-    /// That the caller wants to be told the text, the details and the cause of an error: see
+    /// Asks for the text, the details and the cause of an error: see
     /// [`CallError::peer_text`](crate::CallError::peer_text), [`details`](crate::CallError::details) and
     /// [`failure_cause`](crate::CallError::failure_cause).
     pub const ERROR: AddedFields = AddedFields { error: true, ..AddedFields::NONE };
 
-    /// The caller's place in a trace, where one is known: from [`CallOptions::trace_context`], or from
+    /// The caller's trace context, if there is one: from [`CallOptions::trace_context`], or from
     /// [`ClientBuilder::trace_context`](crate::ClientBuilder::trace_context).
     pub const TRACE: AddedFields = AddedFields { trace: true, ..AddedFields::NONE };
 

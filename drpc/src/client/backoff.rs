@@ -2,10 +2,9 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
-/// How long to pause between attempts: about twice as long each time, up to a bound, and never quite the same.
+/// The pauses between attempts: about twice as long each time, up to a maximum, and with jitter.
 ///
-/// Of each pause, one half is fixed and the other is drawn by lot, so that clients which failed together don't come back
-/// together.
+/// Half of each pause is fixed and half is random, so that clients that failed together don't come back together.
 ///
 /// ```
 /// use std::time::Duration;
@@ -25,8 +24,7 @@ pub struct Backoff {
 pub(super) type Pauses = <ExponentialBuilder as BackoffBuilder>::Backoff;
 
 impl Backoff {
-    /// Pauses that begin at up to `first` and grow to up to `longest`. A `first` under a millisecond counts as one, and a
-    /// `longest` under `first` as `first`.
+    /// Pauses that begin at up to `first` and grow to up to `longest`. A `first` below a millisecond counts as one, and a `longest` below `first` as `first`.
     #[must_use]
     pub fn new(first: Duration, longest: Duration) -> Self {
         let first = first.max(Duration::from_millis(1));

@@ -31,22 +31,30 @@ use crate::observe::metrics::OpenConnection;
 use crate::transport::{Mode, Ready, Socket, Spin, is_peer_gone};
 use crate::wire::{Body, Call, CallFields, Codec, Packets, Response, UNREADABLE_CALL, Wire, WireMode};
 
-/// A client whose calls block their thread until the reply is there.
-///
-/// It is a handle: clones share its connections, each of which carries one call at a time; a call waits for its turn. There is one
-/// connection, unless [`ClientBuilder::connections`] lets more calls run side by side. A connection that broke is
-/// replaced by the next call ([`ClientBuilder::auto_reconnect`]). [`batch`](Self::batch) makes many calls at once.
+/// A client whose calls block their thread until the reply arrives, without a runtime.
 ///
 /// # Example
 ///
 /// ```no_run
-/// use drpc::{CallOptions, Method, blocking::Client};
+/// use drpc::blocking::Client;
+/// use drpc::drpc_module;
 ///
-/// let client = Client::connect("/run/daos_agent/daos_agent.sock")?;
-/// let response = client.call_raw(Method::new(1, 101, "request_creds"), "", &CallOptions::new())?;
-/// println!("{}: {} bytes", response.status, response.body.len());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// #[drpc_module(id = 5, client_only)]
+/// pub trait Greeter {
+///     #[method(1)]
+///     fn hello(&self);
+/// }
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let client = Client::connect("/run/greeter.sock")?;
+///     GreeterClient::new(client).hello()?;
+///     Ok(())
+/// }
 /// ```
+///
+/// It is a handle: clones share its connections, each of which carries one call at a time; other calls wait their turn. There is one connection, unless
+/// [`ClientBuilder::connections`] allows more. The next call replaces a connection that broke ([`ClientBuilder::auto_reconnect`]). [`call_raw`](Self::call_raw)
+/// calls by number, [`batch`](Self::batch) makes many calls at once. [The chapter](crate::guide::client) has more.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
@@ -59,25 +67,37 @@ struct Inner {
 }
 
 impl Client {
-    /// Connects to a server that speaks the chunked wire, with the defaults of [`ClientBuilder`].
+    /// Connects to a server that speaks the chunked wire format, with the defaults of [`ClientBuilder`].
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] with the path, what the system said, and what to do (C8).
+    /// [`ConnectError`] with the path, the system's error, and what to do ([C8](crate::guide::rules#client)).
     pub fn connect(path: impl AsRef<Path>) -> Result<Client, ConnectError> {
         Self::builder(path).connect_blocking()
     }
 
-    /// Begins to set a client up.
+    /// Returns a builder with the default settings.
     pub fn builder(path: impl AsRef<Path>) -> ClientBuilder {
         ClientBuilder::new(path.as_ref())
     }
 
-    /// Calls a method with a marshalled body; gives the response, whatever its status.
+    /// Calls a method with a marshalled body; returns the response, whatever its status.
+    ///
+    /// ```no_run
+    /// use drpc::blocking::Client;
+    /// use drpc::{CallOptions, Method};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let client = Client::connect("/run/daos_agent/daos_agent.sock")?;
+    ///     let response = client.call_raw(Method::new(1, 101, "request_creds"), "", &CallOptions::new())?;
+    ///     println!("{}: {} bytes", response.status, response.body.len());
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`CallError`] if there is no response. A response with a failing status is none.
+    /// [`CallError`] if there is no response. A response with a failing status is not an error.
     pub fn call_raw(
         &self,
         method: Method,
@@ -154,14 +174,12 @@ impl Client {
         }
     }
 
-    /// Makes many calls at once, and gives their replies in the same order: each call's own result.
+    /// Makes many calls at once, and returns one result per call, in the order of the calls.
     ///
-    /// They go out one behind the other on one connection, without waiting for replies in between, as far as the socket takes
-    /// them; what the server answers meanwhile is received. Requests and replies are all held in memory. The time of the
-    /// options, or of the client, is that of the whole batch.
+    /// They are sent back to back on one connection, without waiting for replies; replies that arrive meanwhile are received. Requests and replies are all held in memory. The time-out of the options, or of the
+    /// client, covers the whole batch.
     ///
-    /// All requests are of one type, and so are all replies; [`Bytes`](crate::Bytes) leaves either as it is. Nothing checks
-    /// that a method replies `R`, other than the decoder.
+    /// All requests are of one type, and so are all replies; [`Bytes`](crate::Bytes) leaves either as it is. Only the decoder checks that a method's reply is `R`.
     ///
     /// # Example
     ///
@@ -190,7 +208,7 @@ impl Client {
         responses.into_iter().map(|response| reply_of(response?)).collect()
     }
 
-    /// As [`batch`](Self::batch), with marshalled bodies; gives the responses, whatever their statuses.
+    /// Like [`batch`](Self::batch), with marshalled bodies; returns the responses, whatever their statuses.
     pub fn batch_raw(
         &self,
         calls: impl IntoIterator<Item = (Method, impl Into<Body>)>,
@@ -247,21 +265,19 @@ impl Client {
         CallState::of_call(options, config, Instant::now)
     }
 
-    /// Whether calls can be made: the client is connected, or will connect anew by itself. Where there is one connection, it
-    /// may wait for the call under way.
+    /// Whether calls can be made: the client is connected, or reconnects by itself. With one connection, it may wait for the call in flight.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         let pool = self.0.pool.lock();
         pool.makes_more() || !pool.open().is_empty()
     }
 
-    /// Connects again if the client was closed or its connections broke; does nothing if it is connected (C2). Sequences
-    /// start again at 1 (C1). It tries once, without a pause. Where there is one connection, it may wait for the call under
-    /// way.
+    /// Connects again if the client was closed or its connections broke; does nothing if it is connected ([C2](crate::guide::rules#client)). Sequences start again at 1
+    /// ([C1](crate::guide::rules#client)). It tries once, without a pause. With one connection, it may wait for the call in flight.
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect).
+    /// Those of [`connect`](Self::connect).
     pub fn reconnect(&self) -> Result<(), ConnectError> {
         let is_connected = |pool: &Pool<_>| pool.makes_more() && (pool.is_lent() || !pool.open().is_empty());
         if is_connected(&self.0.pool.lock()) {
@@ -275,8 +291,8 @@ impl Client {
         Ok(())
     }
 
-    /// Closes the connections: idle ones at once, others after the calls that are under way on them. Where there is one
-    /// connection, it may wait for the call under way. Does nothing if it is closed (C2).
+    /// Closes the connections: idle ones at once, others after the call in flight. With one connection, it may wait for that call. Does nothing if it is closed
+    /// ([C2](crate::guide::rules#client)).
     pub fn close(&self) {
         let idle = self.0.pool.lock().close();
         self.0.freed.notify_all();
@@ -308,7 +324,7 @@ impl ClientBuilder {
     ///
     /// # Errors
     ///
-    /// As [`Client::connect`].
+    /// Those of [`Client::connect`].
     pub fn connect_blocking(self) -> Result<Client, ConnectError> {
         let mut state = CallState::of_client(&self);
         let first = loop {

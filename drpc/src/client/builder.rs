@@ -14,7 +14,20 @@ use crate::transport::PeerCredentials;
 use crate::transport::{Connector, MAX_PATH, Socket, abstract_name, name_len};
 use crate::wire::{DEFAULT_MESSAGE_LIMIT, TraceContext, Wire, WireMode};
 
-/// Sets a client up: the async one by `connect`, the blocking one by `connect_blocking`, the one in steps by `connect_progress`.
+/// Sets up a client: the async one with `connect`, the blocking one with `connect_blocking`, the progress client with `connect_progress`.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use drpc::Client;
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let client = Client::builder("/run/greeter.sock").timeout(Duration::from_secs(2)).connections(4).connect().await?;
+///     assert!(client.is_connected());
+///     Ok(())
+/// }
+/// ```
 ///
 /// | setting | default |
 /// |---|---|
@@ -25,12 +38,12 @@ use crate::wire::{DEFAULT_MESSAGE_LIMIT, TraceContext, Wire, WireMode};
 /// | [`server_answers_in_order`](Self::server_answers_in_order) | true |
 /// | [`spin`](Self::spin) | off |
 /// | [`connections`](Self::connections) | 1 |
-/// | [`connection_per_call`](Self::connection_per_call) | no |
-/// | [`wait_until_ready`](Self::wait_until_ready) | no |
-/// | [`auto_reconnect`](Self::auto_reconnect) | true |
-/// | [`retry`](Self::retry) | no call is made twice |
-/// | [`server`](Self::server) | whoever listens there |
-/// | [`added_fields`](Self::added_fields) | none: DAOS's own alone |
+/// | [`connection_per_call`](Self::connection_per_call) | off |
+/// | [`wait_until_ready`](Self::wait_until_ready) | off |
+/// | [`auto_reconnect`](Self::auto_reconnect) | on |
+/// | [`retry`](Self::retry) | off |
+/// | [`server`](Self::server) | anyone who listens there |
+/// | [`added_fields`](Self::added_fields) | none: DAOS's fields only |
 /// | [`trace_context`](Self::trace_context) | none |
 #[derive(Clone, Debug)]
 #[must_use = "a client is not made before `connect`"]
@@ -88,8 +101,8 @@ impl ClientBuilder {
         ClientBuilder { in_memory: Some(connector), auto_reconnect, ..Self::new(Path::new("(in memory)")) }
     }
 
-    /// Which generation of the wire to speak (W8). With [`WireMode::Auto`] each new connection begins with a probe: a
-    /// call that no server executes beyond DAOS's own greeting.
+    /// Which wire format to speak ([W8](crate::guide::rules#wire)). With [`WireMode::Auto`] each new connection begins with a probe: a call that executes nothing on any server but DAOS's
+    /// own greeting.
     pub fn wire(mut self, wire: impl Into<WireMode>) -> Self {
         self.wire = wire.into();
         self
@@ -101,69 +114,64 @@ impl ClientBuilder {
         self
     }
 
-    /// How long connecting may take, the probe included. A call that finds its server gone waits so long for it to come
-    /// back, if its own time allows: see [`auto_reconnect`](Self::auto_reconnect).
+    /// How long connecting may take, including the probe. A call that finds the server gone waits this long for it to come back, if the call's own time allows:
+    /// see [`auto_reconnect`](Self::auto_reconnect).
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// The longest message that is sent or taken, in bytes (W6).
+    /// The longest message to send or receive, in bytes ([W6](crate::guide::rules#wire)).
     pub fn message_limit(mut self, bytes: usize) -> Self {
         self.message_limit = bytes;
         self
     }
 
-    /// Whether the server carries out one call of a connection after the other (`Order::Serial`, and DAOS's Go server).
+    /// Whether the server executes the calls of a connection one at a time, as with [`Order::Serial`](crate::Order::Serial) and DAOS's Go server. Set it to false if the
+    /// server's order is [`Concurrent`](crate::Order::Concurrent): see [the chapter](crate::guide::concurrency).
     ///
-    /// If so, a call that timed out or was cancelled still holds up those behind it, so that the next call goes out on a
-    /// new connection (C4); calls that wait on the old one go on there. If not, a late reply is dropped and the connection
-    /// kept.
+    /// If true, a call that timed out or was cancelled is assumed to block those behind it, so the next call uses a new connection ([C4](crate::guide::rules#client)); calls already waiting
+    /// on the old one stay there. If false, a late reply is dropped and the connection kept.
     pub fn server_answers_in_order(mut self, in_order: bool) -> Self {
         self.server_answers_in_order = in_order;
         self
     }
 
-    /// How long a call tries to receive its response again and again before it sleeps. 50 µs is a good value; off unless set.
+    /// How long a call busy-polls for its response before it sleeps. Off by default; 50 µs is a good value.
     ///
-    /// It takes the way to sleep and back out of a fast call, and is at its best with
-    /// [`ServerBuilder::spin`](crate::ServerBuilder::spin) at the other end. What it gains is what it costs to wake a core: where cores
-    /// go to sleep, as in most virtual machines, a call of 64 bytes takes 4.3 µs in place of 75. A limit that is shorter than
-    /// that wake-up gains little: once either side has fallen asleep, both go on sleeping.
+    /// It saves a fast call the way to sleep and back, and works best with [`ServerBuilder::spin`](crate::ServerBuilder::spin) at the other end. The gain is the cost of
+    /// waking a core: where cores go to sleep, as in most virtual machines, a 64-byte call takes 4.3 µs instead of 75. A limit shorter than that wake-up gains little:
+    /// once either side has fallen asleep, both keep sleeping.
     ///
-    /// What it costs: up to that much time of a core for a call that takes longer, the more seldom the more often that
-    /// happens. It is for one call at a time: while several are in flight, or several connections of the process are busy, nobody
-    /// spins. Where client and server have one core between them, it gains nothing. On the async client, other tasks of the
-    /// thread wait meanwhile; after 16 responses in a row they have their turn.
+    /// The cost is up to that much CPU time for a call that takes longer, more rarely the more often that happens. It is meant for one call at a time: nobody spins
+    /// while several calls are in flight, or several connections of the process are busy. If client and server share one core, it gains nothing. On the async client,
+    /// the other tasks of the thread wait meanwhile; after 16 responses in a row they get their turn.
     pub fn spin(mut self, limit: Duration) -> Self {
         self.spin = limit;
         self
     }
 
-    /// How many connections there are at most; 0 counts as 1. The first is made by `connect`, each other by the first call
-    /// that finds all of them busy.
+    /// The maximum number of connections; 0 counts as 1. `connect` makes the first, and a call that finds all of them busy makes another.
     ///
-    /// The blocking client makes one call at a time on each, so that so many run side by side. The async one makes any number
-    /// on each, and a call takes the connection with the fewest; more of them help where the server answers the calls of a
-    /// connection one after the other. If no further one can be made, the calls share those that there are. They stay open until the
-    /// client is closed or dropped.
+    /// The blocking client makes one call at a time on each. The async client makes any number of calls on each, and picks the one with the fewest; more connections help
+    /// if the server executes the calls of a connection one at a time. If another can't be made, calls share the existing ones. They stay open until the client is closed
+    /// or dropped.
     pub fn connections(mut self, most: usize) -> Self {
         self.connections = most.max(1);
         self
     }
 
-    /// Makes a connection for each call and closes it after its reply, as `daos_server` calls its engines. The first call
-    /// takes the one that `connect` made.
+    /// Makes a connection for each call and closes it after the reply, as `daos_server` calls its engines. The first call uses the one that `connect` made.
     ///
-    /// A server then sees one call a session, with sequence 1 (C1), or 2 after a probe. There is no limit to how many calls
-    /// run side by side: [`connections`](Self::connections) has no meaning. The calls of one batch share a connection.
+    /// A server then sees one call per session, with sequence 1 ([C1](crate::guide::rules#client)), or 2 after a probe. The number of concurrent calls is unlimited, and
+    /// [`connections`](Self::connections) has no effect. The calls of a batch share a connection.
     pub fn connection_per_call(mut self) -> Self {
         self.connection_per_call = true;
         self
     }
 
-    /// Lets `connect` wait for a server that is only starting: for so long it tries again, with growing pauses, while there is
-    /// no socket, nobody listens on it, or the server does not take the connection. Other errors are told at once.
+    /// Lets `connect` wait for a server that is still starting: for this long it retries, with growing pauses, while there is no socket, nobody listens on it, or the
+    /// server does not accept the connection. Other errors are returned at once.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), drpc::ConnectError> {
@@ -179,37 +187,35 @@ impl ClientBuilder {
         self
     }
 
-    /// Whether a call makes a new connection when the last one broke.
+    /// Whether a call makes a new connection if the last one broke.
     ///
-    /// If so, a server may be started anew: calls that were under way fail (C7), and the next one goes out on a new connection,
-    /// whose sequences begin again (C1). While the server is not there, a call tries again with growing pauses, and fails with
-    /// the connect error (C8) once its own time or the [`connect_timeout`](Self::connect_timeout) is over, whichever is
-    /// shorter. If not, calls fail until the client's `reconnect`.
+    /// If so, the client survives a restart of the server: calls in flight fail ([C7](crate::guide::rules#client)), and the next one uses a new connection, whose sequences start again
+    /// ([C1](crate::guide::rules#client)). While the server is away, a call retries with growing pauses, and fails with the connect error ([C8](crate::guide::rules#client)) once its own time or the
+    /// [`connect_timeout`](Self::connect_timeout) is over, whichever is shorter. If not, calls fail until `reconnect` is called.
     ///
-    /// A client that was closed stays so either way, until its `reconnect`.
+    /// A client that was closed stays closed either way, until `reconnect`.
     pub fn auto_reconnect(mut self, auto_reconnect: bool) -> Self {
         self.auto_reconnect = auto_reconnect;
         self
     }
 
-    /// The pauses between attempts to connect, of [`auto_reconnect`](Self::auto_reconnect) and
-    /// [`wait_until_ready`](Self::wait_until_ready).
+    /// The pauses between attempts to connect, for [`auto_reconnect`](Self::auto_reconnect) and [`wait_until_ready`](Self::wait_until_ready).
     pub fn reconnect_backoff(mut self, backoff: Backoff) -> Self {
         self.reconnect_backoff = backoff;
         self
     }
 
-    /// Whether and how a failed call is made again, unless its own options say otherwise.
+    /// Whether and how a failed call is retried, unless its own options say otherwise.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = Some(policy);
         self
     }
 
-    /// Demands that the server be one of these: each connection is checked before anything is sent on it, and a stranger, who took
-    /// the path or the name first, is never sent a call.
+    /// Requires the server to be one of these: each connection is checked before anything is sent on it, so that a stranger who took the path or name first
+    /// never receives a call.
     ///
-    /// The kernel says who made the socket listen ([`PeerCredentials`]); with systemd's socket activation, that is root. For sockets in
-    /// folders that others may write to, such as `/tmp`, and for abstract names, which have no permissions at all.
+    /// The kernel says who made the socket listen ([`PeerCredentials`]); with systemd's socket activation, that is root. Use it for sockets in directories that
+    /// others may write to, such as `/tmp`, and for abstract names, which have no permissions at all.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), drpc::ConnectError> {
@@ -234,8 +240,8 @@ impl ClientBuilder {
         }
     }
 
-    /// Which of the fields that this project adds to DAOS's envelope to send (E5): none, unless the server is known to heed them.
-    /// Servers that don't know them, such as DAOS's, skip them. [The chapter](crate::guide::added_fields) has it all.
+    /// Which [added fields](crate::guide::added_fields) to send ([E5](crate::guide::rules#envelope)), such as the request for [an error's text](crate::guide::errors). By default none. Servers that
+    /// don't know them, such as DAOS's, ignore them.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), drpc::ConnectError> {
@@ -250,10 +256,10 @@ impl ClientBuilder {
         self
     }
 
-    /// How to find a call's place in a trace: asked before a call is sent whose [options](crate::CallOptions::trace_context)
-    /// don't say it, by the thread or task that calls. For clients that send [`AddedFields::TRACE`].
+    /// How to find the trace context of a call whose [options](crate::CallOptions::trace_context) don't have one. It is called before sending, by the thread or task that
+    /// makes the call, if the client sends [`AddedFields::TRACE`].
     ///
-    /// This is where a tracing system is plugged in. It is asked often, so it should be quick.
+    /// This is where you plug in a tracing system. It is called often, so it should be fast.
     pub fn trace_context(
         mut self,
         current: impl Fn() -> Option<TraceContext> + Send + Sync + 'static,

@@ -7,11 +7,33 @@ use crate::handler::method::Method;
 use crate::handler::payload::Payload;
 use crate::wire::TraceContext;
 
-/// A client that generated stubs can call through.
+/// A client that generated stubs can call through: [`Client`](crate::Client), or [`blocking::Client`](crate::blocking::Client).
 ///
-/// One stub serves all clients: what a call gives is up to the caller. With the async [`Client`](crate::Client) it is
-/// a future of `Result<R, CallError>`; with the blocking one it is the `Result` itself; with the one in steps a
-/// [`PendingCall`](crate::progress::PendingCall).
+/// The caller decides what a call returns: the async client a future of `Result<R, CallError>`, the blocking one the `Result` itself, the progress
+/// client a [`PendingCall`](crate::progress::PendingCall).
+///
+/// ```
+/// use drpc::{CallError, Caller, drpc_module};
+///
+/// #[drpc_module(id = 5, client_only)]
+/// pub trait Greeter {
+///     #[method(1)]
+///     fn hello(&self);
+/// }
+///
+/// /// Code that works with any client.
+/// fn hello<C: Caller>(client: &C) -> C::Outcome<()> {
+///     GreeterClient::new(client.clone()).hello()
+/// }
+///
+/// fn from_a_thread(client: &drpc::blocking::Client) -> Result<(), CallError> {
+///     hello(client)
+/// }
+///
+/// async fn from_a_task(client: &drpc::Client) -> Result<(), CallError> {
+///     hello(client).await
+/// }
+/// ```
 pub trait Caller: Clone {
     /// What a call gives.
     type Outcome<R>;
@@ -25,23 +47,24 @@ pub trait Caller: Clone {
     ) -> Self::Outcome<R>;
 }
 
-/// How one call is to be made.
+/// Options for one call.
 ///
 /// # Example
 ///
 /// ```no_run
-/// # use drpc::{drpc_module, CallError};
-/// # struct Greeter;
-/// # #[drpc_module(id = 5)]
-/// # impl Greeter { #[method(1)] fn hello(&self) {} }
-/// # fn example(client: drpc::blocking::Client) -> Result<(), CallError> {
 /// use std::time::Duration;
-/// use drpc::CallOptions;
 ///
-/// let greeter = GreeterClient::new(client);
-/// greeter.with(CallOptions::new().timeout(Duration::from_millis(50))).hello()?;
-/// # Ok(())
-/// # }
+/// use drpc::{CallError, CallOptions, drpc_module};
+///
+/// #[drpc_module(id = 5, client_only)]
+/// pub trait Greeter {
+///     #[method(1)]
+///     fn hello(&self);
+/// }
+///
+/// fn quick_hello(client: drpc::blocking::Client) -> Result<(), CallError> {
+///     GreeterClient::new(client).with(CallOptions::new().timeout(Duration::from_millis(50))).hello()
+/// }
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallOptions {
@@ -59,37 +82,35 @@ impl CallOptions {
         Self::default()
     }
 
-    /// How long to wait for the reply, in place of the client's default. Connecting and repetitions count.
+    /// How long to wait for the reply, instead of the client's default. Connecting and retries count.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// When the call's time is over at the latest, whatever its [`timeout`](Self::timeout) or the client's default: for a call that is a
-    /// part of something that has a deadline. Of two, the earlier holds.
+    /// When the call must be over, whatever its [`timeout`](Self::timeout) or the client's default: for a call that is part of something with a deadline. If both are set,
+    /// the earlier one counts.
     ///
-    /// A call that is made after its deadline is not sent; its error is one of kind [`Timeout`](crate::CallErrorKind::Timeout).
+    /// A call made after its deadline is not sent; it fails with [`Timeout`](crate::CallErrorKind::Timeout).
     #[must_use]
     pub fn deadline(mut self, at: Instant) -> Self {
         self.deadline = Some(self.deadline.map_or(at, |before| before.min(at)));
         self
     }
 
-    /// The call's place in a trace, in place of what the [client's hook](crate::ClientBuilder::trace_context) says. It is sent by
-    /// clients that send [`AddedFields::TRACE`](crate::AddedFields::TRACE).
+    /// The call's trace context, instead of what the [client's hook](crate::ClientBuilder::trace_context) returns. Clients send it if they send
+    /// [`AddedFields::TRACE`](crate::AddedFields::TRACE).
     #[must_use]
     pub fn trace_context(mut self, trace: TraceContext) -> Self {
         self.trace = Some(trace.into());
         self
     }
 
-    /// For a call that a handler makes on behalf of its caller: it takes over the [deadline](Context::deadline) of the handler, and its
-    /// caller's [place in a trace](Context::trace_context). A handler that makes a span of its own gives that by
-    /// [`trace_context`](Self::trace_context), afterwards.
+    /// For a call that a handler makes on behalf of its caller: takes over the handler's [deadline](Context::deadline) and its caller's
+    /// [trace context](Context::trace_context). A handler with a span of its own sets that with [`trace_context`](Self::trace_context) afterwards.
     ///
-    /// The time is heeded here in any case. What is sent on of both is up to the client's
-    /// [`added_fields`](crate::ClientBuilder::added_fields).
+    /// The deadline applies here in any case. Whether either is sent on depends on the client's [`added_fields`](crate::ClientBuilder::added_fields).
     #[must_use]
     pub fn on_behalf_of(self, context: &Context) -> Self {
         let options = match context.deadline() {
@@ -99,21 +120,18 @@ impl CallOptions {
         CallOptions { trace: context.shared_trace().or(options.trace), ..options }
     }
 
-    /// Don't wait for a response: the call is done, with SUBMITTED, once it is handed to the socket (C6). The server may
-    /// execute it, fail, or be gone.
+    /// Don't wait for a response: the call is done, with SUBMITTED, once the socket has it ([C6](crate::guide::rules#client)). The server may execute it, fail, or be gone.
     ///
-    /// A method whose reply is `()` then gives `Ok(())`. For any other there is no reply to give: an error of kind
-    /// [`Submitted`](crate::CallErrorKind::Submitted).
+    /// A method whose reply is `()` then returns `Ok(())`. Any other has no reply to return, and fails with [`Submitted`](crate::CallErrorKind::Submitted).
     #[must_use]
     pub fn no_response(mut self) -> Self {
         self.no_response = true;
         self
     }
 
-    /// Whether and how to make the call again if it fails, in place of the client's default.
+    /// Whether and how to retry the call if it fails, instead of the client's default.
     ///
-    /// Keep the policy, or these options, for the calls that are to share its budget. `RetryPolicy::new(1)` makes the call
-    /// once.
+    /// Keep the policy, or these options, for calls that should share its budget. `RetryPolicy::new(1)` makes one attempt.
     #[must_use]
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = Some(policy);

@@ -15,7 +15,7 @@ use crate::handler::failure::{Escaped, Failure};
 use crate::transport::{PeerCredentials, abstract_name, is_peer_gone, name_len};
 use crate::wire::{EnvelopeError, FailureCause, FrameError, MessageTooLong, ResponseFields, Status};
 
-/// Why a call gave no reply.
+/// Why a call has no reply.
 ///
 /// ```
 /// # fn example(error: drpc::CallError) {
@@ -29,16 +29,16 @@ use crate::wire::{EnvelopeError, FailureCause, FrameError, MessageTooLong, Respo
 /// # }
 /// ```
 ///
-/// Its text says what happened, whether the call may have been executed, and what to do; what the [peer says](Self::peer_text) of a
-/// failure, if it was asked. The `Debug` form has that, too, beside kind, status and source: what a log wants.
+/// Its text says what happened, whether the call may have been executed, and what to do; and the [server's text](Self::peer_text), if the client
+/// [asked for it](crate::guide::errors). `Debug` adds kind, status and source, as a log wants them.
 ///
-/// A server that refuses a client (a rule, a limit, a hook) closes the connection without a word: a call then fails as `Disconnected` or,
-/// if that came before the call was sent, as `NotConnected`. The server's log names the reason.
+/// A server that refuses a client (by a rule, a limit or a hook) closes the connection without a word: a call then fails as `Disconnected` or, if
+/// that happened before it was sent, as `NotConnected`. The server's log has the reason.
 ///
 /// | [`kind`](Self::kind) | may have been executed | [`is_retryable`](Self::is_retryable) | [`source`](Error::source) |
 /// |---|---|---|---|
 /// | `Connect` | no | if the server may yet come | the system's error |
-/// | `NotConnected` | no | unless this client was closed | what broke the connection |
+/// | `NotConnected` | no | unless the client was closed | what broke the connection |
 /// | `TooLong` | no | no: it will always be | |
 /// | `Timeout` | unless it was never sent | if it was never sent, though it had time | |
 /// | `Disconnected` | unless it was not wholly sent | if it was not wholly sent | what broke the connection |
@@ -48,25 +48,39 @@ use crate::wire::{EnvelopeError, FailureCause, FrameError, MessageTooLong, Respo
 pub struct CallError(Box<Kind>);
 
 /// The kinds of [`CallError`].
+///
+/// ```no_run
+/// use drpc::blocking::Client;
+/// use drpc::{CallErrorKind, CallOptions, Method};
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let client = Client::connect("/run/greeter.sock")?;
+///     match client.call_raw(Method::new(5, 501, "hello"), "", &CallOptions::new()) {
+///         Ok(response) => println!("{}", response.status),
+///         Err(error) if error.kind() == CallErrorKind::Timeout => println!("too slow"),
+///         Err(error) => return Err(error.into()),
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CallErrorKind {
-    /// The server could not be reached; nothing was sent (C8).
+    /// The server could not be reached; nothing was sent ([C8](crate::guide::rules#client)).
     Connect,
-    /// The client is not connected; nothing was sent (C3).
+    /// The client is not connected; nothing was sent ([C3](crate::guide::rules#client)).
     NotConnected,
-    /// The connection broke while the call was under way (C7). It may have been executed, unless [`CallError::is_retryable`] says that it was
-    /// not.
+    /// The connection broke while the call was in flight ([C7](crate::guide::rules#client)). The call may have been executed, unless [`CallError::is_retryable`] says that it was not.
     Disconnected,
-    /// No reply came in time (C4). The call may have been executed, unless [`CallError::is_retryable`] says that it was not.
+    /// No reply came in time ([C4](crate::guide::rules#client)). The call may have been executed, unless [`CallError::is_retryable`] says that it was not.
     Timeout,
     /// The server answered that the call failed: see [`CallError::status`].
     Status,
-    /// The server took the call and will not answer it, where a reply was wanted (SUBMITTED, C6).
+    /// The server accepted the call and will send no reply, but one was wanted (SUBMITTED, [C6](crate::guide::rules#client)).
     Submitted,
-    /// A reply came that can't be read (C3).
+    /// The reply can't be read ([C3](crate::guide::rules#client)).
     Reply,
-    /// The request is too long for the wire (W7) or the limit; nothing was sent.
+    /// The request is too long for the wire ([W7](crate::guide::rules#wire)) or the limit; nothing was sent.
     TooLong,
 }
 
@@ -104,7 +118,7 @@ impl CallError {
         }
     }
 
-    /// What the server answered, if it did.
+    /// The status of the response, if there was one.
     #[must_use]
     pub fn status(&self) -> Option<Status> {
         match *self.0 {
@@ -114,7 +128,7 @@ impl CallError {
         }
     }
 
-    /// Whether the time was over: no reply came, or the server did not take the connection.
+    /// Whether it timed out: no reply came, or the server did not accept the connection.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         match &*self.0 {
@@ -124,16 +138,15 @@ impl CallError {
         }
     }
 
-    /// Whether there was no connection to send the call on: it was not executed (C3, C8).
+    /// Whether there was no connection to send the call on, so that it was not executed ([C3](crate::guide::rules#client), [C8](crate::guide::rules#client)).
     #[must_use]
     pub fn is_connect(&self) -> bool {
         matches!(*self.0, Kind::Connect(_) | Kind::NotConnected(_))
     }
 
-    /// Whether the call was certainly not executed, for a reason that may pass: it is safe to make it again, whatever its
-    /// method does.
+    /// Whether the call was certainly not executed, for a reason that may go away: it is safe to retry, whatever its method does.
     ///
-    /// False says less: the call may have been executed, or will fail again in the same way.
+    /// False says less: the call may have been executed, or would fail again in the same way.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match &*self.0 {
@@ -145,28 +158,27 @@ impl CallError {
         }
     }
 
-    /// What the server said of the failure, if it said something: for a client that asks by
-    /// [`AddedFields::ERROR`](crate::AddedFields::ERROR), of a server that knows how to tell (E5).
+    /// The server's text for the failure, if there is one. The client must ask for it with [`AddedFields::ERROR`](crate::AddedFields::ERROR), and the server must
+    /// support that ([E5](crate::guide::rules#envelope)): see [the chapter](crate::guide::errors).
     ///
-    /// It is as the server sent it, line breaks and all; [`Display`](fmt::Display) escapes control characters.
+    /// It is exactly what the server sent, line breaks included; [`Display`](fmt::Display) escapes control characters.
     #[must_use]
     pub fn peer_text(&self) -> Option<&str> {
         self.added().map(|added| &*added.error).filter(|text| !text.is_empty())
     }
 
-    /// What the server's handler gave along [with the failure](Failure::with_details), under the same terms as
-    /// [`peer_text`](Self::peer_text): a message, or an error type that both sides know and that derives `Failure`.
-    /// [`Bytes`](crate::Bytes) are the details as they came.
+    /// What the handler attached [to the failure](Failure::with_details), under the same conditions as [`peer_text`](Self::peer_text): a message, or an error type that
+    /// both sides know and that derives `Failure`. [`Bytes`](crate::Bytes) are the raw details.
     ///
-    /// `None` if there are none, or they are no `D`, as far as can be told.
+    /// `None` if there are none, or as far as can be told they are not a `D`.
     #[must_use]
     pub fn details<D: Details>(&self) -> Option<D> {
         let details = self.added().map(|added| &added.details).filter(|details| !details.is_empty())?;
         D::from_details(details)
     }
 
-    /// Who failed a call that was answered FAILURE: its handler, by an error, a panic, or for want of time; or nobody, since the caller may
-    /// not call this. Under the same terms as [`peer_text`](Self::peer_text).
+    /// Why a call was answered FAILURE: the handler returned an error, panicked or timed out, or the caller was denied access. Under the same conditions as
+    /// [`peer_text`](Self::peer_text).
     ///
     /// ```
     /// # use drpc::{Failure, Server, drpc_module};
@@ -444,9 +456,17 @@ impl From<io::Error> for Disconnect {
     }
 }
 
-/// Why no connection could be made: the path, what the system said, and what to do (C8).
+/// Why no connection could be made: the path, the system's error, and what to do ([C8](crate::guide::rules#client)).
 ///
-/// Its `Debug` form is its text too, since that is what a `main` that returns it prints.
+/// Its `Debug` form is its text too, since a `main` that returns it prints that.
+///
+/// ```
+/// use drpc::blocking::Client;
+///
+/// let error = Client::connect("/run/no-such.sock").unwrap_err();
+/// assert_eq!(error.path(), std::path::Path::new("/run/no-such.sock"));
+/// assert_eq!(error.raw_os_error(), Some(2)); // ENOENT
+/// ```
 pub struct ConnectError {
     path: PathBuf,
     cause: ConnectCause,
@@ -503,13 +523,13 @@ impl ConnectError {
         ConnectError { path: path.to_owned(), cause: ConnectCause::NulInPath }
     }
 
-    /// The socket that was to be connected to.
+    /// The socket to connect to.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether the server did not take the connection in time.
+    /// Whether the server did not accept the connection in time.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         matches!(self.cause, ConnectCause::Timeout(_))

@@ -30,27 +30,31 @@ use crate::wire::{Body, Response, Wire};
 
 /// An async client of one server, on tokio.
 ///
-/// It is a handle: clones share its connections, one if [`ClientBuilder::connections`] does not say otherwise, and any number of
-/// calls may be in flight on each. A connection that broke is replaced by the next call
-/// ([`ClientBuilder::auto_reconnect`]). Generated stubs take it (`GreeterClient::new(client)`);
-/// [`call_raw`](Self::call_raw) calls by number, [`batch`](Self::batch) many at once.
-///
-/// Calls made from a task of a multi-threaded runtime (by `tokio::spawn`) are faster than those made from the future of
-/// `#[tokio::main]` itself, which is not one of the runtime's workers.
-///
 /// # Example
 ///
 /// ```no_run
-/// use drpc::{CallOptions, Client, Method};
+/// use drpc::{Client, drpc_module};
 ///
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let client = Client::connect("/run/daos_agent/daos_agent.sock").await?;
-/// let response = client.call_raw(Method::new(1, 101, "request_creds"), "", &CallOptions::new()).await?;
-/// println!("{}: {} bytes", response.status, response.body.len());
-/// # Ok(())
-/// # }
+/// #[drpc_module(id = 5, client_only)]
+/// pub trait Greeter {
+///     #[method(1)]
+///     fn hello(&self);
+/// }
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let client = Client::connect("/run/greeter.sock").await?;
+///     GreeterClient::new(client).hello().await?;
+///     Ok(())
+/// }
 /// ```
+///
+/// It is a handle: clones share its connections (one, unless [`ClientBuilder::connections`] says otherwise), each with any number of calls in flight. The next call
+/// replaces a connection that broke ([`ClientBuilder::auto_reconnect`]). Generated stubs take it; [`call_raw`](Self::call_raw) calls by number,
+/// [`batch`](Self::batch) makes many calls at once. [The chapter](crate::guide::client) has more.
+///
+/// Calls from a task of a multi-threaded runtime (by `tokio::spawn`) are faster than from the future of `#[tokio::main]` itself, which does not run on one of the
+/// runtime's workers.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
@@ -63,21 +67,21 @@ struct Inner {
 }
 
 impl Client {
-    /// Connects to a server that speaks the chunked wire, with the defaults of [`ClientBuilder`].
+    /// Connects to a server that speaks the chunked wire format, with the defaults of [`ClientBuilder`].
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] with the path, what the system said, and what to do (C8); also where there is no tokio runtime.
+    /// [`ConnectError`] with the path, the system's error, and what to do ([C8](crate::guide::rules#client)); also if there is no tokio runtime.
     ///
     /// # Panics
     ///
-    /// On a tokio runtime whose I/O or time is not enabled.
+    /// On a tokio runtime without I/O or time enabled.
     #[cfg(feature = "client")]
     pub async fn connect(path: impl AsRef<Path>) -> Result<Client, ConnectError> {
         Self::builder(path).connect().await
     }
 
-    /// Begins to set a client up.
+    /// Returns a builder with the default settings.
     pub fn builder(path: impl AsRef<Path>) -> ClientBuilder {
         ClientBuilder::new(path.as_ref())
     }
@@ -97,14 +101,25 @@ impl Client {
         Client(Arc::new(Inner { config, pool, connecting, runtime }))
     }
 
-    /// Calls a method with a marshalled body; gives the response, whatever its status.
+    /// Calls a method with a marshalled body; returns the response, whatever its status.
     ///
-    /// Cancel safe: a call whose future is dropped before it was sent is not made; after that, its reply is dropped when it
-    /// comes (C4).
+    /// ```no_run
+    /// use drpc::{CallOptions, Client, Method};
+    ///
+    /// #[tokio::main]
+    /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let client = Client::connect("/run/daos_agent/daos_agent.sock").await?;
+    ///     let response = client.call_raw(Method::new(1, 101, "request_creds"), "", &CallOptions::new()).await?;
+    ///     println!("{}: {} bytes", response.status, response.body.len());
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// Cancel safe: a call whose future is dropped before it was sent is not made; after that, its reply is dropped when it comes ([C4](crate::guide::rules#client)).
     ///
     /// # Errors
     ///
-    /// [`CallError`] if there is no response. A response with a failing status is none.
+    /// [`CallError`] if there is no response. A response with a failing status is not an error.
     pub async fn call_raw(
         &self,
         method: Method,
@@ -190,14 +205,12 @@ impl Client {
         }
     }
 
-    /// Makes many calls at once, and gives their replies in the same order: each call's own result.
+    /// Makes many calls at once, and returns one result per call, in the order of the calls.
     ///
-    /// They go out one behind the other on one connection, without waiting for replies in between, as far as the socket takes
-    /// them. Requests and replies are all held in memory. The time of the options, or of the client, is that of the whole
-    /// batch.
+    /// They are sent back to back on one connection, without waiting for replies. Requests and replies are all held in memory. The time-out of the options, or of the
+    /// client, covers the whole batch.
     ///
-    /// All requests are of one type, and so are all replies; [`Bytes`](crate::Bytes) leaves either as it is. Nothing checks
-    /// that a method replies `R`, other than the decoder.
+    /// All requests are of one type, and so are all replies; [`Bytes`](crate::Bytes) leaves either as it is. Only the decoder checks that a method's reply is `R`.
     ///
     /// Cancel safe as [`call_raw`](Self::call_raw) is.
     ///
@@ -228,7 +241,7 @@ impl Client {
         responses.into_iter().map(|response| reply_of(response?)).collect()
     }
 
-    /// As [`batch`](Self::batch), with marshalled bodies; gives the responses, whatever their statuses.
+    /// Like [`batch`](Self::batch), with marshalled bodies; returns the responses, whatever their statuses.
     pub async fn batch_raw(
         &self,
         calls: impl IntoIterator<Item = (Method, impl Into<Body>)>,
@@ -243,7 +256,7 @@ impl Client {
         CallState::of_call(options, &self.0.config, self.0.runtime.clock())
     }
 
-    /// Whether calls can be made: the client is connected, or will connect anew by itself.
+    /// Whether calls can be made: the client is connected, or reconnects by itself.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         let pool = self.pool();
@@ -251,12 +264,12 @@ impl Client {
         makes_more || pool.open().iter().any(|connection| !connection.is_broken())
     }
 
-    /// Connects again if the client was closed or its connections broke; does nothing if it is connected (C2). Sequences
-    /// start again at 1 (C1). It tries once, without a pause.
+    /// Connects again if the client was closed or its connections broke; does nothing if it is connected ([C2](crate::guide::rules#client)). Sequences start again at 1
+    /// ([C1](crate::guide::rules#client)). It tries once, without a pause.
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect).
+    /// Those of [`connect`](Self::connect).
     pub async fn reconnect(&self) -> Result<(), ConnectError> {
         self.restart(self.0.config.open(&self.0.runtime)).await
     }
@@ -281,7 +294,7 @@ impl Client {
         Ok(())
     }
 
-    /// Closes the connections; calls under way fail. Does nothing if it is closed (C2).
+    /// Closes the connections; calls in flight fail. Does nothing if it is closed ([C2](crate::guide::rules#client)).
     pub fn close(&self) {
         let open = self.pool().close();
         for connection in open {

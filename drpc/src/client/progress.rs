@@ -26,18 +26,16 @@ use crate::handler::payload::Payload;
 use crate::steps::Stepped;
 use crate::wire::{Body, Response};
 
-/// A client that does its work in steps, whenever its owner says so: no runtime, no thread, and nothing that blocks.
+/// A client that you drive from a loop of your own: no runtime, no threads, and nothing that blocks.
 ///
-/// It is a handle: clones share its connections, on each of which any number of calls may be in flight, and may call on any thread. A
-/// call gives a [`PendingCall`]: a future, for whatever polls futures, such as a handler of [`progress::Server`](crate::progress::Server);
-/// or given a callback. Either goes on in [`progress`](Self::progress), or in the steps of the server that
-/// [drives](crate::progress::Server::drive) the client.
+/// It is a handle: clones share its connections, each with any number of calls in flight, and may call from any thread. A call returns a [`PendingCall`]: a future for
+/// whatever polls futures, such as a handler of [`progress::Server`](crate::progress::Server); or give it a callback. Calls advance in
+/// [`progress`](Self::progress), or in the steps of the server that [drives](crate::progress::Server::drive) the client.
 ///
-/// Connections are made when calls need them, a full backlog included, and one that broke is replaced by the next call
-/// ([`ClientBuilder::auto_reconnect`]): one that finds no server tries again for as long as its time and
-/// [`ClientBuilder::connect_timeout`] allow. [`ClientBuilder::spin`] has no meaning here.
+/// Connections are made when calls need them, and the next call replaces one that broke ([`ClientBuilder::auto_reconnect`]). A call that finds no server, or a full
+/// backlog, retries for as long as its time and [`ClientBuilder::connect_timeout`] allow. [`ClientBuilder::spin`] has no effect here.
 ///
-/// Dropped with its last clone, it closes its connections, and drops the callbacks of calls that are under way.
+/// When its last clone is dropped, it closes its connections, and drops the callbacks of calls in flight.
 ///
 /// # Example
 ///
@@ -89,42 +87,39 @@ impl Drop for Steps {
 }
 
 impl Client {
-    /// Begins to set a client up; [`ClientBuilder::connect_progress`] makes it.
+    /// Returns a builder with the default settings; [`ClientBuilder::connect_progress`] makes the client.
     pub fn builder(path: impl AsRef<Path>) -> ClientBuilder {
         ClientBuilder::new(path.as_ref())
     }
 
-    /// Makes one step: sends, receives, connects, looks at deadlines, and calls back, wherever that is possible now. A connection
-    /// has its share of at most 32 packets; what is left is done in the next step.
+    /// Makes one step: sends, receives, connects, checks deadlines, and calls back, as far as that is possible now. Each connection gets at most 32 packets per step; the
+    /// rest comes in the next.
     ///
-    /// If there is nothing to do, it waits for it up to `timeout`, which the kernel rounds up to milliseconds; zero is not to wait,
-    /// and [`Duration::MAX`] to wait for as long as it takes. It returns early at a signal, and when the [`waker`](Self::waker) is
-    /// called.
+    /// If there is nothing to do, it waits up to `timeout`, which the kernel rounds up to milliseconds; zero does not wait, and [`Duration::MAX`] waits indefinitely. It
+    /// returns early at a signal, and when the [`waker`](Self::waker) is called.
     ///
     /// # Errors
     ///
-    /// If the system can't say what is ready. What goes wrong with a call is told to that call.
+    /// If polling fails. What goes wrong with a call is reported to that call.
     pub fn progress(&self, timeout: Duration) -> io::Result<()> {
         self.step(timeout)
     }
 
-    /// When [`progress`](Self::progress) is to be called even if nothing happens, for one whose loop waits elsewhere: a call's time is
-    /// over then, or its next attempt is due.
+    /// When to call [`progress`](Self::progress) even if nothing happens, because a call times out or its next attempt is due; for programs that wait in another loop.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         self.steps.0.next_deadline()
     }
 
-    /// Makes the [`progress`](Self::progress) that is under way, or else the next one, return at once. It may be called on any thread, and is what
-    /// a loop polls its futures with.
+    /// Makes the [`progress`](Self::progress) that is running, or else the next one, return at once. It may be called from any thread; a loop can poll its futures with it.
     #[must_use]
     pub fn waker(&self) -> Waker {
         self.steps.0.waker().clone()
     }
 
-    /// Calls a method with a marshalled body; gives the response, whatever its status.
+    /// Calls a method with a marshalled body; returns the response, whatever its status.
     ///
-    /// Its error is a [`CallError`] if there is no response. A response with a failing status is none.
+    /// It fails with a [`CallError`] if there is no response. A response with a failing status is not an error.
     pub fn call_raw(
         &self,
         method: Method,
@@ -135,8 +130,8 @@ impl Client {
         self.pending(|client| async move { client.call_raw(method, body, &options).await })
     }
 
-    /// Makes many calls at once, as [`drpc::Client::batch`](crate::blocking::Client::batch) does: they go out one behind the other on one
-    /// connection, and their replies are given in the same order.
+    /// Makes many calls at once, like [`drpc::Client::batch`](crate::blocking::Client::batch): they are sent back to back on one connection, and there is one result per
+    /// call, in the order of the calls.
     pub fn batch<Q: Payload, R: Payload>(
         &self,
         calls: impl IntoIterator<Item = (impl Into<Method>, Q)>,
@@ -150,7 +145,7 @@ impl Client {
         })
     }
 
-    /// As [`batch`](Self::batch), with marshalled bodies; gives the responses, whatever their statuses.
+    /// Like [`batch`](Self::batch), with marshalled bodies; returns the responses, whatever their statuses.
     pub fn batch_raw(
         &self,
         calls: impl IntoIterator<Item = (Method, impl Into<Body>)>,
@@ -161,22 +156,21 @@ impl Client {
         self.pending(|client| async move { client.batch_raw(calls, &options).await })
     }
 
-    /// Whether calls can be made: the client is connected, or will connect by itself.
+    /// Whether calls can be made: the client is connected, or connects by itself.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.client.is_connected()
     }
 
-    /// Connects, so that no call has to, or connects again if the client was closed or its connections broke; does nothing if it is
-    /// connected (C2). Sequences start again at 1 (C1).
+    /// Connects, so that no call has to, or connects again if the client was closed or its connections broke; does nothing if it is connected ([C2](crate::guide::rules#client)). Sequences start
+    /// again at 1 ([C1](crate::guide::rules#client)).
     ///
-    /// It tries once, or for as long as [`ClientBuilder::wait_until_ready`] says. Its error has the path, what the system said, and what
-    /// to do (C8).
+    /// It tries once, or for as long as [`ClientBuilder::wait_until_ready`] says. Its error has the path, the system's error, and what to do ([C8](crate::guide::rules#client)).
     pub fn connect(&self) -> PendingCall<Result<(), ConnectError>> {
         self.pending(|client| async move { client.connect_patiently().await })
     }
 
-    /// Closes the connections; calls under way fail. Does nothing if it is closed (C2).
+    /// Closes the connections; calls in flight fail. Does nothing if it is closed ([C2](crate::guide::rules#client)).
     pub fn close(&self) {
         self.client.close();
     }
@@ -226,12 +220,26 @@ impl fmt::Debug for Client {
     }
 }
 
-/// A call of the [`Client`] in steps, and what will come of it.
+/// A call of a progress [`Client`], and its future outcome.
 ///
-/// It is a future: nothing is sent before it is polled, or given to [`when_done`](Self::when_done) or [`detach`](Self::detach), each of
-/// which sends what it can at once.
+/// ```no_run
+/// use std::time::Duration;
 ///
-/// Cancel safe: a call that is dropped before it was sent is not made; after that, its reply is dropped when it comes (C4).
+/// use drpc::progress::Client;
+/// use drpc::{CallOptions, Method};
+///
+/// let client = Client::builder("/run/greeter.sock").connect_progress()?;
+/// client.call_raw(Method::new(5, 501, "hello"), "", &CallOptions::new()).when_done(|response| match response {
+///     Ok(response) => println!("{}", response.status),
+///     Err(error) => println!("{error}"),
+/// });
+/// client.progress(Duration::from_secs(1))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// It is a future: nothing is sent before it is polled, or passed to [`when_done`](Self::when_done) or [`detach`](Self::detach), which send at once what they can.
+///
+/// Cancel safe: a call that is dropped before it was sent is not made; after that, its reply is dropped when it comes ([C4](crate::guide::rules#client)).
 #[must_use = "nothing is sent before it is polled, or given a callback"]
 pub struct PendingCall<T> {
     call: Pin<Box<dyn Future<Output = T> + Send>>,
@@ -240,10 +248,10 @@ pub struct PendingCall<T> {
 }
 
 impl<T: Send + 'static> PendingCall<T> {
-    /// Makes the call, and calls back with what came of it: in a step of the client, on its thread, and never before this returns.
+    /// Makes the call, and calls back with its outcome: in a step of the client, on its thread, and never before this returns.
     ///
-    /// A callback that blocks holds up the loop; one that panics is logged, and ends nothing else. It is dropped uncalled if the client is
-    /// dropped with its last clone; so one that holds a clone keeps the client until it has been called.
+    /// A callback that blocks holds up the loop; one that panics is logged, and ends nothing else. It is dropped without being called if the client's last clone is
+    /// dropped; so a callback that holds a clone keeps the client alive until it was called.
     pub fn when_done(self, callback: impl FnOnce(T) + Send + 'static) {
         let mut call = self.call;
         let task = async move {
@@ -270,8 +278,8 @@ impl<T: Send + 'static> PendingCall<T> {
 }
 
 impl<R: Send + 'static> PendingCall<Result<R, CallError>> {
-    /// Makes the call, and leaves it to itself; if it fails, that is logged. With [`CallOptions::no_response`] nobody waits for the
-    /// reply either (C6), and that there is none is no failure.
+    /// Makes the call without waiting for its outcome; a failure is logged. With [`CallOptions::no_response`] nothing waits for the reply either
+    /// ([C6](crate::guide::rules#client)), and its absence is not a failure.
     pub fn detach(self) {
         self.when_done(|outcome| match outcome {
             Err(error) if error.kind() != CallErrorKind::Submitted => {
@@ -297,11 +305,11 @@ impl<T> fmt::Debug for PendingCall<T> {
 }
 
 impl ClientBuilder {
-    /// Makes the client in steps. It connects when a call needs it to: nothing is waited for here.
+    /// Makes a progress client. It connects when a call needs it, so this does not wait.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] if the path can't be one of a socket, or the system is out of descriptors.
+    /// [`ConnectError`] if the path is not valid for a socket, or the system is out of descriptors.
     pub fn connect_progress(self) -> Result<Client, ConnectError> {
         let path = self.checked_path()?;
         let reactor = Reactor::new().map_err(|cause| ConnectError::io(path, cause))?;

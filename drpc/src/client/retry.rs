@@ -12,18 +12,7 @@ use crate::handler::payload::Payload;
 use crate::observe::metrics;
 use crate::wire::Response;
 
-/// Whether and how a failed call is made again. Without a policy it is not.
-///
-/// A call of which nothing was sent (it could not connect, or the connection was gone) is always safe to make again. One
-/// that may have been executed, since its connection broke while it was under way, is made again only if its method is
-/// declared so: `#[method(3, idempotent)]` or [`Method::idempotent`]. What the server answered is not asked for again, whatever its
-/// status, unless [`if_reply`](Self::if_reply) says so.
-///
-/// The time of a call is that of all its attempts together, pauses included; an attempt that would begin after it is not made.
-///
-/// A client that repeats itself makes an overload worse. So there is a budget: a repetition takes a token, and ten answered
-/// calls give one back; without a token the call fails as if it were its last attempt. Clones share one budget, and so do
-/// the calls of a client that has the policy.
+/// Whether and how a failed call is retried. Without a policy it is not.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -33,6 +22,15 @@ use crate::wire::Response;
 /// let client = Client::builder("/run/greeter.sock").retry(policy).connect_blocking()?;
 /// # Ok::<(), drpc::ConnectError>(())
 /// ```
+///
+/// A call of which nothing was sent (it could not connect, or the connection was gone) is always safe to retry. One that may have been executed, because its
+/// connection broke while it was in flight, is retried only if its method is declared idempotent: `#[method(3, idempotent)]` or [`Method::idempotent`]. A call that
+/// was answered is not retried, whatever the status, unless [`if_reply`](Self::if_reply) says so.
+///
+/// The time-out of a call covers all its attempts and the pauses between them; an attempt that would begin later is not made.
+///
+/// Retries make an overload worse, so there is a budget: a retry takes a token, and ten answered calls give one back; without a token, the call fails as if it were
+/// at its last attempt. Clones share one budget, and so do all calls of a client that has the policy.
 #[derive(Clone, Debug)]
 pub struct RetryPolicy(Arc<Policy>);
 
@@ -49,7 +47,7 @@ struct Policy {
 struct IfReply(Arc<dyn Fn(&Response) -> bool + Send + Sync>);
 
 impl RetryPolicy {
-    /// A policy that makes a call at most `attempts` times, the first included: with 1 or 0, once.
+    /// A policy of at most `attempts` attempts, the first included; 0 counts as 1.
     ///
     /// The pauses are those of [`Backoff::default`], the budget is 10 tokens.
     #[must_use]
@@ -69,15 +67,15 @@ impl RetryPolicy {
         self
     }
 
-    /// How many repetitions the budget holds at most, and at first. The policy gets a budget of its own by this.
+    /// The number of retries that the budget holds at most, and at first. This gives the policy a budget of its own.
     #[must_use]
     pub fn budget(mut self, tokens: u32) -> Self {
         Arc::make_mut(&mut self.0).budget = Budget::new(tokens);
         self
     }
 
-    /// Makes a call again, too, if its reply says so: for errors that travel in the body of a SUCCESS, as DAOS's do (E4). It holds
-    /// for every method, `idempotent` or not, since `again` knows what the reply promises.
+    /// Also retries a call if its reply says so: for errors that travel in the body of a SUCCESS, as DAOS's do ([E4](crate::guide::rules#envelope)). It applies to every method, `idempotent` or
+    /// not, since `again` knows what the reply promises.
     ///
     /// ```
     /// use drpc::{Der, RetryPolicy};
@@ -93,12 +91,10 @@ impl RetryPolicy {
     /// # let _ = patient;
     /// ```
     ///
-    /// The reply is read as an `R`, whatever its method replies: with a message of just the field that counts, one policy does for
-    /// the methods of a whole client. A body that is no `R` is not asked for again. `again` is called wherever the reply is received,
-    /// so it should be quick.
+    /// The reply is decoded as an `R`, whatever the method's reply type: with a message of just the field that counts, one policy covers all methods of a client. A body
+    /// that is not an `R` is not retried. `again` is called wherever the reply is received, so it should be fast.
     ///
-    /// Once there are no more attempts, or no more time, the last reply is what the call gives. It is also what it gives if the call
-    /// that was made again was certainly not executed.
+    /// When no attempts or no time are left, the call returns the last reply; also if the retry was certainly not executed.
     #[must_use]
     pub fn if_reply<R: Payload>(mut self, again: impl Fn(&R) -> bool + Send + Sync + 'static) -> Self {
         let of_response =

@@ -1,6 +1,6 @@
 //! The contract of this program's modules, kept in a file of its repository.
 //!
-//! A test compares the two, in one line; [the guide's chapter](crate::guide::contract) tells how a project goes about it.
+//! A one-line test compares the two; [the chapter](crate::guide::contract) shows how to set it up.
 //!
 //! ```no_run
 //! // tests/contract.rs
@@ -24,7 +24,7 @@ use std::{env, fmt, fs, io};
 
 use drpc_registry::contract::{Change, Contract, compare};
 
-/// Fails a test if this program's modules promise something else than the file says.
+/// Fails a test if this program's modules promise something other than the file.
 ///
 /// The file is a text of all modules that `#[drpc_module]` declares in the program, with their methods, and of every message that these
 /// carry, with its fields. A relative path begins where the test runs: in the package's own folder, under cargo. With
@@ -53,7 +53,11 @@ pub fn assert_kept(path: impl AsRef<Path>, descriptors: &[u8]) {
     }
 }
 
-/// Includes the descriptors of the messages that `drpc-build` made: for [`assert_kept`].
+/// Includes the descriptors of the messages that `drpc-build` generated: for [`assert_kept`].
+///
+/// ```ignore
+/// drpc::contract::assert_kept("contract.txt", drpc::include_descriptors!());
+/// ```
 #[macro_export]
 macro_rules! include_descriptors {
     () => {{

@@ -10,7 +10,7 @@ use crate::handler::module::{Module, methods_of};
 use crate::handler::session::Session;
 use crate::wire::{FailureCause, Status};
 
-/// A rule of access: whom it allows, less whom it denies. Denying wins, wherever it was said.
+/// A rule of who may connect or call: whom it allows, minus whom it denies. A denial always wins.
 ///
 /// # Example
 ///
@@ -26,7 +26,7 @@ use crate::wire::{FailureCause, Status};
 /// assert!(!admins.allows(&session(1001, 27)));
 /// ```
 ///
-/// It is cheap to clone.
+/// It is cheap to clone. [The chapter](crate::guide::access#authorization) has more.
 #[derive(Clone, Debug)]
 #[must_use = "a rule does nothing before it is given to a server"]
 pub struct Allow {
@@ -51,12 +51,12 @@ impl Allow {
         Who::Anyone.into()
     }
 
-    /// Allows no one: to begin with, or to shut something off.
+    /// Allows no one: to start from, or to shut something off.
     pub fn no_one() -> Self {
         Allow { allowed: Vec::new(), denied: Vec::new() }
     }
 
-    /// Allows the user whom this process runs as (its effective user ID, now).
+    /// Allows the user that this process runs as (its effective user ID, now).
     pub fn same_user() -> Self {
         Allow::uid(rustix::process::geteuid().as_raw())
     }
@@ -66,7 +66,7 @@ impl Allow {
         Allow::uid(0)
     }
 
-    /// Allows a user, by their ID.
+    /// Allows a user, by ID.
     pub fn uid(uid: u32) -> Self {
         Allow::uids([uid])
     }
@@ -76,7 +76,7 @@ impl Allow {
         Who::Users(uids.into_iter().collect()).into()
     }
 
-    /// Allows the members of a group, by its ID: those whose effective group it is, or a supplementary one.
+    /// Allows the members of a group, by ID: as their effective group, or a supplementary one.
     pub fn gid(gid: u32) -> Self {
         Allow::gids([gid])
     }
@@ -86,10 +86,9 @@ impl Allow {
         Who::Groups(gids.into_iter().collect()).into()
     }
 
-    /// Allows the members of a group, by its name, which is looked up now.
+    /// Allows the members of a group, by name, which is looked up now.
     ///
-    /// **A server does not start with a name that the system does not know**: its [`BindError`](crate::BindError) says which. Until
-    /// then, such a rule allows no one at all.
+    /// **A server does not start if the group does not exist**: its [`BindError`](crate::BindError) names it. Until then, such a rule allows no one at all.
     ///
     /// ```no_run
     /// use drpc::{Allow, Server};
@@ -108,11 +107,10 @@ impl Allow {
         Who::Group(name, found).into()
     }
 
-    /// Allows those for whom a closure says so: by their security label, by what an earlier call left in the
-    /// [extensions](Session::extensions), by a file of configuration.
+    /// Allows those for whom a closure returns true: by their security label, by what an earlier call left in the [extensions](Session::extensions), by a
+    /// configuration file.
     ///
-    /// It is asked for every connection or call that the rule stands before, and must not block. If it panics, that one is
-    /// refused.
+    /// It is called for each connection or call that the rule guards, and must not block. If it panics, access is denied.
     ///
     /// ```
     /// use drpc::Allow;
@@ -125,14 +123,14 @@ impl Allow {
         Who::When(Arc::new(allows)).into()
     }
 
-    /// Allows those whom another rule allows, too. What either denies stays denied.
+    /// Also allows those whom another rule allows. Whom either denies stays denied.
     pub fn or(mut self, other: Allow) -> Self {
         self.allowed.extend(other.allowed);
         self.denied.extend(other.denied);
         self
     }
 
-    /// Denies those whom another rule would allow, whatever else is said of them, before or after.
+    /// Denies those whom another rule would allow, whatever else is allowed, before or after.
     pub fn except(mut self, denied: Allow) -> Self {
         self.denied.push(denied);
         self
@@ -147,7 +145,7 @@ impl Allow {
         of_this.chain(self.denied.iter().flat_map(Allow::unknown_groups)).collect()
     }
 
-    /// Whether the rule lets a session's client in.
+    /// Whether the rule admits a session's client.
     #[must_use]
     pub fn allows(&self, session: &Session) -> bool {
         self.is_known() && self.allows_known(session)

@@ -21,7 +21,18 @@ use crate::handler::reply::Reply;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A call on its way to its handler, as a layer sees it. The module and the method are there, and the caller may call them.
+/// A call on its way to its handler, as a layer sees it. Its module and method exist, and the caller is allowed to call them.
+///
+/// ```
+/// use drpc::Server;
+/// use drpc::middleware::Request;
+/// use tower::util::MapRequestLayer;
+///
+/// let server = Server::builder().layer(MapRequestLayer::new(|request: Request| {
+///     println!("{} calls {}.{}", request.context().peer(), request.module_name(), request.method());
+///     request
+/// }));
+/// ```
 #[derive(Clone)]
 pub struct Request {
     context: Context,
@@ -77,7 +88,20 @@ impl fmt::Debug for Request {
     }
 }
 
-/// The way of a call from here on: the [`Service`] that a layer wraps. At its end is the handler.
+/// The rest of a call's way: the [`Service`] that a layer wraps, with the handler at its end.
+///
+/// ```
+/// use drpc::Server;
+/// use drpc::middleware::{Dispatch, Request};
+/// use tower::layer::layer_fn;
+/// use tower::util::MapRequest;
+///
+/// fn pass(request: Request) -> Request {
+///     request
+/// }
+///
+/// let server = Server::builder().layer(layer_fn(|next: Dispatch| MapRequest::new(next, pass)));
+/// ```
 #[derive(Clone, Default)]
 pub struct Dispatch(Option<Box<dyn Layered>>);
 

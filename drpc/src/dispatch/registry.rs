@@ -1,12 +1,11 @@
 //! The modules that `#[drpc_module]` declared in this program.
 //!
-//! Every use of the attribute leaves a [`ModuleDescriptor`] in the program, collected by the `inventory` crate. One
-//! with `register` also leaves a factory, and a server picks such a module up by itself.
+//! Every use of the attribute leaves a [`ModuleDescriptor`] in the program, collected by the `inventory` crate. With `register` it also leaves a factory,
+//! and servers find the module by themselves.
 //!
-//! **Two ways to lose a registration**, both the linker's: a library that nothing in the program names is not linked
-//! (write `use my_modules as _;`), and a Rust `staticlib` linked into a C program keeps only the objects that are
-//! referenced (link it with `--whole-archive`, or use `.module(…)`). `ServerBuilder::expect_modules` turns either into an
-//! error at start.
+//! **The linker may drop a registration**, in two cases: a library that nothing in the program refers to is not linked (write `use my_modules as _;`), and
+//! of a Rust `staticlib` linked into a C program only the referenced objects are kept (link it with `--whole-archive`, or use `.module(…)`).
+//! `ServerBuilder::expect_modules` turns either into an error when the server starts.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +15,22 @@ use crate::handler::module::Module;
 #[cfg(feature = "contract")]
 use crate::private::MethodTypes;
 
-/// What is known about a module before there is one: its IDs, and where it was declared.
+/// What is known about a module without constructing it: its IDs, and where it is declared.
+///
+/// ```
+/// use drpc::{drpc_module, registry};
+///
+/// struct Echo;
+///
+/// #[drpc_module(id = 7)]
+/// impl Echo {
+///     #[method(0)]
+///     fn ping(&self) {}
+/// }
+///
+/// let echo = registry::declared_modules().find(|module| module.type_name() == "Echo").unwrap();
+/// assert_eq!((echo.id(), echo.name(), echo.methods().len()), (7, "echo", 1));
+/// ```
 pub struct ModuleDescriptor {
     id: i32,
     name: &'static str,

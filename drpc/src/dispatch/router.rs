@@ -22,9 +22,9 @@ use crate::observe::metrics;
 use crate::observe::server::{Called, ObservedCall};
 use crate::wire::{Body, Call, FailureCause, Response};
 
-/// The modules of a server, and the way from a call to its response.
+/// The modules of a server, and the dispatch from a call to its response.
 ///
-/// It needs no runtime and no socket: whoever has calls may have them processed here.
+/// It needs no runtime and no socket: use it to process calls from anywhere.
 ///
 /// # Example
 ///
@@ -81,7 +81,7 @@ impl ModuleService {
     ///
     /// # Errors
     ///
-    /// [`DuplicateModule`] if there is one of that ID already (D6); it names both.
+    /// [`DuplicateModule`] if there is one of that ID already ([D6](crate::guide::rules#dispatch)); it names both.
     pub fn register<M: Module>(&mut self, module: M) -> Result<(), DuplicateModule> {
         let origin = origin_of(&module);
         self.register_arc(Arc::new(module), origin)
@@ -111,7 +111,7 @@ impl ModuleService {
         }
     }
 
-    /// Takes a module away, if it is there (D6).
+    /// Removes a module, if it is there ([D6](crate::guide::rules#dispatch)).
     pub fn unregister(&mut self, id: i32) -> Option<Arc<dyn Module>> {
         let place = self.position(id).ok()?;
         let removed = self.modules.remove(place);
@@ -215,15 +215,14 @@ impl ModuleService {
         }
     }
 
-    /// Carries out one call. Whatever happens, there is a response with the call's sequence: every failure is a status
-    /// in it (D2 to D4), and so is a panic of the handler (S10).
+    /// Processes a call. Whatever happens, there is a response with the call's sequence: every failure is a status in it ([D2](crate::guide::rules#dispatch) to [D4](crate::guide::rules#dispatch)), and so is a panic of the
+    /// handler ([S10](crate::guide::rules#server)).
     ///
-    /// A call that failed is logged, since DAOS's wire carries no text (E4). A caller that wants it, and said so by the
-    /// [fields](crate::wire::CallFields) added to its call, is told the text and the details of the [`struct@Failure`] (E5). A call whose
-    /// caller has no time left is not begun, and answered FAILURE.
+    /// A failed call is logged, since DAOS's protocol carries no error text ([E4](crate::guide::rules#envelope)). A caller that asks for it with the [fields](crate::wire::CallFields) added to its
+    /// call is sent the text and details of the [`struct@Failure`] ([E5](crate::guide::rules#envelope)). A call whose caller has no time left is not started, and answered FAILURE.
     ///
-    /// A future that is dropped drops the handler where it waits. Nobody else cuts it off: a [method's time-out](Method::timeout) is for
-    /// the server to keep, and shows in the context's [deadline](Context::deadline).
+    /// Dropping the future drops the handler at its `await`. Nothing else cuts it off: enforcing a [method's time-out](Method::timeout), which shows in the context's
+    /// [deadline](Context::deadline), is the server's job.
     pub fn process(&self, context: Context, call: Call) -> Processing {
         self.process_at(context, call, Instant::now)
     }
@@ -282,8 +281,7 @@ impl ModuleService {
         }
     }
 
-    /// As [`process`](Self::process), for a marshalled call. One that can't be read is answered with sequence -1 and
-    /// `FAILED_UNMARSHAL_CALL` (D1).
+    /// Like [`process`](Self::process), for a marshalled call. One that can't be read is answered with sequence -1 and `FAILED_UNMARSHAL_CALL` ([D1](crate::guide::rules#dispatch)).
     pub async fn process_message(&self, context: Context, message: Bytes) -> Response<Body> {
         match Call::decode(message) {
             Ok(call) => self.process(context, call).await,
@@ -295,7 +293,23 @@ impl ModuleService {
     }
 }
 
-/// A call that is being carried out: what [`ModuleService::process`] gives.
+/// A call in progress: the future that [`ModuleService::process`] returns.
+///
+/// ```
+/// use drpc::wire::{Call, Status};
+/// use drpc::{Context, ModuleService, PeerCredentials, Session};
+///
+/// #[tokio::main]
+/// async fn main() {
+///     let service = ModuleService::new();
+///     let session = Session::new(1, PeerCredentials::this_process());
+///     let call = Call { module: 5, method: 501, sequence: 1, body: "".into(), added: None };
+///
+///     let processing = service.process(Context::new(session.into(), call.sequence), call);
+///     assert!(processing.method().is_none());
+///     assert_eq!(processing.await.status, Status::UNKNOWN_MODULE);
+/// }
+/// ```
 #[must_use = "a handler does nothing unless it is polled"]
 pub struct Processing {
     /// The handler, or why there is none.
@@ -474,7 +488,24 @@ fn causes(failure: &Failure) -> Option<String> {
     (!causes.is_empty()).then(|| causes.join(": "))
 }
 
-/// Two modules of one server have the same ID (D6).
+/// Two modules of one server have the same ID ([D6](crate::guide::rules#dispatch)).
+///
+/// ```
+/// use drpc::{ModuleService, drpc_module};
+///
+/// struct Echo;
+///
+/// #[drpc_module(id = 7)]
+/// impl Echo {
+///     #[method(0)]
+///     fn ping(&self) {}
+/// }
+///
+/// let mut service = ModuleService::new();
+/// service.register(Echo)?;
+/// assert_eq!(service.register(Echo).unwrap_err().id(), 7);
+/// # Ok::<(), drpc::DuplicateModule>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DuplicateModule {
     id: i32,

@@ -2,13 +2,31 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use event_listener::Event;
 
-/// Why the answer to a call is of no more use: the first of these that happened.
+/// Why a call's reply is no longer of use, or soon won't be: the first of these that happened.
+///
+/// ```
+/// use drpc::{Cancelled, Context, Failure, drpc_module};
+///
+/// struct Copier;
+///
+/// #[drpc_module(id = 9)]
+/// impl Copier {
+///     #[method(1)]
+///     async fn copy(&self, context: &Context) -> Result<(), Failure> {
+///         context.cancelled().await;
+///         match context.cancellation() {
+///             Some(Cancelled::CallerLeft) => Ok(()), // nobody reads this
+///             _ => Err("stopped: call again".into()),
+///         }
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cancelled {
-    /// The caller has closed its connection, or the connection broke (S6).
+    /// The caller has closed its connection, or the connection broke ([S6](crate::guide::rules#server)).
     CallerLeft,
-    /// The server shuts down (S7). The caller still waits, and is answered if the handler is done in time.
+    /// The server shuts down ([S7](crate::guide::rules#server)). The caller still waits, and is answered if the handler is done in time.
     ShuttingDown,
     /// The server closes this session alone: [`Session::close`](crate::Session::close). The caller still waits.
     SessionClosed,

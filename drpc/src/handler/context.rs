@@ -10,9 +10,9 @@ use crate::handler::session::Session;
 use crate::transport::PeerCredentials;
 use crate::wire::TraceContext;
 
-/// What a handler may know about the call that it serves.
+/// What a handler may know about its call.
 ///
-/// A handler asks for it by taking a `&Context` beside its request:
+/// A handler gets it by taking a `&Context` beside its request:
 ///
 /// ```
 /// # use drpc::{Context, drpc_module};
@@ -27,7 +27,7 @@ use crate::wire::TraceContext;
 /// }
 /// ```
 ///
-/// It is cheap to clone. [`spawn`](Self::spawn) is for work that goes on after the handler has answered.
+/// It is cheap to clone. [`spawn`](Self::spawn) is for work that continues after the reply.
 #[derive(Clone, Debug)]
 pub struct Context {
     session: Arc<Session>,
@@ -39,8 +39,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// The context of a call that came outside of any server, as in a test of a hand-written
-    /// [`Module`](crate::Module).
+    /// The context of a call outside of any server, as in a unit test of a hand-written [`Module`](crate::Module).
     #[must_use]
     pub fn new(session: Arc<Session>, sequence: i64) -> Self {
         Context { session, sequence, deadline: None, trace: None, in_background: false }
@@ -65,36 +64,34 @@ impl Context {
         Context { trace, ..self }
     }
 
-    /// The session that the call came in.
+    /// The session that the call belongs to.
     #[must_use]
     pub fn session(&self) -> &Arc<Session> {
         &self.session
     }
 
-    /// The process that called (D8).
+    /// The calling process ([D8](crate::guide::rules#dispatch)).
     #[must_use]
     pub fn peer(&self) -> &PeerCredentials {
         self.session.peer()
     }
 
-    /// The call's sequence number, as the client chose it.
+    /// The call's sequence number, chosen by the client.
     #[must_use]
     pub fn sequence(&self) -> i64 {
         self.sequence
     }
 
-    /// When the handler will be cut off: when the [method's time-out](crate::Method::timeout) is over, or else the server's limit for
-    /// handlers; or the caller's time, if the caller [sent it along](crate::guide::added_fields) (E5) and it ends before. The caller is then
-    /// answered FAILURE.
+    /// When the handler will be dropped: at the end of the [method's time-out](crate::Method::timeout), or else of the server's; or when the caller's time is over, if
+    /// the caller [sent it](crate::guide::added_fields) ([E5](crate::guide::rules#envelope)) and that is earlier. The call is then answered FAILURE.
     ///
-    /// A call to another server passes it on by [`CallOptions::on_behalf_of`](crate::CallOptions::on_behalf_of).
+    /// [`CallOptions::on_behalf_of`](crate::CallOptions::on_behalf_of) passes it on in a call to another server.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// The caller's place in a trace, if the caller [sent it along](crate::guide::added_fields) (E5): the parent of the span that
-    /// the handler makes.
+    /// The caller's trace context, if the caller [sent it](crate::guide::added_fields) ([E5](crate::guide::rules#envelope)): the parent of the handler's span.
     #[must_use]
     pub fn trace_context(&self) -> Option<&TraceContext> {
         self.trace.as_deref()
@@ -104,18 +101,17 @@ impl Context {
         self.trace.clone()
     }
 
-    /// Whether the answer is of no more use: the caller has left, or the server ends the session.
-    /// [`cancellation`](Self::cancellation) says which.
+    /// Whether the reply is no longer of use, or soon won't be: the caller has left, or the server ends the session. [`cancellation`](Self::cancellation) says which.
     ///
-    /// On a [server in threads](crate::blocking::Server) it is a system call, which looks whether the caller is still there.
+    /// On a [blocking server](crate::blocking::Server) this is a system call that checks whether the caller is still there.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.source().is_cancelled()
     }
 
-    /// Why the answer is of no more use; `None` while it is wanted.
+    /// Why the reply is no longer of use; `None` while it is wanted.
     ///
-    /// A handler that stops early may tell a caller that left from a server that shuts down and would still answer:
+    /// A handler that stops early may tell a caller that left from a server that is shutting down and would still send the reply:
     ///
     /// ```
     /// # use drpc::{Context, drpc_module};
@@ -139,19 +135,18 @@ impl Context {
         self.source().reason()
     }
 
-    /// Waits until [`is_cancelled`](Self::is_cancelled). A handler is told, never cut: calls of a client that left are
-    /// still executed (S6) unless the handler decides otherwise.
+    /// Waits for [`is_cancelled`](Self::is_cancelled). A handler is notified, not dropped: calls of a client that left are still executed ([S6](crate::guide::rules#server)) unless the
+    /// handler decides otherwise.
     ///
     /// Cancel safe.
     pub async fn cancelled(&self) {
         self.source().cancelled().await;
     }
 
-    /// Begins work in the background, that goes on when the call has been answered: usually by
-    /// [`Submitted`](crate::Submitted).
+    /// Starts background work, which continues after the call was answered, usually with [`Submitted`](crate::Submitted).
     ///
-    /// `work` is given a context of its own, that of the same call. It has no deadline, and a caller that leaves does not
-    /// cancel it: a shutdown of the server alone does ([`Cancelled::ShuttingDown`]).
+    /// `work` gets a context of its own for the same call. It has no deadline, and is not cancelled when the caller leaves, only when the server shuts down
+    /// ([`Cancelled::ShuttingDown`]).
     ///
     /// ```
     /// # use drpc::{Context, Submitted, drpc_module};
@@ -175,18 +170,16 @@ impl Context {
     /// async fn scrub(_block: u32) {}
     /// ```
     ///
-    /// The work is done by the server that the call came in:
+    /// The server that received the call runs it:
     ///
-    /// - by [`Server`](crate::Server), and by one in [memory](crate::testing), as a task on its runtime;
-    /// - by a [server in threads](crate::blocking::Server), each piece on a thread of its own;
-    /// - by a [progress server](crate::progress) in its steps, where work that blocks its thread holds up the loop.
+    /// - [`Server`](crate::Server), and one in [memory](crate::testing), as a task on its runtime;
+    /// - a [blocking server](crate::blocking::Server) on a thread of its own;
+    /// - a [progress server](crate::progress) in its steps, where work that blocks its thread holds up the loop.
     ///
-    /// It survives its session, and one that is cut. A panic is logged, and ends the work alone (S10). A graceful shutdown waits for it as for a call:
-    /// what is not done at the end of the drain timeout is dropped where it waits (S7). Nothing limits how much of it there
-    /// is: a handler that is called often had better bound it itself.
+    /// It outlives its session, even one that is cut. A panic is logged, and ends this work only ([S10](crate::guide::rules#server)). A graceful shutdown waits for it as for a call; what is not
+    /// done after the drain time-out is dropped at its `await` ([S7](crate::guide::rules#server)). Its amount is not limited: a handler that is called often should bound it.
     ///
-    /// Outside of any server, with a [`Context::new`] as in a unit test, it is a task on the tokio runtime that this is called
-    /// on.
+    /// Outside of any server, with a [`Context::new`] as in a unit test, it is a task on the current tokio runtime.
     ///
     /// # Panics
     ///

@@ -4,11 +4,10 @@ use bytes::Bytes;
 
 use super::payload::Payload;
 
-/// What a failure tells beside its status and text, to a caller that [asks for it](crate::guide::added_fields) (E5): a message of the
-/// [`Payload`]s, or an error type of one's own that derives `Failure`.
+/// What a failure carries besides its status and text, for a caller that [asks for it](crate::guide::added_fields) ([E5](crate::guide::rules#envelope)): a message (any [`Payload`]), or an
+/// error type that derives `Failure`.
 ///
-/// [`Failure::with_details`](crate::Failure::with_details) takes one, [`CallError::details`](crate::CallError::details) gives it back.
-/// There is nothing to implement by hand.
+/// [`Failure::with_details`](crate::Failure::with_details) attaches it, [`CallError::details`](crate::CallError::details) reads it. You never implement it by hand.
 ///
 /// ```
 /// use drpc::{Details, Failure, Status};

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What handlers and hooks keep of a session: at most one value of each type.
+/// A typed map of values that handlers and hooks keep with a session: at most one of each type.
 ///
 /// Values are shared, so a handler may go on with one that another call has replaced meanwhile. All of them are dropped with
 /// the session. Nothing is allocated or locked before the first use.
@@ -34,7 +34,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Extensions(Mutex<BTreeMap<TypeId, Arc<dyn Any + Send + Sync>>>);
 
 impl Extensions {
-    /// Keeps a value; gives the one of its type that was there.
+    /// Inserts a value; returns the previous one of its type.
     pub fn insert<T: Any + Send + Sync>(&self, value: T) -> Option<Arc<T>> {
         self.values().insert(TypeId::of::<T>(), Arc::new(value)).map(downcast)
     }
@@ -45,9 +45,9 @@ impl Extensions {
         self.values().get(&TypeId::of::<T>()).cloned().map(downcast)
     }
 
-    /// The value of a type, made if it is not there.
+    /// The value of a type, created if absent.
     ///
-    /// Of two handlers that come at once both may make one; one is kept, and both get that.
+    /// Two handlers at once may both create one; one is kept, and both get that.
     pub fn get_or_insert_with<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Arc<T> {
         if let Some(value) = self.get() {
             return value;
@@ -59,7 +59,7 @@ impl Extensions {
         downcast(kept)
     }
 
-    /// Takes the value of a type away.
+    /// Removes the value of a type.
     pub fn remove<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         self.values().remove(&TypeId::of::<T>()).map(downcast)
     }

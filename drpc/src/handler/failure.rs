@@ -10,15 +10,14 @@ use bytes::Bytes;
 use crate::handler::details::Details;
 use crate::wire::{FailureCause, ResponseFields, Status, beginning};
 
-/// Why a call was not carried out: what a handler returns in place of a reply, and what a server answers.
+/// Why a call failed: what a handler returns instead of a reply.
 ///
-/// Only its [`status`](Self::status) travels to a caller of DAOS's (E4). One that [asked for more](crate::guide::added_fields) is also
-/// sent its text, as `to_string` gives it, and its [details](Self::with_details) (E5). The source goes to the server's log alone, so what
-/// no caller is to see belongs there.
+/// **By default only its [`status`](Self::status) travels**, as between DAOS's peers ([E4](crate::guide::rules#envelope)). A client that asks, by
+/// [`AddedFields::ERROR`](crate::AddedFields::ERROR), also receives its text, as `to_string` gives it, and its [details](Self::with_details) ([E5](crate::guide::rules#envelope)). Its source
+/// only goes to the server's log, so that is the place for what callers must not see.
 ///
-/// A handler may fail with any error, which then becomes one: with `anyhow::Error` or `Box<dyn Error>`, a `String`, an error type of your
-/// own. Its status is FAILURE, unless there is a `Failure` among its sources (D4), or it says itself what it is. An error type of your own
-/// does so by deriving this, beside or without `thiserror`:
+/// A handler may return any error type, which then becomes a `Failure`: `anyhow::Error`, `Box<dyn Error>`, a `String`, a type of your own. Its status is FAILURE,
+/// unless there is a `Failure` among its sources ([D4](crate::guide::rules#dispatch)) or the type derives this, with or without `thiserror`:
 ///
 /// ```
 /// use drpc::{Failure, Status};
@@ -40,8 +39,7 @@ use crate::wire::{FailureCause, ResponseFields, Status, beginning};
 /// assert_eq!(failure.status(), Status::UNKNOWN_METHOD);
 /// ```
 ///
-/// A caller that asked for [details](crate::guide::added_fields) and knows the type gets the variant back:
-/// `error.details::<PoolError>()`.
+/// A client that asks and knows the type gets the variant back: `error.details::<PoolError>()`. See [the chapter](crate::guide::errors).
 #[derive(Debug)]
 pub struct Failure {
     /// Always a failure.
@@ -55,9 +53,9 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure with DAOS's text for its status (D5).
+    /// A failure with DAOS's text for its status ([D5](crate::guide::rules#dispatch)).
     ///
-    /// [`Status::SUCCESS`] and [`Status::SUBMITTED`] are no failures and become [`Status::FAILURE`].
+    /// [`Status::SUCCESS`] and [`Status::SUBMITTED`] are not failures and become [`Status::FAILURE`].
     #[must_use]
     pub fn new(status: Status) -> Self {
         let status = if status.is_failure() { status } else { Status::FAILURE };
@@ -70,13 +68,13 @@ impl Failure {
         }
     }
 
-    /// A failure with a text of its own, for the log, and for a caller that asks for it.
+    /// A failure with its own text, for the log and for a caller that asks for it.
     #[must_use]
     pub fn with_message(status: Status, message: impl Into<Cow<'static, str>>) -> Self {
         Failure { message: message.into(), ..Failure::new(status) }
     }
 
-    /// Any error as a failure. A `Failure` anywhere among its sources gives the status, and its details; else it is FAILURE (D4).
+    /// Any error as a failure. A `Failure` anywhere among its sources gives the status, and its details; else it is FAILURE ([D4](crate::guide::rules#dispatch)).
     ///
     /// ```
     /// use drpc::{Failure, Status};
@@ -127,8 +125,8 @@ impl Failure {
         Failure { status, message, source: source.map(|source| source as _), details, cause: None }
     }
 
-    /// The failure with a message that tells a caller more than a text can, such as which quota was passed, and by how much: for a
-    /// caller that asks for it (E5), which finds it by [`CallError::details`](crate::CallError::details).
+    /// Attaches a message that tells a caller more than a text can, such as which quota was exceeded and by how much. A caller that asks for it
+    /// ([E5](crate::guide::rules#envelope)) reads it with [`CallError::details`](crate::CallError::details).
     ///
     /// It is at most 64 KiB ([`ResponseFields::MAX_DETAILS`]), and left out if it is longer.
     ///
@@ -155,25 +153,25 @@ impl Failure {
         }
     }
 
-    /// No module of the server has the ID (D2).
+    /// The server has no module with this ID ([D2](crate::guide::rules#dispatch)).
     #[must_use]
     pub fn unknown_module() -> Self {
         Failure::new(Status::UNKNOWN_MODULE)
     }
 
-    /// The module has no method of the ID (D2).
+    /// The module has no method with this ID ([D2](crate::guide::rules#dispatch)).
     #[must_use]
     pub fn unknown_method() -> Self {
         Failure::new(Status::UNKNOWN_METHOD)
     }
 
-    /// The body is not the method's request (D4).
+    /// The body is not a valid request of the method ([D4](crate::guide::rules#dispatch)).
     #[must_use]
     pub fn unmarshal_payload(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Failure { source: Some(cause.into()), ..Failure::new(Status::FAILED_UNMARSHAL_PAYLOAD) }
     }
 
-    /// The reply can't be marshalled or sent (D4).
+    /// The reply can't be marshalled or sent ([D4](crate::guide::rules#dispatch)).
     #[must_use]
     pub fn marshal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Failure { source: Some(cause.into()), ..Failure::new(Status::FAILED_MARSHAL) }

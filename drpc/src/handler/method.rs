@@ -1,7 +1,14 @@
 use std::fmt;
 use std::time::Duration;
 
-/// A method of a module: which one it is, its name, and who may call it.
+/// A method of a module: its IDs, its name, and who may call it. Generated code has one for each `#[method]`; make your own to call by number.
+///
+/// ```
+/// use drpc::Method;
+///
+/// let hello = Method::new(5, 501, "hello");
+/// assert_eq!((hello.module(), hello.id(), hello.name()), (5, 501, "hello"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Method {
     module: i32,
@@ -77,7 +84,7 @@ impl Method {
         self.module
     }
 
-    /// The method's system-wide ID: module · 100 + its number in the module (M).
+    /// The method's system-wide ID: module × 100 + its number in the module.
     #[must_use]
     pub const fn id(self) -> i32 {
         self.id
@@ -102,7 +109,22 @@ impl fmt::Display for Method {
     }
 }
 
-/// The ID names no method of the module.
+/// The ID belongs to no method of the module.
+///
+/// ```
+/// use drpc::{UnknownMethod, drpc_module};
+///
+/// struct Echo;
+///
+/// #[drpc_module(id = 7)]
+/// impl Echo {
+///     #[method(0)]
+///     fn ping(&self) {}
+/// }
+///
+/// assert_eq!(EchoMethod::try_from(700), Ok(EchoMethod::Ping));
+/// assert_eq!(EchoMethod::try_from(701), Err(UnknownMethod::new(7, 701)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownMethod {
     module: i32,

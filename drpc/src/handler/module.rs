@@ -11,12 +11,12 @@ use crate::handler::failure::guard::guarded;
 use crate::handler::method::{Method, UnknownMethod};
 use crate::handler::reply::Reply;
 
-/// What [`Module::handle_call`] returns once async-trait has rewritten it.
+/// What [`Module::handle_call`] returns once `async_trait` has rewritten it.
 pub type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + 'a>>;
 
 /// A set of methods under one module ID: what a server dispatches to.
 ///
-/// `#[drpc_module]` writes this for an `impl` block. By hand it looks like this:
+/// `#[drpc_module]` generates it for an `impl` block. By hand it looks like this:
 ///
 /// ```
 /// use std::sync::Arc;
@@ -47,7 +47,7 @@ pub type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<Reply, Failure>>
     note = "calls come to a module from several threads at once: it must be `Send` and `Sync`"
 )]
 pub trait Module: Send + Sync + 'static {
-    /// The module's ID: any number, unique within a server (D6).
+    /// The module's ID: any number, unique within a server ([D6](crate::guide::rules#dispatch)).
     fn id(&self) -> i32;
 
     /// The module's name, for logs and errors.
@@ -69,7 +69,7 @@ pub trait Module: Send + Sync + 'static {
         false
     }
 
-    /// The method of a (system-wide) ID, or `None` if this module does not serve it (D2, D7).
+    /// The method of a (system-wide) ID, or `None` if this module does not serve it ([D2](crate::guide::rules#dispatch), [D7](crate::guide::rules#dispatch)).
     fn get_method(&self, id: i32) -> Option<Method>;
 
     /// Carries out one call of a method that [`get_method`](Self::get_method) gave.

@@ -5,9 +5,24 @@ use bytes::Bytes;
 use crate::handler::failure::Failure;
 use crate::wire::Body;
 
-/// What may travel in a call's or response's body: a prost message, [`Bytes`] as they are, or `()` for nothing.
+/// What may be in a body: a prost message, raw [`Bytes`], or `()` for nothing.
 ///
-/// It is implemented for every `prost::Message`; there is nothing to implement by hand.
+/// It is implemented for every `prost::Message`; you never implement it.
+///
+/// ```
+/// use drpc::{Bytes, Failure, Payload};
+///
+/// #[derive(Clone, PartialEq, prost::Message)]
+/// pub struct Hello {
+///     #[prost(string, tag = "1")]
+///     pub name: String,
+/// }
+///
+/// let hello = Hello { name: "World".into() };
+/// let body: Bytes = hello.clone().into_body().into_bytes();
+/// assert_eq!(Hello::from_body(body)?, hello);
+/// # Ok::<(), Failure>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't travel in the body of a dRPC call",
     label = "not a request or reply type",
@@ -18,7 +33,7 @@ pub trait Payload: Sized + Send + 'static + sealed::Sealed {
     ///
     /// # Errors
     ///
-    /// [`struct@Failure`] with `FAILED_UNMARSHAL_PAYLOAD` if the bytes are no such message (D4).
+    /// [`struct@Failure`] with `FAILED_UNMARSHAL_PAYLOAD` if the bytes are no such message ([D4](crate::guide::rules#dispatch)).
     fn from_body(body: Bytes) -> Result<Self, Failure>;
 
     /// The payload as a body.

@@ -5,9 +5,9 @@ use bytes::Bytes;
 use crate::handler::payload::Payload;
 use crate::wire::{Body, Status};
 
-/// What a call is answered with: a [`Module`](crate::Module) gives it, beside a [`Failure`](struct@crate::Failure).
+/// The successful answer to a call, as a [`Module`](crate::Module) returns it. The other is a [`Failure`](struct@crate::Failure).
 ///
-/// A body becomes one by `into()`:
+/// A body converts into one:
 ///
 /// ```
 /// use drpc::{Bytes, Reply, Status};
@@ -19,12 +19,12 @@ use crate::wire::{Body, Status};
 pub enum Reply {
     /// The call is done, and this is its reply.
     Success(Body),
-    /// The call was accepted and goes on: there is no reply to it (E3, D3).
+    /// The call was accepted and continues: there is no reply ([E3](crate::guide::rules#envelope), [D3](crate::guide::rules#dispatch)).
     Submitted,
 }
 
 impl Reply {
-    /// The status that travels.
+    /// The status to send.
     #[must_use]
     pub fn status(&self) -> Status {
         match self {
@@ -33,7 +33,7 @@ impl Reply {
         }
     }
 
-    /// The body that travels: only SUCCESS carries one (D3).
+    /// The body to send: only SUCCESS carries one ([D3](crate::guide::rules#dispatch)).
     #[must_use]
     pub fn into_body(self) -> Body {
         match self {
@@ -55,8 +55,7 @@ impl From<Bytes> for Reply {
     }
 }
 
-/// What a handler returns that has accepted its call and goes on with it in the background: the caller is answered SUBMITTED
-/// (E3), without a body.
+/// Returned by a handler that accepted its call and continues in the background: the call is answered SUBMITTED ([E3](crate::guide::rules#envelope)), without a body.
 ///
 /// ```
 /// use drpc::{Bytes, Context, Failure, Submitted, drpc_module};
@@ -83,8 +82,8 @@ impl From<Bytes> for Reply {
 /// async fn rebuild(_pool: &[u8]) {}
 /// ```
 ///
-/// [`Context::spawn`](crate::Context::spawn) says what becomes of the work. The generated client's method gives `Ok(())` for
-/// SUBMITTED: how the work ends is for another method to tell.
+/// [`Context::spawn`](crate::Context::spawn) says what happens to the work. The generated client method returns `Ok(())` for SUBMITTED; offer another method that tells
+/// how the work ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Submitted;
 

@@ -18,9 +18,29 @@ use crate::handler::method::Method;
 use crate::observe::session::session_span;
 use crate::transport::{Address, PeerCredentials};
 
-/// One client's connection, as its handlers see it.
+/// A client's connection, as its handlers see it.
 ///
-/// The peer's credentials are read once, when the connection is accepted (D8).
+/// ```
+/// use drpc::{Context, Failure, drpc_module};
+///
+/// struct Counter;
+///
+/// struct Calls(u64);
+///
+/// #[drpc_module(id = 9)]
+/// impl Counter {
+///     #[method(1)]
+///     fn count(&self, context: &Context) -> Result<(), Failure> {
+///         let session = context.session();
+///         let before = session.extensions().get::<Calls>().map_or(0, |calls| calls.0);
+///         session.extensions().insert(Calls(before + 1));
+///         println!("call {before} of session {}, {}", session.id(), session.peer());
+///         Ok(())
+///     }
+/// }
+/// ```
+///
+/// The peer's credentials are read once, when the connection is accepted ([D8](crate::guide::rules#dispatch)).
 pub struct Session {
     id: u64,
     peer: PeerCredentials,
@@ -122,7 +142,7 @@ impl Session {
         self.id
     }
 
-    /// The process at the other end (D8).
+    /// The process at the other end ([D8](crate::guide::rules#dispatch)).
     #[must_use]
     pub fn peer(&self) -> &PeerCredentials {
         &self.peer
@@ -170,8 +190,8 @@ impl Session {
         worker
     }
 
-    /// Closes the session as a shutdown would (S7): the socket refuses further calls, those that it holds already are carried out, the
-    /// handlers that run are told ([`Cancelled::SessionClosed`]), all are answered, and then the connection ends. Returns at once.
+    /// Closes the session as a shutdown would ([S7](crate::guide::rules#server)): the socket refuses further calls, those already in it are executed, running handlers are notified
+    /// ([`Cancelled::SessionClosed`]), all are answered, and then the connection ends. Returns at once.
     ///
     /// A handler may close its own session; its answer is still sent. `ServerHandle::cut_session` does not wait for handlers.
     pub fn close(&self) {
@@ -255,7 +275,17 @@ impl fmt::Debug for Session {
     }
 }
 
-/// A call that is being carried out: what a session is doing.
+/// A call in progress in a session.
+///
+/// ```
+/// use drpc::Session;
+///
+/// fn print(session: &Session) {
+///     for call in session.running_calls() {
+///         println!("{} #{}, for {:?}", call.method(), call.sequence(), call.since().elapsed());
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct RunningCall {
     method: Method,

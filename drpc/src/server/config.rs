@@ -96,27 +96,42 @@ pub(crate) struct FileOptions {
     pub(crate) existing: ExistingSocket,
 }
 
-/// What to do about something that stands at the socket's path already (S3). Only sockets are ever removed.
+/// What to do if the socket's path exists ([S3](crate::guide::rules#server)). Only sockets are ever removed.
+///
+/// ```no_run
+/// use drpc::{ExistingSocket, Server};
+///
+/// let server = Server::builder().existing_socket(ExistingSocket::Fail).bind("/run/greeter.sock")?;
+/// # Ok::<(), drpc::BindError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExistingSocket {
     /// Refuse to start, whatever it is.
     Fail,
-    /// Remove a socket that no server listens on any more, as one that crashed leaves it; refuse to start if a server
-    /// answers there.
+    /// Replace a socket that no server listens on any more, as a crashed server leaves behind; refuse to start if a server answers there.
     #[default]
     ReplaceStale,
-    /// Remove a socket without asking. A server that still listens on it can't be reached any more.
+    /// Remove a socket without asking. A server that still listens on it becomes unreachable.
     Unlink,
 }
 
-/// In which order the calls of one session are carried out (S5). Sessions are always served side by side.
+/// Whether the calls of one session run one at a time or concurrently ([S5](crate::guide::rules#server)). Sessions are always served concurrently.
+///
+/// ```
+/// use drpc::{Client, Order, Server};
+///
+/// let server = Server::builder().order(Order::Concurrent(64));
+/// let client = Client::builder("/run/greeter.sock").server_answers_in_order(false); // set both
+/// ```
+///
+/// [The chapter](crate::guide::concurrency) has a complete example.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// One call at a time, answered in the order of the calls, as DAOS's Go server does.
+    /// One call at a time, answered in order, as in DAOS's Go server.
     #[default]
     Serial,
-    /// Up to so many calls of a session at once, answered as they finish, as DAOS's engine does. A further call is
-    /// not read before one of them is answered. A limit of 0 is taken as 1.
+    /// Up to this many calls of a session at once, answered as they finish, as in DAOS's engine. A further call is not read until one of
+    /// them is answered. 0 counts as 1.
     Concurrent(usize),
 }
 

@@ -12,9 +12,17 @@ use super::wrong_socket::WrongSocket;
 use crate::dispatch::router::DuplicateModule;
 use crate::transport::{MAX_PATH, abstract_name};
 
-/// Why a server could not start: what was wrong, where, and what to do.
+/// Why a server could not start: what is wrong, where, and what to do.
 ///
-/// Its `Debug` form is its text too, since that is what a `main` that returns it prints.
+/// Its `Debug` form is its text too, since a `main` that returns it prints that.
+///
+/// ```
+/// use drpc::blocking::Server;
+///
+/// let error = Server::builder().bind_blocking("").unwrap_err();
+/// assert!(!error.is_in_use() && !error.is_module_error());
+/// println!("{error}");
+/// ```
 pub struct BindError(Box<Kind>);
 
 #[derive(Debug)]
@@ -148,7 +156,7 @@ impl BindError {
         Kind::OfAnotherUser { path: path.to_owned(), uid, user: geteuid().as_raw(), cause }.into()
     }
 
-    /// Whether something stands at the path already: a server in use, a socket, or another file (S3).
+    /// Whether something stands at the path already: a server in use, a socket, or another file ([S3](crate::guide::rules#server)).
     #[must_use]
     pub fn is_in_use(&self) -> bool {
         matches!(
@@ -157,7 +165,7 @@ impl BindError {
         )
     }
 
-    /// Whether the modules are at fault: two of one ID (D6), one that was expected and is not there, one that is for tests, or
+    /// Whether the modules are at fault: two of one ID ([D6](crate::guide::rules#dispatch)), one that was expected and is not there, one that is for tests, or
     /// one that names a rule which the server does not define.
     #[must_use]
     pub fn is_module_error(&self) -> bool {

@@ -11,7 +11,23 @@ pub(crate) trait Handled: Send + Sync {
     fn cut_session(&self, id: u64) -> bool;
 }
 
-/// Stops a [`Server`](crate::Server), or a [`blocking::Server`](crate::blocking::Server), from elsewhere, and shows what it is doing. Cheap to clone.
+/// Stops a [`Server`](crate::Server) or a [`blocking::Server`](crate::blocking::Server) from elsewhere, and shows what it is doing. Cheap to clone.
+///
+/// ```no_run
+/// use drpc::Server;
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let server = Server::builder().bind("/run/greeter.sock")?;
+///     let handle = server.handle();
+///     let serving = tokio::spawn(server.serve());
+///
+///     println!("{} sessions", handle.sessions().len());
+///     handle.shutdown();
+///     println!("{}", serving.await??);
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct ServerHandle(Arc<dyn Handled>);
 
@@ -20,18 +36,18 @@ impl ServerHandle {
         ServerHandle(server)
     }
 
-    /// Begins a graceful shutdown (S7) and returns at once; `serve` returns when it is done.
+    /// Begins a graceful shutdown ([S7](crate::guide::rules#server)) and returns at once; `serve` returns when it is done.
     pub fn shutdown(&self) {
         self.0.shutdown();
     }
 
-    /// Shuts down at once: as [`shutdown`](Self::shutdown) with its drain timeout over, also while that runs. What a second signal does
-    /// to a server that serves until [`shutdown_signal`](crate::server::shutdown_signal).
+    /// Shuts down at once, as if the drain time-out of [`shutdown`](Self::shutdown) were over, whether or not that has begun. It is what a second signal does to a
+    /// server that serves until [`shutdown_signal`](crate::server::shutdown_signal).
     pub fn cut(&self) {
         self.0.cut();
     }
 
-    /// The live sessions, the oldest first: who is connected, since when, and what their calls are doing.
+    /// The open sessions, oldest first: who is connected, since when, and which calls are running.
     ///
     /// ```
     /// # fn example(handle: drpc::ServerHandle) {
@@ -50,11 +66,11 @@ impl ServerHandle {
         self.0.sessions()
     }
 
-    /// Ends a session at once, by its [number](Session::id): its handlers are dropped where they wait, their calls are not
-    /// answered, and the connection is closed. For a client that does not read its replies, or a handler that never ends;
-    /// [`Session::close`] lets calls finish. A handler that blocks its thread is cut when it next waits, or its answer is not sent.
+    /// Ends a session at once, by its [number](Session::id): its handlers are dropped at their `await`, their calls are not answered, and the connection is closed. For a
+    /// client that does not read its replies, or a handler that never ends; [`Session::close`] lets calls finish. A handler that blocks its thread is dropped when it
+    /// next awaits, or its reply is discarded.
     ///
-    /// False if there is no such session (any more).
+    /// Returns false if there is no such session (any more).
     pub fn cut_session(&self, id: u64) -> bool {
         self.0.cut_session(id)
     }

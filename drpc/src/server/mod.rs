@@ -1,7 +1,7 @@
-//! The servers: on tokio, a task for each session; in threads, one for each session ([`blocking`](crate::blocking)); or in steps, in
-//! a loop of the caller's own ([`progress`](crate::progress)).
+//! The three servers: on tokio, with [a task per session](crate::Server); with [a thread per session](crate::blocking::Server); and
+//! [driven from a loop of your own](crate::progress::Server).
 //!
-//! Start reading at `tokio/session.rs`: it is the way of a call.
+//! [The guide](crate::guide::servers) compares them. In the sources, start reading at `tokio/session.rs`: it is the path of a call.
 
 mod admission;
 mod backoff;

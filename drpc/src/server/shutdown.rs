@@ -9,8 +9,7 @@ use crate::handler::module::{methods_of, name_of};
 use crate::handler::session::Session;
 use crate::transport::Address;
 
-/// How a server came to its end (S7): drained, or what was cut when its [drain timeout](crate::ServerBuilder::drain_timeout) was over, or
-/// at a second signal.
+/// How a server ended ([S7](crate::guide::rules#server)): drained, or what was cut after the [drain time-out](crate::ServerBuilder::drain_timeout) or at a second signal.
 ///
 /// ```no_run
 /// # fn serve() -> std::io::Result<()> {
@@ -35,13 +34,13 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// Whether all that ran has finished: nothing was cut.
+    /// Whether everything finished: nothing was cut.
     #[must_use]
     pub fn is_drained(&self) -> bool {
         *self == Shutdown::default()
     }
 
-    /// How many sessions were cut. There may be one without a call, whose client did not read its reply.
+    /// How many sessions were cut. One without a call is possible, if its client did not read its reply.
     #[must_use]
     pub fn cut_sessions(&self) -> usize {
         self.cut_sessions
@@ -53,14 +52,13 @@ impl Shutdown {
         self.cut_calls
     }
 
-    /// How many pieces of [work in the background](crate::Context::spawn) were cut.
+    /// How many [background jobs](crate::Context::spawn) were cut.
     #[must_use]
     pub fn cut_work(&self) -> usize {
         self.cut_work
     }
 
-    /// How many tasks or threads could not even be cut, since a handler, or a hook, blocks them: they are left to themselves. The log names
-    /// the methods.
+    /// How many tasks or threads could not even be cut, because a handler or a hook blocks them: they are abandoned. The log names the methods.
     #[must_use]
     pub fn stuck(&self) -> usize {
         self.stuck

@@ -11,8 +11,8 @@ use signal_hook::iterator::{Handle, Signals};
 
 use super::handle::ServerHandle;
 
-/// A future that is ready at SIGTERM or SIGINT (ctrl-c): what asks a daemon to stop. For `serve_until` of the servers on tokio and in
-/// threads, which **drains at the first signal and cuts at the second**.
+/// Completes at SIGTERM or SIGINT (ctrl-c). Passed to `serve_until` of the tokio server or the blocking server, it **drains at the first signal and cuts at the
+/// second**.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -25,23 +25,43 @@ use super::handle::ServerHandle;
 /// # }
 /// ```
 ///
-/// From this call on, and not only once the future is polled, these signals no longer end the process by themselves. They are heard on
-/// a thread of its own (`drpc-signals`), whatever the threads of a runtime do: handlers are told at once. When the future is gone, and the
-/// server that it stopped, the next signal ends the process as if nobody handled it: so a thread that a handler still blocks can't keep the
-/// process from ending.
+/// From this call on, and not only once the future is polled, these signals no longer end the process by themselves. A thread of its own (`drpc-signals`) waits for
+/// them, whatever the runtime's threads do, and handlers are notified at once. When the future is gone, and the server that it stopped, the next signal ends the
+/// process as if it were not handled, so a thread that a handler still blocks can't keep the process alive.
 ///
 /// # Panics
 ///
-/// If the process can't install a signal handler, or has no thread for it.
+/// If the process can't install a signal handler or start the thread.
 #[must_use = "it is for a server's `serve_until`, or to be awaited"]
 pub fn shutdown_signal() -> ShutdownSignal {
     ShutdownSignal(Listening::begin().expect("SIGTERM and SIGINT can be handled"))
 }
 
-/// What [`shutdown_signal`] gives. Cancel safe, and ready again if it is polled again.
+/// The future that [`shutdown_signal`] returns: it completes with the signal. Cancel safe, and ready again if it is polled again.
+///
+/// ```no_run
+/// use drpc::server::shutdown_signal;
+///
+/// #[tokio::main]
+/// async fn main() {
+///     let signal = shutdown_signal().await;
+///     println!("{signal:?}");
+/// }
+/// ```
 pub struct ShutdownSignal(Listening);
 
-/// A signal that was heard.
+/// A signal that was received.
+///
+/// ```no_run
+/// use drpc::server::{Signal, shutdown_signal};
+///
+/// #[tokio::main]
+/// async fn main() {
+///     if shutdown_signal().await == Signal::Interrupt {
+///         println!("ctrl-c");
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Signal {
     /// SIGTERM.
@@ -65,7 +85,24 @@ impl fmt::Debug for ShutdownSignal {
     }
 }
 
-/// What a server serves until: any future of `()`, after which it drains; or a [`ShutdownSignal`], whose second signal cuts.
+/// What a server serves until: any future of `()`, which drains it; or a [`ShutdownSignal`], whose second signal cuts it.
+///
+/// ```no_run
+/// use drpc::Server;
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+///     let server = Server::builder().bind("/run/greeter.sock")?;
+///     let serving = tokio::spawn(server.serve_until(async {
+///         let _ = stopped.await;
+///     }));
+///
+///     let _ = stop.send(());
+///     serving.await??;
+///     Ok(())
+/// }
+/// ```
 pub trait StopSignal: Future + sealed::Sealed {}
 
 impl<F: Future<Output = ()>> StopSignal for F {}

@@ -160,8 +160,8 @@ fn make_room(path: &Path, existing: ExistingSocket) -> Result<(), BindError> {
     }
 }
 
-/// Removes the sockets of a folder that no server listens on any more and whose names are chosen, and nothing else; gives their
-/// paths (S8). For servers whose socket has another name each time, so that no later one replaces it.
+/// Removes sockets in a directory that no server listens on any more, if `chosen` picks their names; returns their paths ([S8](crate::guide::rules#server)). For servers whose
+/// socket has another name each time, so that no later one replaces it.
 ///
 /// # Example
 ///
@@ -176,7 +176,7 @@ fn make_room(path: &Path, existing: ExistingSocket) -> Result<(), BindError> {
 ///
 /// # Errors
 ///
-/// If the folder can't be read, or one of them can't be removed.
+/// If the directory can't be read, or one of them can't be removed.
 pub fn remove_stale_sockets(
     folder: impl AsRef<Path>,
     mut chosen: impl FnMut(&str) -> bool,

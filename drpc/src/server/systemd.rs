@@ -10,8 +10,8 @@ use std::{env, fmt, io};
 
 use rustix::io::fcntl_dupfd_cloexec;
 
-/// Whether the service manager passed sockets to this process (`LISTEN_FDS`): then
-/// [`listen_systemd`](super::ServerBuilder::listen_systemd) is the way to start, else [`bind`](super::ServerBuilder::bind).
+/// Whether the service manager passed sockets to this process (`LISTEN_FDS`). If so, start with [`listen_systemd`](super::ServerBuilder::listen_systemd), and
+/// otherwise with [`bind`](super::ServerBuilder::bind).
 ///
 /// ```no_run
 /// use drpc::{Server, server::is_socket_activated};

@@ -8,28 +8,38 @@ use smallvec::{SmallVec, smallvec};
 use super::Direction;
 
 /// What happens to a packet on its way.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use drpc::testing::{Direction, Fault, Faults};
+///
+/// let faults = Faults::new();
+/// faults.at(Direction::ToServer, 0, Fault::Cut(10)); // the first packet to the server
+/// faults.always(Direction::ToClient, Fault::Delay(Duration::from_millis(5)));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// It comes so much later, and with it all that is behind it in its direction.
+    /// It is delayed by this much, together with everything behind it in its direction.
     Delay(Duration),
     /// It is lost.
     Drop,
-    /// Only its first bytes come, this many.
+    /// It is truncated to this many bytes.
     Cut(usize),
-    /// These bytes come in its place.
+    /// These bytes arrive instead.
     Replace(Bytes),
-    /// It comes twice.
+    /// It arrives twice.
     Repeat,
-    /// The connection is closed in its place, both ways. What passed before still comes.
+    /// The connection is closed instead, both ways. What passed before still arrives.
     Close,
 }
 
 /// Faults between clients and servers, for [`InMemoryServer::faults`](super::InMemoryServer::faults) and
 /// [`Proxy::faults`](super::Proxy::faults).
 ///
-/// It is a handle: clones share one plan, which a test may add to at any time. Packets are counted in either direction by itself,
-/// over all sessions that go through; a client that connects anew goes on in the count. Without a plan all packets pass.
+/// It is a handle: clones share one plan, which a test may add to at any time. Packets are counted separately for each direction, over all sessions; a
+/// client that reconnects continues the count. Without a plan all packets pass.
 ///
 /// # Example
 ///
@@ -97,7 +107,7 @@ impl Faults {
         self
     }
 
-    /// From now on all packets pass.
+    /// Clears the plan: from now on all packets pass.
     pub fn clear(&self) {
         let mut plan = self.plan();
         for direction in [Direction::ToServer, Direction::ToClient] {

@@ -43,21 +43,21 @@ impl InMemoryServer {
         InMemoryServer { server, peer: PeerCredentials::this_process(), line: Line::default() }
     }
 
-    /// Has the sessions that are opened through what this returns count as another process's: to try who may connect and who
+    /// Makes sessions opened through the returned handle appear to come from another process: to test who may connect and who
     /// may call what. A client that may not connect finds its connection closed.
     #[must_use]
     pub fn peer(self, peer: PeerCredentials) -> Self {
         InMemoryServer { peer, ..self }
     }
 
-    /// Records the sessions that are opened through what this returns.
+    /// Records the sessions opened through the returned handle.
     #[must_use]
     pub fn record(mut self, recorder: &Recorder) -> Self {
         self.line.recorder = Some(recorder.clone());
         self
     }
 
-    /// Puts faults between client and server, in the sessions that are opened through what this returns.
+    /// Injects faults between client and server, in the sessions opened through the returned handle.
     #[must_use]
     pub fn faults(mut self, faults: &Faults) -> Self {
         self.line.faults = Some(faults.clone());
@@ -75,11 +75,11 @@ impl InMemoryServer {
         Client::of_link(self.client_builder(), link)
     }
 
-    /// Begins to set a client up. What it connects, it connects to this server.
+    /// Returns a builder of clients that connect to this server.
     ///
-    /// The client speaks the server's wire, and knows the server's [`Order`](crate::Order), unless it is told otherwise. It
-    /// does not connect again by itself ([`auto_reconnect`](ClientBuilder::auto_reconnect)), so that a test sees how a session
-    /// ends. A blocking client needs a socket, and can't be connected so.
+    /// The client speaks the server's wire format and knows the server's [`Order`](crate::Order), unless told otherwise. It
+    /// does not reconnect by itself ([`auto_reconnect`](ClientBuilder::auto_reconnect)), so that a test sees how a session
+    /// ends. A blocking client needs a socket, so this can't connect one.
     pub fn client_builder(&self) -> ClientBuilder {
         let (wire, in_order) = self.server.speaks();
         let wire = match wire {
@@ -89,7 +89,7 @@ impl InMemoryServer {
         ClientBuilder::in_memory(self.connector()).wire(wire).server_answers_in_order(in_order)
     }
 
-    /// A handle to stop the server with: its sessions end (S7), and so do those that are opened afterwards.
+    /// A handle to stop the server with: its sessions end ([S7](crate::guide::rules#server)), and so do those that are opened afterwards.
     #[must_use]
     pub fn handle(&self) -> ServerHandle {
         ServerHandle::new(self.server.clone())

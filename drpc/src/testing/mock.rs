@@ -12,10 +12,10 @@ use crate::handler::payload::Payload;
 use crate::handler::reply::{IntoReply, Reply};
 use crate::wire::Status;
 
-/// A module of answers that a test gives, with a log of the calls that came in: for tests of code that calls a server.
+/// A module with the answers that a test gives it, and a log of its calls: for tests of code that calls a server.
 ///
 /// Each of [`on`](Self::on), [`reply`](Self::reply), [`fail`](Self::fail) and [`hang`](Self::hang) adds an answer for one method, by
-/// its system-wide ID; [`times`](Self::times) and [`delay`](Self::delay) say more about the answer before them. A method may have
+/// its system-wide ID; [`times`](Self::times) and [`delay`](Self::delay) modify the preceding answer. A method may have
 /// several answers: each is given as often as its `times` says, one after the other, and one without `times` from there on.
 ///
 /// It is a handle: clones share one state, so that a test keeps one when a server takes another.
@@ -88,7 +88,23 @@ struct Logged {
     problem: Option<&'static str>,
 }
 
-/// A call that came to a [`MockModule`].
+/// A call that a [`MockModule`] received.
+///
+/// ```
+/// use drpc::testing::{self, MockModule};
+/// use drpc::{CallOptions, Method, Server};
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let mock = MockModule::new(5, "greeter").reply(501, ());
+///     let client = testing::client_of(Server::builder().explicit_modules_only().module(mock.clone()))?;
+///     client.call_raw(Method::new(5, 501, "hello"), "World", &CallOptions::new()).await?;
+///
+///     let calls = mock.calls();
+///     assert_eq!((calls[0].method, &*calls[0].body), (501, &b"World"[..]));
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MockCall {
@@ -112,7 +128,7 @@ impl MockModule {
     }
 
     /// Answers a method by a function. `Q` and `R` are messages, or [`Bytes`] for raw bodies. A request that can't be read is answered
-    /// `FAILED_UNMARSHAL_PAYLOAD` (D4).
+    /// `FAILED_UNMARSHAL_PAYLOAD` ([D4](crate::guide::rules#dispatch)).
     #[must_use]
     pub fn on<Q: Payload, R: IntoReply>(
         self,
@@ -142,11 +158,11 @@ impl MockModule {
         self.answer(method, Handler::Hang)
     }
 
-    /// How often the answer before this is to be given: no more, and by [`verify`](Self::verify) no less.
+    /// How often the preceding answer is given: no more, and, checked by [`verify`](Self::verify), no less.
     ///
     /// # Panics
     ///
-    /// If no answer stands before it.
+    /// If there is no preceding answer.
     #[must_use]
     #[track_caller]
     pub fn times(self, times: usize) -> Self {
@@ -154,11 +170,11 @@ impl MockModule {
         self
     }
 
-    /// How long the answer before this is held back, by tokio's clock: paused time does not wait for it.
+    /// How long the preceding answer is delayed, by tokio's clock: with paused time it takes no time.
     ///
     /// # Panics
     ///
-    /// If no answer stands before it.
+    /// If there is no preceding answer.
     #[must_use]
     #[track_caller]
     pub fn delay(self, delay: Duration) -> Self {
@@ -224,7 +240,7 @@ impl MockModule {
     ///
     /// # Panics
     ///
-    /// If it is not so; the message has what was expected, what came, and all calls.
+    /// If any of this is not so; the message has what was expected, what came, and all calls.
     #[track_caller]
     pub fn verify(&self) {
         let state = self.state();

@@ -1,15 +1,15 @@
-//! For the tests of programs that use this crate, and for looking at what travels.
+//! For tests of programs that use this crate, and for inspecting traffic.
 //!
-//! | to | take |
+//! | to | use |
 //! |---|---|
 //! | call your own modules without a socket | [`client_of`], or [`server_of`] for several clients, settings, shutdown |
-//! | test code that calls a server | [`MockModule`]: a module of answers that you give, with a log of the calls |
-//! | see what travels | [`Recorder`], printed readably or kept as a [`Recording`] that can be replayed |
-//! | make the way a bad one | [`Faults`]: packets late, lost, cut short, or the connection closed |
+//! | test code that calls a server | [`MockModule`]: a module with the answers that you give it, and a log of the calls |
+//! | see the traffic | [`Recorder`], printed readably or kept as a [`Recording`] that can be replayed |
+//! | inject faults | [`Faults`]: packets late, lost or truncated, or the connection closed |
 //! | do either between real processes | [`Proxy`]: a socket in front of a server's |
 //!
-//! What runs in memory needs no I/O driver and keeps tokio's time, so a test with paused time (tokio's feature `test-util`)
-//! sees every time-out at once, those of calls ([`CallOptions`](crate::CallOptions)) as those of handlers
+//! Servers and clients in memory need no I/O driver and use tokio's clock, so in a test with paused time (tokio's feature `test-util`) every
+//! time-out passes at once, those of calls ([`CallOptions`](crate::CallOptions)) and those of handlers
 //! ([`handler_timeout`](ServerBuilder::handler_timeout)):
 //!
 //! ```
@@ -53,10 +53,10 @@ use crate::server::builder::ServerBuilder;
 use crate::server::error::BindError;
 use crate::transport::PeerCredentials;
 
-/// A client of a server that lives in this process: the whole way of a call, without a socket.
+/// A client of a server in this process: the full path of a call, without a socket.
 ///
-/// The session ends when the last clone of the client is dropped. A call that is given up does not hold up those after it: they
-/// go on in another session of the same server (C4), as over a socket.
+/// The session ends when the last clone of the client is dropped. A call that is abandoned does not block those after it: they
+/// use another session of the same server ([C4](crate::guide::rules#client)), as over a socket.
 ///
 /// # Example
 ///
@@ -89,7 +89,7 @@ pub fn client_of(server: ServerBuilder) -> Result<Client, BindError> {
     Ok(server_of(server)?.client())
 }
 
-/// As [`client_of`], for a client that counts as another process: to try who may connect and who may call what.
+/// Like [`client_of`], for a client that pretends to be another process: to test who may connect and who may call what.
 ///
 /// A client that may not connect finds its connection closed.
 ///
@@ -104,7 +104,7 @@ pub fn client_as(server: ServerBuilder, peer: PeerCredentials) -> Result<Client,
     Ok(server_of(server)?.peer(peer).client())
 }
 
-/// A server that lives in this process, without a socket: as many clients as are wanted, each in a session of its own.
+/// A server in this process, without a socket: for any number of clients, each in a session of its own.
 ///
 /// # Errors
 ///

@@ -11,10 +11,10 @@ use crate::server::error::BindError;
 use crate::server::listener::Listener;
 use crate::transport::{AsyncSocket, Link};
 
-/// A socket in front of a server's: what real clients and a real server send each other passes through this process, which may
-/// record it and put faults into it.
+/// A socket in front of a server's: the traffic of real clients and a real server passes through this process, which may record it and
+/// inject faults.
 ///
-/// Point the clients at the proxy's path. The server sees the proxy's credentials in place of its clients' (D8).
+/// Point the clients at the proxy's path. The server sees the proxy's credentials instead of its clients' ([D8](crate::guide::rules#dispatch)).
 ///
 /// # Example
 ///
@@ -40,8 +40,8 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Listens on a socket of its own, of mode 0600; a stale one at the path is replaced. The server is connected to for each
-    /// client by itself, and need not be there yet.
+    /// Listens on a socket of its own, with mode 0600; a stale one at the path is replaced. It connects to the server once per client, so
+    /// the server need not be running yet.
     ///
     /// # Errors
     ///
@@ -58,15 +58,15 @@ impl Proxy {
         self
     }
 
-    /// Puts faults between the clients and the server.
+    /// Injects faults between the clients and the server.
     #[must_use]
     pub fn faults(mut self, faults: &Faults) -> Self {
         self.line.faults = Some(faults.clone());
         self
     }
 
-    /// Serves until it is dropped, which closes all its connections and removes its socket. A client whose server can't be
-    /// connected to is closed upon, and the reason logged.
+    /// Serves until it is dropped, which closes all its connections and removes its socket. If the server can't be reached, the client's
+    /// connection is closed and the reason logged.
     ///
     /// # Errors
     ///

@@ -7,7 +7,7 @@ use super::{Direction, RecordedPacket, Recording};
 
 /// Records the packets of sessions, both ways, as they were sent: before any [`Faults`](super::Faults).
 ///
-/// It is a handle: clones share what is recorded. It takes memory for every packet that passes.
+/// It is a handle: clones share what is recorded. It keeps every packet in memory.
 ///
 /// # Example
 ///
@@ -32,13 +32,13 @@ use super::{Direction, RecordedPacket, Recording};
 pub struct Recorder(Arc<Mutex<Vec<Tape>>>);
 
 impl Recorder {
-    /// Nothing is recorded yet.
+    /// An empty recorder.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What was recorded so far: a recording a session, in the order in which they were opened.
+    /// What was recorded so far: one recording per session, in the order in which they were opened.
     #[must_use]
     pub fn sessions(&self) -> Vec<Recording> {
         let recorded = |(number, tape): (usize, &Tape)| {

@@ -5,6 +5,15 @@ use std::time::Duration;
 use bytes::Bytes;
 
 /// Which way a packet goes.
+///
+/// ```
+/// use drpc::testing::{Direction, Recording};
+///
+/// let recording: Recording = "# a call without a response\n> 00".parse()?;
+/// assert_eq!(recording.sent(Direction::ToServer).count(), 1);
+/// assert_eq!(recording.sent(Direction::ToClient).count(), 0);
+/// # Ok::<(), drpc::testing::ParseRecordingError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// From the client to the server.
@@ -23,7 +32,16 @@ impl Direction {
     }
 }
 
-/// A packet that was recorded.
+/// A packet of a [`Recording`].
+///
+/// ```
+/// use drpc::testing::{Direction, Recording};
+///
+/// let recording: Recording = "# one byte\n> 2a".parse()?;
+/// let packet = &recording.packets()[0];
+/// assert_eq!((packet.direction, &*packet.bytes), (Direction::ToServer, &[0x2a][..]));
+/// # Ok::<(), drpc::testing::ParseRecordingError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedPacket {
     /// Which way it went.
@@ -36,9 +54,9 @@ pub struct RecordedPacket {
 
 /// The packets of one session, both ways, in the order in which they were sent.
 ///
-/// It has two forms as text. [`Display`](fmt::Display) is for people: header, envelope and bytes of every packet.
-/// [`to_text`](Self::to_text), which [`str::parse`] reads, is for files: line 1 says what it is, then a packet a line,
-/// `> hex` to the server and `< hex` to the client; an empty hex is an empty packet (V).
+/// It has two text forms. [`Display`](fmt::Display) is for people: header, envelope and bytes of every packet.
+/// [`to_text`](Self::to_text), which [`str::parse`] reads, is for files: a title on line 1, then one packet per line,
+/// `> hex` to the server and `< hex` to the client; no hex is an empty packet.
 ///
 /// # Example
 ///
@@ -67,7 +85,7 @@ impl Recording {
         Recording { title, packets }
     }
 
-    /// What it is.
+    /// The title.
     #[must_use]
     pub fn title(&self) -> &str {
         &self.title
@@ -143,7 +161,14 @@ fn packet(line: &str) -> Result<RecordedPacket, Problem> {
     Ok(RecordedPacket { direction, at: Duration::ZERO, bytes })
 }
 
-/// Text that is no [`Recording`].
+/// Why a text is not a [`Recording`].
+///
+/// ```
+/// use drpc::testing::Recording;
+///
+/// let error = "# one byte\n2a".parse::<Recording>().unwrap_err();
+/// assert!(error.to_string().starts_with("line 2: "));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseRecordingError {
     line: usize,

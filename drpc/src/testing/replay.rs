@@ -11,14 +11,14 @@ use crate::client::handle::Client;
 use crate::transport::{Connector, Link, MemoryEnd};
 
 impl Recording {
-    /// Plays the client: connects as the builder says, sends the client's packets again, and gives a recording of what went and
-    /// what came.
+    /// Plays the client: connects as the builder says, sends the client's packets again, and returns a recording of what was sent and
+    /// received.
     ///
-    /// It waits for as many packets of the server as were recorded, each in its place among the client's; what the server sends
-    /// beyond is not looked at. If the server closes, the recording ends there. The builder's wire is not looked at: the packets
-    /// are sent as they are.
+    /// It waits for as many packets from the server as were recorded, each in its place among the client's, and ignores what the server
+    /// sends beyond that. If the server closes, the recording ends there. The builder's wire format is ignored: packets are sent as
+    /// they are.
     ///
-    /// Without a time-out of its own: a server that does not answer is waited for. Wrap it in `tokio::time::timeout`.
+    /// It has no time-out of its own: wrap it in `tokio::time::timeout` if the server may not answer.
     ///
     /// # Errors
     ///
@@ -51,10 +51,10 @@ impl Recording {
         Ok(Recording::new(format!("replay of: {}", self.title()), went))
     }
 
-    /// Plays the server: each client that connects is answered with the server's packets.
+    /// Plays the server: each client that connects receives the server's packets.
     ///
-    /// A packet of the server is sent once as many have come from the client as were recorded before it, whatever is in them. The
-    /// client must count its calls as the recorded one did (C1), or it is answered with sequences that it does not know. When
+    /// A packet is sent once the client has sent as many as were recorded before it, whatever is in them. The
+    /// client must count its calls as the recorded one did ([C1](crate::guide::rules#client)), or the responses have sequences that it does not know. When
     /// the recording ends, the connection is kept until the client closes.
     #[must_use]
     pub fn replay_replies(&self) -> Replay {
@@ -63,7 +63,26 @@ impl Recording {
     }
 }
 
-/// A recorded server: what [`Recording::replay_replies`] gives.
+/// A recorded server: what [`Recording::replay_replies`] returns.
+///
+/// ```
+/// use drpc::testing::Recording;
+/// use drpc::{CallOptions, Method};
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let recording: Recording = "\
+/// # a call of DAOS's echo method
+/// > 0d000000000000000d00000000000000000000000100000008 07 10bc05 1801 2204 70696e67
+/// < 080000000000000008000000000000000000000001000000 0801 1a04 70696e67
+/// ".parse()?;
+///
+///     let client = recording.replay_replies().client();
+///     let response = client.call_raw(Method::new(7, 700, "echo"), "ping", &CallOptions::new()).await?;
+///     assert_eq!(&*response.body, b"ping");
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Replay {
     recording: Arc<Recording>,
@@ -71,12 +90,12 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Begins to set up a client, whose connections are answered from the recording. Choose the recording's wire.
+    /// Returns a builder of clients that talk to the recording. Choose the recording's wire format.
     pub fn client_builder(&self) -> ClientBuilder {
         ClientBuilder::in_memory(self.connector())
     }
 
-    /// A client of the chunked wire that is connected.
+    /// A connected client that speaks the chunked wire format.
     ///
     /// # Panics
     ///
@@ -86,7 +105,7 @@ impl Replay {
         Client::of_link(self.client_builder(), Link::Memory(self.connector().connect()))
     }
 
-    /// What passed since, a recording a session.
+    /// What was exchanged since, one recording per session.
     #[must_use]
     pub fn sessions(&self) -> Vec<Recording> {
         self.recorder.sessions()

@@ -6,12 +6,26 @@ use rustix::io::Errno;
 use super::namespace::{unmapped_gid, unmapped_uid};
 use super::options::{self, SO_PEERGROUPS, SO_PEERSEC};
 
-/// The process at the other end of a connection, as the kernel saw it when the connection was made (D8).
+/// The process at the other end of a connection, as the kernel saw it when the connection was made ([D8](crate::guide::rules#dispatch)).
 ///
-/// The kernel vouches for it: a client can't claim to be another. It is read once, when the connection is accepted, and so tells
-/// who connected, also if that process has changed its user since, or handed the socket on.
+/// The kernel vouches for it: a client can't pretend to be another. It is read once, when the connection is accepted, so it names the process that
+/// connected, even if that process has since changed its user or passed the socket on.
 ///
-/// Shown, they are what a log wants: `uid=1000 gid=1000 pid=4711`.
+/// Its `Display` is what a log wants: `uid=1000 gid=1000 pid=4711`.
+///
+/// ```
+/// use drpc::{Bytes, Context, drpc_module};
+///
+/// struct Names;
+///
+/// #[drpc_module(id = 9)]
+/// impl Names {
+///     #[method(1)]
+///     fn whoami(&self, context: &Context) -> Bytes {
+///         context.peer().to_string().into()
+///     }
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct PeerCredentials {
     pid: Option<i32>,

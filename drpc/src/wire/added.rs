@@ -10,7 +10,7 @@ use super::cause::FailureCause;
 use super::proto;
 use super::trace_context::TraceContext;
 
-/// What is added to a [`Call`](super::Call) (E5).
+/// What is added to a [`Call`](super::Call) ([E5](crate::guide::rules#envelope)).
 ///
 /// # Example
 ///
@@ -30,7 +30,7 @@ pub struct CallFields {
     pub time_left: Option<Duration>,
     /// Whether the caller wants to be told the text, the details and the cause of an error.
     pub wants_error: bool,
-    /// The caller's place in a trace.
+    /// The caller's trace context.
     pub trace: Option<TraceContext>,
 }
 
@@ -59,14 +59,21 @@ impl CallFields {
     }
 }
 
-/// What is added to a [`Response`](super::Response) that is a failure, if its call wants it (E5).
+/// What is added to a [`Response`](super::Response) that is a failure, if its call asks for it ([E5](crate::guide::rules#envelope)).
+///
+/// ```
+/// use drpc::wire::ResponseFields;
+///
+/// let added = ResponseFields::new("over quota", "".into());
+/// assert_eq!(added.error, "over quota");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResponseFields {
-    /// What the failure says of itself; empty if it says nothing.
+    /// The text of the failure; empty if there is none.
     pub error: String,
-    /// A message of the application's own that tells more, marshalled; empty if there is none.
+    /// A message of the application's, marshalled; empty if there is none.
     pub details: Bytes,
-    /// Who failed the call, where that is known and the status does not tell.
+    /// Why the call failed, if that is known and the status does not tell.
     pub cause: Option<FailureCause>,
 }
 
@@ -77,10 +84,10 @@ pub(crate) fn beginning(text: &str, bytes: usize) -> &str {
 }
 
 impl ResponseFields {
-    /// The longest text that is sent, in bytes. A longer one is cut, between two characters.
+    /// The longest text that is sent, in bytes. A longer one is cut at a character boundary.
     pub const MAX_ERROR: usize = 4 << 10;
 
-    /// The longest details that are sent, in bytes. Longer ones are left out, since a part of a message is none.
+    /// The longest details that are sent, in bytes. Longer ones are left out.
     pub const MAX_DETAILS: usize = 64 << 10;
 
     /// An error's text and details, within their limits.

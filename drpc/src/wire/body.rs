@@ -187,7 +187,18 @@ impl fmt::Debug for Body {
     }
 }
 
-/// Bytes that stand in one or more pieces, borrowed.
+/// Bytes in one or more pieces, borrowed.
+///
+/// ```
+/// use drpc::Body;
+/// use drpc::wire::{Codec, Segments, Wire};
+///
+/// let body = Body::from("ping");
+/// let codec = Codec::new(Wire::Plain, 1 << 20);
+/// let packets = codec.packets(b"head", Segments::from(&body))?;
+/// assert_eq!(packets.len(), 1);
+/// # Ok::<(), drpc::wire::MessageTooLong>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Segments<'a> {
     first: &'a [u8],

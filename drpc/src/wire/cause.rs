@@ -1,9 +1,22 @@
 use std::fmt;
 
-/// Who failed a call that the server answered with a failure: what a status of DAOS's does not tell, for whom FAILURE is all of this.
+/// Why the server answered a call with a failure. DAOS's statuses don't tell these apart: all of them are FAILURE.
 ///
-/// A client that asks by [`AddedFields::ERROR`](crate::AddedFields::ERROR) finds it in
-/// [`CallError::failure_cause`](crate::CallError::failure_cause) (E5).
+/// A client that asks, by [`AddedFields::ERROR`](crate::AddedFields::ERROR), finds it in
+/// [`CallError::failure_cause`](crate::CallError::failure_cause) ([E5](crate::guide::rules#envelope)).
+///
+/// ```
+/// use drpc::{CallError, FailureCause};
+///
+/// fn advice(error: &CallError) -> &'static str {
+///     match error.failure_cause() {
+///         Some(FailureCause::Denied) => "ask the operator for access",
+///         Some(FailureCause::TimedOut) => "try again with more time",
+///         Some(FailureCause::Panicked) => "report a bug",
+///         _ => "read the error's text",
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailureCause {
@@ -11,7 +24,7 @@ pub enum FailureCause {
     Handler,
     /// A rule of the server does not allow the caller to call this: the handler did not run.
     Denied,
-    /// The handler panicked (S10), or a layer around it: a mistake in the server.
+    /// The handler panicked ([S10](crate::guide::rules#server)), or a layer around it: a mistake in the server.
     Panicked,
     /// The handler's time was over before it was done, by its own limit, its server's, or its caller's.
     TimedOut,

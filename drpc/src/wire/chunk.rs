@@ -30,7 +30,21 @@ pub struct Packet<'a> {
     tail: &'a [u8],
 }
 
-/// The parts of a packet, for a vectored send.
+/// The parts of a packet, for a vectored write.
+///
+/// ```
+/// use std::io::{self, Write};
+///
+/// use drpc::wire::{Codec, Wire};
+///
+/// fn send(to: &mut impl Write, body: &[u8]) -> io::Result<()> {
+///     let codec = Codec::new(Wire::Chunked, 1 << 20);
+///     for packet in codec.packets(b"head", body).map_err(io::Error::other)? {
+///         let _len = to.write_vectored(&packet.slices())?;
+///     }
+///     Ok(())
+/// }
+/// ```
 pub type Slices<'a> = SmallVec<[IoSlice<'a>; 5]>;
 
 impl Packet<'_> {
@@ -53,7 +67,7 @@ impl Packet<'_> {
     }
 }
 
-/// The packets of one message, made as they are asked for (W3, W7).
+/// The packets of one message, made as they are asked for ([W3](crate::guide::rules#wire), [W7](crate::guide::rules#wire)).
 ///
 /// ```
 /// use drpc::wire::{Codec, Wire};
@@ -78,7 +92,7 @@ impl<'a> Packets<'a> {
     ///
     /// # Errors
     ///
-    /// [`MessageTooLong`] if the message is over the limit, or does not fit the plain wire's one packet (W7).
+    /// [`MessageTooLong`] if the message is over the limit, or does not fit the plain wire's one packet ([W7](crate::guide::rules#wire)).
     pub fn new(
         wire: Wire,
         head: impl Into<Envelope<'a>>,

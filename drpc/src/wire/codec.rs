@@ -9,12 +9,24 @@ use super::generation::{Wire, WireMode};
 use super::header::ChunkHeader;
 use super::recognise::{is_plain_envelope, recognise};
 
-/// One connection's wire: packets in, messages out, and back.
+/// The wire format of one connection: turns packets into messages, and back.
 ///
-/// The two generations are two thin framings over this one type. A server that does not know yet which one its peer
-/// speaks starts with [`WireMode::Auto`] and learns it from the first packet (W8).
+/// The two formats are two thin framings over this one type. A server that does not know yet which one its peer speaks starts with [`WireMode::Auto`],
+/// and learns it from the first packet ([W8](crate::guide::rules#wire)).
 ///
-/// After an error the connection is of no more use: close it.
+/// After an error, close the connection: it is of no more use.
+///
+/// ```
+/// use drpc::wire::{Codec, Wire, WireMode};
+///
+/// let sender = Codec::new(Wire::Plain, 1 << 20);
+/// let mut receiver = Codec::new(WireMode::Auto, 1 << 20);
+/// for packet in sender.packets(b"\x08\x05", b"")? {
+///     assert!(receiver.receive(packet.to_vec().into())?.is_some());
+/// }
+/// assert_eq!(receiver.wire(), Some(Wire::Plain));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Codec {
     /// `None` until the first packet has told.
@@ -24,7 +36,7 @@ pub struct Codec {
 }
 
 impl Codec {
-    /// A connection's wire, with the longest message that is taken or sent, in bytes (W6).
+    /// A connection's wire, with the longest message that is taken or sent, in bytes ([W6](crate::guide::rules#wire)).
     #[must_use]
     pub fn new(wire: impl Into<WireMode>, limit: usize) -> Self {
         let wire = match wire.into() {
@@ -52,8 +64,8 @@ impl Codec {
     ///
     /// # Errors
     ///
-    /// [`FrameError`] if the packet breaks a rule of the wire (W5), announces a message over the limit (W6), or is of
-    /// the other generation (W8).
+    /// [`FrameError`] if the packet breaks a rule of the wire ([W5](crate::guide::rules#wire)), announces a message over the limit ([W6](crate::guide::rules#wire)), or is of
+    /// the other generation ([W8](crate::guide::rules#wire)).
     pub fn receive(&mut self, packet: Bytes) -> Result<Option<Bytes>, FrameError> {
         let wire = *self.wire.get_or_insert_with(|| recognise(&packet));
         match wire {
@@ -91,7 +103,7 @@ impl Codec {
     ///
     /// # Errors
     ///
-    /// [`MessageTooLong`] if the message is over the limit, or does not fit the plain wire's one packet (W7).
+    /// [`MessageTooLong`] if the message is over the limit, or does not fit the plain wire's one packet ([W7](crate::guide::rules#wire)).
     pub fn packets<'a>(
         &self,
         head: impl Into<Envelope<'a>>,

@@ -13,7 +13,7 @@ use super::error::EnvelopeError;
 use super::proto;
 use super::status::Status;
 
-/// A call of one method of one module (E1).
+/// A call of one method of one module ([E1](crate::guide::rules#envelope)).
 ///
 /// # Example
 ///
@@ -32,15 +32,15 @@ pub struct Call<B = Bytes> {
     pub module: i32,
     /// The method, by its system-wide ID.
     pub method: i32,
-    /// Matches the response to this call; counted up by the client (C1).
+    /// Matches the response to this call; counted up by the client ([C1](crate::guide::rules#client)).
     pub sequence: i64,
     /// The method's request, marshalled.
     pub body: B,
-    /// What this project adds to it (E5); nothing unless the client was told to.
+    /// What this project adds to it ([E5](crate::guide::rules#envelope)); nothing unless the client was told to.
     pub added: Option<Box<CallFields>>,
 }
 
-/// The result of a call (E2).
+/// The result of a call ([E2](crate::guide::rules#envelope)).
 ///
 /// # Example
 ///
@@ -55,13 +55,13 @@ pub struct Call<B = Bytes> {
 /// Its body is [`Bytes`] in a response that came in, and a [`Body`](super::Body) in one that goes out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response<B = Bytes> {
-    /// The sequence of the call that this answers; -1 where the call could not be read (D1).
+    /// The sequence of the call that this answers; -1 where the call could not be read ([D1](crate::guide::rules#dispatch)).
     pub sequence: i64,
     /// What became of the call.
     pub status: Status,
-    /// The method's reply, marshalled; empty unless the status is SUCCESS (D3).
+    /// The method's reply, marshalled; empty unless the status is SUCCESS ([D3](crate::guide::rules#dispatch)).
     pub body: B,
-    /// What this project adds to it (E5); nothing unless the call asked for it.
+    /// What this project adds to it ([E5](crate::guide::rules#envelope)); nothing unless the call asked for it.
     pub added: Option<Box<ResponseFields>>,
 }
 
@@ -73,7 +73,7 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// [`EnvelopeError`] if the bytes are no `Call`. Unknown fields are no error (E5).
+    /// [`EnvelopeError`] if the bytes are no `Call`. Unknown fields are no error ([E5](crate::guide::rules#envelope)).
     pub fn decode(mut message: Bytes) -> Result<Call, EnvelopeError> {
         if let Some(([module, method, sequence], body)) = canonical(&message) {
             message.advance(body);
@@ -119,7 +119,7 @@ impl Response {
     ///
     /// # Errors
     ///
-    /// [`EnvelopeError`] if the bytes are no `Response`. Unknown fields are no error (E5), nor is an unknown status (E3).
+    /// [`EnvelopeError`] if the bytes are no `Response`. Unknown fields are no error ([E5](crate::guide::rules#envelope)), nor is an unknown status ([E3](crate::guide::rules#envelope)).
     pub fn decode(mut message: Bytes) -> Result<Response, EnvelopeError> {
         if let Some(([sequence, status], body)) = canonical(&message) {
             message.advance(body);
@@ -135,13 +135,13 @@ impl Response {
 }
 
 impl<B: Default> Response<B> {
-    /// A response without a body (D3).
+    /// A response without a body ([D3](crate::guide::rules#dispatch)).
     #[must_use]
     pub fn failure(sequence: i64, status: Status) -> Self {
         Response { sequence, status, body: B::default(), added: None }
     }
 
-    /// The answer to bytes that are no call: sequence -1, `FAILED_UNMARSHAL_CALL` (D1).
+    /// The answer to bytes that are no call: sequence -1, `FAILED_UNMARSHAL_CALL` ([D1](crate::guide::rules#dispatch)).
     #[must_use]
     pub fn unreadable_call() -> Self {
         Response::failure(UNREADABLE_CALL, Status::FAILED_UNMARSHAL_CALL)
@@ -178,9 +178,18 @@ fn joined(head: &Head, body: Segments<'_>) -> Bytes {
     whole.into()
 }
 
-/// What stands around a message's body, marshalled: DAOS's own fields before it, and those that this project adds behind it (E5).
+/// What surrounds a message's body, marshalled: DAOS's own fields before it, and [added fields](crate::guide::added_fields) behind it
+/// ([E5](crate::guide::rules#envelope)).
 ///
-/// As a slice, it is what stands before the body.
+/// As a slice, it is what goes before the body.
+///
+/// ```
+/// use drpc::wire::Call;
+///
+/// let call: Call = Call { module: 5, method: 501, sequence: 1, body: "World".into(), added: None };
+/// let whole = [&*call.head(), b"World"].concat();
+/// assert_eq!(call.encode(), whole);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Head {
     len: u8,
@@ -231,7 +240,17 @@ impl Deref for Head {
     }
 }
 
-/// A message without its body, borrowed: what stands before it, and what behind. Bytes alone stand before it.
+/// A message without its body, borrowed: what goes before the body, and what goes behind. Bytes alone go before it.
+///
+/// ```
+/// use drpc::wire::{Codec, Envelope, Response, Status, Wire};
+///
+/// let response: Response = Response::failure(1, Status::FAILURE);
+/// let head = response.head();
+/// let codec = Codec::new(Wire::Chunked, 1 << 20);
+/// assert_eq!(codec.packets(Envelope::from(&head), b"")?.len(), 1);
+/// # Ok::<(), drpc::wire::MessageTooLong>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Envelope<'a> {
     pub(super) before: &'a [u8],

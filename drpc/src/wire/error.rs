@@ -4,8 +4,15 @@ use super::MAX_PACKET;
 use super::generation::Wire;
 use super::header::ChunkHeader;
 
-/// A packet that breaks the rules of the wire (W5, W6). It ends the connection: after it, nothing that the peer sends
-/// can be trusted to start where it should.
+/// A packet that breaks the rules of the wire ([W5](crate::guide::rules#wire), [W6](crate::guide::rules#wire)). It ends the connection: nothing that the peer
+/// sends after it can be trusted to begin where it should.
+///
+/// ```
+/// use drpc::wire::{Codec, FrameError, Wire};
+///
+/// let mut codec = Codec::new(Wire::Chunked, 1 << 20);
+/// assert_eq!(codec.receive("too short".into()), Err(FrameError::ShortPacket { len: 9 }));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FrameError {
@@ -77,7 +84,7 @@ pub enum FrameError {
         /// The receiver's limit, in bytes.
         limit: usize,
     },
-    /// The peer speaks the other generation of the wire (W8).
+    /// The peer speaks the other generation of the wire ([W8](crate::guide::rules#wire)).
     OtherWire {
         /// What the peer speaks.
         peer: Wire,
@@ -138,8 +145,16 @@ impl fmt::Display for FrameError {
 
 impl std::error::Error for FrameError {}
 
-/// A message that can't be sent because it is too long for its wire or over the sender's limit (W7).
-/// The connection lives on.
+/// A message that can't be sent because it does not fit its wire format, or is over the sender's limit ([W7](crate::guide::rules#wire)). The connection
+/// survives.
+///
+/// ```
+/// use drpc::wire::{Codec, Wire};
+///
+/// let codec = Codec::new(Wire::Chunked, 10);
+/// let error = codec.packets(b"head", b"and a body").unwrap_err();
+/// assert_eq!(error.to_string(), "message of 14 bytes is over the limit of 10 bytes");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageTooLong {
     pub(super) len: usize,
@@ -159,7 +174,14 @@ impl fmt::Display for MessageTooLong {
 
 impl std::error::Error for MessageTooLong {}
 
-/// Bytes that are no `Call`, or no `Response`.
+/// Bytes that are not a `Call`, or not a `Response`.
+///
+/// ```
+/// use drpc::wire::Call;
+///
+/// let error = Call::decode("\u{7f}".into()).unwrap_err();
+/// assert_eq!(error.to_string(), "not a dRPC call");
+/// ```
 #[derive(Clone, Debug)]
 pub struct EnvelopeError {
     what: &'static str,

@@ -3,12 +3,18 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A generation of dRPC's wire.
+/// A generation of dRPC's wire format.
+///
+/// ```
+/// use drpc::{Client, Wire};
+///
+/// let client = Client::builder("/run/daos_server/daos_server.sock").wire(Wire::Plain); // DAOS 2.6
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Wire {
-    /// Every packet is a 24-byte header and a chunk of the message: DAOS 2.8 and later (W2).
+    /// Every packet is a 24-byte header and a chunk of the message: DAOS 2.8 and later ([W2](crate::guide::rules#wire)).
     Chunked,
-    /// One packet is one message: DAOS 2.6 and earlier (W7). A message is at most 131,072 bytes.
+    /// One packet is one message: DAOS 2.6 and earlier ([W7](crate::guide::rules#wire)). A message is at most 131,072 bytes.
     Plain,
 }
 
@@ -21,7 +27,7 @@ impl fmt::Display for Wire {
     }
 }
 
-/// Which wire to speak: one of the two, or the peer's, found out per connection (W8).
+/// Which wire to speak: one of the two, or the peer's, found out per connection ([W8](crate::guide::rules#wire)).
 ///
 /// A server recognises each session's wire from its first packet; a client probes the server with a call that
 /// executes nothing.
@@ -61,7 +67,14 @@ impl FromStr for WireMode {
     }
 }
 
-/// The text names no [`WireMode`].
+/// The text is not a [`WireMode`].
+///
+/// ```
+/// use drpc::WireMode;
+///
+/// let error = "fast".parse::<WireMode>().unwrap_err();
+/// assert_eq!(error.to_string(), "expected `auto`, `chunked` or `plain`");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseWireModeError;
 

@@ -1,6 +1,6 @@
 use super::error::FrameError;
 
-/// The header before the data of every packet on the chunked wire (W2).
+/// The header before the data of every packet on the chunked wire ([W2](crate::guide::rules#wire)).
 ///
 /// ```text
 ///  0               8               16      20      24
@@ -37,7 +37,7 @@ impl ChunkHeader {
     /// The header's length in bytes.
     pub const LEN: usize = 24;
 
-    /// The most data that one packet holds, in bytes (W2).
+    /// The most data that one packet holds, in bytes ([W2](crate::guide::rules#wire)).
     pub const MAX_DATA: usize = super::MAX_PACKET - Self::LEN;
 
     /// Reads the header at the start of a packet. What the numbers mean is not judged here.

@@ -1,9 +1,9 @@
-//! The protocol without a socket: envelope, framing, and the state of one connection's wire.
+//! The protocol without sockets: envelope, framing, and the framing state of one connection.
 //!
-//! This is the sans-IO core: it takes packets and gives messages, takes messages and gives packets. It knows no
-//! socket, no clock and no runtime, and it never allocates on a peer's word.
+//! This is the sans-IO core: it turns packets into messages, and messages into packets. It knows no socket, clock or runtime, and never
+//! allocates on a peer's word.
 //!
-//! DAOS speaks two generations of the wire ([`Wire`]), and both carry the same envelope ([`Call`], [`Response`]):
+//! DAOS has two generations of the wire format ([`Wire`]); both carry the same envelope ([`Call`], [`Response`]):
 //!
 //! ```text
 //! plain   (DAOS 2.6 and earlier)   one packet:    [ envelope ]
@@ -12,7 +12,7 @@
 //!
 //! # Example
 //!
-//! A call goes out as packets, and the packets come in as the same call:
+//! A call becomes packets, and the packets become the same call:
 //!
 //! ```
 //! use drpc::wire::{Call, Codec, Wire};
@@ -57,8 +57,8 @@ pub(crate) use recognise::is_first_chunk;
 pub use status::Status;
 pub use trace_context::{InvalidTraceContext, TraceContext};
 
-/// The longest packet that may be sent or received, in bytes (W1).
+/// The longest packet that may be sent or received, in bytes ([W1](crate::guide::rules#wire)).
 pub const MAX_PACKET: usize = 1 << 17;
 
-/// The longest message that a receiver takes unless told otherwise: 64 MiB (W6).
+/// The longest message that a receiver takes unless told otherwise: 64 MiB ([W6](crate::guide::rules#wire)).
 pub const DEFAULT_MESSAGE_LIMIT: usize = 64 << 20;

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// The high-level status of a [`Response`](super::Response) (E3).
+/// The high-level status of a [`Response`](super::Response) ([E3](crate::guide::rules#envelope)).
 ///
 /// DAOS defines the numbers 0 to 7. Any other number that a peer sends is kept as it came, shown as
 /// `unknown status 42`, and counts as a failure.
@@ -67,7 +67,7 @@ impl Status {
         self.0
     }
 
-    /// Whether the method executed: only then does a response carry a body (D3).
+    /// Whether the method executed: only then does a response carry a body ([D3](crate::guide::rules#dispatch)).
     #[must_use]
     pub const fn is_success(self) -> bool {
         self.0 == Self::SUCCESS.0

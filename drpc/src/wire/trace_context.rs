@@ -171,7 +171,14 @@ fn is_member(member: &str) -> bool {
     }
 }
 
-/// What is no trace context, and why.
+/// Why something is not a [`TraceContext`].
+///
+/// ```
+/// use drpc::TraceContext;
+///
+/// let error = "00-not-a-parent".parse::<TraceContext>().unwrap_err();
+/// assert!(error.to_string().starts_with("no trace context: "));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidTraceContext(&'static str);
 

@@ -1,4 +1,4 @@
-//! A daemon as systemd likes it: on the socket that it is passed, or on a path of its own; it says when it is ready.
+//! A daemon for systemd: it serves the socket that it is passed, or else a path of its own, and reports when it is ready.
 //!
 //! The units are in `examples/systemd`. Without systemd proper:
 //!
@@ -34,10 +34,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let builder = Server::builder().notify_systemd();
     let server = match is_socket_activated() {
         true => builder.listen_systemd()?,
-        // Only where nobody else has made the socket are its mode and owner ours to choose.
+        // Started by hand. Only here are mode and owner the program's to choose.
         false => builder.mode(0o660).bind("/run/greeter.sock")?,
     };
-    tracing::info!("listening on {}", server.address());
-    server.serve_until(stop).await?;
+    let shutdown = server.serve_until(stop).await?;
+    if shutdown.stuck() > 0 {
+        std::process::exit(1); // a handler blocks its thread: don't wait for it
+    }
     Ok(())
 }

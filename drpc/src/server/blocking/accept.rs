@@ -33,51 +33,57 @@ const SESSION_LIMIT: usize = 1024;
 /// How long threads have to end that were cut. One whose handler blocks it does not.
 const END_OF_CUT: Duration = Duration::from_millis(250);
 
-/// A server with a thread for each session: for handlers that block, and for the lowest latency.
+/// A server with a thread per session, without a runtime: for handlers that block, and for the lowest latency.
 ///
-/// It serves what [the server on tokio](crate::Server) serves, by the same rules and with the same settings.
-/// [The chapter on the servers](crate::guide::servers) says which of them to take.
+/// It serves what the [tokio server](crate::Server) serves, by the same rules and with the same settings. [The guide](crate::guide::servers) compares the three
+/// servers.
 ///
 /// # Example
 ///
 /// ```no_run
-/// # use drpc::drpc_module;
-/// # struct Disks;
-/// # #[drpc_module(id = 5)]
-/// # impl Disks { #[method(1)] fn read(&self) {} }
 /// use drpc::blocking::Server;
+/// use drpc::drpc_module;
 ///
-/// let server = Server::builder().module(Disks).bind_blocking("/run/disks.sock")?;
-/// server.serve_until(drpc::server::shutdown_signal())?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// struct Disks;
+///
+/// #[drpc_module(id = 5)]
+/// impl Disks {
+///     #[method(1)]
+///     fn flush(&self) {}
+/// }
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let server = Server::builder().module(Disks).bind_blocking("/run/disks.sock")?;
+///     server.serve_until(drpc::server::shutdown_signal())?;
+///     Ok(())
+/// }
 /// ```
 ///
 /// # Handlers
 ///
-/// A handler runs on the thread that has read its call. One that blocks, on a disk, a lock or a C library, holds up its own session and
-/// nobody else's; with [`Order::Concurrent`](crate::Order::Concurrent) not even that, until so many calls run.
+/// A handler runs on the thread that read its call. One that blocks, on a disk, a lock or a C library, delays its own session and nobody else; with
+/// [`Order::Concurrent`](crate::Order::Concurrent) not even that, until the limit is reached.
 ///
-/// - An `async` handler is polled on that thread, which sleeps until it is woken. What needs a runtime, such as
-///   `tokio::time::sleep`, is for [`wrap_threads`](ServerBuilder::wrap_threads).
-/// - [`Context::is_cancelled`](crate::Context::is_cancelled) looks at the socket when it is asked, so that a handler that blocks
-///   learns, too, that its caller has left.
-/// - At its [deadline](crate::Context::deadline) an `async` handler is dropped where it waits. One that blocks can't be; but what it
-///   gives after that is not sent: its caller is answered FAILURE.
-/// - [`Context::spawn`](crate::Context::spawn) begins a thread for each piece of work.
+/// - An `async` handler is polled on that thread, which sleeps until it is woken. For what needs a runtime, such as `tokio::time::sleep`, use
+///   [`wrap_threads`](ServerBuilder::wrap_threads).
+/// - [`Context::is_cancelled`](crate::Context::is_cancelled) looks at the socket when asked, so a handler that blocks can also learn that its caller left.
+/// - At its [deadline](crate::Context::deadline) an `async` handler is dropped at its `await`. One that blocks can't be dropped, but its late reply is discarded and
+///   the call is answered FAILURE.
+/// - [`Context::spawn`](crate::Context::spawn) starts a thread for each piece of work.
 ///
 /// # Threads
 ///
-/// They are called `drpc-` and the session's number, or `drpc-work`. With [`Order::Concurrent`](crate::Order::Concurrent), a session
-/// has as many as it has calls at once, up to the limit; one that was not needed for ten seconds ends. There are up to 1,024 sessions,
-/// unless [`session_limit`](ServerBuilder::session_limit) says otherwise: about as many as a process may have descriptors by
-/// default, and what memory the stacks take is bounded so. A client for whom no thread can be had is refused, and the reason logged.
+/// They are named `drpc-` and the session's number, or `drpc-work`. With [`Order::Concurrent`](crate::Order::Concurrent), a session has as many as it has
+/// concurrent calls, up to the limit; one that is not needed for ten seconds ends. There are up to 1,024 sessions unless
+/// [`session_limit`](ServerBuilder::session_limit) says otherwise, which bounds the memory for stacks and matches the default limit of descriptors. If no thread
+/// can be had for a client, the client is refused and the reason logged.
 pub struct Server {
     listener: Listener,
     shared: Arc<Shared>,
 }
 
 impl Server {
-    /// Begins to set a server up; [`ServerBuilder::bind_blocking`] makes it.
+    /// Returns a builder with the default settings; [`bind_blocking`](ServerBuilder::bind_blocking) makes the server.
     pub fn builder() -> ServerBuilder {
         ServerBuilder::default()
     }
@@ -94,51 +100,48 @@ impl Server {
         Ok(Server { listener, shared: Arc::new(shared) })
     }
 
-    /// Where it listens, to print or to connect to.
+    /// The address that it listens on, to print or to connect to.
     #[must_use]
     pub fn address(&self) -> &Address {
         &self.listener.address
     }
 
-    /// The path of the socket's file; `None` if it listens on an abstract name.
+    /// The path of the socket file; `None` for an abstract name.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.listener.address.path()
     }
 
-    /// The modules that are served.
+    /// The modules that it serves.
     #[must_use]
     pub fn modules(&self) -> &ModuleService {
         &self.shared.service
     }
 
-    /// A handle to stop the server with, from another thread.
+    /// A handle to stop it with, from another thread.
     #[must_use]
     pub fn handle(&self) -> ServerHandle {
         ServerHandle::new(self.shared.clone())
     }
 
-    /// Serves until [`ServerHandle::shutdown`], then shuts down gracefully (S7): stops accepting, removes the socket file,
-    /// if this server made it, lets running calls and [work in the background](crate::Context::spawn) finish up to the drain
-    /// timeout, and cuts the rest. This thread accepts; the sessions have theirs.
+    /// Serves until [`ServerHandle::shutdown`], then shuts down gracefully ([S7](crate::guide::rules#server)): stops accepting, removes the socket file if it created it, lets running
+    /// calls and [background work](crate::Context::spawn) finish until the drain time-out, and cuts the rest. This thread accepts; sessions have threads of their own.
     ///
-    /// A handler that blocks its thread can't be cut: its client is, and its thread is logged, by the method's name, and left to end by
-    /// itself.
+    /// A handler that blocks its thread can't be cut: its connection is closed, and its thread is logged, with the method's name, and abandoned.
     ///
     /// # Errors
     ///
-    /// If the system can't say what is ready. Errors of accepting are logged, and do not end it (S4). That something was cut is none:
-    /// [`Shutdown`] tells.
+    /// If polling fails. Errors of `accept` are logged and don't end the server ([S4](crate::guide::rules#server)). Having cut something is not an error: [`Shutdown`] tells.
     pub fn serve(self) -> io::Result<Shutdown> {
         self.serve_until(pending::<()>())
     }
 
-    /// As [`serve`](Self::serve), and shuts down when `signal` is ready: usually [`shutdown_signal`](crate::server::shutdown_signal), whose
-    /// second signal cuts; or whatever else wakes it from another thread, such as the receiving end of an async channel.
+    /// Like [`serve`](Self::serve), and shuts down when `signal` completes: usually [`shutdown_signal`](crate::server::shutdown_signal), whose second signal cuts; or
+    /// any other future that is woken from another thread, such as the receiving end of an async channel.
     ///
     /// # Errors
     ///
-    /// As [`serve`](Self::serve).
+    /// Those of [`serve`](Self::serve).
     pub fn serve_until(self, signal: impl StopSignal) -> io::Result<Shutdown> {
         signal.tell(self.handle());
         let Server { listener: Listener { file, socket, address, is_ours }, shared } = self;

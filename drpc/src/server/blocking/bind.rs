@@ -7,32 +7,31 @@ use crate::server::error::BindError;
 use crate::server::listener::Listener;
 
 impl ServerBuilder {
-    /// As [`bind`](Self::bind), for a server with a thread for each session. Clients may connect from now on; they are served once
-    /// [`serve`](Server::serve) runs.
+    /// Like [`bind`](Self::bind), for a server with a thread per session. Clients may connect from now on; they are served once [`serve`](Server::serve) runs.
     ///
     /// # Errors
     ///
-    /// As [`bind`](Self::bind).
+    /// Those of [`bind`](Self::bind).
     pub fn bind_blocking(self, path: impl AsRef<Path>) -> Result<Server, BindError> {
         let (service, config) = self.build()?;
         Server::new(Listener::bind(path.as_ref(), &config.file)?, service, config)
     }
 
-    /// As [`listen_fd`](Self::listen_fd), for a server with a thread for each session.
+    /// Like [`listen_fd`](Self::listen_fd), for a server with a thread per session.
     ///
     /// # Errors
     ///
-    /// As [`listen_fd`](Self::listen_fd).
+    /// Those of [`listen_fd`](Self::listen_fd).
     pub fn listen_fd_blocking(self, socket: OwnedFd) -> Result<Server, BindError> {
         let (service, config) = self.build()?;
         Server::new(Listener::given(socket)?, service, config)
     }
 
-    /// As [`listen_systemd`](Self::listen_systemd), for a server with a thread for each session.
+    /// Like [`listen_systemd`](Self::listen_systemd), for a server with a thread per session.
     ///
     /// # Errors
     ///
-    /// As [`listen_systemd`](Self::listen_systemd).
+    /// Those of [`listen_systemd`](Self::listen_systemd).
     pub fn listen_systemd_blocking(self) -> Result<Server, BindError> {
         let (service, config) = self.build()?;
         Server::new(Listener::passed(None)?, service, config)

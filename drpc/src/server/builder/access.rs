@@ -4,16 +4,15 @@ use crate::dispatch::authorization::Allow;
 impl ServerBuilder {
     /// Who may connect. Anyone else's connection is closed at once, and logged.
     ///
-    /// Without it, everyone may whom the socket's [mode](Self::mode) lets. The rule is asked where connections are accepted, so a
-    /// closure in it ([`Allow::when`]) must not block. Given twice, the later rule counts.
+    /// By default anyone may whom the socket's [mode](Self::mode) allows. The rule is evaluated where connections are accepted, so a closure in it ([`Allow::when`])
+    /// must not block. If called twice, the later rule counts.
     pub fn allow(mut self, rule: Allow) -> Self {
         self.config.access = Some(rule);
         self
     }
 
-    /// Defines the rule that modules and methods name in their attribute: who may call them. A call of anyone else is answered
-    /// FAILURE, and logged. Where a module and its method both name one, both must allow the caller. Given twice, the later rule
-    /// counts.
+    /// Defines a rule that modules and methods refer to by name: who may call them. A call by anyone else is answered FAILURE, and logged. If a module and its
+    /// method both name a rule, both must allow the caller. If called twice with one name, the later rule counts.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

@@ -5,12 +5,11 @@ use crate::handler::failure::Failure;
 use crate::handler::session::Session;
 
 impl ServerBuilder {
-    /// Calls a closure for every session before anything of it is read. It may refuse the session, which is then closed, and
-    /// the reason logged. Several are called in the order in which they were given, until one refuses.
+    /// Calls a closure for each session before anything is read from it. The closure may refuse the session, which is then closed and the reason logged. Several
+    /// closures are called in the order they were added, until one refuses.
     ///
-    /// It must not block: it runs in the session's own task, or in the step of a progress server that accepts it, and holds up
-    /// whoever else is served on that thread. (In a [`blocking::Server`](crate::blocking::Server) that is nobody.) One that panics
-    /// refuses.
+    /// It must not block: it runs in the session's own task, or in the step of a progress server that accepts it, and delays whatever else that thread serves. (On a
+    /// [`blocking::Server`](crate::blocking::Server) that is nothing.) A closure that panics refuses.
     ///
     /// ```
     /// # use std::time::Instant;
@@ -40,8 +39,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Calls a closure for every session that has ended: its connection is closed, and no handler of it runs any more, but
-    /// for work that one left behind. So it is also for one that was cut. Not for one that [`on_open`](Self::on_open) refused.
+    /// Calls a closure for each session that has ended, gracefully or not: its connection is closed, and none of its handlers runs any more, except for background
+    /// work. It is not called for a session that [`on_open`](Self::on_open) refused.
     ///
     /// It must not block.
     pub fn on_close(mut self, hook: impl Fn(&Arc<Session>) + Send + Sync + 'static) -> Self {

@@ -3,47 +3,46 @@ use std::time::Duration;
 use super::ServerBuilder;
 
 impl ServerBuilder {
-    /// How many sessions may be open at once. A further connection is closed at once, and logged. A limit of 0 is taken
-    /// as 1.
+    /// The maximum number of open sessions. A further connection is closed at once, and logged. 0 counts as 1.
     ///
-    /// Without it the process's descriptors are the limit: a server that has none left waits before it accepts again (S4). A
-    /// [`blocking::Server`](crate::blocking::Server), which gives each session a thread, has a limit of 1,024.
+    /// Without it the process's descriptors are the limit: a server that has none left waits before it accepts again ([S4](crate::guide::rules#server)). A
+    /// [`blocking::Server`](crate::blocking::Server), which gives each session a thread, has a limit of 1,024 by default.
     pub fn session_limit(mut self, sessions: usize) -> Self {
         self.config.limits.sessions = Some(sessions.max(1));
         self
     }
 
-    /// How many sessions of one user (by their effective user ID) may be open at once, so that none takes all of them. A
-    /// further connection is closed at once, and logged. A limit of 0 is taken as 1.
+    /// The maximum number of open sessions per user (by effective user ID), so that one user can't take all of them. A further connection is closed at once,
+    /// and logged. 0 counts as 1.
     pub fn session_limit_per_uid(mut self, sessions: usize) -> Self {
         self.config.limits.sessions_per_uid = Some(sessions.max(1));
         self
     }
 
-    /// How many calls may be carried out at once, of all sessions together. A limit of 0 is taken as 1.
+    /// The maximum number of calls running at once, over all sessions. 0 counts as 1.
     ///
-    /// A session that finds no room keeps the one call that it has read, reads no further, and takes its turn behind those that
-    /// came before; so each is served, however much another asks for. A call has its room until its handler is done; sending
-    /// the reply takes none. A handler that calls its own server takes room twice, and may wait for itself.
+    /// A session that finds no capacity keeps the one call that it has read, stops reading, and queues behind those that came before, so every session gets served,
+    /// however much another asks for. A call holds its capacity until its handler is done; sending the reply takes none. A handler that calls its own server takes
+    /// capacity twice, and may wait for itself.
     pub fn call_limit(mut self, calls: usize) -> Self {
         self.config.limits.calls = Some(calls.max(1));
         self
     }
 
-    /// How long a session may do nothing: ask for nothing and take no reply, while no call of it runs. Then it is closed.
+    /// How long a session may do nothing: send no call, take no reply, and have no call running. Then it is closed.
     ///
-    /// Clients see that as a server that closed the connection. A call that is sent at that very moment is lost, so choose a
-    /// time well over that of clients that stay. With zero, a session is served what it has sent by the time the server looks at it.
+    /// Clients see a server that closed the connection. A call sent at that very moment is lost, so choose a time well above the pauses of your clients. With zero, a
+    /// session is served what it has sent by the time the server looks at it.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.config.limits.idle = Some(timeout);
         self
     }
 
-    /// How many bytes of replies of one session may wait while its client takes none, beside the one reply that is being sent.
-    /// One byte more ends the session: its connection is closed, and its handlers are dropped where they wait.
+    /// How many bytes of replies may wait in a session whose client does not read, in addition to the reply being sent. One more byte ends the session: its
+    /// connection is closed, and its handlers are dropped at their `await`.
     ///
-    /// A client that does not read is not read from, so what can come to wait are the replies of the calls that ran by then: none
-    /// in [serial](crate::Order::Serial) order, and so many in [concurrent](crate::Order::Concurrent) order as may run.
+    /// The server stops reading from a client that does not read, so only replies of calls that were already running can pile up: none in
+    /// [serial](crate::Order::Serial) order, and at most the limit of [concurrent](crate::Order::Concurrent) order.
     pub fn pending_reply_limit(mut self, bytes: usize) -> Self {
         self.config.limits.pending_replies = bytes;
         self

@@ -22,39 +22,64 @@ use crate::dispatch::router::ModuleService;
 use crate::handler::module::{Module, name_of};
 use crate::wire::WireMode;
 
-/// Sets a server up: [`bind`](Self::bind) makes the one on tokio, [`bind_blocking`](Self::bind_blocking) the one in threads,
-/// [`bind_progress`](Self::bind_progress) the one in steps.
+/// Sets up a server: [`bind`](Self::bind) makes the one on tokio, [`bind_blocking`](Self::bind_blocking) the one with a thread per session,
+/// [`bind_progress`](Self::bind_progress) the one that you drive from a loop of your own.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use drpc::{Allow, Server, drpc_module};
+///
+/// struct Greeter;
+///
+/// #[drpc_module(id = 5)]
+/// impl Greeter {
+///     #[method(1)]
+///     fn hello(&self) {}
+/// }
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let server = Server::builder()
+///         .module(Greeter)
+///         .mode(0o660)
+///         .allow(Allow::same_user().or(Allow::root()))
+///         .handler_timeout(Duration::from_secs(30))
+///         .bind("/run/greeter.sock")?;
+///     server.serve_until(drpc::server::shutdown_signal()).await?;
+///     Ok(())
+/// }
+/// ```
 ///
 /// | setting | default |
 /// |---|---|
 /// | [`mode`](Self::mode) | 0600 |
-/// | [`owner`](Self::owner) | this process's user and group |
+/// | [`owner`](Self::owner) | the process's user and group |
 /// | [`existing_socket`](Self::existing_socket) | [`ReplaceStale`](ExistingSocket::ReplaceStale) |
 /// | [`order`](Self::order) | [`Serial`](Order::Serial) |
-/// | [`wire`](Self::wire) | recognised for each session |
+/// | [`wire`](Self::wire) | detected for each session |
 /// | [`message_limit`](Self::message_limit) | 64 MiB |
 /// | [`message_timeout`](Self::message_timeout) | 10 s |
 /// | [`handler_timeout`](Self::handler_timeout) | none |
 /// | [`drain_timeout`](Self::drain_timeout) | 5 s |
 /// | [`spin`](Self::spin) | off |
-/// | [`added_fields`](Self::added_fields) | heeded |
+/// | [`added_fields`](Self::added_fields) | on |
 /// | [`idle_timeout`](Self::idle_timeout) | none |
-/// | [`session_limit`](Self::session_limit) | none: as many as the process may have descriptors; 1,024 in threads |
+/// | [`session_limit`](Self::session_limit) | none, so the process's descriptors; 1,024 on the blocking server |
 /// | [`session_limit_per_uid`](Self::session_limit_per_uid) | none |
-/// | [`pending_reply_limit`](Self::pending_reply_limit) | 256 MiB a session |
-/// | [`call_limit`](Self::call_limit) | none: each session's [`order`](Self::order) is its own limit |
-/// | [`allow`](Self::allow) | everyone whom the mode lets |
-/// | [`rule`](Self::rule) | none: a module that names one does not start |
-/// | [`health`](Self::health) | no health check |
+/// | [`pending_reply_limit`](Self::pending_reply_limit) | 256 MiB per session |
+/// | [`call_limit`](Self::call_limit) | none: each session is limited by its [`order`](Self::order) |
+/// | [`allow`](Self::allow) | anyone who can open the socket |
+/// | [`rule`](Self::rule) | none; a module that names an undefined rule is an error |
 /// | [`layer`](Self::layer) | none |
-/// | [`on_open`](Self::on_open), [`on_close`](Self::on_close) | nothing |
-/// | [`thread_stack_size`](Self::thread_stack_size), [`wrap_threads`](Self::wrap_threads) | 2 MiB, nothing |
-/// | [`notify_systemd`](Self::notify_systemd) | no |
+/// | [`health`](Self::health) | none |
+/// | [`on_open`](Self::on_open), [`on_close`](Self::on_close) | none |
+/// | [`thread_stack_size`](Self::thread_stack_size), [`wrap_threads`](Self::wrap_threads) | 2 MiB, none |
+/// | [`notify_systemd`](Self::notify_systemd) | off |
 ///
-/// At last, [`bind`](Self::bind) makes a socket to listen on; [`listen_systemd`](Self::listen_systemd) and
-/// [`listen_fd`](Self::listen_fd) take one that is there.
+/// Finally, [`bind`](Self::bind) creates a socket; [`listen_systemd`](Self::listen_systemd) and [`listen_fd`](Self::listen_fd) take an existing one.
 ///
-/// [The chapter on access, limits and shutdown](crate::guide::access) tells how they work together.
+/// [The chapter on access, limits and shutdown](crate::guide::access) explains how the settings work together.
 #[derive(Default)]
 #[must_use = "a server is not made before `bind` or `listen_…`"]
 pub struct ServerBuilder {
@@ -70,50 +95,48 @@ pub struct ServerBuilder {
 }
 
 impl ServerBuilder {
-    /// Serves this module, beside those that register themselves.
+    /// Serves this module, in addition to those that register themselves.
     pub fn module<M: Module>(mut self, module: M) -> Self {
         let origin = origin_of(&module);
         self.modules.push((Arc::new(module), origin));
         self
     }
 
-    /// Serves a [health check](crate::health), which tells what `health` says of the server and its modules.
+    /// Serves a [health check](crate::health) that reports what `health` says about the server and its modules.
     pub fn health(mut self, health: &Health) -> Self {
         self.health = Some(health.clone());
         self
     }
 
-    /// Leaves out the modules that register themselves (`#[drpc_module(…, register)]`): only those given by
-    /// [`module`](Self::module) are served.
+    /// Ignores modules that register themselves (`#[drpc_module(…, register)]`): only those passed to [`module`](Self::module) are served.
     pub fn explicit_modules_only(mut self) -> Self {
         self.explicit_only = true;
         self
     }
 
-    /// Serves modules that the registry does not list (`#[drpc_module(…, unlisted)]`), which is for tests. A server in memory
-    /// ([`testing`](crate::testing)) does so by itself; without this, one on a socket does not start with such a module.
+    /// Serves modules that the registry does not list (`#[drpc_module(…, unlisted)]`), which are for tests. Servers in memory
+    /// ([`testing`](crate::testing)) always do; without this, a server on a socket refuses to start with such a module.
     pub fn allow_unlisted(mut self) -> Self {
         self.allow_unlisted = true;
         self
     }
 
-    /// Refuses to start unless modules of these IDs are served, such as the `MODULES` that the build helper makes of
-    /// the registry. This catches a registration that the linker lost: see [`registry`](crate::registry).
+    /// Refuses to start unless modules with these IDs are served, such as the `MODULES` that the build helper generates from the registry. This catches a
+    /// registration that the linker dropped: see [`registry`](crate::registry).
     pub fn expect_modules(mut self, modules: &[(i32, &str)]) -> Self {
         self.expected.extend(modules.iter().map(|(id, name)| (*id, (*name).to_owned())));
         self
     }
 
-    /// The socket file's permissions (S2), for [`bind`](Self::bind). They hold from the moment the file exists.
+    /// The permissions of the socket file, for [`bind`](Self::bind). They hold from the moment the file exists ([S2](crate::guide::rules#server)).
     pub fn mode(mut self, mode: u32) -> Self {
         self.config.file.mode = Some(mode);
         self
     }
 
-    /// The user and the group that the socket file is given to, by number, for [`bind`](Self::bind); `None` leaves either as it
-    /// is. It is given before anyone can connect (S2).
+    /// The user and group of the socket file, by number, for [`bind`](Self::bind); `None` leaves one as it is. They are set before anyone can connect ([S2](crate::guide::rules#server)).
     ///
-    /// Only root may give a file to another user; others may give it to a group of theirs.
+    /// Only root may give a file to another user; others may give it to one of their groups.
     ///
     /// ```no_run
     /// # const OPERATORS: u32 = 1001;
@@ -126,43 +149,42 @@ impl ServerBuilder {
         self
     }
 
-    /// What to do about something that stands at the path already (S3).
+    /// What to do if the path exists ([S3](crate::guide::rules#server)).
     pub fn existing_socket(mut self, existing: ExistingSocket) -> Self {
         self.config.file.existing = existing;
         self
     }
 
-    /// In which order the calls of one session are carried out (S5).
+    /// Whether the calls of one session run one at a time or concurrently ([S5](crate::guide::rules#server)). With [`Order::Concurrent`], set
+    /// [`server_answers_in_order(false)`](crate::ClientBuilder::server_answers_in_order) on the clients: see [the chapter](crate::guide::concurrency).
     pub fn order(mut self, order: Order) -> Self {
         self.config.order = order;
         self
     }
 
-    /// Which generation of the wire to speak (W8). A [`Wire`](crate::Wire) for one alone.
+    /// Which wire format to speak ([W8](crate::guide::rules#wire)): detected per session by default, or a single [`Wire`](crate::Wire).
     pub fn wire(mut self, wire: impl Into<WireMode>) -> Self {
         self.config.wire = wire.into();
         self
     }
 
-    /// The longest message that is taken or sent, in bytes (W6). A longer call ends its session; a longer reply is answered
-    /// `FAILED_MARSHAL`.
+    /// The longest message to receive or send, in bytes ([W6](crate::guide::rules#wire)). A longer call ends its session; a longer reply becomes `FAILED_MARSHAL`.
     pub fn message_limit(mut self, bytes: usize) -> Self {
         self.config.message_limit = bytes;
         self
     }
 
-    /// How long the rest of a message may take, once its first chunk has come. Then the session ends.
+    /// How long the rest of a message may take after its first chunk. Then the session ends.
     pub fn message_timeout(mut self, timeout: Duration) -> Self {
         self.config.message_timeout = timeout;
         self
     }
 
-    /// How long a handler may take. Then it is dropped where it waits, and its caller is answered FAILURE. A handler that
-    /// blocks its thread can't be dropped; in a [`blocking::Server`](crate::blocking::Server), what it answers later is not sent, and
-    /// its caller is answered FAILURE then.
+    /// How long a handler may take. Then it is dropped at its `await`, and its call is answered FAILURE. A handler that blocks its thread can't be dropped; on
+    /// a [`blocking::Server`](crate::blocking::Server), its late reply is discarded and the call is answered FAILURE when it returns.
     ///
-    /// It is for all methods that have no time-out of their own (`#[method(1, timeout = "60s")]`, [`Method::with_timeout`]), which
-    /// stands in its place, be it longer or shorter.
+    /// It applies to methods without a time-out of their own (`#[method(1, timeout = "60s")]`, [`Method::with_timeout`]), which overrides this one, whether longer or
+    /// shorter.
     ///
     /// [`Method::with_timeout`]: crate::Method::with_timeout
     pub fn handler_timeout(mut self, timeout: Duration) -> Self {
@@ -170,41 +192,38 @@ impl ServerBuilder {
         self
     }
 
-    /// How long running calls may go on once the server is to stop (S7).
+    /// How long running calls may continue during a shutdown ([S7](crate::guide::rules#server)).
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
         self.config.drain_timeout = timeout;
         self
     }
 
-    /// How long a session tries to receive its next call again and again before it waits for it. 50 µs is a good value;
-    /// off unless set.
+    /// How long a session busy-polls for its next call before it sleeps. Off by default; 50 µs is a good value.
     ///
-    /// For servers that one client at a time keeps busy: see [`ClientBuilder::spin`](crate::ClientBuilder::spin) for what it gains
-    /// and costs. One session of a process spins at a time, if no other has received since and none of its own handlers waits;
-    /// it holds up the other tasks of its thread for as long, on a runtime of one thread all of them. After 16 calls in a row
-    /// they have their turn.
+    /// It is for servers that one client at a time keeps busy: [`ClientBuilder::spin`](crate::ClientBuilder::spin) explains gains and costs. One session of a process
+    /// spins at a time, and only if no other has received anything since and none of its own handlers is waiting. Meanwhile the other tasks of its thread wait (on a
+    /// single-threaded runtime, all tasks); after 16 calls in a row they get their turn.
     ///
-    /// It is for the servers on tokio and in threads: whoever drives the one in steps may step without waiting.
+    /// It applies to the tokio server and the blocking server: whoever drives a progress server can step without waiting.
     pub fn spin(mut self, limit: Duration) -> Self {
         self.config.spin = limit;
         self
     }
 
-    /// Whether to heed what a client of this project may [add to its calls](crate::guide::added_fields) (E5): the time that it has
-    /// left, its place in a trace, and that it wants to be told the text and the details of an error.
+    /// Whether to honour what a client [adds to its calls](crate::guide::added_fields) ([E5](crate::guide::rules#envelope)): the time it has left, its trace context, and its wish to be
+    /// told an error's text and details.
     ///
-    /// A server adds nothing by itself: what a client did not ask for is not sent to it. With `false`, it ignores what was added, and
-    /// sends nothing that DAOS's servers would not.
+    /// A server never adds anything that the client did not ask for. With `false`, it ignores what was added and sends exactly what DAOS's servers would.
     pub fn added_fields(mut self, heeded: bool) -> Self {
         self.config.added_fields = heeded;
         self
     }
 
-    /// Tells systemd when the server is ready, and when it begins to stop: `READY=1` and `STOPPING=1`, to `NOTIFY_SOCKET`, if
-    /// that is set. For a unit of `Type=notify`.
+    /// Tells systemd when the server is ready and when it begins to stop: `READY=1` and `STOPPING=1` to `NOTIFY_SOCKET`, if that is set. For units with
+    /// `Type=notify`; see [the chapter](crate::guide::systemd).
     ///
-    /// It is ready once [`serve`](crate::Server::serve) accepts, or at the first
-    /// [step](crate::progress::Server::progress). In a program of several servers, ask it of the one that starts last.
+    /// The server is ready once [`serve`](crate::Server::serve) accepts, or at the first [step](crate::progress::Server::progress). If a program has several servers,
+    /// set this on the one that starts last.
     pub fn notify_systemd(mut self) -> Self {
         self.config.notify_systemd = true;
         self

@@ -3,15 +3,15 @@ use std::sync::Arc;
 use super::ServerBuilder;
 
 impl ServerBuilder {
-    /// The size of the stacks of the threads of a [`blocking::Server`](crate::blocking::Server), in bytes. 2 MiB unless set, as with
-    /// all threads of Rust's. Memory is taken only for what is used of it.
+    /// The stack size of a [`blocking::Server`](crate::blocking::Server)'s threads, in bytes; 2 MiB by default, as for all Rust threads. Memory is used only as far as a
+    /// stack is touched.
     pub fn thread_stack_size(mut self, bytes: usize) -> Self {
         self.config.threads.stack_size = Some(bytes);
         self
     }
 
-    /// Runs each thread of a [`blocking::Server`](crate::blocking::Server) within a closure, which sets up what the handlers need there,
-    /// and then calls the one that it is given: to enter a runtime, to log elsewhere, to pin the thread.
+    /// Runs each thread of a [`blocking::Server`](crate::blocking::Server) inside a closure that sets up what handlers need there, and then calls the function it is
+    /// given: to enter a runtime, to redirect logging, to pin the thread to a core.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -28,7 +28,7 @@ impl ServerBuilder {
     /// # }
     /// ```
     ///
-    /// Given twice, the later closure counts.
+    /// If called twice, the later closure counts.
     pub fn wrap_threads(mut self, wrap: impl Fn(Box<dyn FnOnce()>) + Send + Sync + 'static) -> Self {
         self.config.threads.wrap = Some(Arc::new(wrap));
         self

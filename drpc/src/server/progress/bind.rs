@@ -7,32 +7,31 @@ use crate::server::error::BindError;
 use crate::server::listener::Listener;
 
 impl ServerBuilder {
-    /// As [`bind`](Self::bind), for a server that is driven in steps (S9). Clients may connect from now on; they are served by
-    /// [`progress`](Server::progress).
+    /// Like [`bind`](Self::bind), for a server driven from a loop of your own ([S9](crate::guide::rules#server)). Clients may connect from now on; they are served by [`progress`](Server::progress).
     ///
     /// # Errors
     ///
-    /// As [`bind`](Self::bind).
+    /// Those of [`bind`](Self::bind).
     pub fn bind_progress(self, path: impl AsRef<Path>) -> Result<Server, BindError> {
         let (service, config) = self.build()?;
         Server::new(Listener::bind(path.as_ref(), &config.file)?, service, config)
     }
 
-    /// As [`listen_fd`](Self::listen_fd), for a server that is driven in steps (S9).
+    /// Like [`listen_fd`](Self::listen_fd), for a server driven from a loop of your own ([S9](crate::guide::rules#server)).
     ///
     /// # Errors
     ///
-    /// As [`listen_fd`](Self::listen_fd).
+    /// Those of [`listen_fd`](Self::listen_fd).
     pub fn listen_fd_progress(self, socket: OwnedFd) -> Result<Server, BindError> {
         let (service, config) = self.build()?;
         Server::new(Listener::given(socket)?, service, config)
     }
 
-    /// As [`listen_systemd`](Self::listen_systemd), for a server that is driven in steps (S9).
+    /// Like [`listen_systemd`](Self::listen_systemd), for a server driven from a loop of your own ([S9](crate::guide::rules#server)).
     ///
     /// # Errors
     ///
-    /// As [`listen_systemd`](Self::listen_systemd).
+    /// Those of [`listen_systemd`](Self::listen_systemd).
     pub fn listen_systemd_progress(self) -> Result<Server, BindError> {
         let (service, config) = self.build()?;
         Server::new(Listener::passed(None)?, service, config)

@@ -1,4 +1,4 @@
-//! The server in steps (S9).
+//! The progress server (S9).
 
 mod background;
 mod bind;
@@ -56,13 +56,25 @@ const LISTENER: u64 = 0;
 /// The token of the first of what is driven. No session has so high a number.
 const FIRST_DRIVEN: u64 = 1 << 63;
 
-/// A server that does its work in steps, whenever its owner says so (S9).
+/// A server that works in steps, whenever its owner says so ([S9](crate::guide::rules#server)).
 ///
-/// A step never waits for a client: one that sends half a message, reads no reply or sends without end has its share of each
-/// step, and no more.
+/// ```no_run
+/// use std::time::Duration;
 ///
-/// Dropped, it closes its sessions, removes the socket's file, if it made it, and drops the handlers that still wait and the work
-/// in the background.
+/// use drpc::progress::Server;
+///
+/// let mut server = Server::builder().bind_progress("/run/greeter.sock")?;
+/// loop {
+///     server.progress(Duration::from_millis(10))?;
+///     // and your own work
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A step never waits for a client: one that sends half a message, does not read its reply, or never stops sending gets its share of each step, and no
+/// more.
+///
+/// When dropped, it closes its sessions, removes the socket file if it created it, and drops pending handlers and background work.
 pub struct Server {
     address: Address,
     /// `None` once it is shutting down.
@@ -95,7 +107,7 @@ struct Listening {
 }
 
 impl Server {
-    /// Begins to set a server up; [`ServerBuilder::bind_progress`] makes it.
+    /// Returns a builder with the default settings; [`bind_progress`](ServerBuilder::bind_progress) makes the server.
     pub fn builder() -> ServerBuilder {
         ServerBuilder::default()
     }
@@ -132,21 +144,21 @@ impl Server {
         })
     }
 
-    /// Where it listens, to print or to connect to.
+    /// The address that it listens on, to print or to connect to.
     #[must_use]
     pub fn address(&self) -> &Address {
         &self.address
     }
 
-    /// The modules that are served.
+    /// The modules that it serves.
     #[must_use]
     pub fn modules(&self) -> &ModuleService {
         &self.core.service
     }
 
-    /// The live sessions, the oldest first: who is connected, since when, and what their calls are doing.
+    /// The open sessions, oldest first: who is connected, since when, and which calls are running.
     ///
-    /// [`Session::close`] closes one, from any thread; the next step sees to it.
+    /// [`Session::close`] closes one, from any thread; it takes effect in the next step.
     #[must_use]
     pub fn sessions(&self) -> Vec<Arc<Session>> {
         let mut sessions: Vec<_> = self.sessions.values().map(|state| state.session().clone()).collect();
@@ -154,10 +166,10 @@ impl Server {
         sessions
     }
 
-    /// Ends a session at once, by its [number](Session::id): its handlers are dropped where they wait, their calls are not
-    /// answered, and the connection is closed. [`Session::close`] lets calls finish.
+    /// Ends a session at once, by its [number](Session::id): its handlers are dropped at their `await`, their calls are not answered, and the connection is closed.
+    /// [`Session::close`] lets calls finish.
     ///
-    /// False if there is no such session (any more).
+    /// Returns false if there is no such session (any more).
     pub fn cut_session(&mut self, id: u64) -> bool {
         let is_there = self.sessions.contains_key(&id);
         if is_there {
@@ -169,17 +181,15 @@ impl Server {
         is_there
     }
 
-    /// Makes one step: accepts, receives, carries calls out, and replies, wherever that is possible now. Each session has its
-    /// share of at most 32 packets; what is left is done in the next step.
+    /// Makes one step: accepts, receives, runs handlers and sends replies, as far as that is possible now. Each session gets at most 32 packets per step; the rest
+    /// comes in the next.
     ///
-    /// If there is nothing to do, it waits for it up to `timeout`, which the kernel rounds up to milliseconds; zero is not to wait,
-    /// and [`Duration::MAX`] to wait for as long as it takes. It returns early at a signal, and when the
-    /// [`waker`](Self::waker) is called.
+    /// If there is nothing to do, it waits up to `timeout`, which the kernel rounds up to milliseconds; zero does not wait, and [`Duration::MAX`] waits indefinitely. It
+    /// returns early at a signal, and when the [`waker`](Self::waker) is called.
     ///
     /// # Errors
     ///
-    /// If the system can't say what is ready. What goes wrong with a session or in accepting is logged, and is no
-    /// error here (S1, S4).
+    /// If polling fails. Faults of a session, and errors of `accept`, are logged and are not errors here ([S1](crate::guide::rules#server), [S4](crate::guide::rules#server)).
     pub fn progress(&mut self, timeout: Duration) -> io::Result<Progress> {
         if !mem::replace(&mut self.is_ready, true) {
             if self.core.config.notify_systemd {
@@ -221,8 +231,7 @@ impl Server {
         Ok(done)
     }
 
-    /// When [`progress`](Self::progress) is to be called even if nothing happens, for one whose loop waits elsewhere: a
-    /// time-out is due then.
+    /// When to call [`progress`](Self::progress) even if nothing happens, because a time-out is due; for programs that wait in another loop.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         let driven = self.driven.iter().filter_map(|driven| driven.next_deadline());
@@ -237,15 +246,15 @@ impl Server {
         Ok(())
     }
 
-    /// Makes the [`progress`](Self::progress) that is under way, or else the next one, return at once. It may be called on any thread.
+    /// Makes the [`progress`](Self::progress) that is waiting, or else the next one, return at once. It may be called from any thread.
     #[must_use]
     pub fn waker(&self) -> Waker {
         self.poller.waker().clone()
     }
 
-    /// Begins a graceful shutdown (S7): accepts no more, removes the socket's file, if this server made it, closes the sessions that are idle, and tells the
-    /// handlers that run and the [work in the background](crate::Context::spawn). Further steps let these finish, up to the drain
-    /// timeout, and then cut the rest. A handler that blocks the thread holds it up: that is the caller's own.
+    /// Begins a graceful shutdown ([S7](crate::guide::rules#server)): stops accepting, removes the socket file if it created it, closes idle sessions, and notifies running handlers and
+    /// [background work](crate::Context::spawn). Further steps let these finish until the drain time-out, and then cut the rest. A handler that blocks the thread blocks
+    /// the shutdown too.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -293,7 +302,7 @@ impl Server {
         }
     }
 
-    /// Whether a shutdown has begun, and nothing is left to be done.
+    /// Whether a shutdown has begun and nothing is left to do.
     #[must_use]
     pub fn is_drained(&self) -> bool {
         self.listener.is_none() && self.sessions.is_empty() && self.background.len() == 0
@@ -305,8 +314,7 @@ impl Server {
         self.outcome
     }
 
-    /// Shuts down at once: as [`begin_shutdown`](Self::begin_shutdown) with its drain timeout over, also while that goes on. For a second
-    /// signal.
+    /// Shuts down at once, as if the drain time-out of [`begin_shutdown`](Self::begin_shutdown) were over, whether or not that has begun. For a second signal.
     pub fn cut(&mut self) {
         self.begin_shutdown();
         self.cut_rest(&mut Progress::default());

@@ -1,4 +1,17 @@
-/// What a step has done.
+/// What a step did.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use drpc::progress::Server;
+///
+/// let mut server = Server::builder().bind_progress("/run/greeter.sock")?;
+/// let step = server.progress(Duration::from_millis(10))?;
+/// if !step.is_idle() {
+///     println!("{} connections, {} calls, {} replies", step.accepted(), step.calls(), step.replies());
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     pub(super) accepted: usize,
@@ -10,7 +23,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Whether there was nothing to do within the time-out, which is no error (S9).
+    /// Whether there was nothing to do within the time-out, which is no error ([S9](crate::guide::rules#server)).
     #[must_use]
     pub fn is_idle(&self) -> bool {
         *self == Progress::default()

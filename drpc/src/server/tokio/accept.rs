@@ -21,25 +21,43 @@ use crate::server::signals::StopSignal;
 use crate::server::systemd;
 use crate::transport::{Address, AsyncSocket, Link, Mode, Socket};
 
-/// A server that listens on a socket (S1).
+/// A server on tokio; each session is a task ([S1](crate::guide::rules#server)).
 ///
 /// # Example
 ///
-/// ```no_run
-/// # use drpc::drpc_module;
-/// # #[derive(Default)]
-/// # struct Greeter;
-/// # #[drpc_module(id = 5)]
-/// # impl Greeter { #[method(1)] fn hello(&self) {} }
-/// use drpc::Server;
+/// A daemon that serves until SIGTERM or SIGINT, and says whether it ended cleanly:
 ///
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let server = Server::builder().module(Greeter).bind("/run/greeter.sock")?;
-/// server.serve_until(drpc::server::shutdown_signal()).await?;
-/// # Ok(())
-/// # }
+/// ```no_run
+/// use drpc::server::shutdown_signal;
+/// use drpc::{Server, drpc_module};
+///
+/// struct Greeter;
+///
+/// #[drpc_module(id = 5)]
+/// impl Greeter {
+///     #[method(1)]
+///     fn hello(&self) {}
+/// }
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let server = Server::builder().module(Greeter).bind("/run/greeter.sock")?;
+///     println!("listening on {}", server.address());
+///     let shutdown = server.serve_until(shutdown_signal()).await?;
+///     println!("{shutdown}");
+///     Ok(())
+/// }
 /// ```
+///
+/// # Handlers
+///
+/// A handler runs in its session's task, on the runtime that [`serve`](Self::serve) runs on. Handlers that await cost each other nothing. **One that blocks its
+/// thread takes a worker of the runtime** from all sessions: use `tokio::task::spawn_blocking`, or a [`blocking::Server`](crate::blocking::Server).
+///
+/// Sessions run concurrently; the calls of one session run one at a time unless [`order`](ServerBuilder::order) says otherwise. A panic fails its call, and
+/// nothing else.
+///
+/// [`ServerBuilder`] lists the settings; [the guide](crate::guide::servers) compares the three servers.
 #[derive(Debug)]
 pub struct Server {
     listener: Listener,
@@ -47,7 +65,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Begins to set a server up.
+    /// Returns a builder with the default settings; [`bind`](ServerBuilder::bind) makes the server.
     pub fn builder() -> ServerBuilder {
         ServerBuilder::default()
     }
@@ -57,45 +75,43 @@ impl Server {
         Server { listener, shared: Arc::new(Shared::new(service, config)) }
     }
 
-    /// Where it listens, to print or to connect to.
+    /// The address that it listens on, to print or to connect to.
     #[must_use]
     pub fn address(&self) -> &Address {
         &self.listener.address
     }
 
-    /// The path of the socket's file; `None` if it listens on an abstract name.
+    /// The path of the socket file; `None` for an abstract name.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.listener.address.path()
     }
 
-    /// The modules that are served.
+    /// The modules that it serves.
     #[must_use]
     pub fn modules(&self) -> &ModuleService {
         &self.shared.service
     }
 
-    /// A handle to stop the server with.
+    /// A handle to stop it with.
     #[must_use]
     pub fn handle(&self) -> ServerHandle {
         ServerHandle::new(self.shared.clone())
     }
 
-    /// Serves until [`ServerHandle::shutdown`], then shuts down gracefully (S7): stops accepting, removes the socket file,
-    /// if this server made it, lets running calls and [work in the background](crate::Context::spawn) finish up to the drain
-    /// timeout, and cuts the rest.
+    /// Serves until [`ServerHandle::shutdown`], then shuts down gracefully ([S7](crate::guide::rules#server)): stops accepting, removes the socket file if it created it, lets running
+    /// calls and [background work](crate::Context::spawn) finish until the drain time-out, and cuts the rest.
     ///
-    /// The sessions and the work run as tasks of their own. If this future is dropped, they are cut at once.
+    /// Sessions and background work run as tasks of their own. If this future is dropped, they are cut at once.
     ///
-    /// A handler that blocks its thread can't be cut. It is logged, by its method's name, and left to itself: this returns none the
-    /// less, as long as the thread is another one than this future is polled on. So give a runtime several threads, and await this in
-    /// `main`; on a runtime of one thread nothing goes on before the handler does, which is told. Note that a runtime waits for its threads when it is dropped:
-    /// see [how a server ends](crate::guide::access#how-it-ends).
+    /// A handler that blocks its thread can't be cut. It is logged, with its method's name, and abandoned; this future still completes if it is polled on another
+    /// thread. So give the runtime several threads, and await this in `main`; on a single-threaded runtime nothing continues before the handler does, which is notified. A runtime waits
+    /// for its threads when it is dropped: see [graceful shutdown](crate::guide::access#graceful-shutdown).
     ///
     /// # Errors
     ///
-    /// If the socket can't be registered with the runtime. Errors of accepting are logged, and do not end it (S4). That something was cut
-    /// is none: [`Shutdown`] tells.
+    /// If the socket can't be registered with the runtime. Errors of `accept` are logged and don't end the server ([S4](crate::guide::rules#server)). Having cut something is not an error:
+    /// [`Shutdown`] tells.
     ///
     /// # Panics
     ///
@@ -124,16 +140,16 @@ impl Server {
         Ok(shutdown)
     }
 
-    /// As [`serve`](Self::serve), and shuts down when `signal` is ready: usually [`shutdown_signal`](crate::server::shutdown_signal), whose
-    /// second signal cuts; or any future of `()`.
+    /// Like [`serve`](Self::serve), and shuts down when `signal` completes: usually [`shutdown_signal`](crate::server::shutdown_signal), whose second signal cuts;
+    /// or any future of `()`.
     ///
     /// # Errors
     ///
-    /// As [`serve`](Self::serve).
+    /// Those of [`serve`](Self::serve).
     ///
     /// # Panics
     ///
-    /// As [`serve`](Self::serve).
+    /// As [`serve`](Self::serve) does.
     pub async fn serve_until(self, signal: impl StopSignal) -> io::Result<Shutdown> {
         let handle = self.handle();
         signal.tell(handle.clone());
