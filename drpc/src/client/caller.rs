@@ -35,7 +35,7 @@ use crate::wire::TraceContext;
 /// }
 /// ```
 pub trait Caller: Clone {
-    /// What a call gives.
+    /// What a call returns.
     type Outcome<R>;
 
     /// Calls a method.

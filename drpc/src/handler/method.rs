@@ -26,17 +26,16 @@ impl Method {
         Method { module, id, name, rule: None, idempotent: false, timeout: None }
     }
 
-    /// The same method, for those alone whom a rule of the server allows: `ServerBuilder::rule` defines it by this name.
+    /// The same method, restricted to those whom a rule of the server allows; `ServerBuilder::rule` defines it by this name.
     ///
-    /// For a module written by hand; `#[method]` takes the name as `allow = "admin"`. Whoever the [module's](crate::Module::rule) rule
-    /// refuses is refused none the less.
+    /// For modules written by hand; `#[method]` takes the name as `allow = "admin"`. The [module's](crate::Module::rule) rule must allow the caller too.
     #[must_use]
     pub const fn with_rule(self, name: &'static str) -> Self {
         Method { rule: Some(name), ..self }
     }
 
-    /// The same method, declared to do no more if it is executed twice than once: see
-    /// [`RetryPolicy`](crate::RetryPolicy). `#[method(3, idempotent)]` declares it so.
+    /// The same method, declared idempotent: executing it twice has the same effect as once. See [`RetryPolicy`](crate::RetryPolicy). `#[method(3, idempotent)]`
+    /// declares it.
     ///
     /// ```
     /// use drpc::Method;
@@ -49,16 +48,16 @@ impl Method {
         Method { idempotent: true, ..self }
     }
 
-    /// Whether the method is declared to do no more if it is executed twice than once.
+    /// Whether the method is declared idempotent.
     #[must_use]
     pub const fn is_idempotent(self) -> bool {
         self.idempotent
     }
 
-    /// The same method, whose handler may take so long: in place of `ServerBuilder::handler_timeout`, whether that is longer or shorter.
+    /// The same method with a time-out for its handler, which overrides `ServerBuilder::handler_timeout`, whether longer or shorter.
     ///
-    /// For a module written by hand; `#[method]` takes it as `timeout = "5s"`. What becomes of a handler that takes longer is told
-    /// [there](crate::ServerBuilder::handler_timeout).
+    /// For modules written by hand; `#[method]` takes it as `timeout = "5s"`. [`handler_timeout`](crate::ServerBuilder::handler_timeout) says what happens to a handler that
+    /// takes longer.
     ///
     /// ```
     /// use std::time::Duration;
@@ -72,7 +71,7 @@ impl Method {
         Method { timeout: Some(timeout), ..self }
     }
 
-    /// How long the method's handler may take; `None` if its server says so for all.
+    /// The time-out of the method's handler; `None` if the server's applies.
     #[must_use]
     pub const fn timeout(self) -> Option<Duration> {
         self.timeout
@@ -96,7 +95,7 @@ impl Method {
         self.name
     }
 
-    /// The rule that says who may call the method; `None` if everyone may whom its module's rule lets.
+    /// The rule for who may call the method; `None` if only its module's rule applies.
     #[must_use]
     pub const fn rule(self) -> Option<&'static str> {
         self.rule

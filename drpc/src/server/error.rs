@@ -156,7 +156,7 @@ impl BindError {
         Kind::OfAnotherUser { path: path.to_owned(), uid, user: geteuid().as_raw(), cause }.into()
     }
 
-    /// Whether something stands at the path already: a server in use, a socket, or another file ([S3](crate::guide::rules#server)).
+    /// Whether something exists at the path: a server in use, a socket, or another file ([S3](crate::guide::rules#server)).
     #[must_use]
     pub fn is_in_use(&self) -> bool {
         matches!(

@@ -10,7 +10,7 @@ use crate::server::tokio::shared::Shared;
 use crate::transport::{Connector, Link, MemoryEnd, PeerCredentials};
 use crate::wire::{Wire, WireMode};
 
-/// A server in this process, without a socket: what [`server_of`](super::server_of) gives. Cheap to clone.
+/// A server in this process, without a socket: what [`server_of`](super::server_of) returns. Cheap to clone.
 ///
 /// # Example
 ///

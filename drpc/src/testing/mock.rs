@@ -121,7 +121,7 @@ const UNREADABLE: &str = "its body is not the request that its handler takes";
 const PANICKED: &str = "its handler panicked; what it said stands where panics are reported";
 
 impl MockModule {
-    /// A module without answers: any call is answered `UNKNOWN_METHOD`, and [`verify`](Self::verify) tells of it.
+    /// A module without answers: any call is answered `UNKNOWN_METHOD`, and [`verify`](Self::verify) reports it.
     #[must_use]
     pub fn new(id: i32, name: &str) -> Self {
         MockModule { id, name: name.into(), state: Arc::default() }

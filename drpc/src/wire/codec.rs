@@ -58,14 +58,14 @@ impl Codec {
         self.limit
     }
 
-    /// Takes the next packet; gives the message that it completes, if it does.
+    /// Takes the next packet; returns the message that it completes, if it does.
     ///
-    /// A packet that was received into [`rest`](Self::rest) is there already, and is given as an empty one.
+    /// If the packet was received into [`rest`](Self::rest), pass an empty one here.
     ///
     /// # Errors
     ///
-    /// [`FrameError`] if the packet breaks a rule of the wire ([W5](crate::guide::rules#wire)), announces a message over the limit ([W6](crate::guide::rules#wire)), or is of
-    /// the other generation ([W8](crate::guide::rules#wire)).
+    /// [`FrameError`] if the packet breaks a rule of the wire format ([W5](crate::guide::rules#wire)), announces a message over the limit ([W6](crate::guide::rules#wire)), or is of the other generation
+    /// ([W8](crate::guide::rules#wire)).
     pub fn receive(&mut self, packet: Bytes) -> Result<Option<Bytes>, FrameError> {
         let wire = *self.wire.get_or_insert_with(|| recognise(&packet));
         match wire {
