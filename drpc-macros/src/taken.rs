@@ -34,13 +34,15 @@ pub(crate) fn check(draft: &Draft, base: &Ident) -> syn::Result<()> {
 /// A line and a column, from 1.
 type Place = (usize, usize);
 
-/// The text of the file, and the place in it; nothing outside of the compiler.
+/// The text of the file, and the place in it; nothing outside of the compiler, or where the code is an example in a page of text.
 fn source_of(span: Span) -> Option<(String, Place)> {
     if !proc_macro::is_available() {
         return None;
     }
     let span = span.unwrap();
-    Some((fs::read_to_string(span.local_file()?).ok()?, (span.line(), span.column())))
+    let file =
+        span.local_file().filter(|file| file.extension().is_some_and(|extension| extension == "rs"))?;
+    Some((fs::read_to_string(file).ok()?, (span.line(), span.column())))
 }
 
 #[derive(Debug, PartialEq)]
