@@ -28,6 +28,7 @@ use crate::handler::payload::Payload;
 use crate::observe::client::{MadeCall, batch_span};
 use crate::observe::metrics;
 use crate::observe::metrics::OpenConnection;
+use crate::observe::peer_log::PeerLog;
 use crate::transport::{Mode, Ready, Socket, Spin, is_peer_gone};
 use crate::wire::{Body, Call, CallFields, Codec, Packets, Response, UNREADABLE_CALL, Wire, WireMode};
 
@@ -345,6 +346,7 @@ impl ClientBuilder {
             codec: Codec::new(wire, self.message_limit),
             calls: Calls::new(last_sequence),
             spin: Spin::new(self.spin),
+            log: PeerLog::default(),
             _counted: OpenConnection::begin(),
         }
     }
@@ -396,6 +398,8 @@ struct Connection {
     /// Those that timed out are remembered, so that their replies are not taken for another's.
     calls: Calls<()>,
     spin: Spin,
+    /// What the server may have logged.
+    log: PeerLog,
     _counted: OpenConnection,
 }
 
@@ -513,7 +517,7 @@ impl Connection {
             if [sequence, UNREADABLE_CALL].contains(&response.sequence) {
                 return Ok(response);
             }
-            report_unknown(&response);
+            report_unknown(&response, &self.log);
         }
     }
 
@@ -550,7 +554,7 @@ impl Connection {
         match self.calls.resolve(&response) {
             Addressee::Waiting(()) => return Ok(Some(response)),
             Addressee::Abandoned => {}
-            Addressee::Unknown => report_unknown(&response),
+            Addressee::Unknown => report_unknown(&response, &self.log),
         }
         Ok(None)
     }

@@ -4,6 +4,7 @@ use std::any::TypeId;
 
 use super::error::CallError;
 use crate::handler::payload::Payload;
+use crate::observe::peer_log::{Line, PeerLog};
 use crate::wire::{Response, Status};
 
 /// The reply in a response.
@@ -18,12 +19,14 @@ pub(super) fn reply_of<R: Payload>(response: Response) -> Result<R, CallError> {
 }
 
 /// C5: a reply that no call waits for is reported, and delivered to none.
-pub(super) fn report_unknown(response: &Response) {
-    tracing::warn!(
-        sequence = response.sequence,
-        status = %response.status,
-        "the server answered a call that was never made; the response is dropped"
-    );
+pub(super) fn report_unknown(response: &Response, log: &PeerLog) {
+    if log.admits(Line::ReplyUnknown) {
+        tracing::warn!(
+            sequence = response.sequence,
+            status = %response.status,
+            "the server answered a call that was never made; the response is dropped"
+        );
+    }
 }
 
 /// What a call without response is answered with once it is sent (C6).
