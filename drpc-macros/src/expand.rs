@@ -143,18 +143,25 @@ fn methods_functions(model: &Model, name: &Ident) -> TokenStream {
         .iter()
         .map(|Method { variant, cfgs, name, .. }| quote!(#(#cfgs)* Self::#variant => #name));
     let method = quote!(#krate::Method::new(Self::MODULE, self.id(), self.name()));
-    let says_more = |method: &Method| method.rule.is_some() || method.idempotent || method.timeout.is_some();
+    let says_more = |method: &Method| {
+        method.rule.is_some()
+            || method.idempotent
+            || method.timeout.is_some()
+            || method.request_limit.is_some()
+    };
     let method = match model.methods.iter().any(says_more) {
         false => method,
         true => {
-            let arms =
-                model.methods.iter().map(|Method { variant, cfgs, rule, idempotent, timeout, .. }| {
+            let arms = model.methods.iter().map(
+                |Method { variant, cfgs, rule, idempotent, timeout, request_limit, .. }| {
                     let idempotent = idempotent.then(|| quote!(.idempotent()));
                     let rule = rule.as_ref().map(|rule| quote!(.with_rule(#rule)));
                     let timeout = timeout
                         .map(|millis| quote!(.with_timeout(::core::time::Duration::from_millis(#millis))));
-                    quote!(#(#cfgs)* Self::#variant => #method #rule #idempotent #timeout)
-                });
+                    let request_limit = request_limit.map(|bytes| quote!(.with_request_limit(#bytes)));
+                    quote!(#(#cfgs)* Self::#variant => #method #rule #idempotent #timeout #request_limit)
+                },
+            );
             quote!(match self { #(#arms,)* })
         }
     };
@@ -321,13 +328,16 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
 }
 
 // Output:
-//     Some(GreeterMethod::Hello) => Box::pin(async move {
-//         let request = <Hello as Requested<__GreeterRequest0>>::read(body)?;
-//         match Self::hello(&self, request).await {
-//             Ok(reply) => <HelloResponse as Returned<__GreeterReply0>>::reply(reply),
-//             Err(error) => Err(__failed_0(error)),
-//         }
-//     }),
+//     Some(GreeterMethod::Hello) => {
+//         let limit = request_limit(&context, method);
+//         Box::pin(async move {
+//             let request = <Hello as Requested<__GreeterRequest0>>::read(body, limit)?;
+//             match Self::hello(&self, request).await {
+//                 Ok(reply) => <HelloResponse as Returned<__GreeterReply0>>::reply(reply),
+//                 Err(error) => Err(__failed_0(error)),
+//             }
+//         })
+//     }
 fn arm(model: &Model, method: &Method) -> TokenStream {
     let Call::Known(call) = &method.call else { return TokenStream::new() };
     let krate = &model.krate;
@@ -335,8 +345,11 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
     let Method { handler, variant, cfgs, .. } = method;
     let request = call.request().map(|(_, ty)| {
         let read = as_requested(model, method, ty, "read");
-        quote!(let __request = #read(__body)?;)
+        quote!(let __request = #read(__body, __limit)?;)
     });
+    let limit = request
+        .is_some()
+        .then(|| quote!(let __limit = #krate::private::request_limit(&__context, __method);));
     let span = here(handler.span());
     let private = located(&quote!(#krate::private), span);
     let receiver = match call.takes_reference {
@@ -387,7 +400,10 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
     let boxed = quote_spanned!(span=> #private::Box::pin(async move { #request #answer }));
     quote! {
         #(#cfgs)*
-        ::core::option::Option::Some(#methods::#variant) => #boxed,
+        ::core::option::Option::Some(#methods::#variant) => {
+            #limit
+            #boxed
+        }
     }
 }
 

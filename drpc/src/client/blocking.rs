@@ -188,7 +188,8 @@ impl Client {
     ) -> Vec<Result<R, CallError>> {
         let calls = calls.into_iter().map(|(method, request)| (method.into(), request.into_body()));
         let responses = self.run_batch(Batch::new(calls), options);
-        responses.into_iter().map(|response| reply_of(response?)).collect()
+        let limit = self.0.config.reply_limit;
+        responses.into_iter().map(|response| reply_of(response?, limit)).collect()
     }
 
     /// As [`batch`](Self::batch), with marshalled bodies; gives the responses, whatever their statuses.
@@ -294,7 +295,7 @@ impl Caller for Client {
         request: Q,
         options: &CallOptions,
     ) -> Result<R, CallError> {
-        reply_of(self.call_raw(method, request.into_body(), options)?)
+        reply_of(self.call_raw(method, request.into_body(), options)?, self.0.config.reply_limit)
     }
 }
 

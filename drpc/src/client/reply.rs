@@ -3,16 +3,16 @@
 use std::any::TypeId;
 
 use super::error::CallError;
-use crate::handler::payload::Payload;
+use crate::handler::payload::{DecodeLimit, Payload};
 use crate::observe::peer_log::{Line, PeerLog};
 use crate::wire::{Response, Status};
 
-/// The reply in a response.
-pub(super) fn reply_of<R: Payload>(response: Response) -> Result<R, CallError> {
+/// The reply in a response, if a message has no more bytes than the limit.
+pub(super) fn reply_of<R: Payload>(response: Response, limit: usize) -> Result<R, CallError> {
     // A method that replies nothing has done so once its call is accepted (C6).
     let nothing = TypeId::of::<R>() == TypeId::of::<()>();
     if response.status.is_success() || (nothing && !response.status.is_failure()) {
-        R::from_body(response.body).map_err(CallError::payload)
+        R::from_body_within(response.body, DecodeLimit::OfReply(limit)).map_err(CallError::payload)
     } else {
         Err(CallError::answered(response.status, response.added))
     }

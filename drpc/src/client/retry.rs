@@ -8,7 +8,7 @@ use super::backoff::{Backoff, Pauses};
 use super::deadline::Deadline;
 use super::error::CallError;
 use crate::handler::method::Method;
-use crate::handler::payload::Payload;
+use crate::handler::payload::{DEFAULT_DECODE_LIMIT, DecodeLimit, Payload};
 use crate::observe::metrics;
 use crate::wire::Response;
 
@@ -94,15 +94,17 @@ impl RetryPolicy {
     /// ```
     ///
     /// The reply is read as an `R`, whatever its method replies: with a message of just the field that counts, one policy does for
-    /// the methods of a whole client. A body that is no `R` is not asked for again. `again` is called wherever the reply is received,
+    /// the methods of a whole client. A body that is no `R`, or longer than 4 MiB, is not asked for again. `again` is called wherever the reply is received,
     /// so it should be quick.
     ///
     /// Once there are no more attempts, or no more time, the last reply is what the call gives. It is also what it gives if the call
     /// that was made again was certainly not executed.
     #[must_use]
     pub fn if_reply<R: Payload>(mut self, again: impl Fn(&R) -> bool + Send + Sync + 'static) -> Self {
-        let of_response =
-            move |response: &Response| R::from_body(response.body.clone()).is_ok_and(|reply| again(&reply));
+        let of_response = move |response: &Response| {
+            let limit = DecodeLimit::OfReply(DEFAULT_DECODE_LIMIT);
+            R::from_body_within(response.body.clone(), limit).is_ok_and(|reply| again(&reply))
+        };
         Arc::make_mut(&mut self.0).if_reply = Some(IfReply(Arc::new(of_response)));
         self
     }

@@ -72,7 +72,7 @@ pub(super) fn context_of(
     came: Option<Instant>,
     now: fn() -> Instant,
 ) -> Context {
-    let context = Context::new(session.clone(), call.sequence);
+    let context = Context::new(session.clone(), call.sequence).with_request_limit(config.request_limit);
     if call.added.is_some() {
         return context_of_added(context, call, config, came, now());
     }

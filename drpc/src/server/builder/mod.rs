@@ -33,6 +33,7 @@ use crate::wire::WireMode;
 /// | [`order`](Self::order) | [`Serial`](Order::Serial) |
 /// | [`wire`](Self::wire) | recognised for each session |
 /// | [`message_limit`](Self::message_limit) | 64 MiB |
+/// | [`request_limit`](Self::request_limit) | 4 MiB |
 /// | [`message_timeout`](Self::message_timeout) | 10 s |
 /// | [`handler_timeout`](Self::handler_timeout) | none |
 /// | [`drain_timeout`](Self::drain_timeout) | 5 s |
@@ -148,6 +149,17 @@ impl ServerBuilder {
     /// `FAILED_MARSHAL`.
     pub fn message_limit(mut self, bytes: usize) -> Self {
         self.config.message_limit = bytes;
+        self
+    }
+
+    /// How many bytes a request may have that is decoded for its handler: a prost message, not [`Bytes`](crate::Bytes), for which
+    /// [`message_limit`](Self::message_limit) alone counts. A longer one is answered `FAILED_UNMARSHAL_PAYLOAD`, and logged.
+    ///
+    /// It bounds what a request may become: two bytes on the wire can be an empty message in a repeated field, which takes as much room
+    /// as its Rust type, so that 4 MiB of them can become 150 MiB while the handler has them. A method has its own limit by
+    /// `#[method(1, request_limit = "64KiB")]`.
+    pub fn request_limit(mut self, bytes: usize) -> Self {
+        self.config.request_limit = bytes;
         self
     }
 
