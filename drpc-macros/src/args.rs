@@ -39,6 +39,7 @@ pub(crate) struct MethodArgs {
     pub(crate) idempotent: bool,
     /// How long the handler may take.
     pub(crate) timeout: Option<Timeout>,
+    pub(crate) request_limit: Option<Size>,
     /// Whether an argument was reported and left out; then nothing is missed.
     pub(crate) faulty: bool,
 }
@@ -68,6 +69,12 @@ pub(crate) struct Integer {
 /// A time, and how it was written.
 pub(crate) struct Timeout {
     pub(crate) millis: u64,
+    text: LitStr,
+}
+
+/// A number of bytes, and how it was written.
+pub(crate) struct Size {
+    pub(crate) bytes: usize,
     text: LitStr,
 }
 
@@ -163,6 +170,7 @@ impl MethodArgs {
             allow: None,
             idempotent: false,
             timeout: None,
+            request_limit: None,
             faulty: false,
         };
         let parsed = match &attribute.meta {
@@ -198,6 +206,10 @@ impl MethodArgs {
                 self.timeout = Some(Timeout::parse(argument.value(Timeout::EXAMPLE)?)?);
                 return Ok(());
             }
+            "request_limit" => {
+                self.request_limit = Some(Size::parse(argument.value(Size::EXAMPLE)?)?);
+                return Ok(());
+            }
             "" | "id" if self.number.is_some() => {
                 return Err(mistake(argument, "the method's number is given twice", "leave one of them out"));
             }
@@ -205,7 +217,7 @@ impl MethodArgs {
             "id" => Number::Global(Integer::parse(argument.value("id = 501")?, "#[method(id = 501)]")?),
             _ => {
                 return Err(argument.unknown(
-                    &["id", "name", "allow", "idempotent", "timeout"],
+                    &["id", "name", "allow", "idempotent", "timeout", "request_limit"],
                     "an integer literal",
                     "#[method(1)]",
                 ));
@@ -263,19 +275,16 @@ impl Timeout {
             Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => text,
             value => return Err(mistake(value, "expected a time in quotes", example)),
         };
-        let written = text.value();
-        let digits = written.find(|c: char| !c.is_ascii_digit()).unwrap_or(written.len());
-        let (count, unit) = written.split_at(digits);
-        let millis = match unit.trim_start() {
-            "ms" => 1,
-            "s" => 1000,
-            "min" => 60_000,
-            "h" => 3_600_000,
-            _ => 0,
-        };
-        match count.parse::<u64>().ok().and_then(|count| count.checked_mul(millis)) {
-            Some(millis) if millis > 0 => Ok(Timeout { millis, text }),
-            _ => Err(mistake(
+        let millis = measured(&text.value(), |unit| match unit {
+            "ms" => Some(1),
+            "s" => Some(1000),
+            "min" => Some(60_000),
+            "h" => Some(3_600_000),
+            _ => None,
+        });
+        match millis {
+            Some(millis) => Ok(Timeout { millis, text }),
+            None => Err(mistake(
                 text,
                 "expected a time: a whole number from 1 on, and `ms`, `s`, `min` or `h`",
                 example,
@@ -288,6 +297,46 @@ impl ToTokens for Timeout {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         self.text.to_tokens(tokens);
     }
+}
+
+impl Size {
+    const EXAMPLE: &str = "request_limit = \"64KiB\"";
+
+    fn parse(value: Expr) -> syn::Result<Self> {
+        let example = format_args!("write `{}`", Self::EXAMPLE);
+        let text = match ungrouped(value) {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => text,
+            value => return Err(mistake(value, "expected a size in quotes", example)),
+        };
+        let bytes = measured(&text.value(), |unit| match unit {
+            "B" => Some(1),
+            "KiB" => Some(1 << 10),
+            "MiB" => Some(1 << 20),
+            _ => None,
+        });
+        match bytes.and_then(|bytes| u32::try_from(bytes).ok()) {
+            Some(bytes) => Ok(Size { bytes: bytes as usize, text }),
+            None => Err(mistake(
+                text,
+                "expected a size: a whole number from 1 on, and `B`, `KiB` or `MiB`, less than 4096 MiB in all",
+                example,
+            )),
+        }
+    }
+}
+
+impl ToTokens for Size {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        self.text.to_tokens(tokens);
+    }
+}
+
+/// What a whole number from 1 on and a unit come to.
+fn measured(written: &str, unit: impl Fn(&str) -> Option<u64>) -> Option<u64> {
+    let digits = written.find(|c: char| !c.is_ascii_digit()).unwrap_or(written.len());
+    let (count, of) = written.split_at(digits);
+    let measure = count.parse::<u64>().ok()?.checked_mul(unit(of.trim_start())?)?;
+    (measure > 0).then_some(measure)
 }
 
 /// `5` for `{ 5 }`, where the braces are no use.

@@ -37,6 +37,7 @@ fn model(draft: &Draft, args: &ModuleArgs) -> Model {
             rule: None,
             idempotent: handler.args.idempotent,
             timeout: None,
+            request_limit: None,
             notes: handler.notes.clone(),
             cfgs: handler.cfgs.clone(),
             call: handler.call.clone(),

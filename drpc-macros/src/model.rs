@@ -67,6 +67,8 @@ pub(crate) struct Method {
     pub(crate) idempotent: bool,
     /// How many milliseconds the handler may take.
     pub(crate) timeout: Option<u64>,
+    /// How many bytes of a request are decoded.
+    pub(crate) request_limit: Option<usize>,
     /// `doc` and `deprecated`.
     pub(crate) notes: Vec<Attribute>,
     pub(crate) cfgs: Vec<Attribute>,

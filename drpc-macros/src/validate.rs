@@ -61,6 +61,10 @@ pub(crate) fn validate(
                 "leave it out: the server says how long a handler may take, and a caller how long it waits";
             mistakes.add(mistake(timeout, "`timeout` does not go with `client_only`", help));
         }
+        for limit in draft.handlers.iter().filter_map(|handler| handler.args.request_limit.as_ref()) {
+            let help = "leave it out: the server says how long a request may be";
+            mistakes.add(mistake(limit, "`request_limit` does not go with `client_only`", help));
+        }
     }
     let register = args.register.as_ref().and_then(|register| mistakes.check(of_type(register, draft)));
     let registry = environment.registry.as_deref().map(registry::load).transpose();
@@ -217,6 +221,7 @@ fn method(
         rule: handler.args.allow.as_ref().map(LitStr::value),
         idempotent: handler.args.idempotent,
         timeout: handler.args.timeout.as_ref().map(|timeout| timeout.millis),
+        request_limit: handler.args.request_limit.as_ref().map(|limit| limit.bytes),
         notes: handler.notes.clone(),
         cfgs: handler.cfgs.clone(),
         call: handler.call.clone(),

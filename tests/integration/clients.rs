@@ -1,5 +1,6 @@
 //! The clients (C1 to C8, W10): one suite for both, and what only the async one can do.
 
+use std::error::Error;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake};
@@ -78,6 +79,29 @@ fn an_undecodable_body_is_an_error_of_its_call_alone() {
         assert_eq!(error.to_string(), "the reply's body is not what the method replies");
         let reply: HelloResponse = client.call_typed(0, 0, world(), &options).unwrap();
         assert_eq!(reply.greeting, "Hello World");
+    });
+}
+
+#[test]
+fn a_reply_that_is_decoded_has_a_limit_of_its_own() {
+    // What would become many times as much once it is decoded; the setting is named.
+    let server = TestServer::start(Server::builder().module(interop()));
+    with_every_client(|kind| {
+        for (limit, most) in [(None, 4 << 20), (Some(1000), 1000)] {
+            let client = match limit {
+                Some(bytes) => kind.connect(builder(server.path()).reply_limit(bytes)).unwrap(),
+                None => kind.connect_to(server.path()),
+            };
+            let options = CallOptions::new();
+            let zeros = |len| Bytes::from([0x0a, 0].repeat(len / 2));
+            client.call_typed::<_, HelloResponse>(7, 700, zeros(most), &options).unwrap();
+            let error = client.call_typed::<_, HelloResponse>(7, 700, zeros(most + 2), &options).unwrap_err();
+            assert_eq!(error.kind(), CallErrorKind::Reply);
+            let source = error.source().unwrap().to_string();
+            assert!(source.contains("`ClientBuilder::reply_limit`"), "{source}");
+            let reply: Bytes = client.call_typed(7, 700, zeros(most + 2), &options).unwrap();
+            assert_eq!(reply.len(), most + 2);
+        }
     });
 }
 

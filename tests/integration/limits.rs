@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use drpc::wire::{Call, CallFields};
-use drpc::{Bytes, Context, Failure, Order, Server, Wire};
+use drpc::{Bytes, Context, Failure, Order, Server, Status, Wire, drpc_module};
 use tokio::sync::mpsc;
 
 use crate::support::{
@@ -94,6 +94,55 @@ fn no_more_calls_run_than_the_server_has_room_for_and_all_are_answered() {
         let most = running.1.load(Ordering::SeqCst);
         assert!((1..=3).contains(&most), "{most} calls ran at once");
     });
+}
+
+#[test]
+fn a_request_that_is_decoded_has_a_limit_of_its_own() {
+    with_every_server(|driver| {
+        // What would become many times as much once it is decoded; the setting is named.
+        for (limit, [by_server, by_method]) in [(None, [4 << 20, 6 << 20]), (Some(1000), [1000, 6 << 20])] {
+            let (logs, _guard) = Logs::of_this_thread();
+            let builder = Server::builder().allow_unlisted().module(Decoding);
+            let builder = match limit {
+                Some(bytes) => builder.request_limit(bytes),
+                None => builder,
+            };
+            let server = driver.start(builder);
+            let peer = RawPeer::connect(server.path());
+            let status = |method, len: usize| {
+                peer.send_call(Wire::Chunked, 7, method, 1, &vec![0x0a, 0x00].repeat(len / 2));
+                peer.recv_response(Wire::Chunked).status
+            };
+            assert_eq!(status(701, by_server), Status::SUCCESS);
+            assert_eq!(status(701, by_server + 2), Status::FAILED_UNMARSHAL_PAYLOAD);
+            logs.assert_contain("no more than");
+            logs.assert_contain("`ServerBuilder::request_limit`");
+            assert_eq!(status(702, by_method), Status::SUCCESS);
+            assert_eq!(status(702, by_method + 2), Status::FAILED_UNMARSHAL_PAYLOAD);
+            assert_eq!(status(703, 20 << 20), Status::SUCCESS);
+        }
+    });
+}
+
+/// Methods that decode, and one that does not.
+struct Decoding;
+
+#[drpc_module(id = 7, unlisted)]
+impl Decoding {
+    #[method(1)]
+    fn decodes(&self, _: Many) {}
+
+    #[method(2, request_limit = "6MiB")]
+    fn decodes_more(&self, _: Many) {}
+
+    #[method(3)]
+    fn takes_bytes(&self, _: Bytes) {}
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Many {
+    #[prost(message, repeated, tag = "1")]
+    empty: Vec<()>,
 }
 
 #[test]

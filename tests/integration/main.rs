@@ -14,6 +14,7 @@ mod dispatch;
 mod envelope;
 mod errors;
 mod expansion;
+mod floods;
 mod health;
 mod hooks;
 mod limits;

@@ -98,18 +98,25 @@ fn methods_functions(model: &Model, name: &Ident) -> TokenStream {
         .iter()
         .map(|Method { variant, cfgs, name, .. }| quote!(#(#cfgs)* Self::#variant => #name));
     let method = quote!(#krate::Method::new(Self::MODULE, self.id(), self.name()));
-    let says_more = |method: &Method| method.rule.is_some() || method.idempotent || method.timeout.is_some();
+    let says_more = |method: &Method| {
+        method.rule.is_some()
+            || method.idempotent
+            || method.timeout.is_some()
+            || method.request_limit.is_some()
+    };
     let method = match model.methods.iter().any(says_more) {
         false => method,
         true => {
-            let arms =
-                model.methods.iter().map(|Method { variant, cfgs, rule, idempotent, timeout, .. }| {
+            let arms = model.methods.iter().map(
+                |Method { variant, cfgs, rule, idempotent, timeout, request_limit, .. }| {
                     let idempotent = idempotent.then(|| quote!(.idempotent()));
                     let rule = rule.as_ref().map(|rule| quote!(.with_rule(#rule)));
                     let timeout = timeout
                         .map(|millis| quote!(.with_timeout(::core::time::Duration::from_millis(#millis))));
-                    quote!(#(#cfgs)* Self::#variant => #method #rule #idempotent #timeout)
-                });
+                    let request_limit = request_limit.map(|bytes| quote!(.with_request_limit(#bytes)));
+                    quote!(#(#cfgs)* Self::#variant => #method #rule #idempotent #timeout #request_limit)
+                },
+            );
             quote!(match self { #(#arms,)* })
         }
     };

@@ -96,13 +96,16 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
 }
 
 // Output:
-//     Some(GreeterMethod::Hello) => Box::pin(async move {
-//         let request = <Hello as Requested<__GreeterRequest0>>::read(body)?;
-//         match Self::hello(&self, request).await {
-//             Ok(reply) => <HelloResponse as Returned<__GreeterReply0>>::reply(reply),
-//             Err(error) => Err(__failed_0(error)),
-//         }
-//     }),
+//     Some(GreeterMethod::Hello) => {
+//         let limit = request_limit(&context, method);
+//         Box::pin(async move {
+//             let request = <Hello as Requested<__GreeterRequest0>>::read(body, limit)?;
+//             match Self::hello(&self, request).await {
+//                 Ok(reply) => <HelloResponse as Returned<__GreeterReply0>>::reply(reply),
+//                 Err(error) => Err(__failed_0(error)),
+//             }
+//         })
+//     }
 pub(super) fn arm(model: &Model, method: &Method) -> TokenStream {
     let Call::Known(call) = &method.call else { return TokenStream::new() };
     let krate = &model.krate;
@@ -110,8 +113,11 @@ pub(super) fn arm(model: &Model, method: &Method) -> TokenStream {
     let Method { handler, variant, cfgs, .. } = method;
     let request = call.request().map(|(_, ty)| {
         let read = as_requested(model, method, ty, "read");
-        quote!(let __request = #read(__body)?;)
+        quote!(let __request = #read(__body, __limit)?;)
     });
+    let limit = request
+        .is_some()
+        .then(|| quote!(let __limit = #krate::private::request_limit(&__context, __method);));
     let span = here(handler.span());
     let private = located(&quote!(#krate::private), span);
     let receiver = match call.takes_reference {
@@ -162,7 +168,10 @@ pub(super) fn arm(model: &Model, method: &Method) -> TokenStream {
     let boxed = quote_spanned!(span=> #private::Box::pin(async move { #request #answer }));
     quote! {
         #(#cfgs)*
-        ::core::option::Option::Some(#methods::#variant) => #boxed,
+        ::core::option::Option::Some(#methods::#variant) => {
+            #limit
+            #boxed
+        }
     }
 }
 

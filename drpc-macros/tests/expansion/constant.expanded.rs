@@ -102,10 +102,14 @@ where
         };
         match GreeterMethod::from_id(__method.id()) {
             ::core::option::Option::Some(GreeterMethod::Hello) => {
+                let __limit = __drpc_Greeter::private::request_limit(
+                    &__context,
+                    __method,
+                );
                 __drpc_Greeter::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Greeter::private::Requested<
                         __GreeterRequest0,
-                    >>::read(__body)?;
+                    >>::read(__body, __limit)?;
                     <HelloResponse as __drpc_Greeter::private::Returned<
                         __GreeterReply0,
                     >>::answer(Self::hello(&self, __request).await)

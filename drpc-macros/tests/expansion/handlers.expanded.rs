@@ -173,10 +173,11 @@ where
                 })
             }
             ::core::option::Option::Some(FormsMethod::Bytes) => {
+                let __limit = __drpc_Forms::private::request_limit(&__context, __method);
                 __drpc_Forms::private::Box::pin(async move {
                     let __request = <Bytes as __drpc_Forms::private::Requested<
                         __FormsRequest0,
-                    >>::read(__body)?;
+                    >>::read(__body, __limit)?;
                     <Bytes as __drpc_Forms::private::Returned<
                         __FormsReply1,
                     >>::answer(Self::bytes(&self, __request))
@@ -188,10 +189,11 @@ where
                 })
             }
             ::core::option::Option::Some(FormsMethod::Context) => {
+                let __limit = __drpc_Forms::private::request_limit(&__context, __method);
                 __drpc_Forms::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Forms::private::Requested<
                         __FormsRequest1,
-                    >>::read(__body)?;
+                    >>::read(__body, __limit)?;
                     match Self::context(
                             &self,
                             <Context as __drpc_Forms::private::FromContext>::of(
@@ -213,10 +215,11 @@ where
                 })
             }
             ::core::option::Option::Some(FormsMethod::ContextLast) => {
+                let __limit = __drpc_Forms::private::request_limit(&__context, __method);
                 __drpc_Forms::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Forms::private::Requested<
                         __FormsRequest1,
-                    >>::read(__body)?;
+                    >>::read(__body, __limit)?;
                     match Self::context_last(
                             &self,
                             __request,
@@ -242,10 +245,11 @@ where
                 })
             }
             ::core::option::Option::Some(FormsMethod::Type) => {
+                let __limit = __drpc_Forms::private::request_limit(&__context, __method);
                 __drpc_Forms::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Forms::private::Requested<
                         __FormsRequest1,
-                    >>::read(__body)?;
+                    >>::read(__body, __limit)?;
                     <Forms as __drpc_Forms::private::Returned<
                         __FormsReply3,
                     >>::answer(Self::r#type(&self, __request))

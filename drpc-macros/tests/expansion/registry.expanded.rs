@@ -99,10 +99,14 @@ where
         };
         match GreeterMethod::from_id(__method.id()) {
             ::core::option::Option::Some(GreeterMethod::Hello) => {
+                let __limit = __drpc_Greeter::private::request_limit(
+                    &__context,
+                    __method,
+                );
                 __drpc_Greeter::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Greeter::private::Requested<
                         __GreeterRequest0,
-                    >>::read(__body)?;
+                    >>::read(__body, __limit)?;
                     <HelloResponse as __drpc_Greeter::private::Returned<
                         __GreeterReply0,
                     >>::answer(Self::hello(&self, __request).await)
@@ -294,10 +298,14 @@ where
         };
         match ParrotMethod::from_id(__method.id()) {
             ::core::option::Option::Some(ParrotMethod::Echo) => {
+                let __limit = __drpc_Parrot::private::request_limit(
+                    &__context,
+                    __method,
+                );
                 __drpc_Parrot::private::Box::pin(async move {
                     let __request = <Bytes as __drpc_Parrot::private::Requested<
                         __ParrotRequest0,
-                    >>::read(__body)?;
+                    >>::read(__body, __limit)?;
                     <Bytes as __drpc_Parrot::private::Returned<
                         __ParrotReply0,
                     >>::answer(Self::echo(&self, __request))

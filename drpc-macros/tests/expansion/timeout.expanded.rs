@@ -66,6 +66,7 @@ impl GreeterMethod {
                 __drpc_Greeter::Method::new(Self::MODULE, self.id(), self.name())
                     .idempotent()
                     .with_timeout(::core::time::Duration::from_millis(120000u64))
+                    .with_request_limit(65536usize)
             }
         }
     }

@@ -7,6 +7,6 @@ impl Greeter {
     fn count(&self) {}
 
     #[cfg(unix)]
-    #[method(3, idempotent, timeout = "2 min")]
+    #[method(3, idempotent, timeout = "2 min", request_limit = "64KiB")]
     fn everybody(&self) {}
 }

@@ -28,6 +28,7 @@ use crate::handler::payload::Payload;
 use crate::observe::client::{MadeCall, batch_span};
 use crate::observe::metrics;
 use crate::observe::metrics::OpenConnection;
+use crate::observe::peer_log::PeerLog;
 use crate::transport::{Mode, Ready, Socket, Spin, is_peer_gone};
 use crate::wire::{Body, Call, CallFields, Codec, Packets, Response, UNREADABLE_CALL, Wire, WireMode};
 
@@ -205,7 +206,8 @@ impl Client {
     ) -> Vec<Result<R, CallError>> {
         let calls = calls.into_iter().map(|(method, request)| (method.into(), request.into_body()));
         let responses = self.run_batch(Batch::new(calls), options);
-        responses.into_iter().map(|response| reply_of(response?)).collect()
+        let limit = self.0.config.reply_limit;
+        responses.into_iter().map(|response| reply_of(response?, limit)).collect()
     }
 
     /// Like [`batch`](Self::batch), with marshalled bodies; returns the responses, whatever their statuses.
@@ -309,7 +311,7 @@ impl Caller for Client {
         request: Q,
         options: &CallOptions,
     ) -> Result<R, CallError> {
-        reply_of(self.call_raw(method, request.into_body(), options)?)
+        reply_of(self.call_raw(method, request.into_body(), options)?, self.0.config.reply_limit)
     }
 }
 
@@ -361,6 +363,7 @@ impl ClientBuilder {
             codec: Codec::new(wire, self.message_limit),
             calls: Calls::new(last_sequence),
             spin: Spin::new(self.spin),
+            log: PeerLog::default(),
             _counted: OpenConnection::begin(),
         }
     }
@@ -412,6 +415,8 @@ struct Connection {
     /// Those that timed out are remembered, so that their replies are not taken for another's.
     calls: Calls<()>,
     spin: Spin,
+    /// What the server may have logged.
+    log: PeerLog,
     _counted: OpenConnection,
 }
 
@@ -529,7 +534,7 @@ impl Connection {
             if [sequence, UNREADABLE_CALL].contains(&response.sequence) {
                 return Ok(response);
             }
-            report_unknown(&response);
+            report_unknown(&response, &self.log);
         }
     }
 
@@ -566,7 +571,7 @@ impl Connection {
         match self.calls.resolve(&response) {
             Addressee::Waiting(()) => return Ok(Some(response)),
             Addressee::Abandoned => {}
-            Addressee::Unknown => report_unknown(&response),
+            Addressee::Unknown => report_unknown(&response, &self.log),
         }
         Ok(None)
     }

@@ -8,6 +8,7 @@ use super::backoff::Backoff;
 use super::error::ConnectError;
 use super::retry::RetryPolicy;
 use crate::dispatch::authorization::Allow;
+use crate::handler::payload::DEFAULT_DECODE_LIMIT;
 use crate::handler::session::Session;
 #[cfg(doc)]
 use crate::transport::PeerCredentials;
@@ -35,6 +36,7 @@ use crate::wire::{DEFAULT_MESSAGE_LIMIT, TraceContext, Wire, WireMode};
 /// | [`timeout`](Self::timeout) of a call | none |
 /// | [`connect_timeout`](Self::connect_timeout) | 5 s |
 /// | [`message_limit`](Self::message_limit) | 64 MiB |
+/// | [`reply_limit`](Self::reply_limit) | 4 MiB |
 /// | [`server_answers_in_order`](Self::server_answers_in_order) | true |
 /// | [`spin`](Self::spin) | off |
 /// | [`connections`](Self::connections) | 1 |
@@ -53,6 +55,7 @@ pub struct ClientBuilder {
     pub(super) timeout: Option<Duration>,
     pub(super) connect_timeout: Duration,
     pub(super) message_limit: usize,
+    pub(super) reply_limit: usize,
     pub(super) server_answers_in_order: bool,
     pub(super) spin: Duration,
     /// Connects within this process, in place of the socket.
@@ -79,6 +82,7 @@ impl ClientBuilder {
             timeout: None,
             connect_timeout: Duration::from_secs(5),
             message_limit: DEFAULT_MESSAGE_LIMIT,
+            reply_limit: DEFAULT_DECODE_LIMIT,
             server_answers_in_order: true,
             spin: Duration::ZERO,
             in_memory: None,
@@ -124,6 +128,16 @@ impl ClientBuilder {
     /// The longest message to send or receive, in bytes ([W6](crate::guide::rules#wire)).
     pub fn message_limit(mut self, bytes: usize) -> Self {
         self.message_limit = bytes;
+        self
+    }
+
+    /// How many bytes a reply may have that is decoded: a prost message, not [`Bytes`](bytes::Bytes), for which
+    /// [`message_limit`](Self::message_limit) alone counts. A longer one is an error of the kind
+    /// [`Reply`](crate::client::CallErrorKind::Reply).
+    ///
+    /// It bounds what a reply may become, as [`ServerBuilder::request_limit`](crate::ServerBuilder::request_limit) does for requests.
+    pub fn reply_limit(mut self, bytes: usize) -> Self {
+        self.reply_limit = bytes;
         self
     }
 

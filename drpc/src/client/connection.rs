@@ -31,6 +31,7 @@ use super::reply::{report_unknown, submitted};
 use super::runtime::{Runtime, Task};
 use crate::handler::method::Method;
 use crate::observe::metrics;
+use crate::observe::peer_log::PeerLog;
 use crate::transport::{Link, is_peer_gone};
 use crate::wire::{Body, Call, CallFields, Codec, Head, Packets, Response, Wire};
 
@@ -56,6 +57,8 @@ struct Shared {
     /// Woken when there is something for the driver to do, or the connection is no more. It then looks at everything, whatever it
     /// waits for.
     driver: AtomicWaker,
+    /// What the server may have logged.
+    log: PeerLog,
 }
 
 /// The driver receives. (A call's sequence is greater than 0.)
@@ -105,6 +108,7 @@ impl Connection {
             incoming: Mutex::new(Codec::new(wire, message_limit)),
             reader: AtomicI64::new(DRIVER),
             driver: AtomicWaker::new(),
+            log: PeerLog::default(),
         });
         let driver = runtime.spawn(drive(BreakOnDrop(shared.clone())));
         Connection { shared, driver, _counted: metrics::OpenConnection::begin() }
@@ -384,7 +388,7 @@ impl Shared {
                 Addressee::Abandoned => {}
                 Addressee::Unknown => {
                     drop((state, codec));
-                    report_unknown(&response);
+                    report_unknown(&response, &self.log);
                     codec = self.incoming();
                 }
             }

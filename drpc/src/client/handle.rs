@@ -238,7 +238,13 @@ impl Client {
     ) -> Vec<Result<R, CallError>> {
         let calls = calls.into_iter().map(|(method, request)| (method.into(), request.into_body()));
         let responses = self.run_batch(Batch::new(calls), options).await;
-        responses.into_iter().map(|response| reply_of(response?)).collect()
+        let limit = self.reply_limit();
+        responses.into_iter().map(|response| reply_of(response?, limit)).collect()
+    }
+
+    /// How many bytes a reply may have that is decoded.
+    pub(super) fn reply_limit(&self) -> usize {
+        self.0.config.reply_limit
     }
 
     /// Like [`batch`](Self::batch), with marshalled bodies; returns the responses, whatever their statuses.
@@ -318,7 +324,10 @@ impl Caller for Client {
     ) -> Self::Outcome<R> {
         let (client, options) = (self.clone(), options.clone());
         let mut body = request.into_body();
-        Box::pin(async move { reply_of(client.make(&method, &mut body, &options).await?) })
+        Box::pin(async move {
+            let response = client.make(&method, &mut body, &options).await?;
+            reply_of(response, client.reply_limit())
+        })
     }
 }
 

@@ -141,7 +141,8 @@ impl Client {
         let (calls, options) = (calls.collect::<Vec<_>>(), options.clone());
         self.pending(|client| async move {
             let responses = client.batch_raw(calls, &options).await;
-            responses.into_iter().map(|response| reply_of(response?)).collect()
+            let limit = client.reply_limit();
+            responses.into_iter().map(|response| reply_of(response?, limit)).collect()
         })
     }
 

@@ -3,27 +3,30 @@
 use std::any::TypeId;
 
 use super::error::CallError;
-use crate::handler::payload::Payload;
+use crate::handler::payload::{DecodeLimit, Payload};
+use crate::observe::peer_log::{Line, PeerLog};
 use crate::wire::{Response, Status};
 
-/// The reply in a response.
-pub(super) fn reply_of<R: Payload>(response: Response) -> Result<R, CallError> {
+/// The reply in a response, if a message has no more bytes than the limit.
+pub(super) fn reply_of<R: Payload>(response: Response, limit: usize) -> Result<R, CallError> {
     // A method that replies nothing has done so once its call is accepted (C6).
     let nothing = TypeId::of::<R>() == TypeId::of::<()>();
     if response.status.is_success() || (nothing && !response.status.is_failure()) {
-        R::from_body(response.body).map_err(CallError::payload)
+        R::from_body_within(response.body, DecodeLimit::OfReply(limit)).map_err(CallError::payload)
     } else {
         Err(CallError::answered(response.status, response.added))
     }
 }
 
 /// C5: a reply that no call waits for is reported, and delivered to none.
-pub(super) fn report_unknown(response: &Response) {
-    tracing::warn!(
-        sequence = response.sequence,
-        status = %response.status,
-        "the server answered a call that was never made; the response is dropped"
-    );
+pub(super) fn report_unknown(response: &Response, log: &PeerLog) {
+    if log.admits(Line::ReplyUnknown) {
+        tracing::warn!(
+            sequence = response.sequence,
+            status = %response.status,
+            "the server answered a call that was never made; the response is dropped"
+        );
+    }
 }
 
 /// What a call without response is answered with once it is sent (C6).

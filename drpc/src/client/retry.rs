@@ -8,7 +8,7 @@ use super::backoff::{Backoff, Pauses};
 use super::deadline::Deadline;
 use super::error::CallError;
 use crate::handler::method::Method;
-use crate::handler::payload::Payload;
+use crate::handler::payload::{DEFAULT_DECODE_LIMIT, DecodeLimit, Payload};
 use crate::observe::metrics;
 use crate::wire::Response;
 
@@ -92,13 +92,15 @@ impl RetryPolicy {
     /// ```
     ///
     /// The reply is decoded as an `R`, whatever the method's reply type: with a message of just the field that counts, one policy covers all methods of a client. A body
-    /// that is not an `R` is not retried. `again` is called wherever the reply is received, so it should be fast.
+    /// that is not an `R`, or is longer than 4 MiB, is not retried. `again` is called wherever the reply is received, so it should be fast.
     ///
     /// When no attempts or no time are left, the call returns the last reply; also if the retry was certainly not executed.
     #[must_use]
     pub fn if_reply<R: Payload>(mut self, again: impl Fn(&R) -> bool + Send + Sync + 'static) -> Self {
-        let of_response =
-            move |response: &Response| R::from_body(response.body.clone()).is_ok_and(|reply| again(&reply));
+        let of_response = move |response: &Response| {
+            let limit = DecodeLimit::OfReply(DEFAULT_DECODE_LIMIT);
+            R::from_body_within(response.body.clone(), limit).is_ok_and(|reply| again(&reply))
+        };
         Arc::make_mut(&mut self.0).if_reply = Some(IfReply(Arc::new(of_response)));
         self
     }

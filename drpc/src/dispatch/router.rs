@@ -19,6 +19,7 @@ use crate::handler::module::{HandlerFuture, Module, name_of};
 use crate::handler::reply::Reply;
 use crate::handler::session::Methods;
 use crate::observe::metrics;
+use crate::observe::peer_log::Line;
 use crate::observe::server::{Called, ObservedCall};
 use crate::wire::{Body, Call, FailureCause, Response};
 
@@ -376,34 +377,8 @@ impl Processing {
 
     /// The response to the call, if its handler failed so; it is logged.
     pub(crate) fn failed(&mut self, failure: Failure) -> Response<Body> {
-        let entered = self.observed.enter();
-        // What the session's span says is not said again.
-        let session = Some(self.context.session()).filter(|session| session.span().is_disabled());
-        let peer = session.map(|session| session.peer());
+        self.log_failure(&failure);
         let status = failure.status();
-        let text = failure.to_string();
-        let causes = guarded(|| causes(&failure));
-        let causes = causes.unwrap_or_else(|panic| Some(format!("it panicked as it was shown: {panic}")));
-        let cause = causes.as_deref().map(|causes| tracing::field::display(Escaped(causes)));
-        if self.is_probe() {
-            tracing::debug!("a client asks which wire is spoken here");
-        } else {
-            tracing::warn!(
-                module = self.module_id,
-                module_name = self.module.as_deref().map(name_of),
-                method = self.method_id,
-                method_name = self.method.map(Method::name),
-                session = session.map(|session| session.id()),
-                uid = peer.map(|peer| peer.uid()),
-                pid = peer.and_then(|peer| peer.pid()),
-                sequence = self.sequence,
-                %status,
-                cause,
-                "call failed: {}",
-                Escaped(&text)
-            );
-        }
-        drop(entered);
         let added = self.wants_error.then(|| Box::new(failure.as_fields()));
         let response = Response { added, ..Response::failure(self.sequence, status) };
         self.observed.end(&response);
@@ -413,10 +388,44 @@ impl Processing {
         response
     }
 
+    fn log_failure(&self, failure: &Failure) {
+        let _entered = self.observed.enter();
+        if self.is_probe() {
+            return tracing::debug!("a client asks which wire is spoken here");
+        }
+        if !self.context.session().may_log(Line::CallFailed) {
+            return;
+        }
+        // What the session's span says is not said again.
+        let session = Some(self.context.session()).filter(|session| session.span().is_disabled());
+        let peer = session.map(|session| session.peer());
+        let text = failure.to_string();
+        let causes = guarded(|| causes(failure));
+        let causes = causes.unwrap_or_else(|panic| Some(format!("it panicked as it was shown: {panic}")));
+        let cause = causes.as_deref().map(|causes| tracing::field::display(Escaped(causes)));
+        tracing::warn!(
+            module = self.module_id,
+            module_name = self.module.as_deref().map(name_of),
+            method = self.method_id,
+            method_name = self.method.map(Method::name),
+            session = session.map(|session| session.id()),
+            uid = peer.map(|peer| peer.uid()),
+            pid = peer.and_then(|peer| peer.pid()),
+            sequence = self.sequence,
+            status = %failure.status(),
+            cause,
+            "call failed: {}",
+            Escaped(&text)
+        );
+    }
+
     /// Tells of a panic of what was dropped.
     #[cold]
     fn log_drop(&self, what: &str, panic: &str) {
         let _entered = self.observed.enter();
+        if !self.context.session().may_log(Line::Panicked) {
+            return;
+        }
         tracing::error!(
             module = self.module_id,
             method = self.method_id,

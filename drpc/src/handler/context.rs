@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::handler::background::{Work, spawn_without_server};
 use crate::handler::cancellation::{Cancellation, Cancelled};
+use crate::handler::method::Method;
+use crate::handler::payload::{DEFAULT_DECODE_LIMIT, DecodeLimit};
 use crate::handler::session::Session;
 use crate::transport::PeerCredentials;
 use crate::wire::TraceContext;
@@ -34,6 +36,8 @@ pub struct Context {
     sequence: i64,
     deadline: Option<Instant>,
     trace: Option<Arc<TraceContext>>,
+    /// The server's limit for requests that are decoded.
+    request_limit: usize,
     /// It is that of work in the background, which goes on when the caller has left.
     in_background: bool,
 }
@@ -42,7 +46,14 @@ impl Context {
     /// The context of a call outside of any server, as in a unit test of a hand-written [`Module`](crate::Module).
     #[must_use]
     pub fn new(session: Arc<Session>, sequence: i64) -> Self {
-        Context { session, sequence, deadline: None, trace: None, in_background: false }
+        Context {
+            session,
+            sequence,
+            deadline: None,
+            trace: None,
+            request_limit: DEFAULT_DECODE_LIMIT,
+            in_background: false,
+        }
     }
 
     /// The same context, whose handler may take so long from `now` on: the shorter of the server's limit and of what its caller has left.
@@ -62,6 +73,15 @@ impl Context {
 
     pub(crate) fn with_trace(self, trace: Option<Arc<TraceContext>>) -> Self {
         Context { trace, ..self }
+    }
+
+    pub(crate) fn with_request_limit(self, bytes: usize) -> Self {
+        Context { request_limit: bytes, ..self }
+    }
+
+    /// How much of a request of the method is decoded.
+    pub(crate) fn request_limit(&self, method: Method) -> DecodeLimit {
+        DecodeLimit::OfRequest(method.request_limit().unwrap_or(self.request_limit))
     }
 
     /// The session that the call belongs to.

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 /// A method of a module: its IDs, its name, and who may call it. Generated code has one for each `#[method]`; make your own to call by number.
@@ -17,13 +18,14 @@ pub struct Method {
     rule: Option<&'static str>,
     idempotent: bool,
     timeout: Option<Duration>,
+    request_limit: Option<NonZeroUsize>,
 }
 
 impl Method {
     /// A method by its module's ID, its own system-wide ID, and its name.
     #[must_use]
     pub const fn new(module: i32, id: i32, name: &'static str) -> Self {
-        Method { module, id, name, rule: None, idempotent: false, timeout: None }
+        Method { module, id, name, rule: None, idempotent: false, timeout: None, request_limit: None }
     }
 
     /// The same method, restricted to those whom a rule of the server allows; `ServerBuilder::rule` defines it by this name.
@@ -75,6 +77,32 @@ impl Method {
     #[must_use]
     pub const fn timeout(self) -> Option<Duration> {
         self.timeout
+    }
+
+    /// The same method, whose requests may have so many bytes and are still decoded: in place of
+    /// [`ServerBuilder::request_limit`](crate::ServerBuilder::request_limit), whether that is more or less. 0 is taken as 1.
+    ///
+    /// `#[method]` takes it as `request_limit = "64KiB"`. A module written by hand looks at the length of its bodies itself.
+    ///
+    /// ```
+    /// use drpc::Method;
+    ///
+    /// const IMPORT: Method = Method::new(7, 704, "import").with_request_limit(16 << 20);
+    /// assert_eq!(IMPORT.request_limit(), Some(16 << 20));
+    /// ```
+    #[must_use]
+    pub const fn with_request_limit(self, bytes: usize) -> Self {
+        let bytes = if bytes == 0 { 1 } else { bytes };
+        Method { request_limit: NonZeroUsize::new(bytes), ..self }
+    }
+
+    /// How many bytes of a request of the method are decoded; `None` if its server says so for all.
+    #[must_use]
+    pub const fn request_limit(self) -> Option<usize> {
+        match self.request_limit {
+            Some(bytes) => Some(bytes.get()),
+            None => None,
+        }
     }
 
     /// The ID of the method's module.

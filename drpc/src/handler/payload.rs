@@ -1,4 +1,5 @@
-use std::any::Any;
+use std::any::{Any, TypeId};
+use std::fmt;
 
 use bytes::Bytes;
 
@@ -36,6 +37,11 @@ pub trait Payload: Sized + Send + 'static + sealed::Sealed {
     /// [`struct@Failure`] with `FAILED_UNMARSHAL_PAYLOAD` if the bytes are no such message ([D4](crate::guide::rules#dispatch)).
     fn from_body(body: Bytes) -> Result<Self, Failure>;
 
+    /// As [`from_body`](Self::from_body), if a message has no more bytes than that: decoded, it may take many times the room. Of
+    /// [`Bytes`] there is nothing to decode.
+    #[doc(hidden)]
+    fn from_body_within(body: Bytes, limit: DecodeLimit) -> Result<Self, Failure>;
+
     /// The payload as a body.
     fn into_body(self) -> Body;
 }
@@ -56,6 +62,14 @@ impl<M: prost::Message + Default + 'static> Payload for M {
         }
     }
 
+    #[inline]
+    fn from_body_within(body: Bytes, limit: DecodeLimit) -> Result<Self, Failure> {
+        if body.len() > limit.bytes() && TypeId::of::<M>() != TypeId::of::<Bytes>() {
+            return Err(Failure::unmarshal_payload(TooLongToDecode { bytes: body.len(), limit }));
+        }
+        Self::from_body(body)
+    }
+
     fn into_body(self) -> Body {
         let mut reply = Some(self);
         // Taken out, not cloned: the first clone of a `Bytes` allocates.
@@ -65,6 +79,45 @@ impl<M: prost::Message + Default + 'static> Payload for M {
         reply.map_or_else(Body::new, |message| Body::of(&message))
     }
 }
+
+/// How many bytes of a message are decoded at most.
+#[derive(Clone, Copy, Debug)]
+pub enum DecodeLimit {
+    OfRequest(usize),
+    OfReply(usize),
+}
+
+/// Unless a setting says otherwise.
+pub(crate) const DEFAULT_DECODE_LIMIT: usize = 4 << 20;
+
+impl DecodeLimit {
+    fn bytes(self) -> usize {
+        let (DecodeLimit::OfRequest(bytes) | DecodeLimit::OfReply(bytes)) = self;
+        bytes
+    }
+}
+
+/// A body that is too long to be decoded.
+#[derive(Debug)]
+struct TooLongToDecode {
+    bytes: usize,
+    limit: DecodeLimit,
+}
+
+impl fmt::Display for TooLongToDecode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (bytes, limit) = (self.bytes, self.limit.bytes());
+        let setting = match self.limit {
+            DecodeLimit::OfRequest(_) => {
+                "`ServerBuilder::request_limit`, or the method's `request_limit`, says"
+            }
+            DecodeLimit::OfReply(_) => "`ClientBuilder::reply_limit` says",
+        };
+        write!(f, "it has {bytes} bytes, and no more than {limit} are decoded, as {setting}")
+    }
+}
+
+impl std::error::Error for TooLongToDecode {}
 
 mod sealed {
     pub trait Sealed {}

@@ -15,6 +15,7 @@ use crate::handler::background::Background;
 use crate::handler::cancellation::{Cancellation, Cancelled};
 use crate::handler::extensions::Extensions;
 use crate::handler::method::Method;
+use crate::observe::peer_log::{Line, PeerLog, PeerLogs};
 use crate::observe::session::session_span;
 use crate::transport::{Address, PeerCredentials};
 
@@ -46,6 +47,8 @@ pub struct Session {
     peer: PeerCredentials,
     /// What the session does is in it. Disabled, if nobody watches, or no server made the session.
     span: Span,
+    /// What its user may have logged.
+    log: Arc<PeerLog>,
     opened_at: SystemTime,
     extensions: Extensions,
     cancellation: Cancellation,
@@ -93,6 +96,7 @@ impl Session {
             id,
             peer,
             span: Span::none(),
+            log: Arc::default(),
             opened_at: SystemTime::now(),
             extensions: Extensions::default(),
             cancellation: Cancellation::default(),
@@ -119,6 +123,16 @@ impl Session {
     /// The same session, with a span; the server's address is said in it.
     pub(crate) fn observed(self, address: Option<&Address>) -> Self {
         Session { span: session_span(self.id, &self.peer, address), ..self }
+    }
+
+    /// The same session, whose peer has its share of a server's log.
+    pub(crate) fn with_log(self, logs: &PeerLogs) -> Self {
+        Session { log: logs.of(self.peer.uid()), ..self }
+    }
+
+    /// Whether one more line of what its peer can cause is to be logged.
+    pub(crate) fn may_log(&self, line: Line) -> bool {
+        self.log.admits(line)
     }
 
     pub(crate) fn span(&self) -> &Span {

@@ -9,6 +9,7 @@ pub(crate) mod metrics;
 #[cfg(not(feature = "metrics"))]
 #[path = "no_metrics.rs"]
 pub(crate) mod metrics;
+pub(crate) mod peer_log;
 pub(crate) mod server;
 pub(crate) mod session;
 mod watch;

@@ -24,7 +24,9 @@ pub use self::handler::{
     Declares, FromContext, HandlerReceiver, ModuleType, is_declared, is_module, module_id, unknown_method,
     unread,
 };
-pub use self::requested::{Is, Requested, StaysHere, Travels, assert_payload, travels, travels_or_not};
+pub use self::requested::{
+    Is, Requested, StaysHere, Travels, assert_payload, request_limit, travels, travels_or_not,
+};
 pub use self::returned::{
     Kind, NEITHER, Otherwise, REPLY, RESULT, Returned, assert_reply, assert_returned, kind,
 };

@@ -5,8 +5,10 @@ use std::marker::PhantomData;
 
 use bytes::Bytes;
 
+use crate::handler::context::Context;
 use crate::handler::failure::Failure;
-use crate::handler::payload::Payload;
+use crate::handler::method::Method;
+use crate::handler::payload::{DecodeLimit, Payload};
 
 /// Asks whether a type can travel: an inherent constant comes before that of a trait, where it is there.
 pub struct Travels<T>(PhantomData<T>);
@@ -61,8 +63,8 @@ pub trait Requested<Answer>: Sized {
     ///
     /// # Errors
     ///
-    /// A failure with `FAILED_UNMARSHAL_PAYLOAD` (D4).
-    fn read(body: Bytes) -> Result<Self, Failure>;
+    /// A failure with `FAILED_UNMARSHAL_PAYLOAD` (D4), also if it is longer than what may be decoded.
+    fn read(body: Bytes, limit: DecodeLimit) -> Result<Self, Failure>;
 
     fn sent(self) -> Self::Sent;
 }
@@ -70,8 +72,8 @@ pub trait Requested<Answer>: Sized {
 impl<T: Payload> Requested<Is<TRAVELS>> for T {
     type Sent = T;
 
-    fn read(body: Bytes) -> Result<T, Failure> {
-        T::from_body(body)
+    fn read(body: Bytes, limit: DecodeLimit) -> Result<T, Failure> {
+        T::from_body_within(body, limit)
     }
 
     fn sent(self) -> T {
@@ -83,11 +85,17 @@ impl<T> Requested<Is<STAYS_HERE>> for T {
     type Sent = ();
 
     /// Never called: a program that takes such a type does not compile.
-    fn read(_: Bytes) -> Result<T, Failure> {
+    fn read(_: Bytes, _: DecodeLimit) -> Result<T, Failure> {
         Err(Failure::unknown_method())
     }
 
     fn sent(self) {}
+}
+
+/// How much of a call's request is decoded.
+#[must_use]
+pub fn request_limit(context: &Context, method: Method) -> DecodeLimit {
+    context.request_limit(method)
 }
 
 /// Fails to compile, at the type's own span, for what can't travel.

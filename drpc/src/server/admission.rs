@@ -7,6 +7,7 @@ use super::config::Config;
 use crate::handler::failure::Failure;
 use crate::handler::session::Session;
 use crate::observe::metrics;
+use crate::observe::peer_log::Line;
 
 /// Counts the sessions, where their number is limited.
 #[derive(Debug, Default)]
@@ -64,7 +65,9 @@ impl Admission {
 
 pub(super) fn log_refused(session: &Session, refusal: &dyn fmt::Display) {
     let _entered = session.span().enter();
-    tracing::warn!(session = session.id_without_span(), peer = %session.peer(), "connection refused: {refusal}");
+    if session.may_log(Line::SessionRefused) {
+        tracing::warn!(session = session.id_without_span(), peer = %session.peer(), "connection refused: {refusal}");
+    }
 }
 
 impl Refusal {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::hooks::Hooks;
 use crate::dispatch::authorization::Allow;
+use crate::handler::payload::DEFAULT_DECODE_LIMIT;
 use crate::transport::Address;
 use crate::wire::{DEFAULT_MESSAGE_LIMIT, WireMode};
 
@@ -17,6 +18,7 @@ pub(super) struct Config {
     pub(super) order: Order,
     pub(super) wire: WireMode,
     pub(super) message_limit: usize,
+    pub(super) request_limit: usize,
     pub(super) message_timeout: Duration,
     pub(super) handler_timeout: Option<Duration>,
     pub(super) drain_timeout: Duration,
@@ -40,6 +42,7 @@ impl Default for Config {
             order: Order::default(),
             wire: WireMode::Auto,
             message_limit: DEFAULT_MESSAGE_LIMIT,
+            request_limit: DEFAULT_DECODE_LIMIT,
             message_timeout: Duration::from_secs(10),
             handler_timeout: None,
             drain_timeout: Duration::from_secs(5),

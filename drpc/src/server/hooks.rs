@@ -5,6 +5,7 @@ use crate::handler::failure::guard::guarded;
 use crate::handler::failure::{Escaped, Failure};
 use crate::handler::session::Session;
 use crate::observe::metrics::{OpenSession, session_refused};
+use crate::observe::peer_log::Line;
 
 type OnOpen = dyn Fn(&Arc<Session>) -> Result<(), Failure> + Send + Sync;
 type OnClose = dyn Fn(&Arc<Session>) + Send + Sync;
@@ -50,7 +51,9 @@ impl Opened {
 impl Drop for Opened {
     fn drop(&mut self) {
         for hook in &self.hooks.close {
-            if let Err(panic) = guarded(|| hook(&self.session)) {
+            if let Err(panic) = guarded(|| hook(&self.session))
+                && self.session.may_log(Line::Panicked)
+            {
                 tracing::error!(session = self.session.id(), "a hook panicked: {}", Escaped(&panic));
             }
         }

@@ -13,6 +13,7 @@ use crate::handler::context::Context;
 use crate::handler::failure::Failure;
 use crate::handler::session::{Listed, Session};
 use crate::observe::metrics;
+use crate::observe::peer_log::Line;
 use crate::wire::{Body, Call, Codec, FailureCause, FrameError, Head, Response, Status, Wire};
 
 /// What has come of one receive.
@@ -54,7 +55,9 @@ pub(super) fn read_call(codec: &Codec, session: &Session, message: Bytes) -> Res
     Call::decode(message).map_err(|error| {
         metrics::call_unreadable();
         let hint = if framed { ": peer speaks the chunked wire of DAOS 2.8" } else { "" };
-        tracing::warn!(session = session.id_without_span(), "{error}{hint}");
+        if session.may_log(Line::CallUnreadable) {
+            tracing::warn!(session = session.id_without_span(), "{error}{hint}");
+        }
         Response::unreadable_call()
     })
 }
@@ -69,7 +72,7 @@ pub(super) fn context_of(
     came: Option<Instant>,
     now: fn() -> Instant,
 ) -> Context {
-    let context = Context::new(session.clone(), call.sequence);
+    let context = Context::new(session.clone(), call.sequence).with_request_limit(config.request_limit);
     if call.added.is_some() {
         return context_of_added(context, call, config, came, now());
     }
@@ -120,11 +123,13 @@ pub(super) fn head_of(codec: &Codec, session: &Session, response: &mut Response<
         return head;
     };
     metrics::reply_too_long();
-    tracing::warn!(
-        session = session.id_without_span(),
-        sequence = response.sequence,
-        "can't send the reply: {error}"
-    );
+    if session.may_log(Line::ReplyTooLong) {
+        tracing::warn!(
+            session = session.id_without_span(),
+            sequence = response.sequence,
+            "can't send the reply: {error}"
+        );
+    }
     // A failure has no body: it keeps its status, and loses what was added to it (E5).
     let status = if response.added.is_some() { response.status } else { Status::FAILED_MARSHAL };
     *response = Response::failure(response.sequence, status);
@@ -163,10 +168,11 @@ pub(super) fn log_opened(session: &Session) {
 pub(super) fn log_closed(session: &Session, fault: Option<&SessionFault>) {
     match fault {
         None => tracing::debug!(session = session.id_without_span(), "session closed"),
-        Some(fault) => {
+        Some(fault) if session.may_log(Line::SessionFaulted) => {
             let session_id = session.id_without_span();
             tracing::warn!(session = session_id, peer = %session.peer(), "session closed: {fault}");
         }
+        Some(_) => {}
     }
 }
 

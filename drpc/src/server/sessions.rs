@@ -8,6 +8,7 @@ use super::config::Config;
 use crate::handler::background::Background;
 use crate::handler::cancellation::Cancelled;
 use crate::handler::session::{Methods, Session};
+use crate::observe::peer_log::PeerLogs;
 use crate::transport::PeerCredentials;
 
 /// The live sessions of a server, each of which is carried by a task of its own.
@@ -17,6 +18,7 @@ pub(super) struct Sessions<T> {
     /// Where is done what they leave to be done in the background.
     background: Arc<dyn Background>,
     methods: Arc<dyn Methods>,
+    logs: PeerLogs,
 }
 
 /// What carries a session.
@@ -52,7 +54,13 @@ impl<T: Abort> Live<T> {
 impl<T: Abort> Sessions<T> {
     pub(super) fn new(background: Arc<dyn Background>, methods: Arc<dyn Methods>) -> Self {
         let state = State { live: HashMap::new(), admission: Admission::default(), stopping: false };
-        Sessions { last_id: AtomicU64::new(0), state: Mutex::new(state), background, methods }
+        Sessions {
+            last_id: AtomicU64::new(0),
+            state: Mutex::new(state),
+            background,
+            methods,
+            logs: PeerLogs::default(),
+        }
     }
 
     /// Makes a session of a connection, unless its peer may not connect or there is no room for it; that is logged.
@@ -61,6 +69,7 @@ impl<T: Abort> Sessions<T> {
         let session = Session::new(id, peer)
             .with_background(self.background.clone())
             .with_methods(self.methods.clone())
+            .with_log(&self.logs)
             .observed(config.address.as_ref());
         let session = Arc::new(session);
         match self.admit(&session, config) {

@@ -47,6 +47,11 @@ impl Logs {
         assert!(!text.contains(needle), "`{needle}` is in the log:\n{text}");
     }
 
+    /// How many lines have it.
+    pub(crate) fn count(&self, needle: &str) -> usize {
+        self.text().lines().filter(|line| line.contains(needle)).count()
+    }
+
     /// Waits until something is logged.
     pub(crate) fn wait_for(&self, needle: &str) {
         let waited = self.0.grown.wait_timeout_while(self.text(), PATIENCE, |text| !text.contains(needle));

@@ -194,11 +194,10 @@ fn accept_sessions(
     let mut backoff = Backoff::default();
     while signal.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() && !shared.is_stopping() {
         match listener.accept(Mode::Blocking).and_then(|socket| open(socket, shared)) {
-            Ok(()) => backoff = Backoff::default(),
+            Ok(()) => backoff.reset(),
             Err(error) if error.kind() == ErrorKind::WouldBlock => wait(shared, Some(listener), None)?,
             Err(error) => {
                 backoff.increase(&error);
-                tracing::error!(%error, wait = ?backoff.wait(), "could not accept a connection");
                 if !backoff.wait().is_zero() {
                     shared.set_paused(true);
                     wait(shared, None, Some(backoff.wait()))?;

@@ -27,6 +27,7 @@ use super::permits::Permit;
 use super::shared::Shared;
 use crate::dispatch::router::Processing;
 use crate::handler::session::{Connection as _, Session, Worker};
+use crate::observe::peer_log::Line;
 use crate::server::admission::log_refused;
 use crate::server::hooks::Opened;
 use crate::server::protocol::{
@@ -237,11 +238,13 @@ impl SessionState {
         let name = format!("drpc-{}", self.session.id());
         if let Err(error) = self.server.threads.spawn(name, move || state.run(SessionState::work)) {
             self.reading().threads -= 1;
-            tracing::warn!(
-                session = self.session.id_without_span(),
-                %error,
-                "no further thread can be had; the session goes on with those that it has"
-            );
+            if self.session.may_log(Line::OutOfThreads) {
+                tracing::warn!(
+                    session = self.session.id_without_span(),
+                    %error,
+                    "no further thread can be had; the session goes on with those that it has"
+                );
+            }
         }
     }
 

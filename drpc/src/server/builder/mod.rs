@@ -59,6 +59,7 @@ use crate::wire::WireMode;
 /// | [`order`](Self::order) | [`Serial`](Order::Serial) |
 /// | [`wire`](Self::wire) | detected for each session |
 /// | [`message_limit`](Self::message_limit) | 64 MiB |
+/// | [`request_limit`](Self::request_limit) | 4 MiB |
 /// | [`message_timeout`](Self::message_timeout) | 10 s |
 /// | [`handler_timeout`](Self::handler_timeout) | none |
 /// | [`drain_timeout`](Self::drain_timeout) | 5 s |
@@ -171,6 +172,17 @@ impl ServerBuilder {
     /// The longest message to receive or send, in bytes ([W6](crate::guide::rules#wire)). A longer call ends its session; a longer reply becomes `FAILED_MARSHAL`.
     pub fn message_limit(mut self, bytes: usize) -> Self {
         self.config.message_limit = bytes;
+        self
+    }
+
+    /// The longest request that is decoded for its handler, in bytes: a prost message, not [`Bytes`](crate::Bytes), for which
+    /// [`message_limit`](Self::message_limit) alone counts. The limit applies to messages: a longer one is answered `FAILED_UNMARSHAL_PAYLOAD`, and logged.
+    ///
+    /// It bounds what a request may become: two bytes on the wire can be an empty message in a repeated field, which takes as much room
+    /// as its Rust type, so that 4 MiB of them can become 150 MiB while the handler has them. A method has its own limit by
+    /// `#[method(1, request_limit = "64KiB")]`.
+    pub fn request_limit(mut self, bytes: usize) -> Self {
+        self.config.request_limit = bytes;
         self
     }
 

@@ -41,6 +41,7 @@ use crate::handler::background::Background;
 use crate::handler::cancellation::Cancelled;
 use crate::handler::failure::Failure;
 use crate::handler::session::Session;
+use crate::observe::peer_log::PeerLogs;
 use crate::steps::Stepped;
 use crate::steps::poller::{Found, Poller};
 use crate::steps::timers::{Key, Timers};
@@ -90,6 +91,7 @@ pub struct Server {
     sessions: HashMap<u64, SessionState>,
     last_session: u64,
     admission: Admission,
+    logs: PeerLogs,
     closings: Arc<Closings>,
     background: InBackground,
     poller: Poller,
@@ -134,6 +136,7 @@ impl Server {
             sessions: HashMap::new(),
             last_session: 0,
             admission: Admission::default(),
+            logs: PeerLogs::default(),
             core: Core {
                 service: Arc::new(service),
                 config,
@@ -343,12 +346,11 @@ impl Server {
             match opened {
                 Ok(is_session) => {
                     done.accepted += usize::from(is_session);
-                    *backoff = Backoff::default();
+                    backoff.reset();
                 }
                 // S4: no error ends the accepting.
                 Err(error) => {
                     backoff.increase(&error);
-                    tracing::error!(%error, wait = ?backoff.wait(), "could not accept a connection");
                     if !backoff.wait().is_zero() && self.poller.delete(&listener.socket).is_ok() {
                         *paused = self.core.timers.set_after(backoff.wait(), Due::Accept);
                         return;
@@ -365,6 +367,7 @@ impl Server {
         let session = Session::new(id, socket.peer()?)
             .with_background(self.background.inbox().clone())
             .with_methods(self.core.service.clone())
+            .with_log(&self.logs)
             .observed(self.core.config.address.as_ref());
         let session = Arc::new(session);
         self.poller.add(&socket, id, EventFlags::IN)?;
@@ -530,7 +533,7 @@ impl Server {
             drop(session);
             // It has given its descriptor back: no reason to wait any longer.
             if let Some(Listening { backoff, .. }) = &mut self.listener {
-                *backoff = Backoff::default();
+                backoff.reset();
             }
             self.resume_accepting();
         }

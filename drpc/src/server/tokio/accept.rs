@@ -213,10 +213,10 @@ async fn accept_sessions(socket: &AsyncSocket, shared: &Arc<Shared>, sessions: &
         tokio::select! {
             () = &mut shutdown => return,
             // A session that ended has given its descriptor back: no reason to wait any longer.
-            Some(_) = sessions.join_next() => backoff = Backoff::default(),
+            Some(_) = sessions.join_next() => backoff.reset(),
             accepted = accept(socket, backoff.wait()) => match accepted.and_then(|link| open(link, shared)) {
                 Ok(session) => {
-                    backoff = Backoff::default();
+                    backoff.reset();
                     if let Some(session) = session {
                         let id = session.id();
                         shared.sessions.attach(id, sessions.spawn(session.run()));
@@ -224,7 +224,6 @@ async fn accept_sessions(socket: &AsyncSocket, shared: &Arc<Shared>, sessions: &
                 }
                 Err(error) => {
                     backoff.increase(&error);
-                    tracing::error!(%error, wait = ?backoff.wait(), "could not accept a connection");
                 }
             }
         }
