@@ -30,6 +30,13 @@ impl ServerBuilder {
         self
     }
 
+    /// How many calls of one user (by their effective user ID) may be carried out at once, of all their sessions together, so that
+    /// none takes all of the [`call_limit`](Self::call_limit). Their further calls wait, and those of others go on. A limit of 0 is taken as 1.
+    pub fn call_limit_per_uid(mut self, calls: usize) -> Self {
+        self.config.limits.calls_per_uid = Some(calls.max(1));
+        self
+    }
+
     /// How long a session may do nothing: ask for nothing and take no reply, while no call of it runs. Then it is closed.
     ///
     /// Clients see that as a server that closed the connection. A call that is sent at that very moment is lost, so choose a

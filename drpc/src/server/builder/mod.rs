@@ -44,6 +44,7 @@ use crate::wire::WireMode;
 /// | [`session_limit_per_uid`](Self::session_limit_per_uid) | none |
 /// | [`pending_reply_limit`](Self::pending_reply_limit) | 256 MiB a session |
 /// | [`call_limit`](Self::call_limit) | none: each session's [`order`](Self::order) is its own limit |
+/// | [`call_limit_per_uid`](Self::call_limit_per_uid) | none |
 /// | [`allow`](Self::allow) | everyone whom the mode lets |
 /// | [`rule`](Self::rule) | none: a module that names one does not start |
 /// | [`health`](Self::health) | no health check |
@@ -51,6 +52,8 @@ use crate::wire::WireMode;
 /// | [`on_open`](Self::on_open), [`on_close`](Self::on_close) | nothing |
 /// | [`thread_stack_size`](Self::thread_stack_size), [`wrap_threads`](Self::wrap_threads) | 2 MiB, nothing |
 /// | [`notify_systemd`](Self::notify_systemd) | no |
+///
+/// [`open_to_all`](Self::open_to_all) sets those that a socket needs which every user of the host may connect to.
 ///
 /// At last, [`bind`](Self::bind) makes a socket to listen on; [`listen_systemd`](Self::listen_systemd) and
 /// [`listen_fd`](Self::listen_fd) take one that is there.
