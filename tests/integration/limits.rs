@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use drpc::wire::{Call, CallFields};
-use drpc::{Bytes, Context, Failure, Order, Server, Status, Wire, drpc_module};
+use drpc::{
+    Bytes, Context, Failure, Order, PeerCredentials, Server, ServerBuilder, Status, Wire, drpc_module,
+};
 use tokio::sync::mpsc;
 
 use crate::support::{
-    Gate, Handlers, Logs, RawPeer, SOON, WIRES, echo, gated, header, in_order, interop, with_every_server,
+    Gate, Handlers, Logs, RawPeer, RunningMemory, SOON, WIRES, call, echo, gated, header, in_order, interop,
+    isolated, packets_of, with_every_server,
 };
 
 #[test]
@@ -60,40 +63,63 @@ fn a_limit_of_none_at_all_is_taken_as_one() {
 
 #[test]
 fn no_more_calls_run_than_the_server_has_room_for_and_all_are_answered() {
+    let limits: [fn(ServerBuilder) -> ServerBuilder; 3] = [
+        |builder| builder.call_limit(3),
+        |builder| builder.call_limit_per_uid(3),
+        |builder| builder.call_limit(8).call_limit_per_uid(3),
+    ];
     with_every_server(|driver| {
-        // Of all sessions together, whatever each may run by itself.
-        let running = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
-        let module = Handlers::new(7, "interop").on(700, {
-            let running = running.clone();
-            move |_, body| {
+        limits.iter().for_each(|limited| {
+            // Of all sessions together, whatever each may run by itself.
+            let running = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
+            let module = Handlers::new(7, "interop").on(700, {
                 let running = running.clone();
-                async move {
-                    let (now, most) = (&running.0, &running.1);
-                    most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                    for _ in 0..3 {
-                        tokio::task::yield_now().await;
+                move |_, body| {
+                    let running = running.clone();
+                    async move {
+                        let (now, most) = (&running.0, &running.1);
+                        most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                        for _ in 0..3 {
+                            tokio::task::yield_now().await;
+                        }
+                        now.fetch_sub(1, Ordering::SeqCst);
+                        Ok(body)
                     }
-                    now.fetch_sub(1, Ordering::SeqCst);
-                    Ok(body)
                 }
+            });
+            let builder = Server::builder().order(Order::Concurrent(8)).module(module);
+            let server = driver.start(limited(builder));
+            let peers: Vec<_> = (0..10).map(|_| RawPeer::connect(server.path())).collect();
+            for (place, peer) in peers.iter().enumerate() {
+                let wire = WIRES[place % 2];
+                (0..20).for_each(|sequence| peer.send_call(wire, 7, 700, sequence, b"x"));
             }
-        });
-        let builder = Server::builder().order(Order::Concurrent(8)).call_limit(3).module(module);
-        let server = driver.start(builder);
-        let peers: Vec<_> = (0..10).map(|_| RawPeer::connect(server.path())).collect();
-        for (place, peer) in peers.iter().enumerate() {
-            let wire = WIRES[place % 2];
-            (0..20).for_each(|sequence| peer.send_call(wire, 7, 700, sequence, b"x"));
-        }
-        for (place, peer) in peers.iter().enumerate() {
-            let mut sequences: Vec<_> =
-                (0..20).map(|_| peer.recv_response(WIRES[place % 2]).sequence).collect();
-            sequences.sort_unstable();
-            assert_eq!(sequences, (0..20).collect::<Vec<_>>());
-        }
-        let most = running.1.load(Ordering::SeqCst);
-        assert!((1..=3).contains(&most), "{most} calls ran at once");
+            for (place, peer) in peers.iter().enumerate() {
+                let mut sequences: Vec<_> =
+                    (0..20).map(|_| peer.recv_response(WIRES[place % 2]).sequence).collect();
+                sequences.sort_unstable();
+                assert_eq!(sequences, (0..20).collect::<Vec<_>>());
+            }
+            let most = running.1.load(Ordering::SeqCst);
+            assert!((1..=3).contains(&most), "{most} calls ran at once");
+        })
     });
+}
+
+#[tokio::test]
+async fn a_user_who_takes_all_that_is_theirs_leaves_others_the_rest() {
+    let gate = Gate::new();
+    let builder = Server::builder().order(Order::Concurrent(16)).call_limit(4).call_limit_per_uid(3);
+    let server = drpc::testing::server_of(builder.module(gated(&gate))).unwrap();
+    let [greedy, modest] =
+        [1000, 1001].map(|uid| server.clone().peer(PeerCredentials::new(uid, uid)).client());
+    let waits: Vec<_> = (0..10).map(|_| tokio::spawn(call(&greedy, 705, ""))).collect();
+    gate.arrived(3).await;
+    assert_eq!(call(&modest, 700, "my turn").await.unwrap().body, "my turn");
+    gate.open(10);
+    for waits in waits {
+        waits.await.unwrap().unwrap();
+    }
 }
 
 #[test]
@@ -124,6 +150,60 @@ fn a_request_that_is_decoded_has_a_limit_of_its_own() {
     });
 }
 
+#[test]
+fn a_server_that_is_open_to_all_holds_no_more_of_a_user_than_the_guide_says() {
+    isolated("limits::a_server_that_is_open_to_all_holds_no_more_of_a_user_than_the_guide_says", || {
+        with_every_server(|driver| {
+            let gate = Gate::new();
+            let builder = Server::builder().open_to_all().allow_unlisted();
+            let server = driver.start(builder.module(gated(&gate)).module(Holding(gate.clone())));
+            let peers: Vec<_> = (0..32).map(|_| RawPeer::connect(server.path())).collect();
+            peers.iter().for_each(|peer| peer.send_call(Wire::Chunked, 7, 705, 0, b""));
+            in_order(gate.arrived(32));
+            // One session more is refused.
+            RawPeer::connect(server.path()).assert_closed();
+            gate.open(32);
+            peers.iter().for_each(|peer| drop(peer.recv_response(Wire::Chunked)));
+
+            // Each a call as long as may be: its last packet held back, then carried out.
+            let before = RunningMemory::now();
+            let call = Call::<Bytes> {
+                module: 7,
+                method: 705,
+                sequence: 1,
+                body: vec![1; (1 << 20) - 64].into(),
+                added: None,
+            };
+            let packets = packets_of(Wire::Chunked, &call.encode());
+            let (last, first) = packets.split_last().unwrap();
+            peers.iter().for_each(|peer| first.iter().for_each(|packet| peer.send(packet)));
+            assert!(RunningMemory::now().resident < before.resident + (48 << 20), "{before:?}");
+            peers.iter().for_each(|peer| peer.send(last));
+            in_order(gate.arrived(32));
+            assert!(RunningMemory::now().resident < before.resident + (48 << 20), "{before:?}");
+            gate.open(32);
+            peers.iter().for_each(|peer| drop(peer.recv_response(Wire::Chunked)));
+
+            // Each a request that grows as it is decoded.
+            let before = RunningMemory::now();
+            let grows = [0x0a, 0].repeat(32 << 10);
+            peers.iter().for_each(|peer| peer.send_call(Wire::Chunked, 8, 801, 2, &grows));
+            in_order(gate.arrived(32));
+            assert!(RunningMemory::now().resident < before.resident + (96 << 20), "{before:?}");
+            gate.open(32);
+            for peer in &peers {
+                assert_eq!(peer.recv_response(Wire::Chunked).status, Status::SUCCESS);
+                peer.send_call(Wire::Chunked, 8, 801, 3, &[0x0a, 0].repeat((32 << 10) + 1));
+                assert_eq!(peer.recv_response(Wire::Chunked).status, Status::FAILED_UNMARSHAL_PAYLOAD);
+                // A longer message ends its session.
+                peer.send(&header((1 << 20) + 1, 5, 0, 2).into_iter().chain(*b"01234").collect::<Vec<_>>());
+                assert_eq!(peer.recv_response(Wire::Chunked).sequence, -1);
+                peer.assert_closed();
+            }
+        });
+    });
+}
+
 /// Methods that decode, and one that does not.
 struct Decoding;
 
@@ -143,6 +223,34 @@ impl Decoding {
 struct Many {
     #[prost(message, repeated, tag = "1")]
     empty: Vec<()>,
+}
+
+/// A module whose handler keeps what it was asked until the gate opens.
+struct Holding(Gate);
+
+#[drpc_module(id = 8, unlisted)]
+impl Holding {
+    #[method(1)]
+    async fn hold(&self, request: Growing) {
+        self.0.pass().await;
+        drop(request);
+    }
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Growing {
+    #[prost(message, repeated, tag = "1")]
+    empty: Vec<Wide>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Wide {
+    #[prost(string, tag = "1")]
+    one: String,
+    #[prost(string, tag = "2")]
+    two: String,
+    #[prost(string, tag = "3")]
+    three: String,
 }
 
 #[test]

@@ -99,7 +99,7 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
 //     Some(GreeterMethod::Hello) => {
 //         let limit = request_limit(&context, method);
 //         Box::pin(async move {
-//             let request = <Hello as Requested<__GreeterRequest0>>::read(body, limit)?;
+//             let request = <Hello as Requested<__GreeterRequest0>>::decode(body, limit)?;
 //             match Self::hello(&self, request).await {
 //                 Ok(reply) => <HelloResponse as Returned<__GreeterReply0>>::reply(reply),
 //                 Err(error) => Err(__failed_0(error)),
@@ -112,8 +112,8 @@ pub(super) fn arm(model: &Model, method: &Method) -> TokenStream {
     let methods = names::methods(&model.base);
     let Method { handler, variant, cfgs, .. } = method;
     let request = call.request().map(|(_, ty)| {
-        let read = as_requested(model, method, ty, "read");
-        quote!(let __request = #read(__body, __limit)?;)
+        let decode = as_requested(model, method, ty, "decode");
+        quote!(let __request = #decode(__body, __limit)?;)
     });
     let limit = request
         .is_some()

@@ -109,7 +109,7 @@ where
                 __drpc_Greeter::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Greeter::private::Requested<
                         __GreeterRequest0,
-                    >>::read(__body, __limit)?;
+                    >>::decode(__body, __limit)?;
                     <HelloResponse as __drpc_Greeter::private::Returned<
                         __GreeterReply0,
                     >>::answer(Self::hello(&self, __request).await)

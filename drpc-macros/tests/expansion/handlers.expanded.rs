@@ -177,7 +177,7 @@ where
                 __drpc_Forms::private::Box::pin(async move {
                     let __request = <Bytes as __drpc_Forms::private::Requested<
                         __FormsRequest0,
-                    >>::read(__body, __limit)?;
+                    >>::decode(__body, __limit)?;
                     <Bytes as __drpc_Forms::private::Returned<
                         __FormsReply1,
                     >>::answer(Self::bytes(&self, __request))
@@ -193,7 +193,7 @@ where
                 __drpc_Forms::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Forms::private::Requested<
                         __FormsRequest1,
-                    >>::read(__body, __limit)?;
+                    >>::decode(__body, __limit)?;
                     match Self::context(
                             &self,
                             <Context as __drpc_Forms::private::FromContext>::of(
@@ -219,7 +219,7 @@ where
                 __drpc_Forms::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Forms::private::Requested<
                         __FormsRequest1,
-                    >>::read(__body, __limit)?;
+                    >>::decode(__body, __limit)?;
                     match Self::context_last(
                             &self,
                             __request,
@@ -249,7 +249,7 @@ where
                 __drpc_Forms::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Forms::private::Requested<
                         __FormsRequest1,
-                    >>::read(__body, __limit)?;
+                    >>::decode(__body, __limit)?;
                     <Forms as __drpc_Forms::private::Returned<
                         __FormsReply3,
                     >>::answer(Self::r#type(&self, __request))

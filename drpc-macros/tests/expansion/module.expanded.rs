@@ -117,7 +117,7 @@ where
                 __drpc_Greeter::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Greeter::private::Requested<
                         __GreeterRequest0,
-                    >>::read(__body, __limit)?;
+                    >>::decode(__body, __limit)?;
                     match Self::hello(&self, __request).await {
                         ::core::result::Result::Ok(__reply) => {
                             <HelloResponse as __drpc_Greeter::private::Returned<

@@ -106,7 +106,7 @@ where
                 __drpc_Greeter::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Greeter::private::Requested<
                         __GreeterRequest0,
-                    >>::read(__body, __limit)?;
+                    >>::decode(__body, __limit)?;
                     <HelloResponse as __drpc_Greeter::private::Returned<
                         __GreeterReply0,
                     >>::answer(Self::hello(&self, __request).await)
@@ -305,7 +305,7 @@ where
                 __drpc_Parrot::private::Box::pin(async move {
                     let __request = <Bytes as __drpc_Parrot::private::Requested<
                         __ParrotRequest0,
-                    >>::read(__body, __limit)?;
+                    >>::decode(__body, __limit)?;
                     <Bytes as __drpc_Parrot::private::Returned<
                         __ParrotReply0,
                     >>::answer(Self::echo(&self, __request))

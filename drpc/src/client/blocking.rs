@@ -169,7 +169,10 @@ impl Client {
                 }
                 Err(Fault::Unfinished(cause)) => {
                     connection.broke(cause.clone());
-                    return Err(CallError::unfinished(cause));
+                    return early.pop().map_or_else(
+                        || Err(CallError::unfinished(cause)),
+                        |response| state.in_time(response),
+                    );
                 }
             }
         }
@@ -503,16 +506,20 @@ impl Connection {
         for packet in packets {
             while let Err(error) = self.socket.send(&packet.slices()) {
                 match error.kind() {
-                    io::ErrorKind::WouldBlock => match self.socket.wait_either(deadline.at)? {
-                        Some(Ready::ToReceive) if !deadline.is_over() => early.extend(self.receive_packet()?),
-                        Some(Ready::ToSend) => {}
-                        _ => {
-                            if sent == Sent::Nothing {
-                                self.calls.take_back(call.sequence);
+                    io::ErrorKind::WouldBlock => {
+                        match self.socket.wait_either(deadline.at).map_err(unfinished)? {
+                            Some(Ready::ToReceive) if !deadline.is_over() => {
+                                early.extend(self.receive_packet().map_err(unfinished)?);
                             }
-                            return Err(Fault::Timeout(sent));
+                            Some(Ready::ToSend) => {}
+                            _ => {
+                                if sent == Sent::Nothing {
+                                    self.calls.take_back(call.sequence);
+                                }
+                                return Err(Fault::Timeout(sent));
+                            }
                         }
-                    },
+                    }
                     _ if is_peer_gone(&error) && sent == Sent::Nothing => {
                         self.calls.take_back(call.sequence);
                         return Err(Fault::Gone);
@@ -574,6 +581,14 @@ impl Connection {
             Addressee::Unknown => report_unknown(&response, &self.log),
         }
         Ok(None)
+    }
+}
+
+/// The fault of a connection on which a call was being sent.
+fn unfinished(fault: impl Into<Fault>) -> Fault {
+    match fault.into() {
+        Fault::Disconnect(cause) => Fault::Unfinished(cause),
+        fault => fault,
     }
 }
 

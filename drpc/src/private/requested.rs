@@ -64,7 +64,7 @@ pub trait Requested<Answer>: Sized {
     /// # Errors
     ///
     /// A failure with `FAILED_UNMARSHAL_PAYLOAD` (D4), also if it is longer than what may be decoded.
-    fn read(body: Bytes, limit: DecodeLimit) -> Result<Self, Failure>;
+    fn decode(body: Bytes, limit: DecodeLimit) -> Result<Self, Failure>;
 
     fn sent(self) -> Self::Sent;
 }
@@ -72,7 +72,7 @@ pub trait Requested<Answer>: Sized {
 impl<T: Payload> Requested<Is<TRAVELS>> for T {
     type Sent = T;
 
-    fn read(body: Bytes, limit: DecodeLimit) -> Result<T, Failure> {
+    fn decode(body: Bytes, limit: DecodeLimit) -> Result<T, Failure> {
         T::from_body_within(body, limit)
     }
 
@@ -85,7 +85,7 @@ impl<T> Requested<Is<STAYS_HERE>> for T {
     type Sent = ();
 
     /// Never called: a program that takes such a type does not compile.
-    fn read(_: Bytes, _: DecodeLimit) -> Result<T, Failure> {
+    fn decode(_: Bytes, _: DecodeLimit) -> Result<T, Failure> {
         Err(Failure::unknown_method())
     }
 

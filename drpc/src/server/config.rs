@@ -63,6 +63,7 @@ pub(super) struct Limits {
     pub(super) sessions: Option<usize>,
     pub(super) sessions_per_uid: Option<usize>,
     pub(super) calls: Option<usize>,
+    pub(super) calls_per_uid: Option<usize>,
     pub(super) idle: Option<Duration>,
     /// Bytes of a session's replies that wait behind another.
     pub(super) pending_replies: usize,
@@ -70,7 +71,14 @@ pub(super) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { sessions: None, sessions_per_uid: None, calls: None, idle: None, pending_replies: 256 << 20 }
+        Limits {
+            sessions: None,
+            sessions_per_uid: None,
+            calls: None,
+            calls_per_uid: None,
+            idle: None,
+            pending_replies: 256 << 20,
+        }
     }
 }
 

@@ -18,7 +18,6 @@ mod background;
 mod bind;
 mod connection;
 mod parking;
-mod permits;
 mod session;
 mod shared;
 mod threads;

@@ -23,13 +23,13 @@ use bytes::Bytes;
 
 use super::connection::{Connection, Stop};
 use super::parking::{Parking, Unparked};
-use super::permits::Permit;
 use super::shared::Shared;
 use crate::dispatch::router::Processing;
 use crate::handler::session::{Connection as _, Session, Worker};
 use crate::observe::peer_log::Line;
 use crate::server::admission::log_refused;
 use crate::server::hooks::Opened;
+use crate::server::permits::Permit;
 use crate::server::protocol::{
     Incoming, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed, log_idle,
     log_opened, read_call, refusal,
@@ -355,7 +355,7 @@ impl SessionState {
 
     /// Waits until the server lets the call run; gives since when it has waited, if it had to. `None` if the session is cut meanwhile.
     fn wait_for_permit(&self, parking: &mut Parking) -> Option<(Permit, Option<Instant>)> {
-        let waiting = match self.server.permits.acquire() {
+        let waiting = match self.server.permits.acquire(self.session.peer().uid()) {
             Ok(permit) => return Some((permit, None)),
             Err(waiting) => waiting,
         };

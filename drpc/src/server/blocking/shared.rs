@@ -5,12 +5,12 @@ use std::task::Wake;
 
 use super::background::WorkThreads;
 use super::connection::Connection;
-use super::permits::CallPermits;
 use super::threads::Threads;
 use crate::dispatch::router::ModuleService;
 use crate::handler::session::Session;
 use crate::server::config::Config;
 use crate::server::handle::Handled;
+use crate::server::permits::CallPermits;
 use crate::server::sessions::Sessions;
 use crate::steps::wakeup::Wakeup;
 

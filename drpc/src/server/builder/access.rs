@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::ServerBuilder;
 use crate::dispatch::authorization::Allow;
 
@@ -9,6 +11,32 @@ impl ServerBuilder {
     pub fn allow(mut self, rule: Allow) -> Self {
         self.config.access = Some(rule);
         self
+    }
+
+    /// Sets what a server needs whose socket is open to every user of the host: the [mode](Self::mode) 0666, and limits per user, so
+    /// that no user can take what others need, nor more memory than a small host can spare. Settings made after it override it.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use drpc::Server;
+    ///
+    /// let server = Server::builder()
+    ///     .open_to_all()
+    ///     .handler_timeout(Duration::from_secs(30)) // its modules know best
+    ///     .call_limit_per_uid(8);
+    /// ```
+    ///
+    /// [The chapter on access](crate::guide::access#open-to-all) has each setting, and what it bounds.
+    pub fn open_to_all(self) -> Self {
+        self.mode(0o666)
+            .session_limit(512)
+            .session_limit_per_uid(32)
+            .call_limit(256)
+            .call_limit_per_uid(32)
+            .message_limit(1 << 20)
+            .request_limit(64 << 10)
+            .pending_reply_limit(1 << 20)
+            .idle_timeout(Duration::from_secs(600))
     }
 
     /// Defines a rule that modules and methods refer to by name: who may call them. A call by anyone else is answered FAILURE, and logged. If a module and its

@@ -29,6 +29,13 @@ impl ServerBuilder {
         self
     }
 
+    /// How many calls of one user (by effective user ID) may run at once, over all of their sessions, so that no user
+    /// takes all of the [`call_limit`](Self::call_limit). Further calls of that user wait, and those of others go on. 0 counts as 1.
+    pub fn call_limit_per_uid(mut self, calls: usize) -> Self {
+        self.config.limits.calls_per_uid = Some(calls.max(1));
+        self
+    }
+
     /// How long a session may do nothing: send no call, take no reply, and have no call running. Then it is closed.
     ///
     /// Clients see a server that closed the connection. A call sent at that very moment is lost, so choose a time well above the pauses of your clients. With zero, a

@@ -70,6 +70,7 @@ use crate::wire::WireMode;
 /// | [`session_limit_per_uid`](Self::session_limit_per_uid) | none |
 /// | [`pending_reply_limit`](Self::pending_reply_limit) | 256 MiB per session |
 /// | [`call_limit`](Self::call_limit) | none: each session is limited by its [`order`](Self::order) |
+/// | [`call_limit_per_uid`](Self::call_limit_per_uid) | none |
 /// | [`allow`](Self::allow) | anyone who can open the socket |
 /// | [`rule`](Self::rule) | none; a module that names an undefined rule is an error |
 /// | [`layer`](Self::layer) | none |
@@ -77,6 +78,8 @@ use crate::wire::WireMode;
 /// | [`on_open`](Self::on_open), [`on_close`](Self::on_close) | none |
 /// | [`thread_stack_size`](Self::thread_stack_size), [`wrap_threads`](Self::wrap_threads) | 2 MiB, none |
 /// | [`notify_systemd`](Self::notify_systemd) | off |
+///
+/// [`open_to_all`](Self::open_to_all) sets what a socket needs that every user of the host may connect to.
 ///
 /// Finally, [`bind`](Self::bind) creates a socket; [`listen_systemd`](Self::listen_systemd) and [`listen_fd`](Self::listen_fd) take an existing one.
 ///

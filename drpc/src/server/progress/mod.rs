@@ -34,6 +34,7 @@ use super::config::Config;
 use super::error::BindError;
 use super::hooks::Opened;
 use super::listener::{Listener, accept_last};
+use super::permits::CallPermits;
 use super::shutdown::{self, Shutdown};
 use super::systemd;
 use crate::dispatch::router::ModuleService;
@@ -139,6 +140,7 @@ impl Server {
             logs: PeerLogs::default(),
             core: Core {
                 service: Arc::new(service),
+                permits: CallPermits::new(&config.limits),
                 config,
                 running: FuturesUnordered::new(),
                 queue: VecDeque::new(),
@@ -474,11 +476,18 @@ impl Server {
 
     /// Begins the calls that waited for room, in the order of their coming.
     fn begin_queued(&mut self, done: &mut Progress) {
-        while self.core.has_room()
-            && let Some(id) = self.core.queue.pop_front()
-        {
-            if let Some(session) = self.sessions.get_mut(&id) {
-                session.begin_queued(&mut self.core, done);
+        let mut place = 0;
+        while let Some(id) = self.core.queue.get(place).copied() {
+            let session = self.sessions.get_mut(&id);
+            let permit =
+                session.as_ref().map(|session| self.core.permits.try_acquire(session.session().peer().uid()));
+            if let Some(None) = permit {
+                place += 1;
+                continue;
+            }
+            self.core.queue.remove(place);
+            if let (Some(session), Some(Some(permit))) = (session, permit) {
+                session.begin_queued(permit, &mut self.core, done);
                 self.settle(id, EventFlags::empty(), done);
             }
         }

@@ -11,6 +11,7 @@ use futures_util::task::AtomicWaker;
 use super::shared::Due;
 use crate::dispatch::router::Processing;
 use crate::handler::session::Listed;
+use crate::server::permits::Permit;
 use crate::server::protocol;
 use crate::steps::timers::{Key, Timers};
 use crate::wire::{Body, Response};
@@ -22,6 +23,8 @@ pub(super) struct Running {
     cut_off: Option<CutOff>,
     /// The call's entry in its session's list.
     _listed: Option<Listed>,
+    /// That it may run.
+    _permit: Permit,
 }
 
 /// When the handler is cut off, and whom to wake then.
@@ -39,12 +42,17 @@ pub(super) struct Finished {
 }
 
 impl Running {
-    pub(super) fn new(session: u64, processing: Processing, timers: &mut Timers<Due>) -> Self {
+    pub(super) fn new(
+        session: u64,
+        processing: Processing,
+        permit: Permit,
+        timers: &mut Timers<Due>,
+    ) -> Self {
         let cut_off = processing.context().deadline().map(|deadline| {
             let task = Arc::new(AtomicWaker::new());
             CutOff { timer: timers.set(deadline, Due::Handler(task.clone())), task }
         });
-        Running { session, cut_off, _listed: protocol::list(&processing), processing }
+        Running { session, cut_off, _listed: protocol::list(&processing), _permit: permit, processing }
     }
 }
 

@@ -27,6 +27,7 @@ use super::step::Progress;
 use crate::handler::cancellation::Cancelled;
 use crate::handler::session::{Session, Worker};
 use crate::server::hooks::Opened;
+use crate::server::permits::Permit;
 use crate::server::protocol::{
     Incoming, SessionFault, bytes_of, context_of, head_of, incoming, log_closed, log_idle, log_opened,
     read_call, refusal,
@@ -160,10 +161,10 @@ impl SessionState {
     }
 
     /// The server has room for the call that waits.
-    pub(super) fn begin_queued(&mut self, core: &mut Core, done: &mut Progress) {
+    pub(super) fn begin_queued(&mut self, permit: Permit, core: &mut Core, done: &mut Progress) {
         let _entered = self.session.enter();
         if let Some((message, came)) = self.queued.take() {
-            self.begin(message, Some(came), core);
+            self.begin(message, Some(came), permit, core);
             self.flush(&mut { PACKETS_PER_TURN }, done);
             self.bound_unsent(core);
         }
@@ -280,12 +281,12 @@ impl SessionState {
             Ok(Incoming::Message(message)) => {
                 core.timers.cancel(self.rest_due.take());
                 done.calls += 1;
-                // Whoever came before has the first turn.
-                if core.queue.is_empty() && core.has_room() {
-                    self.begin(message, None, core);
-                } else {
-                    self.queued = Some((message, Instant::now()));
-                    core.queue.push_back(self.session.id());
+                match core.permits.try_acquire(self.session.peer().uid()) {
+                    Some(permit) => self.begin(message, None, permit, core),
+                    None => {
+                        self.queued = Some((message, Instant::now()));
+                        core.queue.push_back(self.session.id());
+                    }
                 }
             }
             Ok(Incoming::Part) => {}
@@ -295,7 +296,7 @@ impl SessionState {
     }
 
     /// Begins a call, and answers it if its handler is ready at once.
-    fn begin(&mut self, message: Bytes, came: Option<Instant>, core: &mut Core) {
+    fn begin(&mut self, message: Bytes, came: Option<Instant>, permit: Permit, core: &mut Core) {
         let mut call = match read_call(&self.codec, &self.session, message) {
             Ok(call) => call,
             Err(response) => return self.reply(response),
@@ -313,7 +314,7 @@ impl SessionState {
             }
             Poll::Pending => {
                 self.running += 1;
-                core.running.push(Running::new(self.session.id(), processing, &mut core.timers));
+                core.running.push(Running::new(self.session.id(), processing, permit, &mut core.timers));
             }
         }
     }

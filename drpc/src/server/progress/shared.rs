@@ -7,6 +7,7 @@ use futures_util::task::AtomicWaker;
 use super::running::Running;
 use crate::dispatch::router::ModuleService;
 use crate::server::config::Config;
+use crate::server::permits::CallPermits;
 use crate::steps::timers::Timers;
 
 /// What the sessions share.
@@ -17,14 +18,8 @@ pub(super) struct Core {
     pub(super) running: FuturesUnordered<Running>,
     /// The sessions whose next call waits until the server has room for it.
     pub(super) queue: VecDeque<u64>,
+    pub(super) permits: CallPermits,
     pub(super) timers: Timers<Due>,
-}
-
-impl Core {
-    /// Whether the server has room for one more call.
-    pub(super) fn has_room(&self) -> bool {
-        self.config.limits.calls.is_none_or(|limit| self.running.len() < limit)
-    }
 }
 
 /// What a timer is set for.

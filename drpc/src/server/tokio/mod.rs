@@ -3,7 +3,7 @@
 mod accept;
 mod bind;
 mod idle;
-mod permits;
+mod queue;
 pub(crate) mod session;
 pub(crate) mod shared;
 mod stage;

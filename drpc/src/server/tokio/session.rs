@@ -28,12 +28,13 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tracing::Instrument;
 
 use super::idle::Idle;
-use super::permits::{CallQueue, Permit};
+use super::queue::CallQueue;
 use super::shared::Shared;
 use crate::dispatch::router::Processing;
 use crate::handler::session::{Listed, Session, Worker};
 use crate::server::admission::log_refused;
 use crate::server::hooks::Opened;
+use crate::server::permits::Permit;
 use crate::server::protocol::{
     Incoming, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed, log_idle,
     log_opened, read_call, refusal,
@@ -84,7 +85,7 @@ impl SessionLoop {
         SessionLoop {
             link,
             codec: Codec::new(server.config.wire, server.config.message_limit),
-            queue: server.permits.queue(),
+            queue: CallQueue::new(&server.permits, session.peer().uid()),
             idle: Idle::new(&server.config.limits),
             worker: session.add_worker(),
             session,

@@ -3,7 +3,6 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::permits::CallPermits;
 use super::stage::Stage;
 use super::tasks::Tasks;
 use crate::dispatch::router::ModuleService;
@@ -12,6 +11,7 @@ use crate::server::builder::ServerBuilder;
 use crate::server::config::Config;
 use crate::server::error::BindError;
 use crate::server::handle::Handled;
+use crate::server::permits::CallPermits;
 use crate::server::sessions::Sessions;
 use crate::transport::PeerCredentials;
 use crate::wire::WireMode;
