@@ -10,7 +10,7 @@ def varint(number):
     return bytes([number & 0x7F | 0x80]) + varint(number >> 7) if number > 0x7F else bytes([number])
 
 def encode(fields):  # a protobuf message, from {field number: int or bytes}
-    return b"".join(varint(key << 3) + varint(value) if isinstance(value, int)
+    return b"".join(varint(key << 3) + varint(value & (1 << 64) - 1) if isinstance(value, int)
                     else varint(key << 3 | 2) + varint(len(value)) + value for key, value in fields.items())
 
 def decode(message):  # the reverse
@@ -20,7 +20,8 @@ def decode(message):  # the reverse
         return byte & 0x7F | number() << 7 if byte > 0x7F else byte
     while (key := next(rest, None)) is not None:
         key = key & 0x7F | number() << 7 if key > 0x7F else key
-        fields[key >> 3] = number() if key & 7 == 0 else bytes(next(rest) for _ in range(number()))
+        fixed = {1: 8, 5: 4}.get(key & 7)  # doubles and floats, as bytes
+        fields[key >> 3] = number() if key & 7 == 0 else bytes(next(rest) for _ in range(fixed or number()))
     return fields
 
 class Client:

@@ -513,7 +513,10 @@ fn an_errors_text_and_details_reach_the_caller() {
                 assert_eq!(error.details::<Quota>(), None);
 
                 let error = fail(&connect(AddedFields::DEADLINE | AddedFields::TRACE), 711);
-                assert_eq!(error.to_string(), "the server answered FAILURE: an unknown error occurred");
+                assert_eq!(
+                    error.to_string(),
+                    "the server answered FAILURE: an unknown error occurred; its text is in the server's log, and comes to clients that ask by `AddedFields::ERROR`"
+                );
                 assert_eq!((error.peer_text(), error.details::<Quota>()), (None, None));
             }
             let client = kind.connect(builder(server.path()).added_fields(AddedFields::ERROR)).unwrap();

@@ -120,7 +120,10 @@ fn the_servers_statuses_are_kept_whatever_their_number() {
                 assert_eq!(response.unwrap().status.code(), status);
             }
             for (status, said) in [
-                (2, "the server answered FAILURE: an unknown error occurred"),
+                (
+                    2,
+                    "the server answered FAILURE: an unknown error occurred; its text is in the server's log, and comes to clients that ask by `AddedFields::ERROR`",
+                ),
                 (3, "the server answered UNKNOWN_MODULE: unrecognized module ID"),
                 (42, "the server answered unknown status 42"),
             ] {

@@ -102,7 +102,7 @@ fn no_more_calls_run_than_the_server_has_room_for_and_all_are_answered() {
             }
             let most = running.1.load(Ordering::SeqCst);
             assert!((1..=3).contains(&most), "{most} calls ran at once");
-        })
+        });
     });
 }
 

@@ -354,6 +354,11 @@ impl fmt::Display for CallError {
                 write!(f, "the server answered {status}")?;
                 match self.peer_text() {
                     Some(text) => write!(f, ": {}", Escaped(text)),
+                    None if *status == Status::FAILURE => write!(
+                        f,
+                        ": {}; its text is in the server's log, and comes to clients that ask by `AddedFields::ERROR`",
+                        status.description()
+                    ),
                     None if status.name().is_some() => write!(f, ": {}", status.description()),
                     None => Ok(()),
                 }
