@@ -270,7 +270,7 @@ impl Timeout {
     const EXAMPLE: &str = "timeout = \"5s\"";
 
     fn parse(value: Expr) -> syn::Result<Self> {
-        let example = format_args!("write `{}`", Self::EXAMPLE);
+        let example = format!("write `{}`", Self::EXAMPLE);
         let text = match ungrouped(value) {
             Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => text,
             value => return Err(mistake(value, "expected a time in quotes", example)),
@@ -303,7 +303,7 @@ impl Size {
     const EXAMPLE: &str = "request_limit = \"64KiB\"";
 
     fn parse(value: Expr) -> syn::Result<Self> {
-        let example = format_args!("write `{}`", Self::EXAMPLE);
+        let example = format!("write `{}`", Self::EXAMPLE);
         let text = match ungrouped(value) {
             Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => text,
             value => return Err(mistake(value, "expected a size in quotes", example)),
