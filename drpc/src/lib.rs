@@ -159,7 +159,7 @@ pub mod private;
 
 pub use builtin::health;
 #[cfg(feature = "client")]
-pub use client::Client;
+pub use client::{Attempt, Client};
 pub use client::{
     AddedFields, Backoff, CallError, CallErrorKind, CallOptions, Caller, ClientBuilder, ConnectError,
     RetryPolicy,
@@ -188,7 +188,7 @@ pub use server::Server;
 pub use server::ServerHandle;
 #[cfg(any(feature = "server", feature = "progress", feature = "blocking-server"))]
 pub use server::{BindError, ExistingSocket, Order, ServerBuilder};
-pub use transport::{Address, PeerCredentials};
+pub use transport::{Address, PeerCredentials, RemotePeer};
 pub use wire::{Body, FailureCause, InvalidTraceContext, Status, TraceContext, Wire, WireMode};
 
 /// A raw body, which a handler may take and return.

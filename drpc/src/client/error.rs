@@ -220,6 +220,40 @@ impl CallError {
     }
 }
 
+/// For a [`Caller`](crate::Caller) of one's own.
+///
+/// ```
+/// use std::io;
+///
+/// use drpc::{CallError, CallErrorKind, ConnectError};
+///
+/// let refused = ConnectError::remote("https://host-3:7443", io::ErrorKind::ConnectionRefused.into());
+/// assert!(CallError::from(refused).is_retryable());
+///
+/// let broken = CallError::broken_off(io::ErrorKind::ConnectionReset.into());
+/// assert_eq!(broken.kind(), CallErrorKind::Disconnected);
+/// assert!(!broken.is_retryable());
+/// ```
+impl CallError {
+    /// The connection broke while the call was in flight, so that it may have been executed.
+    #[must_use]
+    pub fn broken_off(cause: io::Error) -> Self {
+        CallError::disconnected(Arc::new(cause.into()))
+    }
+
+    /// No reply came within that time, so that the call may have been executed.
+    #[must_use]
+    pub fn timeout(after: Duration) -> Self {
+        Kind::Timeout(after).into()
+    }
+
+    /// The request has more bytes than may be sent; nothing was.
+    #[must_use]
+    pub fn too_long(bytes: usize, limit: usize) -> Self {
+        MessageTooLong::new(bytes, limit).into()
+    }
+}
+
 impl CallError {
     /// The connection was no more before the call was sent (C3).
     pub(super) fn not_connected(cause: Arc<Disconnect>) -> Self {
@@ -234,10 +268,6 @@ impl CallError {
     /// The connection broke before all of the call was sent, so that no server can have read it.
     pub(super) fn unfinished(cause: Arc<Disconnect>) -> Self {
         Kind::Unfinished(cause).into()
-    }
-
-    pub(super) fn timeout(after: Duration) -> Self {
-        Kind::Timeout(after).into()
     }
 
     /// The time was over before anything was sent.
@@ -489,6 +519,8 @@ enum ConnectCause {
     /// A socket of another type is there.
     OtherType(io::Error, SocketType),
     Io(io::Error),
+    /// Of an address on a network.
+    Network(io::Error),
     PathTooLong(usize),
     Timeout(Duration),
     Probe(Disconnect),
@@ -507,6 +539,14 @@ impl ConnectError {
             _ => ConnectCause::Io(cause),
         };
         ConnectError { path: path.to_owned(), cause }
+    }
+
+    /// An address on a network can't be reached, for a [`Caller`](crate::Caller) of one's own.
+    ///
+    /// The call is [retryable](CallError::is_retryable) if the cause's kind says that the server is not there or not yet.
+    #[must_use]
+    pub fn remote(address: &str, cause: io::Error) -> Self {
+        ConnectError { path: address.into(), cause: ConnectCause::Network(cause) }
     }
 
     #[cfg(any(feature = "client", feature = "progress"))]
@@ -528,7 +568,7 @@ impl ConnectError {
         ConnectError { path: path.to_owned(), cause: ConnectCause::NulInPath }
     }
 
-    /// The socket to connect to.
+    /// The socket to connect to, or the address.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -544,9 +584,10 @@ impl ConnectError {
     #[must_use]
     pub fn raw_os_error(&self) -> Option<i32> {
         match &self.cause {
-            ConnectCause::Io(cause) | ConnectCause::NotASocket(cause) | ConnectCause::OtherType(cause, _) => {
-                cause.raw_os_error()
-            }
+            ConnectCause::Io(cause)
+            | ConnectCause::Network(cause)
+            | ConnectCause::NotASocket(cause)
+            | ConnectCause::OtherType(cause, _) => cause.raw_os_error(),
             _ => None,
         }
     }
@@ -562,6 +603,14 @@ impl ConnectError {
                     Some(Errno::NOENT | Errno::CONNREFUSED | Errno::CONNRESET)
                 )
             }
+            ConnectCause::Network(cause) => matches!(
+                cause.kind(),
+                io::ErrorKind::ConnectionRefused
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::HostUnreachable
+                    | io::ErrorKind::NetworkUnreachable
+                    | io::ErrorKind::TimedOut
+            ),
             ConnectCause::Timeout(_) | ConnectCause::Probe(Disconnect::ByPeer) => true,
             _ => false,
         }
@@ -627,6 +676,15 @@ impl fmt::Display for ConnectError {
                     _ => Ok(()),
                 }
             }
+            ConnectCause::Network(cause) => {
+                write!(f, "{cause}")?;
+                match cause.kind() {
+                    io::ErrorKind::ConnectionRefused => {
+                        f.write_str("; nobody listens there: is the server started, and the port right?")
+                    }
+                    _ => Ok(()),
+                }
+            }
             ConnectCause::PathTooLong(len) => {
                 write!(
                     f,
@@ -659,9 +717,10 @@ impl fmt::Display for ConnectError {
 impl Error for ConnectError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.cause {
-            ConnectCause::Io(cause) | ConnectCause::NotASocket(cause) | ConnectCause::OtherType(cause, _) => {
-                Some(cause)
-            }
+            ConnectCause::Io(cause)
+            | ConnectCause::Network(cause)
+            | ConnectCause::NotASocket(cause)
+            | ConnectCause::OtherType(cause, _) => Some(cause),
             ConnectCause::Probe(cause) => cause.source(),
             _ => None,
         }

@@ -10,11 +10,10 @@ use bytes::Bytes;
 use super::config::Config;
 use crate::dispatch::router::Processing;
 use crate::handler::context::Context;
-use crate::handler::failure::Failure;
 use crate::handler::session::{Listed, Session};
 use crate::observe::metrics;
 use crate::observe::peer_log::Line;
-use crate::wire::{Body, Call, Codec, FailureCause, FrameError, Head, Response, Status, Wire};
+use crate::wire::{Body, Call, Codec, FrameError, Head, Response, Status, Wire};
 
 /// What has come of one receive.
 pub(super) enum Incoming {
@@ -153,12 +152,6 @@ pub(super) fn refusal(fault: &SessionFault) -> Option<Response<Body>> {
         SessionFault::Frame(_) => Some(Response::unreadable_call()),
         _ => None,
     }
-}
-
-/// The answer to a call whose handler has had its time.
-pub(super) fn cut_off(processing: &mut Processing) -> Response<Body> {
-    let cause = "the handler took too long, for its server or its caller, and was cut off";
-    processing.failed(Failure::with_message(Status::FAILURE, cause).caused_by(FailureCause::TimedOut))
 }
 
 pub(super) fn log_opened(session: &Session) {

@@ -161,6 +161,12 @@ pub struct MessageTooLong {
     pub(super) limit: usize,
 }
 
+impl MessageTooLong {
+    pub(crate) fn new(len: usize, limit: usize) -> Self {
+        MessageTooLong { len, limit }
+    }
+}
+
 impl fmt::Display for MessageTooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let MessageTooLong { len, limit } = self;

@@ -36,7 +36,7 @@ use crate::server::admission::log_refused;
 use crate::server::hooks::Opened;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
-    Incoming, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed, log_idle,
+    Incoming, SessionFault, bytes_of, context_of, head_of, incoming, list, log_closed, log_idle,
     log_opened, read_call, refusal,
 };
 use crate::transport::{Link, PeerCredentials, is_peer_gone};
@@ -364,7 +364,7 @@ impl Future for Handling {
         }
         let Some(deadline) = self.processing.context().deadline() else { return Poll::Pending };
         let due = self.cut_off.get_or_insert_with(|| Box::pin(sleep_until(deadline.into())));
-        due.as_mut().poll(context).map(|()| cut_off(&mut self.processing))
+        due.as_mut().poll(context).map(|()| self.processing.cut_off())
     }
 }
 
