@@ -215,7 +215,7 @@ pub use async_trait::async_trait;
 /// assert_eq!(EchoMethod::Echo.id(), 700);
 /// ```
 ///
-/// Keys: `id` (an integer or a constant expression), `name`, `register` or `register = path`, `allow = "rule"`, `prefix`, `part`, `unlisted`,
+/// Keys: `id` (an integer or a constant expression), `name`, `register` or `register = path`, `allow = "rule"`, `prefix`, `part`, `unlisted`, `remote`,
 /// `crate = path`, `client_only`. A handler takes `&self` or `self: Arc<Self>`, an optional request by value and an optional `&Context`; it
 /// returns a message, `Bytes`, `()`, [`Submitted`], or a `Result` of these with any error.
 /// [The guide](guide::attribute) has all of it.
