@@ -172,17 +172,18 @@ impl GrpcServerBuilder {
     pub async fn bind(self, address: impl ToSocketAddrs) -> Result<GrpcServer, ServeError> {
         let (paths, services) = paths_of(&self.modules)?;
         let server = self.transport()?;
+        let (health, health_service) = tonic_health::server::health_reporter();
+        let routes = Routes::new(health_service);
         #[cfg(feature = "reflection")]
-        let reflection = match self.descriptors.is_empty() {
-            true => None,
-            false => Some(reflection::service(&self.modules, &self.descriptors)?),
+        let routes = match self.descriptors.is_empty() {
+            true => routes,
+            false => reflection::add_to(routes, &self.modules, &self.descriptors)?,
         };
         let listener = TcpListener::bind(address).await.map_err(ServeError::listening)?;
         let address = listener.local_addr().map_err(ServeError::listening)?;
         if self.tls.is_none() && !address.ip().is_loopback() {
             return Err(ServeError::open_to_others(address));
         }
-        let (health, health_service) = tonic_health::server::health_reporter();
         for service in &services {
             health.set_service_status(service, ServingStatus::Serving).await;
         }
@@ -193,12 +194,6 @@ impl GrpcServerBuilder {
             handler_timeout: self.handler_timeout,
             calls: AtomicU64::new(1),
         });
-        let routes = Routes::new(health_service);
-        #[cfg(feature = "reflection")]
-        let routes = match reflection {
-            Some(reflection) => routes.add_service(reflection),
-            None => routes,
-        };
         let routes = Routes::from(routes.into_axum_router().fallback_service(calls));
         Ok(GrpcServer { listener, address, server, routes, health, services })
     }

@@ -7,7 +7,7 @@ use prost::Message as _;
 use prost_types::{
     DescriptorProto, FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, ServiceDescriptorProto,
 };
-use tonic_reflection::server::v1::{ServerReflection, ServerReflectionServer};
+use tonic::service::Routes;
 
 use super::{ServeError, methods_of};
 use crate::names;
@@ -15,16 +15,21 @@ use crate::names;
 const EMPTY: &str = "google.protobuf.Empty";
 const EMPTY_FILE: &str = "google/protobuf/empty.proto";
 
-/// The service that tools ask.
-pub(super) fn service(
+/// Adds the service that tools ask, in both of its versions: many know the earlier one alone.
+pub(super) fn add_to(
+    routes: Routes,
     modules: &ModuleService,
     descriptors: &[u8],
-) -> Result<ServerReflectionServer<impl ServerReflection>, ServeError> {
+) -> Result<Routes, ServeError> {
     let set = described(modules, descriptors)?;
-    let builder = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .register_file_descriptor_set(set);
-    builder.build_v1().map_err(ServeError::descriptors)
+    let builder = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_file_descriptor_set(set.clone())
+    };
+    let earlier = builder().build_v1alpha().map_err(ServeError::descriptors)?;
+    let service = builder().build_v1().map_err(ServeError::descriptors)?;
+    Ok(routes.add_service(service).add_service(earlier))
 }
 
 /// The messages' files, and one for each module.
