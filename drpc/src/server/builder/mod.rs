@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::config::{Config, ExistingSocket, Order};
 use super::error::BindError;
-use super::modules::{missing_modules, undefined_rules, unknown_groups, unlisted_modules};
+use super::modules::{missing_modules, takes_descriptors, undefined_rules, unknown_groups, unlisted_modules};
 use crate::builtin::health::Health;
 use crate::dispatch::authorization::Rules;
 #[cfg(feature = "tower")]
@@ -281,9 +281,10 @@ impl ServerBuilder {
         if !undefined.is_empty() {
             return Err(BindError::undefined_rules(undefined));
         }
+        let takes_descriptors = takes_descriptors(&service).then_some(self.config.limits.descriptors);
         #[cfg(feature = "tower")]
         service.set_layers(self.layers);
-        Ok((service, self.config))
+        Ok((service, Config { takes_descriptors, ..self.config }))
     }
 }
 
