@@ -127,9 +127,13 @@ fn fields_of_a_call() -> impl Strategy<Value = Box<CallFields>> {
         let trace = TraceContext::new(trace_id.to_be_bytes(), parent_id.to_be_bytes(), flags).unwrap();
         trace.with_state(state).unwrap()
     });
-    let fields = (option::of(any::<u64>().prop_map(Duration::from_micros)), any::<bool>(), option::of(trace));
+    let time_left = option::of(any::<u64>().prop_map(Duration::from_micros));
+    let fields = (time_left, any::<bool>(), option::of(trace), any::<bool>());
     fields
-        .prop_map(|(time_left, wants_error, trace)| Box::new(CallFields { time_left, wants_error, trace }))
+        .prop_map(|(time_left, wants_error, trace, takes_descriptors)| {
+            let fields = CallFields { time_left, wants_error, trace, ..CallFields::default() };
+            Box::new(CallFields { takes_descriptors, ..fields })
+        })
         .prop_filter("none", |fields| **fields != CallFields::default())
 }
 
