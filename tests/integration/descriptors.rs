@@ -1,7 +1,7 @@
 //! Descriptors that go with messages: they come whole, to the right message and to nobody else, and are closed with their owner.
 
 use std::collections::BTreeMap;
-use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
+use std::io::{PipeReader, Read, Write, pipe};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::thread;
@@ -36,7 +36,7 @@ impl Doors {
     #[method(1, fds)]
     async fn turn(&self, mut req: WithFds<Bytes>) -> Result<WithFds<Bytes>, Failure> {
         for descriptor in &req.fds {
-            assert!(fcntl_getfd(descriptor)?.contains(FdFlags::CLOEXEC));
+            assert!(fcntl_getfd(descriptor).unwrap().contains(FdFlags::CLOEXEC));
         }
         req.fds.reverse();
         Ok(req)
@@ -88,6 +88,12 @@ fn content(pipe: impl Into<OwnedFd>) -> String {
 /// Waits until nobody has the other end of a pipe any more.
 fn assert_closed(mut reader: PipeReader) {
     assert_eq!(reader.read(&mut [0; 8]).unwrap(), 0);
+}
+
+/// A message's one descriptor.
+fn only<M>(message: WithFds<M>) -> OwnedFd {
+    let (_, [descriptor]) = message.exactly().unwrap();
+    descriptor
 }
 
 fn numbered(count: usize) -> Vec<PipeReader> {
@@ -182,7 +188,7 @@ fn each_call_of_a_batch_and_of_many_at_once_has_its_own() {
                             let request = Hello { name: name.clone() };
                             let given: WithFds<HelloResponse> =
                                 client.call_as(GIVE, request, &CallOptions::new()).unwrap();
-                            assert_eq!(content(given.exactly().unwrap().1.into_iter().next().unwrap()), name);
+                            assert_eq!(content(only(given)), name);
                         }
                     });
                 }
@@ -565,9 +571,9 @@ fn a_mock_takes_them_and_gives_them() {
         let server = testing::server_of(Server::builder().explicit_modules_only().module(mock)).unwrap();
         let client = DoorsClient::new(server.client());
         let reply = client.turn(WithFds::new(Bytes::new(), [holding("mine")])).await.unwrap();
-        assert_eq!(content(reply.exactly().unwrap().1.into_iter().next().unwrap()), "mine");
+        assert_eq!(content(only(reply)), "mine");
         let given = client.give(Hello::default()).await.unwrap();
-        assert_eq!(content(given.exactly().unwrap().1.into_iter().next().unwrap()), "a text");
+        assert_eq!(content(only(given)), "a text");
     });
 }
 
@@ -608,6 +614,5 @@ fn a_handler_of_a_method_by_hand_has_them_in_its_context() {
         assert_eq!(turned(&client, Bytes::new(), 2).unwrap().fds.len(), 3);
         let error = error_of(client.call_as::<_, WithFds<()>>(GIVE, (), &CallOptions::new()));
         assert!(error.peer_text().unwrap().contains("its method is not declared with `fds`"), "{error}");
-        let (_, _writer): (PipeReader, PipeWriter) = pipe().unwrap();
     });
 }

@@ -46,7 +46,7 @@ pub(crate) fn close(descriptors: Vec<OwnedFd>) {
 }
 
 /// Does something that a stranger may make last, on a thread that serves nobody.
-pub(crate) fn elsewhere(job: impl FnOnce() + Send + 'static) {
+fn elsewhere(job: impl FnOnce() + Send + 'static) {
     let mut jobs = jobs();
     if jobs.waiting.len() >= WAITING {
         drop(jobs);

@@ -5,7 +5,7 @@ mod elsewhere;
 mod intake;
 mod received;
 
-pub(crate) use elsewhere::elsewhere;
+pub(crate) use elsewhere::close;
 pub(crate) use intake::{Arrived, Intake, Limits};
 pub use received::Descriptors;
 pub(crate) use received::Problem;

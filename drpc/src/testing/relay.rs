@@ -32,16 +32,17 @@ impl Line {
             return client;
         }
         let (server, theirs) = MemoryEnd::pair();
-        tokio::spawn(self.clone().relay(Link::Memory(client), Link::Memory(server)));
+        let client = Link::Memory(client);
+        pass_all(&client);
+        tokio::spawn(self.clone().relay(client, Link::Memory(server)));
         theirs
     }
 
     /// Carries packets both ways until either side is gone, or a fault closes the connection. Then both links are closed.
     pub(super) async fn relay(self, client: Link, server: Link) {
         let tape = self.recorder.as_ref().map(Recorder::begin);
-        // What either end does not take, it refuses by itself.
-        client.take_descriptors(Limits::TRUSTING);
-        server.take_descriptors(Limits::TRUSTING);
+        pass_all(&client);
+        pass_all(&server);
         let carry = |from, to, direction| {
             Carrier { from, to, direction, tape: tape.as_ref(), faults: self.faults.as_ref() }.run()
         };
@@ -69,6 +70,11 @@ impl Line {
             () = replies => {}
         }
     }
+}
+
+/// Takes all descriptors that come: what the other end does not take, it refuses by itself.
+fn pass_all(link: &Link) {
+    link.take_descriptors(Limits::TRUSTING);
 }
 
 /// One direction of a relay.

@@ -19,7 +19,7 @@ use super::address::socket_address;
 use super::buffer::with_buffer;
 use super::options;
 use super::peer::PeerCredentials;
-use crate::descriptors::{self, Arrived, Intake, Limits, elsewhere};
+use crate::descriptors::{self, Arrived, Intake, Limits};
 use crate::wire::MAX_PACKET;
 
 /// The longest path of a socket, in bytes: what a `sockaddr_un` holds before its NUL (S2).
@@ -42,6 +42,9 @@ const SHORT: usize = 256;
 
 /// A peer that is gone is an error, never SIGPIPE (S6).
 const SEND: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::DONTWAIT);
+
+/// Room for all the descriptors that go with a packet, and its sender's credentials.
+const CONTROL: usize = rustix::cmsg_space!(ScmRights(descriptors::MAX), ScmCredentials(1));
 
 /// The times between which a time-out of the kernel's is kept.
 const SHORTEST_TIMEOUT: Duration = Duration::from_micros(1);
@@ -200,7 +203,7 @@ impl Socket {
     /// is another one here, which takes no time.
     #[cold]
     fn take_in(&self, intake: &Intake, flags: RecvFlags) -> io::Result<()> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(descriptors::MAX))];
+        let mut space = [MaybeUninit::uninit(); CONTROL];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let flags = RecvFlags::PEEK | RecvFlags::CMSG_CLOEXEC | flags;
         let peek = || match net::recvmsg(&self.fd, &mut [], &mut control, flags) {
@@ -217,6 +220,27 @@ impl Socket {
             intake.cut();
         }
         Ok(())
+    }
+
+    /// Hangs up, and drops what has come: its descriptors where they hold up nobody.
+    #[cold]
+    fn discard_rest(&self) {
+        self.hang_up();
+        // With its sender's credentials, even an empty packet is told from the end.
+        let mut left = net::sockopt::set_socket_passcred(&self.fd, true).is_ok();
+        while left {
+            let mut space = [MaybeUninit::uninit(); CONTROL];
+            let mut control = RecvAncillaryBuffer::new(&mut space);
+            let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+            let received = net::recvmsg(&self.fd, &mut [], &mut control, flags);
+            left = matches!(received, Err(Errno::INTR | Errno::CONNRESET));
+            for message in control.drain() {
+                left = true;
+                if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+                    descriptors::close(descriptors.collect());
+                }
+            }
+        }
     }
 
     /// Sends one packet, whole, and passes descriptors with it, or says `WouldBlock`, whatever the socket's mode.
@@ -236,7 +260,7 @@ impl Socket {
     fn send_with(&self, slices: &[IoSlice<'_>], descriptors: &[OwnedFd]) -> io::Result<()> {
         let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
         retry(|| {
-            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(descriptors::MAX))];
+            let mut space = [MaybeUninit::uninit(); CONTROL];
             let mut control = SendAncillaryBuffer::new(&mut space);
             match control.push(SendAncillaryMessage::ScmRights(&descriptors)) {
                 true => net::sendmsg(&self.fd, slices, &mut control, SEND),
@@ -328,15 +352,12 @@ impl Socket {
     }
 }
 
-/// What its peer has passed and nobody has received is closed with a socket that takes descriptors: on a thread that this can hold up.
+/// What the peer of a socket has passed and nobody has received would be closed with it, and hold up this thread.
 impl Drop for Socket {
     fn drop(&mut self) {
-        if self.intake.get().is_some()
-            && net::sockopt::socket_acceptconn(&self.fd) == Ok(false)
-            && let Ok(another) = self.fd.try_clone()
-        {
-            self.hang_up();
-            elsewhere(move || drop(another));
+        // One that listens may be others', too.
+        if self.intake.get().is_some() && net::sockopt::socket_acceptconn(&self.fd) == Ok(false) {
+            self.discard_rest();
         }
     }
 }
