@@ -537,9 +537,9 @@ fn in_memory_a_server_without_such_a_method_refuses_them() {
             client.call::<_, WithFds<Bytes>>(TURN, sent, &CallOptions::new()).await
         };
         assert_refused(call(server.client()).await, "the server takes no descriptors");
-        // In the middle, they are refused by the server alone.
+        // With somebody in the middle, by the server alone.
         let error = error_of(call(server.record(&Recorder::new()).client()).await);
-        assert_eq!(error.status(), Some(Status::UNKNOWN_METHOD));
+        assert!(error.peer_text().unwrap().contains("takes no descriptors"), "{error}");
     });
 }
 
@@ -557,7 +557,7 @@ fn a_proxy_passes_them_on() {
         let reply = turned(&client, Bytes::new(), 3);
         match name {
             "with" => assert_eq!(reply.unwrap().fds.into_iter().map(content).collect::<String>(), "210"),
-            _ => assert_eq!(error_of(reply).status(), Some(Status::UNKNOWN_METHOD)),
+            _ => assert!(error_of(reply).peer_text().unwrap().contains("takes no descriptors")),
         }
     }
 }

@@ -32,6 +32,16 @@ struct Jobs {
 static JOBS: Mutex<Jobs> = Mutex::new(Jobs { waiting: VecDeque::new(), threads: 0, spare: 0 });
 static MORE: Condvar = Condvar::new();
 
+/// A stranger's descriptors, which are closed so wherever they are dropped.
+#[derive(Debug, Default)]
+pub(super) struct Strangers(pub(super) Vec<OwnedFd>);
+
+impl Drop for Strangers {
+    fn drop(&mut self) {
+        close(std::mem::take(&mut self.0));
+    }
+}
+
 /// Closes descriptors on a thread that serves nobody.
 pub(crate) fn close(descriptors: Vec<OwnedFd>) {
     if descriptors.is_empty() {

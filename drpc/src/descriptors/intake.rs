@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Resource, getrlimit};
 
-use super::elsewhere::close;
+use super::elsewhere::{Strangers, close};
 use super::received::Problem;
 
 /// How many descriptors one end of a connection takes.
@@ -40,7 +40,7 @@ pub(crate) struct Intake {
 
 #[derive(Debug, Default)]
 struct Arriving {
-    descriptors: Vec<OwnedFd>,
+    descriptors: Strangers,
     problem: Option<Problem>,
     held: Held,
 }
@@ -48,7 +48,7 @@ struct Arriving {
 /// The descriptors that have come with a message.
 #[derive(Debug)]
 pub(crate) struct Arrived {
-    pub(super) descriptors: Vec<OwnedFd>,
+    pub(super) descriptors: Strangers,
     /// Why these are not all.
     pub(super) problem: Option<Problem>,
     pub(super) held: Held,
@@ -56,12 +56,12 @@ pub(crate) struct Arrived {
 
 impl Arrived {
     pub(crate) fn len(&self) -> usize {
-        self.descriptors.len()
+        self.descriptors.0.len()
     }
 
     /// The descriptors, for who passes them on.
-    pub(crate) fn take(self) -> Vec<OwnedFd> {
-        self.descriptors
+    pub(crate) fn take(mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.descriptors.0)
     }
 }
 
@@ -84,10 +84,10 @@ impl Intake {
             return;
         }
         let mut arrived = self.arriving();
-        match self.check(arrived.descriptors.len(), descriptors.len()) {
+        match self.check(arrived.descriptors.0.len(), descriptors.len()) {
             Ok(()) => {
                 arrived.held.add(&self.held, descriptors.len());
-                arrived.descriptors.extend(descriptors);
+                arrived.descriptors.0.extend(descriptors);
             }
             Err(problem) => {
                 arrived.problem.get_or_insert(problem);
@@ -105,7 +105,7 @@ impl Intake {
     /// What has come since this was last asked: that of one message, if it is asked after each.
     pub(crate) fn arrived(&self) -> Option<Arrived> {
         let Arriving { descriptors, problem, held } = std::mem::take(&mut *self.arriving());
-        (!descriptors.is_empty() || problem.is_some()).then_some(Arrived { descriptors, problem, held })
+        (!descriptors.0.is_empty() || problem.is_some()).then_some(Arrived { descriptors, problem, held })
     }
 
     /// Whether there is room for so many more.
@@ -130,12 +130,6 @@ impl Intake {
 
     fn arriving(&self) -> MutexGuard<'_, Arriving> {
         self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Intake {
-    fn drop(&mut self) {
-        close(std::mem::take(&mut self.arriving().descriptors));
     }
 }
 

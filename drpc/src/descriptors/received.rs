@@ -2,7 +2,7 @@ use std::fmt;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::elsewhere::close;
+use super::elsewhere::Strangers;
 use super::intake::{Arrived, Held};
 
 /// The descriptors that came with a message, until somebody takes them. [`WithFds`](crate::WithFds) does that; this is for bodies
@@ -33,7 +33,7 @@ pub struct Descriptors {
 }
 
 struct Came {
-    descriptors: Mutex<Vec<OwnedFd>>,
+    descriptors: Mutex<Strangers>,
     count: usize,
     problem: Option<Problem>,
     /// Counted as long as the call to which they belong.
@@ -61,7 +61,7 @@ impl Descriptors {
     /// Takes them. Who asks again, or asks a clone, gets none.
     #[must_use]
     pub fn take(&self) -> Vec<OwnedFd> {
-        self.came.as_ref().map(|came| std::mem::take(&mut *came.lock())).unwrap_or_default()
+        self.came.as_ref().map(|came| std::mem::take(&mut came.lock().0)).unwrap_or_default()
     }
 
     /// How many the message says that it has.
@@ -77,7 +77,7 @@ impl Descriptors {
     /// Puts those there that came with the message.
     pub(crate) fn come(&mut self, arrived: Arrived) {
         let Arrived { descriptors, problem, held } = arrived;
-        let count = descriptors.len();
+        let count = descriptors.0.len();
         self.came =
             Some(Arc::new(Came { descriptors: Mutex::new(descriptors), count, problem, _held: held }));
     }
@@ -93,14 +93,8 @@ impl Descriptors {
 }
 
 impl Came {
-    fn lock(&self) -> MutexGuard<'_, Vec<OwnedFd>> {
+    fn lock(&self) -> MutexGuard<'_, Strangers> {
         self.descriptors.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Came {
-    fn drop(&mut self) {
-        close(std::mem::take(&mut *self.lock()));
     }
 }
 
@@ -121,7 +115,7 @@ impl Eq for Descriptors {}
 impl fmt::Debug for Descriptors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.came {
-            Some(came) => f.debug_list().entries(came.lock().iter().map(AsRawFd::as_raw_fd)).finish(),
+            Some(came) => f.debug_list().entries(came.lock().0.iter().map(AsRawFd::as_raw_fd)).finish(),
             None => write!(f, "{} announced", self.announced),
         }
     }
