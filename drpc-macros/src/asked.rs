@@ -1,10 +1,11 @@
 //! The types in the signatures of a module's handlers. The compiler is asked once for each what it is, and tells once of one that does not do.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 
 use crate::model::Method;
+use crate::places::{around, here, name_at};
 use crate::signature::{KnownCall, Outcome};
 
 /// The types that a module's handlers take and return.
@@ -62,8 +63,8 @@ impl Asked {
         let requests = self.requests.0.iter().map(|asked| {
             let Type { cfgs, ty, answer, .. } = asked;
             let is_told = asked.cfgs.is_empty() || !is_told_anyway(asked);
-            let assert = asked.assertion("assert_payload");
-            let assert = is_told.then(|| quote!(#cfgs const _: () = #krate::private::#assert::<#ty>();));
+            let assert = asked.assertion(krate, "assert_payload", None);
+            let assert = is_told.then(|| quote!(#cfgs const _: () = #assert;));
             quote! {
                 #cfgs type #answer = #krate::private::travels!(#ty);
                 #assert
@@ -72,17 +73,10 @@ impl Asked {
         let replies = self.replies.0.iter().map(|asked| {
             let Type { cfgs, ty, answer, is_in_result, .. } = asked;
             let assert = match is_in_result {
-                true => {
-                    let assert = asked.assertion("assert_reply");
-                    quote!(#assert::<#ty>())
-                }
-                false => {
-                    let assert = asked.assertion("assert_returned");
-                    quote!(#assert::<#ty, #answer>())
-                }
+                true => asked.assertion(krate, "assert_reply", None),
+                false => asked.assertion(krate, "assert_returned", Some(answer)),
             };
-            let assert =
-                (!is_told_anyway(asked)).then(|| quote!(#cfgs const _: () = #krate::private::#assert;));
+            let assert = (!is_told_anyway(asked)).then(|| quote!(#cfgs const _: () = #assert;));
             quote! {
                 #cfgs type #answer = #krate::private::kind!(#ty);
                 #assert
@@ -145,9 +139,18 @@ impl Types {
 }
 
 impl Type {
-    /// What asserts that it does.
-    fn assertion(&self, name: &str) -> Ident {
-        format_ident!("{name}{}", if self.fds { "_with_fds" } else { "" })
+    /// What asserts that it does, at its own place.
+    fn assertion(&self, krate: &Ident, name: &str, answer: Option<&Ident>) -> TokenStream {
+        let assert = format_ident!("{name}{}", if self.fds { "_with_fds" } else { "" });
+        let answer = answer.map(|answer| quote!(, #answer));
+        around(
+            &self.ty,
+            |place| {
+                let (krate, assert) = (name_at(krate, place), name_at(&assert, place));
+                quote_spanned!(here(place)=> #krate::private::#assert::<)
+            },
+            |place| quote_spanned!(here(place)=> #answer>()),
+        )
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) use self::methods::methods;
 pub(crate) use self::module::module;
 use self::module::{arm, declares, is_module};
 use crate::model::{Method, Model, ModuleId};
-use crate::places::here;
+use crate::places::{here, name_at};
 
 /// All that is generated beside the user's own item.
 pub(crate) fn expand(model: &Model) -> TokenStream {
@@ -64,8 +64,9 @@ fn passes_fds(model: &Model, method: &Method) -> Option<TokenStream> {
         None => quote!(()),
     };
     let received = received(model, method, call);
-    let assert = quote_spanned!(span=> #krate::private::assert_fds);
-    Some(quote!(#(#cfgs)* const _: () = #assert::<#request, #received>();))
+    let krate = name_at(krate, span);
+    let assert = quote_spanned!(span=> #krate::private::assert_fds::<#request, #received>());
+    Some(quote!(#(#cfgs)* const _: () = #assert;))
 }
 
 // Output:

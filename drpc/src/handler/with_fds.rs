@@ -76,6 +76,7 @@ impl<M> WithFds<M> {
 }
 
 /// In a body alone there are no descriptors.
+#[diagnostic::do_not_recommend]
 impl<M: prost::Message + Default + 'static> Payload for WithFds<M> {
     const WITH_FDS: bool = true;
     type Message = M;
