@@ -68,6 +68,7 @@ use crate::wire::WireMode;
 /// | [`idle_timeout`](Self::idle_timeout) | none |
 /// | [`session_limit`](Self::session_limit) | none, so the process's descriptors; 1,024 on the blocking server |
 /// | [`session_limit_per_uid`](Self::session_limit_per_uid) | none |
+/// | [`descriptor_limit`](Self::descriptor_limit), [`session_descriptor_limit`](Self::session_descriptor_limit) | 16, 64 |
 /// | [`pending_reply_limit`](Self::pending_reply_limit) | 256 MiB per session |
 /// | [`call_limit`](Self::call_limit) | none: each session is limited by its [`order`](Self::order) |
 /// | [`call_limit_per_uid`](Self::call_limit_per_uid) | none |
