@@ -19,8 +19,8 @@ use rustix::io::{Errno, FdFlags, fcntl_getfd};
 use crate::load::wait_for_descriptors;
 use crate::support::{
     AnyClient, Driver, Fake, Hello, HelloResponse, Kind, Logs, RawPeer, builder, frame, in_order, interop,
-    isolated, open_descriptors, packets_of, pair, runtime, soon, with_every_client, with_every_server,
-    without_response,
+    isolated, open_descriptors, packets_of, pair, runtime, soon, with_descriptors_left, with_every_client,
+    with_every_server, without_response,
 };
 
 struct Doors;
@@ -481,6 +481,39 @@ fn a_strangers_socket_that_lingers_holds_nobody_up() {
         }
         drop(peer);
         server.stop();
+    });
+}
+
+#[test]
+fn a_flood_leaves_the_process_files_to_open() {
+    isolated("descriptors::a_flood_leaves_the_process_files_to_open", || {
+        let server =
+            Driver::Tokio.start(doors().order(Order::Concurrent(100)).session_descriptor_limit(1000));
+        let (reader, writer) = pipe().unwrap();
+        let descriptors = [writer.as_fd(); 16];
+        let mut refused = None;
+        // The process may open so many files, and a quarter of these may be of calls.
+        with_descriptors_left(400, || {
+            let peers: Vec<_> = (0..20).map(|_| RawPeer::connect(server.path())).collect();
+            'flood: for sequence in 1.. {
+                for peer in &peers {
+                    peer.pass_all(&descriptors, &frame(&announcing(KEEP, sequence, 16).encode())).unwrap();
+                    // The answer to a call behind it shows that it was looked at.
+                    peer.send_call(Wire::Chunked, 7, 700, -sequence, b"");
+                    let response = peer.recv_response(Wire::Chunked);
+                    if response.sequence == sequence {
+                        refused = Some(response.added.unwrap().error);
+                        break 'flood;
+                    }
+                }
+            }
+            let others: Vec<_> = (0..50).map(|_| pipe().unwrap()).collect();
+            RawPeer::connect(server.path()).assert_served(Wire::Chunked);
+            drop((peers, others));
+        });
+        assert!(refused.unwrap().contains("a quarter of the files that it may open"));
+        drop(writer);
+        assert_closed(reader);
     });
 }
 

@@ -410,3 +410,44 @@ fn over_long(len: usize) -> io::Error {
         format!("packet of {len} bytes is longer than the wire or the rest of its message allows"),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, pipe};
+
+    use super::*;
+
+    /// Two connected sockets, as on a kernel that can't refuse descriptors: the first takes none.
+    fn as_before_6_16() -> (Socket, Socket) {
+        let (one, other) =
+            net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+        let (one, other) = (Socket::adopt(one), Socket::adopt(other));
+        one.take_descriptors(Limits::NONE);
+        let _ = options::pass_descriptors(one.as_fd(), true);
+        (one, other)
+    }
+
+    #[test]
+    fn where_the_kernel_lets_descriptors_come_that_nobody_takes_they_are_closed_elsewhere() {
+        let (socket, peer) = as_before_6_16();
+        for _ in 0..3 {
+            let (mut reader, writer) = pipe().unwrap();
+            peer.send(&[IoSlice::new(b"a packet")], &[writer.into()]).unwrap();
+            assert_eq!(socket.recv(None).unwrap().unwrap(), "a packet");
+            assert!(socket.arrived().is_some(), "its message is refused");
+            assert_eq!(reader.read(&mut [0]).unwrap(), 0);
+            assert!(socket.arrived().is_none());
+        }
+        // What nobody has received, too; also that of an empty packet behind another.
+        let (mut reader, writer) = pipe().unwrap();
+        peer.send(&[IoSlice::new(b"")], &[]).unwrap();
+        peer.send(&[IoSlice::new(b"")], &[writer.into()]).unwrap();
+        drop(socket);
+        assert_eq!(reader.read(&mut [0]).unwrap(), 0);
+        assert!(is_gone(&peer.send(&[IoSlice::new(b"a packet")], &[])));
+    }
+
+    fn is_gone(sent: &io::Result<()>) -> bool {
+        sent.as_ref().is_err_and(crate::transport::is_peer_gone)
+    }
+}
