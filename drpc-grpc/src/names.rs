@@ -41,15 +41,8 @@ pub(crate) fn is_identifier(name: &str) -> bool {
 
 /// The path that a stub calls a method by.
 pub(crate) fn path_of(method: Method) -> PathAndQuery {
-    let path = format!("/{PACKAGE}.{}/{}", method.module(), method.id());
+    let path = format!("/{}/{}", service(&method.module().to_string()), method.id());
     path.parse().expect("digits and slashes are a path")
-}
-
-/// The module and the method that a path names by number.
-pub(crate) fn numbers_in(path: &str) -> Option<(i32, i32)> {
-    let (module, method) =
-        path.strip_prefix('/')?.strip_prefix(PACKAGE)?.strip_prefix('.')?.split_once('/')?;
-    Some((module.parse().ok()?, method.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -74,13 +67,7 @@ mod tests {
 
     #[test]
     fn a_stub_calls_by_number() {
-        for (module, id) in [(5, 501), (0, 0), (-3, -300), (i32::MAX, i32::MIN)] {
-            assert_eq!(numbers_in(path_of(Method::new(module, id, "any")).as_str()), Some((module, id)));
-        }
-        for path in
-            ["", "/", "/drpc.greeter/Hello", "/drpc.5", "/drpc.5/501/", "/drpc.5/99999999999", "/5/501"]
-        {
-            assert_eq!(numbers_in(path), None, "{path}");
-        }
+        assert_eq!(path_of(Method::new(5, 501, "any")), "/drpc.5/501");
+        assert_eq!(path_of(Method::new(-3, -300, "any")), "/drpc.-3/-300");
     }
 }

@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use std::{fmt, fs, io};
 
 use tonic::transport::{Certificate, ClientTlsConfig, Identity, ServerTlsConfig};
@@ -19,6 +20,9 @@ pub struct Tls {
     identity: Identity,
     authority: Certificate,
 }
+
+/// A caller that shows nothing in that time is let go.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Tls {
     /// From texts in PEM. They are looked at when a server starts or a caller is made.
@@ -46,7 +50,8 @@ impl Tls {
     }
 
     pub(crate) fn of_server(&self) -> ServerTlsConfig {
-        ServerTlsConfig::new().identity(self.identity.clone()).client_ca_root(self.authority.clone())
+        let config = ServerTlsConfig::new().identity(self.identity.clone());
+        config.client_ca_root(self.authority.clone()).timeout(HANDSHAKE_TIMEOUT)
     }
 
     pub(crate) fn of_caller(&self, server_name: Option<&str>) -> ClientTlsConfig {

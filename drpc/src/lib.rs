@@ -129,6 +129,7 @@ mod client;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod der;
+mod descriptors;
 mod dispatch;
 mod handler;
 mod observe;
@@ -158,12 +159,12 @@ pub mod wire;
 pub mod private;
 
 pub use builtin::health;
-#[cfg(feature = "client")]
-pub use client::{Attempt, Client};
 pub use client::{
     AddedFields, Backoff, CallError, CallErrorKind, CallOptions, Caller, ClientBuilder, ConnectError,
     RetryPolicy,
 };
+#[cfg(feature = "client")]
+pub use client::{Attempt, Client};
 pub use der::Der;
 pub use dispatch::authorization::Allow;
 #[cfg(feature = "tower")]
@@ -180,6 +181,7 @@ pub use handler::module::Module;
 pub use handler::payload::Payload;
 pub use handler::reply::{Reply, Submitted};
 pub use handler::session::{RunningCall, Session};
+pub use handler::with_fds::WithFds;
 #[doc(no_inline)]
 pub use prost;
 #[cfg(feature = "server")]

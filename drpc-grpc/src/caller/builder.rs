@@ -151,6 +151,10 @@ impl GrpcCallerBuilder {
             (Some("http"), _) => endpoint,
             _ => return Err(self.wrong("it is no address: write it as `https://host:7443`")),
         };
+        // A host that is gone without a word is noticed in half a minute, while a call waits for it.
+        let endpoint = endpoint
+            .http2_keep_alive_interval(Duration::from_secs(20))
+            .keep_alive_timeout(Duration::from_secs(10));
         Ok(endpoint.connect_timeout(self.connect_timeout).tcp_nodelay(true))
     }
 

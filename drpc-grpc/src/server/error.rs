@@ -46,6 +46,18 @@ impl ServeError {
         Self::new(format!("methods {one} and {other} would both be called by {path}: give one another name"))
     }
 
+    pub(super) fn passes_descriptors(module: &str, method: &str) -> Self {
+        Self::new(format!(
+            "method `{method}` of module `{module}` passes descriptors, which stay on their host: serve it on a socket alone, in a module of its own"
+        ))
+    }
+
+    pub(super) fn no_rule(module: &str, rule: &str) -> Self {
+        Self::new(format!(
+            "module `{module}` is for those whom rule `{rule}` allows, and there is no such rule: define it by `ModuleService::define_rule`"
+        ))
+    }
+
     pub(super) fn no_modules() -> Self {
         Self::new("there is no module to serve: register one in the `ModuleService`")
     }

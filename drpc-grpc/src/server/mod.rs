@@ -199,7 +199,10 @@ impl GrpcServerBuilder {
     }
 
     fn transport(&self) -> Result<tonic::transport::Server, ServeError> {
-        let server = tonic::transport::Server::builder();
+        // A caller that is gone without a word, as in a partition, is noticed in half a minute.
+        let server = tonic::transport::Server::builder()
+            .http2_keepalive_interval(Some(Duration::from_secs(20)))
+            .http2_keepalive_timeout(Some(Duration::from_secs(10)));
         match (&self.tls, self.insecure_loopback) {
             (Some(tls), _) => server.tls_config(tls.of_server()).map_err(ServeError::tls),
             (None, true) => Ok(server),
@@ -223,11 +226,22 @@ fn paths_of(modules: &ModuleService) -> Result<(HashMap<String, (i32, i32)>, Vec
         if services.contains(&service) {
             return Err(ServeError::name_taken(&service));
         }
+        if let Some(rule) = module.rule().filter(|rule| !modules.has_rule(rule)) {
+            return Err(ServeError::no_rule(name, rule));
+        }
         for method in methods_of(module) {
+            if let Some(rule) = method.rule().filter(|rule| !modules.has_rule(rule)) {
+                return Err(ServeError::no_rule(name, rule));
+            }
+            if method.has_fds() {
+                return Err(ServeError::passes_descriptors(name, method.name()));
+            }
             let path = format!("/{service}/{}", names::method(method.name()));
-            if let Some((_, other)) = paths.insert(path.clone(), (module.id(), method.id())) {
+            let ids = (module.id(), method.id());
+            if let Some((_, other)) = paths.insert(path.clone(), ids) {
                 return Err(ServeError::methods_alike(&path, other, method.id()));
             }
+            paths.insert(names::path_of(method).to_string(), ids);
         }
         services.push(service);
     }

@@ -20,7 +20,7 @@ use tonic::server::{Grpc, UnaryService};
 use super::connection::caller;
 use crate::codec::Bodies;
 use crate::forward::Unreachable;
-use crate::{names, status};
+use crate::status;
 
 /// Carries out the calls of all modules.
 #[derive(Clone)]
@@ -61,16 +61,25 @@ where
         let shared = self.0.clone();
         Box::pin(async move {
             let path = request.uri().path();
-            let Some((module, method)) = shared.paths.get(path).copied().or_else(|| names::numbers_in(path))
-            else {
-                let answer = status::to_grpc(Status::UNKNOWN_METHOD, None);
-                return Ok(answer.into_http());
+            let Some((module, method)) = shared.paths.get(path).copied() else {
+                return Ok(status::to_grpc(shared.unknown(path), None).into_http());
             };
             let limit = shared.message_limit;
             let mut grpc =
                 Grpc::new(Bodies).max_decoding_message_size(limit).max_encoding_message_size(limit);
             Ok(grpc.unary(OneCall { shared, module, method }, request).await)
         })
+    }
+}
+
+impl Shared {
+    /// What a path is told that names no method (D2).
+    fn unknown(&self, path: &str) -> Status {
+        let service_of = |path: &str| path.rsplit_once('/').map(|(service, _)| service.to_owned());
+        match self.paths.keys().any(|known| service_of(known) == service_of(path)) {
+            true => Status::UNKNOWN_METHOD,
+            false => Status::UNKNOWN_MODULE,
+        }
     }
 }
 

@@ -56,6 +56,10 @@ async fn a_failure_comes_with_status_text_details_and_cause() {
         assert_eq!(error.status(), Some(status));
     }
 
+    // Descriptors stay on their host.
+    let open = caller.call::<_, Bytes>(Method::new(5, 502, "echo").fds(), (), &CallOptions::new());
+    assert_eq!(open.await.unwrap_err().kind(), CallErrorKind::Descriptors);
+
     // D4.
     let bad =
         caller.call::<_, Bytes>(GreeterMethod::Hello.into(), Bytes::from("\u{7f}"), &CallOptions::new());

@@ -35,6 +35,19 @@ async fn only_modules_for_other_hosts_are_served() {
     let said = refusal(GrpcServer::builder(modules).insecure_loopback(), "127.0.0.1:0").await;
     assert!(said.starts_with("module `local` (9) is not for other hosts: write `remote = true`"), "{said}");
 
+    struct Guarded;
+
+    #[drpc_module(id = 9, remote, allow = "nobody_knows")]
+    impl Guarded {
+        #[method(1)]
+        fn ping(&self) {}
+    }
+
+    let mut modules = ModuleService::new();
+    modules.register(Guarded).unwrap();
+    let said = refusal(GrpcServer::builder(modules).insecure_loopback(), "127.0.0.1:0").await;
+    assert!(said.contains("rule `nobody_knows` allows, and there is no such rule"), "{said}");
+
     let said = refusal(GrpcServer::builder(ModuleService::new()).insecure_loopback(), "127.0.0.1:0").await;
     assert!(said.starts_with("there is no module to serve"), "{said}");
 }
@@ -66,11 +79,13 @@ impl Module for ByHand {
 }
 
 #[tokio::test]
-async fn names_that_grpc_can_not_tell_apart_are_refused() {
+async fn what_grpc_can_not_carry_or_tell_apart_is_refused() {
+    const OPEN: &[Method] = &[Method::new(6, 601, "open").fds()];
     const ALIKE: &[Method] = &[Method::new(8, 801, "get_a"), Method::new(8, 802, "getA")];
     for (module, text) in [
         (ByHand(9, "odd-name", &[]), "`odd-name` can't be that of a gRPC service"),
         (ByHand(8, "alike", ALIKE), "methods 801 and 802 would both be called by /drpc.alike/GetA"),
+        (ByHand(6, "files", OPEN), "method `open` of module `files` passes descriptors"),
         (ByHand(7, "greeter", &[]), "two modules would be the service drpc.greeter"),
     ] {
         let (mut modules, _hears) = modules();

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::caller::CallOptions;
 use super::deadline::Deadline;
+use super::descriptors::DescriptorFault;
 use super::error::CallError;
 use super::on_tokio::Tokio;
 use super::reply::{reply_of, submitted};
@@ -85,6 +86,9 @@ impl CallOptions {
             return Err(deadline.unsent());
         }
         let body = request.into_body();
+        if method.has_fds() || body.has_descriptors() {
+            return Err(CallError::descriptors(DescriptorFault::OtherHost));
+        }
         let observed = MadeCall::begin(&method, Path::new(address), body.len());
         let attempts = async {
             let mut attempts = Attempts::of(self.retry.as_ref(), None);

@@ -24,6 +24,7 @@ mod carried;
 #[cfg(any(feature = "client", feature = "progress"))]
 mod connection;
 mod deadline;
+mod descriptors;
 pub(crate) mod error;
 #[cfg(any(feature = "client", feature = "progress"))]
 pub(crate) mod handle;

@@ -164,7 +164,8 @@ impl Failure {
     #[must_use]
     pub fn passed_on(status: Status, fields: ResponseFields) -> Self {
         let ResponseFields { error, details, cause, .. } = fields;
-        let failure = if error.is_empty() { Failure::new(status) } else { Failure::with_message(status, error) };
+        let failure =
+            if error.is_empty() { Failure::new(status) } else { Failure::with_message(status, error) };
         Failure { details: (!details.is_empty()).then(|| details.into()), cause, ..failure }
     }
 
