@@ -32,7 +32,8 @@ pub(crate) fn servers(mode: usize, order: usize) -> &'static [(&'static str, Nam
 fn start(mode: WireMode, order: Order) -> [(&'static str, Name); 3] {
     let builder = |name: &Name| {
         let builder = Server::builder().explicit_modules_only().module(Fuzzed);
-        let builder: ServerBuilder = builder.wire(mode).order(order).message_limit(LIMIT).request_limit(LIMIT);
+        let builder: ServerBuilder =
+            builder.wire(mode).order(order).message_limit(LIMIT).request_limit(LIMIT);
         (builder, name.path())
     };
     let by_tokio = Name::new();

@@ -1,6 +1,6 @@
 //! One end of a connection, packet by packet, with nothing of drpc in between.
 
-use std::io::{IoSlice, IoSliceMut};
+use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -8,11 +8,11 @@ use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::sockopt::{Timeout, set_socket_passcred, set_socket_timeout};
 use rustix::net::{
-    self, AddressFamily, RecvAncillaryBuffer, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown,
-    SocketAddrUnix, SocketFlags, SocketType,
+    self, AddressFamily, RecvAncillaryBuffer, RecvFlags, SendFlags, Shutdown, SocketAddrUnix, SocketFlags,
+    SocketType,
 };
 
 /// How long a peer may do nothing before it counts as hanging.
@@ -48,7 +48,8 @@ impl Listener {
     }
 
     pub(crate) fn accept(&self) -> Peer {
-        Peer::new(net::accept_with(&self.0, SocketFlags::CLOEXEC).expect("accepts"))
+        let accept = || net::accept_with(&self.0, SocketFlags::CLOEXEC);
+        Peer::new(retry_on_intr(accept).expect("accepts"))
     }
 }
 
@@ -57,7 +58,7 @@ pub(crate) struct Peer(OwnedFd);
 impl Peer {
     pub(crate) fn connect(name: &Name) -> Peer {
         let socket = unconnected();
-        net::connect(&socket, &name.address()).expect("somebody listens");
+        retry_on_intr(|| net::connect(&socket, &name.address())).expect("somebody listens");
         Peer::new(socket)
     }
 
@@ -71,8 +72,8 @@ impl Peer {
 
     /// Sends one packet; false if it is taken no more.
     pub(crate) fn send(&self, packet: &[u8]) -> bool {
-        let packet = [IoSlice::new(packet)];
-        match net::sendmsg(&self.0, &packet, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL) {
+        // libFuzzer has its signals come now and then.
+        match retry_on_intr(|| net::send(&self.0, packet, SendFlags::NOSIGNAL)) {
             Ok(_) => true,
             Err(Errno::PIPE | Errno::CONNRESET) => false,
             Err(error) => panic!("the peer takes nothing: {error}"),
@@ -94,7 +95,7 @@ impl Peer {
             let into = &mut [IoSliceMut::new(&mut packet)];
             match net::recvmsg(&self.0, into, &mut control, RecvFlags::empty()) {
                 // Told once, of a peer that closed with something unread, before what it had sent.
-                Err(Errno::CONNRESET) => {}
+                Err(Errno::CONNRESET | Errno::INTR) => {}
                 Err(error) => panic!("the peer hangs: {error}"),
                 Ok(_) if control.drain().next().is_none() => return None,
                 Ok(received) => {
@@ -112,5 +113,6 @@ impl Peer {
 }
 
 fn unconnected() -> OwnedFd {
-    net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).expect("a socket")
+    net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+        .expect("a socket")
 }
