@@ -16,8 +16,13 @@ fn every_test_that_a_document_names_is_there() {
         assert!(!named.is_empty(), "{} names no test", document.display());
         for (name, file) in named {
             let path = document.parent().unwrap().join(file);
-            let source = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            assert!(is_test(&source, name), "{} names `{name}`, which is no test of {file}", document.display());
+            let source =
+                fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            assert!(
+                is_test(&source, name),
+                "{} names `{name}`, which is no test of {file}",
+                document.display()
+            );
         }
     }
 }
