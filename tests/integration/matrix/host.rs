@@ -14,8 +14,8 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, Uid, geteuid, kill_process};
 
 use crate::support::{
-    AnyClient, Driver, Kind, PATIENCE, RawPeer, WIRES, builder, interop, isolated_by, with_every_client,
-    with_every_server,
+    AnyClient, Driver, Fake, Kind, PATIENCE, RawPeer, WIRES, builder, interop, isolated_by,
+    with_every_client, with_every_server,
 };
 
 /// What a process is told to be by a test of another one.
@@ -143,6 +143,21 @@ fn a_client_that_is_stopped_and_goes_on_has_every_reply() {
             assert!(client.finish().success());
             RawPeer::connect(server.path()).assert_served(Wire::Chunked);
         });
+    });
+}
+
+#[test]
+fn a_client_that_is_stopped_while_it_connects_gets_through() {
+    // C8: nobody accepts yet, and there is no room to wait in.
+    with_every_client(|kind| {
+        let fake = Fake::with_backlog(0);
+        let waiting = RawPeer::connect(fake.path());
+        let client = Side::start(&client_role(kind), fake.path());
+        assert_eq!(client.interrupt(50), 50);
+        drop(waiting);
+        let _server =
+            Driver::Tokio.start_on(Server::builder().module(interop()), fake.path(), Some(fake.listener()));
+        assert!(client.finish().success());
     });
 }
 
