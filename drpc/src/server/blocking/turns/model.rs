@@ -1,55 +1,61 @@
 use std::sync::Arc;
 
+use shuttle::sync::Mutex;
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
-use shuttle::thread;
+use shuttle::thread::{self, JoinHandle};
 
 use super::Turns;
 
 const CALLS: usize = 4;
 const MOST_THREADS: usize = 3;
 
-/// The calls that are still to be read.
-type Reader = Box<usize>;
-
-/// A session's threads, as `SessionState::work` has them; gives how many calls were carried out, once the last thread has ended.
-fn session(close: fn(&Turns<Reader>)) -> usize {
-    let turns = Arc::new(Turns::new(Box::new(CALLS)));
-    let counts: Arc<[AtomicUsize; 2]> = Arc::default();
-    work(turns.clone(), counts.clone(), close);
-    // Those that it has begun end by themselves.
-    while counts[1].load(Ordering::SeqCst) > 0 {
-        thread::yield_now();
-    }
-    assert_eq!(turns.state().threads, 0);
-    counts[0].load(Ordering::SeqCst)
+/// A session, whose reader is the number of calls that are still to be read.
+struct Session {
+    turns: Turns<Box<usize>>,
+    carried_out: AtomicUsize,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    close: fn(&Turns<Box<usize>>),
 }
 
-fn work(turns: Arc<Turns<Reader>>, counts: Arc<[AtomicUsize; 2]>, close: fn(&Turns<Reader>)) {
-    let mut reader = turns.take();
-    while let Some(mut mine) = reader {
-        if *mine == 0 {
-            close(&turns);
-            break;
+/// Runs a session to its end; gives how many calls were carried out.
+fn run(close: fn(&Turns<Box<usize>>)) -> usize {
+    let (turns, threads) = (Turns::new(Box::new(CALLS)), Mutex::default());
+    let session = Arc::new(Session { turns, carried_out: AtomicUsize::new(0), threads, close });
+    session.work();
+    loop {
+        // Those threads may have begun others.
+        let Some(thread) = session.threads.lock().unwrap().pop() else { break };
+        thread.join().unwrap();
+    }
+    assert_eq!(session.turns.state().threads, 0);
+    session.carried_out.load(Ordering::SeqCst)
+}
+
+impl Session {
+    /// As `SessionState::work`.
+    fn work(self: &Arc<Self>) {
+        let mut reader = self.turns.take();
+        while let Some(mut mine) = reader {
+            if *mine == 0 {
+                return (self.close)(&self.turns);
+            }
+            *mine -= 1;
+            if self.turns.hand_over(mine, MOST_THREADS) {
+                let session = self.clone();
+                let thread = thread::spawn(move || session.work());
+                self.threads.lock().unwrap().push(thread);
+            }
+            assert!(self.turns.running() <= MOST_THREADS);
+            self.carried_out.fetch_add(1, Ordering::SeqCst);
+            thread::yield_now();
+            reader = self.turns.take_next();
         }
-        *mine -= 1;
-        if turns.hand_over(mine, MOST_THREADS) {
-            counts[1].fetch_add(1, Ordering::SeqCst);
-            let (turns, counts) = (turns.clone(), counts.clone());
-            thread::spawn(move || {
-                work(turns, counts.clone(), close);
-                counts[1].fetch_sub(1, Ordering::SeqCst);
-            });
-        }
-        assert!(turns.running() <= MOST_THREADS);
-        counts[0].fetch_add(1, Ordering::SeqCst);
-        thread::yield_now();
-        reader = turns.take_next();
     }
 }
 
 #[test]
 fn every_call_is_carried_out_once_and_every_thread_ends() {
-    shuttle::check_random(|| assert_eq!(session(Turns::close), CALLS), 3_000);
+    shuttle::check_random(|| assert_eq!(run(Turns::close), CALLS), 3_000);
 }
 
 #[test]
@@ -57,7 +63,7 @@ fn every_call_is_carried_out_once_and_every_thread_ends() {
 fn a_thread_would_stay_if_the_end_were_told_to_one_alone() {
     shuttle::check_random(
         || {
-            session(|turns| {
+            run(|turns| {
                 let mut state = turns.state();
                 state.closed = true;
                 state.threads -= 1;
