@@ -11,13 +11,16 @@ pub(crate) use std::{
     thread,
 };
 
-#[cfg(all(not(shuttle), feature = "blocking"))]
-pub(crate) use parking_lot;
 #[cfg(shuttle)]
 pub(crate) use shuttle::{
     sync::{Condvar, Mutex, MutexGuard, atomic},
     thread,
 };
+
+#[cfg(all(not(shuttle), feature = "blocking"))]
+pub(crate) mod parking_lot {
+    pub(crate) use ::parking_lot::{Condvar, Mutex, MutexGuard};
+}
 
 /// What is used of `parking_lot`, by the scheduler.
 #[cfg(all(shuttle, feature = "blocking"))]

@@ -18,7 +18,9 @@ pub use session::session;
 pub use wire::{codec, envelope};
 
 /// A promise to be broken: its name, and the function that tries.
-pub const TARGETS: [(&str, fn(&[u8])); 6] = [
+pub type Target = (&'static str, fn(&[u8]));
+
+pub const TARGETS: [Target; 6] = [
     ("codec", codec),
     ("envelope", envelope),
     ("registry", registry),

@@ -16,8 +16,8 @@ use rustix::process::{geteuid, umask};
 use tempfile::TempDir;
 
 use crate::support::{
-    Fake, Kind, Logs, RawPeer, TestServer, builder, call, in_order, interop, isolated, open_descriptors,
-    with_descriptors_left, with_every_client, with_every_server,
+    Fake, Kind, Logs, RawPeer, TestServer, as_a_common_user, builder, call, in_order, interop, isolated,
+    open_descriptors, with_descriptors_left, with_every_client, with_every_server,
 };
 
 const POLICIES: [ExistingSocket; 3] =
@@ -489,19 +489,6 @@ fn a_socket_serves_every_user_whom_its_mode_lets_in() {
             });
         });
     });
-}
-
-/// Runs something as a user who is not root, on a thread of its own; its group stays.
-fn as_a_common_user<T: Send>(run: impl FnOnce() -> T + Send) -> T {
-    thread::scope(|scope| {
-        let run = || {
-            if rustix::process::geteuid().is_root() {
-                rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(65_534)).unwrap();
-            }
-            run()
-        };
-        scope.spawn(run).join().unwrap()
-    })
 }
 
 /// A folder that a common user may make sockets in.
