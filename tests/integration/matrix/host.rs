@@ -24,6 +24,7 @@ const CLIENTS: [Kind; 3] = [Kind::Async, Kind::Blocking, Kind::Progress];
 const ROLE: &str = "DRPC_TEST_ROLE";
 const PATH: &str = "DRPC_TEST_PATH";
 
+/// Nothing, but where a test below has started this binary to be the other side.
 #[test]
 fn the_other_side() {
     let (Ok(role), Some(path)) = (env::var(ROLE), env::var_os(PATH)) else { return };
