@@ -13,7 +13,7 @@ use drpc::{CallError, CallErrorKind, CallOptions, Client, ClientBuilder, Method,
 
 use crate::packets::{AnyResponse, Piece, packets};
 use crate::server::LIMIT;
-use crate::socket::{Listener, Name};
+use crate::socket::{Listener, Name, PATIENCE};
 
 #[derive(Arbitrary, Debug)]
 struct Input {
@@ -38,7 +38,8 @@ pub fn client(data: &[u8]) {
     }
     let settings = |name: &Name| {
         let builder = Client::builder(name.path()).wire(wire).server_answers_in_order(input.in_order);
-        builder.timeout(Duration::from_secs(20)).message_limit(LIMIT).auto_reconnect(false)
+        let builder = builder.timeout(PATIENCE).connect_timeout(PATIENCE);
+        builder.message_limit(LIMIT).auto_reconnect(false)
     };
     let outcomes = CLIENTS.map(|(name, make)| {
         FAKE.script.lock().expect("the fake lives").send((calls, answers.clone())).expect("the fake lives");

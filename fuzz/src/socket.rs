@@ -16,7 +16,7 @@ use rustix::net::{
 };
 
 /// How long a peer may do nothing before it counts as hanging.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An abstract name that nobody else has: nothing is left of it.
 pub(crate) struct Name(String);
