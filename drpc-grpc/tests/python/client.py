@@ -43,10 +43,10 @@ with grpc.secure_channel(address, admin) as channel:
           ["hello.Hello", "google.protobuf.Empty"])
     check("raw bytes are not shown", "Echo" in service.methods_by_name, False)
 
-    def call(name, time_limit=None, **fields):
-        method = service.methods_by_name[name]
+    def call(method_name, time_limit=None, **fields):
+        method = service.methods_by_name[method_name]
         request, reply = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
-        path = f"/{service.full_name}/{name}"
+        path = f"/{service.full_name}/{method_name}"
         stub = channel.unary_unary(path, request.SerializeToString, reply.FromString)
         return stub(request(**fields), timeout=time_limit)
 
