@@ -166,7 +166,7 @@ fn said(status: &tonic::Status) -> String {
     format!("{} ({}){}", status.message(), status.code(), cause.unwrap_or_default())
 }
 
-fn found<'a, E: Error + 'static>(status: &'a tonic::Status) -> Option<&'a E> {
+fn found<E: Error + 'static>(status: &tonic::Status) -> Option<&E> {
     chain(status).find_map(<dyn Error>::downcast_ref)
 }
 

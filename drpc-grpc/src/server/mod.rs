@@ -6,7 +6,6 @@ mod error;
 mod reflection;
 mod service;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::future::{Future, pending};
 use std::net::SocketAddr;
@@ -24,7 +23,7 @@ use tonic_health::server::HealthReporter;
 
 use self::connection::Accepted;
 pub use self::error::ServeError;
-use self::service::{Calls, Shared};
+use self::service::{Calls, Paths, Shared};
 use crate::names;
 use crate::tls::Tls;
 
@@ -146,7 +145,7 @@ impl GrpcServerBuilder {
         GrpcServerBuilder { message_limit: bytes, ..self }
     }
 
-    /// How long a handler may take, of a method that does not say so itself. It is then dropped, and its caller answered DEADLINE_EXCEEDED.
+    /// How long a handler may take, of a method that does not say so itself. It is then dropped, and its caller answered `DEADLINE_EXCEEDED`.
     pub fn handler_timeout(self, timeout: Duration) -> Self {
         GrpcServerBuilder { handler_timeout: Some(timeout), ..self }
     }
@@ -212,8 +211,8 @@ impl GrpcServerBuilder {
 }
 
 /// What the methods of all modules are called by, and the names of their services.
-fn paths_of(modules: &ModuleService) -> Result<(HashMap<String, (i32, i32)>, Vec<String>), ServeError> {
-    let (mut paths, mut services) = (HashMap::new(), Vec::new());
+fn paths_of(modules: &ModuleService) -> Result<(Paths, Vec<String>), ServeError> {
+    let (mut paths, mut services) = (Paths::new(), Vec::new());
     for module in modules.modules() {
         let name = module.name();
         if !module.is_remote() {

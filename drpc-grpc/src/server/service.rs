@@ -26,10 +26,12 @@ use crate::status;
 #[derive(Clone)]
 pub(super) struct Calls(Arc<Shared>);
 
+/// The IDs of module and method, by the paths that name them.
+pub(super) type Paths = HashMap<String, (i32, i32)>;
+
 pub(super) struct Shared {
     pub(super) modules: Arc<ModuleService>,
-    /// The IDs of module and method, by the path that names them.
-    pub(super) paths: HashMap<String, (i32, i32)>,
+    pub(super) paths: Paths,
     pub(super) message_limit: usize,
     pub(super) handler_timeout: Option<Duration>,
     /// How many calls have come, each of which is a session.

@@ -82,7 +82,7 @@ impl Greeter {
             }
         }
         let _told = Told(self.told.clone());
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     #[method(7)]
