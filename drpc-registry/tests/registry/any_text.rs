@@ -53,7 +53,7 @@ fn pieces(pieces: &'static [&'static str]) -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(pieces), 0..40).prop_map(|pieces| pieces.concat())
 }
 
-const TOML: [&str; 24] = [
+const TOML: [&str; 26] = [
     "[[module]]\n",
     "[[module]]\n",
     "[[module.method]]\n",
