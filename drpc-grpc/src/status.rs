@@ -112,8 +112,10 @@ pub(crate) fn from_grpc(
     if let Some(error) = found::<TonicConnectError>(status) {
         return Err(ConnectError::remote(address, causes::of_connecting(error)).into());
     }
-    if found::<TimeoutExpired>(status).is_some() || status.code() == Code::DeadlineExceeded {
-        return Err(CallError::timeout(time.unwrap_or_default()));
+    // A server of tonic's says CANCELLED when the time is over.
+    let is_over = status.code() == Code::Cancelled || status.code() == Code::DeadlineExceeded;
+    if let Some(time) = time.filter(|_| is_over || found::<TimeoutExpired>(status).is_some()) {
+        return Err(CallError::timeout(time));
     }
     // With a source, it is not the server that says so: the connection broke.
     if status.code() == Code::Unavailable || status.code() == Code::Cancelled || status.source().is_some() {
@@ -194,6 +196,15 @@ mod tests {
                 let response = from_grpc(&grpc, "here", None).unwrap();
                 assert_eq!((response.status, response.added.as_deref()), (status, Some(&fields)));
             }
+        }
+    }
+
+    #[test]
+    fn whoever_says_that_the_time_is_over_it_is_a_time_out() {
+        for code in [Code::Cancelled, Code::DeadlineExceeded] {
+            let status = tonic::Status::new(code, "over");
+            let error = from_grpc(&status, "here", Some(Duration::from_secs(1))).unwrap_err();
+            assert!(error.is_timeout(), "{error}");
         }
     }
 

@@ -17,6 +17,7 @@ use tonic::transport::Channel;
 
 pub use self::builder::GrpcCallerBuilder;
 use crate::codec::Bodies;
+use crate::server::AHEAD;
 use crate::tls::Tls;
 use crate::{names, status};
 
@@ -108,7 +109,8 @@ impl Inner {
         let mut grpc = Grpc::new((*connection).clone()).max_decoding_message_size(limit);
         let mut request = Request::new(body);
         if let Some(time_left) = time_left {
-            request.set_timeout(time_left);
+            // It is over here first, where it is the caller's time-out.
+            request.set_timeout(time_left.saturating_add(AHEAD));
         }
         if let Some(trace) = trace {
             put(request.metadata_mut(), "traceparent", &trace.to_string());

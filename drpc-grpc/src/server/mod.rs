@@ -23,6 +23,7 @@ use tonic_health::server::HealthReporter;
 
 use self::connection::Accepted;
 pub use self::error::ServeError;
+pub(crate) use self::service::AHEAD;
 use self::service::{Calls, Paths, Shared};
 use crate::names;
 use crate::tls::Tls;

@@ -60,7 +60,7 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let shared = self.0.clone();
+        let (came, shared) = (Instant::now(), self.0.clone());
         Box::pin(async move {
             let path = request.uri().path();
             let Some((module, method)) = shared.paths.get(path).copied() else {
@@ -69,7 +69,7 @@ where
             let limit = shared.message_limit;
             let mut grpc =
                 Grpc::new(Bodies).max_decoding_message_size(limit).max_encoding_message_size(limit);
-            Ok(grpc.unary(OneCall { shared, module, method }, request).await)
+            Ok(grpc.unary(OneCall { came, shared, module, method }, request).await)
         })
     }
 }
@@ -86,6 +86,7 @@ impl Shared {
 }
 
 struct OneCall {
+    came: Instant,
     shared: Arc<Shared>,
     module: i32,
     method: i32,
@@ -101,7 +102,7 @@ impl UnaryService<Bytes> for OneCall {
         // Over gRPC a caller's calls come on any of several connections, so that nothing is kept between them: each is a session.
         let number = self.shared.calls.fetch_add(1, Ordering::Relaxed);
         let session = Arc::new(Session::new(number, caller(&noted)));
-        let time_left = time_left(&headers);
+        let time_left = time_left(&headers).map(|time| time.saturating_sub(self.came.elapsed() + AHEAD));
         let fields = CallFields { time_left, wants_error: true, ..CallFields::default() };
         let (module, method) = (self.module, self.method);
         let call = Call { module, method, sequence: 1, body, added: Some(fields.into()) };
@@ -115,6 +116,9 @@ impl UnaryService<Bytes> for OneCall {
         })
     }
 }
+
+/// By how much a caller's time is over earlier here: tonic has a timer of its own for it, which would answer `CANCELLED`.
+pub(crate) const AHEAD: Duration = Duration::from_millis(1);
 
 impl OneCall {
     fn context(&self, session: Arc<Session>, time_left: Option<Duration>, headers: &HeaderMap) -> Context {
