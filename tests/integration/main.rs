@@ -7,6 +7,7 @@ mod activation;
 mod added_fields;
 mod background;
 mod batches;
+mod budgets;
 mod clients;
 mod concurrency;
 mod connecting;

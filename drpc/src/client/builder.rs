@@ -8,7 +8,7 @@ use super::backoff::Backoff;
 use super::error::ConnectError;
 use super::retry::RetryPolicy;
 use crate::dispatch::authorization::Allow;
-use crate::handler::payload::DEFAULT_DECODE_LIMIT;
+use crate::handler::decoding::DEFAULT_DECODE_LIMIT;
 use crate::handler::session::Session;
 #[cfg(doc)]
 use crate::transport::PeerCredentials;
@@ -132,7 +132,7 @@ impl ClientBuilder {
     }
 
     /// How many bytes a reply may have that is decoded: a prost message, not [`Bytes`](bytes::Bytes), for which
-    /// [`message_limit`](Self::message_limit) alone counts. A longer one is an error of the kind
+    /// [`message_limit`](Self::message_limit) alone counts. Each of its fields counts as 16 bytes at least. A longer one is an error of the kind
     /// [`Reply`](crate::client::CallErrorKind::Reply).
     ///
     /// It bounds what a reply may become, as [`ServerBuilder::request_limit`](crate::ServerBuilder::request_limit) does for requests.

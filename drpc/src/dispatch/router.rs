@@ -367,7 +367,11 @@ impl Processing {
         match outcome {
             Ok(reply) => {
                 let (sequence, status) = (self.sequence, reply.status());
-                let response = Response { sequence, status, body: reply.into_body(), added: None };
+                let body = match self.context.session().hold_reply(reply.into_body()) {
+                    Ok(body) => body,
+                    Err(over) => return self.failed(Failure::marshal(over)),
+                };
+                let response = Response { sequence, status, body, added: None };
                 self.observed.end(&response);
                 response
             }

@@ -25,7 +25,7 @@ pub use self::handler::{
     unread,
 };
 pub use self::requested::{
-    Is, Requested, StaysHere, Travels, assert_payload, request_limit, travels, travels_or_not,
+    Is, Requested, StaysHere, Travels, assert_payload, decoding, travels, travels_or_not,
 };
 pub use self::returned::{
     Kind, NEITHER, Otherwise, REPLY, RESULT, Returned, assert_reply, assert_returned, kind,

@@ -6,9 +6,10 @@ use std::marker::PhantomData;
 use bytes::Bytes;
 
 use crate::handler::context::Context;
+use crate::handler::decoding::Decoding;
 use crate::handler::failure::Failure;
 use crate::handler::method::Method;
-use crate::handler::payload::{DecodeLimit, Payload};
+use crate::handler::payload::Payload;
 
 /// Asks whether a type can travel: an inherent constant comes before that of a trait, where it is there.
 pub struct Travels<T>(PhantomData<T>);
@@ -63,8 +64,8 @@ pub trait Requested<Answer>: Sized {
     ///
     /// # Errors
     ///
-    /// A failure with `FAILED_UNMARSHAL_PAYLOAD` (D4), also if it is longer than what may be decoded.
-    fn decode(body: Bytes, limit: DecodeLimit) -> Result<Self, Failure>;
+    /// A failure with `FAILED_UNMARSHAL_PAYLOAD` (D4), also if it comes to more than may be decoded.
+    fn decode(body: Bytes, decoding: &mut Decoding) -> Result<Self, Failure>;
 
     fn sent(self) -> Self::Sent;
 }
@@ -72,8 +73,8 @@ pub trait Requested<Answer>: Sized {
 impl<T: Payload> Requested<Is<TRAVELS>> for T {
     type Sent = T;
 
-    fn decode(body: Bytes, limit: DecodeLimit) -> Result<T, Failure> {
-        T::from_body_within(body, limit)
+    fn decode(body: Bytes, decoding: &mut Decoding) -> Result<T, Failure> {
+        T::from_body_within(body, decoding)
     }
 
     fn sent(self) -> T {
@@ -85,17 +86,17 @@ impl<T> Requested<Is<STAYS_HERE>> for T {
     type Sent = ();
 
     /// Never called: a program that takes such a type does not compile.
-    fn decode(_: Bytes, _: DecodeLimit) -> Result<T, Failure> {
+    fn decode(_: Bytes, _: &mut Decoding) -> Result<T, Failure> {
         Err(Failure::unknown_method())
     }
 
     fn sent(self) {}
 }
 
-/// How much of a call's request is decoded.
+/// How a call's request is decoded. It is counted for as long as this is kept.
 #[must_use]
-pub fn request_limit(context: &Context, method: Method) -> DecodeLimit {
-    context.request_limit(method)
+pub fn decoding(context: &Context, method: Method, body: &Bytes) -> Decoding {
+    context.decoding(method, body)
 }
 
 /// Fails to compile, at the type's own span, for what can't travel.

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::assemble::Assembler;
@@ -8,6 +10,7 @@ use super::error::{FrameError, MessageTooLong};
 use super::generation::{Wire, WireMode};
 use super::header::ChunkHeader;
 use super::recognise::{is_plain_envelope, recognise};
+use crate::budget::Account;
 
 /// The wire format of one connection: turns packets into messages, and back.
 ///
@@ -46,6 +49,14 @@ impl Codec {
         Codec { wire, limit, assembler: Assembler::new(limit) }
     }
 
+    /// The same, whose messages are counted as their sender's.
+    pub(crate) fn charged_to(mut self, account: Option<&Arc<Account>>) -> Self {
+        if let Some(account) = account {
+            self.assembler.charge_to(account.clone());
+        }
+        self
+    }
+
     /// What the peer speaks; `None` before its first packet under [`WireMode::Auto`].
     #[must_use]
     pub fn wire(&self) -> Option<Wire> {
@@ -76,7 +87,7 @@ impl Codec {
             Wire::Plain if packet.len() > self.limit => {
                 Err(FrameError::OverLimit { total: packet.len() as u64, limit: self.limit })
             }
-            Wire::Plain => Ok(Some(packet)),
+            Wire::Plain => self.assembler.hold(packet).map(Some),
         }
     }
 

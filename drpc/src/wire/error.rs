@@ -3,6 +3,7 @@ use std::fmt;
 use super::MAX_PACKET;
 use super::generation::Wire;
 use super::header::ChunkHeader;
+use crate::budget::OverBudget;
 
 /// A packet that breaks the rules of the wire ([W5](crate::guide::rules#wire), [W6](crate::guide::rules#wire)). It ends the connection: nothing that the peer
 /// sends after it can be trusted to begin where it should.
@@ -84,6 +85,13 @@ pub enum FrameError {
         /// The receiver's limit, in bytes.
         limit: usize,
     },
+    /// The receiver has no memory left for the message: it holds as much for the peer's user as it may.
+    OverBudget {
+        /// How many bytes more were needed.
+        wanted: usize,
+        /// How many are held for the user's calls.
+        held: usize,
+    },
     /// The peer speaks the other generation of the wire ([W8](crate::guide::rules#wire)).
     OtherWire {
         /// What the peer speaks.
@@ -133,6 +141,7 @@ impl fmt::Display for FrameError {
             FrameError::OverLimit { total, limit } => {
                 write!(f, "message of {total} bytes is over the receiver's limit of {limit} bytes")
             }
+            FrameError::OverBudget { wanted, held } => OverBudget { wanted: *wanted, held: *held }.fmt(f),
             FrameError::OtherWire { peer } => {
                 write!(
                     f,

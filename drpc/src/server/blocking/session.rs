@@ -103,7 +103,7 @@ impl SessionState {
     ) -> io::Result<()> {
         let config = &server.config;
         let reader = Reader {
-            codec: Codec::new(config.wire, config.message_limit),
+            codec: Codec::new(config.wire, config.message_limit).charged_to(session.account()),
             spin: Spin::new(config.spin),
             rest_due: None,
             timeout: None,

@@ -37,6 +37,7 @@ use super::listener::{Listener, accept_last};
 use super::permits::CallPermits;
 use super::shutdown::{self, Shutdown};
 use super::systemd;
+use crate::budget::Budget;
 use crate::dispatch::router::ModuleService;
 use crate::handler::background::Background;
 use crate::handler::cancellation::Cancelled;
@@ -93,6 +94,7 @@ pub struct Server {
     last_session: u64,
     admission: Admission,
     logs: PeerLogs,
+    budget: Budget,
     closings: Arc<Closings>,
     background: InBackground,
     poller: Poller,
@@ -138,6 +140,7 @@ impl Server {
             last_session: 0,
             admission: Admission::default(),
             logs: PeerLogs::default(),
+            budget: Budget::new(config.allowed()),
             core: Core {
                 service: Arc::new(service),
                 permits: CallPermits::new(&config.limits),
@@ -370,6 +373,7 @@ impl Server {
             .with_background(self.background.inbox().clone())
             .with_methods(self.core.service.clone())
             .with_log(&self.logs)
+            .with_budget(&self.budget)
             .observed(self.core.config.address.as_ref());
         let session = Arc::new(session);
         self.poller.add(&socket, id, EventFlags::IN)?;
@@ -381,7 +385,8 @@ impl Server {
             }
         };
         self.closings.watch(&session);
-        let codec = Codec::new(self.core.config.wire, self.core.config.message_limit);
+        let codec =
+            Codec::new(self.core.config.wire, self.core.config.message_limit).charged_to(session.account());
         let mut state = SessionState::new(socket, session, codec, opened);
         state.time_idleness(&mut self.core, true);
         self.sessions.insert(id, state);

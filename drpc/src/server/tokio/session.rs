@@ -84,7 +84,7 @@ impl SessionLoop {
     pub(super) fn new(link: Link, session: Arc<Session>, server: Arc<Shared>) -> Self {
         SessionLoop {
             link,
-            codec: Codec::new(server.config.wire, server.config.message_limit),
+            codec: Codec::new(server.config.wire, server.config.message_limit).charged_to(session.account()),
             queue: CallQueue::new(&server.permits, session.peer().uid()),
             idle: Idle::new(&server.config.limits),
             worker: session.add_worker(),
