@@ -250,7 +250,7 @@ async fn a_user_at_its_limit_leaves_others_their_room() {
     let client = |uid| server.clone().peer(PeerCredentials::new(uid, uid)).client();
     let mut waits = Vec::new();
     // Half of what is left for each: 128, 64 and 32 MiB.
-    for (uid, calls) in [(1000, 15), (1001, 7), (1002, 3)] {
+    for (uid, calls) in [(1000, 15), (1001, 8), (1002, 4)] {
         let greedy = client(uid);
         for _ in 0..calls {
             let (greedy, body) = (greedy.clone(), body.clone());

@@ -16,6 +16,7 @@ mod envelope;
 mod errors;
 mod expansion;
 mod floods;
+mod forks;
 mod health;
 mod hooks;
 mod limits;

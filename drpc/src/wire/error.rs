@@ -1,6 +1,5 @@
 use std::fmt;
 
-use super::MAX_PACKET;
 use super::generation::Wire;
 use super::header::ChunkHeader;
 use crate::budget::OverBudget;
@@ -19,6 +18,11 @@ use crate::budget::OverBudget;
 pub enum FrameError {
     /// The packet has no room for a header.
     ShortPacket {
+        /// The packet's bytes.
+        len: usize,
+    },
+    /// The packet is longer than any chunk, or than the rest of its message.
+    LongPacket {
         /// The packet's bytes.
         len: usize,
     },
@@ -109,6 +113,9 @@ impl fmt::Display for FrameError {
                     ChunkHeader::LEN
                 )
             }
+            FrameError::LongPacket { len } => {
+                write!(f, "packet of {len} bytes is longer than a chunk, or than the rest of its message")
+            }
             FrameError::NoChunks => {
                 f.write_str("chunk header says total_chunks = 0; a message has at least one")
             }
@@ -168,13 +175,18 @@ impl std::error::Error for FrameError {}
 pub struct MessageTooLong {
     pub(super) len: usize,
     pub(super) limit: usize,
+    /// The limit is that of the plain wire's one packet, or of what the socket takes as one.
+    pub(super) for_packet: bool,
 }
 
 impl fmt::Display for MessageTooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let MessageTooLong { len, limit } = self;
-        if *limit == MAX_PACKET {
-            write!(f, "message of {len} bytes does not fit the plain wire's one packet of {limit} bytes")
+        let MessageTooLong { len, limit, for_packet } = self;
+        if *for_packet {
+            write!(
+                f,
+                "message of {len} bytes does not fit the plain wire's one packet, which has {limit} bytes at most on this host"
+            )
         } else {
             write!(f, "message of {len} bytes is over the limit of {limit} bytes")
         }

@@ -385,8 +385,9 @@ impl Server {
             }
         };
         self.closings.watch(&session);
-        let codec =
-            Codec::new(self.core.config.wire, self.core.config.message_limit).charged_to(session.account());
+        let codec = Codec::new(self.core.config.wire, self.core.config.message_limit)
+            .charged_to(session.account())
+            .sending_at_most(socket.longest_packet());
         let mut state = SessionState::new(socket, session, codec, opened);
         state.time_idleness(&mut self.core, true);
         self.sessions.insert(id, state);
@@ -547,7 +548,7 @@ impl Server {
             drop(session);
             // It has given its descriptor back: no reason to wait any longer.
             if let Some(Listening { backoff, .. }) = &mut self.listener {
-                backoff.reset();
+                backoff.try_now();
             }
             self.resume_accepting();
         }
