@@ -15,8 +15,8 @@ use tempfile::TempDir;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::support::{
-    Driver, Fake, Gate, Logs, PATIENCE, RawPeer, SOON, WIRES, echo, header, interop, is_readable, isolated,
-    open_descriptors, packets_of,
+    Gate, PATIENCE, RawPeer, SOON, WIRES, echo, header, interop, is_readable, isolated, open_descriptors,
+    packets_of,
 };
 
 /// A server that the test itself drives, step by step.
@@ -670,22 +670,4 @@ fn what_has_come_is_served_before_its_session_is_idle() {
     server.until("the end of the session", |done| done.closed() > 0);
     assert_eq!(peer.recv_response(Wire::Chunked).body, "ping");
     peer.assert_closed();
-}
-
-#[test]
-fn a_listening_socket_that_fails_does_not_end_the_loop() {
-    // S9: POLLHUP and POLLERR of the listener are told of, and sessions are served.
-    let (logs, _guard) = Logs::of_this_thread();
-    let fake = Fake::listen();
-    let server =
-        Driver::Progress.start_on(Server::builder().module(interop()), fake.path(), Some(fake.listener()));
-    let peer = RawPeer::connect(fake.path());
-    peer.assert_served(Wire::Chunked);
-    rustix::net::shutdown(fake.listener(), rustix::net::Shutdown::Both).unwrap();
-    logs.wait_for("could not accept a connection");
-    for _ in 0..100 {
-        peer.assert_served(Wire::Chunked);
-    }
-    drop(peer);
-    drop(server);
 }

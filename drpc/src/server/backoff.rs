@@ -23,6 +23,11 @@ impl Backoff {
         if self.try_now { Duration::ZERO } else { self.wait }
     }
 
+    /// What is wrong with a listening socket that has failed or was shut down, and of which nothing is to be accepted: it would wake for ever.
+    pub(super) fn hung_up() -> io::Error {
+        io::Error::other("the listening socket has hung up")
+    }
+
     /// A connection was accepted.
     pub(super) fn reset(&mut self) {
         self.wait = Duration::ZERO;

@@ -217,7 +217,7 @@ impl Server {
                     self.poller.clear_wakeup();
                     told = true;
                 }
-                LISTENER => self.accept(&mut done),
+                LISTENER => self.accept(ready.flags, &mut done),
                 FIRST_DRIVEN.. => self.driven[(ready.token - FIRST_DRIVEN) as usize].step(Duration::ZERO)?,
                 session => self.serve(session, ready.flags, &mut done),
             }
@@ -339,11 +339,16 @@ impl Server {
         }
     }
 
-    fn accept(&mut self, done: &mut Progress) {
+    fn accept(&mut self, ready: EventFlags, done: &mut Progress) {
         for _ in 0..ACCEPTS_PER_STEP {
             let Some(Listening { listener, .. }) = &self.listener else { return };
             let opened = match listener.socket.accept(Mode::NonBlocking) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if !ready.intersects(EventFlags::HUP | EventFlags::ERR) {
+                        return;
+                    }
+                    Err(Backoff::hung_up())
+                }
                 Err(error) => Err(error),
                 Ok(socket) => self.open(socket),
             };
