@@ -155,6 +155,7 @@ impl Socket {
         };
         // MSG_TRUNC makes the kernel tell the packet's whole length, of which the buffer holds what fits.
         let (_, len) = retry(receive)?;
+        // A buffer may have more room than a packet may take.
         match buffer.len() - before == len && len <= longest {
             true => Ok(len),
             false => Err(io::Error::new(io::ErrorKind::InvalidData, OverLong { len })),
