@@ -137,7 +137,7 @@ fn a_request_that_is_decoded_has_a_limit_of_its_own() {
             let server = driver.start(builder);
             let peer = RawPeer::connect(server.path());
             let status = |method, len: usize| {
-                peer.send_call(Wire::Chunked, 7, method, 1, &vec![0x0a, 0x00].repeat(len / 2));
+                peer.send_call(Wire::Chunked, 7, method, 1, &[0x0a, 0x00].repeat(len / 2));
                 peer.recv_response(Wire::Chunked).status
             };
             let long = |method, len: usize| {
