@@ -97,9 +97,9 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
 
 // Output:
 //     Some(GreeterMethod::Hello) => {
-//         let mut decoding = decoding(&context, method, &body);
+//         let mut reading = reading(&context, method, &body);
 //         Box::pin(async move {
-//             let request = <Hello as Requested<__GreeterRequest0>>::decode(body, &mut decoding)?;
+//             let request = <Hello as Requested<__GreeterRequest0>>::decode(body, &mut reading)?;
 //             match Self::hello(&self, request).await {
 //                 Ok(reply) => <HelloResponse as Returned<__GreeterReply0>>::reply(reply),
 //                 Err(error) => Err(__failed_0(error)),
@@ -113,12 +113,12 @@ pub(super) fn arm(model: &Model, method: &Method) -> TokenStream {
     let Method { handler, variant, cfgs, .. } = method;
     let request = call.request().map(|(_, ty)| {
         let decode = as_requested(model, method, ty, "decode");
-        quote!(let __request = #decode(__body, &mut __decoding)?;)
+        quote!(let __request = #decode(__body, &mut __reading)?;)
     });
     // What the request is counted as, until the handler is done.
-    let decoding = request
+    let reading = request
         .is_some()
-        .then(|| quote!(let mut __decoding = #krate::private::decoding(&__context, __method, &__body);));
+        .then(|| quote!(let mut __reading = #krate::private::reading(&__context, __method, &__body);));
     let span = here(handler.span());
     let private = located(&quote!(#krate::private), span);
     let receiver = match call.takes_reference {
@@ -170,7 +170,7 @@ pub(super) fn arm(model: &Model, method: &Method) -> TokenStream {
     quote! {
         #(#cfgs)*
         ::core::option::Option::Some(#methods::#variant) => {
-            #decoding
+            #reading
             #boxed
         }
     }

@@ -173,7 +173,7 @@ where
                 })
             }
             ::core::option::Option::Some(FormsMethod::Bytes) => {
-                let mut __decoding = __drpc_Forms::private::decoding(
+                let mut __reading = __drpc_Forms::private::reading(
                     &__context,
                     __method,
                     &__body,
@@ -181,7 +181,7 @@ where
                 __drpc_Forms::private::Box::pin(async move {
                     let __request = <Bytes as __drpc_Forms::private::Requested<
                         __FormsRequest0,
-                    >>::decode(__body, &mut __decoding)?;
+                    >>::decode(__body, &mut __reading)?;
                     <Bytes as __drpc_Forms::private::Returned<
                         __FormsReply1,
                     >>::answer(Self::bytes(&self, __request))
@@ -193,7 +193,7 @@ where
                 })
             }
             ::core::option::Option::Some(FormsMethod::Context) => {
-                let mut __decoding = __drpc_Forms::private::decoding(
+                let mut __reading = __drpc_Forms::private::reading(
                     &__context,
                     __method,
                     &__body,
@@ -201,7 +201,7 @@ where
                 __drpc_Forms::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Forms::private::Requested<
                         __FormsRequest1,
-                    >>::decode(__body, &mut __decoding)?;
+                    >>::decode(__body, &mut __reading)?;
                     match Self::context(
                             &self,
                             <Context as __drpc_Forms::private::FromContext>::of(
@@ -223,7 +223,7 @@ where
                 })
             }
             ::core::option::Option::Some(FormsMethod::ContextLast) => {
-                let mut __decoding = __drpc_Forms::private::decoding(
+                let mut __reading = __drpc_Forms::private::reading(
                     &__context,
                     __method,
                     &__body,
@@ -231,7 +231,7 @@ where
                 __drpc_Forms::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Forms::private::Requested<
                         __FormsRequest1,
-                    >>::decode(__body, &mut __decoding)?;
+                    >>::decode(__body, &mut __reading)?;
                     match Self::context_last(
                             &self,
                             __request,
@@ -257,7 +257,7 @@ where
                 })
             }
             ::core::option::Option::Some(FormsMethod::Type) => {
-                let mut __decoding = __drpc_Forms::private::decoding(
+                let mut __reading = __drpc_Forms::private::reading(
                     &__context,
                     __method,
                     &__body,
@@ -265,7 +265,7 @@ where
                 __drpc_Forms::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Forms::private::Requested<
                         __FormsRequest1,
-                    >>::decode(__body, &mut __decoding)?;
+                    >>::decode(__body, &mut __reading)?;
                     <Forms as __drpc_Forms::private::Returned<
                         __FormsReply3,
                     >>::answer(Self::r#type(&self, __request))

@@ -110,7 +110,7 @@ where
         };
         match GreeterMethod::from_id(__method.id()) {
             ::core::option::Option::Some(GreeterMethod::Hello) => {
-                let mut __decoding = __drpc_Greeter::private::decoding(
+                let mut __reading = __drpc_Greeter::private::reading(
                     &__context,
                     __method,
                     &__body,
@@ -118,7 +118,7 @@ where
                 __drpc_Greeter::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Greeter::private::Requested<
                         __GreeterRequest0,
-                    >>::decode(__body, &mut __decoding)?;
+                    >>::decode(__body, &mut __reading)?;
                     match Self::hello(&self, __request).await {
                         ::core::result::Result::Ok(__reply) => {
                             <HelloResponse as __drpc_Greeter::private::Returned<

@@ -99,7 +99,7 @@ where
         };
         match GreeterMethod::from_id(__method.id()) {
             ::core::option::Option::Some(GreeterMethod::Hello) => {
-                let mut __decoding = __drpc_Greeter::private::decoding(
+                let mut __reading = __drpc_Greeter::private::reading(
                     &__context,
                     __method,
                     &__body,
@@ -107,7 +107,7 @@ where
                 __drpc_Greeter::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Greeter::private::Requested<
                         __GreeterRequest0,
-                    >>::decode(__body, &mut __decoding)?;
+                    >>::decode(__body, &mut __reading)?;
                     <HelloResponse as __drpc_Greeter::private::Returned<
                         __GreeterReply0,
                     >>::answer(Self::hello(&self, __request).await)
@@ -299,7 +299,7 @@ where
         };
         match ParrotMethod::from_id(__method.id()) {
             ::core::option::Option::Some(ParrotMethod::Echo) => {
-                let mut __decoding = __drpc_Parrot::private::decoding(
+                let mut __reading = __drpc_Parrot::private::reading(
                     &__context,
                     __method,
                     &__body,
@@ -307,7 +307,7 @@ where
                 __drpc_Parrot::private::Box::pin(async move {
                     let __request = <Bytes as __drpc_Parrot::private::Requested<
                         __ParrotRequest0,
-                    >>::decode(__body, &mut __decoding)?;
+                    >>::decode(__body, &mut __reading)?;
                     <Bytes as __drpc_Parrot::private::Returned<
                         __ParrotReply0,
                     >>::answer(Self::echo(&self, __request))

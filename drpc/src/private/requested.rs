@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use bytes::Bytes;
 
+use crate::descriptors::Descriptors;
 use crate::handler::context::Context;
 use crate::handler::decoding::Decoding;
 use crate::handler::failure::Failure;
@@ -65,7 +66,7 @@ pub trait Requested<Answer>: Sized {
     /// # Errors
     ///
     /// A failure with `FAILED_UNMARSHAL_PAYLOAD` (D4), also if it comes to more than may be decoded.
-    fn decode(body: Bytes, decoding: &mut Decoding) -> Result<Self, Failure>;
+    fn decode(body: Bytes, reading: &mut Reading) -> Result<Self, Failure>;
 
     fn sent(self) -> Self::Sent;
 }
@@ -73,8 +74,12 @@ pub trait Requested<Answer>: Sized {
 impl<T: Payload> Requested<Is<TRAVELS>> for T {
     type Sent = T;
 
-    fn decode(body: Bytes, decoding: &mut Decoding) -> Result<T, Failure> {
-        T::from_body_within(body, decoding)
+    #[inline]
+    fn decode(body: Bytes, Reading { decoding, descriptors }: &mut Reading) -> Result<T, Failure> {
+        match descriptors {
+            None => T::from_body_within(body, decoding),
+            Some(descriptors) => T::from_message(body, descriptors, decoding),
+        }
     }
 
     fn sent(self) -> T {
@@ -86,18 +91,52 @@ impl<T> Requested<Is<STAYS_HERE>> for T {
     type Sent = ();
 
     /// Never called: a program that takes such a type does not compile.
-    fn decode(_: Bytes, _: &mut Decoding) -> Result<T, Failure> {
+    fn decode(_: Bytes, _: &mut Reading) -> Result<T, Failure> {
         Err(Failure::unknown_method())
     }
 
     fn sent(self) {}
 }
 
-/// How a call's request is decoded. It is counted for as long as this is kept.
+/// What it takes to read a request, besides its body. The request is counted for as long as this is kept.
+pub struct Reading {
+    decoding: Decoding,
+    /// `None` if the method takes none.
+    descriptors: Option<Descriptors>,
+}
+
+/// How a call's request is decoded, and what came along with it.
 #[must_use]
-pub fn decoding(context: &Context, method: Method, body: &Bytes) -> Decoding {
-    context.decoding(method, body)
+#[inline]
+pub fn reading(context: &Context, method: Method, body: &Bytes) -> Reading {
+    let descriptors = method.has_fds().then(|| context.descriptors());
+    Reading { decoding: context.decoding(method, body), descriptors }
+}
+
+/// Fails to compile, at the type's own span, for what can't travel; also for one with descriptors, of a method that is not declared to pass any.
+///
+/// # Panics
+///
+/// In the second case. It is called by the compiler, whose error that is.
+#[track_caller]
+pub const fn assert_payload<T: Payload>() {
+    assert!(!T::WITH_FDS, "{}", UNDECLARED_FDS);
 }
 
 /// Fails to compile, at the type's own span, for what can't travel.
-pub const fn assert_payload<T: Payload>() {}
+pub const fn assert_payload_with_fds<T: Payload>() {}
+
+pub(super) const UNDECLARED_FDS: &str = "this method passes descriptors, as its request or reply is a `WithFds`: declare it so, by `#[method(…, fds)]`";
+
+/// Fails to compile for a method that is declared to pass descriptors, and does not.
+///
+/// # Panics
+///
+/// Then. It is called by the compiler, whose error that is.
+#[track_caller]
+pub const fn assert_fds<Sent: Payload, Received: Payload>() {
+    assert!(
+        Sent::WITH_FDS || Received::WITH_FDS,
+        "neither request nor reply of this method has descriptors: write `WithFds<…>` around the one that has, or leave out `fds`"
+    );
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::hooks::Hooks;
 use crate::budget::Allowed;
+use crate::descriptors;
 use crate::dispatch::authorization::Allow;
 use crate::handler::decoding::DEFAULT_DECODE_LIMIT;
 use crate::transport::Address;
@@ -32,6 +33,8 @@ pub(super) struct Config {
     /// Who may connect; everyone, if there is no rule.
     pub(super) access: Option<Allow>,
     pub(super) limits: Limits,
+    /// How many descriptors a session takes, if any method does.
+    pub(super) takes_descriptors: Option<descriptors::Limits>,
     pub(super) hooks: Arc<Hooks>,
     pub(super) threads: ThreadOptions,
     /// Where the server listens, once it does.
@@ -54,6 +57,7 @@ impl Default for Config {
             added_fields: true,
             access: None,
             limits: Limits::default(),
+            takes_descriptors: None,
             hooks: Arc::default(),
             threads: ThreadOptions::default(),
             address: None,
@@ -83,6 +87,7 @@ pub(super) struct Limits {
     /// Bytes that are held for all clients, and for those of one user; where it isn't said, see [`Config::allowed`].
     pub(super) memory: Option<usize>,
     pub(super) memory_per_uid: Option<usize>,
+    pub(super) descriptors: descriptors::Limits,
 }
 
 impl Default for Limits {
@@ -96,6 +101,7 @@ impl Default for Limits {
             pending_replies: 256 << 20,
             memory: None,
             memory_per_uid: None,
+            descriptors: descriptors::Limits { message: 16, connection: 64 },
         }
     }
 }

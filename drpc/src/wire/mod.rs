@@ -57,6 +57,8 @@ pub(crate) use recognise::is_first_chunk;
 pub use status::Status;
 pub use trace_context::{InvalidTraceContext, TraceContext};
 
+pub use crate::descriptors::Descriptors;
+
 /// The longest packet of the chunked wire, in bytes ([W1](crate::guide::rules#wire)).
 pub const MAX_PACKET: usize = 1 << 17;
 
