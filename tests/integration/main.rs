@@ -11,6 +11,7 @@ mod claims;
 mod clients;
 mod concurrency;
 mod connecting;
+mod descriptors;
 mod dispatch;
 mod envelope;
 mod errors;
