@@ -15,6 +15,7 @@ use crate::handler::context::Context;
 use crate::handler::session::{Listed, Session};
 use crate::observe::metrics;
 use crate::observe::peer_log::Line;
+use crate::transport::OverLong;
 use crate::wire::{Body, Call, CallFields, Codec, FrameError, Head, Response, ResponseFields, Status, Wire};
 
 /// What has come of one receive.
@@ -44,6 +45,14 @@ pub(super) fn incoming(codec: &mut Codec, packet: Option<Bytes>) -> Result<Incom
         Ok(Some(message)) => Ok(Incoming::Message(message)),
         Ok(None) => Ok(Incoming::Part),
         Err(error) => Err(SessionFault::Frame(error)),
+    }
+}
+
+/// What ends a session that can't receive: a packet that was too long is its client's fault, and answered.
+pub(super) fn not_received(codec: &mut Codec, error: io::Error) -> SessionFault {
+    match OverLong::len_of(&error) {
+        Some(len) => SessionFault::Frame(codec.refuse_packet(len)),
+        None => SessionFault::Io(error),
     }
 }
 
