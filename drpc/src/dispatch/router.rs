@@ -6,22 +6,25 @@ use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::Stream;
 
 use crate::dispatch::authorization::{Allow, Rules};
 #[cfg(feature = "tower")]
 use crate::dispatch::middleware::{Dispatch, Layers, Request};
+use crate::dispatch::outflow::Outflow;
 use crate::dispatch::registry::origin_of;
 use crate::handler::context::Context;
+use crate::handler::control::OpenStream;
 use crate::handler::failure::guard::guarded;
 use crate::handler::failure::{Escaped, Failure, chain};
 use crate::handler::method::Method;
 use crate::handler::module::{HandlerFuture, Module, name_of};
-use crate::handler::reply::Reply;
+use crate::handler::reply::{Reply, ReplyStream};
 use crate::handler::session::Methods;
 use crate::observe::metrics;
 use crate::observe::peer_log::Line;
 use crate::observe::server::{Called, ObservedCall};
-use crate::wire::{Body, Call, FailureCause, Response};
+use crate::wire::{Body, Call, CallFields, FailureCause, Part, Response, ResponseFields, Status};
 
 /// The modules of a server, and the dispatch from a call to its response.
 ///
@@ -234,8 +237,7 @@ impl ModuleService {
         let module = entry.map(|entry| &entry.module);
         let (mut method, request_bytes) = (None, call.body.len());
         let added = call.added.as_deref();
-        let (time_left, wants_error) =
-            added.map_or((None, false), |added| (added.time_left, added.wants_error));
+        let asked = added.map_or_else(Asked::default, |added| Asked::by(added, &context));
         // A module written by hand may panic before it gives a future, so this is inside the guard too.
         let handler = try_guarded(self.is_layered(), || {
             let module = module.ok_or_else(Failure::unknown_module)?;
@@ -251,12 +253,18 @@ impl ModuleService {
             if let Some(rule) = found.rule() {
                 check(rule)?;
             }
-            if time_left == Some(Duration::ZERO) {
+            if found.is_streaming() != asked.stream {
+                return Err(Failure::from(match asked.stream {
+                    true => "the caller asks for a stream, and the method gives one reply",
+                    false => "the method gives a stream, and its caller does not ask for one",
+                }));
+            }
+            if asked.time_left == Some(Duration::ZERO) {
                 let failure = Failure::from("the caller's time was over before its call began");
                 return Err(failure.caused_by(FailureCause::TimedOut));
             }
             if let Some(limit) = found.timeout() {
-                context = context.clone().within(Some(limit), time_left, now);
+                context = context.clone().within(Some(limit), asked.time_left, now);
             }
             Ok(self.handle(module, context.clone(), found, call.body))
         });
@@ -276,7 +284,8 @@ impl ModuleService {
             method_id: call.method,
             method,
             sequence: call.sequence,
-            wants_error,
+            asked,
+            stream: None,
             layered: self.is_layered(),
             context,
         }
@@ -320,12 +329,42 @@ pub struct Processing {
     method_id: i32,
     method: Option<Method>,
     sequence: i64,
-    /// Whether the caller is to be told more of a failure than its status (E5).
-    wants_error: bool,
+    asked: Asked,
+    /// What the handler answered with, if that is a stream.
+    stream: Option<Box<Opened>>,
     /// Whether there are layers around the handler.
     layered: bool,
     context: Context,
     observed: ObservedCall,
+}
+
+/// What the caller asks for beside a reply (E5).
+#[derive(Clone, Copy, Default)]
+struct Asked {
+    time_left: Option<Duration>,
+    /// To be told more of a failure than its status.
+    error: bool,
+    stream: bool,
+    /// To be told that controls are known, where they are.
+    control: bool,
+}
+
+impl Asked {
+    #[cold]
+    fn by(added: &CallFields, context: &Context) -> Self {
+        Asked {
+            time_left: added.time_left,
+            error: added.wants_error,
+            stream: added.credit.is_some(),
+            control: added.asks_control && context.control().is_some(),
+        }
+    }
+}
+
+/// A stream that a handler answered with.
+pub(super) struct Opened {
+    pub(super) items: ReplyStream,
+    pub(super) open: OpenStream,
 }
 
 impl Processing {
@@ -333,6 +372,10 @@ impl Processing {
     #[must_use]
     pub fn method(&self) -> Option<Method> {
         self.method
+    }
+
+    pub(super) fn sequence(&self) -> i64 {
+        self.sequence
     }
 
     /// The call's context.
@@ -365,9 +408,11 @@ impl Processing {
     #[inline]
     pub(crate) fn respond(&mut self, outcome: Result<Reply, Failure>) -> Response<Body> {
         match outcome {
+            Ok(Reply::Stream(items)) => self.open(items),
             Ok(reply) => {
                 let (sequence, status) = (self.sequence, reply.status());
-                let response = Response { sequence, status, body: reply.into_body(), added: None };
+                let added = self.asked.control.then(Self::takes_control);
+                let response = Response { sequence, status, body: reply.into_body(), added };
                 self.observed.end(&response);
                 response
             }
@@ -379,13 +424,88 @@ impl Processing {
     pub(crate) fn failed(&mut self, failure: Failure) -> Response<Body> {
         self.log_failure(&failure);
         let status = failure.status();
-        let added = self.wants_error.then(|| Box::new(failure.as_fields()));
+        let mut added = self.asked.error.then(|| Box::new(failure.as_fields()));
+        if self.asked.control {
+            added.get_or_insert_default().takes_control = true;
+        }
         let response = Response { added, ..Response::failure(self.sequence, status) };
         self.observed.end(&response);
         if let Err(panic) = guarded(|| drop(failure)) {
             self.log_drop("its failure", &panic);
         }
         response
+    }
+
+    #[cold]
+    fn takes_control() -> Box<ResponseFields> {
+        Box::new(ResponseFields { takes_control: true, ..ResponseFields::default() })
+    }
+
+    /// The first response of a stream, which says no more than that it is open. Its items are for [`take_stream`](Self::take_stream).
+    #[cold]
+    fn open(&mut self, items: ReplyStream) -> Response<Body> {
+        let open = match self.context.control().filter(|_| self.asked.stream) {
+            Some(control) => control.open(),
+            None => Err("it answers with a stream, and there is none to be had here".into()),
+        };
+        match open {
+            Ok(open) => {
+                self.stream = Some(Box::new(Opened { items, open }));
+                let added = Some(ResponseFields::of_part(Part::Opened).into());
+                Response { sequence: self.sequence, added, ..Response::default() }
+            }
+            Err(failure) => self.failed(failure),
+        }
+    }
+
+    /// What is to follow the response that was given, if that has opened a stream.
+    #[inline]
+    pub(crate) fn take_stream(&mut self) -> Option<Box<Outflow>> {
+        self.stream.take().map(|stream| self.outflow(stream))
+    }
+
+    #[cold]
+    fn outflow(&mut self, stream: Box<Opened>) -> Box<Outflow> {
+        let rest = Processing {
+            handler: Err(None),
+            module_id: self.module_id,
+            module: self.module.take(),
+            method_id: self.method_id,
+            method: self.method,
+            sequence: self.sequence,
+            asked: self.asked,
+            stream: None,
+            layered: self.layered,
+            context: self.context.clone(),
+            observed: self.observed.take(),
+        };
+        Box::new(Outflow::new(rest, *stream))
+    }
+
+    /// Polls the items of a stream, as part of the call.
+    pub(super) fn poll_items(
+        &self,
+        items: &mut ReplyStream,
+        context: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Body, Failure>>> {
+        let _entered = self.observed.enter();
+        try_guarded(self.layered, || Ok(Pin::new(items).poll_next(context)))
+            .unwrap_or_else(|failure| Poll::Ready(Some(Err(failure))))
+            .map_err(|failure| failure.caused_by(FailureCause::Handler))
+    }
+
+    /// The last response of a stream that ended by itself, or was given up by its caller.
+    pub(super) fn end_stream(&mut self, status: Status) -> Response<Body> {
+        let response = Response { sequence: self.sequence, status, ..Response::default() };
+        self.observed.end(&response);
+        response
+    }
+
+    /// Drops what a stream's items come from, which may panic (S10).
+    pub(super) fn drop_items(&self, items: ReplyStream) {
+        if let Err(panic) = guarded(|| drop(items)) {
+            self.log_drop("the stream", &panic);
+        }
     }
 
     fn log_failure(&self, failure: &Failure) {
@@ -450,6 +570,9 @@ impl Drop for Processing {
     fn drop(&mut self) {
         if let Err(panic) = guarded(|| self.handler = Err(None)) {
             self.log_drop("the handler", &panic);
+        }
+        if let Some(stream) = self.stream.take() {
+            self.drop_items(stream.items);
         }
     }
 }

@@ -1,11 +1,15 @@
 //! Who calls, and how long they will wait: what a handler may ask about its call.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::select;
+
 use crate::handler::background::{Work, spawn_without_server};
 use crate::handler::cancellation::{Cancellation, Cancelled};
+use crate::handler::control::CallControl;
 use crate::handler::method::Method;
 use crate::handler::payload::{DEFAULT_DECODE_LIMIT, DecodeLimit};
 use crate::handler::session::Session;
@@ -38,6 +42,8 @@ pub struct Context {
     trace: Option<Arc<TraceContext>>,
     /// The server's limit for requests that are decoded.
     request_limit: usize,
+    /// That its caller may say something of it, in a session where it may.
+    control: Option<Arc<CallControl>>,
     /// It is that of work in the background, which goes on when the caller has left.
     in_background: bool,
 }
@@ -52,6 +58,7 @@ impl Context {
             deadline: None,
             trace: None,
             request_limit: DEFAULT_DECODE_LIMIT,
+            control: None,
             in_background: false,
         }
     }
@@ -73,6 +80,15 @@ impl Context {
 
     pub(crate) fn with_trace(self, trace: Option<Arc<TraceContext>>) -> Self {
         Context { trace, ..self }
+    }
+
+    pub(crate) fn with_control(self, control: Arc<CallControl>) -> Self {
+        Context { control: Some(control), ..self }
+    }
+
+    /// That its caller may say something of the call.
+    pub(crate) fn control(&self) -> Option<&Arc<CallControl>> {
+        self.control.as_ref()
     }
 
     pub(crate) fn with_request_limit(self, bytes: usize) -> Self {
@@ -121,12 +137,12 @@ impl Context {
         self.trace.clone()
     }
 
-    /// Whether the reply is no longer of use, or soon won't be: the caller has left, or the server ends the session. [`cancellation`](Self::cancellation) says which.
+    /// Whether the reply is no longer of use, or soon won't be: the caller has left, or given up the call, or the server ends the session. [`cancellation`](Self::cancellation) says which.
     ///
     /// On a [blocking server](crate::blocking::Server) this is a system call that checks whether the caller is still there.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.source().is_cancelled()
+        self.source().is_cancelled() || self.was_given_up()
     }
 
     /// Why the reply is no longer of use; `None` while it is wanted.
@@ -152,7 +168,7 @@ impl Context {
     /// ```
     #[must_use]
     pub fn cancellation(&self) -> Option<Cancelled> {
-        self.source().reason()
+        self.source().reason().or_else(|| self.own_source()?.reason())
     }
 
     /// Waits for [`is_cancelled`](Self::is_cancelled). A handler is notified, not dropped: calls of a client that left are still executed ([S6](crate::guide::rules#server)) unless the
@@ -160,7 +176,11 @@ impl Context {
     ///
     /// Cancel safe.
     pub async fn cancelled(&self) {
-        self.source().cancelled().await;
+        let of_session = self.source().cancelled();
+        match self.own_source() {
+            None => of_session.await,
+            Some(own) => drop(select(pin!(of_session), pin!(own.cancelled())).await),
+        }
     }
 
     /// Starts background work, which continues after the call was answered, usually with [`Submitted`](crate::Submitted).
@@ -209,12 +229,22 @@ impl Context {
     where
         W: Future<Output = ()> + Send + 'static,
     {
-        let context = Context { deadline: None, in_background: true, ..self.clone() };
+        let context = Context { deadline: None, control: None, in_background: true, ..self.clone() };
         let work = Work::new(self.session.id(), self.sequence, work(context));
         match self.session.background() {
             Some(background) => background.spawn(work),
             None => spawn_without_server(work),
         }
+    }
+
+    /// Whether its caller has said that it has given the call up.
+    pub(crate) fn was_given_up(&self) -> bool {
+        self.own_source().is_some_and(Cancellation::is_cancelled)
+    }
+
+    /// What cancels this call alone.
+    fn own_source(&self) -> Option<&Cancellation> {
+        self.control.as_deref().map(CallControl::cancellation)
     }
 
     /// What cancels this.

@@ -17,6 +17,7 @@ pub struct Method {
     name: &'static str,
     rule: Option<&'static str>,
     idempotent: bool,
+    streams: bool,
     timeout: Option<Duration>,
     request_limit: Option<NonZeroUsize>,
 }
@@ -25,7 +26,16 @@ impl Method {
     /// A method by its module's ID, its own system-wide ID, and its name.
     #[must_use]
     pub const fn new(module: i32, id: i32, name: &'static str) -> Self {
-        Method { module, id, name, rule: None, idempotent: false, timeout: None, request_limit: None }
+        Method {
+            module,
+            id,
+            name,
+            rule: None,
+            idempotent: false,
+            streams: false,
+            timeout: None,
+            request_limit: None,
+        }
     }
 
     /// The same method, restricted to those whom a rule of the server allows; `ServerBuilder::rule` defines it by this name.
@@ -54,6 +64,25 @@ impl Method {
     #[must_use]
     pub const fn is_idempotent(self) -> bool {
         self.idempotent
+    }
+
+    /// The same method, which answers by a stream: [`Reply::stream`](crate::Reply::stream). `#[method(4, stream)]` declares it.
+    ///
+    /// ```
+    /// use drpc::Method;
+    ///
+    /// const WATCH: Method = Method::new(7, 704, "watch").streaming();
+    /// assert!(WATCH.is_streaming());
+    /// ```
+    #[must_use]
+    pub const fn streaming(self) -> Self {
+        Method { streams: true, ..self }
+    }
+
+    /// Whether the method answers by a stream.
+    #[must_use]
+    pub const fn is_streaming(self) -> bool {
+        self.streams
     }
 
     /// The same method with a time-out for its handler, which overrides `ServerBuilder::handler_timeout`, whether longer or shorter.

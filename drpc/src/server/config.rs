@@ -65,6 +65,8 @@ pub(super) struct Limits {
     pub(super) calls: Option<usize>,
     pub(super) calls_per_uid: Option<usize>,
     pub(super) idle: Option<Duration>,
+    /// Streams of one session.
+    pub(super) streams: usize,
     /// Bytes of a session's replies that wait behind another.
     pub(super) pending_replies: usize,
 }
@@ -77,6 +79,7 @@ impl Default for Limits {
             calls: None,
             calls_per_uid: None,
             idle: None,
+            streams: 256,
             pending_replies: 256 << 20,
         }
     }

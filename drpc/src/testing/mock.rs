@@ -3,18 +3,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream;
 
 use crate::handler::context::Context;
 use crate::handler::failure::Failure;
 use crate::handler::method::Method;
 use crate::handler::module::Module;
 use crate::handler::payload::Payload;
-use crate::handler::reply::{IntoReply, Reply};
-use crate::wire::Status;
+use crate::handler::reply::{IntoReply, Reply, ReplyStream};
+use crate::wire::{Body, Status};
 
 /// A module with the answers that a test gives it, and a log of its calls: for tests of code that calls a server.
 ///
-/// Each of [`on`](Self::on), [`reply`](Self::reply), [`fail`](Self::fail) and [`hang`](Self::hang) adds an answer for one method, by
+/// Each of [`on`](Self::on), [`reply`](Self::reply), [`stream`](Self::stream), [`fail`](Self::fail) and [`hang`](Self::hang) adds an answer for one method, by
 /// its system-wide ID; [`times`](Self::times) and [`delay`](Self::delay) modify the preceding answer. A method may have
 /// several answers: each is given as often as its `times` says, one after the other, and one without `times` from there on.
 ///
@@ -76,7 +77,9 @@ struct Answer {
 #[derive(Clone)]
 enum Handler {
     Call(Arc<Mutex<Function>>),
-    Fixed(Result<Reply, Status>),
+    /// A reply, or a failure.
+    Fixed(Status, Body),
+    Stream(Arc<[Result<Body, Status>]>),
     Hang,
 }
 
@@ -142,14 +145,24 @@ impl MockModule {
     /// Answers a method by this reply, or by [`Submitted`](crate::Submitted), whatever the request.
     #[must_use]
     pub fn reply<R: IntoReply>(self, method: i32, reply: R) -> Self {
-        self.answer(method, Handler::Fixed(Ok(reply.into_reply())))
+        let reply = reply.into_reply();
+        self.answer(method, Handler::Fixed(reply.status(), reply.into_body()))
     }
 
     /// Answers a method by this status. [`Status::SUCCESS`] and [`Status::SUBMITTED`] become FAILURE: they are no
     /// failures.
     #[must_use]
     pub fn fail(self, method: i32, status: Status) -> Self {
-        self.answer(method, Handler::Fixed(Err(status)))
+        let status = if status.is_failure() { status } else { Status::FAILURE };
+        self.answer(method, Handler::Fixed(status, Body::new()))
+    }
+
+    /// Answers a [streaming](crate::guide::streams) method by these items, whatever the request. The first status among them ends the
+    /// stream; [`Status::SUCCESS`] and [`Status::SUBMITTED`] become FAILURE.
+    #[must_use]
+    pub fn stream<R: Payload>(self, method: i32, items: impl IntoIterator<Item = Result<R, Status>>) -> Self {
+        let items = items.into_iter().map(|item| item.map(Payload::into_body));
+        self.answer(method, Handler::Stream(items.collect()))
     }
 
     /// Never answers a method.
@@ -331,7 +344,9 @@ impl Module for MockModule {
 
     /// Every method, so that a call that nobody expected is logged too.
     fn get_method(&self, id: i32) -> Option<Method> {
-        Some(Method::new(self.id, id, "mocked"))
+        let method = Method::new(self.id, id, "mocked");
+        let is_stream = |answer: &Answer| answer.method == id && matches!(answer.handler, Handler::Stream(_));
+        Some(if self.state().answers.iter().any(is_stream) { method.streaming() } else { method })
     }
 
     async fn handle_call(
@@ -351,7 +366,13 @@ impl Module for MockModule {
             tokio::time::sleep(delay).await;
         }
         match handler {
-            Handler::Fixed(reply) => reply.map_err(Failure::new),
+            Handler::Fixed(Status::SUBMITTED, _) => Ok(Reply::Submitted),
+            Handler::Fixed(Status::SUCCESS, body) => Ok(Reply::Success(body)),
+            Handler::Fixed(status, _) => Err(Failure::new(status)),
+            Handler::Stream(items) => {
+                let items: Vec<_> = items.iter().map(|item| item.clone().map_err(Failure::new)).collect();
+                Ok(Reply::Stream(ReplyStream::new(stream::iter(items))))
+            }
             Handler::Hang => std::future::pending().await,
             Handler::Call(function) => {
                 // Taken back below, unless it panics.

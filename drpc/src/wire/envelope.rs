@@ -1,6 +1,7 @@
 //! The two messages that travel (E1, E2). The body is the last of DAOS's fields, so that a message is its *head* (all that stands
 //! before the body's bytes), the body, which is never copied, and a *tail*, if this project's own fields are there (E5).
 
+use std::borrow::Cow;
 use std::ops::Deref;
 
 use bytes::{Buf, Bytes};
@@ -12,6 +13,7 @@ use super::body::Segments;
 use super::error::EnvelopeError;
 use super::proto;
 use super::status::Status;
+use super::stream::Part;
 
 /// A call of one method of one module ([E1](crate::guide::rules#envelope)).
 ///
@@ -126,11 +128,22 @@ impl Response {
             let status = (status as i32).into();
             return Ok(Response { sequence: sequence as i64, status, body: message, added: None });
         }
+        if let Some(item) = item(&message) {
+            return Ok(item);
+        }
         let mut response =
             proto::Response::decode(message).map_err(|cause| EnvelopeError::new("response", cause))?;
         let added = ResponseFields::taken_from(&mut response).map(Box::new);
         let proto::Response { sequence, status, body, .. } = response;
         Ok(Response { sequence, status: status.into(), body, added })
+    }
+}
+
+impl<B> Response<B> {
+    /// What the response is of a stream that goes on.
+    #[must_use]
+    pub fn part(&self) -> Option<Part> {
+        self.added.as_ref().and_then(|added| added.part)
     }
 }
 
@@ -169,6 +182,18 @@ where
     }
 }
 
+/// Reads an item of a stream, as encoders write it: of these there are many.
+fn item(message: &Bytes) -> Option<Response> {
+    let before = message.strip_suffix(Part::ITEM_TAIL)?;
+    let ([sequence, status], body) = canonical(before)?;
+    Some(Response {
+        sequence: sequence as i64,
+        status: (status as i32).into(),
+        body: message.slice(body..before.len()),
+        added: Some(ResponseFields::of_part(Part::Item).into()),
+    })
+}
+
 fn joined(head: &Head, body: Segments<'_>) -> Bytes {
     let Envelope { before, after } = head.into();
     let mut whole = Vec::with_capacity(before.len() + body.len() + after.len());
@@ -195,11 +220,11 @@ pub struct Head {
     len: u8,
     bytes: [u8; MAX_HEAD],
     /// Empty, and nothing allocated, without added fields.
-    tail: Box<[u8]>,
+    tail: Cow<'static, [u8]>,
 }
 
 impl Head {
-    fn new(tail: Option<Box<[u8]>>) -> Head {
+    fn new(tail: Option<Cow<'static, [u8]>>) -> Head {
         Head { len: 0, bytes: [0; MAX_HEAD], tail: tail.unwrap_or_default() }
     }
 

@@ -10,7 +10,11 @@
 //! Whoever has the [`Reader`] reads. With room for one call the thread keeps it: what it has read it carries out, and then it reads
 //! again, by one receive and one send a call, and without a lock. With room for more, it is handed over before the call begins,
 //! to a thread that waits for it or to a new one; a thread that was not needed for a while ends.
+//!
+//! A client that may say something of calls that run (`handler/control.rs`) is read even while no further call may begin, by one thread
+//! more. The calls that it reads then are kept, and taken by who is done with another.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::mem;
@@ -24,6 +28,8 @@ use bytes::Bytes;
 use super::connection::{Connection, Stop};
 use super::parking::{Parking, Unparked};
 use super::shared::Shared;
+use super::streams::Streams;
+use crate::dispatch::outflow::Outflow;
 use crate::dispatch::router::Processing;
 use crate::handler::session::{Connection as _, Session, Worker};
 use crate::observe::peer_log::Line;
@@ -31,7 +37,7 @@ use crate::server::admission::log_refused;
 use crate::server::hooks::Opened;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
-    Incoming, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed, log_idle,
+    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed, log_idle,
     log_opened, read_call, refusal,
 };
 use crate::transport::{Spin, is_peer_gone, keeps_buffers, release_buffers};
@@ -45,11 +51,14 @@ const KEEP_BUFFERS: Duration = Duration::from_secs(1);
 
 /// A session, as its threads share it. It ends with the last of them.
 pub(super) struct SessionState {
-    connection: Arc<Connection>,
-    session: Arc<Session>,
+    pub(super) connection: Arc<Connection>,
+    pub(super) session: Arc<Session>,
     server: Arc<Shared>,
+    /// Frames replies, once the first message has told the wire.
+    codec: OnceLock<Codec>,
+    pub(super) streams: Streams,
     reading: Mutex<Reading>,
-    /// The reader is there, or there is nothing more to read.
+    /// The reader is there, or there is nothing more to read, or a call that was kept has been taken.
     turn: Condvar,
     /// Whose turn it is to send: replies go out whole (W10).
     sending: Mutex<()>,
@@ -72,6 +81,16 @@ struct Reading {
     running: usize,
     /// One has done so since this was last looked at.
     active: bool,
+    /// Calls that were read before there was room for them, and how many bytes they have. As long as there is one, as many run as may.
+    ahead: VecDeque<Bytes>,
+    ahead_bytes: usize,
+}
+
+/// What a thread is to do.
+enum Turn {
+    Read(Box<Reader>),
+    /// Carry out a call that was read before there was room for it.
+    CarryOut(Bytes),
 }
 
 /// What it takes to read.
@@ -116,12 +135,15 @@ impl SessionState {
             waiting: 0,
             running: 0,
             active: false,
+            ahead: VecDeque::new(),
+            ahead_bytes: 0,
         };
-        let name = format!("drpc-{}", session.id());
         let state = Arc::new(SessionState {
             connection,
             session,
             server: server.clone(),
+            codec: OnceLock::new(),
+            streams: Streams::default(),
             reading: Mutex::new(reading),
             turn: Condvar::new(),
             sending: Mutex::new(()),
@@ -129,7 +151,13 @@ impl SessionState {
             fault: Mutex::default(),
             opened: OnceLock::new(),
         });
-        server.threads.spawn(name, move || state.run(SessionState::begin))
+        state.spawn_thread("", SessionState::begin)
+    }
+
+    /// One more thread of the session.
+    pub(super) fn spawn_thread(self: &Arc<Self>, suffix: &str, run: impl FnOnce(&Arc<Self>) + Send + 'static) -> io::Result<()> {
+        let (state, name) = (self.clone(), format!("drpc-{}{suffix}", self.session.id()));
+        self.server.threads.spawn(name, move || state.run(run))
     }
 
     /// A thread of the session.
@@ -163,21 +191,38 @@ impl SessionState {
     fn work(self: &Arc<Self>) {
         let mut parking = Parking::default();
         let worker = self.session.add_worker();
-        let mut reader = self.take_turn();
-        while let Some(mut mine) = reader {
-            let Some(message) = self.read_message(&mut mine) else { return self.close_reading() };
+        let mut turn = self.take_turn().map(Turn::Read);
+        while let Some(next) = turn {
+            let (message, reader) = match next {
+                Turn::CarryOut(message) => (message, None),
+                Turn::Read(mut mine) => {
+                    let Some(message) = self.read_message(&mut mine) else { return self.close_reading() };
+                    if self.session.heeds(&message) {
+                        turn = Some(Turn::Read(mine));
+                        continue;
+                    }
+                    match self.keep(message) {
+                        Some(message) => (message, Some(mine)),
+                        None => {
+                            turn = Some(Turn::Read(mine));
+                            continue;
+                        }
+                    }
+                }
+            };
             let Some((permit, came)) = self.wait_for_permit(&mut parking) else {
                 return self.close_reading();
             };
-            let wire = mine.codec.wire().map_or(WireMode::Auto, WireMode::Fixed);
-            let codec = Codec::new(wire, mine.codec.limit());
-            let kept = self.hand_over(mine);
-            let response = self.carry_out(&codec, message, came, &worker, &mut parking);
+            let kept = reader.and_then(|reader| self.hand_over(reader));
+            let carried_out = self.carry_out(message, came, &worker, &mut parking);
             drop(permit);
-            if let Some(response) = response {
-                self.reply(&codec, response);
+            if let Some((response, stream)) = carried_out {
+                self.reply(response);
+                if let Some(stream) = stream {
+                    self.send_stream(stream);
+                }
             }
-            reader = kept.or_else(|| self.take_next_turn());
+            turn = kept.map(Turn::Read).or_else(|| self.take_next_turn());
         }
     }
 
@@ -186,12 +231,24 @@ impl SessionState {
         self.wait_for_turn(self.reading())
     }
 
-    /// As [`take_turn`](Self::take_turn), after a call.
-    fn take_next_turn(&self) -> Option<Box<Reader>> {
+    /// As [`take_turn`](Self::take_turn), after a call: one that was kept comes first.
+    fn take_next_turn(&self) -> Option<Turn> {
         let mut reading = self.reading();
-        reading.running -= 1;
         reading.active = true;
-        self.wait_for_turn(reading)
+        if self.connection.cut.is_cancelled() {
+            reading.ahead.clear();
+        }
+        if reading.ahead_bytes > 0 {
+            let next = reading.ahead.pop_front();
+            reading.ahead_bytes = reading.ahead.iter().map(Bytes::len).sum();
+            // Whoever reads may wait until there is room for more.
+            self.turn.notify_all();
+            if let Some(message) = next {
+                return Some(Turn::CarryOut(message));
+            }
+        }
+        reading.running -= 1;
+        self.wait_for_turn(reading).map(Turn::Read)
     }
 
     fn wait_for_turn(&self, mut reading: MutexGuard<'_, Reading>) -> Option<Box<Reader>> {
@@ -214,9 +271,28 @@ impl SessionState {
         None
     }
 
+    /// Keeps a call that was read though no further one may begin; gives it back if one may. Where nobody reads while as many run as may,
+    /// that is always so.
+    fn keep(&self, message: Bytes) -> Option<Bytes> {
+        if self.session.controls().is_none() {
+            return Some(message);
+        }
+        let mut reading = self.reading();
+        if reading.running < self.server.config.order.limit() {
+            return Some(message);
+        }
+        reading.ahead_bytes += message.len();
+        reading.ahead.push_back(message);
+        while reading.ahead_bytes >= READ_AHEAD {
+            reading = self.turn.wait(reading).unwrap_or_else(PoisonError::into_inner);
+        }
+        None
+    }
+
     /// Lets another thread read while this one carries out a call. Gives the reader back where there is room for one call alone.
     fn hand_over(self: &Arc<Self>, reader: Box<Reader>) -> Option<Box<Reader>> {
-        let limit = self.server.config.order.limit();
+        let is_controlled = self.session.controls().is_some();
+        let limit = self.server.config.order.limit() + usize::from(is_controlled);
         if limit == 1 {
             return Some(reader);
         }
@@ -234,9 +310,7 @@ impl SessionState {
     }
 
     fn add_thread(self: &Arc<Self>) {
-        let state = self.clone();
-        let name = format!("drpc-{}", self.session.id());
-        if let Err(error) = self.server.threads.spawn(name, move || state.run(SessionState::work)) {
+        if let Err(error) = self.spawn_thread("", SessionState::work) {
             self.reading().threads -= 1;
             if self.session.may_log(Line::OutOfThreads) {
                 tracing::warn!(
@@ -254,6 +328,7 @@ impl SessionState {
         reading.threads -= 1;
         drop(reading);
         self.turn.notify_all();
+        self.session.is_read();
     }
 
     /// Waits for the next message; `None` if there is to be none.
@@ -267,6 +342,7 @@ impl SessionState {
                 Ok(Incoming::Message(message)) => {
                     reader.rest_due = None;
                     reader.waited = Duration::ZERO;
+                    self.codec.get_or_init(|| codec_like(&reader.codec));
                     return Some(message);
                 }
                 Ok(Incoming::Part) => match reader.rest_due {
@@ -288,7 +364,8 @@ impl SessionState {
                 Err(fault) => fault,
             };
             if let Some(refusal) = refusal(&fault) {
-                self.reply(&reader.codec, refusal);
+                self.codec.get_or_init(|| codec_like(&reader.codec));
+                self.reply(refusal);
             }
             self.note(fault);
             return None;
@@ -346,7 +423,7 @@ impl SessionState {
     fn is_idle(&self, reader: &mut Reader) -> bool {
         let mut reading = self.reading();
         reader.waited += reader.timeout.unwrap_or_default();
-        if reading.running > 0 || mem::take(&mut reading.active) {
+        if reading.running > 0 || self.session.open_streams() > 0 || mem::take(&mut reading.active) {
             reader.waited = Duration::ZERO;
             return false;
         }
@@ -374,18 +451,17 @@ impl SessionState {
         }
     }
 
-    /// Carries out a call; `None` if it is cut.
+    /// Carries out a call; gives its response, and the stream that this opens. `None` if it is cut.
     fn carry_out(
         &self,
-        codec: &Codec,
         message: Bytes,
         came: Option<Instant>,
         worker: &Worker,
         parking: &mut Parking,
-    ) -> Option<Response<Body>> {
-        let mut call = match read_call(codec, &self.session, message) {
+    ) -> Option<(Response<Body>, Option<Box<Outflow>>)> {
+        let mut call = match read_call(self.codec(), &self.session, message) {
             Ok(call) => call,
-            Err(response) => return Some(response),
+            Err(response) => return Some((response, None)),
         };
         let context = context_of(&self.session, &mut call, &self.server.config, came, Instant::now);
         worker.begin(call.module, call.method, call.sequence);
@@ -393,17 +469,24 @@ impl SessionState {
         let polled = poll_in_time(&mut processing, &mut Context::from_waker(&parking.known_waker()));
         worker.rest();
         match polled {
-            Poll::Ready(response) => {
-                self.session.call_done();
-                Some(response)
-            }
+            Poll::Ready(response) => match processing.take_stream() {
+                None => {
+                    self.session.call_done();
+                    Some((response, None))
+                }
+                Some(stream) => Some((response, Some(stream.listed(list(&processing))))),
+            },
             Poll::Pending => self.wait_for_handler(processing, parking),
         }
     }
 
     /// Waits for a handler that waits for something; `None` if the session is cut meanwhile.
-    fn wait_for_handler(&self, mut processing: Processing, parking: &mut Parking) -> Option<Response<Body>> {
-        let _listed = list(&processing);
+    fn wait_for_handler(
+        &self,
+        mut processing: Processing,
+        parking: &mut Parking,
+    ) -> Option<(Response<Body>, Option<Box<Outflow>>)> {
+        let listed = list(&processing);
         let deadline = processing.context().deadline();
         let waker = parking.waker();
         let mut context = Context::from_waker(&waker);
@@ -414,7 +497,8 @@ impl SessionState {
                 return None;
             }
             if let Poll::Ready(response) = poll_in_time(&mut processing, &mut context) {
-                return Some(response);
+                let stream = processing.take_stream().map(|stream| stream.listed(listed));
+                return Some((response, stream));
             }
             // Once it is known that the client has left, the socket would wake for ever.
             let watched = (!self.session.is_cancelled()).then_some(&self.connection.socket);
@@ -425,7 +509,8 @@ impl SessionState {
     }
 
     /// Sends a response, whole (W10), once it is its turn.
-    fn reply(&self, codec: &Codec, mut response: Response<Body>) {
+    pub(super) fn reply(&self, mut response: Response<Body>) {
+        let codec = self.codec();
         let head = head_of(codec, &self.session, &mut response);
         let _turn = match self.sending.try_lock() {
             Ok(turn) => turn,
@@ -506,6 +591,10 @@ impl SessionState {
         }
     }
 
+    fn codec(&self) -> &Codec {
+        self.codec.get().expect("a reply follows a message, which has told the wire")
+    }
+
     fn note(&self, fault: SessionFault) {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
     }
@@ -529,6 +618,12 @@ fn poll_in_time(processing: &mut Processing, context: &mut Context<'_>) -> Poll<
         Poll::Ready(outcome) => Poll::Ready(processing.respond(outcome)),
         Poll::Pending => Poll::Pending,
     }
+}
+
+/// A codec for the same wire.
+fn codec_like(codec: &Codec) -> Codec {
+    let wire = codec.wire().map_or(WireMode::Auto, WireMode::Fixed);
+    Codec::new(wire, codec.limit())
 }
 
 impl Drop for SessionState {

@@ -69,6 +69,7 @@ use crate::wire::WireMode;
 /// | [`session_limit`](Self::session_limit) | none, so the process's descriptors; 1,024 on the blocking server |
 /// | [`session_limit_per_uid`](Self::session_limit_per_uid) | none |
 /// | [`pending_reply_limit`](Self::pending_reply_limit) | 256 MiB per session |
+/// | [`stream_limit`](Self::stream_limit) | 256 per session |
 /// | [`call_limit`](Self::call_limit) | none: each session is limited by its [`order`](Self::order) |
 /// | [`call_limit_per_uid`](Self::call_limit_per_uid) | none |
 /// | [`allow`](Self::allow) | anyone who can open the socket |

@@ -7,8 +7,9 @@
 //!                                      └─▶ running, if it waits ─┘
 //! ```
 //!
-//! Nothing here waits. While replies are unsent, or as many calls run as may, nothing is read: so a client that does not read its
-//! replies is held in its own socket, and memory is bounded.
+//! Nothing here waits. While replies are unsent, or as many calls run as may, nothing is read, and no stream gives an item: so a client
+//! that does not read its replies is held in its own socket, and memory is bounded. One that may say something of calls that run is read
+//! even while no further call may begin, up to a bound: the calls in between are kept.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -21,7 +22,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use rustix::event::epoll::EventFlags;
 
-use super::running::Running;
+use super::running::{Running, Streaming};
 use super::shared::{Core, Due};
 use super::step::Progress;
 use crate::handler::cancellation::Cancelled;
@@ -29,7 +30,7 @@ use crate::handler::session::{Session, Worker};
 use crate::server::hooks::Opened;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
-    Incoming, SessionFault, bytes_of, context_of, head_of, incoming, log_closed, log_idle, log_opened,
+    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, head_of, incoming, list, log_closed, log_idle, log_opened,
     read_call, refusal,
 };
 use crate::steps::poller::Poller;
@@ -52,8 +53,13 @@ pub(super) struct SessionState {
     idle: Option<Key>,
     /// The call that waits until the server has room for it, and since when.
     queued: Option<(Bytes, Instant)>,
+    /// Calls that were read before there was room for them, and how many bytes they have.
+    ahead: VecDeque<Bytes>,
+    ahead_bytes: usize,
     /// How many of its calls run; at most what the order allows.
     running: usize,
+    /// How many of its streams are open.
+    streams: usize,
     /// The responses that wait for room in the socket, the first of which may be half sent. No more than may run, and one.
     unsent: VecDeque<Unsent>,
     /// How many bytes of responses wait behind the first of these.
@@ -90,7 +96,10 @@ impl SessionState {
             rest_due: None,
             idle: None,
             queued: None,
+            ahead: VecDeque::new(),
+            ahead_bytes: 0,
             running: 0,
+            streams: 0,
             unsent: VecDeque::new(),
             unsent_bytes: 0,
             fault: None,
@@ -111,7 +120,8 @@ impl SessionState {
 
     /// Whether there is nothing left to do.
     pub(super) fn is_finished(&self) -> bool {
-        !self.reading && self.running == 0 && self.unsent.is_empty() && self.queued.is_none()
+        let is_at_work = self.running > 0 || self.streams > 0 || self.queued.is_some() || !self.ahead.is_empty();
+        !self.reading && !is_at_work && self.unsent.is_empty()
     }
 
     /// Does what can be done now, up to its share: sends, receives, and carries out the calls that have come.
@@ -121,7 +131,8 @@ impl SessionState {
         let _entered = self.session.enter();
         let mut share = PACKETS_PER_TURN;
         self.take_turn(&mut share, core, done);
-        if ready.contains(EventFlags::HUP) && (self.running > 0 || self.queued.is_some()) {
+        let somebody_works = self.running > 0 || self.streams > 0 || self.queued.is_some();
+        if ready.contains(EventFlags::HUP) && somebody_works {
             // The client has left: those who work for it are told, and finish (S6).
             self.session.cancel();
         }
@@ -131,6 +142,7 @@ impl SessionState {
     fn take_turn(&mut self, share: &mut usize, core: &mut Core, done: &mut Progress) {
         let was_held_up = !self.unsent.is_empty();
         loop {
+            self.begin_kept(core);
             self.flush(share, done);
             if *share == 0 || !self.wants_calls(core) {
                 break;
@@ -145,12 +157,20 @@ impl SessionState {
         self.time_rest(core, was_held_up);
     }
 
-    /// A call of this session is done.
-    pub(super) fn finish(&mut self, response: Response<Body>, core: &mut Core, done: &mut Progress) {
+    /// A call of this session is done, and may have opened a stream.
+    pub(super) fn finish(
+        &mut self,
+        response: Response<Body>,
+        stream: Option<Streaming>,
+        core: &mut Core,
+        done: &mut Progress,
+    ) {
         let _entered = self.session.enter();
         let was_held_up = !self.unsent.is_empty();
         self.running -= 1;
         self.reply(response);
+        self.stream(stream, core);
+        self.begin_kept(core);
         self.flush(&mut { PACKETS_PER_TURN }, done);
         self.time_rest(core, was_held_up);
         self.bound_unsent(core);
@@ -160,11 +180,25 @@ impl SessionState {
         }
     }
 
+    /// A stream has a response to send, which is its last if it is no part.
+    pub(super) fn send_part(&mut self, response: Response<Body>, done: &mut Progress) {
+        let _entered = self.session.enter();
+        self.streams -= usize::from(response.part().is_none());
+        self.reply(response);
+        self.flush(&mut { PACKETS_PER_TURN }, done);
+    }
+
+    fn stream(&mut self, stream: Option<Streaming>, core: &mut Core) {
+        self.streams += usize::from(stream.is_some());
+        core.streams.extend(stream);
+    }
+
     /// The server has room for the call that waits.
     pub(super) fn begin_queued(&mut self, permit: Permit, core: &mut Core, done: &mut Progress) {
         let _entered = self.session.enter();
         if let Some((message, came)) = self.queued.take() {
             self.begin(message, Some(came), permit, core);
+            self.begin_kept(core);
             self.flush(&mut { PACKETS_PER_TURN }, done);
             self.bound_unsent(core);
         }
@@ -173,7 +207,7 @@ impl SessionState {
     /// Sets the timer for a session that does nothing, from now on if it has been `active`; takes it back from one that does.
     pub(super) fn time_idleness(&mut self, core: &mut Core, active: bool) {
         let Some(limit) = core.config.limits.idle else { return };
-        let idle = self.running == 0 && self.rest_due.is_none() && self.queued.is_none();
+        let idle = self.running == 0 && self.streams == 0 && self.rest_due.is_none() && self.queued.is_none();
         if idle && !active && self.idle.is_some() {
             return;
         }
@@ -272,26 +306,60 @@ impl SessionState {
     }
 
     fn wants_calls(&self, core: &Core) -> bool {
-        let room = self.queued.is_none() && self.running < core.config.order.limit();
-        self.reading && self.unsent.is_empty() && room
+        let may_keep = || self.session.controls().is_some() && self.ahead_bytes < READ_AHEAD;
+        self.reading && self.unsent.is_empty() && (self.has_room(core) || may_keep())
+    }
+
+    /// Whether another call may begin.
+    fn has_room(&self, core: &Core) -> bool {
+        self.queued.is_none() && self.running < core.config.order.limit()
+    }
+
+    /// Begins the calls that were read before there was room for them, as far as there is now.
+    fn begin_kept(&mut self, core: &mut Core) {
+        while self.has_room(core)
+            && let Some(message) = self.ahead.pop_front()
+        {
+            self.ahead_bytes -= message.len();
+            self.call(message, core);
+        }
     }
 
     fn take(&mut self, packet: Option<Bytes>, core: &mut Core, done: &mut Progress) {
         match incoming(&mut self.codec, packet) {
             Ok(Incoming::Message(message)) => {
                 core.timers.cancel(self.rest_due.take());
+                if self.session.heeds(&message) {
+                    return;
+                }
                 done.calls += 1;
-                match core.permits.try_acquire(self.session.peer().uid()) {
-                    Some(permit) => self.begin(message, None, permit, core),
-                    None => {
-                        self.queued = Some((message, Instant::now()));
-                        core.queue.push_back(self.session.id());
+                match self.has_room(core) {
+                    true => self.call(message, core),
+                    false => {
+                        self.ahead_bytes += message.len();
+                        self.ahead.push_back(message);
                     }
                 }
             }
             Ok(Incoming::Part) => {}
-            Ok(Incoming::Closed) => self.reading = false,
+            Ok(Incoming::Closed) => self.stop_reading(),
             Err(fault) => self.fail(fault),
+        }
+    }
+
+    fn stop_reading(&mut self) {
+        self.reading = false;
+        self.session.is_read();
+    }
+
+    /// Begins a call, or queues it until the server has room.
+    fn call(&mut self, message: Bytes, core: &mut Core) {
+        match core.permits.try_acquire(self.session.peer().uid()) {
+            Some(permit) => self.begin(message, None, permit, core),
+            None => {
+                self.queued = Some((message, Instant::now()));
+                core.queue.push_back(self.session.id());
+            }
         }
     }
 
@@ -309,8 +377,14 @@ impl SessionState {
         self.worker.rest();
         match polled {
             Poll::Ready(response) => {
-                self.session.call_done();
                 self.reply(response);
+                match processing.take_stream() {
+                    None => self.session.call_done(),
+                    Some(stream) => {
+                        let stream = stream.listed(list(&processing));
+                        self.stream(Some(Streaming::new(self.session.id(), stream)), core);
+                    }
+                }
             }
             Poll::Pending => {
                 self.running += 1;
@@ -328,8 +402,16 @@ impl SessionState {
         self.unsent.push_back(Unsent { head, response, packets: 0 });
     }
 
-    /// Sends what there is room for, message by message (W10).
+    /// Sends what there is room for. Streams wait until all of it is sent.
     fn flush(&mut self, share: &mut usize, done: &mut Progress) {
+        self.send_unsent(share, done);
+        if let Some(controls) = self.session.controls() {
+            controls.hold(!self.unsent.is_empty());
+        }
+    }
+
+    /// Sends message by message (W10).
+    fn send_unsent(&mut self, share: &mut usize, done: &mut Progress) {
         while let Some(Unsent { head, response, packets: sent }) = self.unsent.front_mut() {
             let packets = match self.codec.packets(&*head, &response.body) {
                 Ok(packets) => packets,
@@ -366,7 +448,7 @@ impl SessionState {
 
     /// Ends the reading; what runs is still answered.
     fn fail(&mut self, fault: SessionFault) {
-        self.reading = false;
+        self.stop_reading();
         if let Some(refusal) = refusal(&fault) {
             self.reply(refusal);
         }
@@ -375,7 +457,7 @@ impl SessionState {
 
     /// Ends the session at once: its replies can't be sent.
     fn abandon(&mut self, fault: SessionFault) {
-        self.reading = false;
+        self.stop_reading();
         self.unsent.clear();
         self.unsent_bytes = 0;
         self.cut = true;

@@ -11,6 +11,9 @@
 //! `running`. While `running` is full, nothing is read: with room for one call, that is the serial order of DAOS's Go server;
 //! with room for more, the concurrent one of its engine (S5).
 //!
+//! A handler that answers with a stream is done once that is open; its items are sent beside the calls, whenever nothing else is to be
+//! done. What the client says of calls that run is heeded even while no further call may begin: calls that stand before it are kept.
+//!
 //! A **call fault** (an unknown ID, a bad body, a failing handler) becomes a response. A **session fault** (a broken frame, an
 //! I/O error) stops the reading; the calls that run are still answered, and then the connection is closed. So it
 //! is with a client that closes: what it sent before is executed (S6).
@@ -23,20 +26,22 @@ use std::sync::Arc;
 use std::task::{self, Poll, ready};
 
 use bytes::Bytes;
-use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::stream::{FuturesUnordered, SelectAll, StreamExt};
+use tokio::task::coop;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tracing::Instrument;
 
 use super::idle::Idle;
 use super::queue::CallQueue;
 use super::shared::Shared;
+use crate::dispatch::outflow::Outflow;
 use crate::dispatch::router::Processing;
 use crate::handler::session::{Listed, Session, Worker};
 use crate::server::admission::log_refused;
 use crate::server::hooks::Opened;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
-    Incoming, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed, log_idle,
+    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed, log_idle,
     log_opened, read_call, refusal,
 };
 use crate::transport::{Link, PeerCredentials, is_peer_gone};
@@ -56,10 +61,15 @@ pub(super) struct SessionLoop {
     rest_due: Option<Pin<Box<Sleep>>>,
     /// The calls whose handlers wait for something.
     running: FuturesUnordered<Handling>,
+    /// The streams that handlers answered with.
+    streams: SelectAll<Box<Outflow>>,
     /// What handlers answered while another response was on its way.
     finished: VecDeque<Response<Body>>,
     /// How many bytes these have.
     finished_bytes: usize,
+    /// Calls that were read before there was room for them, and how many bytes they have.
+    ahead: VecDeque<Bytes>,
+    ahead_bytes: usize,
     /// The call that waits until the server has room for it.
     queue: CallQueue,
     idle: Idle,
@@ -94,6 +104,9 @@ impl SessionLoop {
             ending: false,
             rest_due: None,
             running: FuturesUnordered::new(),
+            streams: SelectAll::new(),
+            ahead: VecDeque::new(),
+            ahead_bytes: 0,
             finished: VecDeque::new(),
             finished_bytes: 0,
             opened: None,
@@ -133,9 +146,9 @@ impl SessionLoop {
                     }
                 }
                 Event::Finished(response) => self.reply(response).await?,
-                Event::Closed => self.reading = false,
+                Event::Closed => self.stop_reading(),
                 Event::Fault(fault) => {
-                    self.reading = false;
+                    self.stop_reading();
                     if let Some(refusal) = refusal(&fault) {
                         self.reply(refusal).await?;
                     }
@@ -152,22 +165,37 @@ impl SessionLoop {
             self.finished_bytes -= bytes_of(&response);
             return Poll::Ready(Some(Event::Finished(response)));
         }
-        let busy = !self.running.is_empty();
-        if busy && let Poll::Ready(Some(response)) = self.running.poll_next_unpin(context) {
-            return Poll::Ready(Some(Event::Finished(response)));
+        if !self.running.is_empty()
+            && let Poll::Ready(Some(done)) = self.running.poll_next_unpin(context)
+        {
+            self.streams.extend(done.stream);
+            return Poll::Ready(Some(Event::Finished(done.response)));
         }
+        let busy = !self.running.is_empty() || !self.streams.is_empty();
         if !self.ending && self.session.poll_stop(context).is_ready() {
             self.end();
         }
-        if !self.reading && !busy && self.queue.is_empty() {
+        let calls_wait = !self.queue.is_empty() || !self.ahead.is_empty();
+        if !self.reading && !busy && !calls_wait {
             return Poll::Ready(None);
         }
         let room = self.running.len() < self.server.config.order.limit();
-        if (self.reading || !self.queue.is_empty())
-            && room
+        if room
+            && (self.reading || calls_wait)
             && let Poll::Ready(event) = self.poll_call(context)
         {
             return Poll::Ready(Some(event));
+        }
+        if self.reading
+            && self.session.controls().is_some()
+            && let Poll::Ready(event) = self.poll_ahead(context)
+        {
+            return Poll::Ready(Some(event));
+        }
+        if !self.streams.is_empty()
+            && let Poll::Ready(response) = self.poll_stream(context)
+        {
+            return Poll::Ready(Some(Event::Finished(response)));
         }
         if busy
             && !self.session.is_cancelled()
@@ -193,10 +221,59 @@ impl SessionLoop {
         self.link.end_receiving();
     }
 
+    fn stop_reading(&mut self) {
+        self.reading = false;
+        self.session.is_read();
+    }
+
+    /// Waits for the next response of a stream. Only as often as the runtime likes: one may always have another.
+    fn poll_stream(&mut self, context: &mut task::Context<'_>) -> Poll<Response<Body>> {
+        let coop = ready!(coop::poll_proceed(context));
+        match self.streams.poll_next_unpin(context) {
+            Poll::Ready(Some(response)) => {
+                coop.made_progress();
+                Poll::Ready(response)
+            }
+            _ => Poll::Pending,
+        }
+    }
+
+    /// Reads what there is no room for yet, since the client may say something of what runs behind it. Ready if there is nothing more.
+    fn poll_ahead(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
+        while self.ahead_bytes < READ_AHEAD {
+            match ready!(self.poll_message(context)) {
+                Event::Message(message) if self.session.heeds(&message) => {}
+                Event::Message(message) => {
+                    self.ahead_bytes += message.len();
+                    self.ahead.push_back(message);
+                }
+                event => return Poll::Ready(event),
+            }
+        }
+        Poll::Pending
+    }
+
+    /// The next message that is a call.
+    fn poll_call_message(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
+        if let Some(message) = self.ahead.pop_front() {
+            self.ahead_bytes -= message.len();
+            return Poll::Ready(Event::Message(message));
+        }
+        if !self.reading {
+            return Poll::Pending;
+        }
+        loop {
+            match ready!(self.poll_message(context)) {
+                Event::Message(message) if self.session.heeds(&message) => {}
+                event => return Poll::Ready(event),
+            }
+        }
+    }
+
     /// Receives the next message, and waits until the server has room for its call.
     fn poll_call(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
         if self.queue.is_empty() {
-            match ready!(self.poll_message(context)) {
+            match ready!(self.poll_call_message(context)) {
                 Event::Message(message) => {
                     if let Some(message) = self.queue.enter(message) {
                         return Poll::Ready(Event::Message(message));
@@ -259,12 +336,15 @@ impl SessionLoop {
         self.worker.rest();
         match polled {
             Poll::Ready(response) => {
-                self.session.call_done();
+                match processing.take_stream() {
+                    None => self.session.call_done(),
+                    Some(stream) => self.streams.push(stream.listed(list(&processing))),
+                }
                 Some(response)
             }
             Poll::Pending => {
                 let listed = list(&processing);
-                self.running.push(Handling { processing, cut_off: None, _listed: listed, _permit: permit });
+                self.running.push(Handling { processing, cut_off: None, listed, _permit: permit });
                 None
             }
         }
@@ -299,6 +379,7 @@ impl SessionLoop {
             session,
             server,
             running,
+            streams,
             finished,
             finished_bytes,
             queue,
@@ -316,7 +397,8 @@ impl SessionLoop {
             }
             // The handlers see it by themselves; here it is only waited for.
             let _ = session.poll_stop(context);
-            while let Poll::Ready(Some(response)) = running.poll_next_unpin(context) {
+            while let Poll::Ready(Some(Done { response, stream })) = running.poll_next_unpin(context) {
+                streams.extend(stream);
                 *finished_bytes += bytes_of(&response);
                 finished.push_back(response);
                 if *finished_bytes > limit {
@@ -350,21 +432,28 @@ struct Handling {
     /// When the handler is cut off.
     cut_off: Option<Pin<Box<Sleep>>>,
     /// The call's entry in the session's list.
-    _listed: Option<Listed>,
+    listed: Option<Listed>,
     /// That it may run, where calls are limited.
     _permit: Option<Permit>,
 }
 
-impl Future for Handling {
-    type Output = Response<Body>;
+/// A call whose handler is done.
+struct Done {
+    response: Response<Body>,
+    stream: Option<Box<Outflow>>,
+}
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Response<Body>> {
+impl Future for Handling {
+    type Output = Done;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Done> {
         if let Poll::Ready(response) = Pin::new(&mut self.processing).poll(context) {
-            return Poll::Ready(response);
+            let stream = self.processing.take_stream().map(|stream| stream.listed(self.listed.take()));
+            return Poll::Ready(Done { response, stream });
         }
         let Some(deadline) = self.processing.context().deadline() else { return Poll::Pending };
         let due = self.cut_off.get_or_insert_with(|| Box::pin(sleep_until(deadline.into())));
-        due.as_mut().poll(context).map(|()| cut_off(&mut self.processing))
+        due.as_mut().poll(context).map(|()| Done { response: cut_off(&mut self.processing), stream: None })
     }
 }
 
