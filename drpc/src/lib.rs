@@ -164,6 +164,8 @@ pub use client::{
     AddedFields, Backoff, CallError, CallErrorKind, CallOptions, Caller, ClientBuilder, ConnectError,
     RetryPolicy,
 };
+#[cfg(feature = "client")]
+pub use client::Streaming;
 pub use der::Der;
 pub use dispatch::authorization::Allow;
 #[cfg(feature = "tower")]
@@ -178,7 +180,7 @@ pub use handler::failure::Failure;
 pub use handler::method::{Method, UnknownMethod};
 pub use handler::module::Module;
 pub use handler::payload::Payload;
-pub use handler::reply::{Reply, Submitted};
+pub use handler::reply::{Reply, ReplyStream, Submitted};
 pub use handler::session::{RunningCall, Session};
 #[doc(no_inline)]
 pub use prost;
@@ -193,6 +195,9 @@ pub use wire::{Body, FailureCause, InvalidTraceContext, Status, TraceContext, Wi
 
 /// A raw body, which a handler may take and return.
 pub use bytes::Bytes;
+
+/// What a [streaming](guide::streams) handler returns; the trait of the crates `futures`, whose combinators work with it.
+pub use futures_util::stream::Stream;
 
 /// For [modules](Module) written by hand: goes on the `impl`.
 pub use async_trait::async_trait;

@@ -1,5 +1,8 @@
 mod lease;
 mod pipeline;
+mod streaming;
+
+pub use streaming::Streaming;
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -30,7 +33,7 @@ use crate::observe::metrics;
 use crate::observe::metrics::OpenConnection;
 use crate::observe::peer_log::PeerLog;
 use crate::transport::{Mode, Ready, Socket, Spin, is_peer_gone};
-use crate::wire::{Body, Call, CallFields, Codec, Packets, Response, UNREADABLE_CALL, Wire, WireMode};
+use crate::wire::{Body, Call, CallFields, Codec, Control, Packets, Response, UNREADABLE_CALL, Wire, WireMode};
 
 /// A client whose calls block their thread until the reply arrives, without a runtime.
 ///
@@ -307,6 +310,7 @@ impl Client {
 
 impl Caller for Client {
     type Outcome<R> = Result<R, CallError>;
+    type Streaming<R> = Streaming<R>;
 
     fn call<Q: Payload, R: Payload>(
         &self,
@@ -315,6 +319,15 @@ impl Caller for Client {
         options: &CallOptions,
     ) -> Result<R, CallError> {
         reply_of(self.call_raw(method, request.into_body(), options)?, self.0.config.reply_limit)
+    }
+
+    fn open<Q: Payload, R: Payload>(
+        &self,
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Result<Streaming<R>, CallError> {
+        self.open_stream(method, request.into_body(), options)
     }
 }
 
@@ -365,6 +378,7 @@ impl ClientBuilder {
             wire,
             codec: Codec::new(wire, self.message_limit),
             calls: Calls::new(last_sequence),
+            takes_control: false,
             spin: Spin::new(self.spin),
             log: PeerLog::default(),
             _counted: OpenConnection::begin(),
@@ -417,6 +431,8 @@ struct Connection {
     codec: Codec,
     /// Those that timed out are remembered, so that their replies are not taken for another's.
     calls: Calls<()>,
+    /// The server has shown that it knows what may be said of calls that run.
+    takes_control: bool,
     spin: Spin,
     /// What the server may have logged.
     log: PeerLog,
@@ -460,6 +476,9 @@ impl Connection {
     ) -> Result<Response, Fault> {
         let deadline = state.deadline;
         state.stamp(&mut added);
+        if let Some(added) = &mut added {
+            added.asks_control &= !self.takes_control;
+        }
         let sequence = self.calls.begin((!options.no_response).then_some(()));
         let (module, method) = (method.module(), method.id());
         let call = Call { module, method, sequence, body: std::mem::take(body), added };
@@ -476,8 +495,22 @@ impl Connection {
             received => {
                 if matches!(received, Err(Fault::Timeout(_))) {
                     self.calls.abandon(sequence);
+                    self.cancel(sequence);
                 }
                 received
+            }
+        }
+    }
+
+    /// Tells the server that a call was given up, if it knows that and there is room.
+    fn cancel(&mut self, sequence: i64) {
+        let head = control(sequence, Control::Cancel).head();
+        if self.takes_control
+            && let Ok(packets) = Packets::new(self.wire, &head, b"", self.codec.limit())
+        {
+            for packet in packets {
+                // Whether the server is gone, the next call finds out.
+                let _ = self.socket.send(&packet.slices());
             }
         }
     }
@@ -575,6 +608,9 @@ impl Connection {
         let packet = packet.ok_or(Disconnect::ByPeer)?;
         let Some(message) = self.codec.receive(packet).map_err(Disconnect::from)? else { return Ok(None) };
         let response = Response::decode(message).map_err(Disconnect::from)?;
+        if let Some(added) = &response.added {
+            self.takes_control |= added.takes_control || added.part.is_some();
+        }
         match self.calls.resolve(&response) {
             Addressee::Waiting(()) => return Ok(Some(response)),
             Addressee::Abandoned => {}
@@ -582,6 +618,12 @@ impl Connection {
         }
         Ok(None)
     }
+}
+
+/// What says something of a call.
+fn control(sequence: i64, control: Control) -> Call<Body> {
+    let added = CallFields { control: Some(control), ..CallFields::default() };
+    Call { module: 0, method: 0, sequence, body: Body::new(), added: Some(added.into()) }
 }
 
 /// The fault of a connection on which a call was being sent.

@@ -5,7 +5,7 @@ use super::retry::RetryPolicy;
 use crate::handler::context::Context;
 use crate::handler::method::Method;
 use crate::handler::payload::Payload;
-use crate::wire::TraceContext;
+use crate::wire::{Credit, TraceContext};
 
 /// A client that generated stubs can call through: [`Client`](crate::Client), or [`blocking::Client`](crate::blocking::Client).
 ///
@@ -38,6 +38,9 @@ pub trait Caller: Clone {
     /// What a call returns.
     type Outcome<R>;
 
+    /// A stream that comes in.
+    type Streaming<R>;
+
     /// Calls a method.
     fn call<Q: Payload, R: Payload>(
         &self,
@@ -45,6 +48,14 @@ pub trait Caller: Clone {
         request: Q,
         options: &CallOptions,
     ) -> Self::Outcome<R>;
+
+    /// Calls a method that answers by a [stream](crate::guide::streams).
+    fn open<Q: Payload, R: Payload>(
+        &self,
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Self::Outcome<Self::Streaming<R>>;
 }
 
 /// Options for one call.
@@ -66,13 +77,29 @@ pub trait Caller: Clone {
 ///     GreeterClient::new(client).with(CallOptions::new().timeout(Duration::from_millis(50))).hello()
 /// }
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallOptions {
     pub(crate) timeout: Option<Duration>,
     pub(crate) no_response: bool,
     pub(crate) retry: Option<RetryPolicy>,
     pub(crate) deadline: Option<Instant>,
     pub(crate) trace: Option<Arc<TraceContext>>,
+    pub(crate) stream_credit: Credit,
+    pub(crate) item_timeout: Option<Duration>,
+}
+
+impl Default for CallOptions {
+    fn default() -> Self {
+        CallOptions {
+            timeout: None,
+            no_response: false,
+            retry: None,
+            deadline: None,
+            trace: None,
+            stream_credit: Credit { items: 256, bytes: 1 << 20 },
+            item_timeout: None,
+        }
+    }
 }
 
 impl CallOptions {
@@ -82,7 +109,8 @@ impl CallOptions {
         Self::default()
     }
 
-    /// How long to wait for the reply, instead of the client's default. Connecting and retries count.
+    /// How long to wait for the reply, instead of the client's default. Connecting and retries count. Of a stream it is how long to wait
+    /// until it is open.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -96,6 +124,22 @@ impl CallOptions {
     #[must_use]
     pub fn deadline(mut self, at: Instant) -> Self {
         self.deadline = Some(self.deadline.map_or(at, |before| before.min(at)));
+        self
+    }
+
+    /// How much of a [stream](crate::guide::streams) may have been sent and not been taken yet: 256 items and 1 MiB in their bodies,
+    /// unless this says otherwise. One item may be longer than what is left of the bytes. 0 is taken as 1.
+    #[must_use]
+    pub fn stream_credit(mut self, items: u32, bytes: u64) -> Self {
+        self.stream_credit = Credit { items: items.max(1), bytes: bytes.max(1) };
+        self
+    }
+
+    /// How long to wait for each item of a stream, and for its end. One that takes longer is given up, and fails with
+    /// [`Timeout`](crate::CallErrorKind::Timeout). Without it, only the [`deadline`](Self::deadline) counts, which is that of the whole stream.
+    #[must_use]
+    pub fn item_timeout(mut self, timeout: Duration) -> Self {
+        self.item_timeout = Some(timeout);
         self
     }
 

@@ -1,5 +1,7 @@
 //! What a stream adds to the envelope (E5): who receives says how much it has room for, and each item says that more follow.
 
+use super::envelope::Response;
+
 /// How much may be sent to who gives it: so many items, and so many bytes in their bodies.
 ///
 /// One item may be longer than what is left of the bytes, so that no item is too long for any credit.
@@ -18,6 +20,16 @@ pub struct Credit {
     pub items: u32,
     /// Bytes of their bodies.
     pub bytes: u64,
+}
+
+impl Credit {
+    /// Notes that a part was taken of what this is the window of; gives the credit for what was taken, once that is half of the window.
+    pub(crate) fn after(&self, taken: &mut Credit, part: &Response) -> Option<Credit> {
+        taken.items += u32::from(part.part() == Some(Part::Item));
+        taken.bytes += part.body.len() as u64;
+        let is_due = taken.items > self.items / 2 || taken.bytes > self.bytes / 2;
+        is_due.then(|| std::mem::take(taken))
+    }
 }
 
 /// What a message says about a call that is under way, whose sequence it has, in place of being a call.
