@@ -129,7 +129,9 @@ fn fields_of_a_call() -> impl Strategy<Value = Box<CallFields>> {
     });
     let fields = (option::of(any::<u64>().prop_map(Duration::from_micros)), any::<bool>(), option::of(trace));
     fields
-        .prop_map(|(time_left, wants_error, trace)| Box::new(CallFields { time_left, wants_error, trace }))
+        .prop_map(|(time_left, wants_error, trace)| {
+            Box::new(CallFields { time_left, wants_error, trace, ..CallFields::default() })
+        })
         .prop_filter("none", |fields| **fields != CallFields::default())
 }
 

@@ -60,6 +60,11 @@ impl<W: Copy> Calls<W> {
         self.open.len() + self.streams.len()
     }
 
+    /// Whether a stream is open.
+    pub(super) fn has_streams(&self) -> bool {
+        !self.streams.is_empty()
+    }
+
     /// Gives up waiting for a reply that may still come. True if the call was still open.
     pub(super) fn abandon(&mut self, sequence: i64) -> bool {
         let Ok(place) = self.place(sequence) else { return self.abandon_stream(sequence) };

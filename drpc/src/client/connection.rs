@@ -211,9 +211,17 @@ impl Connection {
 
     /// Closes the connection; every call that waits on it fails (C7).
     pub(super) fn close(&self) {
-        let told = self.shared.state().break_off(Disconnect::Closed);
+        let (told, has_streams) = {
+            let mut state = self.shared.state();
+            let has_streams = state.calls.has_streams();
+            (state.break_off(Disconnect::Closed), has_streams)
+        };
         wake(told);
         self.driver.abort();
+        if has_streams {
+            // Whoever holds one may not look at it for long, and the link lives until then.
+            self.shared.link.hang_up();
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod error;
 mod handler;
 mod requested;
 mod returned;
+mod stream;
 #[cfg(feature = "contract")]
 mod types;
 
@@ -30,6 +31,7 @@ pub use self::requested::{
 pub use self::returned::{
     Kind, NEITHER, Otherwise, REPLY, RESULT, Returned, assert_reply, assert_returned, kind,
 };
+pub use self::stream::{Outlet, stream};
 #[cfg(feature = "contract")]
 pub use self::types::{Asked, Carried, MethodTypes, Unnamed, carried};
 pub use crate::dispatch::registry::ModuleDescriptor;
