@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use drpc::wire::{Call, CallFields, FailureCause, Response, ResponseFields};
+use drpc::wire::{Call, CallFields, Control, Credit, FailureCause, Part, Response, ResponseFields};
 use drpc::{Status, TraceContext};
 use proptest::option;
 use proptest::prelude::*;
