@@ -10,6 +10,7 @@
 //!         request hello.Hello
 //!         reply hello.Greeting        # or (), or bytes::Bytes
 //!         idempotent
+//!         stream                      # of what it replies
 //!         rule admin
 //!
 //! message hello.Hello
@@ -115,6 +116,9 @@ impl fmt::Display for Contract {
                 writeln!(f, "        reply {}", method.reply)?;
                 if method.idempotent {
                     writeln!(f, "        idempotent")?;
+                }
+                if method.streaming {
+                    writeln!(f, "        stream")?;
                 }
                 if let Some(rule) = &method.rule {
                     writeln!(f, "        rule {rule}")?;
@@ -317,6 +321,7 @@ impl Reader {
                     request: Body::Nothing,
                     reply: Body::Nothing,
                     idempotent: false,
+                    streaming: false,
                     rule: None,
                 };
                 insert(&mut module.methods, method, new, "method")?;
@@ -342,6 +347,7 @@ impl Reader {
                 }
             }
             "idempotent" => method.idempotent = true,
+            "stream" => method.streaming = true,
             "rule" => method.rule = Some(rest.to_owned()),
             _ => return false,
         }
