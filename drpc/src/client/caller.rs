@@ -77,28 +77,27 @@ pub trait Caller: Clone {
 ///     GreeterClient::new(client).with(CallOptions::new().timeout(Duration::from_millis(50))).hello()
 /// }
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallOptions {
     pub(crate) timeout: Option<Duration>,
     pub(crate) no_response: bool,
     pub(crate) retry: Option<RetryPolicy>,
     pub(crate) deadline: Option<Instant>,
     pub(crate) trace: Option<Arc<TraceContext>>,
-    pub(crate) stream_credit: Credit,
-    pub(crate) item_timeout: Option<Duration>,
+    /// If anything is said of streams.
+    stream: Option<Box<StreamOptions>>,
 }
 
-impl Default for CallOptions {
+/// Options for a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StreamOptions {
+    pub(super) credit: Credit,
+    pub(super) item_timeout: Option<Duration>,
+}
+
+impl Default for StreamOptions {
     fn default() -> Self {
-        CallOptions {
-            timeout: None,
-            no_response: false,
-            retry: None,
-            deadline: None,
-            trace: None,
-            stream_credit: Credit { items: 256, bytes: 1 << 20 },
-            item_timeout: None,
-        }
+        StreamOptions { credit: Credit { items: 256, bytes: 1 << 20 }, item_timeout: None }
     }
 }
 
@@ -127,11 +126,16 @@ impl CallOptions {
         self
     }
 
+    /// What is said of streams.
+    pub(super) fn of_stream(&self) -> StreamOptions {
+        self.stream.as_deref().copied().unwrap_or_default()
+    }
+
     /// How much of a [stream](crate::guide::streams) may have been sent and not been taken yet: 256 items and 1 MiB in their bodies,
     /// unless this says otherwise. One item may be longer than what is left of the bytes. 0 is taken as 1.
     #[must_use]
     pub fn stream_credit(mut self, items: u32, bytes: u64) -> Self {
-        self.stream_credit = Credit { items: items.max(1), bytes: bytes.max(1) };
+        self.stream.get_or_insert_default().credit = Credit { items: items.max(1), bytes: bytes.max(1) };
         self
     }
 
@@ -139,7 +143,7 @@ impl CallOptions {
     /// [`Timeout`](crate::CallErrorKind::Timeout). Without it, only the [`deadline`](Self::deadline) counts, which is that of the whole stream.
     #[must_use]
     pub fn item_timeout(mut self, timeout: Duration) -> Self {
-        self.item_timeout = Some(timeout);
+        self.stream.get_or_insert_default().item_timeout = Some(timeout);
         self
     }
 

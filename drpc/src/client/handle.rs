@@ -129,7 +129,7 @@ impl Client {
         body: impl Into<Body>,
         options: &CallOptions,
     ) -> Result<Response, CallError> {
-        self.make(&method, &mut body.into(), options, &mut Reply).await
+        self.make(&method, &mut body.into(), options, Reply).await
     }
 
     /// Makes a call. It borrows what each of the futures in it would else hold once more.
@@ -138,7 +138,7 @@ impl Client {
         method: &Method,
         body: &mut Body,
         options: &CallOptions,
-        wanted: &mut impl Wanted,
+        wanted: impl Wanted,
     ) -> Result<Response, CallError> {
         let observed = MadeCall::begin(method, &self.0.config.path, body.len());
         observed.carry_out(pin!(self.call_in_time(method, body, options, wanted))).await
@@ -149,7 +149,7 @@ impl Client {
         method: &Method,
         body: &mut Body,
         options: &CallOptions,
-        wanted: &mut impl Wanted,
+        wanted: impl Wanted,
     ) -> Result<Response, CallError> {
         let mut state = self.begin(options);
         let at = state.deadline.at;
@@ -163,7 +163,7 @@ impl Client {
         method: &Method,
         body: &mut Body,
         options: &CallOptions,
-        wanted: &mut impl Wanted,
+        wanted: impl Wanted,
         state: &mut CallState<'_>,
     ) -> Result<Response, CallError> {
         let mut attempts = Attempts::of(options.retry.as_ref(), self.0.config.retry.as_ref());
@@ -189,7 +189,7 @@ impl Client {
         method: &Method,
         body: &mut Body,
         options: &CallOptions,
-        wanted: &mut impl Wanted,
+        wanted: impl Wanted,
         state: &mut CallState<'_>,
     ) -> Result<Response, CallError> {
         state.begin_attempt();
@@ -334,7 +334,7 @@ impl Caller for Client {
         let (client, options) = (self.clone(), options.clone());
         let mut body = request.into_body();
         Box::pin(async move {
-            let response = client.make(&method, &mut body, &options, &mut Reply).await?;
+            let response = client.make(&method, &mut body, &options, Reply).await?;
             reply_of(response, client.reply_limit())
         })
     }
@@ -393,7 +393,7 @@ struct SingleCall<'a, 'c> {
 }
 
 impl SingleCall<'_, '_> {
-    async fn response(mut self, wanted: &mut impl Wanted) -> Result<Response, CallError> {
+    async fn response(mut self, wanted: impl Wanted) -> Result<Response, CallError> {
         let response = self.call.in_flight.response().await;
         self.is_unsent = response.as_ref().is_err_and(|error| error.not_connected_because().is_some());
         wanted.keep(&mut self.call);
@@ -402,20 +402,21 @@ impl SingleCall<'_, '_> {
 }
 
 /// What a call asks for. That of a reply is compiled to nothing.
-trait Wanted: Send {
-    fn ask(&self, added: &mut Option<Box<CallFields>>);
+trait Wanted: Copy + Send {
+    fn ask(self, added: &mut Option<Box<CallFields>>);
 
     /// Takes over what is to follow the response.
-    fn keep(&mut self, call: &mut Abandonable<'_>);
+    fn keep(self, call: &mut Abandonable<'_>);
 }
 
 /// One reply, and no more.
+#[derive(Clone, Copy)]
 struct Reply;
 
 impl Wanted for Reply {
-    fn ask(&self, _: &mut Option<Box<CallFields>>) {}
+    fn ask(self, _: &mut Option<Box<CallFields>>) {}
 
-    fn keep(&mut self, _: &mut Abandonable<'_>) {}
+    fn keep(self, _: &mut Abandonable<'_>) {}
 }
 
 impl Drop for SingleCall<'_, '_> {

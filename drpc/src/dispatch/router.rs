@@ -1,9 +1,9 @@
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
 use std::time::{Duration, Instant};
+use std::{fmt, mem};
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -237,6 +237,7 @@ impl ModuleService {
         let module = entry.map(|entry| &entry.module);
         let (mut method, request_bytes) = (None, call.body.len());
         let added = call.added.as_deref();
+        let time_left = added.and_then(|added| added.time_left);
         let asked = added.map_or_else(Asked::default, |added| Asked::by(added, &context));
         // A module written by hand may panic before it gives a future, so this is inside the guard too.
         let handler = try_guarded(self.is_layered(), || {
@@ -259,12 +260,12 @@ impl ModuleService {
                     false => "the method gives a stream, and its caller does not ask for one",
                 }));
             }
-            if asked.time_left == Some(Duration::ZERO) {
+            if time_left == Some(Duration::ZERO) {
                 let failure = Failure::from("the caller's time was over before its call began");
                 return Err(failure.caused_by(FailureCause::TimedOut));
             }
             if let Some(limit) = found.timeout() {
-                context = context.clone().within(Some(limit), asked.time_left, now);
+                context = context.clone().within(Some(limit), time_left, now);
             }
             Ok(self.handle(module, context.clone(), found, call.body))
         });
@@ -278,14 +279,13 @@ impl ModuleService {
         });
         Processing {
             observed,
-            handler: handler.map_err(Some),
+            stage: handler.map_or_else(Stage::Failed, Stage::Handler),
             module_id: call.module,
             module: module.cloned(),
             method_id: call.method,
             method,
             sequence: call.sequence,
             asked,
-            stream: None,
             layered: self.is_layered(),
             context,
         }
@@ -322,26 +322,32 @@ impl ModuleService {
 /// ```
 #[must_use = "a handler does nothing unless it is polled"]
 pub struct Processing {
-    /// The handler, or why there is none.
-    handler: Result<HandlerFuture<'static>, Option<Failure>>,
+    stage: Stage,
     module_id: i32,
     module: Option<Arc<dyn Module>>,
     method_id: i32,
     method: Option<Method>,
     sequence: i64,
     asked: Asked,
-    /// What the handler answered with, if that is a stream.
-    stream: Option<Box<Opened>>,
     /// Whether there are layers around the handler.
     layered: bool,
     context: Context,
     observed: ObservedCall,
 }
 
+/// How far a call has come.
+enum Stage {
+    Handler(HandlerFuture<'static>),
+    /// There is no handler, because of that.
+    Failed(Failure),
+    /// The handler has answered with a stream.
+    Stream(Box<Opened>),
+    Over,
+}
+
 /// What the caller asks for beside a reply (E5).
 #[derive(Clone, Copy, Default)]
 struct Asked {
-    time_left: Option<Duration>,
     /// To be told more of a failure than its status.
     error: bool,
     stream: bool,
@@ -353,7 +359,6 @@ impl Asked {
     #[cold]
     fn by(added: &CallFields, context: &Context) -> Self {
         Asked {
-            time_left: added.time_left,
             error: added.wants_error,
             stream: added.credit.is_some(),
             control: added.asks_control && context.control().is_some(),
@@ -392,14 +397,17 @@ impl Processing {
     /// Polls the handler alone: what it gives is for [`respond`](Self::respond) or [`failed`](Self::failed).
     #[inline]
     pub(crate) fn poll_handler(&mut self, context: &mut task::Context<'_>) -> Poll<Result<Reply, Failure>> {
-        let Processing { handler, observed, layered, .. } = self;
-        match handler {
-            Ok(handler) => {
+        let Processing { stage, observed, layered, .. } = self;
+        match stage {
+            Stage::Handler(handler) => {
                 let _entered = observed.enter();
                 try_guarded(*layered, || Ok(handler.as_mut().poll(context)))
                     .unwrap_or_else(|failure| Poll::Ready(Err(failure)))
             }
-            Err(failure) => Poll::Ready(Err(failure.take().expect("a response is asked for once"))),
+            _ => match mem::replace(stage, Stage::Over) {
+                Stage::Failed(failure) => Poll::Ready(Err(failure)),
+                _ => panic!("a response is asked for once"),
+            },
         }
     }
 
@@ -407,21 +415,24 @@ impl Processing {
     #[inline]
     pub(crate) fn respond(&mut self, outcome: Result<Reply, Failure>) -> Response<Body> {
         match outcome {
+            Ok(Reply::Success(body)) => self.succeed(Status::SUCCESS, body),
+            Ok(Reply::Submitted) => self.succeed(Status::SUBMITTED, Body::new()),
             Ok(Reply::Stream(items)) => self.open(items),
-            Ok(reply) => {
-                let (sequence, status) = (self.sequence, reply.status());
-                let added = self.asked.control.then(Self::takes_control);
-                let response = Response { sequence, status, body: reply.into_body(), added };
-                self.observed.end(&response);
-                response
-            }
             Err(failure) => self.failed(failure),
         }
     }
 
+    #[inline]
+    fn succeed(&mut self, status: Status, body: Body) -> Response<Body> {
+        let added = self.asked.control.then(Self::takes_control);
+        let response = Response { sequence: self.sequence, status, body, added };
+        self.observed.end(&response);
+        response
+    }
+
     /// The response to the call, if its handler failed so; it is logged.
     pub(crate) fn failed(&mut self, mut failure: Failure) -> Response<Body> {
-        if self.handler.is_ok() {
+        if let Stage::Handler(_) = self.stage {
             failure = failure.caused_by(FailureCause::Handler);
         }
         self.log_failure(&failure);
@@ -452,7 +463,7 @@ impl Processing {
         };
         match open {
             Ok(open) => {
-                self.stream = Some(Box::new(Opened { items, open }));
+                self.stage = Stage::Stream(Box::new(Opened { items, open }));
                 let added = Some(ResponseFields::of_part(Part::Opened).into());
                 Response { sequence: self.sequence, added, ..Response::default() }
             }
@@ -463,25 +474,28 @@ impl Processing {
     /// What is to follow the response that was given, if that has opened a stream.
     #[inline]
     pub(crate) fn take_stream(&mut self) -> Option<Box<Outflow>> {
-        self.stream.take().map(|stream| self.outflow(stream))
+        match self.stage {
+            Stage::Stream(_) => self.outflow(),
+            _ => None,
+        }
     }
 
     #[cold]
-    fn outflow(&mut self, stream: Box<Opened>) -> Box<Outflow> {
+    fn outflow(&mut self) -> Option<Box<Outflow>> {
+        let Stage::Stream(stream) = mem::replace(&mut self.stage, Stage::Over) else { return None };
         let rest = Processing {
-            handler: Err(None),
+            stage: Stage::Over,
             module_id: self.module_id,
             module: self.module.take(),
             method_id: self.method_id,
             method: self.method,
             sequence: self.sequence,
             asked: self.asked,
-            stream: None,
             layered: self.layered,
             context: self.context.clone(),
             observed: self.observed.take(),
         };
-        Box::new(Outflow::new(rest, *stream))
+        Some(Box::new(Outflow::new(rest, *stream)))
     }
 
     /// Polls the items of a stream, as part of the call.
@@ -570,11 +584,8 @@ impl Future for Processing {
 /// A handler that is cut off may panic as it is dropped where it waits (S10).
 impl Drop for Processing {
     fn drop(&mut self) {
-        if let Err(panic) = guarded(|| self.handler = Err(None)) {
+        if let Err(panic) = guarded(|| self.stage = Stage::Over) {
             self.log_drop("the handler", &panic);
-        }
-        if let Some(stream) = self.stream.take() {
-            self.drop_items(stream.items);
         }
     }
 }

@@ -39,13 +39,19 @@ pub struct Context {
     session: Arc<Session>,
     sequence: i64,
     deadline: Option<Instant>,
-    trace: Option<Arc<TraceContext>>,
+    /// What only some callers say; `None` for the others.
+    caller: Option<Arc<OfCaller>>,
     /// The server's limit for requests that are decoded.
     request_limit: usize,
-    /// That its caller may say something of it, in a session where it may.
-    control: Option<Arc<CallControl>>,
     /// It is that of work in the background, which goes on when the caller has left.
     in_background: bool,
+}
+
+/// What a caller says beside its call, by added fields (E5), or may say while it runs.
+#[derive(Debug)]
+pub(crate) struct OfCaller {
+    pub(crate) trace: Option<Arc<TraceContext>>,
+    pub(crate) control: Option<Arc<CallControl>>,
 }
 
 impl Context {
@@ -56,9 +62,8 @@ impl Context {
             session,
             sequence,
             deadline: None,
-            trace: None,
+            caller: None,
             request_limit: DEFAULT_DECODE_LIMIT,
-            control: None,
             in_background: false,
         }
     }
@@ -78,17 +83,13 @@ impl Context {
         Context { deadline: now().checked_add(time), ..self }
     }
 
-    pub(crate) fn with_trace(self, trace: Option<Arc<TraceContext>>) -> Self {
-        Context { trace, ..self }
-    }
-
-    pub(crate) fn with_control(self, control: Arc<CallControl>) -> Self {
-        Context { control: Some(control), ..self }
+    pub(crate) fn of_caller(self, caller: OfCaller) -> Self {
+        Context { caller: Some(Arc::new(caller)), ..self }
     }
 
     /// That its caller may say something of the call.
     pub(crate) fn control(&self) -> Option<&Arc<CallControl>> {
-        self.control.as_ref()
+        self.caller.as_ref()?.control.as_ref()
     }
 
     pub(crate) fn with_request_limit(self, bytes: usize) -> Self {
@@ -130,11 +131,11 @@ impl Context {
     /// The caller's trace context, if the caller [sent it](crate::guide::added_fields) ([E5](crate::guide::rules#envelope)): the parent of the handler's span.
     #[must_use]
     pub fn trace_context(&self) -> Option<&TraceContext> {
-        self.trace.as_deref()
+        self.caller.as_ref()?.trace.as_deref()
     }
 
     pub(crate) fn shared_trace(&self) -> Option<Arc<TraceContext>> {
-        self.trace.clone()
+        self.caller.as_ref()?.trace.clone()
     }
 
     /// Whether the reply is no longer of use, or soon won't be: the caller has left, or given up the call, or the server ends the session. [`cancellation`](Self::cancellation) says which.
@@ -229,7 +230,7 @@ impl Context {
     where
         W: Future<Output = ()> + Send + 'static,
     {
-        let context = Context { deadline: None, control: None, in_background: true, ..self.clone() };
+        let context = Context { deadline: None, in_background: true, ..self.clone() };
         let work = Work::new(self.session.id(), self.sequence, work(context));
         match self.session.background() {
             Some(background) => background.spawn(work),
@@ -244,7 +245,8 @@ impl Context {
 
     /// What cancels this call alone.
     fn own_source(&self) -> Option<&Cancellation> {
-        self.control.as_deref().map(CallControl::cancellation)
+        let control = self.control().filter(|_| !self.in_background);
+        control.map(|control| control.cancellation())
     }
 
     /// What cancels this.

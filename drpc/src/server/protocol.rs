@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::config::Config;
 use crate::dispatch::router::Processing;
-use crate::handler::context::Context;
+use crate::handler::context::{Context, OfCaller};
 use crate::handler::failure::Failure;
 use crate::handler::session::{Listed, Session};
 use crate::observe::metrics;
@@ -112,11 +112,11 @@ fn context_of_added(
             callers = Some(*left);
         }
     }
-    let context = context.within(config.handler_timeout, callers, || now).with_trace(trace);
-    match control {
-        Some(control) => context.with_control(control),
-        None => context,
+    let context = context.within(config.handler_timeout, callers, || now);
+    if trace.is_none() && control.is_none() {
+        return context;
     }
+    context.of_caller(OfCaller { trace, control })
 }
 
 /// Lists a call, whose handler waits, among those that its session carries out.

@@ -1,7 +1,6 @@
 //! The fields that this project adds to DAOS's envelope (E5). They stand behind the body, so that a peer that does not know them
 //! has read all of its own before it comes to them, and skips them.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -59,7 +58,7 @@ impl CallFields {
     }
 
     #[cold]
-    pub(super) fn encode(&self) -> Cow<'static, [u8]> {
+    pub(super) fn encode(&self) -> Box<[u8]> {
         let trace = self.trace.as_ref();
         let (control, credit) = self.control.map_or((0, self.credit), Control::code);
         let added = proto::Call {
@@ -145,10 +144,7 @@ impl ResponseFields {
     }
 
     #[cold]
-    pub(super) fn encode(&self) -> Cow<'static, [u8]> {
-        if self.part == Some(Part::Item) {
-            return Part::ITEM_TAIL.into();
-        }
+    pub(super) fn encode(&self) -> Box<[u8]> {
         let added = proto::Response {
             error: self.error.clone().into(),
             error_details: self.details.clone(),

@@ -1,7 +1,6 @@
 //! The two messages that travel (E1, E2). The body is the last of DAOS's fields, so that a message is its *head* (all that stands
 //! before the body's bytes), the body, which is never copied, and a *tail*, if this project's own fields are there (E5).
 
-use std::borrow::Cow;
 use std::ops::Deref;
 
 use bytes::{Buf, Bytes};
@@ -174,7 +173,10 @@ where
     /// Everything but the body's bytes.
     #[must_use]
     pub fn head(&self) -> Head {
-        let mut head = Head::new(self.added.as_ref().map(|added| added.encode()));
+        let mut head = match &self.added {
+            Some(added) if added.part == Some(Part::Item) => Head { is_item: true, ..Head::new(None) },
+            added => Head::new(added.as_ref().map(|added| added.encode())),
+        };
         head.put_number(1, self.sequence);
         head.put_number(2, self.status.code().into());
         head.put_prefix(3, Segments::from(&self.body).len());
@@ -220,12 +222,14 @@ pub struct Head {
     len: u8,
     bytes: [u8; MAX_HEAD],
     /// Empty, and nothing allocated, without added fields.
-    tail: Cow<'static, [u8]>,
+    tail: Box<[u8]>,
+    /// The tail is that of an item of a stream, for which nothing is allocated.
+    is_item: bool,
 }
 
 impl Head {
-    fn new(tail: Option<Cow<'static, [u8]>>) -> Head {
-        Head { len: 0, bytes: [0; MAX_HEAD], tail: tail.unwrap_or_default() }
+    fn new(tail: Option<Box<[u8]>>) -> Head {
+        Head { len: 0, bytes: [0; MAX_HEAD], tail: tail.unwrap_or_default(), is_item: false }
     }
 
     /// A field that is a number. proto3 leaves out one that holds its default.
@@ -290,7 +294,7 @@ impl Envelope<'_> {
 
 impl<'a> From<&'a Head> for Envelope<'a> {
     fn from(head: &'a Head) -> Self {
-        Envelope { before: head, after: &head.tail }
+        Envelope { before: head, after: if head.is_item { Part::ITEM_TAIL } else { &head.tail } }
     }
 }
 

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::{Client, Connection, Fault, Sent, control};
 use crate::client::call_state::CallState;
-use crate::client::caller::CallOptions;
+use crate::client::caller::{CallOptions, StreamOptions};
 use crate::client::deadline::Deadline;
 use crate::client::error::{CallError, Disconnect};
 use crate::client::reply::item_of;
@@ -59,6 +59,7 @@ impl Client {
         body: Body,
         options: &CallOptions,
     ) -> Result<Streaming<R>, CallError> {
+        let StreamOptions { credit: window, item_timeout } = options.of_stream();
         let mut opened = None;
         let observed = MadeCall::begin(&method, &self.0.config.path, body.len());
         let response = observed.run(|| self.open_in_time(&method, &body, options, &mut opened))?;
@@ -69,10 +70,10 @@ impl Client {
             sequence,
             early: VecDeque::new(),
             limit: self.0.config.reply_limit,
-            window: options.stream_credit,
+            window,
             taken: Credit::default(),
             whole: Deadline::at(Instant::now, options.deadline),
-            item_timeout: options.item_timeout,
+            item_timeout,
             item: PhantomData,
         })
     }
@@ -105,7 +106,7 @@ impl Client {
     ) -> Result<Response, CallError> {
         state.begin_attempt();
         let mut added = state.added(options);
-        added.get_or_insert_default().credit = Some(options.stream_credit);
+        added.get_or_insert_default().credit = Some(options.of_stream().credit);
         let connection = opened.insert(Box::new(self.connection_of_its_own(state)?));
         let mut early = Vec::new();
         let made = connection.call(method, &mut body, added, options, state, &mut early);

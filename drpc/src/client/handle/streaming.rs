@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use super::{Abandonable, Client, Wanted};
-use crate::client::caller::CallOptions;
+use crate::client::caller::{CallOptions, StreamOptions};
 use crate::client::connection::Inflow;
 use crate::client::deadline::Deadline;
 use crate::client::error::CallError;
@@ -61,17 +62,18 @@ impl Client {
         mut body: Body,
         options: &CallOptions,
     ) -> Result<Streaming<R>, CallError> {
-        let mut opening = Opening { window: options.stream_credit, opened: None };
-        let response = self.make(&method, &mut body, options, &mut opening).await?;
+        let StreamOptions { credit: window, item_timeout } = options.of_stream();
+        let opening = Opening { window, opened: Mutex::default() };
+        let response = self.make(&method, &mut body, options, &opening).await?;
         CallError::unless_opened(response)?;
         let runtime = self.0.runtime.clone();
         let whole = Deadline::at(runtime.clock(), options.deadline);
         Ok(Streaming {
-            inflow: opening.opened,
+            inflow: opening.opened.into_inner().unwrap_or_else(PoisonError::into_inner),
             limit: self.reply_limit(),
             over: whole.at.map(|at| runtime.sleep_until(at)),
             whole,
-            item_timeout: options.item_timeout,
+            item_timeout,
             stalled: None,
             runtime,
             item: PhantomData,
@@ -82,16 +84,16 @@ impl Client {
 /// A stream, and what has become of it.
 struct Opening {
     window: Credit,
-    opened: Option<Inflow>,
+    opened: Mutex<Option<Inflow>>,
 }
 
-impl Wanted for Opening {
-    fn ask(&self, added: &mut Option<Box<CallFields>>) {
+impl Wanted for &Opening {
+    fn ask(self, added: &mut Option<Box<CallFields>>) {
         added.get_or_insert_default().credit = Some(self.window);
     }
 
-    fn keep(&mut self, call: &mut Abandonable<'_>) {
-        self.opened = call.in_flight.take_stream(call.connection, self.window);
+    fn keep(self, call: &mut Abandonable<'_>) {
+        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = call.in_flight.take_stream(call.connection, self.window);
     }
 }
 

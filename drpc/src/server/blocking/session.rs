@@ -196,31 +196,29 @@ impl SessionState {
             let (message, reader) = match next {
                 Turn::CarryOut(message) => (message, None),
                 Turn::Read(mut mine) => {
-                    let Some(message) = self.read_message(&mut mine) else { return self.close_reading() };
-                    if self.session.heeds(&message) {
-                        turn = Some(Turn::Read(mine));
-                        continue;
-                    }
-                    match self.keep(message) {
-                        Some(message) => (message, Some(mine)),
-                        None => {
+                    let Some(mut message) = self.read_message(&mut mine) else { return self.close_reading() };
+                    if self.session.controls().is_some() {
+                        let Some(call) = self.heed(message) else {
                             turn = Some(Turn::Read(mine));
                             continue;
-                        }
+                        };
+                        message = call;
                     }
+                    (message, Some(mine))
                 }
             };
             let Some((permit, came)) = self.wait_for_permit(&mut parking) else {
                 return self.close_reading();
             };
             let kept = reader.and_then(|reader| self.hand_over(reader));
-            let carried_out = self.carry_out(message, came, &worker, &mut parking);
+            let mut stream = None;
+            let response = self.carry_out(message, came, &worker, &mut parking, &mut stream);
             drop(permit);
-            if let Some((response, stream)) = carried_out {
+            if let Some(response) = response {
                 self.reply(response);
-                if let Some(stream) = stream {
-                    self.send_stream(stream);
-                }
+            }
+            if let Some(stream) = stream {
+                self.send_stream(stream);
             }
             turn = kept.map(Turn::Read).or_else(|| self.take_next_turn());
         }
@@ -271,11 +269,10 @@ impl SessionState {
         None
     }
 
-    /// Keeps a call that was read though no further one may begin; gives it back if one may. Where nobody reads while as many run as may,
-    /// that is always so.
-    fn keep(&self, message: Bytes) -> Option<Bytes> {
-        if self.session.controls().is_none() {
-            return Some(message);
+    /// Does what a message says of a call that runs, and keeps a call while no further one may begin; gives back one that may.
+    fn heed(&self, message: Bytes) -> Option<Bytes> {
+        if self.session.heeds(&message) {
+            return None;
         }
         let mut reading = self.reading();
         if reading.running < self.server.config.order.limit() {
@@ -451,17 +448,18 @@ impl SessionState {
         }
     }
 
-    /// Carries out a call; gives its response, and the stream that this opens. `None` if it is cut.
+    /// Carries out a call; `None` if it is cut. If it opens a stream, that is put into `stream`, and sent behind the response.
     fn carry_out(
         &self,
         message: Bytes,
         came: Option<Instant>,
         worker: &Worker,
         parking: &mut Parking,
-    ) -> Option<(Response<Body>, Option<Box<Outflow>>)> {
+        stream: &mut Option<Box<Outflow>>,
+    ) -> Option<Response<Body>> {
         let mut call = match read_call(self.codec(), &self.session, message) {
             Ok(call) => call,
-            Err(response) => return Some((response, None)),
+            Err(response) => return Some(response),
         };
         let context = context_of(&self.session, &mut call, &self.server.config, came, Instant::now);
         worker.begin(call.module, call.method, call.sequence);
@@ -469,14 +467,14 @@ impl SessionState {
         let polled = poll_in_time(&mut processing, &mut Context::from_waker(&parking.known_waker()));
         worker.rest();
         match polled {
-            Poll::Ready(response) => match processing.take_stream() {
-                None => {
-                    self.session.call_done();
-                    Some((response, None))
+            Poll::Ready(response) => {
+                match processing.take_stream() {
+                    None => self.session.call_done(),
+                    Some(opened) => *stream = Some(opened.listed(list(&processing))),
                 }
-                Some(stream) => Some((response, Some(stream.listed(list(&processing))))),
-            },
-            Poll::Pending => self.wait_for_handler(processing, parking),
+                Some(response)
+            }
+            Poll::Pending => self.wait_for_handler(processing, parking, stream),
         }
     }
 
@@ -485,7 +483,8 @@ impl SessionState {
         &self,
         mut processing: Processing,
         parking: &mut Parking,
-    ) -> Option<(Response<Body>, Option<Box<Outflow>>)> {
+        stream: &mut Option<Box<Outflow>>,
+    ) -> Option<Response<Body>> {
         let listed = list(&processing);
         let deadline = processing.context().deadline();
         let waker = parking.waker();
@@ -497,8 +496,8 @@ impl SessionState {
                 return None;
             }
             if let Poll::Ready(response) = poll_in_time(&mut processing, &mut context) {
-                let stream = processing.take_stream().map(|stream| stream.listed(listed));
-                return Some((response, stream));
+                *stream = processing.take_stream().map(|opened| opened.listed(listed));
+                return Some(response);
             }
             // Once it is known that the client has left, the socket would wake for ever.
             let watched = (!self.session.is_cancelled()).then_some(&self.connection.socket);

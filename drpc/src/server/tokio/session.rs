@@ -61,15 +61,12 @@ pub(super) struct SessionLoop {
     rest_due: Option<Pin<Box<Sleep>>>,
     /// The calls whose handlers wait for something.
     running: FuturesUnordered<Handling>,
-    /// The streams that handlers answered with.
-    streams: SelectAll<Box<Outflow>>,
+    /// What there is besides in a session whose client says something of its calls; made when it is first needed.
+    besides: Option<Box<Besides>>,
     /// What handlers answered while another response was on its way.
     finished: VecDeque<Response<Body>>,
     /// How many bytes these have.
     finished_bytes: usize,
-    /// Calls that were read before there was room for them, and how many bytes they have.
-    ahead: VecDeque<Bytes>,
-    ahead_bytes: usize,
     /// The call that waits until the server has room for it.
     queue: CallQueue,
     idle: Idle,
@@ -77,6 +74,16 @@ pub(super) struct SessionLoop {
     worker: Arc<Worker>,
     /// Dropped last: the session has ended then.
     opened: Option<Opened>,
+}
+
+/// What there is beside calls that are read and carried out.
+#[derive(Default)]
+struct Besides {
+    /// The streams that handlers answered with.
+    streams: SelectAll<Box<Outflow>>,
+    /// Calls that were read before there was room for them, and how many bytes they have.
+    ahead: VecDeque<Bytes>,
+    ahead_bytes: usize,
 }
 
 /// What a session has to act upon.
@@ -104,9 +111,7 @@ impl SessionLoop {
             ending: false,
             rest_due: None,
             running: FuturesUnordered::new(),
-            streams: SelectAll::new(),
-            ahead: VecDeque::new(),
-            ahead_bytes: 0,
+            besides: None,
             finished: VecDeque::new(),
             finished_bytes: 0,
             opened: None,
@@ -168,14 +173,16 @@ impl SessionLoop {
         if !self.running.is_empty()
             && let Poll::Ready(Some(done)) = self.running.poll_next_unpin(context)
         {
-            self.streams.extend(done.stream);
+            add_stream(&mut self.besides, done.stream);
             return Poll::Ready(Some(Event::Finished(done.response)));
         }
-        let busy = !self.running.is_empty() || !self.streams.is_empty();
+        let streams = self.besides.as_ref().is_some_and(|besides| !besides.streams.is_empty());
+        let busy = !self.running.is_empty() || streams;
         if !self.ending && self.session.poll_stop(context).is_ready() {
             self.end();
         }
-        let calls_wait = !self.queue.is_empty() || !self.ahead.is_empty();
+        let kept = self.besides.as_ref().is_some_and(|besides| !besides.ahead.is_empty());
+        let calls_wait = !self.queue.is_empty() || kept;
         if !self.reading && !busy && !calls_wait {
             return Poll::Ready(None);
         }
@@ -186,16 +193,10 @@ impl SessionLoop {
         {
             return Poll::Ready(Some(event));
         }
-        if self.reading
-            && self.session.controls().is_some()
-            && let Poll::Ready(event) = self.poll_ahead(context)
+        if self.session.controls().is_some()
+            && let Poll::Ready(event) = self.poll_besides(context)
         {
             return Poll::Ready(Some(event));
-        }
-        if !self.streams.is_empty()
-            && let Poll::Ready(response) = self.poll_stream(context)
-        {
-            return Poll::Ready(Some(Event::Finished(response)));
         }
         if busy
             && !self.session.is_cancelled()
@@ -226,38 +227,35 @@ impl SessionLoop {
         self.session.is_read();
     }
 
-    /// Waits for the next response of a stream. Only as often as the runtime likes: one may always have another.
-    fn poll_stream(&mut self, context: &mut task::Context<'_>) -> Poll<Response<Body>> {
+    /// Reads what there is no room for yet, since the client may say something of what runs behind it; or else gives the next response of
+    /// a stream.
+    fn poll_besides(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
+        while self.reading && self.besides.as_ref().is_none_or(|besides| besides.ahead_bytes < READ_AHEAD) {
+            let Poll::Ready(event) = self.poll_message(context) else { break };
+            match event {
+                Event::Message(message) if self.session.heeds(&message) => {}
+                Event::Message(message) => self.besides.get_or_insert_default().keep(message),
+                event => return Poll::Ready(event),
+            }
+        }
+        let Some(besides) = self.besides.as_mut().filter(|besides| !besides.streams.is_empty()) else {
+            return Poll::Pending;
+        };
+        // Only as often as the runtime likes: one may always have another.
         let coop = ready!(coop::poll_proceed(context));
-        match self.streams.poll_next_unpin(context) {
+        match besides.streams.poll_next_unpin(context) {
             Poll::Ready(Some(response)) => {
                 coop.made_progress();
-                Poll::Ready(response)
+                Poll::Ready(Event::Finished(response))
             }
             _ => Poll::Pending,
         }
     }
 
-    /// Reads what there is no room for yet, since the client may say something of what runs behind it. Ready if there is nothing more.
-    fn poll_ahead(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
-        while self.ahead_bytes < READ_AHEAD {
-            match ready!(self.poll_message(context)) {
-                Event::Message(message) if self.session.heeds(&message) => {}
-                Event::Message(message) => {
-                    self.ahead_bytes += message.len();
-                    self.ahead.push_back(message);
-                }
-                event => return Poll::Ready(event),
-            }
-        }
-        Poll::Pending
-    }
-
     /// The next message that is a call.
     fn poll_call_message(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
-        if let Some(message) = self.ahead.pop_front() {
-            self.ahead_bytes -= message.len();
-            return Poll::Ready(Event::Message(message));
+        if let Some(kept) = self.besides.as_mut().and_then(|besides| besides.take()) {
+            return Poll::Ready(Event::Message(kept));
         }
         if !self.reading {
             return Poll::Pending;
@@ -338,7 +336,7 @@ impl SessionLoop {
             Poll::Ready(response) => {
                 match processing.take_stream() {
                     None => self.session.call_done(),
-                    Some(stream) => self.streams.push(stream.listed(list(&processing))),
+                    Some(stream) => add_stream(&mut self.besides, Some(stream.listed(list(&processing)))),
                 }
                 Some(response)
             }
@@ -379,7 +377,7 @@ impl SessionLoop {
             session,
             server,
             running,
-            streams,
+            besides,
             finished,
             finished_bytes,
             queue,
@@ -398,7 +396,7 @@ impl SessionLoop {
             // The handlers see it by themselves; here it is only waited for.
             let _ = session.poll_stop(context);
             while let Poll::Ready(Some(Done { response, stream })) = running.poll_next_unpin(context) {
-                streams.extend(stream);
+                add_stream(besides, stream);
                 *finished_bytes += bytes_of(&response);
                 finished.push_back(response);
                 if *finished_bytes > limit {
@@ -417,6 +415,26 @@ impl SessionLoop {
             *due = Box::pin(sleep(server.config.message_timeout));
         }
         sent
+    }
+}
+
+impl Besides {
+    fn keep(&mut self, message: Bytes) {
+        self.ahead_bytes += message.len();
+        self.ahead.push_back(message);
+    }
+
+    fn take(&mut self) -> Option<Bytes> {
+        let message = self.ahead.pop_front()?;
+        self.ahead_bytes -= message.len();
+        Some(message)
+    }
+}
+
+/// Takes a stream that a call has opened, if it has.
+fn add_stream(besides: &mut Option<Box<Besides>>, stream: Option<Box<Outflow>>) {
+    if let Some(stream) = stream {
+        besides.get_or_insert_default().streams.push(stream);
     }
 }
 
