@@ -1,21 +1,27 @@
 //! Streams and cancelling (E5, C4, S6, S7), over every server and client.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
-use drpc::wire::{Control, Credit, Part, Response, ResponseFields};
+use drpc::middleware::Request;
+use drpc::testing::{self, MockModule, Recorder};
+use drpc::wire::{Call, CallFields, Control, Credit, Part, Response, ResponseFields};
 use drpc::{
     AddedFields, Bytes, CallError, CallErrorKind, CallOptions, Cancelled, ClientBuilder, Context, Failure, Order,
     Server, ServerBuilder, Status, Stream, Wire, drpc_module,
 };
 use futures_util::{FutureExt, StreamExt, stream};
+use proptest::prelude::*;
+use prost::Message;
+use tower::util::MapRequestLayer;
 
 use super::support::{
-    AnyClient, AnyStreaming, Driver, Fake, Kind, PATIENCE, RawPeer, SOON, TestServer, WIRES, builder, pair, with_every_client,
-    with_every_server,
+    AnyClient, AnyStreaming, Driver, Fake, Kind, PATIENCE, RawPeer, SOON, TestServer, WIRES, builder, header, in_order,
+    pair, with_every_client, with_every_handle, with_every_server,
 };
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -524,5 +530,201 @@ fn nothing_is_left_of_streams_that_are_dropped_at_any_moment() {
             heard.end();
         }
         ping(&client);
+    });
+}
+
+#[test]
+fn a_mock_streams_in_memory_through_layers_and_a_recorder() {
+    in_order(async {
+        let number = |number| Number { number, ..Number::default() };
+        let mock = MockModule::new(9, "numbers").stream(901, [Ok(number(1)), Ok(number(2)), Err(Status::from(42))]);
+        let seen = Arc::new(AtomicU64::new(0));
+        let layer = MapRequestLayer::new({
+            let seen = seen.clone();
+            move |request: Request| {
+                seen.fetch_add(1, Ordering::SeqCst);
+                request
+            }
+        });
+        let recorder = Recorder::new();
+        let server = testing::server_of(Server::builder().explicit_modules_only().module(mock.clone()).layer(layer));
+        let numbers = NumbersClient::new(server.unwrap().record(&recorder).client());
+        let mut stream = numbers.count(count(0)).await.unwrap();
+        for expected in [1, 2] {
+            assert_eq!(stream.next().await.unwrap().unwrap().number, expected);
+        }
+        assert_eq!(stream.next().await.unwrap().unwrap_err().status(), Some(Status::from(42)));
+        assert!(stream.next().await.is_none());
+
+        assert_eq!(seen.load(Ordering::SeqCst), 1, "a stream is one call");
+        mock.assert_requests(901, &[count(0)]);
+        mock.verify();
+        let text = recorder.sessions()[0].to_string();
+        assert!(text.contains("part: Some(Opened)") && text.contains("part: Some(Item)"), "{text}");
+    });
+}
+
+#[test]
+fn an_open_stream_is_listed_and_counts_once() {
+    with_every_handle(|driver| {
+        let (server, heard) = serve(driver, |server| server);
+        let client = client(Kind::Async, &server);
+        let stream = client.open::<_, Bytes>(NumbersMethod::Wait.method(), (), &CallOptions::new()).unwrap();
+        let session = server.server_handle().sessions().remove(0);
+        let running = session.running_calls();
+        assert_eq!((running.len(), running[0].method().name(), session.calls_done()), (1, "wait", 0));
+        drop(stream);
+        heard.end();
+        // It is answered once the stream has ended.
+        ping(&client);
+        assert_eq!((session.running_calls().len(), session.calls_done()), (0, 2));
+    });
+}
+
+/// What a client does, in any order.
+#[derive(Clone, Debug)]
+enum Step {
+    Ping,
+    Open { items: u64, credit: u32 },
+    /// Of one of the streams that were opened.
+    Credit { stream: usize, items: u32 },
+    Cancel { stream: usize },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        Just(Step::Ping),
+        (1..8u64, 0..5u32).prop_map(|(items, credit)| Step::Open { items, credit }),
+        (0..8usize, 1..5u32).prop_map(|(stream, items)| Step::Credit { stream, items }),
+        (0..8usize).prop_map(|stream| Step::Cancel { stream }),
+    ]
+}
+
+/// A stream, as its client sees it.
+#[derive(Debug)]
+struct Opened {
+    items: u64,
+    credit: u64,
+    is_cancelled: bool,
+    came: u64,
+    end: Option<Status>,
+}
+
+/// The client of a test, packet by packet.
+struct Player<'a> {
+    peer: &'a RawPeer,
+    chunk: usize,
+    last: i64,
+    streams: BTreeMap<i64, Opened>,
+    pings: VecDeque<i64>,
+}
+
+impl Player<'_> {
+    fn send(&self, call: &Call) {
+        let message = call.encode();
+        let total = message.len().div_ceil(self.chunk);
+        for (index, data) in message.chunks(self.chunk).enumerate() {
+            let mut packet = header(message.len() as u64, data.len() as u64, index as u32, total as u32);
+            packet.extend_from_slice(data);
+            self.peer.send(&packet);
+        }
+    }
+
+    fn call(&mut self, method: i32, body: Bytes, added: CallFields) -> i64 {
+        self.last += 1;
+        self.send(&Call { module: 9, method, sequence: self.last, body, added: Some(added.into()) });
+        self.last
+    }
+
+    fn ping(&mut self) {
+        let sequence = self.call(905, Bytes::new(), CallFields::default());
+        self.pings.push_back(sequence);
+    }
+
+    fn say(&self, sequence: i64, control: Control) {
+        let added = CallFields { control: Some(control), ..CallFields::default() };
+        self.send(&Call { module: 0, method: 0, sequence, body: Bytes::new(), added: Some(added.into()) });
+    }
+
+    fn credit(&mut self, sequence: i64, items: u32) {
+        self.streams.get_mut(&sequence).unwrap().credit += u64::from(items);
+        self.say(sequence, Control::Credit(Credit { items, bytes: 1000 }));
+    }
+
+    fn take(&mut self, step: &Step) {
+        let stream = |place: &usize| self.streams.keys().nth(*place).copied();
+        match step {
+            Step::Ping => self.ping(),
+            Step::Open { items, credit } => {
+                let asked = Credit { items: *credit, bytes: 1000 };
+                let added = CallFields { credit: Some(asked), ..CallFields::default() };
+                let sequence = self.call(901, count(*items).encode_to_vec().into(), added);
+                let (items, credit) = (*items, u64::from(*credit));
+                let opened = Opened { items, credit, is_cancelled: false, came: 0, end: None };
+                self.streams.insert(sequence, opened);
+            }
+            Step::Credit { stream: place, items } => {
+                if let Some(sequence) = stream(place) {
+                    self.credit(sequence, *items);
+                }
+            }
+            Step::Cancel { stream: place } => {
+                if let Some(sequence) = stream(place) {
+                    self.streams.get_mut(&sequence).unwrap().is_cancelled = true;
+                    self.say(sequence, Control::Cancel);
+                }
+            }
+        }
+    }
+
+    /// Receives a response, and checks that it is due.
+    fn receive(&mut self) {
+        let response = self.peer.recv_response(Wire::Chunked);
+        if response.part().is_none() && self.pings.front() == Some(&response.sequence) {
+            assert_eq!(response.status, Status::SUCCESS);
+            self.pings.pop_front();
+            return;
+        }
+        let stream = self.streams.get_mut(&response.sequence).expect("a stream of this client's");
+        assert_eq!(stream.end, None, "nothing follows the end");
+        match response.part() {
+            Some(Part::Opened) => assert_eq!(stream.came, 0),
+            Some(_) => {
+                assert_eq!(Number::decode(response.body).unwrap().number, stream.came);
+                stream.came += 1;
+                assert!(stream.came <= stream.credit.min(stream.items), "{stream:?}");
+            }
+            None => {
+                let whole = response.status == Status::SUCCESS && stream.came == stream.items;
+                assert!(whole || stream.is_cancelled, "{stream:?}, {}", response.status);
+                stream.end = Some(response.status);
+            }
+        }
+    }
+}
+
+#[test]
+fn any_interleaving_of_calls_credits_and_cancels_gives_each_its_own() {
+    // W3, W10: over any chunking.
+    with_every_server(|driver| {
+        let (server, _heard) = serve(driver, |server| server);
+        let steps = prop::collection::vec(step(), 0..40);
+        proptest!(ProptestConfig::with_cases(60), |(steps in steps, chunk in 1..60usize)| {
+            let peer = RawPeer::connect(server.path());
+            let (streams, pings) = (BTreeMap::new(), VecDeque::new());
+            let mut player = Player { peer: &peer, chunk, last: 0, streams, pings };
+            steps.iter().for_each(|step| player.take(step));
+            // Until it is answered, no stream has more than it was given.
+            player.ping();
+            while !player.pings.is_empty() {
+                player.receive();
+            }
+            for sequence in player.streams.keys().copied().collect::<Vec<_>>() {
+                player.credit(sequence, 100);
+            }
+            while player.streams.values().any(|stream| stream.end.is_none()) {
+                player.receive();
+            }
+        });
     });
 }

@@ -54,8 +54,8 @@ impl AddedFields {
         if self == AddedFields::NONE {
             return None;
         }
-        let trace = || match &options.trace {
-            Some(trace) => Some((**trace).clone()),
+        let trace = || match options.trace() {
+            Some(trace) => Some(trace.clone()),
             None => tracer.and_then(|tracer| (tracer.0)()),
         };
         let fields =

@@ -43,7 +43,8 @@ impl Answers {
     #[cold]
     pub(super) fn begin_stream(&mut self, credit: Credit) -> Key {
         let inbox = Inbox { waker: None, came: VecDeque::new(), items: 0, bytes: 0 };
-        let key = self.0.insert(Answer::Stream(Box::new(inbox)));
+        let key = self.begin();
+        self.0[key] = Answer::Stream(Box::new(inbox));
         self.give_credit(key, credit);
         key
     }
@@ -56,16 +57,8 @@ impl Answers {
         }
     }
 
-    /// Counts a response that has come: an error for a part of a stream that was not asked for, or that there is no room for.
-    #[inline]
-    pub(super) fn count(&mut self, key: Key, response: &Response) -> Result<(), Disconnect> {
-        match response.part() {
-            None => Ok(()),
-            Some(part) => self.count_part(key, part, response.body.len()),
-        }
-    }
-
-    fn count_part(&mut self, key: Key, part: Part, bytes: usize) -> Result<(), Disconnect> {
+    /// Counts a part of a stream that has come: an error for one that was not asked for, or that there is no room for.
+    pub(super) fn count(&mut self, key: Key, part: Part, bytes: usize) -> Result<(), Disconnect> {
         match (&mut self.0[key], part) {
             (Answer::Stream(_), Part::Opened) => Ok(()),
             (Answer::Stream(inbox), Part::Item) if inbox.items > 0 && inbox.bytes > 0 => {
@@ -110,15 +103,6 @@ impl Answers {
             waker => *waker = Some(context.waker().clone()),
         }
         None
-    }
-
-    /// Frees the key of a call that has received its response by itself, unless more of a stream is to follow.
-    pub(super) fn received(&mut self, key: Key, response: &Response) -> bool {
-        let is_last = response.part().is_none();
-        if is_last {
-            self.0.remove(key);
-        }
-        is_last
     }
 
     /// Frees a key; gives the result, if it is there.

@@ -608,10 +608,17 @@ impl Connection {
         let packet = packet.ok_or(Disconnect::ByPeer)?;
         let Some(message) = self.codec.receive(packet).map_err(Disconnect::from)? else { return Ok(None) };
         let response = Response::decode(message).map_err(Disconnect::from)?;
-        if let Some(added) = &response.added {
-            self.takes_control |= added.takes_control || added.part.is_some();
-        }
-        match self.calls.resolve(&response) {
+        let addressee = match &response.added {
+            None => self.calls.resolve(&response),
+            Some(added) => {
+                self.takes_control |= added.takes_control || added.part.is_some();
+                match added.part {
+                    None => self.calls.resolve(&response),
+                    Some(_) => self.calls.resolve_part(response.sequence),
+                }
+            }
+        };
+        match addressee {
             Addressee::Waiting(()) => return Ok(Some(response)),
             Addressee::Abandoned => {}
             Addressee::Unknown => report_unknown(&response, &self.log),

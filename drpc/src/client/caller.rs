@@ -83,9 +83,14 @@ pub struct CallOptions {
     pub(crate) no_response: bool,
     pub(crate) retry: Option<RetryPolicy>,
     pub(crate) deadline: Option<Instant>,
-    pub(crate) trace: Option<Arc<TraceContext>>,
-    /// If anything is said of streams.
-    stream: Option<Box<StreamOptions>>,
+    /// What is seldom said; in one place, so that options are small.
+    seldom: Option<Arc<Seldom>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Seldom {
+    trace: Option<Arc<TraceContext>>,
+    stream: StreamOptions,
 }
 
 /// Options for a stream.
@@ -128,14 +133,23 @@ impl CallOptions {
 
     /// What is said of streams.
     pub(super) fn of_stream(&self) -> StreamOptions {
-        self.stream.as_deref().copied().unwrap_or_default()
+        self.seldom.as_ref().map_or_else(StreamOptions::default, |seldom| seldom.stream)
+    }
+
+    /// The call's trace context, if one was given.
+    pub(super) fn trace(&self) -> Option<&TraceContext> {
+        self.seldom.as_ref()?.trace.as_deref()
+    }
+
+    fn seldom(&mut self) -> &mut Seldom {
+        Arc::make_mut(self.seldom.get_or_insert_default())
     }
 
     /// How much of a [stream](crate::guide::streams) may have been sent and not been taken yet: 256 items and 1 MiB in their bodies,
     /// unless this says otherwise. One item may be longer than what is left of the bytes. 0 is taken as 1.
     #[must_use]
     pub fn stream_credit(mut self, items: u32, bytes: u64) -> Self {
-        self.stream.get_or_insert_default().credit = Credit { items: items.max(1), bytes: bytes.max(1) };
+        self.seldom().stream.credit = Credit { items: items.max(1), bytes: bytes.max(1) };
         self
     }
 
@@ -143,7 +157,7 @@ impl CallOptions {
     /// [`Timeout`](crate::CallErrorKind::Timeout). Without it, only the [`deadline`](Self::deadline) counts, which is that of the whole stream.
     #[must_use]
     pub fn item_timeout(mut self, timeout: Duration) -> Self {
-        self.stream.get_or_insert_default().item_timeout = Some(timeout);
+        self.seldom().stream.item_timeout = Some(timeout);
         self
     }
 
@@ -151,7 +165,7 @@ impl CallOptions {
     /// [`AddedFields::TRACE`](crate::AddedFields::TRACE).
     #[must_use]
     pub fn trace_context(mut self, trace: TraceContext) -> Self {
-        self.trace = Some(trace.into());
+        self.seldom().trace = Some(trace.into());
         self
     }
 
@@ -161,11 +175,14 @@ impl CallOptions {
     /// The deadline applies here in any case. Whether either is sent on depends on the client's [`added_fields`](crate::ClientBuilder::added_fields).
     #[must_use]
     pub fn on_behalf_of(self, context: &Context) -> Self {
-        let options = match context.deadline() {
+        let mut options = match context.deadline() {
             Some(deadline) => self.deadline(deadline),
             None => self,
         };
-        CallOptions { trace: context.shared_trace().or(options.trace), ..options }
+        if let Some(trace) = context.shared_trace() {
+            options.seldom().trace = Some(trace);
+        }
+        options
     }
 
     /// Don't wait for a response: the call is done, with SUBMITTED, once the socket has it ([C6](crate::guide::rules#client)). The server may execute it, fail, or be gone.

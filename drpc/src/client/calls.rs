@@ -84,14 +84,11 @@ impl<W: Copy> Calls<W> {
         was_open
     }
 
-    /// Finds the call that a response answers, and closes it, unless more of a stream is to follow.
+    /// Finds the call that a response answers, or whose stream it ends, and closes it.
     ///
     /// A response that says the call could not be read carries no sequence, and answers the oldest open call (C5). That
     /// is so even if it was abandoned: else its answer would be taken for the next call's (C4).
     pub(super) fn resolve(&mut self, response: &Response) -> Addressee<W> {
-        if response.part().is_some() {
-            return self.resolve_part(response.sequence);
-        }
         let unreadable =
             response.sequence == UNREADABLE_CALL && response.status == Status::FAILED_UNMARSHAL_CALL;
         let found = match unreadable {
@@ -108,7 +105,8 @@ impl<W: Copy> Calls<W> {
         }
     }
 
-    fn resolve_part(&mut self, sequence: i64) -> Addressee<W> {
+    /// Finds the call to whose stream a response belongs: it stays open.
+    pub(super) fn resolve_part(&mut self, sequence: i64) -> Addressee<W> {
         if let Some(waiter) = self.remove(sequence) {
             self.abandoned -= usize::from(waiter.is_none());
             self.streams.insert(sequence, waiter);
@@ -151,7 +149,6 @@ impl<W> Addressee<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Part, ResponseFields};
 
     fn success(sequence: i64) -> Response {
         Response { sequence, ..Response::default() }
@@ -194,23 +191,19 @@ mod tests {
 
     #[test]
     fn a_stream_is_open_until_its_last_response() {
-        let part = |sequence, part| {
-            let added = Some(ResponseFields::of_part(part).into());
-            Response { sequence, added, ..Response::default() }
-        };
         let mut calls = Calls::new(0);
         let stream = calls.begin(Some('a'));
         let given_up = calls.begin(Some('b'));
-        assert_eq!(calls.resolve(&part(stream, Part::Opened)), Addressee::Waiting('a'));
+        assert_eq!(calls.resolve_part(stream), Addressee::Waiting('a'));
         // What has opened is not the oldest open call (C5).
         assert_eq!(calls.resolve(&Response::unreadable_call()), Addressee::Waiting('b'));
-        assert_eq!(calls.resolve(&part(given_up, Part::Opened)), Addressee::Unknown);
+        assert_eq!(calls.resolve_part(given_up), Addressee::Unknown);
         for _ in 0..2 {
-            assert_eq!(calls.resolve(&part(stream, Part::Item)), Addressee::Waiting('a'));
+            assert_eq!(calls.resolve_part(stream), Addressee::Waiting('a'));
         }
         assert_eq!(calls.len(), 1);
         assert!(calls.abandon(stream) && !calls.abandon(stream));
-        assert_eq!(calls.resolve(&part(stream, Part::Item)), Addressee::Abandoned);
+        assert_eq!(calls.resolve_part(stream), Addressee::Abandoned);
         assert_eq!(calls.resolve(&success(stream)), Addressee::Abandoned);
         assert_eq!(calls.resolve(&success(stream)), Addressee::Unknown);
         assert_eq!(calls.len(), 0);

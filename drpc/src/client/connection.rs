@@ -33,7 +33,7 @@ use crate::handler::method::Method;
 use crate::observe::metrics;
 use crate::observe::peer_log::PeerLog;
 use crate::transport::{Link, is_peer_gone};
-use crate::wire::{Body, Call, CallFields, Codec, Control, Credit, Head, Packets, Part, Response, Wire};
+use crate::wire::{Body, Call, CallFields, Codec, Control, Credit, Head, Packets, Part, Response, ResponseFields, Wire};
 
 /// A live connection. Dropped, it closes.
 pub(super) struct Connection {
@@ -479,31 +479,25 @@ impl Shared {
             let packet = ready!(received)?.ok_or(Disconnect::ByPeer)?;
             let Some(message) = codec.receive(packet)? else { continue };
             let response = Response::decode(message)?;
-            if let Some(added) = &response.added
-                && (added.takes_control || added.part.is_some())
-            {
-                self.takes_control.store(true, Ordering::Relaxed);
-            }
             let mut state = self.state();
-            match state.calls.resolve(&response) {
+            let addressee = match &response.added {
+                None => state.calls.resolve(&response),
+                Some(added) => self.resolve_added(&mut state, &response, added)?,
+            };
+            match addressee {
                 Addressee::Waiting(key) if own == Some(key) => {
-                    state.answers.count(key, &response)?;
-                    if state.answers.received(key, &response) {
+                    if response.part().is_none() {
+                        state.answers.free(key);
                         // If another call has begun meanwhile, it has said who receives.
                         let _ = self.reader.compare_exchange(reader, NOBODY, Ordering::AcqRel, Ordering::Relaxed);
                     }
                     return Poll::Ready(Ok(response));
                 }
                 Addressee::Waiting(key) => {
-                    state.answers.count(key, &response)?;
                     let told = state.answers.put(key, Ok(response));
                     drop((state, codec));
                     wake(told);
                     codec = self.incoming();
-                }
-                Addressee::Abandoned if response.part() == Some(Part::Opened) => {
-                    // Only now it is known that the server knows this.
-                    self.say(&mut state, response.sequence, Control::Cancel);
                 }
                 Addressee::Abandoned => {}
                 Addressee::Unknown => {
@@ -514,6 +508,28 @@ impl Shared {
             }
         }
         Poll::Pending
+    }
+
+    /// To whom a response with added fields belongs.
+    #[cold]
+    fn resolve_added(
+        &self,
+        state: &mut State,
+        response: &Response,
+        added: &ResponseFields,
+    ) -> Result<Addressee<Key>, Disconnect> {
+        if added.takes_control || added.part.is_some() {
+            self.takes_control.store(true, Ordering::Relaxed);
+        }
+        let Some(part) = added.part else { return Ok(state.calls.resolve(response)) };
+        let addressee = state.calls.resolve_part(response.sequence);
+        match addressee {
+            Addressee::Waiting(key) => state.answers.count(key, part, response.body.len())?,
+            // Only now it is known that the server can be told.
+            Addressee::Abandoned if part == Part::Opened => self.say(state, response.sequence, Control::Cancel),
+            _ => {}
+        }
+        Ok(addressee)
     }
 
     /// The connection is no more: tells all calls, and the server, which need not wait for a client that listens no more

@@ -412,7 +412,7 @@ impl Processing {
     }
 
     /// The response to the call, whose handler came to this.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn respond(&mut self, outcome: Result<Reply, Failure>) -> Response<Body> {
         match outcome {
             Ok(Reply::Success(body)) => self.succeed(Status::SUCCESS, body),

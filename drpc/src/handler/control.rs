@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Context;
 
+use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 
 use crate::handler::cancellation::{Cancellation, Cancelled};
 use crate::handler::failure::Failure;
-use crate::wire::{Control, Credit};
+use crate::wire::{Call, Control, Credit};
 
 /// The calls of a session whose client says such things. Another session has none, and pays nothing.
 pub(crate) struct Controls {
@@ -48,6 +49,13 @@ impl Controls {
         call.add(credit.unwrap_or_default());
         self.calls().insert(sequence, Arc::downgrade(&call));
         call
+    }
+
+    /// Does what a message says about a call that runs; false for one that is a call.
+    #[cold]
+    pub(crate) fn heeds(&self, message: &Bytes) -> bool {
+        let Ok(Call { sequence, added: Some(added), .. }) = Call::decode(message.clone()) else { return false };
+        added.control.inspect(|control| self.heed(sequence, *control)).is_some()
     }
 
     /// Does what the client says of a call. One that has ended is not there any more.

@@ -20,7 +20,7 @@ use crate::handler::method::Method;
 use crate::observe::peer_log::{Line, PeerLog, PeerLogs};
 use crate::observe::session::session_span;
 use crate::transport::{Address, PeerCredentials};
-use crate::wire::{Call, Control};
+use crate::wire::Control;
 
 /// A client's connection, as its handlers see it.
 ///
@@ -248,10 +248,7 @@ impl Session {
     /// whether it may say such things.
     #[inline]
     pub(crate) fn heeds(&self, message: &Bytes) -> bool {
-        self.controls().is_some_and(|controls| {
-            let Ok(Call { sequence, added: Some(added), .. }) = Call::decode(message.clone()) else { return false };
-            added.control.inspect(|control| controls.heed(sequence, *control)).is_some()
-        })
+        self.controls().is_some_and(|controls| controls.heeds(message))
     }
 
     /// Ends the stream of a call as if its caller had given it up.

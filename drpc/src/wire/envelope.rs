@@ -185,6 +185,7 @@ where
 }
 
 /// Reads an item of a stream, as encoders write it: of these there are many.
+#[inline(never)]
 fn item(message: &Bytes) -> Option<Response> {
     let before = message.strip_suffix(Part::ITEM_TAIL)?;
     let ([sequence, status], body) = canonical(before)?;
@@ -310,6 +311,7 @@ impl<'a, T: AsRef<[u8]> + ?Sized> From<&'a T> for Envelope<'a> {
 ///
 /// This is what every packet goes through that DAOS's own fields alone make up; prost's decoder, which reads the added ones (E5), takes
 /// four times as long.
+#[inline(always)]
 fn canonical<const N: usize>(message: &[u8]) -> Option<([u64; N], usize)> {
     let mut numbers = [0; N];
     let mut at = 0;

@@ -86,13 +86,6 @@ struct Reading {
     ahead_bytes: usize,
 }
 
-/// What a thread is to do.
-enum Turn {
-    Read(Box<Reader>),
-    /// Carry out a call that was read before there was room for it.
-    CarryOut(Bytes),
-}
-
 /// What it takes to read.
 struct Reader {
     codec: Codec,
@@ -191,36 +184,47 @@ impl SessionState {
     fn work(self: &Arc<Self>) {
         let mut parking = Parking::default();
         let worker = self.session.add_worker();
-        let mut turn = self.take_turn().map(Turn::Read);
-        while let Some(next) = turn {
-            let (message, reader) = match next {
-                Turn::CarryOut(message) => (message, None),
-                Turn::Read(mut mine) => {
-                    let Some(mut message) = self.read_message(&mut mine) else { return self.close_reading() };
-                    if self.session.controls().is_some() {
-                        let Some(call) = self.heed(message) else {
-                            turn = Some(Turn::Read(mine));
-                            continue;
-                        };
-                        message = call;
-                    }
-                    (message, Some(mine))
-                }
-            };
+        let mut reader = self.take_turn();
+        while let Some(mut mine) = reader {
+            let Some(message) = self.read_call_message(&mut mine) else { return self.close_reading() };
             let Some((permit, came)) = self.wait_for_permit(&mut parking) else {
                 return self.close_reading();
             };
-            let kept = reader.and_then(|reader| self.hand_over(reader));
-            let mut stream = None;
-            let response = self.carry_out(message, came, &worker, &mut parking, &mut stream);
-            drop(permit);
-            if let Some(response) = response {
-                self.reply(response);
+            let kept = self.hand_over(mine);
+            self.answer(message, (permit, came), &worker, &mut parking);
+            reader = kept.or_else(|| self.take_next_turn(&worker, &mut parking));
+        }
+    }
+
+    /// Waits for the next message that is a call, and may begin.
+    fn read_call_message(&self, reader: &mut Reader) -> Option<Bytes> {
+        loop {
+            let message = self.read_message(reader)?;
+            if self.session.controls().is_none() {
+                return Some(message);
             }
-            if let Some(stream) = stream {
-                self.send_stream(stream);
+            if let Some(message) = self.heed(message) {
+                return Some(message);
             }
-            turn = kept.map(Turn::Read).or_else(|| self.take_next_turn());
+        }
+    }
+
+    /// Carries out a call that may run, and answers it.
+    fn answer(
+        self: &Arc<Self>,
+        message: Bytes,
+        (permit, came): (Permit, Option<Instant>),
+        worker: &Worker,
+        parking: &mut Parking,
+    ) {
+        let mut stream = None;
+        let response = self.carry_out(message, came, worker, parking, &mut stream);
+        drop(permit);
+        if let Some(response) = response {
+            self.reply(response);
+        }
+        if let Some(stream) = stream {
+            self.send_stream(stream);
         }
     }
 
@@ -229,24 +233,25 @@ impl SessionState {
         self.wait_for_turn(self.reading())
     }
 
-    /// As [`take_turn`](Self::take_turn), after a call: one that was kept comes first.
-    fn take_next_turn(&self) -> Option<Turn> {
+    /// As [`take_turn`](Self::take_turn), after a call. First the calls are carried out that were kept, each in the place of the one before.
+    fn take_next_turn(self: &Arc<Self>, worker: &Worker, parking: &mut Parking) -> Option<Box<Reader>> {
         let mut reading = self.reading();
-        reading.active = true;
-        if self.connection.cut.is_cancelled() {
-            reading.ahead.clear();
-        }
-        if reading.ahead_bytes > 0 {
-            let next = reading.ahead.pop_front();
-            reading.ahead_bytes = reading.ahead.iter().map(Bytes::len).sum();
+        while let Some(message) = reading.ahead.pop_front() {
+            reading.ahead_bytes -= message.len();
+            drop(reading);
             // Whoever reads may wait until there is room for more.
             self.turn.notify_all();
-            if let Some(message) = next {
-                return Some(Turn::CarryOut(message));
+            // In a session that is cut, none is begun any more.
+            if !self.connection.cut.is_cancelled()
+                && let Some(permit) = self.wait_for_permit(parking)
+            {
+                self.answer(message, permit, worker, parking);
             }
+            reading = self.reading();
         }
         reading.running -= 1;
-        self.wait_for_turn(reading).map(Turn::Read)
+        reading.active = true;
+        self.wait_for_turn(reading)
     }
 
     fn wait_for_turn(&self, mut reading: MutexGuard<'_, Reading>) -> Option<Box<Reader>> {
@@ -270,6 +275,7 @@ impl SessionState {
     }
 
     /// Does what a message says of a call that runs, and keeps a call while no further one may begin; gives back one that may.
+    #[cold]
     fn heed(&self, message: Bytes) -> Option<Bytes> {
         if self.session.heeds(&message) {
             return None;

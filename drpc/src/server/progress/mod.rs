@@ -456,7 +456,9 @@ impl Server {
 
     fn poll_futures(&mut self, done: &mut Progress) {
         self.poll_handlers(done);
-        self.poll_streams(done);
+        if !self.core.streams.is_empty() {
+            self.poll_streams(done);
+        }
         self.background.poll();
     }
 

@@ -53,13 +53,10 @@ pub(super) struct SessionState {
     idle: Option<Key>,
     /// The call that waits until the server has room for it, and since when.
     queued: Option<(Bytes, Instant)>,
-    /// Calls that were read before there was room for them, and how many bytes they have.
-    ahead: VecDeque<Bytes>,
-    ahead_bytes: usize,
+    /// What there is besides in a session whose client says something of its calls; made when it is first needed.
+    besides: Option<Box<Besides>>,
     /// How many of its calls run; at most what the order allows.
     running: usize,
-    /// How many of its streams are open.
-    streams: usize,
     /// The responses that wait for room in the socket, the first of which may be half sent. No more than may run, and one.
     unsent: VecDeque<Unsent>,
     /// How many bytes of responses wait behind the first of these.
@@ -74,6 +71,16 @@ pub(super) struct SessionState {
     worker: Arc<Worker>,
     /// Dropped last: the session has ended then.
     _opened: Opened,
+}
+
+/// What there is beside calls that are read and carried out.
+#[derive(Default)]
+struct Besides {
+    /// How many streams are open.
+    streams: usize,
+    /// Calls that were read before there was room for them, and how many bytes they have.
+    ahead: VecDeque<Bytes>,
+    ahead_bytes: usize,
 }
 
 struct Unsent {
@@ -96,10 +103,8 @@ impl SessionState {
             rest_due: None,
             idle: None,
             queued: None,
-            ahead: VecDeque::new(),
-            ahead_bytes: 0,
+            besides: None,
             running: 0,
-            streams: 0,
             unsent: VecDeque::new(),
             unsent_bytes: 0,
             fault: None,
@@ -120,8 +125,14 @@ impl SessionState {
 
     /// Whether there is nothing left to do.
     pub(super) fn is_finished(&self) -> bool {
-        let is_at_work = self.running > 0 || self.streams > 0 || self.queued.is_some() || !self.ahead.is_empty();
+        let is_at_work = self.running > 0 || self.queued.is_some() || self.is_busy_besides();
         !self.reading && !is_at_work && self.unsent.is_empty()
+    }
+
+    /// Whether a stream is open, or a call was read that there is no room for.
+    #[inline]
+    fn is_busy_besides(&self) -> bool {
+        self.besides.as_ref().is_some_and(|besides| besides.streams > 0 || !besides.ahead.is_empty())
     }
 
     /// Does what can be done now, up to its share: sends, receives, and carries out the calls that have come.
@@ -131,8 +142,9 @@ impl SessionState {
         let _entered = self.session.enter();
         let mut share = PACKETS_PER_TURN;
         self.take_turn(&mut share, core, done);
-        let somebody_works = self.running > 0 || self.streams > 0 || self.queued.is_some();
-        if ready.contains(EventFlags::HUP) && somebody_works {
+        if ready.contains(EventFlags::HUP)
+            && (self.running > 0 || self.queued.is_some() || self.is_busy_besides())
+        {
             // The client has left: those who work for it are told, and finish (S6).
             self.session.cancel();
         }
@@ -142,7 +154,9 @@ impl SessionState {
     fn take_turn(&mut self, share: &mut usize, core: &mut Core, done: &mut Progress) {
         let was_held_up = !self.unsent.is_empty();
         loop {
-            self.begin_kept(core);
+            if self.besides.is_some() {
+                self.begin_kept(core);
+            }
             self.flush(share, done);
             if *share == 0 || !self.wants_calls(core) {
                 break;
@@ -169,7 +183,9 @@ impl SessionState {
         let was_held_up = !self.unsent.is_empty();
         self.running -= 1;
         self.reply(response);
-        self.stream(stream, core);
+        if let Some(stream) = stream {
+            self.stream(stream, core);
+        }
         self.begin_kept(core);
         self.flush(&mut { PACKETS_PER_TURN }, done);
         self.time_rest(core, was_held_up);
@@ -183,14 +199,16 @@ impl SessionState {
     /// A stream has a response to send, which is its last if it is no part.
     pub(super) fn send_part(&mut self, response: Response<Body>, done: &mut Progress) {
         let _entered = self.session.enter();
-        self.streams -= usize::from(response.part().is_none());
+        if let Some(besides) = &mut self.besides {
+            besides.streams -= usize::from(response.part().is_none());
+        }
         self.reply(response);
         self.flush(&mut { PACKETS_PER_TURN }, done);
     }
 
-    fn stream(&mut self, stream: Option<Streaming>, core: &mut Core) {
-        self.streams += usize::from(stream.is_some());
-        core.streams.extend(stream);
+    fn stream(&mut self, stream: Streaming, core: &mut Core) {
+        self.besides.get_or_insert_default().streams += 1;
+        core.streams.push(stream);
     }
 
     /// The server has room for the call that waits.
@@ -207,7 +225,8 @@ impl SessionState {
     /// Sets the timer for a session that does nothing, from now on if it has been `active`; takes it back from one that does.
     pub(super) fn time_idleness(&mut self, core: &mut Core, active: bool) {
         let Some(limit) = core.config.limits.idle else { return };
-        let idle = self.running == 0 && self.streams == 0 && self.rest_due.is_none() && self.queued.is_none();
+        let is_at_work = self.running > 0 || self.queued.is_some() || self.is_busy_besides();
+        let idle = !is_at_work && self.rest_due.is_none();
         if idle && !active && self.idle.is_some() {
             return;
         }
@@ -306,7 +325,8 @@ impl SessionState {
     }
 
     fn wants_calls(&self, core: &Core) -> bool {
-        let may_keep = || self.session.controls().is_some() && self.ahead_bytes < READ_AHEAD;
+        let kept = || self.besides.as_ref().map_or(0, |besides| besides.ahead_bytes);
+        let may_keep = || self.session.controls().is_some() && kept() < READ_AHEAD;
         self.reading && self.unsent.is_empty() && (self.has_room(core) || may_keep())
     }
 
@@ -316,11 +336,13 @@ impl SessionState {
     }
 
     /// Begins the calls that were read before there was room for them, as far as there is now.
+    #[cold]
     fn begin_kept(&mut self, core: &mut Core) {
         while self.has_room(core)
-            && let Some(message) = self.ahead.pop_front()
+            && let Some(besides) = &mut self.besides
+            && let Some(message) = besides.ahead.pop_front()
         {
-            self.ahead_bytes -= message.len();
+            besides.ahead_bytes -= message.len();
             self.call(message, core);
         }
     }
@@ -336,8 +358,9 @@ impl SessionState {
                 match self.has_room(core) {
                     true => self.call(message, core),
                     false => {
-                        self.ahead_bytes += message.len();
-                        self.ahead.push_back(message);
+                        let besides = self.besides.get_or_insert_default();
+                        besides.ahead_bytes += message.len();
+                        besides.ahead.push_back(message);
                     }
                 }
             }
@@ -353,6 +376,8 @@ impl SessionState {
     }
 
     /// Begins a call, or queues it until the server has room.
+    // As a part of `take`, as far as a session without `besides` is concerned.
+    #[inline(always)]
     fn call(&mut self, message: Bytes, core: &mut Core) {
         match core.permits.try_acquire(self.session.peer().uid()) {
             Some(permit) => self.begin(message, None, permit, core),
@@ -382,7 +407,7 @@ impl SessionState {
                     None => self.session.call_done(),
                     Some(stream) => {
                         let stream = stream.listed(list(&processing));
-                        self.stream(Some(Streaming::new(self.session.id(), stream)), core);
+                        self.stream(Streaming::new(self.session.id(), stream), core);
                     }
                 }
             }

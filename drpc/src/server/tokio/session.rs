@@ -229,11 +229,11 @@ impl SessionLoop {
 
     /// Reads what there is no room for yet, since the client may say something of what runs behind it; or else gives the next response of
     /// a stream.
+    #[cold]
     fn poll_besides(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
         while self.reading && self.besides.as_ref().is_none_or(|besides| besides.ahead_bytes < READ_AHEAD) {
             let Poll::Ready(event) = self.poll_message(context) else { break };
             match event {
-                Event::Message(message) if self.session.heeds(&message) => {}
                 Event::Message(message) => self.besides.get_or_insert_default().keep(message),
                 event => return Poll::Ready(event),
             }
@@ -252,26 +252,16 @@ impl SessionLoop {
         }
     }
 
-    /// The next message that is a call.
-    fn poll_call_message(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
-        if let Some(kept) = self.besides.as_mut().and_then(|besides| besides.take()) {
-            return Poll::Ready(Event::Message(kept));
-        }
-        if !self.reading {
-            return Poll::Pending;
-        }
-        loop {
-            match ready!(self.poll_message(context)) {
-                Event::Message(message) if self.session.heeds(&message) => {}
-                event => return Poll::Ready(event),
-            }
-        }
-    }
-
     /// Receives the next message, and waits until the server has room for its call.
     fn poll_call(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
         if self.queue.is_empty() {
-            match ready!(self.poll_call_message(context)) {
+            let kept = self.besides.as_mut().and_then(|besides| besides.take());
+            let event = match kept {
+                Some(message) => Event::Message(message),
+                None if !self.reading => return Poll::Pending,
+                None => ready!(self.poll_message(context)),
+            };
+            match event {
                 Event::Message(message) => {
                     if let Some(message) = self.queue.enter(message) {
                         return Poll::Ready(Event::Message(message));
@@ -283,7 +273,9 @@ impl SessionLoop {
         self.queue.poll(context).map(Event::Message)
     }
 
-    /// Receives the next message. What has come of it so far is kept in the codec.
+    /// Receives the next message that is a call. What has come of it so far is kept in the codec.
+    // It is a part of `poll_event`, as far as a session without `besides` is concerned.
+    #[inline(always)]
     fn poll_message(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
         loop {
             // Handlers that wait may want this thread.
@@ -301,6 +293,9 @@ impl SessionLoop {
             match incoming(&mut self.codec, packet) {
                 Ok(Incoming::Message(message)) => {
                     self.rest_due = None;
+                    if self.session.heeds(&message) {
+                        continue;
+                    }
                     return Poll::Ready(Event::Message(message));
                 }
                 Ok(Incoming::Part) => {}
