@@ -260,7 +260,9 @@ fn with_attributes(
     let args = MethodArgs::parse(&attribute, mistakes);
     let call = match mistakes.check(check_stream(&args, &attribute, &call)) {
         Some(()) => call,
-        None => Call::Unknown { requests: usize::from(call.known().is_some_and(|call| call.request().is_some())) },
+        None => {
+            Call::Unknown { requests: usize::from(call.known().is_some_and(|call| call.request().is_some())) }
+        }
     };
     Handler {
         ident,

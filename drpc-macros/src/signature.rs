@@ -91,7 +91,9 @@ impl KnownCall {
     pub(crate) fn reply_type(&self) -> Option<&TokenStream> {
         match &self.outcome {
             Outcome::Nothing => None,
-            Outcome::Type(ty) | Outcome::Result { reply: ty, .. } | Outcome::Stream { item: ty, .. } => Some(ty),
+            Outcome::Type(ty) | Outcome::Result { reply: ty, .. } | Outcome::Stream { item: ty, .. } => {
+                Some(ty)
+            }
         }
     }
 

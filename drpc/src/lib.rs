@@ -160,12 +160,12 @@ pub mod private;
 pub use builtin::health;
 #[cfg(feature = "client")]
 pub use client::Client;
+#[cfg(feature = "client")]
+pub use client::Streaming;
 pub use client::{
     AddedFields, Backoff, CallError, CallErrorKind, CallOptions, Caller, ClientBuilder, ConnectError,
     RetryPolicy,
 };
-#[cfg(feature = "client")]
-pub use client::Streaming;
 pub use der::Der;
 pub use dispatch::authorization::Allow;
 #[cfg(feature = "tower")]

@@ -11,8 +11,8 @@ use drpc::middleware::Request;
 use drpc::testing::{self, MockModule, Recorder};
 use drpc::wire::{Call, CallFields, Control, Credit, Part, Response, ResponseFields};
 use drpc::{
-    AddedFields, Bytes, CallError, CallErrorKind, CallOptions, Cancelled, ClientBuilder, Context, Failure, Order,
-    Server, ServerBuilder, Status, Stream, Wire, drpc_module,
+    AddedFields, Bytes, CallError, CallErrorKind, CallOptions, Cancelled, ClientBuilder, Context, Failure,
+    Order, Server, ServerBuilder, Status, Stream, Wire, drpc_module,
 };
 use futures_util::{FutureExt, StreamExt, stream};
 use proptest::prelude::*;
@@ -20,8 +20,8 @@ use prost::Message;
 use tower::util::MapRequestLayer;
 
 use super::support::{
-    AnyClient, AnyStreaming, Driver, Fake, Kind, PATIENCE, RawPeer, SOON, TestServer, WIRES, builder, header, in_order,
-    pair, with_every_client, with_every_handle, with_every_server,
+    AnyClient, AnyStreaming, Driver, Fake, Kind, PATIENCE, RawPeer, SOON, TestServer, WIRES, builder, header,
+    in_order, pair, with_every_client, with_every_handle, with_every_server,
 };
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -96,7 +96,10 @@ impl Numbers {
 
     /// It refuses to count too far, and fails at 3.
     #[method(2, stream)]
-    async fn count_carefully(&self, count: Count) -> Result<impl Stream<Item = Result<Number, Failure>> + use<>, Failure> {
+    async fn count_carefully(
+        &self,
+        count: Count,
+    ) -> Result<impl Stream<Item = Result<Number, Failure>> + use<>, Failure> {
         if count.items > 10 {
             return Err(Failure::with_message(Status::FAILURE, "too far"));
         }
@@ -199,7 +202,11 @@ fn a_handler_refuses_before_and_fails_within() {
         let (server, _heard) = serve(driver, |server| server);
         let client = client(kind, &server);
         let open = |items| {
-            client.open::<_, Number>(NumbersMethod::CountCarefully.method(), count(items), &CallOptions::new())
+            client.open::<_, Number>(
+                NumbersMethod::CountCarefully.method(),
+                count(items),
+                &CallOptions::new(),
+            )
         };
         let refusal = open(11).err().expect("is refused");
         assert_eq!((refusal.status(), refusal.peer_text()), (Some(Status::FAILURE), Some("too far")));
@@ -221,7 +228,8 @@ fn a_panic_ends_its_own_stream_alone() {
     with_everyone(|driver, kind| {
         let (server, _heard) = serve(driver, |server| server);
         let client = client(kind, &server);
-        let mut stream = client.open::<_, Bytes>(NumbersMethod::Panic.method(), (), &CallOptions::new()).unwrap();
+        let mut stream =
+            client.open::<_, Bytes>(NumbersMethod::Panic.method(), (), &CallOptions::new()).unwrap();
         assert!((0..2).all(|_| stream.next().unwrap().is_ok()));
         assert_eq!(stream.next().unwrap().unwrap_err().status(), Some(Status::FAILURE));
         ping(&client);
@@ -270,7 +278,8 @@ fn a_stream_that_is_dropped_is_dropped_by_its_server() {
         for order in [Order::Serial, Order::Concurrent(3)] {
             let (server, heard) = serve(driver, |server| server.order(order));
             let client = client(kind, &server);
-            let stream = client.open::<_, Bytes>(NumbersMethod::Wait.method(), (), &CallOptions::new()).unwrap();
+            let stream =
+                client.open::<_, Bytes>(NumbersMethod::Wait.method(), (), &CallOptions::new()).unwrap();
             ping(&client);
             drop(stream);
             heard.end();
@@ -372,7 +381,8 @@ fn part(sequence: i64, part: Part, body: &'static [u8]) -> Response {
 fn a_server_that_knows_no_streams_gives_an_error_by_name() {
     // E5: DAOS's servers carry the call out, and answer it once.
     with_every_client(|kind| {
-        let (opened, ()) = opening(kind, |peer, sequence| peer.send_reply(Wire::Chunked, sequence, 0, b"reply"));
+        let (opened, ()) =
+            opening(kind, |peer, sequence| peer.send_reply(Wire::Chunked, sequence, 0, b"reply"));
         assert_eq!(opened.err().unwrap().kind(), CallErrorKind::NoStream);
         let (opened, ()) = opening(kind, |peer, sequence| peer.send_reply(Wire::Chunked, sequence, 4, b""));
         assert_eq!(opened.err().unwrap().status(), Some(Status::UNKNOWN_METHOD));
@@ -443,7 +453,9 @@ fn a_shutdown_lets_streams_end_and_then_cuts_them() {
         let (server, heard) = serve(driver, |server| server.drain_timeout(SOON));
         let client = client(kind, &server);
         let open = |method: NumbersMethod, request: Count| {
-            client.open::<_, Bytes>(method.method(), request, &CallOptions::new().stream_credit(4, 100)).unwrap()
+            client
+                .open::<_, Bytes>(method.method(), request, &CallOptions::new().stream_credit(4, 100))
+                .unwrap()
         };
         // Its reader has no room, and will have none.
         let unread = open(NumbersMethod::Count, count(0));
@@ -518,7 +530,8 @@ fn nothing_is_left_of_streams_that_are_dropped_at_any_moment() {
         let client = client(kind, &server);
         for turn in 0..100 {
             let options = CallOptions::new().stream_credit(4, 1 << 20);
-            let mut stream = client.open::<_, Number>(NumbersMethod::Count.method(), count(9), &options).unwrap();
+            let mut stream =
+                client.open::<_, Number>(NumbersMethod::Count.method(), count(9), &options).unwrap();
             for number in 0..turn % 10 {
                 match stream.next() {
                     Some(item) => assert_eq!(item.unwrap().number, number),
@@ -537,7 +550,8 @@ fn nothing_is_left_of_streams_that_are_dropped_at_any_moment() {
 fn a_mock_streams_in_memory_through_layers_and_a_recorder() {
     in_order(async {
         let number = |number| Number { number, ..Number::default() };
-        let mock = MockModule::new(9, "numbers").stream(901, [Ok(number(1)), Ok(number(2)), Err(Status::from(42))]);
+        let mock =
+            MockModule::new(9, "numbers").stream(901, [Ok(number(1)), Ok(number(2)), Err(Status::from(42))]);
         let seen = Arc::new(AtomicU64::new(0));
         let layer = MapRequestLayer::new({
             let seen = seen.clone();
@@ -547,7 +561,8 @@ fn a_mock_streams_in_memory_through_layers_and_a_recorder() {
             }
         });
         let recorder = Recorder::new();
-        let server = testing::server_of(Server::builder().explicit_modules_only().module(mock.clone()).layer(layer));
+        let server =
+            testing::server_of(Server::builder().explicit_modules_only().module(mock.clone()).layer(layer));
         let numbers = NumbersClient::new(server.unwrap().record(&recorder).client());
         let mut stream = numbers.count(count(0)).await.unwrap();
         for expected in [1, 2] {
@@ -585,10 +600,18 @@ fn an_open_stream_is_listed_and_counts_once() {
 #[derive(Clone, Debug)]
 enum Step {
     Ping,
-    Open { items: u64, credit: u32 },
+    Open {
+        items: u64,
+        credit: u32,
+    },
     /// Of one of the streams that were opened.
-    Credit { stream: usize, items: u32 },
-    Cancel { stream: usize },
+    Credit {
+        stream: usize,
+        items: u32,
+    },
+    Cancel {
+        stream: usize,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {

@@ -6,8 +6,8 @@
 //! ```
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -44,9 +44,11 @@ fn main() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let builder = || Server::builder().module(Echo).order(Order::Concurrent(IN_FLIGHT));
     println!("{:12} {:>12} {:>12} {:>8}", "server", "items/s", "calls/s", "ratio");
-    for (name, serve) in
-        [("tokio", on_tokio as fn(ServerBuilder, &Path, &AtomicBool) -> Result<()>), ("threads", in_threads), ("steps", in_steps)]
-    {
+    for (name, serve) in [
+        ("tokio", on_tokio as fn(ServerBuilder, &Path, &AtomicBool) -> Result<()>),
+        ("threads", in_threads),
+        ("steps", in_steps),
+    ] {
         let socket = folder.path().join(name);
         let stop = Arc::new(AtomicBool::new(false));
         let serving = thread::spawn({
@@ -65,7 +67,8 @@ fn main() -> Result<()> {
 /// Items and calls a second.
 fn measure(socket: &Path) -> Result<(f64, f64)> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let client = Client::builder(socket).wait_until_ready(Duration::from_secs(10)).server_answers_in_order(false);
+    let client =
+        Client::builder(socket).wait_until_ready(Duration::from_secs(10)).server_answers_in_order(false);
     let client = runtime.block_on(client.connect())?;
     let echo = EchoClient::new(client);
     let items = runtime.block_on(tokio::spawn({

@@ -99,7 +99,8 @@ fn client_function(model: &Model, method: &Method) -> TokenStream {
         &received,
         |place| {
             let krate = name_at(krate, place);
-            let of_stream = call.streams().then(|| quote_spanned!(here(place)=> <__C as #krate::Caller>::Streaming<));
+            let of_stream =
+                call.streams().then(|| quote_spanned!(here(place)=> <__C as #krate::Caller>::Streaming<));
             quote_spanned!(here(place)=> <__C as #krate::Caller>::Outcome< #of_stream)
         },
         |place| {

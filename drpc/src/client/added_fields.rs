@@ -58,8 +58,7 @@ impl AddedFields {
             Some(trace) => Some(trace.clone()),
             None => tracer.and_then(|tracer| (tracer.0)()),
         };
-        let fields =
-            CallFields {
+        let fields = CallFields {
             wants_error: self.error,
             trace: self.trace.then(trace).flatten(),
             asks_control: self.cancel,

@@ -33,7 +33,9 @@ use crate::observe::metrics;
 use crate::observe::metrics::OpenConnection;
 use crate::observe::peer_log::PeerLog;
 use crate::transport::{Mode, Ready, Socket, Spin, is_peer_gone};
-use crate::wire::{Body, Call, CallFields, Codec, Control, Packets, Response, UNREADABLE_CALL, Wire, WireMode};
+use crate::wire::{
+    Body, Call, CallFields, Codec, Control, Packets, Response, UNREADABLE_CALL, Wire, WireMode,
+};
 
 /// A client whose calls block their thread until the reply arrives, without a runtime.
 ///

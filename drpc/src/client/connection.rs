@@ -33,7 +33,9 @@ use crate::handler::method::Method;
 use crate::observe::metrics;
 use crate::observe::peer_log::PeerLog;
 use crate::transport::{Link, is_peer_gone};
-use crate::wire::{Body, Call, CallFields, Codec, Control, Credit, Head, Packets, Part, Response, ResponseFields, Wire};
+use crate::wire::{
+    Body, Call, CallFields, Codec, Control, Credit, Head, Packets, Part, Response, ResponseFields, Wire,
+};
 
 /// A live connection. Dropped, it closes.
 pub(super) struct Connection {
@@ -142,16 +144,13 @@ impl Connection {
         if let Some(cause) = &state.broken {
             return Err(CallError::not_connected(cause.clone()));
         }
-        let key = match &mut added {
-            None => state.answers.begin(),
-            Some(added) => {
-                added.asks_control &= !self.shared.takes_control.load(Ordering::Relaxed);
-                match added.credit {
-                    None => state.answers.begin(),
-                    Some(credit) => state.answers.begin_stream(credit),
-                }
+        let key = state.answers.begin();
+        if let Some(added) = &mut added {
+            added.asks_control &= !self.shared.takes_control.load(Ordering::Relaxed);
+            if let Some(credit) = added.credit {
+                state.answers.expect_stream(key, credit);
             }
-        };
+        }
         let (on_response, on_sent) = if no_response { (None, Some(key)) } else { (Some(key), None) };
         let sequence = state.calls.begin(on_response);
         let (module, method) = (method.module(), method.id());
@@ -270,7 +269,13 @@ impl InFlight<'_> {
     /// The rest of the stream that the response has opened; nothing, if it has opened none.
     pub(super) fn take_stream(&mut self, connection: &Arc<Connection>, window: Credit) -> Option<Inflow> {
         let (connection, sequence) = (connection.clone(), self.sequence);
-        self.key.take().map(|key| Inflow { connection, sequence, key: Some(key), window, taken: Credit::default() })
+        self.key.take().map(|key| Inflow {
+            connection,
+            sequence,
+            key: Some(key),
+            window,
+            taken: Credit::default(),
+        })
     }
 
     /// Gives the call up, unless it has ended.
@@ -294,7 +299,10 @@ pub(super) struct Inflow {
 
 impl Inflow {
     /// Waits for its next response; `None` once the last was given.
-    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Response, CallError>>> {
+    pub(super) fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Response, CallError>>> {
         let Some(key) = self.key else { return Poll::Ready(None) };
         let outcome = ready!(self.connection.poll_response(context, self.sequence, key));
         match &outcome {
@@ -489,7 +497,8 @@ impl Shared {
                     if response.part().is_none() {
                         state.answers.free(key);
                         // If another call has begun meanwhile, it has said who receives.
-                        let _ = self.reader.compare_exchange(reader, NOBODY, Ordering::AcqRel, Ordering::Relaxed);
+                        let _ =
+                            self.reader.compare_exchange(reader, NOBODY, Ordering::AcqRel, Ordering::Relaxed);
                     }
                     return Poll::Ready(Ok(response));
                 }
@@ -526,7 +535,9 @@ impl Shared {
         match addressee {
             Addressee::Waiting(key) => state.answers.count(key, part, response.body.len())?,
             // Only now it is known that the server can be told.
-            Addressee::Abandoned if part == Part::Opened => self.say(state, response.sequence, Control::Cancel),
+            Addressee::Abandoned if part == Part::Opened => {
+                self.say(state, response.sequence, Control::Cancel)
+            }
             _ => {}
         }
         Ok(addressee)

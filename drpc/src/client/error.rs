@@ -13,7 +13,9 @@ use crate::dispatch::authorization::Allow;
 use crate::handler::details::Details;
 use crate::handler::failure::{Escaped, Failure};
 use crate::transport::{PeerCredentials, abstract_name, is_peer_gone, name_len};
-use crate::wire::{EnvelopeError, FailureCause, FrameError, MessageTooLong, Response, ResponseFields, Status};
+use crate::wire::{
+    EnvelopeError, FailureCause, FrameError, MessageTooLong, Response, ResponseFields, Status,
+};
 
 /// Why a call has no reply.
 ///
@@ -456,9 +458,9 @@ impl fmt::Display for Disconnect {
                 "the connection failed: {error}: this host lets no socket send so long a packet; raise the sysctl net.core.wmem_max"
             ),
             Disconnect::Io(error) => write!(f, "the connection failed: {error}"),
-            Disconnect::Overrun => {
-                f.write_str("the server sent more of a stream than it was asked for, and the connection was closed")
-            }
+            Disconnect::Overrun => f.write_str(
+                "the server sent more of a stream than it was asked for, and the connection was closed",
+            ),
             Disconnect::Runtime => f.write_str("the runtime that the connection was made on has stopped"),
         }
     }

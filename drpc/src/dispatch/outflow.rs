@@ -84,7 +84,12 @@ impl Stream for Outflow {
                 open.call().sent(body.len());
                 this.counted.item(body.len());
                 let added = Some(ResponseFields::of_part(Part::Item).into());
-                Poll::Ready(Some(Response { sequence: this.call.sequence(), status: Status::SUCCESS, body, added }))
+                Poll::Ready(Some(Response {
+                    sequence: this.call.sequence(),
+                    status: Status::SUCCESS,
+                    body,
+                    added,
+                }))
             }
             Some(Err(failure)) => Poll::Ready(Some(this.fail(failure))),
             None => {

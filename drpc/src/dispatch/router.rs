@@ -1,9 +1,9 @@
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
 use std::time::{Duration, Instant};
-use std::{fmt, mem};
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -279,7 +279,8 @@ impl ModuleService {
         });
         Processing {
             observed,
-            stage: handler.map_or_else(Stage::Failed, Stage::Handler),
+            handler: handler.map_err(Some),
+            stream: None,
             module_id: call.module,
             module: module.cloned(),
             method_id: call.method,
@@ -322,7 +323,10 @@ impl ModuleService {
 /// ```
 #[must_use = "a handler does nothing unless it is polled"]
 pub struct Processing {
-    stage: Stage,
+    /// The handler, or why there is none.
+    handler: Result<HandlerFuture<'static>, Option<Failure>>,
+    /// What the handler answered with, if that is a stream.
+    stream: Option<Box<Opened>>,
     module_id: i32,
     module: Option<Arc<dyn Module>>,
     method_id: i32,
@@ -333,16 +337,6 @@ pub struct Processing {
     layered: bool,
     context: Context,
     observed: ObservedCall,
-}
-
-/// How far a call has come.
-enum Stage {
-    Handler(HandlerFuture<'static>),
-    /// There is no handler, because of that.
-    Failed(Failure),
-    /// The handler has answered with a stream.
-    Stream(Box<Opened>),
-    Over,
 }
 
 /// What the caller asks for beside a reply (E5).
@@ -397,17 +391,14 @@ impl Processing {
     /// Polls the handler alone: what it gives is for [`respond`](Self::respond) or [`failed`](Self::failed).
     #[inline]
     pub(crate) fn poll_handler(&mut self, context: &mut task::Context<'_>) -> Poll<Result<Reply, Failure>> {
-        let Processing { stage, observed, layered, .. } = self;
-        match stage {
-            Stage::Handler(handler) => {
+        let Processing { handler, observed, layered, .. } = self;
+        match handler {
+            Ok(handler) => {
                 let _entered = observed.enter();
                 try_guarded(*layered, || Ok(handler.as_mut().poll(context)))
                     .unwrap_or_else(|failure| Poll::Ready(Err(failure)))
             }
-            _ => match mem::replace(stage, Stage::Over) {
-                Stage::Failed(failure) => Poll::Ready(Err(failure)),
-                _ => panic!("a response is asked for once"),
-            },
+            Err(failure) => Poll::Ready(Err(failure.take().expect("a response is asked for once"))),
         }
     }
 
@@ -432,7 +423,7 @@ impl Processing {
 
     /// The response to the call, if its handler failed so; it is logged.
     pub(crate) fn failed(&mut self, mut failure: Failure) -> Response<Body> {
-        if let Stage::Handler(_) = self.stage {
+        if self.handler.is_ok() {
             failure = failure.caused_by(FailureCause::Handler);
         }
         self.log_failure(&failure);
@@ -463,7 +454,7 @@ impl Processing {
         };
         match open {
             Ok(open) => {
-                self.stage = Stage::Stream(Box::new(Opened { items, open }));
+                self.stream = Some(Box::new(Opened { items, open }));
                 let added = Some(ResponseFields::of_part(Part::Opened).into());
                 Response { sequence: self.sequence, added, ..Response::default() }
             }
@@ -474,17 +465,18 @@ impl Processing {
     /// What is to follow the response that was given, if that has opened a stream.
     #[inline]
     pub(crate) fn take_stream(&mut self) -> Option<Box<Outflow>> {
-        match self.stage {
-            Stage::Stream(_) => self.outflow(),
-            _ => None,
+        match self.stream {
+            None => None,
+            Some(_) => self.outflow(),
         }
     }
 
     #[cold]
     fn outflow(&mut self) -> Option<Box<Outflow>> {
-        let Stage::Stream(stream) = mem::replace(&mut self.stage, Stage::Over) else { return None };
+        let stream = self.stream.take()?;
         let rest = Processing {
-            stage: Stage::Over,
+            handler: Err(None),
+            stream: None,
             module_id: self.module_id,
             module: self.module.take(),
             method_id: self.method_id,
@@ -584,8 +576,11 @@ impl Future for Processing {
 /// A handler that is cut off may panic as it is dropped where it waits (S10).
 impl Drop for Processing {
     fn drop(&mut self) {
-        if let Err(panic) = guarded(|| self.stage = Stage::Over) {
+        if let Err(panic) = guarded(|| self.handler = Err(None)) {
             self.log_drop("the handler", &panic);
+        }
+        if let Some(stream) = self.stream.take() {
+            self.drop_items(stream.items);
         }
     }
 }

@@ -54,7 +54,9 @@ impl Controls {
     /// Does what a message says about a call that runs; false for one that is a call.
     #[cold]
     pub(crate) fn heeds(&self, message: &Bytes) -> bool {
-        let Ok(Call { sequence, added: Some(added), .. }) = Call::decode(message.clone()) else { return false };
+        let Ok(Call { sequence, added: Some(added), .. }) = Call::decode(message.clone()) else {
+            return false;
+        };
         added.control.inspect(|control| self.heed(sequence, *control)).is_some()
     }
 
@@ -146,7 +148,8 @@ impl CallControl {
         match controls.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, may_open) {
             Ok(_) => Ok(OpenStream(self.clone())),
             Err(open) => {
-                Err(format!("{open} streams are open in this session, as many as may be: end one first").into())
+                Err(format!("{open} streams are open in this session, as many as may be: end one first")
+                    .into())
             }
         }
     }

@@ -9,8 +9,17 @@ pub(crate) struct End(usize);
 const STATUSES: usize = 8;
 
 /// Those that are no status of DAOS's.
-const OTHERS: [&str; 9] =
-    ["other", "dropped", "connect", "not_connected", "disconnected", "timeout", "reply", "too_long", "no_stream"];
+const OTHERS: [&str; 9] = [
+    "other",
+    "dropped",
+    "connect",
+    "not_connected",
+    "disconnected",
+    "timeout",
+    "reply",
+    "too_long",
+    "no_stream",
+];
 
 #[cfg_attr(not(feature = "metrics"), allow(dead_code, reason = "the span of a call needs but a part"))]
 impl End {

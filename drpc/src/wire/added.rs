@@ -298,8 +298,12 @@ mod tests {
         for part in [Part::Opened, Part::Item] {
             for body in ["", "an item"] {
                 let added = ResponseFields::of_part(part);
-                let sent: Response =
-                    Response { sequence: 300, body: body.into(), added: Some(added.into()), ..Response::default() };
+                let sent: Response = Response {
+                    sequence: 300,
+                    body: body.into(),
+                    added: Some(added.into()),
+                    ..Response::default()
+                };
                 let message = sent.encode();
                 assert_eq!(Response::decode(message.clone()).unwrap(), sent);
                 let mut theirs = proto::Response::decode(&message[..]).unwrap();

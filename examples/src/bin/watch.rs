@@ -44,7 +44,9 @@ impl Pools {
             match changes.recv().await {
                 Ok(name) => Some((Ok(Hello { name }), changes)),
                 // A reader that was too slow begins anew.
-                Err(RecvError::Lagged(lost)) => Some((Err(format!("{lost} events were lost").into()), changes)),
+                Err(RecvError::Lagged(lost)) => {
+                    Some((Err(format!("{lost} events were lost").into()), changes))
+                }
                 Err(RecvError::Closed) => None,
             }
         });

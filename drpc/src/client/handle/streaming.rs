@@ -93,7 +93,8 @@ impl Wanted for &Opening {
     }
 
     fn keep(self, call: &mut Abandonable<'_>) {
-        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = call.in_flight.take_stream(call.connection, self.window);
+        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) =
+            call.in_flight.take_stream(call.connection, self.window);
     }
 }
 

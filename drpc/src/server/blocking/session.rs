@@ -35,10 +35,10 @@ use crate::handler::session::{Connection as _, Session, Worker};
 use crate::observe::peer_log::Line;
 use crate::server::admission::log_refused;
 use crate::server::hooks::Opened;
-use crate::server::permits::Permit;
+use crate::server::permits::{Permit, Waiting};
 use crate::server::protocol::{
-    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed, log_idle,
-    log_opened, read_call, refusal,
+    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed,
+    log_idle, log_opened, read_call, refusal,
 };
 use crate::transport::{Spin, is_peer_gone, keeps_buffers, release_buffers};
 use crate::wire::{Body, Codec, Head, Packet, Response, WireMode};
@@ -148,7 +148,11 @@ impl SessionState {
     }
 
     /// One more thread of the session.
-    pub(super) fn spawn_thread(self: &Arc<Self>, suffix: &str, run: impl FnOnce(&Arc<Self>) + Send + 'static) -> io::Result<()> {
+    pub(super) fn spawn_thread(
+        self: &Arc<Self>,
+        suffix: &str,
+        run: impl FnOnce(&Arc<Self>) + Send + 'static,
+    ) -> io::Result<()> {
         let (state, name) = (self.clone(), format!("drpc-{}{suffix}", self.session.id()));
         self.server.threads.spawn(name, move || state.run(run))
     }
@@ -210,6 +214,8 @@ impl SessionState {
     }
 
     /// Carries out a call that may run, and answers it.
+    // A part of `work`, as far as a session is concerned that keeps no calls.
+    #[inline(always)]
     fn answer(
         self: &Arc<Self>,
         message: Bytes,
@@ -241,17 +247,22 @@ impl SessionState {
             drop(reading);
             // Whoever reads may wait until there is room for more.
             self.turn.notify_all();
-            // In a session that is cut, none is begun any more.
-            if !self.connection.cut.is_cancelled()
-                && let Some(permit) = self.wait_for_permit(parking)
-            {
-                self.answer(message, permit, worker, parking);
-            }
+            self.answer_kept(message, worker, parking);
             reading = self.reading();
         }
         reading.running -= 1;
         reading.active = true;
         self.wait_for_turn(reading)
+    }
+
+    /// Carries out a call that was kept; but in a session that is cut, none is begun any more.
+    #[cold]
+    fn answer_kept(self: &Arc<Self>, message: Bytes, worker: &Worker, parking: &mut Parking) {
+        if !self.connection.cut.is_cancelled()
+            && let Some(permit) = self.wait_for_permit(parking)
+        {
+            self.answer(message, permit, worker, parking);
+        }
     }
 
     fn wait_for_turn(&self, mut reading: MutexGuard<'_, Reading>) -> Option<Box<Reader>> {
@@ -434,11 +445,20 @@ impl SessionState {
     }
 
     /// Waits until the server lets the call run; gives since when it has waited, if it had to. `None` if the session is cut meanwhile.
+    #[inline(always)]
     fn wait_for_permit(&self, parking: &mut Parking) -> Option<(Permit, Option<Instant>)> {
-        let waiting = match self.server.permits.acquire(self.session.peer().uid()) {
-            Ok(permit) => return Some((permit, None)),
-            Err(waiting) => waiting,
-        };
+        match self.server.permits.acquire(self.session.peer().uid()) {
+            Ok(permit) => Some((permit, None)),
+            Err(waiting) => self.wait_for_turn_of_call(waiting, parking),
+        }
+    }
+
+    #[cold]
+    fn wait_for_turn_of_call(
+        &self,
+        waiting: Waiting,
+        parking: &mut Parking,
+    ) -> Option<(Permit, Option<Instant>)> {
         let came = Instant::now();
         let waker = parking.waker();
         let mut context = Context::from_waker(&waker);

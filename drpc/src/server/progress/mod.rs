@@ -469,7 +469,9 @@ impl Server {
                 return;
             }
             let mut context = task::Context::from_waker(self.poller.waker());
-            let Poll::Ready(Some((id, response))) = self.core.streams.poll_next_unpin(&mut context) else { return };
+            let Poll::Ready(Some((id, response))) = self.core.streams.poll_next_unpin(&mut context) else {
+                return;
+            };
             if let Some(session) = self.sessions.get_mut(&id) {
                 session.send_part(response, done);
                 self.settle(id, EventFlags::empty(), done);

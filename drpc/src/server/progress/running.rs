@@ -89,7 +89,8 @@ impl Future for Running {
             }
         };
         let listed = self.listed.take();
-        let stream = self.processing.take_stream().map(|stream| Streaming::new(self.session, stream.listed(listed)));
+        let stream =
+            self.processing.take_stream().map(|stream| Streaming::new(self.session, stream.listed(listed)));
         Poll::Ready(Finished { session: self.session, response, stream, timer: self.timer() })
     }
 }

@@ -30,8 +30,8 @@ use crate::handler::session::{Session, Worker};
 use crate::server::hooks::Opened;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
-    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, head_of, incoming, list, log_closed, log_idle, log_opened,
-    read_call, refusal,
+    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, head_of, incoming, list, log_closed, log_idle,
+    log_opened, read_call, refusal,
 };
 use crate::steps::poller::Poller;
 use crate::steps::timers::Key;
@@ -351,23 +351,38 @@ impl SessionState {
         match incoming(&mut self.codec, packet) {
             Ok(Incoming::Message(message)) => {
                 core.timers.cancel(self.rest_due.take());
-                if self.session.heeds(&message) {
-                    return;
-                }
-                done.calls += 1;
-                match self.has_room(core) {
-                    true => self.call(message, core),
-                    false => {
-                        let besides = self.besides.get_or_insert_default();
-                        besides.ahead_bytes += message.len();
-                        besides.ahead.push_back(message);
+                let message = match self.session.controls() {
+                    None => {
+                        done.calls += 1;
+                        message
                     }
-                }
+                    Some(_) => match self.heed(message, core, done) {
+                        Some(message) => message,
+                        None => return,
+                    },
+                };
+                self.call(message, core);
             }
             Ok(Incoming::Part) => {}
             Ok(Incoming::Closed) => self.stop_reading(),
             Err(fault) => self.fail(fault),
         }
+    }
+
+    /// Does what a message says of a call that runs, and keeps a call while no further one may begin; gives back one that may.
+    #[cold]
+    fn heed(&mut self, message: Bytes, core: &Core, done: &mut Progress) -> Option<Bytes> {
+        if self.session.heeds(&message) {
+            return None;
+        }
+        done.calls += 1;
+        if self.has_room(core) {
+            return Some(message);
+        }
+        let besides = self.besides.get_or_insert_default();
+        besides.ahead_bytes += message.len();
+        besides.ahead.push_back(message);
+        None
     }
 
     fn stop_reading(&mut self) {
@@ -430,12 +445,20 @@ impl SessionState {
     /// Sends what there is room for. Streams wait until all of it is sent.
     fn flush(&mut self, share: &mut usize, done: &mut Progress) {
         self.send_unsent(share, done);
+        if self.besides.is_some() {
+            self.hold_streams();
+        }
+    }
+
+    #[cold]
+    fn hold_streams(&self) {
         if let Some(controls) = self.session.controls() {
             controls.hold(!self.unsent.is_empty());
         }
     }
 
     /// Sends message by message (W10).
+    #[inline(always)]
     fn send_unsent(&mut self, share: &mut usize, done: &mut Progress) {
         while let Some(Unsent { head, response, packets: sent }) = self.unsent.front_mut() {
             let packets = match self.codec.packets(&*head, &response.body) {

@@ -41,8 +41,8 @@ use crate::server::admission::log_refused;
 use crate::server::hooks::Opened;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
-    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed, log_idle,
-    log_opened, read_call, refusal,
+    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed,
+    log_idle, log_opened, read_call, refusal,
 };
 use crate::transport::{Link, PeerCredentials, is_peer_gone};
 use crate::wire::{Body, Codec, Packet, Response};
@@ -176,12 +176,14 @@ impl SessionLoop {
             add_stream(&mut self.besides, done.stream);
             return Poll::Ready(Some(Event::Finished(done.response)));
         }
-        let streams = self.besides.as_ref().is_some_and(|besides| !besides.streams.is_empty());
+        let (streams, kept) = match &self.besides {
+            None => (false, false),
+            Some(besides) => (!besides.streams.is_empty(), !besides.ahead.is_empty()),
+        };
         let busy = !self.running.is_empty() || streams;
         if !self.ending && self.session.poll_stop(context).is_ready() {
             self.end();
         }
-        let kept = self.besides.as_ref().is_some_and(|besides| !besides.ahead.is_empty());
         let calls_wait = !self.queue.is_empty() || kept;
         if !self.reading && !busy && !calls_wait {
             return Poll::Ready(None);
@@ -252,16 +254,26 @@ impl SessionLoop {
         }
     }
 
+    #[cold]
+    fn take_kept(&mut self) -> Option<Bytes> {
+        self.besides.as_mut()?.take()
+    }
+
     /// Receives the next message, and waits until the server has room for its call.
     fn poll_call(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
         if self.queue.is_empty() {
-            let kept = self.besides.as_mut().and_then(|besides| besides.take());
-            let event = match kept {
-                Some(message) => Event::Message(message),
-                None if !self.reading => return Poll::Pending,
-                None => ready!(self.poll_message(context)),
-            };
-            match event {
+            if self.besides.is_some() {
+                if let Some(message) = self.take_kept() {
+                    return match self.queue.enter(message) {
+                        Some(message) => Poll::Ready(Event::Message(message)),
+                        None => self.queue.poll(context).map(Event::Message),
+                    };
+                }
+                if !self.reading {
+                    return Poll::Pending;
+                }
+            }
+            match ready!(self.poll_message(context)) {
                 Event::Message(message) => {
                     if let Some(message) = self.queue.enter(message) {
                         return Poll::Ready(Event::Message(message));
