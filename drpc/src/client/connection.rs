@@ -536,7 +536,7 @@ impl Shared {
             Addressee::Waiting(key) => state.answers.count(key, part, response.body.len())?,
             // Only now it is known that the server can be told.
             Addressee::Abandoned if part == Part::Opened => {
-                self.say(state, response.sequence, Control::Cancel)
+                self.say(state, response.sequence, Control::Cancel);
             }
             _ => {}
         }

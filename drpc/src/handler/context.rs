@@ -180,7 +180,9 @@ impl Context {
         let of_session = self.source().cancelled();
         match self.own_source() {
             None => of_session.await,
-            Some(own) => drop(select(pin!(of_session), pin!(own.cancelled())).await),
+            Some(own) => {
+                select(pin!(of_session), pin!(own.cancelled())).await;
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! The streams of a session in threads: one thread sends for all of them, as long as there are any.
 
+use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -17,7 +18,7 @@ pub(super) struct Streams(Mutex<State>);
 #[derive(Default)]
 struct State {
     /// Those that the thread has not taken yet.
-    opened: Vec<Box<Outflow>>,
+    opened: VecDeque<Box<Outflow>>,
     has_thread: bool,
     /// Wakes the thread, once it may wait.
     thread: Option<Waker>,
@@ -33,7 +34,7 @@ impl SessionState {
     /// Has the items of a stream sent, behind the response that opened it.
     pub(super) fn send_stream(self: &Arc<Self>, stream: Box<Outflow>) {
         let mut state = self.streams.state();
-        state.opened.push(stream);
+        state.opened.push_back(stream);
         if state.has_thread {
             let thread = state.thread.clone();
             drop(state);
