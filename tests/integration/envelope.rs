@@ -50,6 +50,8 @@ fn the_fields_are_those_of_daos_and_ours_behind_them() {
             field(1010, "credit", "drpc.Credit"),
             field(1011, "control", "drpc.Control"),
             field(1012, "asks_control", "bool"),
+            field(1020, "descriptors", "uint32"),
+            field(1021, "takes_descriptors", "bool"),
         ]
     );
     assert_eq!(call.parent_file().syntax(), protox::prost_reflect::Syntax::Proto3);
@@ -64,6 +66,8 @@ fn the_fields_are_those_of_daos_and_ours_behind_them() {
             field(1002, "error_cause", "drpc.ErrorCause"),
             field(1010, "part", "drpc.Part"),
             field(1011, "takes_control", "bool"),
+            field(1020, "descriptors", "uint32"),
+            field(1021, "took_descriptors", "bool"),
         ]
     );
 }
@@ -92,6 +96,7 @@ fn call_by_the_file(descriptor: &MessageDescriptor, call: &Call) -> DynamicMessa
         theirs.set_field_by_name("time_left_us", Value::U64(left.as_micros() as u64));
     }
     theirs.set_field_by_name("wants_error", Value::Bool(added.wants_error));
+    theirs.set_field_by_name("takes_descriptors", Value::Bool(added.takes_descriptors));
     if let Some(trace) = added.trace {
         theirs.set_field_by_name("traceparent", Value::Bytes(trace.to_string().into()));
         theirs.set_field_by_name("tracestate", Value::Bytes(trace.state().to_owned().into()));
@@ -135,6 +140,7 @@ fn response_by_the_file(descriptor: &MessageDescriptor, response: &Response) -> 
     };
     theirs.set_field_by_name("part", Value::EnumNumber(part));
     theirs.set_field_by_name("takes_control", Value::Bool(added.takes_control));
+    theirs.set_field_by_name("took_descriptors", Value::Bool(added.took_descriptors));
     theirs
 }
 
@@ -164,10 +170,13 @@ fn fields_of_a_call() -> impl Strategy<Value = Box<CallFields>> {
         Just((None, Some(Control::Cancel))),
     ];
     let time_left = option::of(any::<u64>().prop_map(Duration::from_micros));
-    let fields = (time_left, any::<bool>(), option::of(trace), stream_or_control, any::<bool>());
+    let flags = any::<(bool, bool, bool)>();
+    let fields = (time_left, option::of(trace), stream_or_control, flags);
     fields
-        .prop_map(|(time_left, wants_error, trace, (credit, control), asks_control)| {
-            Box::new(CallFields { time_left, wants_error, trace, credit, control, asks_control })
+        .prop_map(|(time_left, trace, (credit, control), flags)| {
+            let (wants_error, takes_descriptors, asks_control) = flags;
+            let fields = CallFields { time_left, wants_error, trace, ..CallFields::default() };
+            Box::new(CallFields { takes_descriptors, credit, control, asks_control, ..fields })
         })
         .prop_filter("none", |fields| **fields != CallFields::default())
 }
@@ -182,7 +191,7 @@ fn every_envelope_is_written_and_read_as_the_file_says() {
         sequence in numbers(),
         body in prop::collection::vec(any::<u8>(), 0..300),
         to_call in option::of(fields_of_a_call()),
-        to_response in option::of(("ü{1,40}", prop::collection::vec(any::<u8>(), 0..40), causes())),
+        to_response in option::of(("ü{1,40}", prop::collection::vec(any::<u8>(), 0..40), causes(), any::<bool>())),
         part in option::of(prop::sample::select(vec![Part::Opened, Part::Item])),
     )| {
         let body = Bytes::from(body);
@@ -191,8 +200,8 @@ fn every_envelope_is_written_and_read_as_the_file_says() {
         prop_assert_eq!(&call.encode()[..], &theirs[..]);
         prop_assert_eq!(Call::decode(theirs.into()).unwrap(), call);
 
-        let added = to_response.map(|(error, details, cause)| {
-            ResponseFields { cause, ..ResponseFields::new(error, details.into()) }.into()
+        let added = to_response.map(|(error, details, cause, took_descriptors)| {
+            ResponseFields { cause, took_descriptors, ..ResponseFields::new(error, details.into()) }.into()
         });
         // An error is no part.
         let added = added.or(part.map(|part| ResponseFields::of_part(part).into()));

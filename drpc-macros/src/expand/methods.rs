@@ -102,6 +102,7 @@ fn methods_functions(model: &Model, name: &Ident) -> TokenStream {
     let says_more = |method: &Method| {
         method.rule.is_some()
             || method.idempotent
+            || method.fds.is_some()
             || method.timeout.is_some()
             || method.request_limit.is_some()
             || streams(method)
@@ -111,14 +112,15 @@ fn methods_functions(model: &Model, name: &Ident) -> TokenStream {
         true => {
             let arms = model.methods.iter().map(
                 |method_model| {
-                    let Method { variant, cfgs, rule, idempotent, timeout, request_limit, .. } = method_model;
+                    let Method { variant, cfgs, rule, idempotent, fds, timeout, request_limit, .. } = method_model;
                     let streaming = streams(method_model).then(|| quote!(.streaming()));
                     let idempotent = idempotent.then(|| quote!(.idempotent()));
+                    let fds = fds.map(|_| quote!(.fds()));
                     let rule = rule.as_ref().map(|rule| quote!(.with_rule(#rule)));
                     let timeout = timeout
                         .map(|millis| quote!(.with_timeout(::core::time::Duration::from_millis(#millis))));
                     let request_limit = request_limit.map(|bytes| quote!(.with_request_limit(#bytes)));
-                    quote!(#(#cfgs)* Self::#variant => #method #rule #idempotent #timeout #request_limit #streaming)
+                    quote!(#(#cfgs)* Self::#variant => #method #rule #idempotent #fds #timeout #request_limit #streaming)
                 },
             );
             quote!(match self { #(#arms,)* })

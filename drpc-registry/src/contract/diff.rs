@@ -149,6 +149,15 @@ impl<'a> Comparison<'a> {
             let now = if new.streaming { "now answers by a stream" } else { "no longer answers by a stream" };
             self.breaking(format!("method `{method}` {now}"));
         }
+        match (old.fds, new.fds) {
+            (true, false) => self.breaking(format!("method `{method}` passes no descriptors any more")),
+            (false, true) => {
+                self.breaking(format!(
+                    "method `{method}` passes descriptors, which older peers don't know of"
+                ));
+            }
+            _ => {}
+        }
         self.rule(&format!("method `{method}`"), old.rule.as_deref(), new.rule.as_deref());
     }
 

@@ -120,6 +120,9 @@ impl fmt::Display for Contract {
                 if method.streaming {
                     writeln!(f, "        stream")?;
                 }
+                if method.fds {
+                    writeln!(f, "        fds")?;
+                }
                 if let Some(rule) = &method.rule {
                     writeln!(f, "        rule {rule}")?;
                 }
@@ -322,6 +325,7 @@ impl Reader {
                     reply: Body::Nothing,
                     idempotent: false,
                     streaming: false,
+                    fds: false,
                     rule: None,
                 };
                 insert(&mut module.methods, method, new, "method")?;
@@ -348,6 +352,7 @@ impl Reader {
             }
             "idempotent" => method.idempotent = true,
             "stream" => method.streaming = true,
+            "fds" => method.fds = true,
             "rule" => method.rule = Some(rest.to_owned()),
             _ => return false,
         }

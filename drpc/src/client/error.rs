@@ -9,6 +9,7 @@ use std::{fmt, io};
 
 use rustix::io::Errno;
 
+use super::descriptors::DescriptorFault;
 use crate::dispatch::authorization::Allow;
 use crate::handler::details::Details;
 use crate::handler::failure::{Escaped, Failure};
@@ -88,6 +89,8 @@ pub enum CallErrorKind {
     /// The server answered a call for a [stream](crate::guide::streams) with one reply: it does not know streams, as DAOS's don't. The call was
     /// executed.
     NoStream,
+    /// The call's [descriptors](crate::guide::descriptors) can't be passed, or the reply's were lost. The error says which, and whether anything was sent.
+    Descriptors,
 }
 
 #[derive(Clone, Debug)]
@@ -104,6 +107,7 @@ enum Kind {
     TooLong(MessageTooLong),
     NoStream,
     Stalled(Duration),
+    Descriptors(DescriptorFault),
 }
 
 impl CallError {
@@ -124,6 +128,7 @@ impl CallError {
             Kind::Submitted => CallErrorKind::Submitted,
             Kind::Payload(_) => CallErrorKind::Reply,
             Kind::TooLong(_) => CallErrorKind::TooLong,
+            Kind::Descriptors(_) => CallErrorKind::Descriptors,
         }
     }
 
@@ -268,9 +273,14 @@ impl CallError {
         Kind::Unsent(after).into()
     }
 
+    pub(super) fn descriptors(fault: DescriptorFault) -> Self {
+        Kind::Descriptors(fault).into()
+    }
+
     /// Whether the call was certainly not executed, be it that the reason may pass or not.
     pub(super) fn was_not_executed(&self) -> bool {
         match &*self.0 {
+            Kind::Descriptors(fault) => fault.is_unsent(),
             Kind::Connect(_)
             | Kind::NotConnected(_)
             | Kind::Unfinished(_)
@@ -395,6 +405,7 @@ impl fmt::Display for CallError {
             Kind::Submitted => f.write_str("the call was submitted, and there is no reply to it"),
             Kind::Payload(_) => f.write_str("the reply's body is not what the method replies"),
             Kind::TooLong(error) => write!(f, "can't send the call: {error}"),
+            Kind::Descriptors(fault) => write!(f, "{fault}"),
         }
     }
 }

@@ -18,6 +18,7 @@ use super::builder::ClientBuilder;
 use super::call_state::CallState;
 use super::caller::{CallOptions, Caller};
 use super::connection::{Connection, GivenUp, InFlight};
+use super::descriptors::Passing;
 use super::error::{CallError, ConnectError};
 use super::on_tokio::Tokio;
 use super::pool::Pool;
@@ -140,8 +141,9 @@ impl Client {
         options: &CallOptions,
         wanted: impl Wanted,
     ) -> Result<Response, CallError> {
+        let passing = Passing::of(method, body);
         let observed = MadeCall::begin(method, &self.0.config.path, body.len());
-        observed.carry_out(pin!(self.call_in_time(method, body, options, wanted))).await
+        passing.check(observed.carry_out(pin!(self.call_in_time(method, body, options, wanted))).await)
     }
 
     async fn call_in_time(

@@ -51,6 +51,7 @@ fn method(declared: &handler::method::Method, types: &MethodTypes) -> Method {
         reply: body(types.reply),
         idempotent: declared.is_idempotent(),
         streaming: declared.is_streaming(),
+        fds: declared.has_fds(),
         rule: declared.rule().map(one_line),
     }
 }

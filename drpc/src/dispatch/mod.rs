@@ -4,5 +4,6 @@ pub(crate) mod authorization;
 #[cfg(feature = "tower")]
 pub mod middleware;
 pub(crate) mod outflow;
+mod passing;
 pub mod registry;
 pub(crate) mod router;

@@ -80,6 +80,12 @@ impl Stream for Outflow {
         }
         let Some((items, open)) = &mut this.stream else { return Poll::Ready(None) };
         match ready!(this.call.poll_items(items, context)) {
+            // They are announced by a call, and an item is none.
+            Some(Ok(body)) if !body.descriptors().is_empty() => {
+                let failure =
+                    "an item of a stream passes no descriptors: pass them by a call of another method";
+                Poll::Ready(Some(this.fail(failure.into())))
+            }
             Some(Ok(body)) => {
                 open.call().sent(body.len());
                 this.counted.item(body.len());

@@ -12,6 +12,7 @@ use crate::dispatch::authorization::{Allow, Rules};
 #[cfg(feature = "tower")]
 use crate::dispatch::middleware::{Dispatch, Layers, Request};
 use crate::dispatch::outflow::Outflow;
+use crate::dispatch::passing::{self, Passing};
 use crate::dispatch::registry::origin_of;
 use crate::handler::context::Context;
 use crate::handler::control::OpenStream;
@@ -239,6 +240,8 @@ impl ModuleService {
         let added = call.added.as_deref();
         let time_left = added.and_then(|added| added.time_left);
         let asked = added.map_or_else(Asked::default, |added| Asked::by(added, &context));
+        let passing = Passing::of(added);
+        let descriptors = added.map_or(0, |added| added.descriptors.len());
         // A module written by hand may panic before it gives a future, so this is inside the guard too.
         let handler = try_guarded(self.is_layered(), || {
             let module = module.ok_or_else(Failure::unknown_module)?;
@@ -260,6 +263,12 @@ impl ModuleService {
                     false => "the method gives a stream, and its caller does not ask for one",
                 }));
             }
+            if let Some(added) = added
+                && !added.descriptors.is_none()
+            {
+                passing::check(found, &added.descriptors)?;
+                context = context.clone().with_descriptors(added.descriptors.clone());
+            }
             if time_left == Some(Duration::ZERO) {
                 let failure = Failure::from("the caller's time was over before its call began");
                 return Err(failure.caused_by(FailureCause::TimedOut));
@@ -276,6 +285,7 @@ impl ModuleService {
             found_method: method,
             sequence: call.sequence,
             request_bytes,
+            descriptors,
         });
         Processing {
             observed,
@@ -287,6 +297,7 @@ impl ModuleService {
             method,
             sequence: call.sequence,
             asked,
+            passing,
             layered: self.is_layered(),
             context,
         }
@@ -333,6 +344,7 @@ pub struct Processing {
     method: Option<Method>,
     sequence: i64,
     asked: Asked,
+    passing: Passing,
     /// Whether there are layers around the handler.
     layered: bool,
     context: Context,
@@ -415,7 +427,13 @@ impl Processing {
 
     #[inline]
     fn succeed(&mut self, status: Status, body: Body) -> Response<Body> {
-        let added = self.asked.control.then(Self::takes_control);
+        let mut added = match self.passing.answer(self.method, &body) {
+            Ok(added) => added,
+            Err(failure) => return self.failed(failure),
+        };
+        if self.asked.control {
+            Self::say_takes_control(&mut added);
+        }
         let response = Response { sequence: self.sequence, status, body, added };
         self.observed.end(&response);
         response
@@ -430,7 +448,7 @@ impl Processing {
         let status = failure.status();
         let mut added = self.asked.error.then(|| Box::new(failure.as_fields()));
         if self.asked.control {
-            added.get_or_insert_default().takes_control = true;
+            Self::say_takes_control(&mut added);
         }
         let response = Response { added, ..Response::failure(self.sequence, status) };
         self.observed.end(&response);
@@ -441,8 +459,8 @@ impl Processing {
     }
 
     #[cold]
-    fn takes_control() -> Box<ResponseFields> {
-        Box::new(ResponseFields { takes_control: true, ..ResponseFields::default() })
+    fn say_takes_control(added: &mut Option<Box<ResponseFields>>) {
+        added.get_or_insert_default().takes_control = true;
     }
 
     /// The first response of a stream, which says no more than that it is open. Its items are for [`take_stream`](Self::take_stream).
@@ -483,6 +501,7 @@ impl Processing {
             method: self.method,
             sequence: self.sequence,
             asked: self.asked,
+            passing: self.passing,
             layered: self.layered,
             context: self.context.clone(),
             observed: self.observed.take(),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::select;
 
+use crate::descriptors::Descriptors;
 use crate::handler::background::{Work, spawn_without_server};
 use crate::handler::cancellation::{Cancellation, Cancelled};
 use crate::handler::control::CallControl;
@@ -39,19 +40,20 @@ pub struct Context {
     session: Arc<Session>,
     sequence: i64,
     deadline: Option<Instant>,
-    /// What only some callers say; `None` for the others.
-    caller: Option<Arc<OfCaller>>,
+    /// What came with the call besides its body; `None` if nothing did.
+    added: Option<Arc<Added>>,
     /// The server's limit for requests that are decoded.
     request_limit: usize,
     /// It is that of work in the background, which goes on when the caller has left.
     in_background: bool,
 }
 
-/// What a caller says beside its call, by added fields (E5), or may say while it runs.
-#[derive(Debug)]
-pub(crate) struct OfCaller {
-    pub(crate) trace: Option<Arc<TraceContext>>,
-    pub(crate) control: Option<Arc<CallControl>>,
+/// What came with a call besides its body, or may be said of it while it runs.
+#[derive(Clone, Debug, Default)]
+struct Added {
+    trace: Option<Arc<TraceContext>>,
+    descriptors: Descriptors,
+    control: Option<Arc<CallControl>>,
 }
 
 impl Context {
@@ -62,7 +64,7 @@ impl Context {
             session,
             sequence,
             deadline: None,
-            caller: None,
+            added: None,
             request_limit: DEFAULT_DECODE_LIMIT,
             in_background: false,
         }
@@ -83,13 +85,29 @@ impl Context {
         Context { deadline: now().checked_add(time), ..self }
     }
 
-    pub(crate) fn of_caller(self, caller: OfCaller) -> Self {
-        Context { caller: Some(Arc::new(caller)), ..self }
+    pub(crate) fn with_trace(self, trace: Option<Arc<TraceContext>>) -> Self {
+        let Some(trace) = trace else { return self };
+        let added = Added { trace: Some(trace), ..self.added() };
+        Context { added: Some(added.into()), ..self }
+    }
+
+    pub(crate) fn with_descriptors(self, descriptors: Descriptors) -> Self {
+        let added = Added { descriptors, ..self.added() };
+        Context { added: Some(added.into()), ..self }
+    }
+
+    pub(crate) fn with_control(self, control: Arc<CallControl>) -> Self {
+        let added = Added { control: Some(control), ..self.added() };
+        Context { added: Some(added.into()), ..self }
     }
 
     /// That its caller may say something of the call.
     pub(crate) fn control(&self) -> Option<&Arc<CallControl>> {
-        self.caller.as_ref()?.control.as_ref()
+        self.added.as_ref()?.control.as_ref()
+    }
+
+    fn added(&self) -> Added {
+        self.added.as_deref().cloned().unwrap_or_default()
     }
 
     pub(crate) fn with_request_limit(self, bytes: usize) -> Self {
@@ -128,14 +146,23 @@ impl Context {
         self.deadline
     }
 
+    /// The descriptors that came with the call, for a [`Module`](crate::Module) written by hand; a handler takes [`WithFds`](crate::WithFds). Its method
+    /// is declared with [`fds`](Method::fds).
+    ///
+    /// They count as the session's until the last clone of this context is dropped, whoever has taken them.
+    #[must_use]
+    pub fn descriptors(&self) -> Descriptors {
+        self.added.as_ref().map(|added| added.descriptors.clone()).unwrap_or_default()
+    }
+
     /// The caller's trace context, if the caller [sent it](crate::guide::added_fields) ([E5](crate::guide::rules#envelope)): the parent of the handler's span.
     #[must_use]
     pub fn trace_context(&self) -> Option<&TraceContext> {
-        self.caller.as_ref()?.trace.as_deref()
+        self.added.as_ref()?.trace.as_deref()
     }
 
     pub(crate) fn shared_trace(&self) -> Option<Arc<TraceContext>> {
-        self.caller.as_ref()?.trace.clone()
+        self.added.as_ref()?.trace.clone()
     }
 
     /// Whether the reply is no longer of use, or soon won't be: the caller has left, or given up the call, or the server ends the session. [`cancellation`](Self::cancellation) says which.

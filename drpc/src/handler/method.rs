@@ -21,6 +21,7 @@ pub struct Method {
     request_limit: Option<NonZeroU32>,
     idempotent: bool,
     streams: bool,
+    fds: bool,
 }
 
 impl Method {
@@ -36,6 +37,7 @@ impl Method {
             request_limit: None,
             idempotent: false,
             streams: false,
+            fds: false,
         }
     }
 
@@ -84,6 +86,25 @@ impl Method {
     #[must_use]
     pub const fn is_streaming(self) -> bool {
         self.streams
+    }
+
+    /// The same method, declared to pass descriptors with its request, its reply, or both: see [`WithFds`](crate::WithFds). `#[method(6, fds)]` declares it.
+    ///
+    /// ```
+    /// use drpc::Method;
+    ///
+    /// const OPEN: Method = Method::new(7, 706, "open").fds();
+    /// assert!(OPEN.has_fds());
+    /// ```
+    #[must_use]
+    pub const fn fds(self) -> Self {
+        Method { fds: true, ..self }
+    }
+
+    /// Whether the method is declared to pass descriptors.
+    #[must_use]
+    pub const fn has_fds(self) -> bool {
+        self.fds
     }
 
     /// The same method with a time-out for its handler, which overrides `ServerBuilder::handler_timeout`, whether longer or shorter. It is at least a nanosecond,

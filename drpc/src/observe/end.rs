@@ -9,7 +9,7 @@ pub(crate) struct End(usize);
 const STATUSES: usize = 8;
 
 /// Those that are no status of DAOS's.
-const OTHERS: [&str; 9] = [
+const OTHERS: [&str; 10] = [
     "other",
     "dropped",
     "connect",
@@ -19,6 +19,7 @@ const OTHERS: [&str; 9] = [
     "reply",
     "too_long",
     "no_stream",
+    "descriptors",
 ];
 
 #[cfg_attr(not(feature = "metrics"), allow(dead_code, reason = "the span of a call needs but a part"))]
@@ -51,6 +52,7 @@ impl End {
             CallErrorKind::Reply => 6,
             CallErrorKind::TooLong => 7,
             CallErrorKind::NoStream => 8,
+            CallErrorKind::Descriptors => 9,
         };
         End(STATUSES + place)
     }

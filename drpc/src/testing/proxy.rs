@@ -6,6 +6,7 @@ use tokio::task::JoinSet;
 use super::relay::Line;
 use super::{Faults, Recorder};
 use crate::client::handle::Client;
+use crate::descriptors::Limits;
 use crate::server::config::FileOptions;
 use crate::server::error::BindError;
 use crate::server::listener::Listener;
@@ -48,6 +49,7 @@ impl Proxy {
     /// As [`ServerBuilder::bind`](crate::ServerBuilder::bind).
     pub fn bind(listen: impl AsRef<Path>, server: impl AsRef<Path>) -> Result<Proxy, BindError> {
         let listener = Listener::bind(listen.as_ref(), &FileOptions::default())?;
+        listener.socket.take_descriptors(Limits::TRUSTING);
         Ok(Proxy { listener, server: server.as_ref().to_owned(), line: Line::default() })
     }
 

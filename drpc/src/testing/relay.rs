@@ -9,10 +9,13 @@
 
 use std::future::{pending, poll_fn};
 use std::io::{self, IoSlice};
+use std::mem;
+use std::os::fd::OwnedFd;
 
 use super::faults::{Faults, PacketFaults};
 use super::recorder::{Recorder, Tape};
 use super::recording::Direction;
+use crate::descriptors::{Arrived, Limits};
 use crate::transport::{Link, MemoryEnd};
 
 /// What is in the middle.
@@ -29,13 +32,17 @@ impl Line {
             return client;
         }
         let (server, theirs) = MemoryEnd::pair();
-        tokio::spawn(self.clone().relay(Link::Memory(client), Link::Memory(server)));
+        let client = Link::Memory(client);
+        pass_all(&client);
+        tokio::spawn(self.clone().relay(client, Link::Memory(server)));
         theirs
     }
 
     /// Carries packets both ways until either side is gone, or a fault closes the connection. Then both links are closed.
     pub(super) async fn relay(self, client: Link, server: Link) {
         let tape = self.recorder.as_ref().map(Recorder::begin);
+        pass_all(&client);
+        pass_all(&server);
         let carry = |from, to, direction| {
             Carrier { from, to, direction, tape: tape.as_ref(), faults: self.faults.as_ref() }.run()
         };
@@ -65,6 +72,11 @@ impl Line {
     }
 }
 
+/// Takes all descriptors that come: what the other end does not take, it refuses by itself.
+fn pass_all(link: &Link) {
+    link.take_descriptors(Limits::TRUSTING);
+}
+
 /// One direction of a relay.
 struct Carrier<'a> {
     from: &'a Link,
@@ -86,6 +98,7 @@ impl Carrier<'_> {
         loop {
             // A link that fails has no more to give.
             let Ok(Some(packet)) = self.from.recv().await else { return End::OfFile };
+            let mut descriptors = self.from.arrived().map(Arrived::take).unwrap_or_default();
             if let Some(tape) = self.tape {
                 tape.record(self.direction, packet.clone());
             }
@@ -95,14 +108,20 @@ impl Carrier<'_> {
             };
             let Some(packets) = passage.apply(packet).await else { return End::ByFault };
             for packet in packets {
-                if self.send(&packet).await.is_err() {
+                if self.send(&packet, &mem::take(&mut descriptors)).await.is_err() {
                     return End::ReceiverGone;
                 }
             }
         }
     }
 
-    async fn send(&self, packet: &[u8]) -> io::Result<()> {
-        self.to.send(&[IoSlice::new(packet)]).await
+    /// Sends a packet with the descriptors that came with it; without them, if they are refused: their message then says that they are
+    /// missing.
+    async fn send(&self, packet: &[u8], descriptors: &[OwnedFd]) -> io::Result<()> {
+        let packet = [IoSlice::new(packet)];
+        match self.to.send(&packet, descriptors).await {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => self.to.send(&packet, &[]).await,
+            sent => sent,
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The fields that this project adds to DAOS's envelope (E5). They stand behind the body, so that a peer that does not know them
 //! has read all of its own before it comes to them, and skips them.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use super::cause::FailureCause;
 use super::proto;
 use super::stream::{Control, Credit, Part};
 use super::trace_context::TraceContext;
+use crate::descriptors::Descriptors;
 
 /// What is added to a [`Call`](super::Call) ([E5](crate::guide::rules#envelope)).
 ///
@@ -39,6 +41,10 @@ pub struct CallFields {
     pub control: Option<Control>,
     /// Whether the caller wants to be told that the server knows controls.
     pub asks_control: bool,
+    /// The descriptors that came with the call. Those of a call that goes out are [its body's](super::Body::with_descriptors).
+    pub descriptors: Descriptors,
+    /// Whether the caller takes descriptors with the reply.
+    pub takes_descriptors: bool,
 }
 
 impl CallFields {
@@ -53,12 +59,24 @@ impl CallFields {
             credit: credit.filter(|_| control.is_none()),
             control,
             asks_control: call.asks_control,
+            descriptors: Descriptors::announced(call.descriptors),
+            takes_descriptors: call.takes_descriptors,
         };
         (fields != CallFields::default()).then_some(fields)
     }
 
+    /// What stands behind the body of a call that has these fields, and passes these descriptors.
+    #[inline]
+    pub(super) fn tail(added: Option<&CallFields>, descriptors: &[OwnedFd]) -> Option<Box<[u8]>> {
+        match added {
+            None if descriptors.is_empty() => None,
+            None => Some(CallFields::default().encode(descriptors)),
+            Some(added) => Some(added.encode(descriptors)),
+        }
+    }
+
     #[cold]
-    pub(super) fn encode(&self) -> Box<[u8]> {
+    fn encode(&self, descriptors: &[OwnedFd]) -> Box<[u8]> {
         let trace = self.trace.as_ref();
         let (control, credit) = self.control.map_or((0, self.credit), Control::code);
         let added = proto::Call {
@@ -69,14 +87,21 @@ impl CallFields {
             credit: credit.map(|credit| proto::Credit { items: credit.items, bytes: credit.bytes }),
             control,
             asks_control: self.asks_control,
+            descriptors: count(descriptors, &self.descriptors),
+            takes_descriptors: self.takes_descriptors,
             ..proto::Call::default()
         };
         added.encode_to_vec().into()
     }
 }
 
-/// What is added to a [`Response`](super::Response), if its call asks for it ([E5](crate::guide::rules#envelope)): to a failure what it
-/// was, and to what belongs to a stream that it does.
+/// How many descriptors a message says that it has: those that it passes, or, if it came in, those that it came with.
+fn count(passed: &[OwnedFd], came: &Descriptors) -> u32 {
+    u32::try_from(passed.len()).unwrap_or(u32::MAX).max(came.count())
+}
+
+/// What is added to a [`Response`](super::Response), if its call asks for it ([E5](crate::guide::rules#envelope)): to a failure what caused it, to a
+/// reply what it takes to pass descriptors, and to what belongs to a stream that it does.
 ///
 /// ```
 /// use drpc::wire::ResponseFields;
@@ -96,6 +121,10 @@ pub struct ResponseFields {
     pub part: Option<Part>,
     /// Whether the server knows controls.
     pub takes_control: bool,
+    /// The descriptors that came with the reply. Those of a reply that goes out are [its body's](super::Body::with_descriptors).
+    pub descriptors: Descriptors,
+    /// Whether the server took the descriptors of the call: one that knows of none does not say so.
+    pub took_descriptors: bool,
 }
 
 /// The longest beginning of a text that has no more bytes than that.
@@ -139,18 +168,32 @@ impl ResponseFields {
             cause: FailureCause::from_code(response.error_cause),
             part: Part::from_code(response.part),
             takes_control: response.takes_control,
+            descriptors: Descriptors::announced(response.descriptors),
+            took_descriptors: response.took_descriptors,
         };
         (fields != ResponseFields::default()).then_some(fields)
     }
 
+    /// What stands behind the body of a response that has these fields, and passes these descriptors.
+    #[inline]
+    pub(super) fn tail(added: Option<&ResponseFields>, descriptors: &[OwnedFd]) -> Option<Box<[u8]>> {
+        match added {
+            None if descriptors.is_empty() => None,
+            None => Some(ResponseFields::default().encode(descriptors)),
+            Some(added) => Some(added.encode(descriptors)),
+        }
+    }
+
     #[cold]
-    pub(super) fn encode(&self) -> Box<[u8]> {
+    fn encode(&self, descriptors: &[OwnedFd]) -> Box<[u8]> {
         let added = proto::Response {
             error: self.error.clone().into(),
             error_details: self.details.clone(),
             error_cause: self.cause.map_or(0, FailureCause::code),
             part: self.part.map_or(0, Part::code),
             takes_control: self.takes_control,
+            descriptors: count(descriptors, &self.descriptors),
+            took_descriptors: self.took_descriptors,
             ..proto::Response::default()
         };
         added.encode_to_vec().into()
@@ -198,7 +241,18 @@ mod tests {
         for time_left in [None, Some(Duration::ZERO), Some(Duration::from_micros(u64::MAX))] {
             for wants_error in [false, true] {
                 for trace in [None, Some(trace())] {
-                    sets.push(CallFields { time_left, wants_error, trace, ..CallFields::default() });
+                    for takes_descriptors in [false, true] {
+                        let descriptors = Descriptors::announced(if takes_descriptors { 253 } else { 0 });
+                        let trace = trace.clone();
+                        sets.push(CallFields {
+                            time_left,
+                            wants_error,
+                            trace,
+                            descriptors,
+                            takes_descriptors,
+                            ..CallFields::default()
+                        });
+                    }
                 }
             }
         }
@@ -266,8 +320,11 @@ mod tests {
     #[test]
     fn calls_of_every_size_are_recognised_with_the_fields_too() {
         // W8: sizes whose low byte is a plain call's first byte are among them.
-        let time_left = Some(Duration::from_secs(5));
-        let fields = CallFields { time_left, wants_error: true, ..CallFields::default() };
+        let fields = CallFields {
+            time_left: Some(Duration::from_secs(5)),
+            wants_error: true,
+            ..CallFields::default()
+        };
         for len in 0..6_000 {
             let call = call(vec![b'k'; len], fields.clone());
             let head = call.head();

@@ -106,11 +106,12 @@ where
     /// Everything but the body's bytes.
     #[must_use]
     pub fn head(&self) -> Head {
-        let mut head = Head::new(self.added.as_ref().map(|added| added.encode()));
+        let body = Segments::from(&self.body);
+        let mut head = Head::new(CallFields::tail(self.added.as_deref(), body.descriptors()));
         head.put_number(1, self.module.into());
         head.put_number(2, self.method.into());
         head.put_number(3, self.sequence);
-        head.put_prefix(4, Segments::from(&self.body).len());
+        head.put_prefix(4, body.len());
         head
     }
 }
@@ -173,13 +174,14 @@ where
     /// Everything but the body's bytes.
     #[must_use]
     pub fn head(&self) -> Head {
+        let body = Segments::from(&self.body);
         let mut head = match &self.added {
             Some(added) if added.part == Some(Part::Item) => Head { is_item: true, ..Head::new(None) },
-            added => Head::new(added.as_ref().map(|added| added.encode())),
+            added => Head::new(ResponseFields::tail(added.as_deref(), body.descriptors())),
         };
         head.put_number(1, self.sequence);
         head.put_number(2, self.status.code().into());
-        head.put_prefix(3, Segments::from(&self.body).len());
+        head.put_prefix(3, body.len());
         head
     }
 }

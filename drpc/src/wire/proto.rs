@@ -27,6 +27,10 @@ pub(super) struct Call {
     pub(super) control: i32,
     #[prost(bool, tag = "1012")]
     pub(super) asks_control: bool,
+    #[prost(uint32, tag = "1020")]
+    pub(super) descriptors: u32,
+    #[prost(bool, tag = "1021")]
+    pub(super) takes_descriptors: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -57,4 +61,8 @@ pub(super) struct Response {
     pub(super) part: i32,
     #[prost(bool, tag = "1011")]
     pub(super) takes_control: bool,
+    #[prost(uint32, tag = "1020")]
+    pub(super) descriptors: u32,
+    #[prost(bool, tag = "1021")]
+    pub(super) took_descriptors: bool,
 }

@@ -22,5 +22,6 @@ mod session;
 mod shared;
 mod streams;
 mod threads;
+mod turns;
 
 pub use accept::Server;

@@ -7,19 +7,17 @@
 //!                                                     └┄▶ another thread's turn
 //! ```
 //!
-//! Whoever has the [`Reader`] reads. With room for one call the thread keeps it: what it has read it carries out, and then it reads
+//! Whoever has the [`Reader`] reads ([`Turns`]). With room for one call the thread keeps it: what it has read it carries out, and then it reads
 //! again, by one receive and one send a call, and without a lock. With room for more, it is handed over before the call begins,
 //! to a thread that waits for it or to a new one; a thread that was not needed for a while ends.
 //!
 //! A client that may say something of calls that run (`handler/control.rs`) is read even while no further call may begin, by one thread
 //! more. The calls that it reads then are kept, and taken by who is done with another.
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::io::{self, ErrorKind};
-use std::mem;
 use std::pin::pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -29,6 +27,7 @@ use super::connection::{Connection, Stop};
 use super::parking::{Parking, Unparked};
 use super::shared::Shared;
 use super::streams::Streams;
+use super::turns::{Kept, Turns};
 use crate::dispatch::outflow::Outflow;
 use crate::dispatch::router::Processing;
 use crate::handler::session::{Connection as _, Session, Worker};
@@ -38,13 +37,10 @@ use crate::server::hooks::Opened;
 use crate::server::permits::{Permit, Waiting};
 use crate::server::protocol::{
     Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed,
-    log_idle, log_opened, read_call, refusal,
+    log_idle, log_opened, read_call, refusal, without_descriptors,
 };
 use crate::transport::{Spin, is_peer_gone, keeps_buffers, release_buffers};
 use crate::wire::{Body, Codec, Head, Packet, Response, WireMode};
-
-/// How long a thread waits for its turn before it ends.
-const SPARE: Duration = Duration::from_secs(10);
 
 /// How long a session that waits for a call keeps large buffers for it.
 const KEEP_BUFFERS: Duration = Duration::from_secs(1);
@@ -57,9 +53,7 @@ pub(super) struct SessionState {
     /// Frames replies, once the first message has told the wire.
     codec: OnceLock<Codec>,
     pub(super) streams: Streams,
-    reading: Mutex<Reading>,
-    /// The reader is there, or there is nothing more to read, or a call that was kept has been taken.
-    turn: Condvar,
+    turns: Turns<Box<Reader>>,
     /// Whose turn it is to send: replies go out whole (W10).
     sending: Mutex<()>,
     unsent: Mutex<Unsent>,
@@ -67,23 +61,6 @@ pub(super) struct SessionState {
     fault: Mutex<Option<SessionFault>>,
     /// Dropped last: the session has ended then.
     opened: OnceLock<Opened>,
-}
-
-/// Who reads, and who else is there.
-struct Reading {
-    /// `None` while a thread has it.
-    reader: Option<Box<Reader>>,
-    closed: bool,
-    threads: usize,
-    /// How many of these wait for the reader.
-    waiting: usize,
-    /// How many of these carry a call out, or send its reply. Not counted where there is but one.
-    running: usize,
-    /// One has done so since this was last looked at.
-    active: bool,
-    /// Calls that were read before there was room for them, and how many bytes they have. As long as there is one, as many run as may.
-    ahead: VecDeque<Bytes>,
-    ahead_bytes: usize,
 }
 
 /// What it takes to read.
@@ -121,24 +98,13 @@ impl SessionState {
             timeout: None,
             waited: Duration::ZERO,
         };
-        let reading = Reading {
-            reader: Some(Box::new(reader)),
-            closed: false,
-            threads: 1,
-            waiting: 0,
-            running: 0,
-            active: false,
-            ahead: VecDeque::new(),
-            ahead_bytes: 0,
-        };
         let state = Arc::new(SessionState {
             connection,
             session,
             server: server.clone(),
             codec: OnceLock::new(),
             streams: Streams::default(),
-            reading: Mutex::new(reading),
-            turn: Condvar::new(),
+            turns: Turns::new(Box::new(reader)),
             sending: Mutex::new(()),
             unsent: Mutex::default(),
             fault: Mutex::default(),
@@ -188,28 +154,40 @@ impl SessionState {
     fn work(self: &Arc<Self>) {
         let mut parking = Parking::default();
         let worker = self.session.add_worker();
-        let mut reader = self.take_turn();
+        let mut reader = self.turns.take();
         while let Some(mut mine) = reader {
-            let Some(message) = self.read_call_message(&mut mine) else { return self.close_reading() };
+            let Some(call) = self.read_call_message(&mut mine) else { return self.close_reading() };
             let Some((permit, came)) = self.wait_for_permit(&mut parking) else {
                 return self.close_reading();
             };
             let kept = self.hand_over(mine);
-            self.answer(message, (permit, came), &worker, &mut parking);
-            reader = kept.or_else(|| self.take_next_turn(&worker, &mut parking));
+            self.answer(call, (permit, came), &worker, &mut parking);
+            reader =
+                kept.or_else(|| self.turns.take_next(|call| self.answer_kept(call, &worker, &mut parking)));
         }
     }
 
     /// Waits for the next message that is a call, and may begin.
-    fn read_call_message(&self, reader: &mut Reader) -> Option<Bytes> {
+    #[inline(always)]
+    fn read_call_message(&self, reader: &mut Reader) -> Option<Kept> {
         loop {
             let message = self.read_message(reader)?;
+            let call = Kept { message, arrived: self.connection.socket.arrived() };
             if self.session.controls().is_none() {
-                return Some(message);
+                return Some(call);
             }
-            if let Some(message) = self.heed(message) {
-                return Some(message);
+            if let Some(call) = self.heed(call) {
+                return Some(call);
             }
+        }
+    }
+
+    /// Does what a message says of a call that runs, and keeps a call while no further one may begin; gives back one that may.
+    #[cold]
+    fn heed(&self, call: Kept) -> Option<Kept> {
+        match self.session.heeds(&call.message) {
+            true => None,
+            false => self.turns.keep(call, self.server.config.order.limit(), READ_AHEAD),
         }
     }
 
@@ -218,13 +196,13 @@ impl SessionState {
     #[inline(always)]
     fn answer(
         self: &Arc<Self>,
-        message: Bytes,
+        call: Kept,
         (permit, came): (Permit, Option<Instant>),
         worker: &Worker,
         parking: &mut Parking,
     ) {
         let mut stream = None;
-        let response = self.carry_out(message, came, worker, parking, &mut stream);
+        let response = self.carry_out(call, came, worker, parking, &mut stream);
         drop(permit);
         if let Some(response) = response {
             self.reply(response);
@@ -234,73 +212,19 @@ impl SessionState {
         }
     }
 
-    /// Waits for the reader; `None` if there is nothing more to read, or no need of this thread.
-    fn take_turn(&self) -> Option<Box<Reader>> {
-        self.wait_for_turn(self.reading())
-    }
-
-    /// As [`take_turn`](Self::take_turn), after a call. First the calls are carried out that were kept, each in the place of the one before.
-    fn take_next_turn(self: &Arc<Self>, worker: &Worker, parking: &mut Parking) -> Option<Box<Reader>> {
-        let mut reading = self.reading();
-        while let Some(message) = reading.ahead.pop_front() {
-            reading.ahead_bytes -= message.len();
-            drop(reading);
-            // Whoever reads may wait until there is room for more.
-            self.turn.notify_all();
-            self.answer_kept(message, worker, parking);
-            reading = self.reading();
-        }
-        reading.running -= 1;
-        reading.active = true;
-        self.wait_for_turn(reading)
-    }
-
     /// Carries out a call that was kept; but in a session that is cut, none is begun any more.
     #[cold]
-    fn answer_kept(self: &Arc<Self>, message: Bytes, worker: &Worker, parking: &mut Parking) {
+    fn answer_kept(self: &Arc<Self>, call: Kept, worker: &Worker, parking: &mut Parking) {
         if !self.connection.cut.is_cancelled()
             && let Some(permit) = self.wait_for_permit(parking)
         {
-            self.answer(message, permit, worker, parking);
+            self.answer(call, permit, worker, parking);
         }
     }
 
-    fn wait_for_turn(&self, mut reading: MutexGuard<'_, Reading>) -> Option<Box<Reader>> {
-        let mut timed_out = false;
-        while !reading.closed {
-            if let Some(reader) = reading.reader.take() {
-                return Some(reader);
-            }
-            if timed_out {
-                break;
-            }
-            reading.waiting += 1;
-            let (woken, waited) =
-                self.turn.wait_timeout(reading, SPARE).unwrap_or_else(PoisonError::into_inner);
-            reading = woken;
-            reading.waiting -= 1;
-            timed_out = waited.timed_out();
-        }
-        reading.threads -= 1;
-        None
-    }
-
-    /// Does what a message says of a call that runs, and keeps a call while no further one may begin; gives back one that may.
-    #[cold]
-    fn heed(&self, message: Bytes) -> Option<Bytes> {
-        if self.session.heeds(&message) {
-            return None;
-        }
-        let mut reading = self.reading();
-        if reading.running < self.server.config.order.limit() {
-            return Some(message);
-        }
-        reading.ahead_bytes += message.len();
-        reading.ahead.push_back(message);
-        while reading.ahead_bytes >= READ_AHEAD {
-            reading = self.turn.wait(reading).unwrap_or_else(PoisonError::into_inner);
-        }
-        None
+    fn close_reading(&self) {
+        self.turns.close();
+        self.session.is_read();
     }
 
     /// Lets another thread read while this one carries out a call. Gives the reader back where there is room for one call alone.
@@ -310,14 +234,7 @@ impl SessionState {
         if limit == 1 {
             return Some(reader);
         }
-        let mut reading = self.reading();
-        reading.reader = Some(reader);
-        reading.running += 1;
-        if reading.waiting > 0 {
-            self.turn.notify_one();
-        } else if reading.threads < limit {
-            reading.threads += 1;
-            drop(reading);
+        if self.turns.hand_over(reader, limit) {
             self.add_thread();
         }
         None
@@ -325,7 +242,7 @@ impl SessionState {
 
     fn add_thread(self: &Arc<Self>) {
         if let Err(error) = self.spawn_thread("", SessionState::work) {
-            self.reading().threads -= 1;
+            self.turns.has_no_thread();
             if self.session.may_log(Line::OutOfThreads) {
                 tracing::warn!(
                     session = self.session.id_without_span(),
@@ -334,15 +251,6 @@ impl SessionState {
                 );
             }
         }
-    }
-
-    fn close_reading(&self) {
-        let mut reading = self.reading();
-        reading.closed = true;
-        reading.threads -= 1;
-        drop(reading);
-        self.turn.notify_all();
-        self.session.is_read();
     }
 
     /// Waits for the next message; `None` if there is to be none.
@@ -435,9 +343,8 @@ impl SessionState {
 
     /// Whether nothing has come, and no call has run, for too long.
     fn is_idle(&self, reader: &mut Reader) -> bool {
-        let mut reading = self.reading();
         reader.waited += reader.timeout.unwrap_or_default();
-        if reading.running > 0 || self.session.open_streams() > 0 || mem::take(&mut reading.active) {
+        if self.turns.was_active() || self.session.open_streams() > 0 {
             reader.waited = Duration::ZERO;
             return false;
         }
@@ -477,13 +384,14 @@ impl SessionState {
     /// Carries out a call; `None` if it is cut. If it opens a stream, that is put into `stream`, and sent behind the response.
     fn carry_out(
         &self,
-        message: Bytes,
+        call: Kept,
         came: Option<Instant>,
         worker: &Worker,
         parking: &mut Parking,
         stream: &mut Option<Box<Outflow>>,
     ) -> Option<Response<Body>> {
-        let mut call = match read_call(self.codec(), &self.session, message) {
+        let Kept { message, arrived } = call;
+        let mut call = match read_call(self.codec(), &self.session, message, arrived) {
             Ok(call) => call,
             Err(response) => return Some(response),
         };
@@ -542,7 +450,14 @@ impl SessionState {
             Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
             Err(TryLockError::WouldBlock) => self.wait_to_send(bytes_of(&response)),
         };
-        if let Err(fault) = self.send(codec, &head, &response) {
+        let mut sent = self.send(codec, &head, &response);
+        if let Err(SessionFault::Io(error)) = &sent
+            && let Some(mut instead) = without_descriptors(&self.session, &response, error)
+        {
+            let head = head_of(codec, &self.session, &mut instead);
+            sent = self.send(codec, &head, &instead);
+        }
+        if let Err(fault) = sent {
             self.note(fault);
             self.connection.cut();
         }
@@ -580,7 +495,7 @@ impl SessionState {
 
     fn send_packet(&self, packet: &Packet<'_>) -> Result<(), SessionFault> {
         let slices = packet.slices();
-        match self.connection.socket.send(&slices) {
+        match self.connection.socket.send(&slices, packet.descriptors()) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             result => return Ok(result?),
         }
@@ -592,7 +507,7 @@ impl SessionState {
             if let Err(fault) = self.wait_for_room() {
                 break Err(fault);
             }
-            match self.connection.socket.send(&slices) {
+            match self.connection.socket.send(&slices, packet.descriptors()) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 result => break result.map_err(SessionFault::Io),
             }
@@ -610,7 +525,7 @@ impl SessionState {
                 return Ok(());
             }
             // A call that still runs is no idleness. The one whose reply this is counts.
-            if self.reading().running <= 1 {
+            if self.turns.running() <= 1 {
                 return Err(SessionFault::ReplyUnread);
             }
         }
@@ -622,10 +537,6 @@ impl SessionState {
 
     fn note(&self, fault: SessionFault) {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
-    }
-
-    fn reading(&self) -> MutexGuard<'_, Reading> {
-        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn unsent(&self) -> MutexGuard<'_, Unsent> {

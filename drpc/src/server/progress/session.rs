@@ -25,13 +25,14 @@ use rustix::event::epoll::EventFlags;
 use super::running::{Running, Streaming};
 use super::shared::{Core, Due};
 use super::step::Progress;
+use crate::descriptors::Arrived;
 use crate::handler::cancellation::Cancelled;
 use crate::handler::session::{Session, Worker};
 use crate::server::hooks::Opened;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
     Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, head_of, incoming, list, log_closed, log_idle,
-    log_opened, read_call, refusal,
+    log_opened, read_call, refusal, without_descriptors,
 };
 use crate::steps::poller::Poller;
 use crate::steps::timers::Key;
@@ -78,9 +79,11 @@ pub(super) struct SessionState {
 struct Besides {
     /// How many streams are open.
     streams: usize,
-    /// Calls that were read before there was room for them, and how many bytes they have.
-    ahead: VecDeque<Bytes>,
+    /// Calls that were read before there was room for them, what came with them, and how many bytes they have.
+    ahead: VecDeque<(Bytes, Option<Arrived>)>,
     ahead_bytes: usize,
+    /// What came with the call that begins next, if others were read behind it.
+    arrived: Option<Arrived>,
 }
 
 struct Unsent {
@@ -340,9 +343,10 @@ impl SessionState {
     fn begin_kept(&mut self, core: &mut Core) {
         while self.has_room(core)
             && let Some(besides) = &mut self.besides
-            && let Some(message) = besides.ahead.pop_front()
+            && let Some((message, arrived)) = besides.ahead.pop_front()
         {
             besides.ahead_bytes -= message.len();
+            besides.arrived = arrived;
             self.call(message, core);
         }
     }
@@ -373,6 +377,7 @@ impl SessionState {
     #[cold]
     fn heed(&mut self, message: Bytes, core: &Core, done: &mut Progress) -> Option<Bytes> {
         if self.session.heeds(&message) {
+            drop(self.socket.arrived());
             return None;
         }
         done.calls += 1;
@@ -381,8 +386,14 @@ impl SessionState {
         }
         let besides = self.besides.get_or_insert_default();
         besides.ahead_bytes += message.len();
-        besides.ahead.push_back(message);
+        besides.ahead.push_back((message, self.socket.arrived()));
         None
+    }
+
+    /// What came with the call that begins.
+    fn arrived(&mut self) -> Option<Arrived> {
+        let kept = self.besides.as_mut().and_then(|besides| besides.arrived.take());
+        kept.or_else(|| self.socket.arrived())
     }
 
     fn stop_reading(&mut self) {
@@ -397,6 +408,12 @@ impl SessionState {
         match core.permits.try_acquire(self.session.peer().uid()) {
             Some(permit) => self.begin(message, None, permit, core),
             None => {
+                if self.session.controls().is_some()
+                    && let Some(arrived) = self.socket.arrived()
+                {
+                    // What is read behind it may bring others.
+                    self.besides.get_or_insert_default().arrived = Some(arrived);
+                }
                 self.queued = Some((message, Instant::now()));
                 core.queue.push_back(self.session.id());
             }
@@ -405,7 +422,8 @@ impl SessionState {
 
     /// Begins a call, and answers it if its handler is ready at once.
     fn begin(&mut self, message: Bytes, came: Option<Instant>, permit: Permit, core: &mut Core) {
-        let mut call = match read_call(&self.codec, &self.session, message) {
+        let arrived = self.arrived();
+        let mut call = match read_call(&self.codec, &self.session, message, arrived) {
             Ok(call) => call,
             Err(response) => return self.reply(response),
         };
@@ -460,7 +478,7 @@ impl SessionState {
     /// Sends message by message (W10).
     #[inline(always)]
     fn send_unsent(&mut self, share: &mut usize, done: &mut Progress) {
-        while let Some(Unsent { head, response, packets: sent }) = self.unsent.front_mut() {
+        'messages: while let Some(Unsent { head, response, packets: sent }) = self.unsent.front_mut() {
             let packets = match self.codec.packets(&*head, &response.body) {
                 Ok(packets) => packets,
                 Err(error) => return self.abandon(SessionFault::Io(std::io::Error::other(error))),
@@ -469,13 +487,20 @@ impl SessionState {
                 if *share == 0 {
                     return;
                 }
-                let sending = self.socket.send(&packet.slices());
+                let sending = self.socket.send(&packet.slices(), packet.descriptors());
                 match sending {
                     Ok(()) => {}
                     Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                     // S6: a client that has left needs no reply. What it sent before is still executed.
                     Err(error) if is_peer_gone(&error) => break,
-                    Err(error) => return self.abandon(SessionFault::Io(error)),
+                    Err(error) => {
+                        let Some(mut instead) = without_descriptors(&self.session, response, &error) else {
+                            return self.abandon(SessionFault::Io(error));
+                        };
+                        *head = head_of(&self.codec, &self.session, &mut instead);
+                        *response = instead;
+                        continue 'messages;
+                    }
                 }
                 *sent += 1;
                 *share -= 1;

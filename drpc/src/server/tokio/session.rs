@@ -34,6 +34,7 @@ use tracing::Instrument;
 use super::idle::Idle;
 use super::queue::CallQueue;
 use super::shared::Shared;
+use crate::descriptors::Arrived;
 use crate::dispatch::outflow::Outflow;
 use crate::dispatch::router::Processing;
 use crate::handler::session::{Listed, Session, Worker};
@@ -42,7 +43,7 @@ use crate::server::hooks::Opened;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
     Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed,
-    log_idle, log_opened, read_call, refusal,
+    log_idle, log_opened, read_call, refusal, without_descriptors,
 };
 use crate::transport::{Link, PeerCredentials, is_peer_gone};
 use crate::wire::{Body, Codec, Packet, Response};
@@ -81,9 +82,11 @@ pub(super) struct SessionLoop {
 struct Besides {
     /// The streams that handlers answered with.
     streams: SelectAll<Box<Outflow>>,
-    /// Calls that were read before there was room for them, and how many bytes they have.
-    ahead: VecDeque<Bytes>,
+    /// Calls that were read before there was room for them, what came with them, and how many bytes they have.
+    ahead: VecDeque<(Bytes, Option<Arrived>)>,
     ahead_bytes: usize,
+    /// What came with the call that begins next, if others were read behind it.
+    arrived: Option<Arrived>,
 }
 
 /// What a session has to act upon.
@@ -232,11 +235,21 @@ impl SessionLoop {
     /// Reads what there is no room for yet, since the client may say something of what runs behind it; or else gives the next response of
     /// a stream.
     #[cold]
+    #[inline(never)]
     fn poll_besides(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
+        if !self.queue.is_empty()
+            && let Some(arrived) = self.link.arrived()
+        {
+            // It came with the call that waits; what is read now comes behind.
+            self.besides.get_or_insert_default().arrived = Some(arrived);
+        }
         while self.reading && self.besides.as_ref().is_none_or(|besides| besides.ahead_bytes < READ_AHEAD) {
             let Poll::Ready(event) = self.poll_message(context) else { break };
             match event {
-                Event::Message(message) => self.besides.get_or_insert_default().keep(message),
+                Event::Message(message) => {
+                    let arrived = self.link.arrived();
+                    self.besides.get_or_insert_default().keep(message, arrived);
+                }
                 event => return Poll::Ready(event),
             }
         }
@@ -306,6 +319,7 @@ impl SessionLoop {
                 Ok(Incoming::Message(message)) => {
                     self.rest_due = None;
                     if self.session.heeds(&message) {
+                        drop(self.link.arrived());
                         continue;
                     }
                     return Poll::Ready(Event::Message(message));
@@ -329,10 +343,12 @@ impl SessionLoop {
     async fn begin(&mut self, message: Bytes) -> Option<Response<Body>> {
         self.idle.interrupt();
         let (permit, came) = (self.queue.take_permit(), self.queue.take_came());
-        let mut call = match read_call(&self.codec, &self.session, message) {
-            Ok(call) => call,
-            Err(response) => return Some(response),
-        };
+        let kept = self.besides.as_mut().and_then(|besides| besides.arrived.take());
+        let mut call =
+            match read_call(&self.codec, &self.session, message, kept.or_else(|| self.link.arrived())) {
+                Ok(call) => call,
+                Err(response) => return Some(response),
+            };
         let now = || Instant::now().into_std();
         let context = context_of(&self.session, &mut call, &self.server.config, came, now);
         self.worker.begin(call.module, call.method, call.sequence);
@@ -363,6 +379,10 @@ impl SessionLoop {
             match self.send(&packet).await {
                 // S6: a client that has left needs no reply. What it sent before is still executed.
                 Err(SessionFault::Io(error)) if is_peer_gone(&error) => break,
+                Err(SessionFault::Io(error)) if !packet.descriptors().is_empty() => {
+                    let instead = without_descriptors(&self.session, &response, &error).ok_or(error)?;
+                    return Box::pin(self.reply(instead)).await;
+                }
                 result => result?,
             }
         }
@@ -375,7 +395,7 @@ impl SessionLoop {
     /// they are told of a shutdown (S7). None is begun, so that what they answer meanwhile is no more than may run at once.
     async fn send(&mut self, packet: &Packet<'_>) -> Result<(), SessionFault> {
         let slices = packet.slices();
-        match self.link.try_send(&slices) {
+        match self.link.try_send(&slices, packet.descriptors()) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             result => return Ok(result?),
         }
@@ -395,7 +415,7 @@ impl SessionLoop {
         let limit = server.config.limits.pending_replies;
         queue.step_back();
         idle.interrupt();
-        let mut sending = pin!(link.send(&slices));
+        let mut sending = pin!(link.send(&slices, packet.descriptors()));
         let sent = poll_fn(|context| {
             if let Poll::Ready(result) = sending.as_mut().poll(context) {
                 return Poll::Ready(result.map_err(SessionFault::Io));
@@ -426,14 +446,15 @@ impl SessionLoop {
 }
 
 impl Besides {
-    fn keep(&mut self, message: Bytes) {
+    fn keep(&mut self, message: Bytes, arrived: Option<Arrived>) {
         self.ahead_bytes += message.len();
-        self.ahead.push_back(message);
+        self.ahead.push_back((message, arrived));
     }
 
     fn take(&mut self) -> Option<Bytes> {
-        let message = self.ahead.pop_front()?;
+        let (message, arrived) = self.ahead.pop_front()?;
         self.ahead_bytes -= message.len();
+        self.arrived = arrived;
         Some(message)
     }
 }
@@ -485,6 +506,9 @@ impl Future for Handling {
 /// Spawns a session whose client, at the other end of the link, is in this process, and counts as `peer`.
 pub(crate) fn spawn_in_memory(server: Arc<Shared>, link: Link, peer: PeerCredentials) {
     if let Some(session) = server.open_session(peer) {
+        if let Some(limits) = server.config.takes_descriptors {
+            link.take_descriptors(limits);
+        }
         let id = session.id();
         if session.is_stopping() {
             link.end_receiving();
