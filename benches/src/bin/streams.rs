@@ -71,7 +71,7 @@ fn measure(socket: &Path) -> Result<(f64, f64)> {
         Client::builder(socket).wait_until_ready(Duration::from_secs(10)).server_answers_in_order(false);
     let client = runtime.block_on(client.connect())?;
     let echo = EchoClient::new(client);
-    let items = runtime.block_on(tokio::spawn({
+    let items = runtime.block_on(runtime.spawn({
         let echo = echo.clone();
         async move {
             let mut items = echo.repeat(vec![7; SIZE].into()).await?;

@@ -105,14 +105,16 @@ impl Answers {
 
     /// Frees a key; gives the result, if it is there.
     pub(super) fn free(&mut self, key: Key) -> Option<Outcome> {
-        let next = match self.streams.is_empty() {
-            true => None,
-            false => self.streams.remove(&key).and_then(|mut inbox| inbox.came.pop_front()),
-        };
+        let next = if self.streams.is_empty() { None } else { self.free_stream(key) };
         match self.answers.remove(key) {
             Answer::Awaited(_) => next,
             Answer::Here(outcome) => Some(outcome),
         }
+    }
+
+    #[cold]
+    fn free_stream(&mut self, key: Key) -> Option<Outcome> {
+        self.streams.remove(&key)?.came.pop_front()
     }
 }
 

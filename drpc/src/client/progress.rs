@@ -136,7 +136,7 @@ impl Client {
     /// Calls a [streaming](Method::streaming) method with a marshalled body; returns the stream of its items as they are, once the server has
     /// opened it.
     ///
-    /// It fails as [`drpc::Client::open_raw`](crate::client::handle::Client::open_raw).
+    /// It fails as [`drpc::Client::open_raw`](crate::Client::open_raw).
     pub fn open_raw(
         &self,
         method: Method,
@@ -330,7 +330,7 @@ impl<T> Future for PendingCall<T> {
     }
 }
 
-/// A stream that a server sends to a progress [`Client`]: as [`drpc::Streaming`](crate::client::handle::Streaming), but its items come in the
+/// A stream that a server sends to a progress [`Client`]: as [`drpc::Streaming`](crate::Streaming), but its items come in the
 /// client's steps.
 ///
 /// ```no_run

@@ -382,6 +382,7 @@ impl SessionState {
     }
 
     /// Carries out a call; `None` if it is cut. If it opens a stream, that is put into `stream`, and sent behind the response.
+    #[inline(always)]
     fn carry_out(
         &self,
         call: Kept,

@@ -267,24 +267,35 @@ impl SessionLoop {
         }
     }
 
+    /// The next of the calls that were kept. Without one, nothing is to be waited for if nothing is read any more.
     #[cold]
-    fn take_kept(&mut self) -> Option<Bytes> {
-        self.besides.as_mut()?.take()
+    fn poll_kept(&mut self, context: &mut task::Context<'_>) -> Option<Poll<Event>> {
+        match self.besides.as_mut()?.take() {
+            Some(message) => Some(match self.queue.enter(message) {
+                Some(message) => Poll::Ready(Event::Message(message)),
+                None => self.queue.poll(context).map(Event::Message),
+            }),
+            None => (!self.reading).then_some(Poll::Pending),
+        }
+    }
+
+    /// Does what a message says of a call that runs; gives back one that is a call.
+    #[cold]
+    fn heed(&self, message: Bytes) -> Option<Bytes> {
+        if self.session.heeds(&message) {
+            drop(self.link.arrived());
+            return None;
+        }
+        Some(message)
     }
 
     /// Receives the next message, and waits until the server has room for its call.
     fn poll_call(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
         if self.queue.is_empty() {
-            if self.besides.is_some() {
-                if let Some(message) = self.take_kept() {
-                    return match self.queue.enter(message) {
-                        Some(message) => Poll::Ready(Event::Message(message)),
-                        None => self.queue.poll(context).map(Event::Message),
-                    };
-                }
-                if !self.reading {
-                    return Poll::Pending;
-                }
+            if self.besides.is_some()
+                && let Some(polled) = self.poll_kept(context)
+            {
+                return polled;
             }
             match ready!(self.poll_message(context)) {
                 Event::Message(message) => {
@@ -318,11 +329,13 @@ impl SessionLoop {
             match incoming(&mut self.codec, packet) {
                 Ok(Incoming::Message(message)) => {
                     self.rest_due = None;
-                    if self.session.heeds(&message) {
-                        drop(self.link.arrived());
-                        continue;
+                    if self.session.controls().is_none() {
+                        return Poll::Ready(Event::Message(message));
                     }
-                    return Poll::Ready(Event::Message(message));
+                    match self.heed(message) {
+                        Some(message) => return Poll::Ready(Event::Message(message)),
+                        None => continue,
+                    }
                 }
                 Ok(Incoming::Part) => {}
                 Ok(Incoming::Closed) => return Poll::Ready(Event::Closed),
