@@ -480,8 +480,8 @@ fn a_client_that_leaves_ends_its_streams() {
             .map(|_| client.open::<_, Bytes>(NumbersMethod::Wait.method(), (), &options).unwrap())
             .collect();
         client.close();
-        if kind == Kind::Blocking {
-            drop(streams);
+        for mut stream in streams {
+            assert_eq!(stream.next().unwrap().unwrap_err().kind(), CallErrorKind::Disconnected);
         }
         for _ in 0..3 {
             heard.end();

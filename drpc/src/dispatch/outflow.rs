@@ -87,6 +87,10 @@ impl Stream for Outflow {
                 Poll::Ready(Some(this.fail(failure.into())))
             }
             Some(Ok(body)) => {
+                let body = match this.call.context().session().hold_reply(body) {
+                    Ok(body) => body,
+                    Err(over) => return Poll::Ready(Some(this.fail(Failure::marshal(over)))),
+                };
                 open.call().sent(body.len());
                 this.counted.item(body.len());
                 let added = Some(ResponseFields::of_part(Part::Item).into());

@@ -427,6 +427,10 @@ impl Processing {
 
     #[inline]
     fn succeed(&mut self, status: Status, body: Body) -> Response<Body> {
+        let body = match self.context.session().hold_reply(body) {
+            Ok(body) => body,
+            Err(over) => return self.failed(Failure::marshal(over)),
+        };
         let mut added = match self.passing.answer(self.method, &body) {
             Ok(added) => added,
             Err(failure) => return self.failed(failure),

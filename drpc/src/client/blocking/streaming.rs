@@ -119,11 +119,20 @@ impl Client {
 
     fn connection_of_its_own(&self, state: &mut CallState<'_>) -> Result<Connection, CallError> {
         state.check_time()?;
-        self.0.pool.lock().may_make()?;
+        self.0.check_process();
+        let epoch = {
+            let pool = self.0.pool.lock();
+            pool.may_make()?;
+            pool.epoch()
+        };
         state.waits();
         loop {
             match self.0.config.open_blocking(state.deadline) {
-                Ok(connection) => return Ok(connection),
+                Ok(connection) => {
+                    // Closing the client ends its streams.
+                    self.0.lines.add(epoch, &connection.line);
+                    return Ok(connection);
+                }
                 Err(error) => {
                     let pause = state.refused(error).map_err(|error| state.gave_up(error))?;
                     sleep(pause);
