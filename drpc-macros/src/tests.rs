@@ -100,6 +100,11 @@ fn methods_with_a_timeout() {
 }
 
 #[test]
+fn handlers_that_return_a_stream() {
+    expansion("streams", None);
+}
+
+#[test]
 fn numbers_from_the_registry() {
     expansion("registry", Some("modules.toml"));
 }

@@ -163,6 +163,8 @@ pub mod private;
 pub use builtin::health;
 #[cfg(feature = "client")]
 pub use client::Client;
+#[cfg(feature = "client")]
+pub use client::Streaming;
 pub use client::{
     AddedFields, Backoff, CallError, CallErrorKind, CallOptions, Caller, ClientBuilder, ConnectError,
     RetryPolicy,
@@ -181,7 +183,7 @@ pub use handler::failure::Failure;
 pub use handler::method::{Method, UnknownMethod};
 pub use handler::module::Module;
 pub use handler::payload::Payload;
-pub use handler::reply::{Reply, Submitted};
+pub use handler::reply::{Reply, ReplyStream, Submitted};
 pub use handler::session::{RunningCall, Session};
 pub use handler::with_fds::WithFds;
 #[doc(no_inline)]
@@ -197,6 +199,9 @@ pub use wire::{Body, FailureCause, InvalidTraceContext, Status, TraceContext, Wi
 
 /// A raw body, which a handler may take and return.
 pub use bytes::Bytes;
+
+/// What a [streaming](guide::streams) handler returns; the trait of the crates `futures`, whose combinators work with it.
+pub use futures_util::stream::Stream;
 
 /// For [modules](Module) written by hand: goes on the `impl`.
 pub use async_trait::async_trait;

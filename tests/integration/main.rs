@@ -40,6 +40,7 @@ mod shutdown;
 mod sockets;
 mod spans;
 mod spinning;
+mod streams;
 mod support;
 mod testing;
 mod threads;

@@ -5,6 +5,7 @@
 //! | a daemon under systemd: socket activation, readiness, SIGTERM | [`systemd`] |
 //! | many calls at once on one connection | [`concurrency`] |
 //! | errors with their text, or of my own types | [`errors`] |
+//! | many items in answer to one call: a listing, progress, events | [`streams`] |
 //! | events: to be told when something happens | [`events`] |
 //! | a client with nothing but what it needs | [`small_client`] |
 //! | to call from Python, Go or C | [`other_languages`] |
@@ -33,6 +34,9 @@ pub mod concurrency {}
 
 #[doc = include_str!("errors.md")]
 pub mod errors {}
+
+#[doc = include_str!("streams.md")]
+pub mod streams {}
 
 #[doc = include_str!("events.md")]
 pub mod events {}

@@ -6,6 +6,7 @@ mod error;
 mod handler;
 mod requested;
 mod returned;
+mod stream;
 #[cfg(feature = "contract")]
 mod types;
 
@@ -32,6 +33,7 @@ pub use self::returned::{
     Kind, NEITHER, Otherwise, REPLY, RESULT, Returned, assert_reply, assert_reply_with_fds, assert_returned,
     assert_returned_with_fds, kind,
 };
+pub use self::stream::{Outlet, stream};
 #[cfg(feature = "contract")]
 pub use self::types::{Asked, Carried, MethodTypes, Unnamed, carried};
 pub use crate::dispatch::registry::ModuleDescriptor;

@@ -70,6 +70,7 @@ use crate::wire::WireMode;
 /// | [`session_limit_per_uid`](Self::session_limit_per_uid) | none |
 /// | [`descriptor_limit`](Self::descriptor_limit), [`session_descriptor_limit`](Self::session_descriptor_limit) | 16, 64 |
 /// | [`pending_reply_limit`](Self::pending_reply_limit) | 256 MiB per session |
+/// | [`stream_limit`](Self::stream_limit) | 256 per session |
 /// | [`memory_limit`](Self::memory_limit) | 512 MiB, or eight times the message limit if that is more |
 /// | [`memory_limit_per_uid`](Self::memory_limit_per_uid) | half the memory limit |
 /// | [`call_limit`](Self::call_limit) | none: each session is limited by its [`order`](Self::order) |
