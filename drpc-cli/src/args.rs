@@ -1,9 +1,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use drpc::WireMode;
-use drpc_registry::GoPackage;
+
+use crate::commands::registry::RegistryCommand;
 
 /// Talk to dRPC servers.
 #[derive(Debug, Parser)]
@@ -17,59 +18,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     Call(CallArgs),
     Health(HealthArgs),
-    /// Check, compare and convert registries of module IDs, in TOML or as DAOS's C header (a file ending in .h).
-    ///
-    /// Exit code: 0 if all is well, 1 if `check` finds mistakes or `diff` a breaking change, 2 if the command line is wrong
-    /// or a file can't be used (`check` can't read it; `diff` or `emit` can't read it or finds mistakes in it), 3 if the
-    /// output can't be written.
     #[command(subcommand)]
     Registry(RegistryCommand),
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum RegistryCommand {
-    /// Check a registry. Exit code 1 if it has mistakes, 2 if it can't be read.
-    Check {
-        /// The registry.
-        registry: PathBuf,
-    },
-    /// Tell what changed from one registry, or contract, to a later one. Exit code 1 if a change breaks programs that follow the
-    /// earlier one, 2 if they can't be compared.
-    Diff {
-        /// The earlier registry, or contract: the text that `drpc::contract` keeps.
-        old: PathBuf,
-        /// The later one.
-        new: PathBuf,
-        /// Also tell which texts changed: docs, and the reasons of reservations.
-        #[arg(long)]
-        docs: bool,
-    },
-    /// Print a registry in another form.
-    Emit {
-        /// The registry.
-        registry: PathBuf,
-        /// What to print.
-        #[arg(value_enum)]
-        form: Form,
-        /// The name of the Go package.
-        #[arg(long, default_value = "drpc")]
-        go_package: GoPackage,
-    },
-}
-
-/// The forms of a registry.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Form {
-    /// This project's own form.
-    Toml,
-    /// A C header of enums, as DAOS keeps it.
-    C,
-    /// Go constants.
-    Go,
-    /// A table to read.
-    Markdown,
-    /// Rust constants.
-    Rust,
 }
 
 /// Call a method by its number and print the reply's body as hex.

@@ -9,9 +9,8 @@
 
 mod args;
 mod call;
-mod contract;
+mod commands;
 mod health;
-mod registry;
 
 use std::process::ExitCode;
 
@@ -23,6 +22,6 @@ fn main() -> ExitCode {
     match Args::parse().command {
         Command::Call(args) => call::run(&args),
         Command::Health(args) => health::run(&args),
-        Command::Registry(command) => registry::run(&command),
+        Command::Registry(command) => commands::registry::run(&command),
     }
 }

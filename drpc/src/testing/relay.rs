@@ -5,14 +5,17 @@
 //!        ◀──link──                            ◀──link──
 //! ```
 //!
-//! Sessions without a recorder and without faults have no relay.
+//! Sessions in memory without a recorder and without faults have no relay.
 
 use std::future::{pending, poll_fn};
 use std::io::{self, IoSlice};
 
+use bytes::Bytes;
+
 use super::faults::{Faults, PacketFaults};
 use super::recorder::{Recorder, Tape};
 use super::recording::Direction;
+use super::watch::WatchedSession;
 use crate::transport::{Link, MemoryEnd};
 
 /// What is in the middle.
@@ -22,6 +25,24 @@ pub(super) struct Line {
     pub(super) faults: Option<Faults>,
 }
 
+/// What looks at a session's packets as they pass.
+#[derive(Debug, Default)]
+struct Seen {
+    tape: Option<Tape>,
+    watched: Option<WatchedSession>,
+}
+
+impl Seen {
+    fn packet(&self, direction: Direction, packet: &Bytes) {
+        if let Some(tape) = &self.tape {
+            tape.record(direction, packet.clone());
+        }
+        if let Some(watched) = &self.watched {
+            watched.packet(direction, packet.clone());
+        }
+    }
+}
+
 impl Line {
     /// Puts itself between a client that has the other end of `client`, and a server to take the end that is returned.
     pub(super) fn through(&self, client: MemoryEnd) -> MemoryEnd {
@@ -29,15 +50,15 @@ impl Line {
             return client;
         }
         let (server, theirs) = MemoryEnd::pair();
-        tokio::spawn(self.clone().relay(Link::Memory(client), Link::Memory(server)));
+        tokio::spawn(self.clone().relay(Link::Memory(client), Link::Memory(server), None));
         theirs
     }
 
     /// Carries packets both ways until either side is gone, or a fault closes the connection. Then both links are closed.
-    pub(super) async fn relay(self, client: Link, server: Link) {
-        let tape = self.recorder.as_ref().map(Recorder::begin);
+    pub(super) async fn relay(self, client: Link, server: Link, watched: Option<WatchedSession>) {
+        let seen = Seen { tape: self.recorder.as_ref().map(Recorder::begin), watched };
         let carry = |from, to, direction| {
-            Carrier { from, to, direction, tape: tape.as_ref(), faults: self.faults.as_ref() }.run()
+            Carrier { from, to, direction, seen: &seen, faults: self.faults.as_ref() }.run()
         };
         let calls = async {
             match carry(&client, &server, Direction::ToServer).await {
@@ -70,7 +91,7 @@ struct Carrier<'a> {
     from: &'a Link,
     to: &'a Link,
     direction: Direction,
-    tape: Option<&'a Tape>,
+    seen: &'a Seen,
     faults: Option<&'a Faults>,
 }
 
@@ -86,9 +107,7 @@ impl Carrier<'_> {
         loop {
             // A link that fails has no more to give.
             let Ok(Some(packet)) = self.from.recv().await else { return End::OfFile };
-            if let Some(tape) = self.tape {
-                tape.record(self.direction, packet.clone());
-            }
+            self.seen.packet(self.direction, &packet);
             let passage = match self.faults {
                 Some(faults) => faults.next(self.direction),
                 None => PacketFaults::default(),
