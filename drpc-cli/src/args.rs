@@ -4,6 +4,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use drpc::WireMode;
 
+use crate::commands::bench::BenchArgs;
 use crate::commands::registry::RegistryCommand;
 
 /// Talk to dRPC servers.
@@ -16,6 +17,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Bench(BenchArgs),
     Call(CallArgs),
     Health(HealthArgs),
     #[command(subcommand)]

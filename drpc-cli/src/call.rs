@@ -8,7 +8,7 @@ use drpc::{AddedFields, CallError, CallOptions, Method, Status};
 
 use crate::args::CallArgs;
 
-const ANSWERED_OTHERWISE: u8 = 1;
+pub(crate) const ANSWERED_OTHERWISE: u8 = 1;
 pub(crate) const NOT_MADE: u8 = 3;
 
 pub(crate) fn run(args: &CallArgs) -> ExitCode {

@@ -20,6 +20,7 @@ use args::{Args, Command};
 
 fn main() -> ExitCode {
     match Args::parse().command {
+        Command::Bench(args) => commands::bench::run(&args),
         Command::Call(args) => call::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Registry(command) => commands::registry::run(&command),
