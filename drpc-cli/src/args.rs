@@ -6,6 +6,9 @@ use drpc::WireMode;
 
 use crate::commands::bench::BenchArgs;
 use crate::commands::registry::RegistryCommand;
+use crate::commands::replay::ReplayArgs;
+use crate::commands::show::ShowArgs;
+use crate::commands::trace::TraceArgs;
 
 /// Talk to dRPC servers.
 #[derive(Debug, Parser)]
@@ -20,6 +23,9 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     Call(CallArgs),
     Health(HealthArgs),
+    Replay(ReplayArgs),
+    Show(ShowArgs),
+    Trace(TraceArgs),
     #[command(subcommand)]
     Registry(RegistryCommand),
 }

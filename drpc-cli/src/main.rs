@@ -11,6 +11,9 @@ mod args;
 mod call;
 mod commands;
 mod health;
+mod legend;
+mod page;
+mod recording;
 
 use std::process::ExitCode;
 
@@ -23,6 +26,9 @@ fn main() -> ExitCode {
         Command::Bench(args) => commands::bench::run(&args),
         Command::Call(args) => call::run(&args),
         Command::Health(args) => health::run(&args),
+        Command::Replay(args) => commands::replay::run(&args),
+        Command::Show(args) => commands::show::run(&args),
+        Command::Trace(args) => commands::trace::run(&args),
         Command::Registry(command) => commands::registry::run(&command),
     }
 }
