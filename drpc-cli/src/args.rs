@@ -7,6 +7,7 @@ use drpc::WireMode;
 use crate::commands::bench::BenchArgs;
 use crate::commands::registry::RegistryCommand;
 use crate::commands::replay::ReplayArgs;
+use crate::commands::serve::ServeArgs;
 use crate::commands::show::ShowArgs;
 use crate::commands::trace::TraceArgs;
 
@@ -24,6 +25,7 @@ pub(crate) enum Command {
     Call(CallArgs),
     Health(HealthArgs),
     Replay(ReplayArgs),
+    Serve(ServeArgs),
     Show(ShowArgs),
     Trace(TraceArgs),
     #[command(subcommand)]

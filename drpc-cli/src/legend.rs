@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use drpc::Bytes;
 use drpc_registry::{Registry, RegistryError};
 use serde_json::Value;
 
@@ -21,6 +22,10 @@ pub(crate) struct Legend {
 impl Legend {
     pub(crate) fn load(args: &LegendArgs) -> Result<Legend, RegistryError> {
         Ok(Legend { registry: args.registry.as_ref().map(Registry::load).transpose()? })
+    }
+
+    pub(crate) fn registry(&self) -> Option<&Registry> {
+        self.registry.as_ref()
     }
 
     /// `greeter.hello`; where the method has no name, `greeter.509`, or `5.509`.
@@ -43,5 +48,13 @@ impl Legend {
     /// A reply, likewise.
     pub(crate) fn reply(&self, _module: i32, _method: i32, body: &[u8]) -> Value {
         Value::String(hex::encode(body))
+    }
+
+    /// A reply's bytes.
+    pub(crate) fn to_reply(&self, _module: i32, _method: i32, reply: &Value) -> Result<Bytes, String> {
+        match reply {
+            Value::String(digits) => hex::decode(digits).map(Bytes::from).map_err(|error| error.to_string()),
+            _ => Err("its type is not known, so that it can only be given as hex digits".to_owned()),
+        }
     }
 }

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Call(args) => call::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Replay(args) => commands::replay::run(&args),
+        Command::Serve(args) => commands::serve::run(&args),
         Command::Show(args) => commands::show::run(&args),
         Command::Trace(args) => commands::trace::run(&args),
         Command::Registry(command) => commands::registry::run(&command),

@@ -3,5 +3,6 @@
 pub(crate) mod bench;
 pub(crate) mod registry;
 pub(crate) mod replay;
+pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod trace;
