@@ -6,7 +6,7 @@ use drpc::health::{HealthClient, ServingStatus};
 use drpc::{CallError, Status};
 
 use crate::args::HealthArgs;
-use crate::call::{NOT_MADE, print_error};
+use crate::exit::{NOT_MADE, print_error};
 
 const NOT_SERVING: u8 = 1;
 

@@ -1,6 +1,8 @@
 //! A file for each command: its arguments, and what it does.
 
 pub(crate) mod bench;
+pub(crate) mod call;
+pub(crate) mod describe;
 pub(crate) mod registry;
 pub(crate) mod replay;
 pub(crate) mod serve;

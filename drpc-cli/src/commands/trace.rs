@@ -10,10 +10,9 @@ use std::time::{Instant, SystemTime};
 
 use drpc::testing::{Proxy, Watched};
 use drpc::BindError;
-use drpc_registry::RegistryError;
 
-use crate::call::{NOT_MADE, print_error};
-use crate::legend::{Legend, LegendArgs};
+use crate::exit::{NOT_MADE, print_error};
+use crate::schema::{Schema, SchemaArgs, SchemaError};
 use crate::recording::{Event, FORMAT, Filter, Lines, Peer};
 
 /// Show every call and reply between clients and a server, as they pass.
@@ -45,7 +44,7 @@ pub(crate) struct TraceArgs {
     #[command(flatten)]
     filter: Filter,
     #[command(flatten)]
-    legend: LegendArgs,
+    schema: SchemaArgs,
 }
 
 /// How many events may wait to be shown; then traffic waits for the showing.
@@ -64,7 +63,7 @@ pub(crate) fn run(args: &TraceArgs) -> ExitCode {
 }
 
 fn trace(args: &TraceArgs) -> Result<(), Failed> {
-    let legend = &Legend::load(&args.legend)?;
+    let schema = &Schema::load(&args.schema)?;
     let record = args.record.as_ref().map(|path| {
         File::create(path).map(BufWriter::new).map_err(|source| Failed::Record { path: path.clone(), source })
     });
@@ -76,7 +75,7 @@ fn trace(args: &TraceArgs) -> Result<(), Failed> {
     thread::scope(|scope| {
         // A thread of its own: a slow terminal holds up no more than it must.
         let showing = scope.spawn(move || {
-            let shown = show(args, legend, record, shown, begun.first(args));
+            let shown = show(args, schema, record, shown, begun.first(args));
             // Nobody waits for the traffic any more, if it is already over.
             let _ = stop.send(());
             shown
@@ -113,12 +112,12 @@ async fn relay(
 /// Shows and records events until there are no more.
 fn show(
     args: &TraceArgs,
-    legend: &Legend,
+    schema: &Schema,
     mut record: Option<BufWriter<File>>,
     events: Receiver<Event>,
     first: Event,
 ) -> Result<(), Failed> {
-    let mut lines = Lines::new(legend, &args.filter, args.json);
+    let mut lines = Lines::new(schema, &args.filter, args.json);
     let mut out = anstream::AutoStream::auto(io::stdout());
     for event in std::iter::once(first).chain(events) {
         if let (Some(record), Some(path)) = (&mut record, &args.record) {
@@ -173,7 +172,7 @@ fn event_of(watched: &Watched<'_>, begun: Begun) -> Option<Event> {
 #[derive(Debug, thiserror::Error)]
 enum Failed {
     #[error(transparent)]
-    Registry(#[from] RegistryError),
+    Schema(#[from] SchemaError),
     #[error(transparent)]
     Bind(#[from] BindError),
     #[error("can't accept clients any more")]

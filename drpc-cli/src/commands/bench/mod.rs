@@ -19,7 +19,7 @@ use files::HdrLog;
 use load::{Counts, Limit, Load, Run, histogram};
 use report::Report;
 
-use crate::call::{ANSWERED_OTHERWISE, NOT_MADE, print_error};
+use crate::exit::{ANSWERED_OTHERWISE, NOT_MADE, print_error};
 
 /// Measure how many calls a server answers, and how fast.
 ///

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use toml::Spanned;
 
-use crate::legend::Legend;
+use crate::schema::Schema;
 
 /// A reply to give.
 pub(super) struct Canned {
@@ -34,7 +34,7 @@ pub(super) enum CannedAnswer {
 }
 
 /// Reads the file, and makes every reply a body: so a mistake in it is told of before anybody calls.
-pub(super) fn read(path: &Path, registry: &Registry, legend: &Legend) -> Result<Vec<Canned>, CannedError> {
+pub(super) fn read(path: &Path, registry: &Registry, schema: &Schema) -> Result<Vec<Canned>, CannedError> {
     let failed = |problem: String| CannedError { path: path.to_owned(), problem };
     let text = fs::read_to_string(path).map_err(|error| failed(unreadable(&error)))?;
     let file: File = toml::from_str(&text).map_err(|error| failed(error.to_string()))?;
@@ -42,7 +42,7 @@ pub(super) fn read(path: &Path, registry: &Registry, legend: &Legend) -> Result<
         .into_iter()
         .map(|entry| {
             let line = text[..entry.span().start].matches('\n').count() + 1;
-            entry.into_inner().canned(registry, legend).map_err(|problem| failed(format!("line {line}: {problem}")))
+            entry.into_inner().canned(registry, schema).map_err(|problem| failed(format!("line {line}: {problem}")))
         })
         .collect()
 }
@@ -91,14 +91,14 @@ enum Name {
 }
 
 impl Entry {
-    fn canned(self, registry: &Registry, legend: &Legend) -> Result<Canned, String> {
+    fn canned(self, registry: &Registry, schema: &Schema) -> Result<Canned, String> {
         let name = match self.method {
             Name::Text(name) => name,
             Name::Id(id) => id.to_string(),
         };
         let (module, method) = method(registry, &name)?;
         let answer = match (self.reply, self.status, self.hang) {
-            (Some(reply), None, false) => legend
+            (Some(reply), None, false) => schema
                 .to_reply(module.id, method.id, &reply)
                 .map(CannedAnswer::Reply)
                 .map_err(|problem| format!("`reply` of {name}: {problem}"))?,

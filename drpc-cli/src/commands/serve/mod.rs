@@ -11,12 +11,12 @@ use std::time::Instant;
 
 use drpc::server::shutdown_signal;
 use drpc::{BindError, Bytes, Context, Failure, Method, Module, Reply, Server, Status, WireMode};
-use drpc_registry::{ModuleEntry, RegistryError};
+use drpc_registry::ModuleEntry;
 
 use canned::{Canned, CannedAnswer, CannedError, holds};
 
-use crate::call::{NOT_MADE, print_error};
-use crate::legend::{Legend, LegendArgs};
+use crate::exit::{NOT_MADE, print_error};
+use crate::schema::{Schema, SchemaArgs, SchemaError};
 
 /// Serve the modules of a registry with canned replies, for a client to be written before its server.
 ///
@@ -51,7 +51,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, default_value = "auto")]
     wire: WireMode,
     #[command(flatten)]
-    legend: LegendArgs,
+    schema: SchemaArgs,
 }
 
 const UNUSABLE: u8 = 2;
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &ServeArgs) -> ExitCode {
         Err(error) => {
             print_error(&error);
             ExitCode::from(match error {
-                Failed::Registry(_) | Failed::NoRegistry | Failed::Canned(_) => UNUSABLE,
+                Failed::Schema(_) | Failed::NoRegistry | Failed::Canned(_) => UNUSABLE,
                 Failed::Bind(_) | Failed::Serve(_) => NOT_MADE,
             })
         }
@@ -70,17 +70,17 @@ pub(crate) fn run(args: &ServeArgs) -> ExitCode {
 }
 
 fn serve(args: &ServeArgs) -> Result<(), Failed> {
-    let legend = Arc::new(Legend::load(&args.legend)?);
-    let registry = legend.registry().ok_or(Failed::NoRegistry)?;
+    let schema = Arc::new(Schema::load(&args.schema)?);
+    let registry = schema.registry().ok_or(Failed::NoRegistry)?;
     let mut canned = match &args.replies {
-        Some(path) => canned::read(path, registry, &legend)?,
+        Some(path) => canned::read(path, registry, &schema)?,
         None => Vec::new(),
     };
     let mut builder = Server::builder().wire(args.wire).explicit_modules_only();
     for module in registry.modules() {
         let (ours, others) = canned.into_iter().partition(|canned| module.method(canned.method).is_some());
         canned = others;
-        builder = builder.module(Mock::new(module, ours, legend.clone()));
+        builder = builder.module(Mock::new(module, ours, schema.clone()));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failed::Serve)?;
     runtime.block_on(async {
@@ -97,11 +97,11 @@ struct Mock {
     name: String,
     methods: Vec<Method>,
     canned: Vec<(Canned, AtomicU32)>,
-    legend: Arc<Legend>,
+    schema: Arc<Schema>,
 }
 
 impl Mock {
-    fn new(module: &ModuleEntry, canned: Vec<Canned>, legend: Arc<Legend>) -> Mock {
+    fn new(module: &ModuleEntry, canned: Vec<Canned>, schema: Arc<Schema>) -> Mock {
         // Names live as long as the program: there are as many as the registry has.
         let method = |id, name: &str| Method::new(module.id, id, name.to_owned().leak());
         Mock {
@@ -109,13 +109,13 @@ impl Mock {
             name: module.name.clone(),
             methods: module.methods.iter().map(|entry| method(entry.id, &entry.name)).collect(),
             canned: canned.into_iter().map(|canned| (canned, AtomicU32::new(0))).collect(),
-            legend,
+            schema,
         }
     }
 
     /// The first reply for the request that is not used up.
     fn canned_for(&self, method: Method, body: &[u8]) -> Option<&Canned> {
-        let request = self.legend.request(self.id, method.id(), body);
+        let request = self.schema.request(self.id, method.id(), body);
         let fits = |canned: &Canned| {
             canned.method == method.id() && canned.when.as_ref().is_none_or(|wanted| holds(&request, wanted))
         };
@@ -159,10 +159,10 @@ impl Module for Mock {
     async fn handle_call(self: Arc<Self>, _: Context, method: Method, body: Bytes) -> Result<Reply, Failure> {
         let begun = Instant::now();
         let answer = self.answer(method, &body).await;
-        let name = self.legend.method(self.id, method.id());
-        let request = self.legend.request(self.id, method.id(), &body);
+        let name = self.schema.method(self.id, method.id());
+        let request = self.schema.request(self.id, method.id(), &body);
         let (status, reply) = match &answer {
-            Ok(reply) => (Status::SUCCESS, self.legend.reply(self.id, method.id(), reply).to_string()),
+            Ok(reply) => (Status::SUCCESS, self.schema.reply(self.id, method.id(), reply).to_string()),
             Err(failure) => (failure.status(), failure.to_string()),
         };
         let took = begun.elapsed();
@@ -175,7 +175,7 @@ impl Module for Mock {
 #[derive(Debug, thiserror::Error)]
 enum Failed {
     #[error(transparent)]
-    Registry(#[from] RegistryError),
+    Schema(#[from] SchemaError),
     #[error("there is nothing to serve: name the modules by --registry FILE")]
     NoRegistry,
     #[error(transparent)]
