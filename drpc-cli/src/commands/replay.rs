@@ -9,11 +9,11 @@ use std::time::Duration;
 use drpc::testing::{RecordedPacket, Recording};
 use drpc::wire::{Call, Response};
 use drpc::{Bytes, Client, ConnectError};
-use drpc_registry::RegistryError;
 use serde_json::{Value, json};
 
+use super::count;
 use crate::call::{ANSWERED_OTHERWISE, NOT_MADE, print_error};
-use crate::legend::{Legend, LegendArgs};
+use crate::legend::{Legend, LegendArgs, LegendError};
 use crate::recording::{self, Conversations, Event, Peer, ReadError, What};
 
 /// Make recorded calls again, and compare the replies with the recorded ones.
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &ReplayArgs) -> ExitCode {
         Err(error) => {
             print_error(&error);
             ExitCode::from(match error {
-                Failed::Registry(_) | Failed::Recording(_) => UNUSABLE,
+                Failed::Legend(_) | Failed::Recording(_) => UNUSABLE,
                 Failed::Connect(_) | Failed::Output(_) => NOT_MADE,
             })
         }
@@ -66,33 +66,37 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Failed> {
     let builder = Client::builder(&args.socket).connect_timeout(args.timeout);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut out = io::stdout().lock();
-    let (mut replies, mut different) = (0, 0);
+    let (mut answered, mut different) = (0, 0);
     for (session, recorded) in &sessions {
         let playing = async { tokio::time::timeout(args.timeout, recorded.replay_calls(&builder)).await };
         let again = match runtime.block_on(playing) {
             Ok(again) => again?,
             Err(_) => {
                 let waited = humantime::format_duration(args.timeout);
-                eprintln!("hint: session {session} was given up after {waited}, in which some reply did not come");
+                eprintln!(
+                    "hint: session {session} was given up after {waited}, in which some reply did not come"
+                );
                 Recording::new("given up", Vec::new())
             }
         };
         let (recorded, mut again) = (answers(recorded), answers(&again));
-        replies += recorded.len();
+        answered += recorded.len();
         for (sequence, (call, before)) in recorded {
             let now = again.remove(&sequence).map(|(_, response)| response);
             if now.as_ref().is_some_and(|now| is_same(&before, now, args.status_only)) {
                 continue;
             }
             different += 1;
-            let difference = Difference { session: *session, call: &call, before: &before, now: now.as_ref() };
+            let difference =
+                Difference { session: *session, call: &call, before: &before, now: now.as_ref() };
             match args.json {
                 true => writeln!(out, "{}", difference.to_json(&legend))?,
                 false => difference.write(&legend, &mut out)?,
             }
         }
     }
-    eprintln!("{} sessions, {replies} replies, {different} different", sessions.len());
+    let (sessions, calls) = (count(sessions.len(), "session"), count(answered, "answered call"));
+    eprintln!("{sessions}, {calls}, {different} answered otherwise");
     Ok(if different > 0 { ExitCode::from(ANSWERED_OTHERWISE) } else { ExitCode::SUCCESS })
 }
 
@@ -145,25 +149,25 @@ impl Difference<'_> {
     fn write(&self, legend: &Legend, out: &mut dyn Write) -> io::Result<()> {
         let Call { module, method, sequence, body, .. } = self.call;
         let name = legend.method(*module, *method);
-        writeln!(out, "#{} seq={sequence} {name} {}", self.session, legend.request(*module, *method, body))?;
+        writeln!(out, "#{} seq={sequence} {name} {}", self.session, legend.request(*method, body))?;
         writeln!(out, "  recorded: {}", self.outcome(legend, self.before))?;
         let now = self.now.map_or_else(|| "no reply".to_owned(), |now| self.outcome(legend, now));
         writeln!(out, "  now:      {now}")
     }
 
     fn outcome(&self, legend: &Legend, response: &Response) -> String {
-        format!("{} {}", response.status, legend.reply(self.call.module, self.call.method, &response.body))
+        format!("{} {}", response.status, legend.reply(self.call.method, response.status, &response.body))
     }
 
     fn to_json(&self, legend: &Legend) -> Value {
         let Call { module, method, sequence, body, .. } = self.call;
         let reply = |response: &Response| {
-            let body = legend.reply(*module, *method, &response.body);
+            let body = legend.reply(*method, response.status, &response.body);
             json!({ "status": response.status.to_string(), "body": body })
         };
         json!({
             "session": self.session, "sequence": sequence, "method": legend.method(*module, *method),
-            "request": legend.request(*module, *method, body),
+            "request": legend.request(*method, body),
             "recorded": reply(self.before), "now": self.now.map(reply),
         })
     }
@@ -172,7 +176,7 @@ impl Difference<'_> {
 #[derive(Debug, thiserror::Error)]
 enum Failed {
     #[error(transparent)]
-    Registry(#[from] RegistryError),
+    Legend(#[from] LegendError),
     #[error(transparent)]
     Recording(#[from] ReadError),
     #[error(transparent)]

@@ -6,10 +6,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use drpc_registry::RegistryError;
-
 use crate::call::{NOT_MADE, print_error};
-use crate::legend::{Legend, LegendArgs};
+use crate::legend::{Legend, LegendArgs, LegendError};
 use crate::page;
 use crate::recording::{self, Filter, Lines, ReadError};
 
@@ -48,7 +46,7 @@ pub(crate) fn run(args: &ShowArgs) -> ExitCode {
         Err(error) => {
             print_error(&error as &dyn Error);
             ExitCode::from(match error {
-                Failed::Registry(_) | Failed::Recording(_) => UNUSABLE,
+                Failed::Legend(_) | Failed::Recording(_) => UNUSABLE,
                 Failed::File { .. } | Failed::Output(_) => NOT_MADE,
             })
         }
@@ -80,7 +78,7 @@ fn write(path: &Path, text: &str) -> Result<(), Failed> {
 #[derive(Debug, thiserror::Error)]
 enum Failed {
     #[error(transparent)]
-    Registry(#[from] RegistryError),
+    Legend(#[from] LegendError),
     #[error(transparent)]
     Recording(#[from] ReadError),
     #[error("can't write {}", path.display())]

@@ -8,7 +8,8 @@ use drpc_registry::{Registry, RegistryError};
 use serde_json::json;
 
 use super::workspace::{self, Severity};
-use super::{FOUND_WANTING, Failed, count};
+use super::{FOUND_WANTING, Failed};
+use crate::commands::count;
 
 /// Check a registry, and with --workspace also what a cargo workspace makes of it.
 ///

@@ -78,8 +78,3 @@ enum Failed {
     #[error(transparent)]
     Output(#[from] io::Error),
 }
-
-/// `1 module`, `2 modules`.
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}

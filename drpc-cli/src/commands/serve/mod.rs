@@ -11,12 +11,11 @@ use std::time::Instant;
 
 use drpc::server::shutdown_signal;
 use drpc::{BindError, Bytes, Context, Failure, Method, Module, Reply, Server, Status, WireMode};
-use drpc_registry::{ModuleEntry, RegistryError};
 
 use canned::{Canned, CannedAnswer, CannedError, holds};
 
 use crate::call::{NOT_MADE, print_error};
-use crate::legend::{Legend, LegendArgs};
+use crate::legend::{Legend, LegendArgs, LegendError, Named};
 
 /// Serve the modules of a registry with canned replies, for a client to be written before its server.
 ///
@@ -39,7 +38,7 @@ use crate::legend::{Legend, LegendArgs};
   error = \"nobody of that name\"
 
 Examples:
-  drpc serve /tmp/greeter.sock --registry proto/modules.toml --replies replies.toml
+  drpc serve /tmp/greeter.sock --contract contract.txt --replies replies.toml
   drpc serve /tmp/engine.sock --registry drpc_modules.h --wire plain")]
 pub(crate) struct ServeArgs {
     /// The socket to listen on. It gets mode 0600; a stale one is replaced.
@@ -62,7 +61,7 @@ pub(crate) fn run(args: &ServeArgs) -> ExitCode {
         Err(error) => {
             print_error(&error);
             ExitCode::from(match error {
-                Failed::Registry(_) | Failed::NoRegistry | Failed::Canned(_) => UNUSABLE,
+                Failed::Legend(_) | Failed::NoModules | Failed::Canned(_) => UNUSABLE,
                 Failed::Bind(_) | Failed::Serve(_) => NOT_MADE,
             })
         }
@@ -71,14 +70,17 @@ pub(crate) fn run(args: &ServeArgs) -> ExitCode {
 
 fn serve(args: &ServeArgs) -> Result<(), Failed> {
     let legend = Arc::new(Legend::load(&args.legend)?);
-    let registry = legend.registry().ok_or(Failed::NoRegistry)?;
+    if legend.modules().is_empty() {
+        return Err(Failed::NoModules);
+    }
     let mut canned = match &args.replies {
-        Some(path) => canned::read(path, registry, &legend)?,
+        Some(path) => canned::read(path, &legend)?,
         None => Vec::new(),
     };
     let mut builder = Server::builder().wire(args.wire).explicit_modules_only();
-    for module in registry.modules() {
-        let (ours, others) = canned.into_iter().partition(|canned| module.method(canned.method).is_some());
+    for module in legend.modules() {
+        let (ours, others) =
+            canned.into_iter().partition(|canned| module.methods.iter().any(|(id, _)| *id == canned.method));
         canned = others;
         builder = builder.module(Mock::new(module, ours, legend.clone()));
     }
@@ -101,13 +103,13 @@ struct Mock {
 }
 
 impl Mock {
-    fn new(module: &ModuleEntry, canned: Vec<Canned>, legend: Arc<Legend>) -> Mock {
+    fn new(module: &Named, canned: Vec<Canned>, legend: Arc<Legend>) -> Mock {
         // Names live as long as the program: there are as many as the registry has.
         let method = |id, name: &str| Method::new(module.id, id, name.to_owned().leak());
         Mock {
             id: module.id,
             name: module.name.clone(),
-            methods: module.methods.iter().map(|entry| method(entry.id, &entry.name)).collect(),
+            methods: module.methods.iter().map(|(id, name)| method(*id, name)).collect(),
             canned: canned.into_iter().map(|canned| (canned, AtomicU32::new(0))).collect(),
             legend,
         }
@@ -115,12 +117,16 @@ impl Mock {
 
     /// The first reply for the request that is not used up.
     fn canned_for(&self, method: Method, body: &[u8]) -> Option<&Canned> {
-        let request = self.legend.request(self.id, method.id(), body);
+        let request = self.legend.whole_request(method.id(), body);
         let fits = |canned: &Canned| {
             canned.method == method.id() && canned.when.as_ref().is_none_or(|wanted| holds(&request, wanted))
         };
         let is_left = |given: &AtomicU32, times: u32| {
-            given.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |given| (given < times).then_some(given + 1)).is_ok()
+            given
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |given| {
+                    (given < times).then_some(given + 1)
+                })
+                .is_ok()
         };
         self.canned
             .iter()
@@ -132,7 +138,10 @@ impl Mock {
         let Some(canned) = self.canned_for(method, body) else {
             return Err(Failure::with_message(Status::FAILURE, "no canned reply is left for this request"));
         };
-        tokio::time::sleep(canned.delay).await;
+        // Even none would last until the clock's next millisecond.
+        if !canned.delay.is_zero() {
+            tokio::time::sleep(canned.delay).await;
+        }
         match &canned.answer {
             CannedAnswer::Reply(reply) => Ok(reply.clone()),
             CannedAnswer::Failure(status, None) => Err(Failure::new(*status)),
@@ -160,9 +169,11 @@ impl Module for Mock {
         let begun = Instant::now();
         let answer = self.answer(method, &body).await;
         let name = self.legend.method(self.id, method.id());
-        let request = self.legend.request(self.id, method.id(), &body);
+        let request = self.legend.request(method.id(), &body);
         let (status, reply) = match &answer {
-            Ok(reply) => (Status::SUCCESS, self.legend.reply(self.id, method.id(), reply).to_string()),
+            Ok(reply) => {
+                (Status::SUCCESS, self.legend.reply(method.id(), Status::SUCCESS, reply).to_string())
+            }
             Err(failure) => (failure.status(), failure.to_string()),
         };
         let took = begun.elapsed();
@@ -175,9 +186,9 @@ impl Module for Mock {
 #[derive(Debug, thiserror::Error)]
 enum Failed {
     #[error(transparent)]
-    Registry(#[from] RegistryError),
-    #[error("there is nothing to serve: name the modules by --registry FILE")]
-    NoRegistry,
+    Legend(#[from] LegendError),
+    #[error("there is nothing to serve: name the modules by --registry FILE or --contract FILE")]
+    NoModules,
     #[error(transparent)]
     Canned(#[from] CannedError),
     #[error(transparent)]
