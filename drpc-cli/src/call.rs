@@ -7,9 +7,7 @@ use drpc::wire::{Response, ResponseFields};
 use drpc::{AddedFields, CallError, CallOptions, Method, Status};
 
 use crate::args::CallArgs;
-
-pub(crate) const ANSWERED_OTHERWISE: u8 = 1;
-pub(crate) const NOT_MADE: u8 = 3;
+use crate::exit::{NOT_MADE, OTHERWISE, print_error};
 
 pub(crate) fn run(args: &CallArgs) -> ExitCode {
     match call(args).and_then(|response| Ok(print(args, &response)?)) {
@@ -17,19 +15,6 @@ pub(crate) fn run(args: &CallArgs) -> ExitCode {
         Err(error) => {
             print_error(&*error);
             ExitCode::from(NOT_MADE)
-        }
-    }
-}
-
-/// Says why there is no answer, and the causes of that.
-pub(crate) fn print_error(error: &dyn Error) {
-    eprintln!("drpc: {error}");
-    let mut said = error.to_string();
-    for cause in std::iter::successors(error.source(), |error| (*error).source()) {
-        let cause = cause.to_string();
-        if !said.contains(&cause) {
-            eprintln!("  because: {cause}");
-            said = cause;
         }
     }
 }
@@ -82,7 +67,7 @@ fn print(args: &CallArgs, response: &Response) -> io::Result<ExitCode> {
         }
         _ => {}
     }
-    Ok(ExitCode::from(ANSWERED_OTHERWISE))
+    Ok(ExitCode::from(OTHERWISE))
 }
 
 /// What the server says of an error, a line each, without control characters.

@@ -10,6 +10,7 @@
 mod args;
 mod call;
 mod commands;
+mod exit;
 mod health;
 mod legend;
 mod page;

@@ -12,7 +12,7 @@ use drpc::{Bytes, Client, ConnectError};
 use serde_json::{Value, json};
 
 use super::count;
-use crate::call::{ANSWERED_OTHERWISE, NOT_MADE, print_error};
+use crate::exit::{NOT_MADE, OTHERWISE, UNUSABLE, print_error};
 use crate::legend::{Legend, LegendArgs, LegendError};
 use crate::recording::{self, Conversations, Event, Peer, ReadError, What};
 
@@ -44,8 +44,6 @@ pub(crate) struct ReplayArgs {
     #[command(flatten)]
     legend: LegendArgs,
 }
-
-const UNUSABLE: u8 = 2;
 
 pub(crate) fn run(args: &ReplayArgs) -> ExitCode {
     match replay(args) {
@@ -97,7 +95,7 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Failed> {
     }
     let (sessions, calls) = (count(sessions.len(), "session"), count(answered, "answered call"));
     eprintln!("{sessions}, {calls}, {different} answered otherwise");
-    Ok(if different > 0 { ExitCode::from(ANSWERED_OTHERWISE) } else { ExitCode::SUCCESS })
+    Ok(if different > 0 { ExitCode::from(OTHERWISE) } else { ExitCode::SUCCESS })
 }
 
 /// The packets of each session.

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::call::{NOT_MADE, print_error};
+use crate::exit::{NOT_MADE, UNUSABLE, print_error};
 use crate::legend::{Legend, LegendArgs, LegendError};
 use crate::page;
 use crate::recording::{self, Filter, Lines, ReadError};
@@ -36,8 +36,6 @@ pub(crate) struct ShowArgs {
     #[command(flatten)]
     legend: LegendArgs,
 }
-
-const UNUSABLE: u8 = 2;
 
 pub(crate) fn run(args: &ShowArgs) -> ExitCode {
     match show(args) {

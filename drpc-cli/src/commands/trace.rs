@@ -11,7 +11,7 @@ use std::time::{Instant, SystemTime};
 use drpc::BindError;
 use drpc::testing::{Proxy, Watched};
 
-use crate::call::{NOT_MADE, print_error};
+use crate::exit::{NOT_MADE, UNUSABLE, print_error};
 use crate::legend::{Legend, LegendArgs, LegendError};
 use crate::recording::{Event, FORMAT, Filter, Lines, Peer};
 
@@ -46,8 +46,6 @@ pub(crate) struct TraceArgs {
     #[command(flatten)]
     legend: LegendArgs,
 }
-
-const UNUSABLE: u8 = 2;
 
 /// How many events may wait to be shown; then traffic waits for the showing.
 const BACKLOG: usize = 4096;

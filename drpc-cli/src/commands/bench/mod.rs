@@ -19,7 +19,7 @@ use files::HdrLog;
 use load::{Counts, Limit, Load, Run, histogram};
 use report::Report;
 
-use crate::call::{ANSWERED_OTHERWISE, NOT_MADE, print_error};
+use crate::exit::{NOT_MADE, OTHERWISE, UNUSABLE, print_error};
 use crate::legend::{Legend, LegendArgs, LegendError, UnknownMethod};
 
 /// Measure how many calls a server answers, and how fast.
@@ -72,7 +72,7 @@ pub(crate) struct BenchArgs {
     /// Print the figures as one JSON object; latencies in nanoseconds.
     #[arg(long)]
     json: bool,
-    /// Write the latencies to a log for HdrHistogram's tools, a histogram for each second.
+    /// Write the latencies to a log for the tools of HDR histograms, a histogram for each second.
     #[arg(long, value_name = "FILE")]
     hdr: Option<PathBuf>,
     /// Draw the latencies by percentile.
@@ -81,8 +81,6 @@ pub(crate) struct BenchArgs {
     #[command(flatten)]
     legend: LegendArgs,
 }
-
-const UNUSABLE: u8 = 2;
 
 pub(crate) fn run(args: &BenchArgs) -> ExitCode {
     match bench(args) {
@@ -145,7 +143,7 @@ fn tell(args: &BenchArgs, report: &Report) -> io::Result<ExitCode> {
             "hint: latencies would only grow with time; ask for a lower --rate, or for more --connections or --in-flight"
         );
     }
-    Ok(if report.errors() > 0 { ExitCode::from(ANSWERED_OTHERWISE) } else { ExitCode::SUCCESS })
+    Ok(if report.errors() > 0 { ExitCode::from(OTHERWISE) } else { ExitCode::SUCCESS })
 }
 
 /// A finite number of calls above zero.

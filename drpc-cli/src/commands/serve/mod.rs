@@ -14,7 +14,7 @@ use drpc::{BindError, Bytes, Context, Failure, Method, Module, Reply, Server, St
 
 use canned::{Canned, CannedAnswer, CannedError, holds};
 
-use crate::call::{NOT_MADE, print_error};
+use crate::exit::{NOT_MADE, UNUSABLE, print_error};
 use crate::legend::{Legend, LegendArgs, LegendError, Named};
 
 /// Serve the modules of a registry with canned replies, for a client to be written before its server.
@@ -52,8 +52,6 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     legend: LegendArgs,
 }
-
-const UNUSABLE: u8 = 2;
 
 pub(crate) fn run(args: &ServeArgs) -> ExitCode {
     match serve(args) {
