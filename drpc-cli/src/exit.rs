@@ -1,12 +1,12 @@
-//! How the tool ends, and what it says when something went wrong.
+//! How the tool ends: its exit codes, and what it says of errors.
 
 use std::error::Error;
 
-/// The server answered another status than SUCCESS.
-pub(crate) const ANSWERED_OTHERWISE: u8 = 1;
-/// The command line, or a file that it names, is wrong.
+/// The answer is another one than was hoped for: a status other than SUCCESS, a mistake, a difference.
+pub(crate) const OTHERWISE: u8 = 1;
+/// What was given is not fit for what is asked: the command line, as clap has it, or a file.
 pub(crate) const UNUSABLE: u8 = 2;
-/// The call could not be made, or no response came that can be read.
+/// It could not be done: there is no answer, or the output can't be written.
 pub(crate) const NOT_MADE: u8 = 3;
 
 /// Says why there is no answer, and the causes of that.

@@ -10,7 +10,7 @@ use drpc::{AddedFields, Bytes, CallError, CallOptions, Client, ConnectError, Met
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
-use crate::exit::{ANSWERED_OTHERWISE, NOT_MADE, UNUSABLE, print_error};
+use crate::exit::{OTHERWISE, NOT_MADE, UNUSABLE, print_error};
 use crate::schema::{BodyError, BodyType, Found, Schema, SchemaArgs, SchemaError, UnknownName, template};
 use crate::target::{ConfigError, TargetArgs};
 
@@ -187,7 +187,7 @@ impl Output<'_> {
         };
         if !response.status.is_success() {
             self.print_failure(&response);
-            return Ok(ANSWERED_OTHERWISE);
+            return Ok(OTHERWISE);
         }
         let known = self.found.info.map_or(&BodyType::Unknown, |info| &info.reply);
         let body = &response.body;

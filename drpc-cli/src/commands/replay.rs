@@ -11,7 +11,8 @@ use drpc::wire::{Call, Response};
 use drpc::{Bytes, Client, ConnectError};
 use serde_json::{Value, json};
 
-use crate::exit::{ANSWERED_OTHERWISE, NOT_MADE, print_error};
+use super::count;
+use crate::exit::{NOT_MADE, OTHERWISE, UNUSABLE, print_error};
 use crate::schema::{Schema, SchemaArgs, SchemaError};
 use crate::recording::{self, Conversations, Event, Peer, ReadError, What};
 
@@ -44,8 +45,6 @@ pub(crate) struct ReplayArgs {
     schema: SchemaArgs,
 }
 
-const UNUSABLE: u8 = 2;
-
 pub(crate) fn run(args: &ReplayArgs) -> ExitCode {
     match replay(args) {
         Ok(code) => code,
@@ -65,34 +64,38 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Failed> {
     let builder = Client::builder(&args.socket).connect_timeout(args.timeout);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut out = io::stdout().lock();
-    let (mut replies, mut different) = (0, 0);
+    let (mut answered, mut different) = (0, 0);
     for (session, recorded) in &sessions {
         let playing = async { tokio::time::timeout(args.timeout, recorded.replay_calls(&builder)).await };
         let again = match runtime.block_on(playing) {
             Ok(again) => again?,
             Err(_) => {
                 let waited = humantime::format_duration(args.timeout);
-                eprintln!("hint: session {session} was given up after {waited}, in which some reply did not come");
+                eprintln!(
+                    "hint: session {session} was given up after {waited}, in which some reply did not come"
+                );
                 Recording::new("given up", Vec::new())
             }
         };
         let (recorded, mut again) = (answers(recorded), answers(&again));
-        replies += recorded.len();
+        answered += recorded.len();
         for (sequence, (call, before)) in recorded {
             let now = again.remove(&sequence).map(|(_, response)| response);
             if now.as_ref().is_some_and(|now| is_same(&before, now, args.status_only)) {
                 continue;
             }
             different += 1;
-            let difference = Difference { session: *session, call: &call, before: &before, now: now.as_ref() };
+            let difference =
+                Difference { session: *session, call: &call, before: &before, now: now.as_ref() };
             match args.json {
                 true => writeln!(out, "{}", difference.to_json(&schema))?,
                 false => difference.write(&schema, &mut out)?,
             }
         }
     }
-    eprintln!("{} sessions, {replies} replies, {different} different", sessions.len());
-    Ok(if different > 0 { ExitCode::from(ANSWERED_OTHERWISE) } else { ExitCode::SUCCESS })
+    let (sessions, calls) = (count(sessions.len(), "session"), count(answered, "answered call"));
+    eprintln!("{sessions}, {calls}, {different} answered otherwise");
+    Ok(if different > 0 { ExitCode::from(OTHERWISE) } else { ExitCode::SUCCESS })
 }
 
 /// The packets of each session.
@@ -144,25 +147,25 @@ impl Difference<'_> {
     fn write(&self, schema: &Schema, out: &mut dyn Write) -> io::Result<()> {
         let Call { module, method, sequence, body, .. } = self.call;
         let name = schema.method(*module, *method);
-        writeln!(out, "#{} seq={sequence} {name} {}", self.session, schema.request(*module, *method, body))?;
+        writeln!(out, "#{} seq={sequence} {name} {}", self.session, schema.request(*method, body))?;
         writeln!(out, "  recorded: {}", self.outcome(schema, self.before))?;
         let now = self.now.map_or_else(|| "no reply".to_owned(), |now| self.outcome(schema, now));
         writeln!(out, "  now:      {now}")
     }
 
     fn outcome(&self, schema: &Schema, response: &Response) -> String {
-        format!("{} {}", response.status, schema.reply(self.call.module, self.call.method, &response.body))
+        format!("{} {}", response.status, schema.reply(self.call.method, response.status, &response.body))
     }
 
     fn to_json(&self, schema: &Schema) -> Value {
         let Call { module, method, sequence, body, .. } = self.call;
         let reply = |response: &Response| {
-            let body = schema.reply(*module, *method, &response.body);
+            let body = schema.reply(*method, response.status, &response.body);
             json!({ "status": response.status.to_string(), "body": body })
         };
         json!({
             "session": self.session, "sequence": sequence, "method": schema.method(*module, *method),
-            "request": schema.request(*module, *method, body),
+            "request": schema.request(*method, body),
             "recorded": reply(self.before), "now": self.now.map(reply),
         })
     }

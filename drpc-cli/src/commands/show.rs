@@ -6,8 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-
-use crate::exit::{NOT_MADE, print_error};
+use crate::exit::{NOT_MADE, UNUSABLE, print_error};
 use crate::schema::{Schema, SchemaArgs, SchemaError};
 use crate::page;
 use crate::recording::{self, Filter, Lines, ReadError};
@@ -37,8 +36,6 @@ pub(crate) struct ShowArgs {
     #[command(flatten)]
     schema: SchemaArgs,
 }
-
-const UNUSABLE: u8 = 2;
 
 pub(crate) fn run(args: &ShowArgs) -> ExitCode {
     match show(args) {

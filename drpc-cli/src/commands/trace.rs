@@ -8,10 +8,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Instant, SystemTime};
 
-use drpc::testing::{Proxy, Watched};
 use drpc::BindError;
+use drpc::testing::{Proxy, Watched};
 
-use crate::exit::{NOT_MADE, print_error};
+use crate::exit::{NOT_MADE, UNUSABLE, print_error};
 use crate::schema::{Schema, SchemaArgs, SchemaError};
 use crate::recording::{Event, FORMAT, Filter, Lines, Peer};
 
@@ -20,7 +20,7 @@ use crate::recording::{Event, FORMAT, Filter, Lines, Peer};
 /// It listens on LISTEN, for the clients to be pointed at, and connects each of them to TARGET. Bytes and file descriptors pass
 /// unchanged, on either wire; the server sees this process as its client, with this process's user. It ends at ctrl-c.
 ///
-/// Exit code: 0 if it was ended by ctrl-c, 2 if the command line is wrong, 3 if it can't listen or write.
+/// Exit code: 0 if it was ended by ctrl-c, 2 if the command line or the registry is wrong, 3 if it can't listen or write.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   drpc trace /tmp/seen.sock /run/greeter.sock --registry proto/modules.toml
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &TraceArgs) -> ExitCode {
         Err(Failed::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             print_error(&error);
-            ExitCode::from(NOT_MADE)
+            ExitCode::from(if let Failed::Schema(_) = error { UNUSABLE } else { NOT_MADE })
         }
     }
 }
@@ -70,7 +70,8 @@ fn trace(args: &TraceArgs) -> Result<(), Failed> {
     let record = record.transpose()?;
     let (events, shown) = sync_channel(BACKLOG);
     let begun = Begun { at: Instant::now(), epoch: SystemTime::now() };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failed::Runtime)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failed::Runtime)?;
     let (stop, stopped) = tokio::sync::oneshot::channel();
     thread::scope(|scope| {
         // A thread of its own: a slow terminal holds up no more than it must.
@@ -155,7 +156,9 @@ impl Begun {
 fn event_of(watched: &Watched<'_>, begun: Begun) -> Option<Event> {
     let at_us = begun.elapsed_us();
     Some(match watched {
-        Watched::Opened { session, peer } => Event::Opened { session: *session, at_us, peer: peer.map(Peer::of) },
+        Watched::Opened { session, peer } => {
+            Event::Opened { session: *session, at_us, peer: peer.map(Peer::of) }
+        }
         Watched::Packet { session, packet } => Event::Packet {
             session: *session,
             at_us,

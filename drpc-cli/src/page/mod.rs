@@ -57,7 +57,8 @@ struct Outcome {
 
 impl Story {
     pub(crate) fn of(events: &[Event], filter: &Filter, schema: &Schema) -> Story {
-        let mut story = Story { target: String::new(), epoch_us: 0, end_us: 0, lanes: Vec::new(), calls: Vec::new() };
+        let mut story =
+            Story { target: String::new(), epoch_us: 0, end_us: 0, lanes: Vec::new(), calls: Vec::new() };
         let mut conversations = Conversations::default();
         let mut lanes: HashMap<Option<Peer>, usize> = HashMap::new();
         // The calls that are not answered yet, by session and sequence.
@@ -85,7 +86,7 @@ impl Story {
                         sequence: call.sequence,
                         method: schema.method(call.module, call.method),
                         begun_us: at_us,
-                        request: schema.request(call.module, call.method, &call.body),
+                        request: schema.request(call.method, &call.body),
                         request_bytes: call.body.len(),
                         outcome: None,
                     });
@@ -94,7 +95,8 @@ impl Story {
                 What::Answer(answer) => {
                     let Some((_, call)) = &answer.call else { continue };
                     let Some(place) = open.remove(&(seen.session, call.sequence)) else { continue };
-                    taken[place] = filter.takes_peer(seen.peer.as_ref()) && filter.takes_answer(&answer, seen.at, schema);
+                    taken[place] = filter.takes_peer(seen.peer.as_ref())
+                        && filter.takes_answer(&answer, seen.at, schema);
                     story.calls[place].outcome = Some(Outcome::of(&answer, at_us, schema));
                 }
                 What::Opened | What::Unreadable(..) | What::Closed(_) => {}
@@ -156,7 +158,7 @@ impl Outcome {
     fn of(answer: &Answer, ended_us: u64, schema: &Schema) -> Outcome {
         let response = &answer.response;
         let reply = match &answer.call {
-            Some((_, call)) => schema.reply(call.module, call.method, &response.body),
+            Some((_, call)) => schema.reply(call.method, response.status, &response.body),
             None => Value::Null,
         };
         Outcome {

@@ -69,7 +69,7 @@ impl<'a> Lines<'a> {
 
     fn call(&self, seen: &Seen, at: Duration, call: &Call, out: &mut dyn Write) -> io::Result<()> {
         let method = self.schema.method(call.module, call.method);
-        let body = self.schema.request(call.module, call.method, &call.body);
+        let body = self.schema.request(call.method, &call.body);
         if self.json {
             let line = json!({
                 "event": "call", "time": self.time(at), "session": seen.session, "peer": seen.peer,
@@ -87,7 +87,7 @@ impl<'a> Lines<'a> {
         let (method, body, took) = match &answer.call {
             Some((called, call)) => (
                 self.schema.method(call.module, call.method),
-                self.schema.reply(call.module, call.method, bytes),
+                self.schema.reply(call.method, *status, bytes),
                 Some(seen.at.saturating_sub(*called)),
             ),
             None => ("no call".to_owned(), Value::String(hex::encode(bytes)), None),
@@ -103,7 +103,8 @@ impl<'a> Lines<'a> {
             return writeln!(out, "{line}");
         }
         let style = if status.is_failure() { FAILED } else { Style::new() };
-        let mut line = format!("{} < {method} seq={sequence} {style}{status}{style:#}", self.start(seen, seen.at));
+        let mut line =
+            format!("{} < {method} seq={sequence} {style}{status}{style:#}", self.start(seen, seen.at));
         // Writing to a String does not fail.
         if let Some(took) = took {
             let _ = write!(line, " in {took:.1?}");

@@ -49,10 +49,10 @@ impl BodyType {
     /// The bytes of what JSON says.
     pub(crate) fn from_json(&self, value: &Value) -> Result<Bytes, BodyError> {
         match self {
-            BodyType::Message(message) => encode(message, value),
+            BodyType::Message(message) if !value.is_string() => encode(message, value),
             BodyType::Nothing if is_empty(value) => Ok(Bytes::new()),
             BodyType::Nothing => Err(BodyError::Nothing),
-            BodyType::Unknown | BodyType::Raw | BodyType::Named(_) => match value {
+            _ => match value {
                 Value::String(digits) => {
                     let other = |problem: hex::FromHexError| BodyError::Other {
                         at: Place::default(),
@@ -84,9 +84,8 @@ impl BodyType {
 }
 
 /// A body as it is shown: JSON, or else hex digits.
-pub(super) fn shown(known: Option<&BodyType>, body: &[u8]) -> Value {
-    let json = known.and_then(|known| known.to_json(body).ok());
-    json.unwrap_or_else(|| Value::String(hex::encode(body)))
+pub(super) fn shown(known: &BodyType, body: &[u8]) -> Value {
+    known.to_json(body).unwrap_or_else(|_| Value::String(hex::encode(body)))
 }
 
 fn is_empty(value: &Value) -> bool {

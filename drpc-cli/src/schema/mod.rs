@@ -2,12 +2,13 @@
 
 mod daos;
 mod json;
+mod promised;
 mod reflected;
 mod sources;
 mod text;
 
-use drpc::Bytes;
-use drpc_registry::{Registry, closest};
+use drpc::{Bytes, Status};
+use drpc_registry::closest;
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 use serde_json::Value;
 
@@ -21,7 +22,6 @@ pub(crate) struct Schema {
     /// By ascending ID, and so are their methods.
     modules: Vec<ModuleInfo>,
     pool: DescriptorPool,
-    registry: Option<Registry>,
 }
 
 pub(crate) struct ModuleInfo {
@@ -68,10 +68,6 @@ pub(crate) struct Found<'a> {
 impl Schema {
     pub(crate) fn load(args: &SchemaArgs) -> Result<Schema, SchemaError> {
         sources::load(args)
-    }
-
-    pub(crate) fn registry(&self) -> Option<&Registry> {
-        self.registry.as_ref()
     }
 
     pub(crate) fn modules(&self) -> &[ModuleInfo] {
@@ -135,19 +131,37 @@ impl Schema {
     }
 
     /// A request as JSON; as hex digits, where its type is not known or it is none.
-    pub(crate) fn request(&self, module: i32, method: i32, body: &[u8]) -> Value {
-        json::shown(self.method_info(module, method).map(|info| &info.request), body)
+    pub(crate) fn request(&self, method: i32, body: &[u8]) -> Value {
+        json::shown(self.request_type(method), body)
     }
 
-    /// A reply, likewise.
-    pub(crate) fn reply(&self, module: i32, method: i32, body: &[u8]) -> Value {
-        json::shown(self.method_info(module, method).map(|info| &info.reply), body)
+    /// A reply, likewise. Of another status than SUCCESS it is no message (D3).
+    pub(crate) fn reply(&self, method: i32, status: Status, body: &[u8]) -> Value {
+        let known = if status.is_success() { self.reply_type(method) } else { &BodyType::Unknown };
+        json::shown(known, body)
+    }
+
+    /// A request's bytes, from JSON or from hex digits.
+    pub(crate) fn to_request(&self, method: i32, request: &Value) -> Result<Bytes, BodyError> {
+        self.request_type(method).from_json(request)
     }
 
     /// A reply's bytes.
-    pub(crate) fn to_reply(&self, module: i32, method: i32, reply: &Value) -> Result<Bytes, BodyError> {
-        let info = self.method_info(module, method);
-        info.map_or(&BodyType::Unknown, |info| &info.reply).from_json(reply)
+    pub(crate) fn to_reply(&self, method: i32, reply: &Value) -> Result<Bytes, BodyError> {
+        self.reply_type(method).from_json(reply)
+    }
+
+    fn request_type(&self, method: i32) -> &BodyType {
+        self.info(method).map_or(&BodyType::Unknown, |info| &info.request)
+    }
+
+    fn reply_type(&self, method: i32) -> &BodyType {
+        self.info(method).map_or(&BodyType::Unknown, |info| &info.reply)
+    }
+
+    /// A method by its ID, which is unique.
+    fn info(&self, method: i32) -> Option<&MethodInfo> {
+        self.modules.iter().flat_map(|module| &module.methods).find(|info| info.id == method)
     }
 
     /// A message of this full name, or the only one of this name without its package.

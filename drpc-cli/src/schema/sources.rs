@@ -9,6 +9,7 @@ use drpc_registry::contract::{Body, Contract, ContractError};
 use drpc_registry::{Registry, RegistryError};
 use prost_reflect::DescriptorError;
 
+use super::promised::Promised;
 use super::{BodyType, MethodInfo, ModuleInfo, Schema, daos};
 
 /// Files that name modules, methods and types.
@@ -55,6 +56,8 @@ pub(crate) enum SchemaError {
     Proto { cause: protox::Error },
     #[error("the server's reflection can't be used: {cause}")]
     Reflection { cause: Box<dyn std::error::Error + Send + Sync> },
+    #[error("the types of the contract don't fit together: {0}")]
+    Types(DescriptorError),
     #[error("there is no .proto file in {}", path.display())]
     NoProto { path: PathBuf },
 }
@@ -87,8 +90,8 @@ pub(super) fn load(args: &SchemaArgs) -> Result<Schema, SchemaError> {
     if args.daos {
         contracts.push(daos::contract());
     }
-    schema.modules = modules(registry.as_ref(), &contracts, &schema);
-    schema.registry = registry;
+    let promised = contracts.iter().map(Promised::of).collect::<Result<Vec<_>, _>>().map_err(SchemaError::Types)?;
+    schema.modules = modules(registry.as_ref(), &contracts, &schema, &promised);
     Ok(schema)
 }
 
@@ -124,7 +127,12 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), SchemaError> {
 }
 
 /// The names of the registry and of contracts together, and the types that contracts, services and usage tell.
-fn modules(registry: Option<&Registry>, contracts: &[Contract], schema: &Schema) -> Vec<ModuleInfo> {
+fn modules(
+    registry: Option<&Registry>,
+    contracts: &[Contract],
+    schema: &Schema,
+    promised: &[Promised<'_>],
+) -> Vec<ModuleInfo> {
     let mut modules: BTreeMap<i32, (ModuleInfo, BTreeMap<i32, MethodInfo>)> = BTreeMap::new();
     let module = |id, name: &str, doc: &str, rule: Option<&String>| {
         let info =
@@ -140,16 +148,16 @@ fn modules(registry: Option<&Registry>, contracts: &[Contract], schema: &Schema)
             methods.insert(method.id, info(method.id, &method.name, &method.doc, request, reply));
         }
     }
-    for (&id, promised) in contracts.iter().flat_map(|contract| &contract.modules) {
+    for (&id, listed) in contracts.iter().flat_map(|contract| &contract.modules) {
         let (known, methods) =
-            modules.entry(id).or_insert_with(|| module(id, &promised.name, "", promised.rule.as_ref()));
-        known.rule.clone_from(&promised.rule);
-        for (&id, method) in &promised.methods {
+            modules.entry(id).or_insert_with(|| module(id, &listed.name, "", listed.rule.as_ref()));
+        known.rule.clone_from(&listed.rule);
+        for (&id, method) in &listed.methods {
             let known = methods.entry(id).or_insert_with(|| {
                 info(id, &method.name, "", BodyType::Unknown, BodyType::Unknown)
             });
-            known.request = promised_type(schema, &method.request);
-            known.reply = promised_type(schema, &method.reply);
+            known.request = promised_type(schema, promised, &method.request);
+            known.reply = promised_type(schema, promised, &method.reply);
             known.rule.clone_from(&method.rule);
             known.kinds = method.idempotent.then(|| "idempotent".to_owned()).into_iter().collect();
         }
@@ -165,11 +173,15 @@ fn info(id: i32, name: &str, doc: &str, request: BodyType, reply: BodyType) -> M
     MethodInfo { id, name: name.into(), doc: doc.into(), rule: None, kinds: Vec::new(), request, reply }
 }
 
-fn promised_type(schema: &Schema, body: &Body) -> BodyType {
+/// A .proto file says more of a message than a contract does: it has comments.
+fn promised_type(schema: &Schema, promised: &[Promised<'_>], body: &Body) -> BodyType {
     match body {
         Body::Nothing => BodyType::Nothing,
         Body::Raw => BodyType::Raw,
-        Body::Message(name) => match schema.message(name) {
+        Body::Message(name) => match schema
+            .message(name)
+            .or_else(|| promised.iter().find_map(|promised| promised.message(name)))
+        {
             Some(message) => BodyType::Message(message),
             None => BodyType::Named(name.clone()),
         },

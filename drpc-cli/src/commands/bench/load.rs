@@ -121,7 +121,7 @@ pub(super) fn histogram() -> Histogram<u64> {
 /// Makes one call after the other.
 async fn call(client: Client, load: Load, turns: Arc<Turns>, lane: Arc<Mutex<Lane>>) {
     while let Some(due) = turns.next().await {
-        let answer = client.call_raw(load.method.clone(), load.body.clone(), &load.options).await;
+        let answer = client.call_raw(load.method, load.body.clone(), &load.options).await;
         let latency = due.elapsed();
         let mut lane = lane.lock();
         match answer {
@@ -243,7 +243,8 @@ mod tests {
     /// No coordinated omission: who comes late to a call that was due still counts from the time that it was due.
     #[tokio::test]
     async fn a_call_at_a_rate_counts_from_when_it_was_due() {
-        let begun = Instant::now().checked_sub(Duration::from_secs(10)).expect("a clock that has run for so long");
+        let begun =
+            Instant::now().checked_sub(Duration::from_secs(10)).expect("a clock that has run for so long");
         let turns = Turns::new(begun, Some(100.0), Limit::Calls(3));
         turns.due.add_permits(3);
         for number in 0..3 {
@@ -262,7 +263,8 @@ mod tests {
 
     #[test]
     fn all_calls_that_are_due_are_released() {
-        let begun = Instant::now().checked_sub(Duration::from_secs(1)).expect("a clock that has run for so long");
+        let begun =
+            Instant::now().checked_sub(Duration::from_secs(1)).expect("a clock that has run for so long");
         let turns = Turns::new(begun, Some(1000.0), Limit::Time(Duration::from_millis(500)));
         turns.release();
         assert_eq!(turns.not_begun(), 500);

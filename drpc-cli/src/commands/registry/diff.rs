@@ -7,8 +7,10 @@ use drpc_registry::contract::{self, Contract, is_contract};
 use drpc_registry::{ChangeKind, Registry, compare};
 use serde_json::json;
 
+use super::Failed;
 use super::text::Text;
-use super::{FOUND_WANTING, Failed, count};
+use crate::commands::count;
+use crate::exit::OTHERWISE;
 
 /// Tell what changed from one registry, or contract, to a later one.
 ///
@@ -42,7 +44,8 @@ pub(super) fn run(args: &DiffArgs) -> Result<ExitCode, Failed> {
         let hint = "keep what peers know as it was; add the new beside it, under a number of its own";
         return tell(args, &changes.collect::<Vec<_>>(), hint);
     }
-    let mut changes = compare(&Registry::parse(&old.name, &old.text)?, &Registry::parse(&new.name, &new.text)?);
+    let mut changes =
+        compare(&Registry::parse(&old.name, &old.text)?, &Registry::parse(&new.name, &new.text)?);
     changes.retain(|change| args.docs || change.kind() != ChangeKind::TextChanged);
     let changes: Vec<_> = changes.iter().map(|change| (change.is_breaking(), change)).collect();
     tell(args, &changes, "keep an ID with its name; list a removed method's ID under `reserved`")
@@ -61,7 +64,7 @@ fn tell(args: &DiffArgs, changes: &[(bool, impl fmt::Display)], hint: &str) -> R
     eprintln!("{}, {breaking} breaking", count(changes.len(), "change"));
     if breaking > 0 {
         eprintln!("hint: {hint}");
-        return Ok(ExitCode::from(FOUND_WANTING));
+        return Ok(ExitCode::from(OTHERWISE));
     }
     Ok(ExitCode::SUCCESS)
 }

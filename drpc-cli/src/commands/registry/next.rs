@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use drpc_registry::{Registry, closest};
 use serde_json::json;
 
-use super::{FOUND_WANTING, Failed};
+use super::Failed;
+use crate::exit::OTHERWISE;
 
 /// Print the next free ID: a module's, or that of a method of a module.
 ///
@@ -43,7 +44,8 @@ pub(super) fn run(args: &NextArgs) -> Result<ExitCode, Failed> {
     let by_id = wanted.parse().ok().and_then(|id| registry.module(id));
     let Some(module) = by_id.or_else(|| registry.module_named(wanted)) else {
         let names = registry.modules().iter().map(|module| module.name.as_str());
-        let hint = closest(wanted, names).map_or_else(String::new, |name| format!(": did you mean `{name}`?"));
+        let hint =
+            closest(wanted, names).map_or_else(String::new, |name| format!(": did you mean `{name}`?"));
         let path = registry.path().display();
         return Err(Failed::NoSuchModule(wanted.clone(), format!("{path}{hint}")));
     };
@@ -60,5 +62,5 @@ pub(super) fn run(args: &NextArgs) -> Result<ExitCode, Failed> {
 
 fn none_left(what: &str) -> ExitCode {
     eprintln!("drpc: {what}");
-    ExitCode::from(FOUND_WANTING)
+    ExitCode::from(OTHERWISE)
 }

@@ -11,12 +11,11 @@ use std::time::Instant;
 
 use drpc::server::shutdown_signal;
 use drpc::{BindError, Bytes, Context, Failure, Method, Module, Reply, Server, Status, WireMode};
-use drpc_registry::ModuleEntry;
 
 use canned::{Canned, CannedAnswer, CannedError, holds};
 
-use crate::exit::{NOT_MADE, print_error};
-use crate::schema::{Schema, SchemaArgs, SchemaError};
+use crate::exit::{NOT_MADE, UNUSABLE, print_error};
+use crate::schema::{ModuleInfo, Schema, SchemaArgs, SchemaError};
 
 /// Serve the modules of a registry with canned replies, for a client to be written before its server.
 ///
@@ -39,7 +38,7 @@ use crate::schema::{Schema, SchemaArgs, SchemaError};
   error = \"nobody of that name\"
 
 Examples:
-  drpc serve /tmp/greeter.sock --registry proto/modules.toml --replies replies.toml
+  drpc serve /tmp/greeter.sock --contract contract.txt --replies replies.toml
   drpc serve /tmp/engine.sock --registry drpc_modules.h --wire plain")]
 pub(crate) struct ServeArgs {
     /// The socket to listen on. It gets mode 0600; a stale one is replaced.
@@ -54,15 +53,13 @@ pub(crate) struct ServeArgs {
     schema: SchemaArgs,
 }
 
-const UNUSABLE: u8 = 2;
-
 pub(crate) fn run(args: &ServeArgs) -> ExitCode {
     match serve(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             print_error(&error);
             ExitCode::from(match error {
-                Failed::Schema(_) | Failed::NoRegistry | Failed::Canned(_) => UNUSABLE,
+                Failed::Schema(_) | Failed::NoModules | Failed::Canned(_) => UNUSABLE,
                 Failed::Bind(_) | Failed::Serve(_) => NOT_MADE,
             })
         }
@@ -71,14 +68,17 @@ pub(crate) fn run(args: &ServeArgs) -> ExitCode {
 
 fn serve(args: &ServeArgs) -> Result<(), Failed> {
     let schema = Arc::new(Schema::load(&args.schema)?);
-    let registry = schema.registry().ok_or(Failed::NoRegistry)?;
+    if schema.modules().is_empty() {
+        return Err(Failed::NoModules);
+    }
     let mut canned = match &args.replies {
-        Some(path) => canned::read(path, registry, &schema)?,
+        Some(path) => canned::read(path, &schema)?,
         None => Vec::new(),
     };
     let mut builder = Server::builder().wire(args.wire).explicit_modules_only();
-    for module in registry.modules() {
-        let (ours, others) = canned.into_iter().partition(|canned| module.method(canned.method).is_some());
+    for module in schema.modules() {
+        let (ours, others) =
+            canned.into_iter().partition(|canned| module.methods.iter().any(|info| info.id == canned.method));
         canned = others;
         builder = builder.module(Mock::new(module, ours, schema.clone()));
     }
@@ -101,13 +101,13 @@ struct Mock {
 }
 
 impl Mock {
-    fn new(module: &ModuleEntry, canned: Vec<Canned>, schema: Arc<Schema>) -> Mock {
+    fn new(module: &ModuleInfo, canned: Vec<Canned>, schema: Arc<Schema>) -> Mock {
         // Names live as long as the program: there are as many as the registry has.
         let method = |id, name: &str| Method::new(module.id, id, name.to_owned().leak());
         Mock {
             id: module.id,
             name: module.name.clone(),
-            methods: module.methods.iter().map(|entry| method(entry.id, &entry.name)).collect(),
+            methods: module.methods.iter().map(|info| method(info.id, &info.name)).collect(),
             canned: canned.into_iter().map(|canned| (canned, AtomicU32::new(0))).collect(),
             schema,
         }
@@ -115,12 +115,16 @@ impl Mock {
 
     /// The first reply for the request that is not used up.
     fn canned_for(&self, method: Method, body: &[u8]) -> Option<&Canned> {
-        let request = self.schema.request(self.id, method.id(), body);
+        let request = self.schema.request(method.id(), body);
         let fits = |canned: &Canned| {
             canned.method == method.id() && canned.when.as_ref().is_none_or(|wanted| holds(&request, wanted))
         };
         let is_left = |given: &AtomicU32, times: u32| {
-            given.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |given| (given < times).then_some(given + 1)).is_ok()
+            given
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |given| {
+                    (given < times).then_some(given + 1)
+                })
+                .is_ok()
         };
         self.canned
             .iter()
@@ -132,7 +136,10 @@ impl Mock {
         let Some(canned) = self.canned_for(method, body) else {
             return Err(Failure::with_message(Status::FAILURE, "no canned reply is left for this request"));
         };
-        tokio::time::sleep(canned.delay).await;
+        // Even none would last until the clock's next millisecond.
+        if !canned.delay.is_zero() {
+            tokio::time::sleep(canned.delay).await;
+        }
         match &canned.answer {
             CannedAnswer::Reply(reply) => Ok(reply.clone()),
             CannedAnswer::Failure(status, None) => Err(Failure::new(*status)),
@@ -160,9 +167,11 @@ impl Module for Mock {
         let begun = Instant::now();
         let answer = self.answer(method, &body).await;
         let name = self.schema.method(self.id, method.id());
-        let request = self.schema.request(self.id, method.id(), &body);
+        let request = self.schema.request(method.id(), &body);
         let (status, reply) = match &answer {
-            Ok(reply) => (Status::SUCCESS, self.schema.reply(self.id, method.id(), reply).to_string()),
+            Ok(reply) => {
+                (Status::SUCCESS, self.schema.reply(method.id(), Status::SUCCESS, reply).to_string())
+            }
             Err(failure) => (failure.status(), failure.to_string()),
         };
         let took = begun.elapsed();
@@ -176,8 +185,8 @@ impl Module for Mock {
 enum Failed {
     #[error(transparent)]
     Schema(#[from] SchemaError),
-    #[error("there is nothing to serve: name the modules by --registry FILE")]
-    NoRegistry,
+    #[error("there is nothing to serve: name the modules by --registry FILE or --contract FILE")]
+    NoModules,
     #[error(transparent)]
     Canned(#[from] CannedError),
     #[error(transparent)]
