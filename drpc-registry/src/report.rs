@@ -175,8 +175,9 @@ impl Problem {
     ///   = help: the next free module ID is 6
     /// ```
     fn draw(&self, path: &str, text: &str, renderer: &Renderer) -> String {
-        let label =
-            |kind: AnnotationKind, label: &Label| kind.span(first_line(text, &label.span)).label(label.text.clone());
+        let label = |kind: AnnotationKind, label: &Label| {
+            kind.span(first_line(text, &label.span)).label(label.text.clone())
+        };
         let snippet = Snippet::source(text)
             .path(path.to_owned())
             .annotation(label(AnnotationKind::Primary, &self.label))

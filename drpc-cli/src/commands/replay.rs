@@ -73,7 +73,9 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Failed> {
             Ok(again) => again?,
             Err(_) => {
                 let waited = humantime::format_duration(args.timeout);
-                eprintln!("hint: session {session} was given up after {waited}, in which some reply did not come");
+                eprintln!(
+                    "hint: session {session} was given up after {waited}, in which some reply did not come"
+                );
                 Recording::new("given up", Vec::new())
             }
         };
@@ -85,7 +87,8 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Failed> {
                 continue;
             }
             different += 1;
-            let difference = Difference { session: *session, call: &call, before: &before, now: now.as_ref() };
+            let difference =
+                Difference { session: *session, call: &call, before: &before, now: now.as_ref() };
             match args.json {
                 true => writeln!(out, "{}", difference.to_json(&legend))?,
                 false => difference.write(&legend, &mut out)?,

@@ -8,8 +8,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Instant, SystemTime};
 
-use drpc::testing::{Proxy, Watched};
 use drpc::BindError;
+use drpc::testing::{Proxy, Watched};
 use drpc_registry::RegistryError;
 
 use crate::call::{NOT_MADE, print_error};
@@ -71,7 +71,8 @@ fn trace(args: &TraceArgs) -> Result<(), Failed> {
     let record = record.transpose()?;
     let (events, shown) = sync_channel(BACKLOG);
     let begun = Begun { at: Instant::now(), epoch: SystemTime::now() };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failed::Runtime)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failed::Runtime)?;
     let (stop, stopped) = tokio::sync::oneshot::channel();
     thread::scope(|scope| {
         // A thread of its own: a slow terminal holds up no more than it must.
@@ -156,7 +157,9 @@ impl Begun {
 fn event_of(watched: &Watched<'_>, begun: Begun) -> Option<Event> {
     let at_us = begun.elapsed_us();
     Some(match watched {
-        Watched::Opened { session, peer } => Event::Opened { session: *session, at_us, peer: peer.map(Peer::of) },
+        Watched::Opened { session, peer } => {
+            Event::Opened { session: *session, at_us, peer: peer.map(Peer::of) }
+        }
         Watched::Packet { session, packet } => Event::Packet {
             session: *session,
             at_us,

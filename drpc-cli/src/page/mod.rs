@@ -57,7 +57,8 @@ struct Outcome {
 
 impl Story {
     pub(crate) fn of(events: &[Event], filter: &Filter, legend: &Legend) -> Story {
-        let mut story = Story { target: String::new(), epoch_us: 0, end_us: 0, lanes: Vec::new(), calls: Vec::new() };
+        let mut story =
+            Story { target: String::new(), epoch_us: 0, end_us: 0, lanes: Vec::new(), calls: Vec::new() };
         let mut conversations = Conversations::default();
         let mut lanes: HashMap<Option<Peer>, usize> = HashMap::new();
         // The calls that are not answered yet, by session and sequence.
@@ -94,7 +95,8 @@ impl Story {
                 What::Answer(answer) => {
                     let Some((_, call)) = &answer.call else { continue };
                     let Some(place) = open.remove(&(seen.session, call.sequence)) else { continue };
-                    taken[place] = filter.takes_peer(seen.peer.as_ref()) && filter.takes_answer(&answer, seen.at, legend);
+                    taken[place] = filter.takes_peer(seen.peer.as_ref())
+                        && filter.takes_answer(&answer, seen.at, legend);
                     story.calls[place].outcome = Some(Outcome::of(&answer, at_us, legend));
                 }
                 What::Opened | What::Unreadable(..) | What::Closed(_) => {}

@@ -154,7 +154,10 @@ mod tests {
         let mut conversations = Conversations::default();
         conversations.take(&call(1, 0));
         let broken = Event::Packet { session: 1, at_us: 1, to: To::Server, bytes: vec![0; 24] };
-        assert!(matches!(conversations.take(&broken).map(|seen| seen.what), Some(What::Unreadable(To::Server, _))));
+        assert!(matches!(
+            conversations.take(&broken).map(|seen| seen.what),
+            Some(What::Unreadable(To::Server, _))
+        ));
         assert!(conversations.take(&broken).is_none());
         assert_eq!(answered(&mut conversations, &reply(1, 2)), Some(1));
     }

@@ -176,9 +176,14 @@ impl std::fmt::Display for ReadError {
             Problem::File(error) => write!(f, "can't read {path}: {error}"),
             Problem::Text(error) => write!(f, "{path}: {error}"),
             Problem::Version(version) => {
-                write!(f, "{path} is of version {version}, and this program reads {FORMAT}: use the one that wrote it")
+                write!(
+                    f,
+                    "{path} is of version {version}, and this program reads {FORMAT}: use the one that wrote it"
+                )
             }
-            Problem::Line(line, error) => write!(f, "{path}:{line}: this is no event of a recording: {error}"),
+            Problem::Line(line, error) => {
+                write!(f, "{path}:{line}: this is no event of a recording: {error}")
+            }
             Problem::NoRecording => {
                 write!(f, "{path} is no recording: expected a file that `drpc trace --record` wrote")
             }

@@ -39,7 +39,9 @@ impl Filter {
         self.peers.is_empty()
             || peer.is_some_and(|peer| {
                 let pid = peer.pid.map(|pid| pid.to_string());
-                self.peers.iter().any(|wanted| Some(wanted) == pid.as_ref() || Some(wanted) == peer.program.as_ref())
+                self.peers
+                    .iter()
+                    .any(|wanted| Some(wanted) == pid.as_ref() || Some(wanted) == peer.program.as_ref())
             })
     }
 

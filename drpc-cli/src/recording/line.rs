@@ -103,7 +103,8 @@ impl<'a> Lines<'a> {
             return writeln!(out, "{line}");
         }
         let style = if status.is_failure() { FAILED } else { Style::new() };
-        let mut line = format!("{} < {method} seq={sequence} {style}{status}{style:#}", self.start(seen, seen.at));
+        let mut line =
+            format!("{} < {method} seq={sequence} {style}{status}{style:#}", self.start(seen, seen.at));
         // Writing to a String does not fail.
         if let Some(took) = took {
             let _ = write!(line, " in {took:.1?}");

@@ -17,10 +17,12 @@ use crate::registry::Registry;
 ///     HELLO = 501  # Greets a person by name.
 /// ```
 pub(super) fn write(registry: &Registry) -> String {
-    let mut out =
-        String::from("# Generated from the dRPC registry: change that instead.\n\nfrom enum import IntEnum\n");
+    let mut out = String::from(
+        "# Generated from the dRPC registry: change that instead.\n\nfrom enum import IntEnum\n",
+    );
     let modules = modules(registry);
-    let entries: Vec<_> = modules.iter().map(|module| (module.name.as_str(), module.id, module.doc.as_str())).collect();
+    let entries: Vec<_> =
+        modules.iter().map(|module| (module.name.as_str(), module.id, module.doc.as_str())).collect();
     out.push_str(&class("Module", "The IDs of the modules.", &entries));
     for module in modules {
         let entries: Vec<_> = methods(module)

@@ -128,7 +128,8 @@ fn gos_own_tools_have_no_complaint() {
         let package = output.join(name);
         fs::create_dir_all(&package).expect("a writable folder");
         let file = package.join("modules.go");
-        fs::write(&file, registry.to_go(&"modules".parse().expect("a good name"))).expect("a writable folder");
+        fs::write(&file, registry.to_go(&"modules".parse().expect("a good name")))
+            .expect("a writable folder");
         fs::write(package.join("go.mod"), "module modules\n\ngo 1.18\n").expect("a writable folder");
         let laid_out = succeed(Command::new(&gofmt).arg("-d").arg(&file));
         assert_eq!(laid_out, "", "{name}");

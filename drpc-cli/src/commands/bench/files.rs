@@ -31,8 +31,15 @@ impl<'a, W: io::Write> HdrLog<'a, W> {
     }
 
     /// Adds what was measured in a span of time, which began so long after the log did.
-    pub(super) fn write(&mut self, latencies: &Histogram<u64>, begun: Duration, length: Duration) -> io::Result<()> {
-        self.0.write_histogram(latencies, begun, length, None).map_err(|error| io::Error::other(error.to_string()))
+    pub(super) fn write(
+        &mut self,
+        latencies: &Histogram<u64>,
+        begun: Duration,
+        length: Duration,
+    ) -> io::Result<()> {
+        self.0
+            .write_histogram(latencies, begun, length, None)
+            .map_err(|error| io::Error::other(error.to_string()))
     }
 }
 

@@ -243,7 +243,8 @@ mod tests {
     /// No coordinated omission: who comes late to a call that was due still counts from the time that it was due.
     #[tokio::test]
     async fn a_call_at_a_rate_counts_from_when_it_was_due() {
-        let begun = Instant::now().checked_sub(Duration::from_secs(10)).expect("a clock that has run for so long");
+        let begun =
+            Instant::now().checked_sub(Duration::from_secs(10)).expect("a clock that has run for so long");
         let turns = Turns::new(begun, Some(100.0), Limit::Calls(3));
         turns.due.add_permits(3);
         for number in 0..3 {
@@ -262,7 +263,8 @@ mod tests {
 
     #[test]
     fn all_calls_that_are_due_are_released() {
-        let begun = Instant::now().checked_sub(Duration::from_secs(1)).expect("a clock that has run for so long");
+        let begun =
+            Instant::now().checked_sub(Duration::from_secs(1)).expect("a clock that has run for so long");
         let turns = Turns::new(begun, Some(1000.0), Limit::Time(Duration::from_millis(500)));
         turns.release();
         assert_eq!(turns.not_begun(), 500);

@@ -114,8 +114,12 @@ fn tell(args: &BenchArgs, report: &Report) -> io::Result<ExitCode> {
     }
     if report.counts.not_begun > 0 {
         let (late, calls) = (report.counts.not_begun, report.counts.calls);
-        eprintln!("hint: {late} calls that were due could not begin, beside {calls} that did: the server, or this machine, does not keep up");
-        eprintln!("hint: latencies would only grow with time; ask for a lower --rate, or for more --connections or --in-flight");
+        eprintln!(
+            "hint: {late} calls that were due could not begin, beside {calls} that did: the server, or this machine, does not keep up"
+        );
+        eprintln!(
+            "hint: latencies would only grow with time; ask for a lower --rate, or for more --connections or --in-flight"
+        );
     }
     Ok(if report.errors() > 0 { ExitCode::from(ANSWERED_OTHERWISE) } else { ExitCode::SUCCESS })
 }

@@ -32,7 +32,8 @@ impl Report {
     }
 
     fn summary(&self) -> impl Iterator<Item = (&'static str, Duration)> + '_ {
-        let percentiles = PERCENTILES.iter().map(|(name, at)| (*name, self.latencies.value_at_percentile(*at)));
+        let percentiles =
+            PERCENTILES.iter().map(|(name, at)| (*name, self.latencies.value_at_percentile(*at)));
         [("min", self.latencies.min())]
             .into_iter()
             .chain(percentiles)

@@ -42,7 +42,8 @@ pub(super) fn run(args: &DiffArgs) -> Result<ExitCode, Failed> {
         let hint = "keep what peers know as it was; add the new beside it, under a number of its own";
         return tell(args, &changes.collect::<Vec<_>>(), hint);
     }
-    let mut changes = compare(&Registry::parse(&old.name, &old.text)?, &Registry::parse(&new.name, &new.text)?);
+    let mut changes =
+        compare(&Registry::parse(&old.name, &old.text)?, &Registry::parse(&new.name, &new.text)?);
     changes.retain(|change| args.docs || change.kind() != ChangeKind::TextChanged);
     let changes: Vec<_> = changes.iter().map(|change| (change.is_breaking(), change)).collect();
     tell(args, &changes, "keep an ID with its name; list a removed method's ID under `reserved`")

@@ -43,7 +43,8 @@ pub(super) fn run(args: &NextArgs) -> Result<ExitCode, Failed> {
     let by_id = wanted.parse().ok().and_then(|id| registry.module(id));
     let Some(module) = by_id.or_else(|| registry.module_named(wanted)) else {
         let names = registry.modules().iter().map(|module| module.name.as_str());
-        let hint = closest(wanted, names).map_or_else(String::new, |name| format!(": did you mean `{name}`?"));
+        let hint =
+            closest(wanted, names).map_or_else(String::new, |name| format!(": did you mean `{name}`?"));
         let path = registry.path().display();
         return Err(Failed::NoSuchModule(wanted.clone(), format!("{path}{hint}")));
     };

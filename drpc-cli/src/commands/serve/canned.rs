@@ -42,14 +42,19 @@ pub(super) fn read(path: &Path, registry: &Registry, legend: &Legend) -> Result<
         .into_iter()
         .map(|entry| {
             let line = text[..entry.span().start].matches('\n').count() + 1;
-            entry.into_inner().canned(registry, legend).map_err(|problem| failed(format!("line {line}: {problem}")))
+            entry
+                .into_inner()
+                .canned(registry, legend)
+                .map_err(|problem| failed(format!("line {line}: {problem}")))
         })
         .collect()
 }
 
 /// The method of a name such as `greeter.hello`, or of an ID.
 fn method<'r>(registry: &'r Registry, name: &str) -> Result<(&'r ModuleEntry, &'r MethodEntry), String> {
-    let methods = || registry.modules().iter().flat_map(|module| module.methods.iter().map(move |method| (module, method)));
+    let methods = || {
+        registry.modules().iter().flat_map(|module| module.methods.iter().map(move |method| (module, method)))
+    };
     let full = |(module, method): (&ModuleEntry, &MethodEntry)| format!("{}.{}", module.name, method.name);
     let id = name.parse::<i32>().ok();
     methods().find(|&found| Some(found.1.id) == id || full(found) == name).ok_or_else(|| {
@@ -167,7 +172,9 @@ mod tests {
         for wanted in [json!({}), json!({ "name": "World" }), json!({ "address": { "zip": "1" } })] {
             assert!(holds(&request, &wanted), "{wanted}");
         }
-        for wanted in [json!({ "name": "W" }), json!({ "other": null }), json!({ "titles": [] }), json!("World")] {
+        for wanted in
+            [json!({ "name": "W" }), json!({ "other": null }), json!({ "titles": [] }), json!("World")]
+        {
             assert!(!holds(&request, &wanted), "{wanted}");
         }
     }

@@ -120,7 +120,11 @@ impl Mock {
             canned.method == method.id() && canned.when.as_ref().is_none_or(|wanted| holds(&request, wanted))
         };
         let is_left = |given: &AtomicU32, times: u32| {
-            given.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |given| (given < times).then_some(given + 1)).is_ok()
+            given
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |given| {
+                    (given < times).then_some(given + 1)
+                })
+                .is_ok()
         };
         self.canned
             .iter()

@@ -92,7 +92,11 @@ pub(super) fn compare(registry: &Registry, packages: &[String], modules: &[Modul
 }
 
 /// The module's entry; that there is none is a finding.
-fn listed<'r>(registry: &'r Registry, module: &Module, findings: &mut Vec<Finding>) -> Option<&'r ModuleEntry> {
+fn listed<'r>(
+    registry: &'r Registry,
+    module: &Module,
+    findings: &mut Vec<Finding>,
+) -> Option<&'r ModuleEntry> {
     let name = &module.name;
     let entry = entry_of(registry, module);
     if entry.is_some() {
@@ -110,7 +114,10 @@ fn listed<'r>(registry: &'r Registry, module: &Module, findings: &mut Vec<Findin
             Some(entry) => (
                 format!("module ID {id} is `{}` in the registry, and `{name}` here", entry.name),
                 format!("{id} is `{}`", entry.name),
-                format!("write `name = \"{}\"` if it is that module, or list `{name}` under an ID of its own{next}", entry.name),
+                format!(
+                    "write `name = \"{}\"` if it is that module, or list `{name}` under an ID of its own{next}",
+                    entry.name
+                ),
             ),
             None => (
                 format!("module {id}, `{name}`, is not in the registry"),
@@ -133,9 +140,18 @@ fn owner(entry: &ModuleEntry, module: &Module, findings: &mut Vec<Finding>) {
         return;
     }
     let (name, package, owners) = (&entry.name, &module.package, entry.owners.join("`, `"));
-    let title = format!("module {}, `{name}`, is implemented by `{package}`, which is none of its owners", entry.id);
-    let help = format!("its owners are `{owners}`: add `{package}` to them, or write `client_only` if it only calls");
-    findings.push(Finding::in_code(module, module.span.clone(), title, format!("in package `{package}`"), help));
+    let title =
+        format!("module {}, `{name}`, is implemented by `{package}`, which is none of its owners", entry.id);
+    let help = format!(
+        "its owners are `{owners}`: add `{package}` to them, or write `client_only` if it only calls"
+    );
+    findings.push(Finding::in_code(
+        module,
+        module.span.clone(),
+        title,
+        format!("in package `{package}`"),
+        help,
+    ));
 }
 
 fn methods(entry: &ModuleEntry, module: &Module, findings: &mut Vec<Finding>) {
@@ -146,7 +162,10 @@ fn methods(entry: &ModuleEntry, module: &Module, findings: &mut Vec<Finding>) {
             (Some(id), Some(listed)) if listed.id == id => continue,
             (None, Some(_)) => continue,
             (Some(id), Some(listed)) => (
-                format!("method `{name}` of `{module_name}` has ID {id} here and {} in the registry", listed.id),
+                format!(
+                    "method `{name}` of `{module_name}` has ID {id} here and {} in the registry",
+                    listed.id
+                ),
                 format!("`{name}` is {}", listed.id),
                 format!("write `#[method({})]`", listed.number()),
             ),
@@ -154,7 +173,10 @@ fn methods(entry: &ModuleEntry, module: &Module, findings: &mut Vec<Finding>) {
                 Some(listed) => (
                     format!("method ID {id} is `{}` in the registry, and `{name}` here", listed.name),
                     format!("{id} is `{}` of `{module_name}`", listed.name),
-                    format!("write `name = \"{}\"` if it is that method, or list `{name}` under an ID of its own", listed.name),
+                    format!(
+                        "write `name = \"{}\"` if it is that method, or list `{name}` under an ID of its own",
+                        listed.name
+                    ),
                 ),
                 None => (
                     format!("method {id}, `{name}` of `{module_name}`, is not in the registry"),
@@ -211,10 +233,14 @@ fn unimplemented(
             let (id, name) = (method.id, &method.name);
             findings.push(Finding {
                 severity: Severity::Warning,
-                title: format!("method {id}, `{name}` of `{}`, is implemented nowhere in this workspace", entry.name),
+                title: format!(
+                    "method {id}, `{name}` of `{}`, is implemented nowhere in this workspace",
+                    entry.name
+                ),
                 place: at(method.location),
                 label: String::new(),
-                help: "callers are answered UNKNOWN_METHOD: implement it, or reserve its ID if it is gone".to_owned(),
+                help: "callers are answered UNKNOWN_METHOD: implement it, or reserve its ID if it is gone"
+                    .to_owned(),
             });
         }
     }
@@ -238,7 +264,13 @@ fn id_of(entry: &ModuleEntry, method: &Method) -> Option<i32> {
 
 impl Finding {
     fn in_code(module: &Module, span: Range<usize>, title: String, label: String, help: String) -> Finding {
-        Finding { severity: Severity::Error, title, place: Place::Code(module.file.clone(), span), label, help }
+        Finding {
+            severity: Severity::Error,
+            title,
+            place: Place::Code(module.file.clone(), span),
+            label,
+            help,
+        }
     }
 }
 

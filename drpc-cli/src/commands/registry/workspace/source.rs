@@ -10,7 +10,9 @@ use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
-use syn::{Attribute, Expr, Ident, ImplItem, ItemImpl, ItemMod, ItemTrait, Lit, Meta, Token, TraitItem, Type, UnOp};
+use syn::{
+    Attribute, Expr, Ident, ImplItem, ItemImpl, ItemMod, ItemTrait, Lit, Meta, Token, TraitItem, Type, UnOp,
+};
 
 /// A module that a crate implements, or calls.
 pub(super) struct Module {
@@ -71,7 +73,8 @@ pub(super) fn modules_of(
             continue;
         }
         seen.push(path.clone());
-        let text = fs::read_to_string(&path).map_err(|error| Unreadable::File { path: path.clone(), error })?;
+        let text =
+            fs::read_to_string(&path).map_err(|error| Unreadable::File { path: path.clone(), error })?;
         let syntax =
             syn::parse_file(&text).map_err(|error| Unreadable::Syntax { path: path.clone(), error })?;
         let file = Rc::new(File { path, text });
@@ -148,7 +151,9 @@ impl<'ast> Visit<'ast> for Reader<'_> {
 
 impl Reader<'_> {
     fn module(&mut self, attributes: &[Attribute], type_name: &Ident, methods: Vec<Method>) {
-        let Some(attribute) = attributes.iter().find(|attribute| is(attribute, "drpc_module")) else { return };
+        let Some(attribute) = attributes.iter().find(|attribute| is(attribute, "drpc_module")) else {
+            return;
+        };
         if is_for_tests(attributes) {
             return;
         }
@@ -230,7 +235,9 @@ fn integer(value: &Expr) -> Option<i32> {
             Lit::Int(number) => number.base10_parse().ok(),
             _ => None,
         },
-        Expr::Unary(negative) if matches!(negative.op, UnOp::Neg(_)) => integer(&negative.expr)?.checked_neg(),
+        Expr::Unary(negative) if matches!(negative.op, UnOp::Neg(_)) => {
+            integer(&negative.expr)?.checked_neg()
+        }
         _ => None,
     }
 }
