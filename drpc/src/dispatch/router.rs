@@ -15,9 +15,9 @@ use crate::handler::context::Context;
 use crate::handler::failure::guard::guarded;
 use crate::handler::failure::{Escaped, Failure, chain};
 use crate::handler::method::Method;
-use crate::handler::module::{HandlerFuture, Module, name_of};
+use crate::handler::module::{HandlerFuture, Module, methods_of, name_of};
 use crate::handler::reply::Reply;
-use crate::handler::session::Methods;
+use crate::handler::session::{Methods, OpenModule, Session};
 use crate::observe::metrics;
 use crate::observe::peer_log::Line;
 use crate::observe::server::{Called, ObservedCall};
@@ -468,6 +468,22 @@ impl Methods for ModuleService {
     fn find(&self, module: i32, method: i32) -> Option<Method> {
         let module = self.get(module)?;
         guarded(|| module.get_method(method)).ok().flatten()
+    }
+
+    fn open_to(&self, caller: &Session) -> Vec<OpenModule> {
+        let admits = |rule: Option<&str>| rule.is_none_or(|rule| self.rules.check(rule, caller).is_ok());
+        let open = self.modules.iter().filter_map(|Entry { id, module, origin, .. }| {
+            // A module that can't say its rule answers every call FAILURE (S10).
+            let rule = guarded(|| module.rule().map(str::to_owned)).ok()?;
+            admits(rule.as_deref()).then(|| OpenModule {
+                id: *id,
+                name: name_of(&**module).to_owned(),
+                rule,
+                methods: methods_of(&**module).filter(|method| admits(method.rule())).collect(),
+                origin: origin.clone(),
+            })
+        });
+        open.collect()
     }
 }
 
