@@ -4,9 +4,13 @@
 //! difference before you commit it.
 
 mod bench;
+mod call;
+mod help;
+mod names;
 mod page;
 mod registry;
 mod serve;
+mod shop;
 mod support;
 mod traffic;
 mod workspace;
