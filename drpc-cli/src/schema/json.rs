@@ -11,29 +11,29 @@ use super::BodyType;
 /// A body can't be made of what was given, or is not what its descriptor says.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub(crate) enum BodyError {
-    #[error("{at}: message `{message}` has no field `{field}`{hint}")]
+    #[error("{at}message `{message}` has no field `{field}`{hint}")]
     NoField { at: Place, message: String, field: String, hint: String },
-    #[error("{at}: {expected} was expected, and {given} is given")]
+    #[error("{at}{expected} was expected, and {given} is given")]
     Value { at: Place, expected: String, given: String },
-    #[error("{at}: {problem}")]
+    #[error("{at}{problem}")]
     Other { at: Place, problem: String },
     #[error("it takes no request; leave it out")]
     Nothing,
-    #[error("nothing was expected, and there are {0} bytes")]
+    #[error("nothing was expected, and bytes came ({0})")]
     NotNothing(usize),
-    #[error("{0}, so give its bytes: --hex DIGITS or --raw")]
+    #[error("{0}, so give its bytes in hex digits: \"00ff\"")]
     NoType(String),
     #[error("the bytes are no `{message}`: {cause}")]
     NotTheMessage { message: String, cause: String },
 }
 
-/// Where in a message something stands.
+/// Where in a message something stands; before what is said of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Place(String);
 
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.0.is_empty() { "the message" } else { &self.0 })
+        if self.0.is_empty() { Ok(()) } else { write!(f, "{}: ", self.0) }
     }
 }
 
@@ -131,28 +131,22 @@ fn check_message(message: &MessageDescriptor, value: &Value, at: &Place) -> Resu
         };
         check_field(&field, value, &at.field(name))?;
         if !value.is_null() {
-            check_beside(&field, &given, at)?;
+            check_oneof(&field, &given, at)?;
             given.push(field);
         }
     }
     Ok(())
 }
 
-/// A field is given once, and one of a oneof.
-fn check_beside(field: &FieldDescriptor, given: &[FieldDescriptor], at: &Place) -> Result<(), BodyError> {
-    let other = |problem| Err(BodyError::Other { at: at.field(field.name()), problem });
-    if given.contains(field) {
-        return other("it is given twice, by either of its names".to_owned());
-    }
+/// Of a oneof, one is given.
+fn check_oneof(field: &FieldDescriptor, given: &[FieldDescriptor], at: &Place) -> Result<(), BodyError> {
     let Some(oneof) = field.containing_oneof() else { return Ok(()) };
-    match given.iter().find(|given| given.containing_oneof().as_ref() == Some(&oneof)) {
-        Some(first) => other(format!(
-            "`{}` is given, too, and of the oneof `{}` there is one",
-            first.name(),
-            oneof.name()
-        )),
-        None => Ok(()),
-    }
+    let Some(first) = given.iter().find(|given| given.containing_oneof().as_ref() == Some(&oneof)) else {
+        return Ok(());
+    };
+    let problem =
+        format!("`{}` is given, too, and of the oneof `{}` there is one", first.name(), oneof.name());
+    Err(BodyError::Other { at: at.field(field.name()), problem })
 }
 
 fn no_field(message: &MessageDescriptor, field: &str, at: &Place) -> BodyError {
@@ -177,7 +171,7 @@ fn check_field(field: &FieldDescriptor, value: &Value, at: &Place) -> Result<(),
             elements.try_for_each(|(place, value)| check_value(field, value, &at.element(place)))
         }
         _ if field.is_map() => Err(mismatch(at, "an object".to_owned(), value)),
-        _ if field.is_list() => Err(mismatch(at, format!("an array of {}", kind_name(&field.kind())), value)),
+        _ if field.is_list() => Err(mismatch(at, "an array".to_owned(), value)),
         _ => check_value(field, value, at),
     }
 }
@@ -210,7 +204,7 @@ fn is_taken(field: &FieldDescriptor, value: Value) -> bool {
 }
 
 /// Such a message has a form of its own in JSON.
-fn is_well_known(message: &MessageDescriptor) -> bool {
+pub(super) fn is_well_known(message: &MessageDescriptor) -> bool {
     // By the full name: in what a contract describes, packages are messages.
     message.full_name().starts_with("google.protobuf.")
 }

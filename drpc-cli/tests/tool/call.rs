@@ -49,7 +49,7 @@ fn bodies_may_be_digits_or_bytes() {
     folder.drpc("call s.sock shop.echo \"00ff\"").assert().code(0).stderr_eq("").stdout_eq("00ff\n");
     folder.drpc("call s.sock shop.by_hand \"0a0161\"").assert().code(0).stderr_eq("").stdout_eq("0a0161\n");
     folder.drpc("call s.sock shop.by_hand {}").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
-drpc: the request: what `tool::shop::ByHand` holds is not known, so give its bytes: --hex DIGITS or --raw
+drpc: the request: what `tool::shop::ByHand` holds is not known, so give its bytes in hex digits: "00ff"
 
 "#]]);
     folder.drpc("call s.sock shop.sweep {\"a\":1}").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
@@ -57,7 +57,7 @@ drpc: the request: it takes no request; leave it out
 
 "#]]);
     folder.drpc("call s.sock shop.echo 0 --hex").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
-drpc: the request: Odd number of digits
+drpc: the request: hex digits were expected: Odd number of digits
 
 "#]]);
     folder.drpc("call s.sock shop.echo 00 --raw").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
@@ -75,8 +75,11 @@ drpc: the request: can't read it from none: No such file or directory (os error 
 fn json_goes_there_and_back() {
     let folder = Folder::new();
     let _server = serve(plain_shop(), &folder.path("s.sock"));
-    folder.write("proto/shop.proto", PROTO);
-    folder.write("contract.txt", ECHO);
+    folder.write(
+        "proto/shop.proto",
+        &format!("{PROTO}\nservice Shop {{ rpc Echo(Order) returns (Order); }}\n"),
+    );
+    folder.write("modules.toml", ECHO);
     folder.write(
         "order.json",
         r#"{
@@ -84,29 +87,22 @@ fn json_goes_there_and_back() {
             "due_at": "2026-01-02T03:04:05Z", "patience": "1.5s", "parent": {"item": "fleet"}, "token": "/w=="
         }"#,
     );
-    let call = "call s.sock shop.echo @order.json --contract contract.txt --proto proto";
-    folder.drpc(call).assert().code(0).stderr_eq("").stdout_eq(str![[r#""#]]);
+    let call = "call s.sock shop.echo @order.json --registry modules.toml --proto proto";
+    folder.drpc(call).assert().code(0).stderr_eq("").stdout_eq(str![[r#"
+{"amount":0,"by_name":{"x":{"price":"2","text":""}},"cash":"5","children":[],"colour":"RED","due_at":"2026-01-02T03:04:05Z","item":"bus","lines":[{"price":"-1","text":"a"}],"parent":{"amount":0,"by_name":{},"children":[],"colour":"ANY","item":"fleet","lines":[],"token":""},"patience":"1.500s","token":"/w=="}
+
+"#]]);
 }
 
-/// The method takes bytes; here they are told to be a message.
-const ECHO: &str = "drpc contract 1
-
-module 12 shop
-    method 1202 echo
-        request shop.Order
-        reply shop.Order
-";
+/// The method takes bytes; the `service` says what they are.
+const ECHO: &str = "[[module]]\nid = 12\nname = \"shop\"\n\n[[module.method]]\nnumber = 2\nname = \"echo\"\n";
 
 #[test]
 fn a_template_is_a_request_to_fill_in() {
     let folder = Folder::new();
     let _server = serve(shop(), &folder.path("s.sock"));
-    let template = folder
-        .drpc("call s.sock shop.buy --template")
-        .assert()
-        .code(0)
-        .stderr_eq("")
-        .stdout_eq(str![[r#"
+    let template =
+        folder.drpc("call s.sock shop.buy --template").assert().code(0).stderr_eq("").stdout_eq(str![[r#"
 {
   "amount": 0,
   "by_name": {},
@@ -128,16 +124,22 @@ fn a_template_is_a_request_to_fill_in() {
 
 "#]]);
     let template = String::from_utf8(template.get_output().stdout.clone()).unwrap();
-    let filled = template.replacen("\"\"", "\"bus\"", 1);
+    let filled = template.replace("\"item\": \"\"", "\"item\": \"bus\"");
     folder
         .drpc("call s.sock shop.buy -")
         .stdin(filled)
         .assert()
         .code(0)
-        .stderr_eq("")
-        .stdout_eq(str![[r#""#]]);
+        .stderr_eq("calls=1 failed=0 elapsed=[..]\n")
+        .stdout_eq(str![[r#"
+{"text":"one bus"}
+
+"#]]);
     folder.drpc("call s.sock shop.sweep --template").assert().code(0).stderr_eq("").stdout_eq("{}\n");
-    folder.drpc("call s.sock shop.echo --template").assert().code(2).stdout_eq("").stderr_eq(str![[r#""#]]);
+    folder.drpc("call s.sock shop.echo --template").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+drpc: the type of the request is not known: name it by --contract or --proto, or switch on the server's reflection
+
+"#]]);
 }
 
 #[test]
@@ -146,11 +148,11 @@ fn json_that_does_not_fit_is_told_of_with_its_place() {
     let _server = serve(shop(), &folder.path("s.sock"));
     let wrong = |json: &str| folder.drpc("call s.sock shop.buy -").stdin(json).assert().code(2).stdout_eq("");
     wrong(r#"{"itme": "bus"}"#).stderr_eq(str![[r#"
-drpc: the request: the message: message `shop.Order` has no field `itme`: did you mean `item`?
+drpc: the request: message `shop.Order` has no field `itme`: did you mean `item`?
 
 "#]]);
     wrong(r#"{"xyz": "bus"}"#).stderr_eq(str![[r#"
-drpc: the request: the message: message `shop.Order` has no field `xyz`; it has item, amount, lines, by_name, card, cash, colour, due_at, patience, parent, token, children
+drpc: the request: message `shop.Order` has no field `xyz`; it has item, amount, lines, by_name, card, cash, colour, due_at, patience, parent, token, children
 
 "#]]);
     wrong(r#"{"item": 1}"#).stderr_eq(str![[r#"
@@ -166,7 +168,7 @@ drpc: the request: amount: a whole number from 0 to 4294967295 was expected, and
 
 "#]]);
     wrong(r#"{"lines": {"text": "a"}}"#).stderr_eq(str![[r#"
-drpc: the request: lines: an array of an object, `shop.Line`, was expected, and {"text":"a"} is given
+drpc: the request: lines: an array was expected, and {"text":"a"} is given
 
 "#]]);
     wrong(r#"{"lines": [{"text": "a"}, {"txt": "a"}]}"#).stderr_eq(str![[r#"
@@ -205,10 +207,26 @@ drpc: the request: token: a text in base64 was expected, and "no base64!" is giv
 drpc: the request: cash: `card` is given, too, and of the oneof `payment` there is one
 
 "#]]);
-    wrong(r#"{"by_name": {}, "byName": {}}"#).stderr_eq(str![[r#""#]]);
-    wrong(r#"[1, 2]"#).stderr_eq(str![[r#""#]]);
-    wrong(r#"{"item": "#).stderr_eq(str![[r#""#]]);
-    wrong("{\"item\": \"bus\"}\n{\"itm\": \"bus\"}\n").stderr_eq(str![[r#""#]]);
+    wrong(r#"[1, 2]"#).stderr_eq(str![[r#"
+drpc: the request: an object, `shop.Order`, was expected, and [1,2] is given
+
+"#]]);
+    wrong(r#"{"item": "#).stderr_eq(str![[r#"
+drpc: the request: it is no JSON: EOF while parsing a value at line 1 column 9
+
+"#]]);
+
+    // Of several, those before it are made.
+    folder
+        .drpc("call s.sock shop.buy -")
+        .stdin("{\"item\": \"bus\"}\n{\"itm\": \"bus\"}\n{\"item\": \"bus\"}\n")
+        .assert()
+        .code(2)
+        .stdout_eq("{\"text\":\"one bus\"}\n")
+        .stderr_eq(str![[r#"
+drpc: request 2: message `shop.Order` has no field `itm`: did you mean `item`?
+
+"#]]);
 }
 
 #[test]
@@ -221,17 +239,15 @@ its bytes: 0807
 
 "#]]);
     folder.drpc("call s.sock shop.garble --hex").assert().code(0).stderr_eq("").stdout_eq("0807\n");
-    folder.write(
-        "contract.txt",
-        &ECHO.replace("reply shop.Order", "reply ()").replace("shop.Order", "bytes::Bytes"),
-    );
+    let silent = "drpc contract 1\n\nmodule 12 shop\n    method 1202 echo\n        request bytes::Bytes\n        reply ()\n";
+    folder.write("contract.txt", silent);
     folder
         .drpc("call s.sock shop.echo \"00\" --contract contract.txt")
         .assert()
         .code(3)
         .stdout_eq("")
         .stderr_eq(str![[r#"
-drpc: the reply can't be read: nothing was expected, and there are 1 bytes
+drpc: the reply can't be read: nothing was expected, and bytes came (1)
 its bytes: 00
 
 "#]]);
@@ -243,37 +259,46 @@ fn many_requests_are_answered_in_their_order() {
     let _server = serve(shop(), &folder.path("s.sock"));
     let lines: String = (0..100).map(|number| format!("{{\"item\":\"{number}\"}}\n")).collect();
     let replies: String = (0..100).map(|number| format!("{{\"text\":\"one {number}\"}}\n")).collect();
-    let summary = str![[r#"
-calls=100 failed=0 elapsed=119ms 176us
-
-"#]];
     for parallel in ["", " --parallel 8"] {
         let call = folder.drpc(&format!("call s.sock shop.buy -{parallel}")).stdin(lines.clone());
-        call.assert().code(0).stdout_eq(replies.clone()).stderr_eq(summary.clone());
+        call.assert().code(0).stdout_eq(replies.clone()).stderr_eq("calls=100 failed=0 elapsed=[..]\n");
     }
     folder.write("lines.jsonl", "{\"item\":\"a\"}\n{}\n");
     folder
         .drpc("call s.sock shop.buy @lines.jsonl --repeat 2 --parallel 3")
         .assert()
         .code(1)
-        .stdout_eq(str![[r#""#]])
-        .stderr_eq(str![[r#""#]]);
-    folder.drpc("call s.sock shop.buy --repeat 0").assert().code(2).stdout_eq("").stderr_eq(str![[r#""#]]);
+        .stdout_eq(str![[r#"
+{"text":"one a"}
+{"text":"one a"}
+
+"#]])
+        .stderr_eq(str![[r#"
+status=FAILURE cause=handler
+error: what shall it be?
+status=FAILURE cause=handler
+error: what shall it be?
+calls=4 failed=2 elapsed=[..]
+
+"#]]);
+    folder.drpc("call s.sock shop.buy --repeat 0").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+error: invalid value '0' for '--repeat <N>': 0 is not in 1..=4294967295
+
+For more information, try '--help'.
+
+"#]]);
 }
 
 #[test]
 fn who_does_not_answer_is_waited_for_no_longer_than_is_said() {
     let folder = Folder::new();
     let server = serve(shop(), &folder.path("s.sock"));
-    folder
-        .drpc("call s.sock shop.hang --timeout 200ms")
-        .assert()
-        .code(3)
-        .stdout_eq("")
-        .stderr_eq(str![[r#"
+    folder.drpc("call s.sock shop.hang --timeout 200ms").assert().code(3).stdout_eq("").stderr_eq(str![[
+        r#"
 drpc: no reply came within 200ms; the call may have been executed
 
-"#]]);
+"#
+    ]]);
     drop(server);
     // It listens, and accepts nobody.
     let socket = seqpacket(&folder, "mute.sock");
@@ -299,26 +324,41 @@ fn what_is_no_server_is_told_by_what_it_is() {
     drop(seqpacket(&folder, "stale.sock"));
     folder.write("file.txt", "");
     let expected = [
-        ("none.sock", str![[r#"
+        (
+            "none.sock",
+            str![[r#"
 drpc: can't connect to none.sock: No such file or directory (os error 2); is the server started, and the path right?
 
-"#]]),
-        ("stale.sock", str![[r#"
+"#]],
+        ),
+        (
+            "stale.sock",
+            str![[r#"
 drpc: can't connect to stale.sock: Connection refused (os error 111); nobody listens there: the socket file is stale, start the server again
 
-"#]]),
-        ("stream.sock", str![[r#"
+"#]],
+        ),
+        (
+            "stream.sock",
+            str![[r#"
 drpc: can't connect to stream.sock: Protocol wrong type for socket (os error 91); a stream socket is there, not dRPC's SOCK_SEQPACKET
 
-"#]]),
-        ("datagram.sock", str![[r#"
+"#]],
+        ),
+        (
+            "datagram.sock",
+            str![[r#"
 drpc: can't connect to datagram.sock: Protocol wrong type for socket (os error 91); a datagram socket is there, not dRPC's SOCK_SEQPACKET
 
-"#]]),
-        ("file.txt", str![[r#"
+"#]],
+        ),
+        (
+            "file.txt",
+            str![[r#"
 drpc: can't connect to file.txt: Connection refused (os error 111); what is there is not a socket
 
-"#]]),
+"#]],
+        ),
     ];
     for (socket, expected) in expected {
         for command in ["call SOCKET 501", "call SOCKET greeter.hello", "list SOCKET", "describe SOCKET"] {
@@ -340,8 +380,11 @@ fn permission_denied_says_whose_it_is_to_open_the_socket() {
     } else {
         fs::set_permissions(folder.path("s.sock"), fs::Permissions::from_mode(0o000)).unwrap();
     }
-    command.args(["list", "s.sock"]).current_dir(folder.path(""));
-    snapbox::cmd::Command::from_std(command).assert().code(3).stdout_eq("").stderr_eq(str![[r#""#]]);
+    command.args(["list", "./s.sock"]).current_dir(folder.path(""));
+    snapbox::cmd::Command::from_std(command).assert().code(3).stdout_eq("").stderr_eq(str![[r#"
+drpc: can't connect to ./s.sock: Permission denied (os error 13); run as a user whom the socket's mode lets in, or open its mode at the server
+
+"#]]);
 }
 
 #[test]
@@ -359,6 +402,7 @@ fn the_other_wire_generation_is_told_by_its_name() {
         .stdout_eq("")
         .stderr_eq(str![[r#"
 drpc: the server's reflection can't be used: the server broke the wire's rules: peer speaks the plain wire of DAOS 2.6, and this end was set to the other wire; set it with `.wire(…)`, or to WireMode::Auto; the call may have been executed
+hint: the wire was chosen; without --wire, the server is asked for its own
 
 "#]]);
     folder
@@ -368,6 +412,7 @@ drpc: the server's reflection can't be used: the server broke the wire's rules: 
         .stdout_eq("")
         .stderr_eq(str![[r#"
 drpc: the server's reflection can't be used: the server closed the connection and did not answer; the call may have been executed; the server's log says why, if it lives
+hint: the wire was chosen; without --wire, the server is asked for its own
 
 "#]]);
     folder
@@ -377,6 +422,7 @@ drpc: the server's reflection can't be used: the server closed the connection an
         .stdout_eq("")
         .stderr_eq(str![[r#"
 drpc: the server broke the wire's rules: peer speaks the plain wire of DAOS 2.6, and this end was set to the other wire; set it with `.wire(…)`, or to WireMode::Auto; the call may have been executed
+hint: the wire was chosen; without --wire, the server is asked for its own
 
 "#]]);
     folder
@@ -386,6 +432,7 @@ drpc: the server broke the wire's rules: peer speaks the plain wire of DAOS 2.6,
         .stdout_eq("")
         .stderr_eq(str![[r#"
 drpc: the server closed the connection and did not answer; the call may have been executed; the server's log says why, if it lives
+hint: the wire was chosen; without --wire, the server is asked for its own
 
 "#]]);
 }

@@ -104,16 +104,6 @@ enum shop.Colour {
   RED = 1;
 }
 
-message google.protobuf.Timestamp {
-  int64 seconds = 1;
-  int32 nanos = 2;
-}
-
-message google.protobuf.Duration {
-  int64 seconds = 1;
-  int32 nanos = 2;
-}
-
 "#]]);
     let garble = str![[r#"
 // Sells things.
@@ -256,7 +246,7 @@ drpc: there is no method `shop.bui`: did you mean `shop.buy`?
 
 "#]]);
     folder.drpc("describe s.sock shob").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
-drpc: there is no method `shob`; `drpc list` shows all
+drpc: there is no module `shob`: did you mean `shop`?
 
 "#]]);
     folder.drpc("describe s.sock 1299").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
@@ -268,7 +258,7 @@ drpc: there is no method `shpo.buy`: did you mean `shop.buy`?
 
 "#]]);
     folder.drpc("call s.sock buy").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
-drpc: there is no method `buy`; `drpc list` shows all
+drpc: there is no method `buy`: did you mean `shop.buy`?
 
 "#]]);
     folder.drpc("call s.sock pools.destroy").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
@@ -282,16 +272,13 @@ drpc: there is no method `pools.destroy`; `drpc list` shows all
 fn names_come_from_files_too() {
     let folder = Folder::new();
     folder.write("contract.txt", CONTRACT);
-    folder
-        .drpc("list none.sock --contract contract.txt")
-        .assert()
-        .code(0)
-        .stderr_eq("")
-        .stdout_eq(str![[r#"
+    folder.drpc("list none.sock --contract contract.txt").assert().code(0).stderr_eq("").stdout_eq(str![[
+        r#"
 5 greeter
   501 hello
 
-"#]]);
+"#
+    ]]);
     folder
         .drpc("describe none.sock greeter.hello --contract contract.txt")
         .assert()
@@ -354,16 +341,6 @@ enum shop.Colour {
   RED = 1;
 }
 
-message google.protobuf.Timestamp {
-  int64 seconds = 1;
-  int32 nanos = 2;
-}
-
-message google.protobuf.Duration {
-  int64 seconds = 1;
-  int32 nanos = 2;
-}
-
 "#]];
     for files in ["--proto proto", "--descriptors shop.bin"] {
         folder
@@ -393,12 +370,8 @@ doc = "Has a request that is named after it, and no reply."
 #[test]
 fn daos_is_known() {
     let folder = Folder::new();
-    folder
-        .drpc("describe none.sock mgmt.ping_rank --daos")
-        .assert()
-        .code(0)
-        .stderr_eq("")
-        .stdout_eq(str![[r#"
+    folder.drpc("describe none.sock mgmt.ping_rank --daos").assert().code(0).stderr_eq("").stdout_eq(str![[
+        r#"
 // Management
 service mgmt { // module 2
   // Checks that a rank answers
@@ -416,7 +389,8 @@ message mgmt.DaosResp {
   int32 status = 1;
 }
 
-"#]]);
+"#
+    ]]);
     let said =
         folder.drpc("list none.sock --daos").assert().code(0).stderr_eq("").get_output().stdout.clone();
     let said = String::from_utf8(said).unwrap();
@@ -446,7 +420,7 @@ drpc: the type of the request is not known: name it by --contract or --proto, or
 
 "#]]);
     folder.drpc("call s.sock 1201 {}").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
-drpc: the request: the type of the body is not known, so give its bytes: --hex DIGITS or --raw
+drpc: the request: the type of the body is not known, so give its bytes in hex digits: "00ff"
 
 "#]]);
     // The reply's type is not known: it is shown as digits.
@@ -492,7 +466,7 @@ drpc: wrong.bin: failed to decode file descriptor set
 
 "#]]);
     list("--proto wrong").stderr_eq(str![[r#"
-drpc: name 'strin' is not defined
+drpc: shop.proto:3:3: name 'strin' is not defined
 
 "#]]);
     list("--proto empty").stderr_eq(str![[r#"
@@ -515,24 +489,24 @@ fn the_configuration_gives_sockets_short_names() {
         "[socket.shop]\npath = \"../../s.sock\"\nwire = \"chunked\"\n\n\
          [socket.files]\npath = \"../../s.sock\"\nregistry = \"../../modules.toml\"\n",
     );
-    let drpc = |line: &str| folder.drpc(line).env("XDG_CONFIG_HOME", folder.path("config"));
-    drpc("call shop shop.buy {\"item\":\"bus\"}").assert().code(0).stderr_eq("").stdout_eq(str![[r#"
+    folder.drpc("call shop shop.buy {\"item\":\"bus\"}").assert().code(0).stderr_eq("").stdout_eq(str![[
+        r#"
 {"text":"one bus"}
 
-"#]]);
-    drpc("list files").assert().code(0).stderr_eq("").stdout_eq(str![[r#"
+"#
+    ]]);
+    folder.drpc("list files").assert().code(0).stderr_eq("").stdout_eq(str![[r#"
 12 shop       Sells things.
   1202 line
   1209 order  Has a request that is named after it, and no reply.
 
 "#]]);
-    drpc("list shob").assert().code(3).stdout_eq("").stderr_eq(str![[r#"
-hint: did you mean the socket `shop` of /tmp/.tmpxUOZEY/config/drpc/config.toml?
-drpc: can't connect to shob: No such file or directory (os error 2); is the server started, and the path right?
+    folder.drpc("list shob").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+drpc: there is no socket `shob`: did you mean `shop`, of [..]/config/drpc/config.toml?
 
 "#]]);
     // The command line is nearer.
-    drpc("list files --daos").assert().code(0).stderr_eq("");
+    folder.drpc("list files --daos").assert().code(0).stderr_eq("");
 
     let configured = |text: &str, line: &str| {
         folder.write("own.toml", text);
@@ -545,11 +519,9 @@ drpc: own.toml: TOML parse error at line 2, column 1
   | ^^^^
 unknown field `paht`, expected one of `path`, `wire`, `registry`, `contract`, `proto`, `descriptors`, `daos`
 
-
 "#]]);
     configured("[socket.shop]\npath = \"s.sock\"\nwire = \"fast\"\n", "list shop").stderr_eq(str![[r#"
 drpc: own.toml: socket `shop`: expected `auto`, `chunked` or `plain`
-
 
 "#]]);
     folder.drpc("list shop --config none.toml").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
@@ -566,28 +538,20 @@ fn the_environment_says_what_the_command_line_does_not() {
     folder.write("modules.toml", SHOP);
     let said = folder.drpc("list none.sock").env("DRPC_REGISTRY", "modules.toml").assert().code(0);
     assert!(String::from_utf8_lossy(&said.get_output().stdout).contains("1209 order"));
-    folder
-        .drpc("list none.sock")
-        .env("DRPC_WIRE", "fast")
-        .assert()
-        .code(2)
-        .stdout_eq("")
-        .stderr_eq(str![[r#"
+    folder.drpc("list none.sock").env("DRPC_WIRE", "fast").assert().code(2).stdout_eq("").stderr_eq(str![[
+        r#"
 error: invalid value 'fast' for '--wire <WIRE>': expected `auto`, `chunked` or `plain`
 
 For more information, try '--help'.
 
-"#]]);
-    folder
-        .drpc("list none.sock")
-        .env("DRPC_TIMEOUT", "soon")
-        .assert()
-        .code(2)
-        .stdout_eq("")
-        .stderr_eq(str![[r#"
+"#
+    ]]);
+    folder.drpc("list none.sock").env("DRPC_TIMEOUT", "soon").assert().code(2).stdout_eq("").stderr_eq(str![
+        [r#"
 error: invalid value 'soon' for '--timeout <TIMEOUT>': expected number at 0
 
 For more information, try '--help'.
 
-"#]]);
+"#]
+    ]);
 }

@@ -63,6 +63,7 @@ impl Folder {
         snapbox::cmd::Command::new(snapbox::cmd::cargo_bin!("drpc"))
             .args(line.split(' '))
             .current_dir(self.0.path())
+            .env("XDG_CONFIG_HOME", self.path("config"))
     }
 
     /// The tool in the background, once it listens.
