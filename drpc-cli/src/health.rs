@@ -6,9 +6,7 @@ use drpc::health::{HealthClient, ServingStatus};
 use drpc::{CallError, Status};
 
 use crate::args::HealthArgs;
-use crate::call::{NOT_MADE, print_error};
-
-const NOT_SERVING: u8 = 1;
+use crate::exit::{NOT_MADE, OTHERWISE, print_error};
 
 pub(crate) fn run(args: &HealthArgs) -> ExitCode {
     let status = match check(args) {
@@ -29,7 +27,7 @@ pub(crate) fn run(args: &HealthArgs) -> ExitCode {
         }
         _ => {}
     }
-    ExitCode::from(NOT_SERVING)
+    ExitCode::from(OTHERWISE)
 }
 
 fn check(args: &HealthArgs) -> Result<ServingStatus, Box<dyn Error>> {

@@ -8,12 +8,13 @@
 //! | 3 | the call could not be made, or no response came; the output could not be written |
 
 mod args;
-mod call;
 mod commands;
+mod exit;
 mod health;
-mod legend;
 mod page;
 mod recording;
+mod schema;
+mod target;
 
 use std::process::ExitCode;
 
@@ -24,8 +25,10 @@ use args::{Args, Command};
 fn main() -> ExitCode {
     match Args::parse().command {
         Command::Bench(args) => commands::bench::run(&args),
-        Command::Call(args) => call::run(&args),
+        Command::Call(args) => commands::call::run(&args),
+        Command::Describe(args) => commands::describe::describe(&args),
         Command::Health(args) => health::run(&args),
+        Command::List(args) => commands::describe::list(&args),
         Command::Replay(args) => commands::replay::run(&args),
         Command::Serve(args) => commands::serve::run(&args),
         Command::Show(args) => commands::show::run(&args),

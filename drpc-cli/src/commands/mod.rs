@@ -1,8 +1,15 @@
 //! A file for each command: its arguments, and what it does.
 
 pub(crate) mod bench;
+pub(crate) mod call;
+pub(crate) mod describe;
 pub(crate) mod registry;
 pub(crate) mod replay;
 pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod trace;
+
+/// `1 module`, `2 modules`.
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}

@@ -9,11 +9,11 @@ use std::time::Duration;
 use drpc::testing::{RecordedPacket, Recording};
 use drpc::wire::{Call, Response};
 use drpc::{Bytes, Client, ConnectError};
-use drpc_registry::RegistryError;
 use serde_json::{Value, json};
 
-use crate::call::{ANSWERED_OTHERWISE, NOT_MADE, print_error};
-use crate::legend::{Legend, LegendArgs};
+use super::count;
+use crate::exit::{NOT_MADE, OTHERWISE, UNUSABLE, print_error};
+use crate::schema::{Schema, SchemaArgs, SchemaError};
 use crate::recording::{self, Conversations, Event, Peer, ReadError, What};
 
 /// Make recorded calls again, and compare the replies with the recorded ones.
@@ -42,10 +42,8 @@ pub(crate) struct ReplayArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    legend: LegendArgs,
+    schema: SchemaArgs,
 }
-
-const UNUSABLE: u8 = 2;
 
 pub(crate) fn run(args: &ReplayArgs) -> ExitCode {
     match replay(args) {
@@ -53,7 +51,7 @@ pub(crate) fn run(args: &ReplayArgs) -> ExitCode {
         Err(error) => {
             print_error(&error);
             ExitCode::from(match error {
-                Failed::Registry(_) | Failed::Recording(_) => UNUSABLE,
+                Failed::Schema(_) | Failed::Recording(_) => UNUSABLE,
                 Failed::Connect(_) | Failed::Output(_) => NOT_MADE,
             })
         }
@@ -61,12 +59,12 @@ pub(crate) fn run(args: &ReplayArgs) -> ExitCode {
 }
 
 fn replay(args: &ReplayArgs) -> Result<ExitCode, Failed> {
-    let legend = Legend::load(&args.legend)?;
+    let schema = Schema::load(&args.schema)?;
     let sessions = sessions(recording::read(&args.recording)?);
     let builder = Client::builder(&args.socket).connect_timeout(args.timeout);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut out = io::stdout().lock();
-    let (mut replies, mut different) = (0, 0);
+    let (mut answered, mut different) = (0, 0);
     for (session, recorded) in &sessions {
         let playing = async { tokio::time::timeout(args.timeout, recorded.replay_calls(&builder)).await };
         let again = match runtime.block_on(playing) {
@@ -80,7 +78,7 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Failed> {
             }
         };
         let (recorded, mut again) = (answers(recorded), answers(&again));
-        replies += recorded.len();
+        answered += recorded.len();
         for (sequence, (call, before)) in recorded {
             let now = again.remove(&sequence).map(|(_, response)| response);
             if now.as_ref().is_some_and(|now| is_same(&before, now, args.status_only)) {
@@ -90,13 +88,14 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Failed> {
             let difference =
                 Difference { session: *session, call: &call, before: &before, now: now.as_ref() };
             match args.json {
-                true => writeln!(out, "{}", difference.to_json(&legend))?,
-                false => difference.write(&legend, &mut out)?,
+                true => writeln!(out, "{}", difference.to_json(&schema))?,
+                false => difference.write(&schema, &mut out)?,
             }
         }
     }
-    eprintln!("{} sessions, {replies} replies, {different} different", sessions.len());
-    Ok(if different > 0 { ExitCode::from(ANSWERED_OTHERWISE) } else { ExitCode::SUCCESS })
+    let (sessions, calls) = (count(sessions.len(), "session"), count(answered, "answered call"));
+    eprintln!("{sessions}, {calls}, {different} answered otherwise");
+    Ok(if different > 0 { ExitCode::from(OTHERWISE) } else { ExitCode::SUCCESS })
 }
 
 /// The packets of each session.
@@ -145,28 +144,28 @@ struct Difference<'a> {
 }
 
 impl Difference<'_> {
-    fn write(&self, legend: &Legend, out: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, schema: &Schema, out: &mut dyn Write) -> io::Result<()> {
         let Call { module, method, sequence, body, .. } = self.call;
-        let name = legend.method(*module, *method);
-        writeln!(out, "#{} seq={sequence} {name} {}", self.session, legend.request(*module, *method, body))?;
-        writeln!(out, "  recorded: {}", self.outcome(legend, self.before))?;
-        let now = self.now.map_or_else(|| "no reply".to_owned(), |now| self.outcome(legend, now));
+        let name = schema.method(*module, *method);
+        writeln!(out, "#{} seq={sequence} {name} {}", self.session, schema.request(*method, body))?;
+        writeln!(out, "  recorded: {}", self.outcome(schema, self.before))?;
+        let now = self.now.map_or_else(|| "no reply".to_owned(), |now| self.outcome(schema, now));
         writeln!(out, "  now:      {now}")
     }
 
-    fn outcome(&self, legend: &Legend, response: &Response) -> String {
-        format!("{} {}", response.status, legend.reply(self.call.module, self.call.method, &response.body))
+    fn outcome(&self, schema: &Schema, response: &Response) -> String {
+        format!("{} {}", response.status, schema.reply(self.call.method, response.status, &response.body))
     }
 
-    fn to_json(&self, legend: &Legend) -> Value {
+    fn to_json(&self, schema: &Schema) -> Value {
         let Call { module, method, sequence, body, .. } = self.call;
         let reply = |response: &Response| {
-            let body = legend.reply(*module, *method, &response.body);
+            let body = schema.reply(*method, response.status, &response.body);
             json!({ "status": response.status.to_string(), "body": body })
         };
         json!({
-            "session": self.session, "sequence": sequence, "method": legend.method(*module, *method),
-            "request": legend.request(*module, *method, body),
+            "session": self.session, "sequence": sequence, "method": schema.method(*module, *method),
+            "request": schema.request(*method, body),
             "recorded": reply(self.before), "now": self.now.map(reply),
         })
     }
@@ -175,7 +174,7 @@ impl Difference<'_> {
 #[derive(Debug, thiserror::Error)]
 enum Failed {
     #[error(transparent)]
-    Registry(#[from] RegistryError),
+    Schema(#[from] SchemaError),
     #[error(transparent)]
     Recording(#[from] ReadError),
     #[error(transparent)]

@@ -6,10 +6,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use drpc_registry::RegistryError;
-
-use crate::call::{NOT_MADE, print_error};
-use crate::legend::{Legend, LegendArgs};
+use crate::exit::{NOT_MADE, UNUSABLE, print_error};
+use crate::schema::{Schema, SchemaArgs, SchemaError};
 use crate::page;
 use crate::recording::{self, Filter, Lines, ReadError};
 
@@ -36,10 +34,8 @@ pub(crate) struct ShowArgs {
     #[command(flatten)]
     filter: Filter,
     #[command(flatten)]
-    legend: LegendArgs,
+    schema: SchemaArgs,
 }
-
-const UNUSABLE: u8 = 2;
 
 pub(crate) fn run(args: &ShowArgs) -> ExitCode {
     match show(args) {
@@ -48,7 +44,7 @@ pub(crate) fn run(args: &ShowArgs) -> ExitCode {
         Err(error) => {
             print_error(&error as &dyn Error);
             ExitCode::from(match error {
-                Failed::Registry(_) | Failed::Recording(_) => UNUSABLE,
+                Failed::Schema(_) | Failed::Recording(_) => UNUSABLE,
                 Failed::File { .. } | Failed::Output(_) => NOT_MADE,
             })
         }
@@ -56,14 +52,14 @@ pub(crate) fn run(args: &ShowArgs) -> ExitCode {
 }
 
 fn show(args: &ShowArgs) -> Result<(), Failed> {
-    let legend = Legend::load(&args.legend)?;
+    let schema = Schema::load(&args.schema)?;
     let events = recording::read(&args.recording)?;
     if args.html.is_none() && args.perfetto.is_none() {
-        let mut lines = Lines::new(&legend, &args.filter, args.json);
+        let mut lines = Lines::new(&schema, &args.filter, args.json);
         let mut out = anstream::AutoStream::auto(io::stdout().lock());
         return events.iter().try_for_each(|event| lines.write(event, &mut out)).map_err(Failed::Output);
     }
-    let story = page::Story::of(&events, &args.filter, &legend);
+    let story = page::Story::of(&events, &args.filter, &schema);
     if let Some(path) = &args.html {
         write(path, &story.to_html(&args.recording.display().to_string()))?;
     }
@@ -80,7 +76,7 @@ fn write(path: &Path, text: &str) -> Result<(), Failed> {
 #[derive(Debug, thiserror::Error)]
 enum Failed {
     #[error(transparent)]
-    Registry(#[from] RegistryError),
+    Schema(#[from] SchemaError),
     #[error(transparent)]
     Recording(#[from] ReadError),
     #[error("can't write {}", path.display())]

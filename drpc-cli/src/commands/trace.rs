@@ -10,10 +10,9 @@ use std::time::{Instant, SystemTime};
 
 use drpc::BindError;
 use drpc::testing::{Proxy, Watched};
-use drpc_registry::RegistryError;
 
-use crate::call::{NOT_MADE, print_error};
-use crate::legend::{Legend, LegendArgs};
+use crate::exit::{NOT_MADE, UNUSABLE, print_error};
+use crate::schema::{Schema, SchemaArgs, SchemaError};
 use crate::recording::{Event, FORMAT, Filter, Lines, Peer};
 
 /// Show every call and reply between clients and a server, as they pass.
@@ -21,7 +20,7 @@ use crate::recording::{Event, FORMAT, Filter, Lines, Peer};
 /// It listens on LISTEN, for the clients to be pointed at, and connects each of them to TARGET. Bytes and file descriptors pass
 /// unchanged, on either wire; the server sees this process as its client, with this process's user. It ends at ctrl-c.
 ///
-/// Exit code: 0 if it was ended by ctrl-c, 2 if the command line is wrong, 3 if it can't listen or write.
+/// Exit code: 0 if it was ended by ctrl-c, 2 if the command line or the registry is wrong, 3 if it can't listen or write.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   drpc trace /tmp/seen.sock /run/greeter.sock --registry proto/modules.toml
@@ -45,7 +44,7 @@ pub(crate) struct TraceArgs {
     #[command(flatten)]
     filter: Filter,
     #[command(flatten)]
-    legend: LegendArgs,
+    schema: SchemaArgs,
 }
 
 /// How many events may wait to be shown; then traffic waits for the showing.
@@ -58,13 +57,13 @@ pub(crate) fn run(args: &TraceArgs) -> ExitCode {
         Err(Failed::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             print_error(&error);
-            ExitCode::from(NOT_MADE)
+            ExitCode::from(if let Failed::Schema(_) = error { UNUSABLE } else { NOT_MADE })
         }
     }
 }
 
 fn trace(args: &TraceArgs) -> Result<(), Failed> {
-    let legend = &Legend::load(&args.legend)?;
+    let schema = &Schema::load(&args.schema)?;
     let record = args.record.as_ref().map(|path| {
         File::create(path).map(BufWriter::new).map_err(|source| Failed::Record { path: path.clone(), source })
     });
@@ -77,7 +76,7 @@ fn trace(args: &TraceArgs) -> Result<(), Failed> {
     thread::scope(|scope| {
         // A thread of its own: a slow terminal holds up no more than it must.
         let showing = scope.spawn(move || {
-            let shown = show(args, legend, record, shown, begun.first(args));
+            let shown = show(args, schema, record, shown, begun.first(args));
             // Nobody waits for the traffic any more, if it is already over.
             let _ = stop.send(());
             shown
@@ -114,12 +113,12 @@ async fn relay(
 /// Shows and records events until there are no more.
 fn show(
     args: &TraceArgs,
-    legend: &Legend,
+    schema: &Schema,
     mut record: Option<BufWriter<File>>,
     events: Receiver<Event>,
     first: Event,
 ) -> Result<(), Failed> {
-    let mut lines = Lines::new(legend, &args.filter, args.json);
+    let mut lines = Lines::new(schema, &args.filter, args.json);
     let mut out = anstream::AutoStream::auto(io::stdout());
     for event in std::iter::once(first).chain(events) {
         if let (Some(record), Some(path)) = (&mut record, &args.record) {
@@ -176,7 +175,7 @@ fn event_of(watched: &Watched<'_>, begun: Begun) -> Option<Event> {
 #[derive(Debug, thiserror::Error)]
 enum Failed {
     #[error(transparent)]
-    Registry(#[from] RegistryError),
+    Schema(#[from] SchemaError),
     #[error(transparent)]
     Bind(#[from] BindError),
     #[error("can't accept clients any more")]

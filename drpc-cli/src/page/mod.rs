@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::legend::Legend;
+use crate::schema::Schema;
 use crate::recording::{Answer, Conversations, Event, Filter, Peer, What};
 
 /// The page, but for its data.
@@ -56,7 +56,7 @@ struct Outcome {
 }
 
 impl Story {
-    pub(crate) fn of(events: &[Event], filter: &Filter, legend: &Legend) -> Story {
+    pub(crate) fn of(events: &[Event], filter: &Filter, schema: &Schema) -> Story {
         let mut story =
             Story { target: String::new(), epoch_us: 0, end_us: 0, lanes: Vec::new(), calls: Vec::new() };
         let mut conversations = Conversations::default();
@@ -75,7 +75,7 @@ impl Story {
             match seen.what {
                 What::Call(call) => {
                     open.insert((seen.session, call.sequence), story.calls.len());
-                    taken.push(!filter.needs_reply() && filter.takes_call(&call, legend));
+                    taken.push(!filter.needs_reply() && filter.takes_call(&call, schema));
                     let lane = *lanes.entry(seen.peer.clone()).or_insert_with(|| {
                         story.lanes.push(Lane::of(seen.peer.as_ref()));
                         story.lanes.len() - 1
@@ -84,9 +84,9 @@ impl Story {
                         lane,
                         session: seen.session,
                         sequence: call.sequence,
-                        method: legend.method(call.module, call.method),
+                        method: schema.method(call.module, call.method),
                         begun_us: at_us,
-                        request: legend.request(call.module, call.method, &call.body),
+                        request: schema.request(call.method, &call.body),
                         request_bytes: call.body.len(),
                         outcome: None,
                     });
@@ -96,8 +96,8 @@ impl Story {
                     let Some((_, call)) = &answer.call else { continue };
                     let Some(place) = open.remove(&(seen.session, call.sequence)) else { continue };
                     taken[place] = filter.takes_peer(seen.peer.as_ref())
-                        && filter.takes_answer(&answer, seen.at, legend);
-                    story.calls[place].outcome = Some(Outcome::of(&answer, at_us, legend));
+                        && filter.takes_answer(&answer, seen.at, schema);
+                    story.calls[place].outcome = Some(Outcome::of(&answer, at_us, schema));
                 }
                 What::Opened | What::Unreadable(..) | What::Closed(_) => {}
             }
@@ -155,10 +155,10 @@ impl Lane {
 }
 
 impl Outcome {
-    fn of(answer: &Answer, ended_us: u64, legend: &Legend) -> Outcome {
+    fn of(answer: &Answer, ended_us: u64, schema: &Schema) -> Outcome {
         let response = &answer.response;
         let reply = match &answer.call {
-            Some((_, call)) => legend.reply(call.module, call.method, &response.body),
+            Some((_, call)) => schema.reply(call.method, response.status, &response.body),
             None => Value::Null,
         };
         Outcome {

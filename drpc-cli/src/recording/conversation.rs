@@ -112,7 +112,7 @@ mod tests {
 
     use super::*;
 
-    fn packets<'a>(head: &[u8], body: &[u8]) -> Vec<u8> {
+    fn packets(head: &[u8], body: &[u8]) -> Vec<u8> {
         let codec = Codec::new(Wire::Chunked, 1 << 20);
         let mut packets = codec.packets(head, body).expect("a short message");
         packets.next().expect("one packet").to_vec()

@@ -5,7 +5,7 @@ use std::time::Duration;
 use drpc::wire::Call;
 
 use super::{Answer, Peer};
-use crate::legend::Legend;
+use crate::schema::Schema;
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Which calls")]
@@ -45,11 +45,11 @@ impl Filter {
             })
     }
 
-    pub(crate) fn takes_call(&self, call: &Call, legend: &Legend) -> bool {
+    pub(crate) fn takes_call(&self, call: &Call, schema: &Schema) -> bool {
         if self.methods.is_empty() {
             return true;
         }
-        let name = legend.method(call.module, call.method);
+        let name = schema.method(call.module, call.method);
         let module = name.split_once('.').map(|(module, _)| module);
         self.methods.iter().any(|wanted| {
             *wanted == name || Some(wanted.as_str()) == module || wanted.parse() == Ok(call.method)
@@ -57,9 +57,9 @@ impl Filter {
     }
 
     /// Whether a reply is shown. One to no call is, unless certain methods are asked for.
-    pub(crate) fn takes_answer(&self, answer: &Answer, at: Duration, legend: &Legend) -> bool {
+    pub(crate) fn takes_answer(&self, answer: &Answer, at: Duration, schema: &Schema) -> bool {
         let (took, is_wanted) = match &answer.call {
-            Some((called, call)) => (Some(at.saturating_sub(*called)), self.takes_call(call, legend)),
+            Some((called, call)) => (Some(at.saturating_sub(*called)), self.takes_call(call, schema)),
             None => (None, self.methods.is_empty()),
         };
         is_wanted

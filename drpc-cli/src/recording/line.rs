@@ -9,7 +9,7 @@ use drpc::wire::{Call, Response};
 use serde_json::{Value, json};
 
 use super::{Answer, Conversations, Event, Filter, Peer, Seen, To, What};
-use crate::legend::Legend;
+use crate::schema::Schema;
 
 /// The longest body that is shown in a line, in characters.
 const SHOWN: usize = 200;
@@ -19,7 +19,7 @@ const ASIDE: Style = Style::new().dimmed();
 
 /// Writes what events add, a line each.
 pub(crate) struct Lines<'a> {
-    pub(crate) legend: &'a Legend,
+    pub(crate) schema: &'a Schema,
     pub(crate) filter: &'a Filter,
     pub(crate) json: bool,
     conversations: Conversations,
@@ -27,8 +27,8 @@ pub(crate) struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    pub(crate) fn new(legend: &'a Legend, filter: &'a Filter, json: bool) -> Self {
-        Lines { legend, filter, json, conversations: Conversations::default(), begun: SystemTime::UNIX_EPOCH }
+    pub(crate) fn new(schema: &'a Schema, filter: &'a Filter, json: bool) -> Self {
+        Lines { schema, filter, json, conversations: Conversations::default(), begun: SystemTime::UNIX_EPOCH }
     }
 
     pub(crate) fn write(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()> {
@@ -41,12 +41,12 @@ impl<'a> Lines<'a> {
         }
         match &seen.what {
             What::Call(call) => {
-                if !self.filter.needs_reply() && self.filter.takes_call(call, self.legend) {
+                if !self.filter.needs_reply() && self.filter.takes_call(call, self.schema) {
                     self.call(&seen, seen.at, call, out)?;
                 }
             }
             What::Answer(answer) => {
-                if self.filter.takes_answer(answer, seen.at, self.legend) {
+                if self.filter.takes_answer(answer, seen.at, self.schema) {
                     if let (true, Some((called, call))) = (self.filter.needs_reply(), &answer.call) {
                         self.call(&seen, *called, call, out)?;
                     }
@@ -68,8 +68,8 @@ impl<'a> Lines<'a> {
     }
 
     fn call(&self, seen: &Seen, at: Duration, call: &Call, out: &mut dyn Write) -> io::Result<()> {
-        let method = self.legend.method(call.module, call.method);
-        let body = self.legend.request(call.module, call.method, &call.body);
+        let method = self.schema.method(call.module, call.method);
+        let body = self.schema.request(call.method, &call.body);
         if self.json {
             let line = json!({
                 "event": "call", "time": self.time(at), "session": seen.session, "peer": seen.peer,
@@ -86,8 +86,8 @@ impl<'a> Lines<'a> {
         let Response { sequence, status, body: bytes, added } = &answer.response;
         let (method, body, took) = match &answer.call {
             Some((called, call)) => (
-                self.legend.method(call.module, call.method),
-                self.legend.reply(call.module, call.method, bytes),
+                self.schema.method(call.module, call.method),
+                self.schema.reply(call.method, *status, bytes),
                 Some(seen.at.saturating_sub(*called)),
             ),
             None => ("no call".to_owned(), Value::String(hex::encode(bytes)), None),

@@ -10,7 +10,7 @@ use plotters::prelude::*;
 
 use super::report::Report;
 
-/// A log in HdrHistogram's own format, of V2 histograms in nanoseconds.
+/// A log in the format of `HdrHistogram`, of V2 histograms in nanoseconds.
 pub(super) struct HdrLog<'a, W: io::Write>(IntervalLogWriter<'a, 'a, W, V2DeflateSerializer>);
 
 impl<'a, W: io::Write> HdrLog<'a, W> {

@@ -121,7 +121,7 @@ pub(super) fn histogram() -> Histogram<u64> {
 /// Makes one call after the other.
 async fn call(client: Client, load: Load, turns: Arc<Turns>, lane: Arc<Mutex<Lane>>) {
     while let Some(due) = turns.next().await {
-        let answer = client.call_raw(load.method.clone(), load.body.clone(), &load.options).await;
+        let answer = client.call_raw(load.method, load.body.clone(), &load.options).await;
         let latency = due.elapsed();
         let mut lane = lane.lock();
         match answer {

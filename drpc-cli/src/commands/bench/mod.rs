@@ -4,7 +4,6 @@ mod files;
 mod load;
 mod report;
 
-use std::error::Error;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -14,12 +13,14 @@ use std::time::{Duration, SystemTime};
 use drpc::{Bytes, CallOptions, Client, ConnectError, Method, WireMode};
 use hdrhistogram::serialization::V2DeflateSerializer;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
 
 use files::HdrLog;
 use load::{Counts, Limit, Load, Run, histogram};
 use report::Report;
 
-use crate::call::{ANSWERED_OTHERWISE, NOT_MADE, print_error};
+use crate::exit::{NOT_MADE, OTHERWISE, UNUSABLE, print_error};
+use crate::schema::{Schema, SchemaArgs, SchemaError, UnknownName};
 
 /// Measure how many calls a server answers, and how fast.
 ///
@@ -30,23 +31,26 @@ use crate::call::{ANSWERED_OTHERWISE, NOT_MADE, print_error};
 /// Exit code: 0 if all calls were answered SUCCESS, 1 if some were not, 2 if the command line is wrong, 3 if the server can't be connected to.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  drpc bench /run/greeter.sock greeter.hello --data '{\"name\": \"World\"}'
+  drpc bench /run/greeter.sock greeter.hello --contract contract.txt --data '{\"name\": \"World\"}'
   drpc bench /run/greeter.sock 501 -c 8 -i 16 --duration 30s --svg latency.svg
-  drpc bench /run/greeter.sock 700 --size 64KiB --rate 5000 --hdr latency.hlog --json")]
+  drpc bench /run/greeter.sock 700 --size 65536 --rate 5000 --hdr latency.hlog --json")]
 pub(crate) struct BenchArgs {
     /// The server's socket.
     socket: PathBuf,
-    /// The method.
-    method: i32,
+    /// The method, by name (greeter.hello) or ID (501).
+    method: String,
     /// How many connections to make.
     #[arg(short, long, default_value = "1", value_parser = clap::value_parser!(u16).range(1..))]
     connections: u16,
     /// How many calls to have in flight on each connection.
     #[arg(short, long, default_value = "1", value_parser = clap::value_parser!(u16).range(1..))]
     in_flight: u16,
-    /// A body of so many zero bytes.
-    #[arg(long, value_name = "BYTES", default_value = "0")]
-    size: usize,
+    /// The request: JSON by protobuf's mapping, or hex digits.
+    #[arg(long, value_name = "REQUEST", default_value = "", hide_default_value = true)]
+    data: String,
+    /// A request of so many zero bytes.
+    #[arg(long, value_name = "BYTES", conflicts_with = "data")]
+    size: Option<usize>,
     /// How long to measure.
     #[arg(short, long, default_value = "10s", value_parser = humantime::parse_duration)]
     duration: Duration,
@@ -68,33 +72,51 @@ pub(crate) struct BenchArgs {
     /// Print the figures as one JSON object; latencies in nanoseconds.
     #[arg(long)]
     json: bool,
-    /// Write the latencies to a log for HdrHistogram's tools, a histogram for each second.
+    /// Write the latencies to a log for the tools of HDR histograms, a histogram for each second.
     #[arg(long, value_name = "FILE")]
     hdr: Option<PathBuf>,
     /// Draw the latencies by percentile.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+    #[command(flatten)]
+    schema: SchemaArgs,
 }
 
 pub(crate) fn run(args: &BenchArgs) -> ExitCode {
-    let method = Method::new(args.method.div_euclid(100), args.method, "called by number");
-    let body = Bytes::from(vec![0; args.size]);
-    let title = title(args, &args.method.to_string(), body.len());
-    let options = CallOptions::new().timeout(args.timeout);
-    let load = Load { method, body, options, in_flight: usize::from(args.in_flight), rate: args.rate };
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&error),
-    };
-    match runtime.block_on(measure(args, &load, title)).and_then(|report| Ok(tell(args, &report)?)) {
+    match bench(args) {
         Ok(code) => code,
-        Err(error) => failed(&error),
+        Err(error) => {
+            print_error(&error);
+            ExitCode::from(match error {
+                Failed::Schema(_) | Failed::Method(_) | Failed::Data(_) => UNUSABLE,
+                Failed::Connect(_) | Failed::File { .. } | Failed::Output(_) => NOT_MADE,
+            })
+        }
     }
 }
 
-fn failed(error: &dyn Error) -> ExitCode {
-    print_error(error);
-    ExitCode::from(NOT_MADE)
+fn bench(args: &BenchArgs) -> Result<ExitCode, Failed> {
+    let schema = Schema::load(&args.schema)?;
+    let id = schema.find_method(&args.method)?.method_id;
+    let body = match args.size {
+        Some(size) => Bytes::from(vec![0; size]),
+        None => request(&schema, id, &args.data)?,
+    };
+    let method = Method::new(id.div_euclid(100), id, "measured");
+    let title = title(args, &schema.method(method.module(), id), body.len());
+    let options = CallOptions::new().timeout(args.timeout);
+    let load = Load { method, body, options, in_flight: usize::from(args.in_flight), rate: args.rate };
+    let report = tokio::runtime::Runtime::new()?.block_on(measure(args, &load, title))?;
+    Ok(tell(args, &report)?)
+}
+
+/// JSON, or hex digits, as bytes.
+fn request(schema: &Schema, method: i32, data: &str) -> Result<Bytes, Failed> {
+    let value = match data.trim_start().starts_with('{') {
+        true => serde_json::from_str(data).map_err(|error| Failed::Data(error.to_string()))?,
+        false => Value::String(data.to_owned()),
+    };
+    schema.to_request(method, &value).map_err(|error| Failed::Data(error.to_string()))
 }
 
 /// What is measured, in a line.
@@ -104,7 +126,7 @@ fn title(args: &BenchArgs, method: &str, size: usize) -> String {
         Some(rate) => format!("{rate} calls/s"),
         None => "closed loop".to_owned(),
     };
-    format!("method {method}, body of {size} bytes, {connections} × {in_flight} calls in flight, {pace}")
+    format!("{method}, body of {size} bytes, {connections} × {in_flight} calls in flight, {pace}")
 }
 
 fn tell(args: &BenchArgs, report: &Report) -> io::Result<ExitCode> {
@@ -121,7 +143,7 @@ fn tell(args: &BenchArgs, report: &Report) -> io::Result<ExitCode> {
             "hint: latencies would only grow with time; ask for a lower --rate, or for more --connections or --in-flight"
         );
     }
-    Ok(if report.errors() > 0 { ExitCode::from(ANSWERED_OTHERWISE) } else { ExitCode::SUCCESS })
+    Ok(if report.errors() > 0 { ExitCode::from(OTHERWISE) } else { ExitCode::SUCCESS })
 }
 
 /// A finite number of calls above zero.
@@ -195,6 +217,12 @@ async fn measure(args: &BenchArgs, load: &Load, title: String) -> Result<Report,
 
 #[derive(Debug, thiserror::Error)]
 enum Failed {
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    #[error(transparent)]
+    Method(#[from] UnknownName),
+    #[error("the request in --data can't be sent: {0}")]
+    Data(String),
     #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error("can't write {}", path.display())]

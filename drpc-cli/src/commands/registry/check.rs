@@ -7,8 +7,10 @@ use annotate_snippets::Renderer;
 use drpc_registry::{Registry, RegistryError};
 use serde_json::json;
 
+use super::Failed;
 use super::workspace::{self, Severity};
-use super::{FOUND_WANTING, Failed, count};
+use crate::commands::count;
+use crate::exit::OTHERWISE;
 
 /// Check a registry, and with --workspace also what a cargo workspace makes of it.
 ///
@@ -64,7 +66,7 @@ fn mistaken(args: &CheckArgs, error: &RegistryError) -> Result<ExitCode, Failed>
         writeln!(io::stdout(), "{}", json!({ "registry": args.registry, "mistakes": mistakes }))?;
     }
     anstream::eprintln!("{}", error.coloured());
-    Ok(ExitCode::from(FOUND_WANTING))
+    Ok(ExitCode::from(OTHERWISE))
 }
 
 fn check_workspace(args: &CheckArgs, registry: &Registry) -> Result<ExitCode, Failed> {
@@ -84,6 +86,6 @@ fn check_workspace(args: &CheckArgs, registry: &Registry) -> Result<ExitCode, Fa
     let warnings = found.findings.len() - errors;
     let (modules, errors_found, warnings) =
         (count(found.modules, "module"), count(errors, "error"), count(warnings, "warning"));
-    eprintln!("{} in the workspace, {errors_found}, {warnings}", modules);
-    Ok(if errors > 0 { ExitCode::from(FOUND_WANTING) } else { ExitCode::SUCCESS })
+    eprintln!("{modules} in the workspace, {errors_found}, {warnings}");
+    Ok(if errors > 0 { ExitCode::from(OTHERWISE) } else { ExitCode::SUCCESS })
 }

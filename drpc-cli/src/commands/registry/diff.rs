@@ -7,8 +7,10 @@ use drpc_registry::contract::{self, Contract, is_contract};
 use drpc_registry::{ChangeKind, Registry, compare};
 use serde_json::json;
 
+use super::Failed;
 use super::text::Text;
-use super::{FOUND_WANTING, Failed, count};
+use crate::commands::count;
+use crate::exit::OTHERWISE;
 
 /// Tell what changed from one registry, or contract, to a later one.
 ///
@@ -62,7 +64,7 @@ fn tell(args: &DiffArgs, changes: &[(bool, impl fmt::Display)], hint: &str) -> R
     eprintln!("{}, {breaking} breaking", count(changes.len(), "change"));
     if breaking > 0 {
         eprintln!("hint: {hint}");
-        return Ok(ExitCode::from(FOUND_WANTING));
+        return Ok(ExitCode::from(OTHERWISE));
     }
     Ok(ExitCode::SUCCESS)
 }

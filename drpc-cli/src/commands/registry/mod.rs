@@ -18,11 +18,7 @@ use drpc_registry::contract::ContractError;
 use text::Unreadable;
 use workspace::WorkspaceError;
 
-/// The registry has mistakes, or breaks programs that follow the earlier one.
-const FOUND_WANTING: u8 = 1;
-/// A file can't be read, or is not fit for what is asked.
-const UNUSABLE: u8 = 2;
-const NOT_WRITTEN: u8 = 3;
+use crate::exit::{NOT_MADE, UNUSABLE};
 
 /// Check, compare and convert registries of module IDs, in TOML or as DAOS's C header (a file ending in .h).
 ///
@@ -54,7 +50,7 @@ pub(crate) fn run(command: &RegistryCommand) -> ExitCode {
         Failed::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Failed::Output(error) => {
             eprintln!("drpc: can't write the output: {error}");
-            ExitCode::from(NOT_WRITTEN)
+            ExitCode::from(NOT_MADE)
         }
         other => {
             eprintln!("drpc: {other}");
@@ -77,9 +73,4 @@ enum Failed {
     NoSuchModule(String, String),
     #[error(transparent)]
     Output(#[from] io::Error),
-}
-
-/// `1 module`, `2 modules`.
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use drpc_registry::{Registry, closest};
 use serde_json::json;
 
-use super::{FOUND_WANTING, Failed};
+use super::Failed;
+use crate::exit::OTHERWISE;
 
 /// Print the next free ID: a module's, or that of a method of a module.
 ///
@@ -61,5 +62,5 @@ pub(super) fn run(args: &NextArgs) -> Result<ExitCode, Failed> {
 
 fn none_left(what: &str) -> ExitCode {
     eprintln!("drpc: {what}");
-    ExitCode::from(FOUND_WANTING)
+    ExitCode::from(OTHERWISE)
 }

@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use drpc::{Bytes, Status};
-use drpc_registry::{MethodEntry, ModuleEntry, Registry, closest};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use toml::Spanned;
 
-use crate::legend::Legend;
+use crate::schema::Schema;
 
 /// A reply to give.
 pub(super) struct Canned {
@@ -34,7 +33,7 @@ pub(super) enum CannedAnswer {
 }
 
 /// Reads the file, and makes every reply a body: so a mistake in it is told of before anybody calls.
-pub(super) fn read(path: &Path, registry: &Registry, legend: &Legend) -> Result<Vec<Canned>, CannedError> {
+pub(super) fn read(path: &Path, schema: &Schema) -> Result<Vec<Canned>, CannedError> {
     let failed = |problem: String| CannedError { path: path.to_owned(), problem };
     let text = fs::read_to_string(path).map_err(|error| failed(unreadable(&error)))?;
     let file: File = toml::from_str(&text).map_err(|error| failed(error.to_string()))?;
@@ -42,27 +41,9 @@ pub(super) fn read(path: &Path, registry: &Registry, legend: &Legend) -> Result<
         .into_iter()
         .map(|entry| {
             let line = text[..entry.span().start].matches('\n').count() + 1;
-            entry
-                .into_inner()
-                .canned(registry, legend)
-                .map_err(|problem| failed(format!("line {line}: {problem}")))
+            entry.into_inner().canned(schema).map_err(|problem| failed(format!("line {line}: {problem}")))
         })
         .collect()
-}
-
-/// The method of a name such as `greeter.hello`, or of an ID.
-fn method<'r>(registry: &'r Registry, name: &str) -> Result<(&'r ModuleEntry, &'r MethodEntry), String> {
-    let methods = || {
-        registry.modules().iter().flat_map(|module| module.methods.iter().map(move |method| (module, method)))
-    };
-    let full = |(module, method): (&ModuleEntry, &MethodEntry)| format!("{}.{}", module.name, method.name);
-    let id = name.parse::<i32>().ok();
-    methods().find(|&found| Some(found.1.id) == id || full(found) == name).ok_or_else(|| {
-        let names: Vec<String> = methods().map(full).collect();
-        let hint = closest(name, names.iter().map(String::as_str));
-        let hint = hint.map_or_else(String::new, |name| format!(": did you mean `{name}`?"));
-        format!("the registry has no method `{name}`{hint}")
-    })
 }
 
 #[derive(Deserialize)]
@@ -96,15 +77,17 @@ enum Name {
 }
 
 impl Entry {
-    fn canned(self, registry: &Registry, legend: &Legend) -> Result<Canned, String> {
+    fn canned(self, schema: &Schema) -> Result<Canned, String> {
         let name = match self.method {
             Name::Text(name) => name,
             Name::Id(id) => id.to_string(),
         };
-        let (module, method) = method(registry, &name)?;
+        let found = schema.find_method(&name).map_err(|unknown| unknown.to_string())?;
+        let method = found.info.ok_or_else(|| format!("no module has a method {name}"))?.id;
+        let when = self.when.map(|when| request(schema, method, when)).transpose()?;
         let answer = match (self.reply, self.status, self.hang) {
-            (Some(reply), None, false) => legend
-                .to_reply(module.id, method.id, &reply)
+            (Some(reply), None, false) => schema
+                .to_reply(method, &reply)
                 .map(CannedAnswer::Reply)
                 .map_err(|problem| format!("`reply` of {name}: {problem}"))?,
             (None, Some(status), false) => CannedAnswer::Failure(failure(&status)?, self.error),
@@ -113,8 +96,39 @@ impl Entry {
             (None, None, false) => CannedAnswer::Reply(Bytes::new()),
             _ => return Err("give one of `reply`, `status` and `hang`".to_owned()),
         };
-        Ok(Canned { method: method.id, when: self.when, answer, delay: self.delay, times: self.times })
+        Ok(Canned { method, when, answer, delay: self.delay, times: self.times })
     }
+}
+
+/// What a request must hold, with its fields named and written as in the requests that it is held against.
+fn request(schema: &Schema, method: i32, when: Value) -> Result<Value, String> {
+    if when.is_string() {
+        return Ok(when);
+    }
+    let bytes = schema.to_request(method, &when).map_err(|problem| format!("`when`: {problem}"))?;
+    Ok(asked_for(schema.request(method, &bytes), &when))
+}
+
+/// Of a whole message, the fields that are asked for: by protobuf's own names, or as JSON spells them.
+fn asked_for(whole: Value, when: &Value) -> Value {
+    let (Value::Object(mut whole), Value::Object(when)) = (whole.clone(), when) else { return whole };
+    let fields = when.iter().filter_map(|(key, wanted)| {
+        let name = whole.keys().find(|name| *name == key || json_name(name) == *key)?.clone();
+        whole.remove(&name).map(|value| (name, asked_for(value, wanted)))
+    });
+    Value::Object(fields.collect())
+}
+
+/// `poolSize` for `pool_size`.
+fn json_name(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |mut name, word| {
+        let mut letters = word.chars();
+        name.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
+        name.push_str(letters.as_str());
+        name
+    })
 }
 
 /// A status by DAOS's name, but for the one of success.

@@ -11,12 +11,11 @@ use std::time::Instant;
 
 use drpc::server::shutdown_signal;
 use drpc::{BindError, Bytes, Context, Failure, Method, Module, Reply, Server, Status, WireMode};
-use drpc_registry::{ModuleEntry, RegistryError};
 
 use canned::{Canned, CannedAnswer, CannedError, holds};
 
-use crate::call::{NOT_MADE, print_error};
-use crate::legend::{Legend, LegendArgs};
+use crate::exit::{NOT_MADE, UNUSABLE, print_error};
+use crate::schema::{ModuleInfo, Schema, SchemaArgs, SchemaError};
 
 /// Serve the modules of a registry with canned replies, for a client to be written before its server.
 ///
@@ -39,7 +38,7 @@ use crate::legend::{Legend, LegendArgs};
   error = \"nobody of that name\"
 
 Examples:
-  drpc serve /tmp/greeter.sock --registry proto/modules.toml --replies replies.toml
+  drpc serve /tmp/greeter.sock --contract contract.txt --replies replies.toml
   drpc serve /tmp/engine.sock --registry drpc_modules.h --wire plain")]
 pub(crate) struct ServeArgs {
     /// The socket to listen on. It gets mode 0600; a stale one is replaced.
@@ -51,10 +50,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, default_value = "auto")]
     wire: WireMode,
     #[command(flatten)]
-    legend: LegendArgs,
+    schema: SchemaArgs,
 }
-
-const UNUSABLE: u8 = 2;
 
 pub(crate) fn run(args: &ServeArgs) -> ExitCode {
     match serve(args) {
@@ -62,7 +59,7 @@ pub(crate) fn run(args: &ServeArgs) -> ExitCode {
         Err(error) => {
             print_error(&error);
             ExitCode::from(match error {
-                Failed::Registry(_) | Failed::NoRegistry | Failed::Canned(_) => UNUSABLE,
+                Failed::Schema(_) | Failed::NoModules | Failed::Canned(_) => UNUSABLE,
                 Failed::Bind(_) | Failed::Serve(_) => NOT_MADE,
             })
         }
@@ -70,17 +67,20 @@ pub(crate) fn run(args: &ServeArgs) -> ExitCode {
 }
 
 fn serve(args: &ServeArgs) -> Result<(), Failed> {
-    let legend = Arc::new(Legend::load(&args.legend)?);
-    let registry = legend.registry().ok_or(Failed::NoRegistry)?;
+    let schema = Arc::new(Schema::load(&args.schema)?);
+    if schema.modules().is_empty() {
+        return Err(Failed::NoModules);
+    }
     let mut canned = match &args.replies {
-        Some(path) => canned::read(path, registry, &legend)?,
+        Some(path) => canned::read(path, &schema)?,
         None => Vec::new(),
     };
     let mut builder = Server::builder().wire(args.wire).explicit_modules_only();
-    for module in registry.modules() {
-        let (ours, others) = canned.into_iter().partition(|canned| module.method(canned.method).is_some());
+    for module in schema.modules() {
+        let (ours, others) =
+            canned.into_iter().partition(|canned| module.methods.iter().any(|info| info.id == canned.method));
         canned = others;
-        builder = builder.module(Mock::new(module, ours, legend.clone()));
+        builder = builder.module(Mock::new(module, ours, schema.clone()));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failed::Serve)?;
     runtime.block_on(async {
@@ -97,25 +97,25 @@ struct Mock {
     name: String,
     methods: Vec<Method>,
     canned: Vec<(Canned, AtomicU32)>,
-    legend: Arc<Legend>,
+    schema: Arc<Schema>,
 }
 
 impl Mock {
-    fn new(module: &ModuleEntry, canned: Vec<Canned>, legend: Arc<Legend>) -> Mock {
+    fn new(module: &ModuleInfo, canned: Vec<Canned>, schema: Arc<Schema>) -> Mock {
         // Names live as long as the program: there are as many as the registry has.
         let method = |id, name: &str| Method::new(module.id, id, name.to_owned().leak());
         Mock {
             id: module.id,
             name: module.name.clone(),
-            methods: module.methods.iter().map(|entry| method(entry.id, &entry.name)).collect(),
+            methods: module.methods.iter().map(|info| method(info.id, &info.name)).collect(),
             canned: canned.into_iter().map(|canned| (canned, AtomicU32::new(0))).collect(),
-            legend,
+            schema,
         }
     }
 
     /// The first reply for the request that is not used up.
     fn canned_for(&self, method: Method, body: &[u8]) -> Option<&Canned> {
-        let request = self.legend.request(self.id, method.id(), body);
+        let request = self.schema.request(method.id(), body);
         let fits = |canned: &Canned| {
             canned.method == method.id() && canned.when.as_ref().is_none_or(|wanted| holds(&request, wanted))
         };
@@ -136,7 +136,10 @@ impl Mock {
         let Some(canned) = self.canned_for(method, body) else {
             return Err(Failure::with_message(Status::FAILURE, "no canned reply is left for this request"));
         };
-        tokio::time::sleep(canned.delay).await;
+        // Even none would last until the clock's next millisecond.
+        if !canned.delay.is_zero() {
+            tokio::time::sleep(canned.delay).await;
+        }
         match &canned.answer {
             CannedAnswer::Reply(reply) => Ok(reply.clone()),
             CannedAnswer::Failure(status, None) => Err(Failure::new(*status)),
@@ -163,10 +166,12 @@ impl Module for Mock {
     async fn handle_call(self: Arc<Self>, _: Context, method: Method, body: Bytes) -> Result<Reply, Failure> {
         let begun = Instant::now();
         let answer = self.answer(method, &body).await;
-        let name = self.legend.method(self.id, method.id());
-        let request = self.legend.request(self.id, method.id(), &body);
+        let name = self.schema.method(self.id, method.id());
+        let request = self.schema.request(method.id(), &body);
         let (status, reply) = match &answer {
-            Ok(reply) => (Status::SUCCESS, self.legend.reply(self.id, method.id(), reply).to_string()),
+            Ok(reply) => {
+                (Status::SUCCESS, self.schema.reply(method.id(), Status::SUCCESS, reply).to_string())
+            }
             Err(failure) => (failure.status(), failure.to_string()),
         };
         let took = begun.elapsed();
@@ -179,9 +184,9 @@ impl Module for Mock {
 #[derive(Debug, thiserror::Error)]
 enum Failed {
     #[error(transparent)]
-    Registry(#[from] RegistryError),
-    #[error("there is nothing to serve: name the modules by --registry FILE")]
-    NoRegistry,
+    Schema(#[from] SchemaError),
+    #[error("there is nothing to serve: name the modules by --registry FILE or --contract FILE")]
+    NoModules,
     #[error(transparent)]
     Canned(#[from] CannedError),
     #[error(transparent)]

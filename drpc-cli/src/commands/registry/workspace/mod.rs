@@ -48,7 +48,7 @@ pub(crate) struct Workspace {
 /// Why a workspace can't be checked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WorkspaceError {
-    #[error("cargo does not say what the workspace consists of: {0}")]
+    #[error("cargo does not say what the workspace consists of: {}", .0.to_string().trim_end())]
     Metadata(#[from] cargo_metadata::Error),
     #[error(transparent)]
     Source(#[from] Unreadable),
