@@ -7,10 +7,12 @@ use drpc::WireMode;
 use crate::commands::bench::BenchArgs;
 use crate::commands::call::CallArgs;
 use crate::commands::describe::{DescribeArgs, ListArgs};
+use crate::commands::ping::PingArgs;
 use crate::commands::registry::RegistryCommand;
 use crate::commands::replay::ReplayArgs;
 use crate::commands::serve::ServeArgs;
 use crate::commands::show::ShowArgs;
+use crate::commands::top::TopArgs;
 use crate::commands::trace::TraceArgs;
 
 /// Talk to dRPC servers.
@@ -28,9 +30,11 @@ pub(crate) enum Command {
     Describe(DescribeArgs),
     Health(HealthArgs),
     List(ListArgs),
+    Ping(PingArgs),
     Replay(ReplayArgs),
     Serve(ServeArgs),
     Show(ShowArgs),
+    Top(TopArgs),
     Trace(TraceArgs),
     #[command(subcommand)]
     Registry(RegistryCommand),

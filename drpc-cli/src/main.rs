@@ -29,9 +29,11 @@ fn main() -> ExitCode {
         Command::Describe(args) => commands::describe::describe(&args),
         Command::Health(args) => health::run(&args),
         Command::List(args) => commands::describe::list(&args),
+        Command::Ping(args) => commands::ping::run(&args),
         Command::Replay(args) => commands::replay::run(&args),
         Command::Serve(args) => commands::serve::run(&args),
         Command::Show(args) => commands::show::run(&args),
+        Command::Top(args) => commands::top::run(&args),
         Command::Trace(args) => commands::trace::run(&args),
         Command::Registry(command) => commands::registry::run(&command),
     }

@@ -3,10 +3,12 @@
 pub(crate) mod bench;
 pub(crate) mod call;
 pub(crate) mod describe;
+pub(crate) mod ping;
 pub(crate) mod registry;
 pub(crate) mod replay;
 pub(crate) mod serve;
 pub(crate) mod show;
+pub(crate) mod top;
 pub(crate) mod trace;
 
 /// `1 module`, `2 modules`.

@@ -114,6 +114,10 @@ impl Connection {
         Connection { shared, driver, _counted: metrics::OpenConnection::begin() }
     }
 
+    pub(super) fn wire(&self) -> Wire {
+        self.shared.wire
+    }
+
     /// Whether the connection is no more.
     pub(super) fn is_broken(&self) -> bool {
         self.shared.state().broken.is_some()
