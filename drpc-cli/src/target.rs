@@ -85,13 +85,18 @@ impl TargetArgs {
         };
         let Some((file, config)) = self.read_config()? else { return Ok(plain(self.socket.clone())) };
         let Some(entry) = config.socket.get(name).cloned() else {
-            if let Some(close) = closest(name, config.socket.keys().map(String::as_str)).filter(|_| !self.socket.exists()) {
+            if let Some(close) =
+                closest(name, config.socket.keys().map(String::as_str)).filter(|_| !self.socket.exists())
+            {
                 eprintln!("hint: did you mean the socket `{close}` of {}?", file.display());
             }
             return Ok(plain(self.socket.clone()));
         };
         let folder = file.parent().unwrap_or(&file);
-        let wrong = |problem: String| ConfigError::Wrong { path: file.clone(), cause: serde::de::Error::custom(problem) };
+        let wrong = |problem: String| ConfigError::Wrong {
+            path: file.clone(),
+            cause: serde::de::Error::custom(problem),
+        };
         let wire = match (self.wire, &entry.wire) {
             (Some(wire), _) => wire,
             (None, Some(word)) => word.parse().map_err(|error| wrong(format!("socket `{name}`: {error}")))?,
@@ -112,7 +117,9 @@ impl TargetArgs {
         let Some(path) = self.config.clone().or_else(default_config) else { return Ok(None) };
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound && self.config.is_none() => return Ok(None),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound && self.config.is_none() => {
+                return Ok(None);
+            }
             Err(cause) => return Err(ConfigError::Unreadable { path, cause }),
         };
         match toml::from_str(&text) {

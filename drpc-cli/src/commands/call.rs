@@ -2,15 +2,19 @@
 
 use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
+use std::pin::pin;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use drpc::wire::{Response, ResponseFields};
 use drpc::{AddedFields, Bytes, CallError, CallOptions, Client, ConnectError, Method, Status};
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
 use serde_json::Value;
+use tokio::sync::mpsc;
 
-use crate::exit::{OTHERWISE, NOT_MADE, UNUSABLE, print_error};
+use crate::exit::{NOT_MADE, OTHERWISE, UNUSABLE, print_error};
 use crate::schema::{BodyError, BodyType, Found, Schema, SchemaArgs, SchemaError, UnknownName, template};
 use crate::target::{ConfigError, TargetArgs};
 
@@ -21,13 +25,16 @@ use crate::target::{ConfigError, TargetArgs};
 /// Exit code: 0 if the server answers SUCCESS, 1 if it answers another status, 2 if the command line or the request is wrong, 3 if the call can't be
 /// made, or no response comes that can be read.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(
+    allow_negative_numbers = true,
+    after_help = "Examples:
   drpc call /run/greeter.sock greeter.hello '{\"name\": \"World\"}'
   drpc call /run/greeter.sock greeter.hello --template > request.json
   drpc call /run/greeter.sock greeter.hello @request.json
   drpc call /run/daos_agent/daos_agent.sock --daos sec_agent.request_creds
-  drpc call /run/greeter.sock 501 --hex 0a05576f726c64
-  cat requests.jsonl | drpc call /run/greeter.sock greeter.hello - --parallel 8")]
+  drpc call /run/greeter.sock 501 0a05576f726c64 --hex
+  cat requests.jsonl | drpc call /run/greeter.sock greeter.hello - --parallel 8"
+)]
 pub(crate) struct CallArgs {
     #[command(flatten)]
     target: TargetArgs,
@@ -62,9 +69,13 @@ pub(crate) fn run(args: &CallArgs) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = runtime.map_err(Failed::Runtime).and_then(|runtime| runtime.block_on(call(args)));
     outcome.unwrap_or_else(|error| {
+        if matches!(&error, Failed::Output(cause) if cause.kind() == io::ErrorKind::BrokenPipe) {
+            return ExitCode::SUCCESS;
+        }
         print_error(&error);
         ExitCode::from(match error {
             Failed::Connect(_) | Failed::Runtime(_) | Failed::Output(_) => NOT_MADE,
+            Failed::Schema(SchemaError::Reflection { .. }) => NOT_MADE,
             _ => UNUSABLE,
         })
     })
@@ -93,33 +104,36 @@ async fn call(args: &CallArgs) -> Result<ExitCode, Failed> {
     if args.template {
         return print_template(found);
     }
-    let requests = read_requests(args, found)?;
-    let calls = requests.len() as u64 * u64::from(args.repeat);
-    let output = Output { args, found, is_alone: calls == 1 };
+    let requests = requests(args, found)?;
+    let output = Output { args, found, is_alone: requests.are_one() };
     let begun = Instant::now();
-    let all = (0..args.repeat).flat_map(|_| requests.iter().cloned());
     let method = Method::new(found.module_id, found.method_id, "called by the tool");
-    let mut responses = stream::iter(all)
-        .map(|body| make(&client, method, body))
-        .buffered(args.parallel as usize);
-    let (mut worst, mut failed) = (0, 0_u64);
+    let mut responses =
+        pin!(requests.stream().map(|body| make(&client, method, body)).buffered(args.parallel as usize));
+    let (mut worst, mut calls, mut failed) = (0, 0_u64, 0_u64);
     while let Some(response) = responses.next().await {
-        let code = output.print(response)?;
+        let code = output.print(response?)?;
         worst = worst.max(code);
+        calls += 1;
         failed += u64::from(code != 0);
     }
-    if calls > 1 {
+    if !output.is_alone {
         eprintln!("calls={calls} failed={failed} elapsed={}", humantime::format_duration(rounded(begun)));
     }
     Ok(ExitCode::from(worst))
 }
 
-async fn make(client: &Client, method: Method, body: Bytes) -> Result<Response, CallError> {
-    client.call_raw(method, body, &CallOptions::new()).await
+/// Makes a call, if there is a body for it.
+async fn make(
+    client: &Client,
+    method: Method,
+    body: Result<Bytes, Failed>,
+) -> Result<Result<Response, CallError>, Failed> {
+    Ok(client.call_raw(method, body?, &CallOptions::new()).await)
 }
 
-fn rounded(begun: Instant) -> std::time::Duration {
-    std::time::Duration::from_micros(begun.elapsed().as_micros() as u64)
+fn rounded(begun: Instant) -> Duration {
+    Duration::from_micros(begun.elapsed().as_micros() as u64)
 }
 
 fn is_numeric(method: &str) -> bool {
@@ -136,36 +150,84 @@ fn print_template(found: Found<'_>) -> Result<ExitCode, Failed> {
 }
 
 /// The bodies to send.
-fn read_requests(args: &CallArgs, found: Found<'_>) -> Result<Vec<Bytes>, Failed> {
-    let Some(request) = args.request.as_deref() else { return Ok(vec![Bytes::new()]) };
+enum Requests {
+    Known {
+        bodies: Vec<Bytes>,
+        repeat: u32,
+    },
+    /// As standard input gives them.
+    Coming(mpsc::Receiver<Result<Bytes, Failed>>),
+}
+
+impl Requests {
+    fn are_one(&self) -> bool {
+        matches!(self, Requests::Known { bodies, repeat: 1 } if bodies.len() == 1)
+    }
+
+    fn stream(self) -> BoxStream<'static, Result<Bytes, Failed>> {
+        match self {
+            Requests::Known { bodies, repeat } => {
+                stream::iter((0..repeat).flat_map(move |_| bodies.clone()).map(Ok)).boxed()
+            }
+            Requests::Coming(mut coming) => stream::poll_fn(move |context| coming.poll_recv(context)).boxed(),
+        }
+    }
+}
+
+fn requests(args: &CallArgs, found: Found<'_>) -> Result<Requests, Failed> {
+    let request = args.request.as_deref().unwrap_or_default();
+    let known = found.info.map_or(&BodyType::Unknown, |info| &info.request);
+    let is_json = !args.hex && !args.raw;
+    if request == "-" && is_json && args.repeat == 1 {
+        return Ok(Requests::Coming(read_input(known.clone(), args.parallel as usize)));
+    }
     let bytes = match request.strip_prefix('@') {
         Some(path) => {
-            fs::read(path).map_err(|cause| Failed::Request(format!("can't read the request from {path}: {cause}")))?
+            fs::read(path).map_err(|cause| Failed::Request(format!("can't read it from {path}: {cause}")))?
         }
         None if request == "-" => {
             let mut bytes = Vec::new();
-            let read = io::stdin().lock().read_to_end(&mut bytes);
-            read.map_err(|cause| Failed::Request(format!("can't read the request from standard input: {cause}")))?;
+            io::stdin().lock().read_to_end(&mut bytes).map_err(no_input)?;
             bytes
         }
-        None if args.raw => return Err(Failed::Request("with --raw, give the request as @FILE or -".to_owned())),
+        None if args.raw && !request.is_empty() => {
+            return Err(Failed::Request("with --raw, give it as @FILE or -".to_owned()));
+        }
         None => request.as_bytes().to_vec(),
     };
-    if args.raw {
-        return Ok(vec![bytes.into()]);
-    }
-    if args.hex {
-        let digits: Vec<u8> = bytes.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
-        let body = hex::decode(digits).map_err(|cause| Failed::Request(format!("the request: {cause}")))?;
-        return Ok(vec![body.into()]);
-    }
-    let known = found.info.map_or(&BodyType::Unknown, |info| &info.request);
-    let values = serde_json::Deserializer::from_slice(&bytes).into_iter::<Value>();
-    let body = |value: Result<Value, serde_json::Error>| {
-        let value = value.map_err(|cause| Failed::Request(format!("the request is no JSON: {cause}")))?;
-        Ok(known.from_json(&value)?)
+    let bodies = match (args.raw, args.hex) {
+        (true, _) => vec![bytes.into()],
+        (_, true) => {
+            let digits: Vec<u8> = bytes.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
+            vec![hex::decode(digits).map_err(|cause| Failed::Request(cause.to_string()))?.into()]
+        }
+        _ if args.request.is_none() => vec![Bytes::new()],
+        _ => documents(&bytes[..], known).collect::<Result<_, _>>()?,
     };
-    values.map(body).collect()
+    Ok(Requests::Known { bodies, repeat: args.repeat })
+}
+
+/// Reads requests as they come, on a thread that this may hold up, and no further ahead than calls are made.
+fn read_input(known: BodyType, ahead: usize) -> mpsc::Receiver<Result<Bytes, Failed>> {
+    let (sender, receiver) = mpsc::channel(ahead);
+    thread::spawn(move || {
+        let input = io::stdin().lock();
+        let _ = documents(input, &known).try_for_each(|body| sender.blocking_send(body));
+    });
+    receiver
+}
+
+/// The bodies of JSON documents, one behind the other.
+fn documents(input: impl Read, known: &BodyType) -> impl Iterator<Item = Result<Bytes, Failed>> {
+    serde_json::Deserializer::from_reader(input).into_iter::<Value>().map(|value| match value {
+        Ok(value) => Ok(known.from_json(&value)?),
+        Err(cause) if cause.is_io() => Err(no_input(cause.into())),
+        Err(cause) => Err(Failed::Request(format!("it is no JSON: {cause}"))),
+    })
+}
+
+fn no_input(cause: io::Error) -> Failed {
+    Failed::Request(format!("can't read it from standard input: {cause}"))
 }
 
 /// Where what comes back goes: replies to standard output, all else to standard error.
@@ -223,7 +285,9 @@ impl Output<'_> {
                 eprintln!("hint: module {module_id} of the server has no method {method_id}");
                 if (0..=99).contains(&method_id) && module_id != 0 {
                     let id = i64::from(module_id) * 100 + i64::from(method_id);
-                    eprintln!("hint: method IDs are system-wide: number {method_id} of module {module_id} is {id}");
+                    eprintln!(
+                        "hint: method IDs are system-wide: number {method_id} of module {module_id} is {id}"
+                    );
                 }
             }
             Status::FAILED_UNMARSHAL_PAYLOAD => eprintln!("hint: the body is not this method's request"),
@@ -263,9 +327,11 @@ enum Failed {
     Name(#[from] UnknownName),
     #[error("the request: {0}")]
     Body(#[from] BodyError),
-    #[error("{0}")]
+    #[error("the request: {0}")]
     Request(String),
-    #[error("the type of the request is not known: name it by --contract or --proto, or switch on the server's reflection")]
+    #[error(
+        "the type of the request is not known: name it by --contract or --proto, or switch on the server's reflection"
+    )]
     NoTemplate,
     #[error("can't write the output: {0}")]
     Output(#[from] io::Error),

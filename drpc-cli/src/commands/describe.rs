@@ -7,7 +7,9 @@ use drpc::{AddedFields, ConnectError};
 use serde_json::{Value, json};
 
 use crate::exit::{NOT_MADE, UNUSABLE, print_error};
-use crate::schema::{BodyType, Described, MethodInfo, ModuleInfo, Schema, SchemaArgs, SchemaError, UnknownName};
+use crate::schema::{
+    BodyType, Described, MethodInfo, ModuleInfo, Schema, SchemaArgs, SchemaError, UnknownName,
+};
 use crate::target::{ConfigError, TargetArgs};
 
 /// List the modules of a server and their methods.
@@ -67,8 +69,12 @@ pub(crate) fn describe(args: &DescribeArgs) -> ExitCode {
 
 fn ended(outcome: Result<(), Failed>) -> ExitCode {
     let Err(error) = outcome else { return ExitCode::SUCCESS };
+    if matches!(&error, Failed::Output(cause) if cause.kind() == io::ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
+    }
     print_error(&error);
     ExitCode::from(match error {
+        Failed::Schema(SchemaError::Reflection { .. }) => NOT_MADE,
         Failed::Connect(_) | Failed::NoReflection | Failed::Output(_) | Failed::Runtime(_) => NOT_MADE,
         Failed::Config(_) | Failed::Schema(_) | Failed::Name(_) => UNUSABLE,
     })
@@ -80,7 +86,8 @@ fn schema(target: &TargetArgs, args: &SchemaArgs) -> Result<Schema, Failed> {
     if let Some(schema) = target.schema(args)? {
         return Ok(schema);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failed::Runtime)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failed::Runtime)?;
     runtime.block_on(async {
         let client = target.client(AddedFields::NONE).connect().await?;
         Schema::of_server(&client).await?.ok_or(Failed::NoReflection)

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use super::count;
 use crate::exit::{NOT_MADE, OTHERWISE, UNUSABLE, print_error};
-use crate::schema::{Schema, SchemaArgs, SchemaError};
 use crate::recording::{self, Conversations, Event, Peer, ReadError, What};
+use crate::schema::{Schema, SchemaArgs, SchemaError};
 
 /// Make recorded calls again, and compare the replies with the recorded ones.
 ///

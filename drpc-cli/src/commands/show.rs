@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::exit::{NOT_MADE, UNUSABLE, print_error};
-use crate::schema::{Schema, SchemaArgs, SchemaError};
 use crate::page;
 use crate::recording::{self, Filter, Lines, ReadError};
+use crate::schema::{Schema, SchemaArgs, SchemaError};
 
 /// Show what `drpc trace --record` recorded: in lines, as a page, or in a form for trace viewers.
 ///

@@ -12,8 +12,8 @@ use drpc::BindError;
 use drpc::testing::{Proxy, Watched};
 
 use crate::exit::{NOT_MADE, UNUSABLE, print_error};
-use crate::schema::{Schema, SchemaArgs, SchemaError};
 use crate::recording::{Event, FORMAT, Filter, Lines, Peer};
+use crate::schema::{Schema, SchemaArgs, SchemaError};
 
 /// Show every call and reply between clients and a server, as they pass.
 ///

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::schema::Schema;
 use crate::recording::{Answer, Conversations, Event, Filter, Peer, What};
+use crate::schema::Schema;
 
 /// The page, but for its data.
 const PAGE: &str = include_str!("page.html");

@@ -1,13 +1,14 @@
 //! DAOS's registry and messages, which the tool brings along.
 
-use drpc_registry::contract::Contract;
 use drpc_registry::Registry;
+use drpc_registry::contract::Contract;
 
 /// The descriptors of DAOS's messages, with their comments.
 pub(super) const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/daos.bin"));
 
 pub(super) fn registry() -> Registry {
-    Registry::parse("modules.toml", include_str!("../../daos/modules.toml")).expect("it is in use by this repository")
+    Registry::parse("modules.toml", include_str!("../../daos/modules.toml"))
+        .expect("it is in use by this repository")
 }
 
 /// What the methods' bodies are.

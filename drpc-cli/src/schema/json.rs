@@ -3,7 +3,9 @@
 use drpc::Bytes;
 use drpc_registry::closest;
 use prost_reflect::prost::Message;
-use prost_reflect::{DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, SerializeOptions};
+use prost_reflect::{
+    DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, SerializeOptions,
+};
 use serde_json::{Map, Value, json};
 
 use super::BodyType;
@@ -96,7 +98,8 @@ fn encode(message: &MessageDescriptor, value: &Value) -> Result<Bytes, BodyError
     check_message(message, value, &Place::default())?;
     let made = DynamicMessage::deserialize(message.clone(), value);
     // What the check has let through, and the mapping does not: a text that is no duration, say.
-    let other = |error: serde_json::Error| BodyError::Other { at: Place::default(), problem: error.to_string() };
+    let other =
+        |error: serde_json::Error| BodyError::Other { at: Place::default(), problem: error.to_string() };
     made.map(|message| message.encode_to_vec().into()).map_err(other)
 }
 
@@ -118,7 +121,8 @@ fn check_message(message: &MessageDescriptor, value: &Value, at: &Place) -> Resu
         return Err(mismatch(at, format!("an object, `{}`,", message.full_name()), value));
     };
     for (name, value) in fields {
-        let Some(field) = message.get_field_by_name(name).or_else(|| message.get_field_by_json_name(name)) else {
+        let Some(field) = message.get_field_by_name(name).or_else(|| message.get_field_by_json_name(name))
+        else {
             return Err(no_field(message, name, at));
         };
         check_field(&field, value, &at.field(name))?;

@@ -86,7 +86,9 @@ impl Schema {
     pub(crate) fn find_module(&self, word: &str) -> Result<&ModuleInfo, UnknownName> {
         let id = word.parse::<i32>().ok();
         let found = self.modules.iter().find(|module| Some(module.id) == id || module.name == word);
-        found.ok_or_else(|| UnknownName::new("module", word, self.modules.iter().map(|module| module.name.clone())))
+        found.ok_or_else(|| {
+            UnknownName::new("module", word, self.modules.iter().map(|module| module.name.clone()))
+        })
     }
 
     /// The method of `greeter.hello`, `greeter.501`, `5.501` or `501`. Numbers need not be known.
@@ -188,7 +190,8 @@ impl UnknownName {
         let hint = match closest(word, names.iter().map(String::as_str)) {
             Some(name) => format!(": did you mean `{name}`?"),
             None if names.is_empty() => {
-                ": no names are known here; give its number, or name a registry with --registry FILE".to_owned()
+                ": no names are known here; give its number, or name a registry with --registry FILE"
+                    .to_owned()
             }
             None => "; `drpc list` shows all".to_owned(),
         };

@@ -15,8 +15,10 @@ impl Schema {
             Err(error) if has_none(&error) => return Ok(None),
             Err(error) => return Err(SchemaError::Reflection { cause: error.into() }),
         };
-        let descriptors =
-            reflection.descriptors().await.map_err(|error| SchemaError::Reflection { cause: error.into() })?;
+        let descriptors = reflection
+            .descriptors()
+            .await
+            .map_err(|error| SchemaError::Reflection { cause: error.into() })?;
         let mut schema = Schema::default();
         let added = schema.pool.decode_file_descriptor_set(descriptors);
         added.map_err(|error| SchemaError::Reflection { cause: error.into() })?;

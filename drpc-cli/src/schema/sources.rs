@@ -83,14 +83,15 @@ pub(super) fn load(args: &SchemaArgs) -> Result<Schema, SchemaError> {
     };
     let mut contracts = Vec::new();
     if let Some(path) = &args.contract {
-        let text =
-            fs::read_to_string(path).map_err(|cause| SchemaError::Unreadable { path: path.clone(), cause })?;
+        let text = fs::read_to_string(path)
+            .map_err(|cause| SchemaError::Unreadable { path: path.clone(), cause })?;
         contracts.push(Contract::parse(path, &text)?);
     }
     if args.daos {
         contracts.push(daos::contract());
     }
-    let promised = contracts.iter().map(Promised::of).collect::<Result<Vec<_>, _>>().map_err(SchemaError::Types)?;
+    let promised =
+        contracts.iter().map(Promised::of).collect::<Result<Vec<_>, _>>().map_err(SchemaError::Types)?;
     schema.modules = modules(registry.as_ref(), &contracts, &schema, &promised);
     Ok(schema)
 }
@@ -153,9 +154,9 @@ fn modules(
             modules.entry(id).or_insert_with(|| module(id, &listed.name, "", listed.rule.as_ref()));
         known.rule.clone_from(&listed.rule);
         for (&id, method) in &listed.methods {
-            let known = methods.entry(id).or_insert_with(|| {
-                info(id, &method.name, "", BodyType::Unknown, BodyType::Unknown)
-            });
+            let known = methods
+                .entry(id)
+                .or_insert_with(|| info(id, &method.name, "", BodyType::Unknown, BodyType::Unknown));
             known.request = promised_type(schema, promised, &method.request);
             known.reply = promised_type(schema, promised, &method.reply);
             known.rule.clone_from(&method.rule);
@@ -178,13 +179,13 @@ fn promised_type(schema: &Schema, promised: &[Promised<'_>], body: &Body) -> Bod
     match body {
         Body::Nothing => BodyType::Nothing,
         Body::Raw => BodyType::Raw,
-        Body::Message(name) => match schema
-            .message(name)
-            .or_else(|| promised.iter().find_map(|promised| promised.message(name)))
-        {
-            Some(message) => BodyType::Message(message),
-            None => BodyType::Named(name.clone()),
-        },
+        Body::Message(name) => {
+            match schema.message(name).or_else(|| promised.iter().find_map(|promised| promised.message(name)))
+            {
+                Some(message) => BodyType::Message(message),
+                None => BodyType::Named(name.clone()),
+            }
+        }
     }
 }
 

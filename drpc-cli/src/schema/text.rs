@@ -25,7 +25,11 @@ impl fmt::Display for Described<'_> {
                 writeln!(f)?;
             }
             write_comment(f, "  ", &method.doc)?;
-            write!(f, "  rpc {} ({}) returns ({}); // {}", method.name, method.request, method.reply, method.id)?;
+            write!(
+                f,
+                "  rpc {} ({}) returns ({}); // {}",
+                method.name, method.request, method.reply, method.id
+            )?;
             write_notes(f, &method.kinds, method.rule.as_deref())?;
             writeln!(f)?;
         }
@@ -61,7 +65,9 @@ fn write_notes(f: &mut fmt::Formatter<'_>, kinds: &[String], rule: Option<&str>)
 }
 
 fn write_comment(f: &mut dyn Write, indent: &str, text: &str) -> fmt::Result {
-    text.trim().lines().try_for_each(|line| writeln!(f, "{}", format!("{indent}// {}", line.trim()).trim_end()))
+    text.trim()
+        .lines()
+        .try_for_each(|line| writeln!(f, "{}", format!("{indent}// {}", line.trim()).trim_end()))
 }
 
 #[derive(Clone, PartialEq)]
@@ -134,7 +140,11 @@ fn write_message(f: &mut fmt::Formatter<'_>, message: &MessageDescriptor) -> fmt
 fn type_name(field: &FieldDescriptor) -> String {
     match field.kind() {
         Kind::Message(entry) if field.is_map() => {
-            format!("map<{}, {}>", type_name(&entry.map_entry_key_field()), type_name(&entry.map_entry_value_field()))
+            format!(
+                "map<{}, {}>",
+                type_name(&entry.map_entry_key_field()),
+                type_name(&entry.map_entry_value_field())
+            )
         }
         Kind::Message(message) => message.full_name().to_owned(),
         Kind::Enum(values) => values.full_name().to_owned(),
