@@ -199,11 +199,11 @@ impl fmt::Display for Answered {
         }
         match self.health {
             Some(status) => writeln!(f, "  health      {status}")?,
-            None => writeln!(f, "  health      has no health check")?,
+            None => writeln!(f, "  health      unknown: it has no health check")?,
         }
         match self.modules {
-            Some(modules) => writeln!(f, "  reflection  {modules} modules may be called")?,
-            None => writeln!(f, "  reflection  has none")?,
+            Some(modules) => writeln!(f, "  modules     {modules}, by its reflection")?,
+            None => writeln!(f, "  modules     unknown: it has no reflection")?,
         }
         writeln!(f, "  connecting  {:.1?}", self.connecting)?;
         let (min, median, max) = (self.min(), self.median(), self.max());

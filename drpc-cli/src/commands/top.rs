@@ -228,17 +228,16 @@ impl<'a> Figures<'a> {
             text.push_str("\n SESSION  RUNS FOR METHOD\n");
         }
         for (call, session) in longest {
-            let (age, method) = (format!("{:.1?}", call.age()), method_name(call));
+            let (age, method) = (format!("{:.1?}", call.age()), printable(&method_name(call)));
             let _ = writeln!(text, "{:>8} {age:>9} {method}", session.id);
         }
         text
     }
 
     fn heading(&self, server: &Server) -> String {
-        let since =
-            server.since.map(|since| format!("up {}, ", age_at(self.time, since))).unwrap_or_default();
+        let up = server.since.map_or("-".to_owned(), |since| age_at(self.time, since));
         let (sessions, running, rate) = (self.rows.len(), self.calls_running(), shown_rate(self.rate()));
-        format!("{}: {since}{sessions} sessions, {running} calls running, {rate} calls/s\n", server.name)
+        format!("{}  up {up}  sessions {sessions}  calls running {running}  calls/s {rate}\n", server.name)
     }
 
     fn to_json(&self) -> Value {
@@ -289,7 +288,7 @@ impl Sort {
 }
 
 fn method_name(call: &CallInfo) -> String {
-    printable(&format!("{}.{}", call.module_name, call.method_name))
+    format!("{}.{}", call.module_name, call.method_name)
 }
 
 /// What others have named, without what would drive a terminal.

@@ -5,8 +5,10 @@
 
 mod bench;
 mod page;
+mod ping;
 mod registry;
 mod serve;
 mod support;
+mod top;
 mod traffic;
 mod workspace;
