@@ -160,7 +160,11 @@ impl Answered {
         let us = |time: Duration| time.as_secs_f64() * 1e6;
         let server = self.server.as_ref();
         json!({
-            "wire": self.wire.map(|wire| wire.to_string()),
+            "wire": match self.wire {
+                Some(Wire::Chunked) => Some("chunked"),
+                Some(Wire::Plain) => Some("plain"),
+                None => None,
+            },
             "pid": server.and_then(PeerCredentials::pid),
             "process": self.process(),
             "uid": server.map(PeerCredentials::uid),

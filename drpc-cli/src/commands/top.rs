@@ -370,3 +370,47 @@ impl Failed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(id: u64, calls_done: u64, ages_us: &[u64]) -> SessionInfo {
+        let running = ages_us.iter().map(|age_us| CallInfo { age_us: *age_us, ..Default::default() });
+        let calls_running = ages_us.len() as u32;
+        SessionInfo { id, calls_done, calls_running, running: running.collect(), ..Default::default() }
+    }
+
+    fn look(at: Instant, sessions: Vec<SessionInfo>) -> Look {
+        Look { at, time: SystemTime::now(), sessions }
+    }
+
+    #[test]
+    fn rates_and_orders_are_those_between_two_looks() {
+        let begun = Instant::now();
+        let before = look(begun, vec![session(1, 10, &[]), session(2, 900, &[])]);
+        let sessions = vec![session(1, 30, &[7]), session(2, 900, &[9, 1]), session(3, 4, &[])];
+        let now = look(begun + Duration::from_secs(2), sessions);
+        let rows = |sort| Figures::of(Some(&before), &now, sort).rows;
+        let ids = |sort| rows(sort).iter().map(|row| row.session.id).collect::<Vec<_>>();
+        let rates: Vec<_> = rows(Sort::Rate).iter().map(|row| (row.session.id, row.rate.unwrap())).collect();
+        assert_eq!(rates, [(1, 10.0), (3, 2.0), (2, 0.0)]);
+        assert_eq!(ids(Sort::Calls), [2, 1, 3]);
+        assert_eq!(ids(Sort::Running), [2, 1, 3]);
+        assert_eq!(ids(Sort::Age), [2, 1, 3]);
+        assert_eq!(ids(Sort::Opened), [3, 2, 1]);
+        assert_eq!(Figures::of(None, &now, Sort::Rate).rate(), None);
+    }
+
+    #[test]
+    fn a_small_terminal_shows_those_that_come_first() {
+        let now = look(Instant::now(), (1..=50).map(|id| session(id, id, &[id])).collect());
+        let figures = Figures::of(None, &now, Sort::Calls);
+        let text = figures.table(&Server { name: "s.sock".into(), since: None }, 24);
+        assert_eq!(text.lines().count(), 24);
+        let first_words: Vec<_> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
+        assert_eq!(first_words[2..5], ["50", "49", "48"]);
+        // The calls that have run longest are there, whatever comes first.
+        assert_eq!(first_words.iter().filter(|word| **word == "50").count(), 2);
+    }
+}

@@ -62,18 +62,35 @@ fn what_is_told_comes_as_json() {
 #[test]
 fn who_does_not_answer_exits_3_and_says_why() {
     let folder = Folder::new();
-    folder.drpc("ping s.sock").assert().code(3).stdout_eq("").stderr_eq(str![]);
+    folder.drpc("ping s.sock").assert().code(3).stdout_eq("").stderr_eq(str![[r#"
+drpc: can't connect to s.sock: No such file or directory (os error 2); is the server started, and the path right?
+
+"#]]);
     drop(folder.listen());
-    folder.drpc("ping s.sock").assert().code(3).stdout_eq("").stderr_eq(str![]);
+    folder.drpc("ping s.sock").assert().code(3).stdout_eq("").stderr_eq(str![[r#"
+drpc: can't connect to s.sock: Connection refused (os error 111); nobody listens there: the socket file is stale, start the server again
+
+"#]]);
 
     let folder = Folder::new();
     let _stream = UnixListener::bind(folder.path("s.sock")).unwrap();
-    folder.drpc("ping s.sock").assert().code(3).stdout_eq("").stderr_eq(str![]);
+    folder.drpc("ping s.sock").assert().code(3).stdout_eq("").stderr_eq(str![[r#"
+drpc: can't connect to s.sock: Protocol wrong type for socket (os error 91); a stream socket is there, not dRPC's SOCK_SEQPACKET
+
+"#]]);
 
     let folder = Folder::new();
     let _silent = folder.listen();
-    folder.drpc("ping s.sock --timeout 50ms").assert().code(3).stdout_eq("").stderr_eq(str![]);
-    folder.drpc("ping s.sock --timeout 50ms --wire plain").assert().code(3).stdout_eq("").stderr_eq(str![]);
+    folder.drpc("ping s.sock --timeout 50ms").assert().code(3).stdout_eq("").stderr_eq(str![[r#"
+drpc: can't connect to s.sock: the server did not take the connection within 50ms; it may be stuck or overloaded
+
+"#]]);
+    folder.drpc("ping s.sock --timeout 50ms --wire plain").assert().code(3).stdout_eq("").stderr_eq(str![[
+        r#"
+drpc: no reply came within 50ms; the call may have been executed
+
+"#
+    ]]);
 
     let folder = Folder::new();
     let _server = folder.serve(Server::builder());
@@ -86,5 +103,8 @@ fn who_does_not_answer_exits_3_and_says_why() {
 fn a_server_of_the_other_wire_is_told_of() {
     let folder = Folder::new();
     let _server = folder.serve(Server::builder().wire(Wire::Plain));
-    folder.drpc("ping s.sock --wire chunked").assert().code(3).stdout_eq("").stderr_eq(str![]);
+    folder.drpc("ping s.sock --wire chunked").assert().code(3).stdout_eq("").stderr_eq(str![[r#"
+drpc: the server broke the wire's rules: peer speaks the plain wire of DAOS 2.6, and this end was set to the other wire; set it with `.wire(…)`, or to WireMode::Auto; the call may have been executed
+
+"#]]);
 }

@@ -82,7 +82,8 @@ impl Folder {
         } else {
             fs::set_permissions(self.path("s.sock"), fs::Permissions::from_mode(0)).unwrap();
         }
-        command.args(line.split(' ')).current_dir(self.0.path());
+        // What configures this user is closed to them, too.
+        command.args(line.split(' ')).current_dir(self.0.path()).env("XDG_CONFIG_HOME", self.0.path());
         snapbox::cmd::Command::from_std(command)
     }
 

@@ -64,7 +64,16 @@ fn holding(folder: &Folder) -> (Serving, std::thread::JoinHandle<()>) {
 fn sessions_and_calls_come_as_a_table() {
     let folder = Folder::new();
     let (server, holding) = holding(&folder);
-    folder.drpc("top s.sock --once --interval 10ms").assert().code(0).stderr_eq("").stdout_eq(str![]);
+    folder.drpc("top s.sock --once --interval 10ms").assert().code(0).stderr_eq("").stdout_eq(str![[r#"
+s.sock  up [..]  sessions 1  calls running 1  calls/s 0.0
+
+ SESSION      PID PROCESS               UID  OPEN FOR      CALLS   CALLS/S RUNNING
+       1 [..] tool-[..] [..] [..]s          0       0.0       1
+
+ SESSION  RUNS FOR METHOD
+       1 [..]s holder.hold�[2J
+
+"#]]);
     drop(server);
     holding.join().unwrap();
 }
@@ -138,12 +147,32 @@ fn a_terminal_is_drawn_on_in_place_and_given_back() {
 #[test]
 fn who_can_not_be_asked_exits_3_and_says_why() {
     let folder = Folder::new();
-    folder.drpc("top s.sock --once").assert().code(3).stdout_eq("").stderr_eq(str![]);
+    folder.drpc("top s.sock --once").assert().code(3).stdout_eq("").stderr_eq(str![[r#"
+drpc: can't connect to s.sock: No such file or directory (os error 2); is the server started, and the path right?
+
+"#]]);
     let server = folder.serve(Server::builder().module(Holder));
-    folder.drpc("top s.sock --once").assert().code(3).stdout_eq("").stderr_eq(str![]);
+    folder.drpc("top s.sock --once").assert().code(3).stdout_eq("").stderr_eq(str![[r#"
+drpc: the server has no reflection; it needs `.reflection(true)` where it is built
+
+"#]]);
     drop(server);
     let _silent = Folder::listen(&folder);
-    folder.drpc("top s.sock --once --timeout 50ms").assert().code(3).stdout_eq("").stderr_eq(str![]);
-    folder.drpc("top s.sock --interval 0s").assert().code(2).stdout_eq("").stderr_eq(str![]);
-    folder.drpc("top s.sock --sort pid").assert().code(2).stdout_eq("").stderr_eq(str![]);
+    folder.drpc("top s.sock --once --timeout 50ms").assert().code(3).stdout_eq("").stderr_eq(str![[r#"
+drpc: can't connect to s.sock: the server did not take the connection within 50ms; it may be stuck or overloaded
+
+"#]]);
+    folder.drpc("top s.sock --interval 0s").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+error: invalid value '0s' for '--interval <INTERVAL>': expected a time above 0, such as 500ms
+
+For more information, try '--help'.
+
+"#]]);
+    folder.drpc("top s.sock --sort pid").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+error: invalid value 'pid' for '--sort <SORT>'
+  [possible values: rate, calls, running, age, opened]
+
+For more information, try '--help'.
+
+"#]]);
 }
