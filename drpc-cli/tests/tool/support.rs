@@ -74,10 +74,11 @@ impl Folder {
         let tool = snapbox::cmd::cargo_bin!("drpc");
         let mut command = Command::new(tool);
         if rustix::process::geteuid().is_root() {
-            // The build's own folder may be closed to them.
-            fs::copy(tool, self.path("drpc")).unwrap();
+            // The build's own folder may be closed to them. A process of its own copies: a file that is open here for writing, which another
+            // thread's child then has too, can't be run yet.
+            assert!(Command::new("cp").arg(tool).arg(self.path("tool")).status().unwrap().success());
             fs::set_permissions(self.0.path(), fs::Permissions::from_mode(0o755)).unwrap();
-            command = Command::new(self.path("drpc"));
+            command = Command::new(self.path("tool"));
             command.uid(65_534).gid(65_534);
         } else {
             fs::set_permissions(self.path("s.sock"), fs::Permissions::from_mode(0)).unwrap();
