@@ -10,7 +10,6 @@
 mod args;
 mod commands;
 mod exit;
-mod health;
 mod page;
 mod recording;
 mod schema;
@@ -26,9 +25,11 @@ fn main() -> ExitCode {
     match Args::parse().command {
         Command::Bench(args) => commands::bench::run(&args),
         Command::Call(args) => commands::call::run(&args),
+        Command::Completions(args) => commands::completions::run(&args),
         Command::Describe(args) => commands::describe::describe(&args),
-        Command::Health(args) => health::run(&args),
+        Command::Health(args) => commands::health::run(&args),
         Command::List(args) => commands::describe::list(&args),
+        Command::Man(args) => commands::man::run(&args),
         Command::Ping(args) => commands::ping::run(&args),
         Command::Replay(args) => commands::replay::run(&args),
         Command::Serve(args) => commands::serve::run(&args),

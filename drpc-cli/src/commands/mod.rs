@@ -2,7 +2,10 @@
 
 pub(crate) mod bench;
 pub(crate) mod call;
+pub(crate) mod completions;
 pub(crate) mod describe;
+pub(crate) mod health;
+pub(crate) mod man;
 pub(crate) mod ping;
 pub(crate) mod registry;
 pub(crate) mod replay;

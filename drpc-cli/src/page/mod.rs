@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use drpc::wire::Call;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::recording::{Answer, Conversations, Event, Filter, Peer, What};
+use crate::recording::{Answer, Conversations, Event, Filter, Peer, Seen, What};
 use crate::schema::Schema;
 
 /// The page, but for its data.
@@ -57,54 +58,21 @@ struct Outcome {
 
 impl Story {
     pub(crate) fn of(events: &[Event], filter: &Filter, schema: &Schema) -> Story {
-        let mut story =
+        let story =
             Story { target: String::new(), epoch_us: 0, end_us: 0, lanes: Vec::new(), calls: Vec::new() };
+        let (lanes, open, taken) = (HashMap::new(), HashMap::new(), Vec::new());
+        let mut teller = Teller { filter, schema, story, lanes, open, taken };
         let mut conversations = Conversations::default();
-        let mut lanes: HashMap<Option<Peer>, usize> = HashMap::new();
-        // The calls that are not answered yet, by session and sequence.
-        let mut open: HashMap<(u64, i64), usize> = HashMap::new();
-        let mut taken = Vec::new();
         for event in events {
             if let Event::Begun { target, epoch_us, .. } = event {
-                story.target = target.display().to_string();
-                story.epoch_us = *epoch_us;
+                teller.story.target = target.display().to_string();
+                teller.story.epoch_us = *epoch_us;
             }
-            let Some(seen) = conversations.take(event) else { continue };
-            let at_us = micros(seen.at);
-            story.end_us = story.end_us.max(at_us);
-            match seen.what {
-                What::Call(call) => {
-                    open.insert((seen.session, call.sequence), story.calls.len());
-                    taken.push(!filter.needs_reply() && filter.takes_call(&call, schema));
-                    let lane = *lanes.entry(seen.peer.clone()).or_insert_with(|| {
-                        story.lanes.push(Lane::of(seen.peer.as_ref()));
-                        story.lanes.len() - 1
-                    });
-                    story.calls.push(Exchange {
-                        lane,
-                        session: seen.session,
-                        sequence: call.sequence,
-                        method: schema.method(call.module, call.method),
-                        begun_us: at_us,
-                        request: schema.request(call.method, &call.body),
-                        request_bytes: call.body.len(),
-                        outcome: None,
-                    });
-                    *taken.last_mut().expect("just pushed") &= filter.takes_peer(seen.peer.as_ref());
-                }
-                What::Answer(answer) => {
-                    let Some((_, call)) = &answer.call else { continue };
-                    let Some(place) = open.remove(&(seen.session, call.sequence)) else { continue };
-                    taken[place] = filter.takes_peer(seen.peer.as_ref())
-                        && filter.takes_answer(&answer, seen.at, schema);
-                    story.calls[place].outcome = Some(Outcome::of(&answer, at_us, schema));
-                }
-                What::Opened | What::Unreadable(..) | What::Closed(_) => {}
+            if let Some(seen) = conversations.take(event) {
+                teller.take(&seen);
             }
         }
-        let mut taken = taken.into_iter();
-        story.calls.retain(|_| taken.next().unwrap_or(true));
-        story
+        teller.finish()
     }
 
     pub(crate) fn calls(&self) -> usize {
@@ -144,6 +112,67 @@ impl Story {
     }
 }
 
+/// Makes a story of what is seen.
+struct Teller<'a> {
+    filter: &'a Filter,
+    schema: &'a Schema,
+    story: Story,
+    lanes: HashMap<Option<Peer>, usize>,
+    /// The calls that are not answered yet, by session and sequence.
+    open: HashMap<(u64, i64), usize>,
+    /// Which calls the filter takes, as far as is known.
+    taken: Vec<bool>,
+}
+
+impl Teller<'_> {
+    fn take(&mut self, seen: &Seen) {
+        self.story.end_us = self.story.end_us.max(micros(seen.at));
+        match &seen.what {
+            What::Call(call) => self.call(seen, call),
+            What::Answer(answer) => self.answer(seen, answer),
+            What::Opened | What::Unreadable(..) | What::Closed(_) => {}
+        }
+    }
+
+    fn call(&mut self, seen: &Seen, call: &Call) {
+        self.open.insert((seen.session, call.sequence), self.story.calls.len());
+        self.taken.push(
+            !self.filter.needs_reply()
+                && self.filter.takes_peer(seen.peer.as_ref())
+                && self.filter.takes_call(call, self.schema),
+        );
+        let lane = *self.lanes.entry(seen.peer.clone()).or_insert_with(|| {
+            self.story.lanes.push(Lane::of(seen.peer.as_ref()));
+            self.story.lanes.len() - 1
+        });
+        self.story.calls.push(Exchange {
+            lane,
+            session: seen.session,
+            sequence: call.sequence,
+            method: self.schema.method(call.module, call.method),
+            begun_us: micros(seen.at),
+            request: self.schema.request(call.method, &call.body),
+            request_bytes: call.body.len(),
+            outcome: None,
+        });
+    }
+
+    fn answer(&mut self, seen: &Seen, answer: &Answer) {
+        let Some((_, call)) = &answer.call else { return };
+        let Some(place) = self.open.remove(&(seen.session, call.sequence)) else { return };
+        self.taken[place] = self.filter.takes_peer(seen.peer.as_ref())
+            && self.filter.takes_answer(answer, seen.at, self.schema);
+        self.story.calls[place].outcome = Some(Outcome::of(call, answer, micros(seen.at), self.schema));
+    }
+
+    /// Leaves out what the filter does not take.
+    fn finish(mut self) -> Story {
+        let mut taken = self.taken.into_iter();
+        self.story.calls.retain(|_| taken.next().unwrap_or(true));
+        self.story
+    }
+}
+
 impl Lane {
     fn of(peer: Option<&Peer>) -> Lane {
         Lane {
@@ -155,18 +184,14 @@ impl Lane {
 }
 
 impl Outcome {
-    fn of(answer: &Answer, ended_us: u64, schema: &Schema) -> Outcome {
+    fn of(call: &Call, answer: &Answer, ended_us: u64, schema: &Schema) -> Outcome {
         let response = &answer.response;
-        let reply = match &answer.call {
-            Some((_, call)) => schema.reply(call.method, response.status, &response.body),
-            None => Value::Null,
-        };
         Outcome {
             ended_us,
             status: response.status.to_string(),
             failed: response.status.is_failure(),
             error: response.added.as_ref().map(|added| added.error.clone()).filter(|error| !error.is_empty()),
-            reply,
+            reply: schema.reply(call.method, response.status, &response.body),
             reply_bytes: response.body.len(),
         }
     }

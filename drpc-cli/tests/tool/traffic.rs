@@ -2,6 +2,8 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::thread;
 
+use drpc::Wire;
+use drpc::blocking::Client;
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 use snapbox::str;
 
@@ -61,6 +63,23 @@ fn calls_and_replies_are_shown_as_they_pass() {
 "#]]
     );
     assert!(!folder.path("t.sock").exists());
+}
+
+/// W8: each session is read on the wire that it speaks.
+#[test]
+fn calls_of_the_plain_wire_are_shown_as_well() {
+    let (folder, _server, trace) = traced(" --method 501");
+    let plain = Client::builder(folder.path("t.sock")).wire(Wire::Plain).connect_blocking().unwrap();
+    call(&plain, 501, b"\x01").unwrap();
+    drop(plain);
+    snapbox::assert_data_eq!(
+        stdout_of(trace),
+        str![[r#"
+[..] #1 tool-[..] > greeter.hello seq=1 1 bytes 01
+[..] #1 tool-[..] < greeter.hello seq=1 SUCCESS in [..] 2 bytes 0a05
+
+"#]]
+    );
 }
 
 #[test]

@@ -121,6 +121,27 @@ warning: module 7, `far_away`, is implemented nowhere in this workspace
 
 "#
     ]]);
+    folder
+        .drpc("registry check modules.toml --workspace --exclude other")
+        .assert()
+        .code(1)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+error: module 5, `greeter`, is implemented nowhere in this workspace
+--> modules.toml:2:1
+ = help: implement it in `greeterd`, which is its owner, or correct `owners`
+
+warning: module 6, `mailer`, is implemented nowhere in this workspace
+--> modules.toml:8:1
+ = help: nothing is wrong if its server is not of this workspace
+
+warning: module 7, `far_away`, is implemented nowhere in this workspace
+--> modules.toml:13:1
+ = help: nothing is wrong if its server is not of this workspace
+
+0 modules in the workspace, 1 error, 2 warnings
+
+"#]]);
     folder.drpc("registry check modules.toml --workspace --json").assert().code(1).stdout_eq(str![[r#"
 {"findings":[{"file":"other/src/lib.rs","help":"its owners are `greeterd`: add `other` to them, or write `client_only` if it only calls","line":1,"message":"module 5, `greeter`, is implemented by `other`, which is none of its owners","severity":"error"},{"file":"other/src/lib.rs","help":"write `name = /"hello/"` if it is that method, or list `hi` under an ID of its own","line":3,"message":"method ID 501 is `hello` in the registry, and `hi` here","severity":"error"},{"file":"other/src/lib.rs","help":"list it under module `greeter`","line":5,"message":"method 509, `wave` of `greeter`, is not in the registry","severity":"error"},{"file":"other/src/lib.rs","help":"list it in modules.toml, or write `unlisted` if it is for tests","line":9,"message":"module 9, `clock`, is not in the registry","severity":"error"},{"file":"modules.toml","help":"callers are answered UNKNOWN_METHOD: implement it, or reserve its ID if it is gone","line":6,"message":"method 502, `bye` of `greeter`, is implemented nowhere in this workspace","severity":"warning"},{"file":"modules.toml","help":"implement it in `other`, which is its owner, or correct `owners`","line":8,"message":"module 6, `mailer`, is implemented nowhere in this workspace","severity":"error"},{"file":"modules.toml","help":"nothing is wrong if its server is not of this workspace","line":13,"message":"module 7, `far_away`, is implemented nowhere in this workspace","severity":"warning"}],"modules":3,"registry":"modules.toml"}
 

@@ -355,7 +355,6 @@ impl Processing {
                 let _entered = observed.enter();
                 try_guarded(*layered, || Ok(handler.as_mut().poll(context)))
                     .unwrap_or_else(|failure| Poll::Ready(Err(failure)))
-                    .map_err(|failure| failure.caused_by(FailureCause::Handler))
             }
             Err(failure) => Poll::Ready(Err(failure.take().expect("a response is asked for once"))),
         }
@@ -376,7 +375,10 @@ impl Processing {
     }
 
     /// The response to the call, if its handler failed so; it is logged.
-    pub(crate) fn failed(&mut self, failure: Failure) -> Response<Body> {
+    pub(crate) fn failed(&mut self, mut failure: Failure) -> Response<Body> {
+        if self.handler.is_ok() {
+            failure = failure.caused_by(FailureCause::Handler);
+        }
         self.log_failure(&failure);
         let status = failure.status();
         let added = self.wants_error.then(|| Box::new(failure.as_fields()));

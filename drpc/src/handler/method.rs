@@ -1,5 +1,5 @@
 use std::fmt;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 /// A method of a module: its IDs, its name, and who may call it. Generated code has one for each `#[method]`; make your own to call by number.
@@ -16,16 +16,17 @@ pub struct Method {
     id: i32,
     name: &'static str,
     rule: Option<&'static str>,
+    // Several copies are made a call, so it is kept small.
+    timeout_nanos: Option<NonZeroU64>,
+    request_limit: Option<NonZeroU32>,
     idempotent: bool,
-    timeout: Option<Duration>,
-    request_limit: Option<NonZeroUsize>,
 }
 
 impl Method {
     /// A method by its module's ID, its own system-wide ID, and its name.
     #[must_use]
     pub const fn new(module: i32, id: i32, name: &'static str) -> Self {
-        Method { module, id, name, rule: None, idempotent: false, timeout: None, request_limit: None }
+        Method { module, id, name, rule: None, timeout_nanos: None, request_limit: None, idempotent: false }
     }
 
     /// The same method, restricted to those whom a rule of the server allows; `ServerBuilder::rule` defines it by this name.
@@ -56,7 +57,8 @@ impl Method {
         self.idempotent
     }
 
-    /// The same method with a time-out for its handler, which overrides `ServerBuilder::handler_timeout`, whether longer or shorter.
+    /// The same method with a time-out for its handler, which overrides `ServerBuilder::handler_timeout`, whether longer or shorter. It is at least a nanosecond,
+    /// and at most 584 years.
     ///
     /// For modules written by hand; `#[method]` takes it as `timeout = "5s"`. [`handler_timeout`](crate::ServerBuilder::handler_timeout) says what happens to a handler that
     /// takes longer.
@@ -70,17 +72,22 @@ impl Method {
     /// ```
     #[must_use]
     pub const fn with_timeout(self, timeout: Duration) -> Self {
-        Method { timeout: Some(timeout), ..self }
+        let nanos = if timeout.as_nanos() < u64::MAX as u128 { timeout.as_nanos() as u64 } else { u64::MAX };
+        let nanos = if nanos == 0 { 1 } else { nanos };
+        Method { timeout_nanos: NonZeroU64::new(nanos), ..self }
     }
 
     /// The time-out of the method's handler; `None` if the server's applies.
     #[must_use]
     pub const fn timeout(self) -> Option<Duration> {
-        self.timeout
+        match self.timeout_nanos {
+            Some(nanos) => Some(Duration::from_nanos(nanos.get())),
+            None => None,
+        }
     }
 
     /// The same method, whose requests may have so many bytes and are still decoded: in place of
-    /// [`ServerBuilder::request_limit`](crate::ServerBuilder::request_limit), whether that is more or less. 0 is taken as 1.
+    /// [`ServerBuilder::request_limit`](crate::ServerBuilder::request_limit), whether that is more or less. It is at least 1, and at most 4 GiB, which no message is.
     ///
     /// `#[method]` takes it as `request_limit = "64KiB"`. A module written by hand looks at the length of its bodies itself.
     ///
@@ -92,15 +99,16 @@ impl Method {
     /// ```
     #[must_use]
     pub const fn with_request_limit(self, bytes: usize) -> Self {
+        let bytes = if bytes < u32::MAX as usize { bytes as u32 } else { u32::MAX };
         let bytes = if bytes == 0 { 1 } else { bytes };
-        Method { request_limit: NonZeroUsize::new(bytes), ..self }
+        Method { request_limit: NonZeroU32::new(bytes), ..self }
     }
 
     /// How many bytes of a request of the method are decoded; `None` if its server says so for all.
     #[must_use]
     pub const fn request_limit(self) -> Option<usize> {
         match self.request_limit {
-            Some(bytes) => Some(bytes.get()),
+            Some(bytes) => Some(bytes.get() as usize),
             None => None,
         }
     }

@@ -54,25 +54,22 @@ impl CallPermits {
     }
 
     /// A permit for a call of the user, if there is one now and nobody who came before can take it.
+    #[inline]
     pub(super) fn try_acquire(&self, uid: u32) -> Option<Permit> {
-        let Some(semaphore) = &self.0 else { return Some(Permit(None)) };
-        let mut state = semaphore.state();
-        let is_free = state.has_room_for(uid) && state.first().is_none();
-        is_free.then(|| state.take(semaphore, uid))
+        match &self.0 {
+            None => Some(Permit(None)),
+            Some(semaphore) => semaphore.try_acquire(uid),
+        }
     }
 
     /// As [`try_acquire`](Self::try_acquire), or else a place to wait in.
     #[cfg(any(feature = "server", feature = "blocking-server"))]
+    #[inline]
     pub(super) fn acquire(&self, uid: u32) -> Result<Permit, Waiting> {
-        let permit = self.try_acquire(uid);
-        let Some(semaphore) = self.0.as_ref().filter(|_| permit.is_none()) else {
-            return Ok(permit.unwrap_or(Permit(None)));
-        };
-        let mut state = semaphore.state();
-        state.last += 1;
-        let number = state.last;
-        state.waiting.insert(number, (uid, Waker::noop().clone()));
-        Err(Waiting { semaphore: semaphore.clone(), uid, number })
+        match &self.0 {
+            None => Ok(Permit(None)),
+            Some(semaphore) => semaphore.try_acquire(uid).ok_or_else(|| semaphore.wait(uid)),
+        }
     }
 }
 
@@ -99,22 +96,42 @@ impl Drop for Waiting {
 }
 
 impl Drop for Permit {
+    #[inline]
     fn drop(&mut self) {
         if let Some((semaphore, uid)) = &self.0 {
-            let mut state = semaphore.state();
-            state.free += 1;
-            if let Some(of_user) = state.of_uid.get_mut(uid) {
-                *of_user -= 1;
-                if *of_user == 0 {
-                    state.of_uid.remove(uid);
-                }
-            }
-            state.wake_first();
+            semaphore.give_back(*uid);
         }
     }
 }
 
 impl Semaphore {
+    fn try_acquire(self: &Arc<Self>, uid: u32) -> Option<Permit> {
+        let mut state = self.state();
+        let is_free = state.has_room_for(uid) && state.first().is_none();
+        is_free.then(|| state.take(self, uid))
+    }
+
+    #[cfg(any(feature = "server", feature = "blocking-server"))]
+    fn wait(self: &Arc<Self>, uid: u32) -> Waiting {
+        let mut state = self.state();
+        state.last += 1;
+        let number = state.last;
+        state.waiting.insert(number, (uid, Waker::noop().clone()));
+        Waiting { semaphore: self.clone(), uid, number }
+    }
+
+    fn give_back(&self, uid: u32) {
+        let mut state = self.state();
+        state.free += 1;
+        if let Some(of_user) = state.of_uid.get_mut(&uid) {
+            *of_user -= 1;
+            if *of_user == 0 {
+                state.of_uid.remove(&uid);
+            }
+        }
+        state.wake_first();
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -7,11 +7,11 @@ use std::cell::{Cell, RefCell};
 
 use bytes::Bytes;
 
-use crate::buffer::{SMALL, freeze, is_keeping, release, take};
+use crate::buffer::{Buffer, SMALL, is_keeping, release};
 use crate::wire::MAX_PACKET;
 
 thread_local! {
-    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static BUFFER: RefCell<Buffer> = const { RefCell::new(Buffer::new()) };
     /// A long packet has been received, so that the buffer may have been used before for more than short ones.
     static WAS_LONG: Cell<bool> = const { Cell::new(false) };
 }
@@ -20,10 +20,10 @@ thread_local! {
 pub(super) fn with_buffer<E>(receive: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<Bytes, E> {
     BUFFER.with_borrow_mut(|buffer| {
         buffer.clear();
-        if buffer.capacity() < MAX_PACKET {
-            *buffer = take(MAX_PACKET);
+        if buffer.room() < MAX_PACKET {
+            *buffer = Buffer::with_capacity(MAX_PACKET);
         }
-        receive(buffer)?;
+        receive(buffer.as_mut_vec())?;
         Ok(match buffer.len() {
             0 => Bytes::new(),
             1..=128 => Short::<128>::of(buffer),
@@ -31,7 +31,7 @@ pub(super) fn with_buffer<E>(receive: impl FnOnce(&mut Vec<u8>) -> Result<(), E>
             513..=SMALL => Bytes::copy_from_slice(buffer),
             _ => {
                 WAS_LONG.set(true);
-                freeze(std::mem::take(buffer))
+                std::mem::take(buffer).freeze()
             }
         })
     })

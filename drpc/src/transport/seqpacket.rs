@@ -148,7 +148,8 @@ impl Socket {
         };
         // MSG_TRUNC makes the kernel tell the packet's whole length, of which the buffer holds what fits.
         let (_, len) = retry(receive)?;
-        match buffer.len() - before == len {
+        // A buffer may have more room than a packet may take.
+        match buffer.len() - before == len && len <= MAX_PACKET {
             true => Ok(len),
             false => Err(over_long(len)),
         }

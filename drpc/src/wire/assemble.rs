@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes};
 
 use super::error::FrameError;
 use super::header::ChunkHeader;
-use crate::buffer::{freeze, give_back, take};
+use crate::buffer::Buffer;
 
 /// Puts chunked messages together, one after the other (W5, W6).
 #[derive(Debug)]
@@ -38,7 +38,7 @@ struct Partial {
     due: u32,
     /// How much of the message has arrived; at most `total`.
     received: usize,
-    data: Vec<u8>,
+    data: Buffer,
     /// What the next packet's header will overwrite, while the buffer is lent.
     aside: Option<[u8; ChunkHeader::LEN]>,
 }
@@ -64,7 +64,7 @@ impl Assembler {
                     return Ok(None);
                 }
                 check_sum(partial.total as u64, partial.received as u64)?;
-                Ok(Some(freeze(partial.data)))
+                Ok(Some(partial.data.freeze()))
             }
         }
     }
@@ -97,7 +97,7 @@ impl Assembler {
             total_chunks: header.total_chunks,
             due: 0,
             received: 0,
-            data: Vec::new(),
+            data: Buffer::default(),
             aside: None,
         };
         partial.append(&packet)?;
@@ -157,16 +157,13 @@ impl Partial {
             self.data.truncate(self.received - ChunkHeader::LEN);
             self.aside = Some(aside);
         }
-        Some(&mut self.data)
+        Some(self.data.as_mut_vec())
     }
 
     /// W6: memory follows the data, a fixed multiple of what has arrived, and never past the total.
     fn make_room(&mut self, len: usize) {
-        if self.data.capacity() - self.data.len() < len {
-            let room = self.total.min((self.data.len() + len) * GROWTH);
-            let mut grown = take(room);
-            grown.extend_from_slice(&self.data);
-            give_back(std::mem::replace(&mut self.data, grown));
+        if self.data.room() < len {
+            self.data.grow(self.total.min((self.data.len() + len) * GROWTH));
         }
     }
 }

@@ -4,7 +4,7 @@ use bytes::buf::UninitSlice;
 use bytes::{Buf, BufMut, Bytes};
 use prost::Message;
 
-use crate::buffer::{SMALL, freeze, take};
+use crate::buffer::{Buffer, SMALL};
 
 /// The body of a message that goes out: bytes in one piece, or in several that are sent one behind the other.
 ///
@@ -50,9 +50,9 @@ impl Body {
         if self.rest.is_empty() {
             return self.first;
         }
-        let mut whole = take(self.len());
+        let mut whole = Buffer::with_capacity(self.len());
         self.segments().for_each(|segment| whole.extend_from_slice(segment));
-        freeze(whole)
+        whole.freeze()
     }
 
     /// The pieces, in order.
@@ -68,7 +68,7 @@ impl Body {
             message.encode_raw(&mut bytes);
             return bytes.into();
         }
-        let mut writer = BodyWriter { segments: Vec::new(), tail: Vec::new() };
+        let mut writer = BodyWriter { segments: Vec::new(), tail: Buffer::default() };
         message.encode_raw(&mut writer);
         writer.finish()
     }
@@ -81,19 +81,19 @@ const BY_REFERENCE: usize = 4 << 10;
 pub(crate) struct BodyWriter {
     segments: Vec<Bytes>,
     /// What came behind the last segment.
-    tail: Vec<u8>,
+    tail: Buffer,
 }
 
 impl BodyWriter {
     fn end_segment(&mut self) {
         if !self.tail.is_empty() {
-            self.segments.push(freeze(std::mem::take(&mut self.tail)));
+            self.segments.push(std::mem::take(&mut self.tail).freeze());
         }
     }
 
     fn finish(mut self) -> Body {
         if self.segments.is_empty() {
-            return freeze(self.tail).into();
+            return self.tail.freeze().into();
         }
         self.end_segment();
         let mut segments = self.segments.into_iter();
@@ -102,35 +102,32 @@ impl BodyWriter {
 
     /// Room for so many bytes more. A large buffer comes from the pool.
     fn make_room(&mut self, len: usize) {
-        if self.tail.capacity() - self.tail.len() >= len {
+        if self.tail.room() >= len {
             return;
         }
         let wanted = self.tail.len() + len;
-        if wanted <= SMALL {
-            self.tail.reserve(len);
-            return;
+        match wanted <= SMALL {
+            true => self.tail.as_mut_vec().reserve(len),
+            false => self.tail.grow(wanted.max(2 * self.tail.capacity())),
         }
-        let mut grown = take(wanted.max(2 * self.tail.capacity()));
-        grown.extend_from_slice(&self.tail);
-        crate::buffer::give_back(std::mem::replace(&mut self.tail, grown));
     }
 }
 
 #[allow(unsafe_code, reason = "`BufMut` is an unsafe trait; all is left to the one of `Vec`")]
-// SAFETY: `chunk_mut` and `advance_mut` are those of the tail, and `remaining_mut` is no more than what the tail may
+// SAFETY: `chunk_mut` and `advance_mut` are those of the tail's vector, and `remaining_mut` is no more than what that may
 // still grow by. Nothing else touches the tail between the two.
 unsafe impl BufMut for BodyWriter {
     fn remaining_mut(&self) -> usize {
-        self.tail.remaining_mut()
+        isize::MAX as usize - self.tail.len()
     }
 
     unsafe fn advance_mut(&mut self, count: usize) {
         // SAFETY: the caller has written so many bytes into the tail's chunk.
-        unsafe { self.tail.advance_mut(count) };
+        unsafe { self.tail.as_mut_vec().advance_mut(count) };
     }
 
     fn chunk_mut(&mut self) -> &mut UninitSlice {
-        self.tail.chunk_mut()
+        self.tail.as_mut_vec().chunk_mut()
     }
 
     fn put<T: Buf>(&mut self, mut source: T)

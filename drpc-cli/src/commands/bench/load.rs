@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use drpc::{Bytes, CallError, CallOptions, Client, Method};
+use drpc::{Bytes, CallError, CallErrorKind, CallOptions, Client, Method};
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -137,10 +137,18 @@ async fn call(client: Client, load: Load, turns: Arc<Turns>, lane: Arc<Mutex<Lan
 
 /// What went wrong, without what differs from call to call.
 fn in_a_word(error: &CallError) -> String {
-    match error.status() {
-        Some(status) => status.to_string(),
-        None => format!("{:?}", error.kind()).to_lowercase(),
+    if let Some(status) = error.status() {
+        return status.to_string();
     }
+    let word = match error.kind() {
+        CallErrorKind::Connect => "can't connect",
+        CallErrorKind::Disconnected | CallErrorKind::NotConnected => "disconnected",
+        CallErrorKind::Timeout => "timed out",
+        CallErrorKind::Reply => "the reply can't be read",
+        CallErrorKind::TooLong => "the request is too long",
+        _ => "other",
+    };
+    word.to_owned()
 }
 
 /// The order of calls.

@@ -19,7 +19,7 @@ use crate::exit::OTHERWISE;
 #[command(after_help = "Examples:
   drpc registry check proto/modules.toml
   drpc registry check include/drpc_modules.h --json
-  drpc registry check proto/modules.toml --workspace")]
+  drpc registry check proto/modules.toml --workspace --exclude xtask")]
 pub(crate) struct CheckArgs {
     /// The registry.
     registry: PathBuf,
@@ -30,6 +30,9 @@ pub(crate) struct CheckArgs {
     /// The workspace's Cargo.toml; without it, that of the current folder.
     #[arg(long, requires = "workspace", value_name = "CARGO_TOML")]
     manifest_path: Option<PathBuf>,
+    /// A package of the workspace to pass over, such as one that keeps to another registry. May be given more than once.
+    #[arg(long, requires = "workspace", value_name = "PACKAGE")]
+    exclude: Vec<String>,
     /// Print what was found as one JSON object.
     #[arg(long)]
     json: bool,
@@ -70,7 +73,7 @@ fn mistaken(args: &CheckArgs, error: &RegistryError) -> Result<ExitCode, Failed>
 }
 
 fn check_workspace(args: &CheckArgs, registry: &Registry) -> Result<ExitCode, Failed> {
-    let found = workspace::check(registry, args.manifest_path.as_deref())?;
+    let found = workspace::check(registry, args.manifest_path.as_deref(), &args.exclude)?;
     // As the user would write them from here, where that is possible.
     let here = env::current_dir().ok().filter(|here| found.root.starts_with(here));
     let folder: &Path = here.as_deref().unwrap_or(&found.root);

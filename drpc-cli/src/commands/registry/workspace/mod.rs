@@ -16,7 +16,11 @@ pub(crate) use source::Unreadable;
 
 /// What the workspace of a manifest and the registry have to say to each other. Only libraries and programs are looked at: modules of
 /// tests, examples and benchmarks need no place in a registry.
-pub(crate) fn check(registry: &Registry, manifest: Option<&Path>) -> Result<Workspace, WorkspaceError> {
+pub(crate) fn check(
+    registry: &Registry,
+    manifest: Option<&Path>,
+    exclude: &[String],
+) -> Result<Workspace, WorkspaceError> {
     let mut command = MetadataCommand::new();
     command.no_deps();
     if let Some(manifest) = manifest {
@@ -25,7 +29,8 @@ pub(crate) fn check(registry: &Registry, manifest: Option<&Path>) -> Result<Work
     let metadata = command.exec()?;
     let mut packages = Vec::new();
     let mut modules = Vec::new();
-    for package in metadata.workspace_packages() {
+    let is_wanted = |name: &str| !exclude.iter().any(|excluded| excluded == name);
+    for package in metadata.workspace_packages().into_iter().filter(|package| is_wanted(&package.name)) {
         packages.push(package.name.to_string());
         let targets = package.targets.iter().filter(|target| !target.kind.iter().any(is_for_development));
         let mut seen = Vec::new();
