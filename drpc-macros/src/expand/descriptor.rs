@@ -102,6 +102,11 @@ fn types(model: &Model) -> TokenStream {
         let cfgs = &method.cfgs;
         let request = call.request().map_or_else(|| quote!(()), |(_, ty)| ty.clone());
         let reply = received(model, method, call);
+        let message = |ty| match method.fds {
+            Some(_) => quote!(<#ty as #krate::Payload>::Message),
+            None => ty,
+        };
+        let (request, reply) = (message(request), message(reply));
         quote! {
             #(#cfgs)*
             #krate::private::MethodTypes {

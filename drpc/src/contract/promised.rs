@@ -50,6 +50,7 @@ fn method(declared: &handler::method::Method, types: &MethodTypes) -> Method {
         request: body(types.request),
         reply: body(types.reply),
         idempotent: declared.is_idempotent(),
+        fds: declared.has_fds(),
         rule: declared.rule().map(one_line),
     }
 }

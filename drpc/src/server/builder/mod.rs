@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::config::{Config, ExistingSocket, Order};
 use super::error::BindError;
-use super::modules::{missing_modules, undefined_rules, unknown_groups, unlisted_modules};
+use super::modules::{missing_modules, takes_descriptors, undefined_rules, unknown_groups, unlisted_modules};
 use crate::builtin::health::Health;
 use crate::dispatch::authorization::Rules;
 #[cfg(feature = "tower")]
@@ -68,6 +68,7 @@ use crate::wire::WireMode;
 /// | [`idle_timeout`](Self::idle_timeout) | none |
 /// | [`session_limit`](Self::session_limit) | none, so the process's descriptors; 1,024 on the blocking server |
 /// | [`session_limit_per_uid`](Self::session_limit_per_uid) | none |
+/// | [`descriptor_limit`](Self::descriptor_limit), [`session_descriptor_limit`](Self::session_descriptor_limit) | 16, 64 |
 /// | [`pending_reply_limit`](Self::pending_reply_limit) | 256 MiB per session |
 /// | [`call_limit`](Self::call_limit) | none: each session is limited by its [`order`](Self::order) |
 /// | [`call_limit_per_uid`](Self::call_limit_per_uid) | none |
@@ -281,9 +282,10 @@ impl ServerBuilder {
         if !undefined.is_empty() {
             return Err(BindError::undefined_rules(undefined));
         }
+        let takes_descriptors = takes_descriptors(&service).then_some(self.config.limits.descriptors);
         #[cfg(feature = "tower")]
         service.set_layers(self.layers);
-        Ok((service, self.config))
+        Ok((service, Config { takes_descriptors, ..self.config }))
     }
 }
 
