@@ -88,6 +88,11 @@ fn a_client_only() {
 }
 
 #[test]
+fn methods_that_pass_descriptors() {
+    expansion("fds", None);
+}
+
+#[test]
 fn idempotent_methods() {
     expansion("idempotent", None);
 }

@@ -131,6 +131,7 @@ mod client;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod der;
+mod descriptors;
 mod dispatch;
 mod handler;
 mod observe;
@@ -182,6 +183,7 @@ pub use handler::module::Module;
 pub use handler::payload::Payload;
 pub use handler::reply::{Reply, Submitted};
 pub use handler::session::{RunningCall, Session};
+pub use handler::with_fds::WithFds;
 #[doc(no_inline)]
 pub use prost;
 #[cfg(feature = "server")]

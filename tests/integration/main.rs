@@ -10,6 +10,7 @@ mod batches;
 mod clients;
 mod concurrency;
 mod connecting;
+mod descriptors;
 mod dispatch;
 mod envelope;
 mod errors;

@@ -10,7 +10,9 @@ use drpc::reflection::{
 };
 use drpc::testing::{InMemoryServer, server_of};
 use drpc::wire::Response;
-use drpc::{Allow, Client, Order, PeerCredentials, Server, Status, Submitted, Wire, blocking, drpc_module};
+use drpc::{
+    Allow, Client, Order, PeerCredentials, Server, Status, Submitted, Wire, WithFds, blocking, drpc_module,
+};
 
 use crate::support::{
     Gate, Hello, RawPeer, WIRES, echo, gated, in_order, interop, patiently, with_every_server,
@@ -47,6 +49,11 @@ impl Disks {
     #[doc = concat!("Puts one ", "into the drawer.")]
     fn eject(&self) -> Submitted {
         Submitted
+    }
+
+    #[method(5, fds)]
+    fn open(&self) -> WithFds<Disk> {
+        WithFds::default()
     }
 }
 
@@ -129,6 +136,14 @@ fn a_server_tells_what_it_serves() {
                     reply: nothing(),
                     ..Default::default()
                 },
+                MethodInfo {
+                    id: 605,
+                    name: "open".into(),
+                    request: nothing(),
+                    reply: message("disks.v1.Disk"),
+                    has_fds: true,
+                    ..Default::default()
+                },
             ],
         };
         assert_eq!(*disks, expected);
@@ -164,8 +179,8 @@ fn nobody_learns_of_what_they_may_not_call() {
             let modules = catalogue.modules.iter().filter(|module| module.id < 1000);
             modules.flat_map(|module| &module.methods).map(|method| method.id).collect::<Vec<_>>()
         };
-        assert_eq!(told(me).await, [601, 602, 604, 700]);
-        assert_eq!(told(stranger).await, [601, 604, 700]);
+        assert_eq!(told(me).await, [601, 602, 604, 605, 700]);
+        assert_eq!(told(stranger).await, [601, 604, 605, 700]);
         let catalogue = client_as(&server, stranger + 1).catalogue().await.unwrap();
         let modules: Vec<_> = catalogue.modules.iter().map(|module| module.id).collect();
         assert_eq!(modules, [7, 21_474_801]);
@@ -311,7 +326,7 @@ fn the_descriptors_are_what_the_server_was_given() {
         let server = driver.start(Server::builder().module(echo()).reflection(true));
         assert_eq!(client(server.path()).descriptors().unwrap(), "");
         let builder = Server::builder().module(echo()).reflection(true);
-        let server = driver.start(builder.descriptors(b"one").descriptors(b"two"));
+        let server = driver.start(builder.message_descriptors(b"one").message_descriptors(b"two"));
         assert_eq!(client(server.path()).descriptors().unwrap(), "onetwo");
     });
 }
@@ -319,7 +334,8 @@ fn the_descriptors_are_what_the_server_was_given() {
 #[test]
 fn it_is_a_module_like_another_on_both_wires() {
     with_every_server(|driver| {
-        let server = driver.start(Server::builder().module(echo()).reflection(true).descriptors(b"set"));
+        let server =
+            driver.start(Server::builder().module(echo()).reflection(true).message_descriptors(b"set"));
         for wire in WIRES {
             let peer = RawPeer::connect(server.path());
             peer.send_call(wire, 21_474_801, 2_147_480_102, 1, b"");

@@ -15,6 +15,7 @@ use super::builder::ClientBuilder;
 use super::call_state::CallState;
 use super::caller::{CallOptions, Caller};
 use super::connection::{Connection, GivenUp, InFlight};
+use super::descriptors::Passing;
 use super::error::{CallError, ConnectError};
 use super::on_tokio::Tokio;
 use super::pool::Pool;
@@ -136,8 +137,9 @@ impl Client {
         body: &mut Body,
         options: &CallOptions,
     ) -> Result<Response, CallError> {
+        let passing = Passing::of(method, body);
         let observed = MadeCall::begin(method, &self.0.config.path, body.len());
-        observed.carry_out(pin!(self.call_in_time(method, body, options))).await
+        passing.check(observed.carry_out(pin!(self.call_in_time(method, body, options))).await)
     }
 
     async fn call_in_time(

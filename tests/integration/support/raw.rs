@@ -122,10 +122,13 @@ impl RawPeer {
 
     /// Passes a descriptor along with a packet.
     pub(crate) fn pass(&self, descriptor: impl AsFd, packet: &[u8]) -> io::Result<()> {
-        let descriptors = [descriptor.as_fd()];
-        let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        self.pass_all(&[descriptor.as_fd()], packet)
+    }
+
+    pub(crate) fn pass_all(&self, descriptors: &[BorrowedFd<'_>], packet: &[u8]) -> io::Result<()> {
+        let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(253))];
         let mut control = SendAncillaryBuffer::new(&mut room);
-        control.push(SendAncillaryMessage::ScmRights(&descriptors));
+        assert!(control.push(SendAncillaryMessage::ScmRights(descriptors)));
         net::sendmsg(&self.0, &[IoSlice::new(packet)], &mut control, SendFlags::NOSIGNAL)?;
         Ok(())
     }

@@ -24,6 +24,7 @@ use bytes::Bytes;
 use super::connection::{Connection, Stop};
 use super::parking::{Parking, Unparked};
 use super::shared::Shared;
+use crate::descriptors::Arrived;
 use crate::dispatch::router::Processing;
 use crate::handler::session::{Connection as _, Session, Worker};
 use crate::observe::peer_log::Line;
@@ -32,7 +33,7 @@ use crate::server::hooks::Opened;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
     Incoming, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed, log_idle,
-    log_opened, read_call, refusal,
+    log_opened, read_call, refusal, without_descriptors,
 };
 use crate::transport::{Spin, is_peer_gone, keeps_buffers, release_buffers};
 use crate::wire::{Body, Codec, Head, Packet, Response, WireMode};
@@ -166,13 +167,14 @@ impl SessionState {
         let mut reader = self.take_turn();
         while let Some(mut mine) = reader {
             let Some(message) = self.read_message(&mut mine) else { return self.close_reading() };
+            let arrived = self.connection.socket.arrived();
             let Some((permit, came)) = self.wait_for_permit(&mut parking) else {
                 return self.close_reading();
             };
             let wire = mine.codec.wire().map_or(WireMode::Auto, WireMode::Fixed);
             let codec = Codec::new(wire, mine.codec.limit());
             let kept = self.hand_over(mine);
-            let response = self.carry_out(&codec, message, came, &worker, &mut parking);
+            let response = self.carry_out(&codec, message, arrived, came, &worker, &mut parking);
             drop(permit);
             if let Some(response) = response {
                 self.reply(&codec, response);
@@ -379,11 +381,12 @@ impl SessionState {
         &self,
         codec: &Codec,
         message: Bytes,
+        arrived: Option<Arrived>,
         came: Option<Instant>,
         worker: &Worker,
         parking: &mut Parking,
     ) -> Option<Response<Body>> {
-        let mut call = match read_call(codec, &self.session, message) {
+        let mut call = match read_call(codec, &self.session, message, arrived) {
             Ok(call) => call,
             Err(response) => return Some(response),
         };
@@ -432,7 +435,14 @@ impl SessionState {
             Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
             Err(TryLockError::WouldBlock) => self.wait_to_send(bytes_of(&response)),
         };
-        if let Err(fault) = self.send(codec, &head, &response) {
+        let mut sent = self.send(codec, &head, &response);
+        if let Err(SessionFault::Io(error)) = &sent
+            && let Some(mut instead) = without_descriptors(&self.session, &response, error)
+        {
+            let head = head_of(codec, &self.session, &mut instead);
+            sent = self.send(codec, &head, &instead);
+        }
+        if let Err(fault) = sent {
             self.note(fault);
             self.connection.cut();
         }
@@ -470,7 +480,7 @@ impl SessionState {
 
     fn send_packet(&self, packet: &Packet<'_>) -> Result<(), SessionFault> {
         let slices = packet.slices();
-        match self.connection.socket.send(&slices) {
+        match self.connection.socket.send(&slices, packet.descriptors()) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             result => return Ok(result?),
         }
@@ -482,7 +492,7 @@ impl SessionState {
             if let Err(fault) = self.wait_for_room() {
                 break Err(fault);
             }
-            match self.connection.socket.send(&slices) {
+            match self.connection.socket.send(&slices, packet.descriptors()) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 result => break result.map_err(SessionFault::Io),
             }
