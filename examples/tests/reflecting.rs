@@ -11,11 +11,8 @@ use rustix::process::{Pid, Signal, kill_process};
 fn it_tells_what_it_serves_with_docs_and_messages() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("s.sock");
-    let mut server = Command::new(env!("CARGO_BIN_EXE_reflecting"))
-        .arg(&socket)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut server =
+        Command::new(env!("CARGO_BIN_EXE_reflecting")).arg(&socket).stdout(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(server.stdout.take().unwrap()).lines();
     assert!(said.next().unwrap().unwrap().starts_with("listening on "));
 
