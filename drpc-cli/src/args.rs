@@ -6,10 +6,12 @@ use crate::commands::completions::CompletionsArgs;
 use crate::commands::describe::{DescribeArgs, ListArgs};
 use crate::commands::health::HealthArgs;
 use crate::commands::man::ManArgs;
+use crate::commands::ping::PingArgs;
 use crate::commands::registry::RegistryCommand;
 use crate::commands::replay::ReplayArgs;
 use crate::commands::serve::ServeArgs;
 use crate::commands::show::ShowArgs;
+use crate::commands::top::TopArgs;
 use crate::commands::trace::TraceArgs;
 
 /// Talk to dRPC servers.
@@ -29,9 +31,11 @@ pub(crate) enum Command {
     Health(HealthArgs),
     List(ListArgs),
     Man(ManArgs),
+    Ping(PingArgs),
     Replay(ReplayArgs),
     Serve(ServeArgs),
     Show(ShowArgs),
+    Top(TopArgs),
     Trace(TraceArgs),
     #[command(subcommand)]
     Registry(RegistryCommand),

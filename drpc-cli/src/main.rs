@@ -30,9 +30,11 @@ fn main() -> ExitCode {
         Command::Health(args) => commands::health::run(&args),
         Command::List(args) => commands::describe::list(&args),
         Command::Man(args) => commands::man::run(&args),
+        Command::Ping(args) => commands::ping::run(&args),
         Command::Replay(args) => commands::replay::run(&args),
         Command::Serve(args) => commands::serve::run(&args),
         Command::Show(args) => commands::show::run(&args),
+        Command::Top(args) => commands::top::run(&args),
         Command::Trace(args) => commands::trace::run(&args),
         Command::Registry(command) => commands::registry::run(&command),
     }

@@ -1,9 +1,10 @@
 //! The arguments of `#[drpc_module(…)]` and of `#[method(…)]`.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
+use syn::spanned::Spanned;
 use syn::{Attribute, Expr, ExprLit, Ident, Lit, LitStr, Meta, Path, Stmt, Token, UnOp, parse_quote, token};
 
 use crate::mistake::{Mistakes, mistake};
@@ -37,6 +38,8 @@ pub(crate) struct MethodArgs {
     /// The rule that says who may call.
     pub(crate) allow: Option<LitStr>,
     pub(crate) idempotent: bool,
+    /// Where it is said that the method passes descriptors.
+    pub(crate) fds: Option<Span>,
     /// How long the handler may take.
     pub(crate) timeout: Option<Timeout>,
     pub(crate) request_limit: Option<Size>,
@@ -169,6 +172,7 @@ impl MethodArgs {
             name: None,
             allow: None,
             idempotent: false,
+            fds: None,
             timeout: None,
             request_limit: None,
             faulty: false,
@@ -202,6 +206,11 @@ impl MethodArgs {
                 self.idempotent = true;
                 return Ok(());
             }
+            "fds" => {
+                self.fds = Some(argument.span());
+                argument.flag()?;
+                return Ok(());
+            }
             "timeout" => {
                 self.timeout = Some(Timeout::parse(argument.value(Timeout::EXAMPLE)?)?);
                 return Ok(());
@@ -217,7 +226,7 @@ impl MethodArgs {
             "id" => Number::Global(Integer::parse(argument.value("id = 501")?, "#[method(id = 501)]")?),
             _ => {
                 return Err(argument.unknown(
-                    &["id", "name", "allow", "idempotent", "timeout", "request_limit"],
+                    &["id", "name", "allow", "idempotent", "fds", "timeout", "request_limit"],
                     "an integer literal",
                     "#[method(1)]",
                 ));

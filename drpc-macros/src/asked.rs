@@ -1,10 +1,11 @@
 //! The types in the signatures of a module's handlers. The compiler is asked once for each what it is, and tells once of one that does not do.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 
 use crate::model::Method;
+use crate::places::{around, here, name_at};
 use crate::signature::{KnownCall, Outcome};
 
 /// The types that a module's handlers take and return.
@@ -46,19 +47,24 @@ impl Asked {
 
     // Output:
     //     type __GreeterRequest0 = travels!(Hello);
-    //     const _: () = assert_payload::<Hello>();
+    //     const _: () = assert_payload::<Hello>(); // Of a method with `fds`: assert_payload_with_fds
     //     type __GreeterReply0 = kind!(HelloResponse);
     //     const _: () = assert_returned::<HelloResponse, __GreeterReply0>();
     pub(crate) fn items(&self, krate: &Ident) -> TokenStream {
         // A type under a condition may not be there to be told of.
-        let there_anyway: Vec<&str> =
-            self.requests.0.iter().filter(|asked| asked.cfgs.is_empty()).map(|asked| &*asked.text).collect();
-        let is_told_anyway = |asked: &Type| there_anyway.contains(&&*asked.text);
+        let there_anyway: Vec<_> = self
+            .requests
+            .0
+            .iter()
+            .filter(|asked| asked.cfgs.is_empty())
+            .map(|asked| (&*asked.text, asked.fds))
+            .collect();
+        let is_told_anyway = |asked: &Type| there_anyway.contains(&(&*asked.text, asked.fds));
         let requests = self.requests.0.iter().map(|asked| {
             let Type { cfgs, ty, answer, .. } = asked;
             let is_told = asked.cfgs.is_empty() || !is_told_anyway(asked);
-            let assert =
-                is_told.then(|| quote!(#cfgs const _: () = #krate::private::assert_payload::<#ty>();));
+            let assert = asked.assertion(krate, "assert_payload", None);
+            let assert = is_told.then(|| quote!(#cfgs const _: () = #assert;));
             quote! {
                 #cfgs type #answer = #krate::private::travels!(#ty);
                 #assert
@@ -67,11 +73,10 @@ impl Asked {
         let replies = self.replies.0.iter().map(|asked| {
             let Type { cfgs, ty, answer, is_in_result, .. } = asked;
             let assert = match is_in_result {
-                true => quote!(assert_reply::<#ty>()),
-                false => quote!(assert_returned::<#ty, #answer>()),
+                true => asked.assertion(krate, "assert_reply", None),
+                false => asked.assertion(krate, "assert_returned", Some(answer)),
             };
-            let assert =
-                (!is_told_anyway(asked)).then(|| quote!(#cfgs const _: () = #krate::private::#assert;));
+            let assert = (!is_told_anyway(asked)).then(|| quote!(#cfgs const _: () = #assert;));
             quote! {
                 #cfgs type #answer = #krate::private::kind!(#ty);
                 #assert
@@ -93,6 +98,8 @@ struct Type {
     answer: Ident,
     /// Whether it is the reply in a handler's `Result`.
     is_in_result: bool,
+    /// Whether its methods pass descriptors.
+    fds: bool,
     /// The places of the methods whose type it is.
     places: Vec<usize>,
 }
@@ -106,7 +113,11 @@ impl Types {
             let (cfgs, text) = (&method.cfgs, ty.to_string());
             let cfgs = quote!(#(#cfgs)*);
             let conditions = cfgs.to_string();
-            match types.iter_mut().find(|known| known.text == text && known.cfgs.to_string() == conditions) {
+            let fds = method.fds.is_some();
+            let is_same = |known: &&mut Type| {
+                known.text == text && known.fds == fds && known.cfgs.to_string() == conditions
+            };
+            match types.iter_mut().find(is_same) {
                 Some(known) => known.places.push(place),
                 None => types.push(Type {
                     cfgs,
@@ -114,6 +125,7 @@ impl Types {
                     text,
                     answer: format_ident!("{prefix}{}", types.len(), span = Span::call_site()),
                     is_in_result: matches!(call.outcome, Outcome::Result { .. }),
+                    fds,
                     places: vec![place],
                 }),
             }
@@ -123,6 +135,22 @@ impl Types {
 
     fn answer(&self, place: usize) -> Option<&Ident> {
         self.0.iter().find(|asked| asked.places.contains(&place)).map(|asked| &asked.answer)
+    }
+}
+
+impl Type {
+    /// What asserts that it does, at its own place.
+    fn assertion(&self, krate: &Ident, name: &str, answer: Option<&Ident>) -> TokenStream {
+        let assert = format_ident!("{name}{}", if self.fds { "_with_fds" } else { "" });
+        let answer = answer.map(|answer| quote!(, #answer));
+        around(
+            &self.ty,
+            |place| {
+                let (krate, assert) = (name_at(krate, place), name_at(&assert, place));
+                quote_spanned!(here(place)=> #krate::private::#assert::<)
+            },
+            |place| quote_spanned!(here(place)=> #answer>()),
+        )
     }
 }
 

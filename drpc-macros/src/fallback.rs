@@ -36,6 +36,7 @@ fn model(draft: &Draft, args: &ModuleArgs) -> Model {
             number_span: Span::call_site(),
             rule: None,
             idempotent: handler.args.idempotent,
+            fds: handler.args.fds,
             timeout: None,
             request_limit: None,
             notes: handler.notes.clone(),

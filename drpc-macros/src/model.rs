@@ -65,6 +65,8 @@ pub(crate) struct Method {
     /// The rule that says who may call the method, beside its module's.
     pub(crate) rule: Option<String>,
     pub(crate) idempotent: bool,
+    /// Where it is said that it passes descriptors.
+    pub(crate) fds: Option<Span>,
     /// How many milliseconds the handler may take.
     pub(crate) timeout: Option<u64>,
     /// How many bytes of a request are decoded.

@@ -220,6 +220,7 @@ fn method(
         number_span,
         rule: handler.args.allow.as_ref().map(LitStr::value),
         idempotent: handler.args.idempotent,
+        fds: handler.args.fds,
         timeout: handler.args.timeout.as_ref().map(|timeout| timeout.millis),
         request_limit: handler.args.request_limit.as_ref().map(|limit| limit.bytes),
         notes: handler.notes.clone(),

@@ -167,7 +167,7 @@ impl ReservedEntry {
 /// The module IDs whose method IDs all fit an i32.
 pub(crate) const MODULE_IDS: RangeInclusive<i32> = -21_474_836..=21_474_835;
 
-/// The highest of these, which are for the modules that drpc brings along, such as its health check: no registry lists them.
+/// The highest of these, which are for the modules that drpc brings along, its health check and reflection first: no registry lists them.
 pub(crate) const BUILT_IN_IDS: RangeInclusive<i32> = 21_474_800..=*MODULE_IDS.end();
 
 /// The IDs that modules to come are given.

@@ -131,10 +131,12 @@ mod client;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod der;
+mod descriptors;
 mod dispatch;
 mod handler;
 mod observe;
 mod steps;
+mod sync;
 mod transport;
 
 #[cfg(any(feature = "blocking", feature = "blocking-server"))]
@@ -182,6 +184,7 @@ pub use handler::module::Module;
 pub use handler::payload::Payload;
 pub use handler::reply::{Reply, Submitted};
 pub use handler::session::{RunningCall, Session};
+pub use handler::with_fds::WithFds;
 #[doc(no_inline)]
 pub use prost;
 #[cfg(feature = "server")]

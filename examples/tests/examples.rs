@@ -50,6 +50,24 @@ fn submitted_answers_before_its_work_is_done() {
 }
 
 #[test]
+fn memory_is_read_where_it_is_if_its_seals_say_so() {
+    let output = Command::new(env!("CARGO_BIN_EXE_memory")).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{stdout}");
+    assert!(stdout.contains("100 MiB, read where they are: [4, 4, 5, 5] and so on\n"), "{stdout}");
+    assert!(stdout.contains("not trusted: the memory can still change"), "{stdout}");
+}
+
+#[test]
+fn handover_hands_a_connection_to_another_process() {
+    let output = Command::new(env!("CARGO_BIN_EXE_handover")).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{stdout}");
+    assert!(stdout.contains("over TCP: Hello visitor, from the worker\n"), "{stdout}");
+    assert!(stdout.contains("a pipe: the server answered FAILED_UNMARSHAL_PAYLOAD: "), "{stdout}");
+}
+
+#[test]
 fn layers_see_every_call() {
     let output = Command::new(env!("CARGO_BIN_EXE_layers")).output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();

@@ -28,6 +28,10 @@ fn within(left: Duration) -> CallFields {
     CallFields { time_left: Some(left), ..CallFields::default() }
 }
 
+fn everything(left: Duration) -> CallFields {
+    CallFields { wants_error: true, trace: Some(trace()), ..within(left) }
+}
+
 fn wanting_errors() -> CallFields {
     CallFields { wants_error: true, ..CallFields::default() }
 }
@@ -61,7 +65,7 @@ fn seconds_of(response: &Response) -> u64 {
 #[test]
 fn a_call_with_fields_is_a_call_whatever_its_size() {
     // E5, W3, W8: the fields cross the border of packets, or begin one.
-    let fields = CallFields { time_left: Some(HOUR), wants_error: true, trace: Some(trace()) };
+    let fields = everything(HOUR);
     with_every_server(|driver| {
         let server = driver.start(Server::builder().module(echo()));
         for wire in WIRES {
@@ -285,7 +289,7 @@ fn who_does_not_ask_gets_the_bytes_of_daos() {
     with_every_server(|driver| {
         let server = driver.start(Server::builder().module(failing()));
         let silent = driver.start(Server::builder().module(failing()).added_fields(false));
-        let all = CallFields { wants_error: true, trace: Some(trace()), time_left: Some(HOUR) };
+        let all = everything(HOUR);
         for wire in WIRES {
             for (server, fields) in
                 [(&server, within(HOUR)), (&server, CallFields::default()), (&silent, all.clone())]
@@ -308,7 +312,7 @@ fn a_server_that_was_told_so_ignores_them() {
     with_every_server(|driver| {
         let server = driver.start(Server::builder().module(telling()).added_fields(false));
         let peer = RawPeer::connect(server.path());
-        let all = CallFields { wants_error: true, trace: Some(trace()), time_left: Some(Duration::ZERO) };
+        let all = everything(Duration::ZERO);
         assert_eq!(exchange(&peer, Wire::Chunked, 710, all).body, "no limit|");
     });
 }

@@ -46,6 +46,8 @@ fn the_fields_are_those_of_daos_and_ours_behind_them() {
             field(1001, "wants_error", "bool"),
             field(1002, "traceparent", "bytes"),
             field(1003, "tracestate", "bytes"),
+            field(1020, "descriptors", "uint32"),
+            field(1021, "takes_descriptors", "bool"),
         ]
     );
     assert_eq!(call.parent_file().syntax(), protox::prost_reflect::Syntax::Proto3);
@@ -58,6 +60,8 @@ fn the_fields_are_those_of_daos_and_ours_behind_them() {
             field(1000, "error", "bytes"),
             field(1001, "error_details", "bytes"),
             field(1002, "error_cause", "drpc.ErrorCause"),
+            field(1020, "descriptors", "uint32"),
+            field(1021, "took_descriptors", "bool"),
         ]
     );
 }
@@ -86,6 +90,7 @@ fn call_by_the_file(descriptor: &MessageDescriptor, call: &Call) -> DynamicMessa
         theirs.set_field_by_name("time_left_us", Value::U64(left.as_micros() as u64));
     }
     theirs.set_field_by_name("wants_error", Value::Bool(added.wants_error));
+    theirs.set_field_by_name("takes_descriptors", Value::Bool(added.takes_descriptors));
     if let Some(trace) = added.trace {
         theirs.set_field_by_name("traceparent", Value::Bytes(trace.to_string().into()));
         theirs.set_field_by_name("tracestate", Value::Bytes(trace.state().to_owned().into()));
@@ -107,6 +112,7 @@ fn response_by_the_file(descriptor: &MessageDescriptor, response: &Response) -> 
     let causes = proto().get_enum_by_name("drpc.ErrorCause").expect("is in drpc.proto");
     let number = causes.get_value_by_name(&cause).expect("is among them").number();
     theirs.set_field_by_name("error_cause", Value::EnumNumber(number));
+    theirs.set_field_by_name("took_descriptors", Value::Bool(added.took_descriptors));
     theirs
 }
 
@@ -127,9 +133,13 @@ fn fields_of_a_call() -> impl Strategy<Value = Box<CallFields>> {
         let trace = TraceContext::new(trace_id.to_be_bytes(), parent_id.to_be_bytes(), flags).unwrap();
         trace.with_state(state).unwrap()
     });
-    let fields = (option::of(any::<u64>().prop_map(Duration::from_micros)), any::<bool>(), option::of(trace));
+    let time_left = option::of(any::<u64>().prop_map(Duration::from_micros));
+    let fields = (time_left, any::<bool>(), option::of(trace), any::<bool>());
     fields
-        .prop_map(|(time_left, wants_error, trace)| Box::new(CallFields { time_left, wants_error, trace }))
+        .prop_map(|(time_left, wants_error, trace, takes_descriptors)| {
+            let fields = CallFields { time_left, wants_error, trace, ..CallFields::default() };
+            Box::new(CallFields { takes_descriptors, ..fields })
+        })
         .prop_filter("none", |fields| **fields != CallFields::default())
 }
 
@@ -143,7 +153,7 @@ fn every_envelope_is_written_and_read_as_the_file_says() {
         sequence in numbers(),
         body in prop::collection::vec(any::<u8>(), 0..300),
         to_call in option::of(fields_of_a_call()),
-        to_response in option::of(("ü{1,40}", prop::collection::vec(any::<u8>(), 0..40), causes())),
+        to_response in option::of(("ü{1,40}", prop::collection::vec(any::<u8>(), 0..40), causes(), any::<bool>())),
     )| {
         let body = Bytes::from(body);
         let call = Call { module: module as i32, method: method as i32, sequence, body: body.clone(), added: to_call };
@@ -151,8 +161,8 @@ fn every_envelope_is_written_and_read_as_the_file_says() {
         prop_assert_eq!(&call.encode()[..], &theirs[..]);
         prop_assert_eq!(Call::decode(theirs.into()).unwrap(), call);
 
-        let added = to_response.map(|(error, details, cause)| {
-            ResponseFields { cause, ..ResponseFields::new(error, details.into()) }.into()
+        let added = to_response.map(|(error, details, cause, took_descriptors)| {
+            ResponseFields { cause, took_descriptors, ..ResponseFields::new(error, details.into()) }.into()
         });
         let response = Response { sequence, status: Status::from(module as i32), body, added };
         let theirs = response_by_the_file(&response_descriptor, &response).encode_to_vec();

@@ -7,9 +7,11 @@ mod activation;
 mod added_fields;
 mod background;
 mod batches;
+mod claims;
 mod clients;
 mod concurrency;
 mod connecting;
+mod descriptors;
 mod dispatch;
 mod envelope;
 mod errors;
@@ -20,6 +22,7 @@ mod hooks;
 mod limits;
 mod load;
 mod looped;
+mod matrix;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod middleware;
@@ -27,6 +30,8 @@ mod panics;
 mod peers;
 mod pool;
 mod progress;
+#[cfg(feature = "reflection")]
+mod reflection;
 mod restarts;
 mod retry;
 mod round_trip;

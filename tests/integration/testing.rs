@@ -651,7 +651,7 @@ mod proxy {
                 Watched::Opened { session, peer } => {
                     format!("{session} opened {}", peer.and_then(PeerCredentials::pid).unwrap())
                 }
-                Watched::Packet { session, packet } => {
+                Watched::Packet { session, packet, .. } => {
                     match MessageReader::new().read(packet).unwrap().unwrap() {
                         Message::Call(call) => format!("{session} call of {}", call.method),
                         Message::Response(response) => format!("{session} {}", response.status),

@@ -6,10 +6,12 @@ pub(crate) mod completions;
 pub(crate) mod describe;
 pub(crate) mod health;
 pub(crate) mod man;
+pub(crate) mod ping;
 pub(crate) mod registry;
 pub(crate) mod replay;
 pub(crate) mod serve;
 pub(crate) mod show;
+pub(crate) mod top;
 pub(crate) mod trace;
 
 /// `1 module`, `2 modules`.

@@ -102,7 +102,7 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Failed> {
 fn sessions(events: Vec<Event>) -> BTreeMap<u64, Recording> {
     let mut sessions: BTreeMap<u64, Vec<RecordedPacket>> = BTreeMap::new();
     for event in events {
-        if let Event::Packet { session, at_us, to, bytes } = event {
+        if let Event::Packet { session, at_us, to, bytes, .. } = event {
             sessions.entry(session).or_default().push(RecordedPacket {
                 direction: to.direction(),
                 at: Duration::from_micros(at_us),
@@ -121,7 +121,7 @@ fn answers(recording: &Recording) -> BTreeMap<i64, (Call, Response)> {
     conversations.take(&opened);
     let seen = recording.packets().iter().filter_map(|packet| {
         let (to, bytes) = (packet.direction.into(), packet.bytes.to_vec());
-        conversations.take(&Event::Packet { session: 1, at_us: 0, to, bytes })
+        conversations.take(&Event::Packet { session: 1, at_us: 0, to, bytes, descriptors: 0 })
     });
     let answers = seen.filter_map(|seen| match seen.what {
         What::Answer(answer) => answer.call.map(|(_, call)| (call.sequence, (call, answer.response))),

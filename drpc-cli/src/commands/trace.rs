@@ -159,11 +159,12 @@ fn event_of(watched: &Watched<'_>, begun: Begun) -> Option<Event> {
         Watched::Opened { session, peer } => {
             Event::Opened { session: *session, at_us, peer: peer.map(Peer::of) }
         }
-        Watched::Packet { session, packet } => Event::Packet {
+        Watched::Packet { session, packet, descriptors } => Event::Packet {
             session: *session,
             at_us,
             to: packet.direction.into(),
             bytes: packet.bytes.to_vec(),
+            descriptors: *descriptors,
         },
         Watched::Closed { session, error } => {
             Event::Closed { session: *session, at_us, error: error.map(ToString::to_string) }

@@ -19,6 +19,8 @@ pub(crate) struct Seen {
     /// Since the recording began.
     pub(crate) at: Duration,
     pub(crate) peer: Option<Peer>,
+    /// How many file descriptors came with it.
+    pub(crate) descriptors: usize,
     pub(crate) what: What,
 }
 
@@ -45,6 +47,8 @@ struct Conversation {
     reader: MessageReader,
     /// The calls that are not answered yet, in their order.
     open: VecDeque<(Duration, Call)>,
+    /// Those that came with the packets of messages that are not complete, to the server and to the client.
+    descriptors: [usize; 2],
 }
 
 impl Conversations {
@@ -61,21 +65,28 @@ impl Conversations {
             peer: None,
             reader: MessageReader::new(),
             open: VecDeque::new(),
+            descriptors: [0; 2],
         });
+        let mut descriptors = 0;
         let what = match event {
             Event::Begun { .. } => return None,
             Event::Opened { peer, .. } => {
                 conversation.peer.clone_from(peer);
                 What::Opened
             }
-            Event::Packet { to, bytes, .. } => conversation.packet(at_us, *to, bytes)?,
+            Event::Packet { to, bytes, descriptors: more, .. } => {
+                conversation.descriptors[*to as usize] += more;
+                let message = conversation.packet(at_us, *to, bytes)?;
+                descriptors = std::mem::take(&mut conversation.descriptors[*to as usize]);
+                message
+            }
             Event::Closed { error, .. } => What::Closed(error.clone()),
         };
         let peer = conversation.peer.clone();
         if let What::Closed(_) = what {
             self.0.remove(&session);
         }
-        Some(Seen { session, at, peer, what })
+        Some(Seen { session, at, peer, descriptors, what })
     }
 }
 
@@ -120,12 +131,18 @@ mod tests {
 
     fn call(sequence: i64, at_us: u64) -> Event {
         let call = Call { module: 5, method: 501, sequence, body: Bytes::new(), added: None };
-        Event::Packet { session: 1, at_us, to: To::Server, bytes: packets(&call.head(), &[]) }
+        Event::Packet { session: 1, at_us, to: To::Server, bytes: packets(&call.head(), &[]), descriptors: 0 }
     }
 
     fn reply(sequence: i64, at_us: u64) -> Event {
         let response = Response { sequence, status: Status::FAILURE, body: Bytes::new(), added: None };
-        Event::Packet { session: 1, at_us, to: To::Client, bytes: packets(&response.head(), &[]) }
+        Event::Packet {
+            session: 1,
+            at_us,
+            to: To::Client,
+            bytes: packets(&response.head(), &[]),
+            descriptors: 0,
+        }
     }
 
     fn answered(conversations: &mut Conversations, event: &Event) -> Option<i64> {
@@ -153,7 +170,8 @@ mod tests {
     fn what_breaks_the_wire_is_told_once() {
         let mut conversations = Conversations::default();
         conversations.take(&call(1, 0));
-        let broken = Event::Packet { session: 1, at_us: 1, to: To::Server, bytes: vec![0; 24] };
+        let broken =
+            Event::Packet { session: 1, at_us: 1, to: To::Server, bytes: vec![0; 24], descriptors: 0 };
         assert!(matches!(
             conversations.take(&broken).map(|seen| seen.what),
             Some(What::Unreadable(To::Server, _))

@@ -35,6 +35,9 @@ pub(crate) enum Event {
         to: To,
         #[serde(rename = "hex", with = "hex::serde")]
         bytes: Vec<u8>,
+        /// How many file descriptors came with it: they themselves can't be kept.
+        #[serde(default, skip_serializing_if = "is_none")]
+        descriptors: usize,
     },
     Closed {
         session: u64,
@@ -140,8 +143,13 @@ fn events_of(recording: Recording) -> Vec<Event> {
         at_us: 0,
         to: packet.direction.into(),
         bytes: packet.bytes.to_vec(),
+        descriptors: 0,
     });
     [begun, opened].into_iter().chain(packets).collect()
+}
+
+fn is_none(number: &usize) -> bool {
+    *number == 0
 }
 
 /// The packet of an event, with its time since the recording began.

@@ -74,12 +74,13 @@ impl<'a> Lines<'a> {
             let line = json!({
                 "event": "call", "time": self.time(at), "session": seen.session, "peer": seen.peer,
                 "method": method, "method_id": call.method, "sequence": call.sequence,
-                "bytes": call.body.len(), "body": body,
+                "bytes": call.body.len(), "body": body, "descriptors": seen.descriptors,
             });
             return writeln!(out, "{line}");
         }
         let start = self.start(seen, at);
-        writeln!(out, "{start} > {method} seq={}{}", call.sequence, shown(call.body.len(), &body))
+        let (size, passed) = (shown(call.body.len(), &body), passed(seen));
+        writeln!(out, "{start} > {method} seq={}{passed}{size}", call.sequence)
     }
 
     fn answer(&self, seen: &Seen, answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
@@ -99,6 +100,7 @@ impl<'a> Lines<'a> {
                 "method": method, "method_id": answer.call.as_ref().map(|(_, call)| call.method),
                 "sequence": sequence, "status": status.to_string(), "error": error,
                 "took_us": took.map(|took| took.as_micros() as u64), "bytes": bytes.len(), "body": body,
+                "descriptors": seen.descriptors,
             });
             return writeln!(out, "{line}");
         }
@@ -109,6 +111,7 @@ impl<'a> Lines<'a> {
         if let Some(took) = took {
             let _ = write!(line, " in {took:.1?}");
         }
+        line.push_str(&passed(seen));
         line.push_str(&shown(bytes.len(), &body));
         if let Some(error) = error {
             let _ = write!(line, ": {}", printable(error));
@@ -139,6 +142,15 @@ impl<'a> Lines<'a> {
     /// In UTC, to the microsecond.
     fn time(&self, at: Duration) -> String {
         humantime::format_rfc3339_micros(self.begun + at).to_string()
+    }
+}
+
+/// What passed beside a message.
+fn passed(seen: &Seen) -> String {
+    match seen.descriptors {
+        0 => String::new(),
+        1 => " 1 descriptor".to_owned(),
+        more => format!(" {more} descriptors"),
     }
 }
 

@@ -146,7 +146,7 @@ impl Shop {
 
 /// A server of the shop, with reflection. Nobody is its owner.
 pub(crate) fn shop() -> ServerBuilder {
-    plain_shop().reflection(true).descriptors(&descriptors())
+    plain_shop().reflection(true).message_descriptors(&descriptors())
 }
 
 /// The same without reflection.

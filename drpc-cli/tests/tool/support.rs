@@ -2,12 +2,16 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use drpc::blocking::Client;
 use drpc::wire::Response;
-use drpc::{AddedFields, CallError, CallOptions, Method, Wire};
+use drpc::{AddedFields, CallError, CallOptions, Method, ServerBuilder, Wire};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -66,6 +70,41 @@ impl Folder {
             .env("XDG_CONFIG_HOME", self.path("config"))
     }
 
+    /// The tool, as a user who may not connect to what this user alone may.
+    pub(crate) fn drpc_as_stranger(&self, line: &str) -> snapbox::cmd::Command {
+        let tool = snapbox::cmd::cargo_bin!("drpc");
+        let mut command = Command::new(tool);
+        if rustix::process::geteuid().is_root() {
+            // The build's own folder may be closed to them. A process of its own copies: a file that is open here for writing, which another
+            // thread's child then has too, can't be run yet.
+            assert!(Command::new("cp").arg(tool).arg(self.path("tool")).status().unwrap().success());
+            fs::set_permissions(self.0.path(), fs::Permissions::from_mode(0o755)).unwrap();
+            command = Command::new(self.path("tool"));
+            command.uid(65_534).gid(65_534);
+        } else {
+            fs::set_permissions(self.path("s.sock"), fs::Permissions::from_mode(0)).unwrap();
+        }
+        // What configures this user is closed to them, too.
+        command.args(line.split(' ')).current_dir(self.0.path()).env("XDG_CONFIG_HOME", self.0.path());
+        snapbox::cmd::Command::from_std(command)
+    }
+
+    /// A server in this process, at `s.sock`.
+    pub(crate) fn serve(&self, builder: ServerBuilder) -> Serving {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let server = builder.explicit_modules_only().bind(self.path("s.sock")).unwrap();
+        runtime.spawn(server.serve());
+        Serving { _runtime: runtime }
+    }
+
+    /// A socket at `s.sock` to which one can connect, and which nobody serves.
+    pub(crate) fn listen(&self) -> OwnedFd {
+        let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::SEQPACKET, None).unwrap();
+        rustix::net::bind(&socket, &SocketAddrUnix::new(self.path("s.sock")).unwrap()).unwrap();
+        rustix::net::listen(&socket, 8).unwrap();
+        socket
+    }
+
     /// The tool in the background, once it listens.
     pub(crate) fn spawn(&self, line: &str) -> Running {
         let mut child = Command::new(snapbox::cmd::cargo_bin!("drpc"))
@@ -81,6 +120,11 @@ impl Folder {
         assert!(said.starts_with("listening on "), "{said}");
         Running(Some(child))
     }
+}
+
+/// A server in this process, until dropped.
+pub(crate) struct Serving {
+    _runtime: tokio::runtime::Runtime,
 }
 
 /// A tool that runs until it is interrupted.
@@ -104,7 +148,8 @@ impl Drop for Running {
     }
 }
 
-fn interrupt(child: &Child) {
+/// As ctrl-c does.
+pub(crate) fn interrupt(child: &Child) {
     kill_process(Pid::from_child(child), Signal::INT).unwrap();
 }
 

@@ -1,10 +1,16 @@
-use std::os::fd::OwnedFd;
+use std::fs::File;
+use std::io::{IoSlice, IoSliceMut, Read, Seek, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::thread;
 
 use drpc::Wire;
 use drpc::blocking::Client;
-use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::net::{
+    self, AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
+};
 use snapbox::str;
 
 use crate::support::{CONTRACT, Folder, Running, call, client};
@@ -120,8 +126,8 @@ fn a_trace_is_json_for_programs() {
     snapbox::assert_data_eq!(
         stdout_of(trace),
         str![[r#"
-{"body":"ff","bytes":1,"event":"call","method":"greeter.hello","method_id":501,"peer":{"pid":[..],"program":"tool-[..]","uid":[..]},"sequence":2,"session":1,"time":"[..]"}
-{"body":"","bytes":0,"error":"nobody of that name","event":"reply","method":"greeter.hello","method_id":501,"peer":{"pid":[..],"program":"tool-[..]","uid":[..]},"sequence":2,"session":1,"status":"FAILURE","time":"[..]","took_us":[..]}
+{"body":"ff","bytes":1,"descriptors":0,"event":"call","method":"greeter.hello","method_id":501,"peer":{"pid":[..],"program":"tool-[..]","uid":[..]},"sequence":2,"session":1,"time":"[..]"}
+{"body":"","bytes":0,"descriptors":0,"error":"nobody of that name","event":"reply","method":"greeter.hello","method_id":501,"peer":{"pid":[..],"program":"tool-[..]","uid":[..]},"sequence":2,"session":1,"status":"FAILURE","time":"[..]","took_us":[..]}
 
 "#]]
     );
@@ -375,6 +381,44 @@ fn a_trace_changes_no_byte() {
         folder.read("r.jsonl").lines().filter(|line| line.contains("\"packet\"")).count(),
         2 * packets.len()
     );
+}
+
+/// A descriptor that comes with a packet goes on with it, and is the same open file.
+#[test]
+fn descriptors_pass_a_trace() {
+    let folder = Folder::new();
+    let listener = socket();
+    net::bind(&listener, &address(&folder, "s.sock")).unwrap();
+    net::listen(&listener, 1).unwrap();
+    let trace = folder.spawn("trace t.sock s.sock --quiet --record r.jsonl");
+    let client = socket();
+    net::connect(&client, &address(&folder, "t.sock")).unwrap();
+    let server = net::accept(&listener).unwrap();
+
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(b"passed").unwrap();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut passed = SendAncillaryBuffer::new(&mut space);
+    let descriptors = [file.as_fd()];
+    assert!(passed.push(SendAncillaryMessage::ScmRights(&descriptors)));
+    net::sendmsg(&client, &[IoSlice::new(b"look")], &mut passed, SendFlags::empty()).unwrap();
+
+    let (mut bytes, mut space) = ([0; 16], [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))]);
+    let mut received = RecvAncillaryBuffer::new(&mut space);
+    let packet =
+        net::recvmsg(&server, &mut [IoSliceMut::new(&mut bytes)], &mut received, RecvFlags::CMSG_CLOEXEC);
+    assert_eq!(&bytes[..packet.unwrap().bytes], b"look");
+    let received = received.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+        _ => None,
+    });
+    let (mut theirs, mut text) = (File::from(received.unwrap()), String::new());
+    theirs.rewind().unwrap();
+    theirs.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "passed");
+    drop(client);
+    stdout_of(trace);
+    assert!(folder.read("r.jsonl").contains("\"descriptors\":1"));
 }
 
 fn socket() -> OwnedFd {

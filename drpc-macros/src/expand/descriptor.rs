@@ -104,6 +104,11 @@ fn descriptions(model: &Model) -> TokenStream {
         let cfgs = &method.cfgs;
         let request = call.request().map_or_else(|| quote!(()), |(_, ty)| ty.clone());
         let reply = received(model, method, call);
+        let message = |ty| match method.fds {
+            Some(_) => quote!(<#ty as #krate::Payload>::Message),
+            None => ty,
+        };
+        let (request, reply) = (message(request), message(reply));
         let docs = text(&method.notes);
         quote! {
             #(#cfgs)*

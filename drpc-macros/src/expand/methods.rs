@@ -101,6 +101,7 @@ fn methods_functions(model: &Model, name: &Ident) -> TokenStream {
     let says_more = |method: &Method| {
         method.rule.is_some()
             || method.idempotent
+            || method.fds.is_some()
             || method.timeout.is_some()
             || method.request_limit.is_some()
     };
@@ -108,13 +109,14 @@ fn methods_functions(model: &Model, name: &Ident) -> TokenStream {
         false => method,
         true => {
             let arms = model.methods.iter().map(
-                |Method { variant, cfgs, rule, idempotent, timeout, request_limit, .. }| {
+                |Method { variant, cfgs, rule, idempotent, fds, timeout, request_limit, .. }| {
                     let idempotent = idempotent.then(|| quote!(.idempotent()));
+                    let fds = fds.map(|_| quote!(.fds()));
                     let rule = rule.as_ref().map(|rule| quote!(.with_rule(#rule)));
                     let timeout = timeout
                         .map(|millis| quote!(.with_timeout(::core::time::Duration::from_millis(#millis))));
                     let request_limit = request_limit.map(|bytes| quote!(.with_request_limit(#bytes)));
-                    quote!(#(#cfgs)* Self::#variant => #method #rule #idempotent #timeout #request_limit)
+                    quote!(#(#cfgs)* Self::#variant => #method #rule #idempotent #fds #timeout #request_limit)
                 },
             );
             quote!(match self { #(#arms,)* })

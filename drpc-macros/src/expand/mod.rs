@@ -23,14 +23,15 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
+use self::asked_types::{as_requested, received};
 pub(crate) use self::client::client;
 use self::descriptor::descriptor;
 use self::methods::integer;
 pub(crate) use self::methods::methods;
 pub(crate) use self::module::module;
 use self::module::{arm, declares, is_module};
-use crate::model::{Model, ModuleId};
-use crate::places::here;
+use crate::model::{Method, Model, ModuleId};
+use crate::places::{here, name_at};
 
 /// All that is generated beside the user's own item.
 pub(crate) fn expand(model: &Model) -> TokenStream {
@@ -39,6 +40,8 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let client = client(model);
     let registry = registry(model);
     let asked = model.asked.items(&model.krate);
+    let fds = model.methods.iter().filter_map(|method| passes_fds(model, method));
+    let fds: TokenStream = fds.collect();
     let unread = unread(model);
     let served = model.served_by.as_ref().map(|ty| {
         let arms = model.methods.iter().map(|method| arm(model, method)).collect();
@@ -48,7 +51,22 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         let descriptor = descriptor(model, ty);
         quote!(#module #declares #is_module #descriptor)
     });
-    quote!(#krate #methods #served #client #asked #registry #unread)
+    quote!(#krate #methods #served #client #asked #fds #registry #unread)
+}
+
+// Output, of a method with `fds`:
+//     const _: () = assert_fds::<<WithFds<Open> as Requested<__GreeterRequest0>>::Sent, <Opened as …>::Received>();
+fn passes_fds(model: &Model, method: &Method) -> Option<TokenStream> {
+    let (krate, cfgs, call) = (&model.krate, &method.cfgs, method.call.known()?);
+    let span = here(method.fds?);
+    let request = match call.request() {
+        Some((_, ty)) => as_requested(model, method, ty, "Sent"),
+        None => quote!(()),
+    };
+    let received = received(model, method, call);
+    let krate = name_at(krate, span);
+    let assert = quote_spanned!(span=> #krate::private::assert_fds::<#request, #received>());
+    Some(quote!(#(#cfgs)* const _: () = #assert;))
 }
 
 // Output:

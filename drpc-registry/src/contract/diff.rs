@@ -145,6 +145,15 @@ impl<'a> Comparison<'a> {
             (false, true) => self.compatible(format!("method `{method}` is now idempotent")),
             _ => {}
         }
+        match (old.fds, new.fds) {
+            (true, false) => self.breaking(format!("method `{method}` passes no descriptors any more")),
+            (false, true) => {
+                self.breaking(format!(
+                    "method `{method}` passes descriptors, which older peers don't know of"
+                ));
+            }
+            _ => {}
+        }
         self.rule(&format!("method `{method}`"), old.rule.as_deref(), new.rule.as_deref());
     }
 

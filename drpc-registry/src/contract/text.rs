@@ -116,6 +116,9 @@ impl fmt::Display for Contract {
                 if method.idempotent {
                     writeln!(f, "        idempotent")?;
                 }
+                if method.fds {
+                    writeln!(f, "        fds")?;
+                }
                 if let Some(rule) = &method.rule {
                     writeln!(f, "        rule {rule}")?;
                 }
@@ -317,6 +320,7 @@ impl Reader {
                     request: Body::Nothing,
                     reply: Body::Nothing,
                     idempotent: false,
+                    fds: false,
                     rule: None,
                 };
                 insert(&mut module.methods, method, new, "method")?;
@@ -342,6 +346,7 @@ impl Reader {
                 }
             }
             "idempotent" => method.idempotent = true,
+            "fds" => method.fds = true,
             "rule" => method.rule = Some(rest.to_owned()),
             _ => return false,
         }

@@ -51,8 +51,11 @@ impl AddedFields {
             Some(trace) => Some((**trace).clone()),
             None => tracer.and_then(|tracer| (tracer.0)()),
         };
-        let fields =
-            CallFields { time_left: None, wants_error: self.error, trace: self.trace.then(trace).flatten() };
+        let fields = CallFields {
+            wants_error: self.error,
+            trace: self.trace.then(trace).flatten(),
+            ..CallFields::default()
+        };
         Some(fields.into())
     }
 

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::deadline::Deadline;
+use super::descriptors::Passing;
 use super::error::CallError;
 use super::retry::{Attempts, better};
 use crate::handler::method::Method;
@@ -19,14 +20,18 @@ pub(super) struct Batch {
 struct Member {
     method: Method,
     body: Body,
+    passing: Passing,
     result: Option<Result<Response, CallError>>,
 }
 
 impl Batch {
     /// In the order of their results.
     pub(super) fn new(calls: impl IntoIterator<Item = (Method, Body)>) -> Self {
-        let calls: Vec<_> =
-            calls.into_iter().map(|(method, body)| Member { method, body, result: None }).collect();
+        let member = |(method, body)| {
+            let passing = Passing::of(&method, &body);
+            Member { method, body, passing, result: None }
+        };
+        let calls: Vec<_> = calls.into_iter().map(member).collect();
         let due = (0..calls.len()).collect();
         Batch { calls, due }
     }
@@ -51,8 +56,8 @@ impl Batch {
     }
 
     pub(super) fn settle(&mut self, place: usize, result: Result<Response, CallError>) {
-        let settled = &mut self.calls[place].result;
-        *settled = Some(better(settled.take(), result));
+        let Member { passing, result: settled, .. } = &mut self.calls[place];
+        *settled = Some(better(settled.take(), passing.check(result)));
     }
 
     /// None of the calls could be made.

@@ -10,7 +10,6 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use parking_lot::{Condvar, Mutex};
 
 use super::batch::Batch;
 use super::builder::ClientBuilder;
@@ -18,17 +17,20 @@ use super::call_state::CallState;
 use super::caller::{CallOptions, Caller};
 use super::calls::{Addressee, Calls};
 use super::deadline::Deadline;
+use super::descriptors::{Passing, attach, refused};
 use super::error::{CallError, ConnectError, Disconnect};
 use super::pool::Pool;
 use super::probe::{PROBE, PROBE_SEQUENCE, Prober};
 use super::reply::{reply_of, report_unknown, submitted};
 use super::retry::Attempts;
+use crate::descriptors::Limits;
 use crate::handler::method::Method;
 use crate::handler::payload::Payload;
 use crate::observe::client::{MadeCall, batch_span};
 use crate::observe::metrics;
 use crate::observe::metrics::OpenConnection;
 use crate::observe::peer_log::PeerLog;
+use crate::sync::parking_lot::{Condvar, Mutex};
 use crate::transport::{Mode, Ready, Socket, Spin, is_peer_gone};
 use crate::wire::{Body, Call, CallFields, Codec, Packets, Response, UNREADABLE_CALL, Wire, WireMode};
 
@@ -106,8 +108,9 @@ impl Client {
         options: &CallOptions,
     ) -> Result<Response, CallError> {
         let mut body = body.into();
+        let passing = Passing::of(&method, &body);
         let observed = MadeCall::begin(&method, &self.0.config.path, body.len());
-        observed.run(|| self.call_in_time(&method, &mut body, options))
+        passing.check(observed.run(|| self.call_in_time(&method, &mut body, options)))
     }
 
     fn call_in_time(
@@ -396,7 +399,7 @@ impl ClientBuilder {
 
     fn probe_blocking(&self, socket: &Socket, deadline: Deadline) -> Result<Wire, ConnectError> {
         let failed = |cause| ConnectError::probe(&self.path, cause);
-        socket.send(&[IoSlice::new(&PROBE)]).map_err(|error| failed(error.into()))?;
+        socket.send(&[IoSlice::new(&PROBE)], &[]).map_err(|error| failed(error.into()))?;
         let mut prober = Prober::new(self.message_limit);
         loop {
             if !socket.wait_readable(deadline.at).map_err(|error| failed(error.into()))? {
@@ -459,6 +462,7 @@ impl Connection {
         early: &mut Vec<Response>,
     ) -> Result<Response, Fault> {
         let deadline = state.deadline;
+        self.pass(method, body, options, &mut added)?;
         state.stamp(&mut added);
         let sequence = self.calls.begin((!options.no_response).then_some(()));
         let (module, method) = (method.module(), method.id());
@@ -480,6 +484,22 @@ impl Connection {
                 received
             }
         }
+    }
+
+    /// Gets ready for the descriptors of a call and its reply.
+    fn pass(
+        &self,
+        method: &Method,
+        body: &Body,
+        options: &CallOptions,
+        added: &mut Option<Box<CallFields>>,
+    ) -> Result<(), Fault> {
+        let passing = Passing::of(method, body);
+        if !passing.is_none() {
+            passing.announce(body, self.wire, options.no_response, added).map_err(Fault::Unsent)?;
+            self.socket.take_descriptors(Limits::TRUSTING);
+        }
+        Ok(())
     }
 
     /// Sends a call; puts the responses that come before all of it is sent into `early`. A part is all that was sent if the server went
@@ -504,7 +524,11 @@ impl Connection {
         };
         let mut sent = Sent::Nothing;
         for packet in packets {
-            while let Err(error) = self.socket.send(&packet.slices()) {
+            while let Err(error) = self.socket.send(&packet.slices(), packet.descriptors()) {
+                if let Some(refused) = refused(&error, &packet) {
+                    self.calls.take_back(call.sequence);
+                    return Err(Fault::Unsent(refused));
+                }
                 match error.kind() {
                     io::ErrorKind::WouldBlock => {
                         match self.socket.wait_either(deadline.at).map_err(unfinished)? {
@@ -574,7 +598,8 @@ impl Connection {
     fn take_packet(&mut self, packet: Option<Bytes>) -> Result<Option<Response>, Fault> {
         let packet = packet.ok_or(Disconnect::ByPeer)?;
         let Some(message) = self.codec.receive(packet).map_err(Disconnect::from)? else { return Ok(None) };
-        let response = Response::decode(message).map_err(Disconnect::from)?;
+        let mut response = Response::decode(message).map_err(Disconnect::from)?;
+        attach(&mut response, self.socket.arrived());
         match self.calls.resolve(&response) {
             Addressee::Waiting(()) => return Ok(Some(response)),
             Addressee::Abandoned => {}

@@ -14,24 +14,30 @@
 //!        given up
 //! ```
 
+#[cfg(all(test, shuttle))]
+mod model;
+
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use futures_util::task::AtomicWaker;
 
 use super::answers::{Answers, Key};
 use super::calls::{Addressee, Calls};
+use super::descriptors::{Passing, attach, refused};
 use super::error::{CallError, Disconnect};
 use super::reply::{report_unknown, submitted};
 use super::runtime::{Runtime, Task};
+use crate::descriptors::Limits;
 use crate::handler::method::Method;
 use crate::observe::metrics;
 use crate::observe::peer_log::PeerLog;
+use crate::sync::atomic::{AtomicI64, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 use crate::transport::{Link, is_peer_gone};
 use crate::wire::{Body, Call, CallFields, Codec, Head, Packets, Response, Wire};
 
@@ -114,6 +120,10 @@ impl Connection {
         Connection { shared, driver, _counted: metrics::OpenConnection::begin() }
     }
 
+    pub(super) fn wire(&self) -> Wire {
+        self.shared.wire
+    }
+
     /// Whether the connection is no more.
     pub(super) fn is_broken(&self) -> bool {
         self.shared.state().broken.is_some()
@@ -129,8 +139,13 @@ impl Connection {
         method: &Method,
         body: &mut Body,
         no_response: bool,
-        added: Option<Box<CallFields>>,
+        mut added: Option<Box<CallFields>>,
     ) -> Result<InFlight<'_>, CallError> {
+        let passing = Passing::of(method, body);
+        if !passing.is_none() {
+            passing.announce(body, self.shared.wire, no_response, &mut added)?;
+            self.shared.link.take_descriptors(Limits::TRUSTING);
+        }
         let mut state = self.shared.state();
         if let Some(cause) = &state.broken {
             return Err(CallError::not_connected(cause.clone()));
@@ -279,7 +294,7 @@ impl Shared {
         let mut sent = 0;
         if state.outbox.is_empty() {
             for packet in packets {
-                match self.link.try_send(&packet.slices()) {
+                match self.link.try_send(&packet.slices(), packet.descriptors()) {
                     Ok(()) => {
                         sent += 1;
                         unsent -= 1;
@@ -292,6 +307,9 @@ impl Shared {
                     // did here, and tells all calls (C7).
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock || is_peer_gone(&error) => break,
                     Err(error) => {
+                        if let Some(refused) = refused(&error, &packet) {
+                            return Err(refused);
+                        }
                         let key = state.calls.take_back(call.sequence).or(on_sent);
                         let mut told = state.break_off(error.into());
                         if let (Some(key), Some(cause)) = (key, state.broken.clone()) {
@@ -341,9 +359,19 @@ impl Shared {
         let Some(Outgoing { head, body, sent, .. }) = state.outbox.front_mut() else { return Ok(()) };
         let packets =
             Packets::new(self.wire, &*head, &*body, self.message_limit).map_err(io::Error::other)?;
+        let mut is_refused = None;
         for packet in packets.skip_sent(*sent) {
-            self.link.try_send(&packet.slices())?;
+            if let Err(error) = self.link.try_send(&packet.slices(), packet.descriptors()) {
+                is_refused = Some(refused(&error, &packet).ok_or(error)?);
+                break;
+            }
             *sent += 1;
+        }
+        if let Some(error) = is_refused {
+            let told = state.refuse_first(error);
+            drop(state);
+            wake(told);
+            return Ok(());
         }
         let on_sent = state.outbox.pop_front().and_then(|call| call.on_sent);
         let told = on_sent.and_then(|key| state.answers.put(key, Ok(submitted())));
@@ -370,7 +398,8 @@ impl Shared {
             let received = self.link.poll_recv(context, codec.rest(), own.is_some());
             let packet = ready!(received)?.ok_or(Disconnect::ByPeer)?;
             let Some(message) = codec.receive(packet)? else { continue };
-            let response = Response::decode(message)?;
+            let mut response = Response::decode(message)?;
+            attach(&mut response, self.link.arrived());
             let mut state = self.state();
             match state.calls.resolve(&response) {
                 Addressee::Waiting(key) if own == Some(key) => {
@@ -411,6 +440,14 @@ impl Shared {
 }
 
 impl State {
+    /// The kernel does not send the first call in the outbox. Gives who is to be woken.
+    #[must_use]
+    fn refuse_first(&mut self, error: CallError) -> Option<Waker> {
+        let call = self.outbox.pop_front()?;
+        let key = self.calls.take_back(call.sequence).or(call.on_sent)?;
+        self.answers.put(key, Err(error))
+    }
+
     /// Marks the connection as no more, and tells every call that waits on it the same cause (C7), and whether it was sent. Gives who
     /// is to be woken, once no lock is held.
     #[must_use]

@@ -9,6 +9,7 @@ use std::{fmt, io};
 
 use rustix::io::Errno;
 
+use super::descriptors::DescriptorFault;
 use crate::dispatch::authorization::Allow;
 use crate::handler::details::Details;
 use crate::handler::failure::{Escaped, Failure};
@@ -82,6 +83,8 @@ pub enum CallErrorKind {
     Reply,
     /// The request is too long for the wire ([W7](crate::guide::rules#wire)) or the limit; nothing was sent.
     TooLong,
+    /// The call's [descriptors](crate::guide::descriptors) can't be passed, or the reply's were lost. The error says which, and whether anything was sent.
+    Descriptors,
 }
 
 #[derive(Clone, Debug)]
@@ -96,6 +99,7 @@ enum Kind {
     Submitted,
     Payload(Arc<Failure>),
     TooLong(MessageTooLong),
+    Descriptors(DescriptorFault),
 }
 
 impl CallError {
@@ -115,6 +119,7 @@ impl CallError {
             Kind::Submitted => CallErrorKind::Submitted,
             Kind::Payload(_) => CallErrorKind::Reply,
             Kind::TooLong(_) => CallErrorKind::TooLong,
+            Kind::Descriptors(_) => CallErrorKind::Descriptors,
         }
     }
 
@@ -245,9 +250,14 @@ impl CallError {
         Kind::Unsent(after).into()
     }
 
+    pub(super) fn descriptors(fault: DescriptorFault) -> Self {
+        Kind::Descriptors(fault).into()
+    }
+
     /// Whether the call was certainly not executed, be it that the reason may pass or not.
     pub(super) fn was_not_executed(&self) -> bool {
         match &*self.0 {
+            Kind::Descriptors(fault) => fault.is_unsent(),
             Kind::Connect(_)
             | Kind::NotConnected(_)
             | Kind::Unfinished(_)
@@ -366,6 +376,7 @@ impl fmt::Display for CallError {
             Kind::Submitted => f.write_str("the call was submitted, and there is no reply to it"),
             Kind::Payload(_) => f.write_str("the reply's body is not what the method replies"),
             Kind::TooLong(error) => write!(f, "can't send the call: {error}"),
+            Kind::Descriptors(fault) => write!(f, "{fault}"),
         }
     }
 }

@@ -15,6 +15,7 @@ use super::builder::ClientBuilder;
 use super::call_state::CallState;
 use super::caller::{CallOptions, Caller};
 use super::connection::{Connection, GivenUp, InFlight};
+use super::descriptors::Passing;
 use super::error::{CallError, ConnectError};
 use super::on_tokio::Tokio;
 use super::pool::Pool;
@@ -136,8 +137,9 @@ impl Client {
         body: &mut Body,
         options: &CallOptions,
     ) -> Result<Response, CallError> {
+        let passing = Passing::of(method, body);
         let observed = MadeCall::begin(method, &self.0.config.path, body.len());
-        observed.carry_out(pin!(self.call_in_time(method, body, options))).await
+        passing.check(observed.carry_out(pin!(self.call_in_time(method, body, options))).await)
     }
 
     async fn call_in_time(
@@ -268,6 +270,14 @@ impl Client {
         let pool = self.pool();
         let makes_more = pool.makes_more() && (self.0.config.auto_reconnect || pool.open().is_empty());
         makes_more || pool.open().iter().any(|connection| !connection.is_broken())
+    }
+
+    /// The wire that its connections speak ([W8](crate::guide::rules#wire)): what the server was found to speak, unless the
+    /// [builder](ClientBuilder::wire) named one. `None` while it is not connected.
+    #[must_use]
+    pub fn wire(&self) -> Option<Wire> {
+        let pool = self.pool();
+        pool.open().iter().find(|connection| !connection.is_broken()).map(|connection| connection.wire())
     }
 
     /// Connects again if the client was closed or its connections broke; does nothing if it is connected ([C2](crate::guide::rules#client)). Sequences start again at 1

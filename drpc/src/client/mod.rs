@@ -22,6 +22,7 @@ mod calls;
 #[cfg(any(feature = "client", feature = "progress"))]
 mod connection;
 mod deadline;
+mod descriptors;
 pub(crate) mod error;
 #[cfg(any(feature = "client", feature = "progress"))]
 pub(crate) mod handle;

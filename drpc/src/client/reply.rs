@@ -12,7 +12,12 @@ pub(super) fn reply_of<R: Payload>(response: Response, limit: usize) -> Result<R
     // A method that replies nothing has done so once its call is accepted (C6).
     let nothing = TypeId::of::<R>() == TypeId::of::<()>();
     if response.status.is_success() || (nothing && !response.status.is_failure()) {
-        R::from_body_within(response.body, DecodeLimit::OfReply(limit)).map_err(CallError::payload)
+        let limit = DecodeLimit::OfReply(limit);
+        let read = match response.added {
+            None => R::from_body_within(response.body, limit),
+            Some(added) => R::from_message(response.body, &added.descriptors, limit),
+        };
+        read.map_err(CallError::payload)
     } else {
         Err(CallError::answered(response.status, response.added))
     }

@@ -50,6 +50,7 @@ fn method(declared: &handler::method::Method, described: &MethodDescription) -> 
         request: body(described.request),
         reply: body(described.reply),
         idempotent: declared.is_idempotent(),
+        fds: declared.has_fds(),
         rule: declared.rule().map(one_line),
     }
 }

@@ -3,5 +3,6 @@
 pub(crate) mod authorization;
 #[cfg(feature = "tower")]
 pub mod middleware;
+mod passing;
 pub mod registry;
 pub(crate) mod router;

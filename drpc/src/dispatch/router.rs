@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::dispatch::authorization::{Allow, Rules};
 #[cfg(feature = "tower")]
 use crate::dispatch::middleware::{Dispatch, Layers, Request};
+use crate::dispatch::passing::{self, Passing};
 use crate::dispatch::registry::origin_of;
 use crate::handler::context::Context;
 use crate::handler::failure::guard::guarded;
@@ -236,6 +237,8 @@ impl ModuleService {
         let added = call.added.as_deref();
         let (time_left, wants_error) =
             added.map_or((None, false), |added| (added.time_left, added.wants_error));
+        let passing = Passing::of(added);
+        let descriptors = added.map_or(0, |added| added.descriptors.len());
         // A module written by hand may panic before it gives a future, so this is inside the guard too.
         let handler = try_guarded(self.is_layered(), || {
             let module = module.ok_or_else(Failure::unknown_module)?;
@@ -250,6 +253,12 @@ impl ModuleService {
             method = Some(found);
             if let Some(rule) = found.rule() {
                 check(rule)?;
+            }
+            if let Some(added) = added
+                && !added.descriptors.is_none()
+            {
+                passing::check(found, &added.descriptors)?;
+                context = context.clone().with_descriptors(added.descriptors.clone());
             }
             if time_left == Some(Duration::ZERO) {
                 let failure = Failure::from("the caller's time was over before its call began");
@@ -267,6 +276,7 @@ impl ModuleService {
             found_method: method,
             sequence: call.sequence,
             request_bytes,
+            descriptors,
         });
         Processing {
             observed,
@@ -277,6 +287,7 @@ impl ModuleService {
             method,
             sequence: call.sequence,
             wants_error,
+            passing,
             layered: self.is_layered(),
             context,
         }
@@ -322,6 +333,7 @@ pub struct Processing {
     sequence: i64,
     /// Whether the caller is to be told more of a failure than its status (E5).
     wants_error: bool,
+    passing: Passing,
     /// Whether there are layers around the handler.
     layered: bool,
     context: Context,
@@ -365,8 +377,12 @@ impl Processing {
     pub(crate) fn respond(&mut self, outcome: Result<Reply, Failure>) -> Response<Body> {
         match outcome {
             Ok(reply) => {
-                let (sequence, status) = (self.sequence, reply.status());
-                let response = Response { sequence, status, body: reply.into_body(), added: None };
+                let (sequence, status, body) = (self.sequence, reply.status(), reply.into_body());
+                let added = match self.passing.answer(self.method, &body) {
+                    Ok(added) => added,
+                    Err(failure) => return self.failed(failure),
+                };
+                let response = Response { sequence, status, body, added };
                 self.observed.end(&response);
                 response
             }

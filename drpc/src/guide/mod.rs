@@ -22,6 +22,7 @@
 //! | logs, spans, Prometheus metrics | [`observability`] |
 //! | a time-out, a rate limit or my own code around every handler | [`middleware`] |
 //! | deadlines and traces that travel with a call | [`added_fields`] |
+//! | to pass open files, sockets or memory to another process | [`descriptors`] |
 //! | to port a DAOS module | [`from_hand_written_dispatch`] |
 //! | to look up a rule such as [W8](crate::guide::rules#wire) | [`rules`] |
 
@@ -84,6 +85,9 @@ pub mod middleware {}
 
 #[doc = include_str!("added_fields.md")]
 pub mod added_fields {}
+
+#[doc = include_str!("descriptors.md")]
+pub mod descriptors {}
 
 #[doc = include_str!("from_hand_written_dispatch.md")]
 pub mod from_hand_written_dispatch {}

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::descriptors::Descriptors;
 use crate::handler::background::{Work, spawn_without_server};
 use crate::handler::cancellation::{Cancellation, Cancelled};
 use crate::handler::method::Method;
@@ -35,11 +36,19 @@ pub struct Context {
     session: Arc<Session>,
     sequence: i64,
     deadline: Option<Instant>,
-    trace: Option<Arc<TraceContext>>,
+    /// What came with the call besides its body; `None` if nothing did.
+    added: Option<Arc<Added>>,
     /// The server's limit for requests that are decoded.
     request_limit: usize,
     /// It is that of work in the background, which goes on when the caller has left.
     in_background: bool,
+}
+
+/// What came with a call besides its body.
+#[derive(Clone, Debug, Default)]
+struct Added {
+    trace: Option<Arc<TraceContext>>,
+    descriptors: Descriptors,
 }
 
 impl Context {
@@ -50,7 +59,7 @@ impl Context {
             session,
             sequence,
             deadline: None,
-            trace: None,
+            added: None,
             request_limit: DEFAULT_DECODE_LIMIT,
             in_background: false,
         }
@@ -72,7 +81,18 @@ impl Context {
     }
 
     pub(crate) fn with_trace(self, trace: Option<Arc<TraceContext>>) -> Self {
-        Context { trace, ..self }
+        let Some(trace) = trace else { return self };
+        let added = Added { trace: Some(trace), ..self.added() };
+        Context { added: Some(added.into()), ..self }
+    }
+
+    pub(crate) fn with_descriptors(self, descriptors: Descriptors) -> Self {
+        let added = Added { descriptors, ..self.added() };
+        Context { added: Some(added.into()), ..self }
+    }
+
+    fn added(&self) -> Added {
+        self.added.as_deref().cloned().unwrap_or_default()
     }
 
     pub(crate) fn with_request_limit(self, bytes: usize) -> Self {
@@ -111,14 +131,23 @@ impl Context {
         self.deadline
     }
 
+    /// The descriptors that came with the call, for a [`Module`](crate::Module) written by hand; a handler takes [`WithFds`](crate::WithFds). Its method
+    /// is declared with [`fds`](Method::fds).
+    ///
+    /// They count as the session's until the last clone of this context is dropped, whoever has taken them.
+    #[must_use]
+    pub fn descriptors(&self) -> Descriptors {
+        self.added.as_ref().map(|added| added.descriptors.clone()).unwrap_or_default()
+    }
+
     /// The caller's trace context, if the caller [sent it](crate::guide::added_fields) ([E5](crate::guide::rules#envelope)): the parent of the handler's span.
     #[must_use]
     pub fn trace_context(&self) -> Option<&TraceContext> {
-        self.trace.as_deref()
+        self.added.as_ref()?.trace.as_deref()
     }
 
     pub(crate) fn shared_trace(&self) -> Option<Arc<TraceContext>> {
-        self.trace.clone()
+        self.added.as_ref()?.trace.clone()
     }
 
     /// Whether the reply is no longer of use, or soon won't be: the caller has left, or the server ends the session. [`cancellation`](Self::cancellation) says which.

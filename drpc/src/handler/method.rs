@@ -20,13 +20,23 @@ pub struct Method {
     timeout_nanos: Option<NonZeroU64>,
     request_limit: Option<NonZeroU32>,
     idempotent: bool,
+    fds: bool,
 }
 
 impl Method {
     /// A method by its module's ID, its own system-wide ID, and its name.
     #[must_use]
     pub const fn new(module: i32, id: i32, name: &'static str) -> Self {
-        Method { module, id, name, rule: None, timeout_nanos: None, request_limit: None, idempotent: false }
+        Method {
+            module,
+            id,
+            name,
+            rule: None,
+            timeout_nanos: None,
+            request_limit: None,
+            idempotent: false,
+            fds: false,
+        }
     }
 
     /// The same method, restricted to those whom a rule of the server allows; `ServerBuilder::rule` defines it by this name.
@@ -55,6 +65,25 @@ impl Method {
     #[must_use]
     pub const fn is_idempotent(self) -> bool {
         self.idempotent
+    }
+
+    /// The same method, declared to pass descriptors with its request, its reply, or both: see [`WithFds`](crate::WithFds). `#[method(6, fds)]` declares it.
+    ///
+    /// ```
+    /// use drpc::Method;
+    ///
+    /// const OPEN: Method = Method::new(7, 706, "open").fds();
+    /// assert!(OPEN.has_fds());
+    /// ```
+    #[must_use]
+    pub const fn fds(self) -> Self {
+        Method { fds: true, ..self }
+    }
+
+    /// Whether the method is declared to pass descriptors.
+    #[must_use]
+    pub const fn has_fds(self) -> bool {
+        self.fds
     }
 
     /// The same method with a time-out for its handler, which overrides `ServerBuilder::handler_timeout`, whether longer or shorter. It is at least a nanosecond,

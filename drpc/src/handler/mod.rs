@@ -11,3 +11,4 @@ pub(crate) mod module;
 pub(crate) mod payload;
 pub(crate) mod reply;
 pub(crate) mod session;
+pub(crate) mod with_fds;

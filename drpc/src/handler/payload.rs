@@ -3,12 +3,13 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::descriptors::Descriptors;
 use crate::handler::failure::Failure;
 use crate::wire::Body;
 
 /// What may be in a body: a prost message, raw [`Bytes`], or `()` for nothing.
 ///
-/// It is implemented for every `prost::Message`; you never implement it.
+/// It is implemented for every `prost::Message`, and for [`WithFds`](crate::WithFds); you never implement it.
 ///
 /// ```
 /// use drpc::{Bytes, Failure, Payload};
@@ -42,12 +43,29 @@ pub trait Payload: Sized + Send + 'static + sealed::Sealed {
     #[doc(hidden)]
     fn from_body_within(body: Bytes, limit: DecodeLimit) -> Result<Self, Failure>;
 
+    /// As [`from_body_within`](Self::from_body_within), of a message that came with descriptors. Who takes none leaves them.
+    #[doc(hidden)]
+    #[inline]
+    fn from_message(body: Bytes, _: &Descriptors, limit: DecodeLimit) -> Result<Self, Failure> {
+        Self::from_body_within(body, limit)
+    }
+
+    /// Whether its message may have descriptors.
+    #[doc(hidden)]
+    const WITH_FDS: bool = false;
+
+    /// The message, without them.
+    #[doc(hidden)]
+    type Message;
+
     /// The payload as a body.
     fn into_body(self) -> Body;
 }
 
 #[diagnostic::do_not_recommend]
 impl<M: prost::Message + Default + 'static> Payload for M {
+    type Message = M;
+
     fn from_body(body: Bytes) -> Result<Self, Failure> {
         // prost knows `Bytes` as the message google.protobuf.BytesValue; here they are the body itself. The comparison of
         // types is settled when this is compiled for `M`.
@@ -124,6 +142,9 @@ mod sealed {
 
     #[diagnostic::do_not_recommend]
     impl<M: prost::Message + Default + 'static> Sealed for M {}
+
+    #[diagnostic::do_not_recommend]
+    impl<M: prost::Message + Default + 'static> Sealed for crate::handler::with_fds::WithFds<M> {}
 }
 
 #[cfg(test)]

@@ -9,8 +9,17 @@ pub(crate) struct End(usize);
 const STATUSES: usize = 8;
 
 /// Those that are no status of DAOS's.
-const OTHERS: [&str; 8] =
-    ["other", "dropped", "connect", "not_connected", "disconnected", "timeout", "reply", "too_long"];
+const OTHERS: [&str; 9] = [
+    "other",
+    "dropped",
+    "connect",
+    "not_connected",
+    "disconnected",
+    "timeout",
+    "reply",
+    "too_long",
+    "descriptors",
+];
 
 #[cfg_attr(not(feature = "metrics"), allow(dead_code, reason = "the span of a call needs but a part"))]
 impl End {
@@ -41,6 +50,7 @@ impl End {
             CallErrorKind::Timeout => 5,
             CallErrorKind::Reply => 6,
             CallErrorKind::TooLong => 7,
+            CallErrorKind::Descriptors => 8,
         };
         End(STATUSES + place)
     }

@@ -78,6 +78,12 @@ fn describe_server() {
         "Messages received, without their framing"
     );
     describe_counter!("drpc_server_sent_bytes_total", Unit::Bytes, "Messages sent, without their framing");
+    describe_counter!(
+        "drpc_server_received_descriptors_total",
+        Unit::Count,
+        "Descriptors that calls came with, within the limits"
+    );
+    describe_counter!("drpc_server_sent_descriptors_total", Unit::Count, "Descriptors that replies had");
 }
 
 /// The figures of a module's methods, which are registered when they are first called.
@@ -217,6 +223,18 @@ pub(crate) fn call_unreadable() {
 /// A reply becomes `FAILED_MARSHAL` (D4).
 pub(crate) fn reply_too_long() {
     counter!("drpc_server_replies_too_long_total").increment(1);
+}
+
+/// A call has come with descriptors.
+#[cold]
+pub(crate) fn descriptors_received(count: usize) {
+    counter!("drpc_server_received_descriptors_total").increment(count as u64);
+}
+
+/// A reply with descriptors is to go out.
+#[cold]
+pub(crate) fn descriptors_sent(count: usize) {
+    counter!("drpc_server_sent_descriptors_total").increment(count as u64);
 }
 
 /// A message has come whole.

@@ -38,6 +38,10 @@ pub(crate) fn call_unreadable() {}
 
 pub(crate) fn reply_too_long() {}
 
+pub(crate) fn descriptors_received(_: usize) {}
+
+pub(crate) fn descriptors_sent(_: usize) {}
+
 pub(crate) fn received(_: usize) {}
 
 pub(crate) fn sent(_: usize) {}

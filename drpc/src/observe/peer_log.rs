@@ -17,10 +17,11 @@ pub(crate) enum Line {
     OutOfThreads,
     NotAccepted,
     ReplyUnknown,
+    DescriptorsRefused,
 }
 
 impl Line {
-    const KINDS: usize = Line::ReplyUnknown as usize + 1;
+    const KINDS: usize = Line::DescriptorsRefused as usize + 1;
 }
 
 impl fmt::Display for Line {
@@ -35,6 +36,7 @@ impl fmt::Display for Line {
             Line::OutOfThreads => "threads that can't be had",
             Line::NotAccepted => "connections that could not be accepted",
             Line::ReplyUnknown => "responses to calls that were never made",
+            Line::DescriptorsRefused => "descriptors that can't be passed",
         })
     }
 }

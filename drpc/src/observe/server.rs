@@ -19,6 +19,8 @@ pub(crate) struct Called<'a> {
     pub(crate) found_method: Option<Method>,
     pub(crate) sequence: i64,
     pub(crate) request_bytes: usize,
+    /// How many descriptors came with it.
+    pub(crate) descriptors: usize,
 }
 
 /// What is seen of a call while it is carried out; `None` if nobody looks. If its handler is dropped, it ends without a status.
@@ -63,8 +65,10 @@ impl Observed {
             method_name = called.found_method.map(Method::name),
             sequence = called.sequence,
             request_bytes = called.request_bytes,
+            request_descriptors = (called.descriptors > 0).then_some(called.descriptors),
             status = Empty,
             reply_bytes = Empty,
+            reply_descriptors = Empty,
             elapsed_us = Empty,
         );
         let number = i64::from(called.method) - i64::from(called.module) * 100;
@@ -81,5 +85,8 @@ impl Observed {
             .record("status", display(response.status))
             .record("reply_bytes", response.body.len())
             .record("elapsed_us", microseconds(elapsed));
+        if response.body.has_descriptors() {
+            self.span.record("reply_descriptors", response.body.descriptors().len());
+        }
     }
 }

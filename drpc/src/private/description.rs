@@ -82,11 +82,11 @@ macro_rules! __carried {
 }
 pub use __carried as carried;
 
-/// Includes the descriptors of the messages that `drpc-build` generated, for what describes them: `ServerBuilder::descriptors`, and
+/// Includes the descriptors of the messages that `drpc-build` generated, for what describes them: `ServerBuilder::message_descriptors`, and
 /// `contract::assert_kept`.
 ///
 /// ```ignore
-/// let server = drpc::Server::builder().reflection(true).descriptors(drpc::include_descriptors!());
+/// let server = drpc::Server::builder().reflection(true).message_descriptors(drpc::include_descriptors!());
 /// ```
 #[macro_export]
 macro_rules! include_descriptors {

@@ -27,10 +27,12 @@ pub use self::handler::{
     unread,
 };
 pub use self::requested::{
-    Is, Requested, StaysHere, Travels, assert_payload, request_limit, travels, travels_or_not,
+    Is, Reading, Requested, StaysHere, Travels, assert_fds, assert_payload, assert_payload_with_fds,
+    request_limit, travels, travels_or_not,
 };
 pub use self::returned::{
-    Kind, NEITHER, Otherwise, REPLY, RESULT, Returned, assert_reply, assert_returned, kind,
+    Kind, NEITHER, Otherwise, REPLY, RESULT, Returned, assert_reply, assert_reply_with_fds, assert_returned,
+    assert_returned_with_fds, kind,
 };
 pub use crate::dispatch::registry::ModuleDescriptor;
 pub use crate::handler::module::HandlerFuture;

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use bytes::Bytes;
 
+use crate::descriptors::Descriptors;
 use crate::handler::context::Context;
 use crate::handler::failure::Failure;
 use crate::handler::method::Method;
@@ -64,7 +65,7 @@ pub trait Requested<Answer>: Sized {
     /// # Errors
     ///
     /// A failure with `FAILED_UNMARSHAL_PAYLOAD` (D4), also if it is longer than what may be decoded.
-    fn decode(body: Bytes, limit: DecodeLimit) -> Result<Self, Failure>;
+    fn decode(body: Bytes, reading: Reading) -> Result<Self, Failure>;
 
     fn sent(self) -> Self::Sent;
 }
@@ -72,8 +73,12 @@ pub trait Requested<Answer>: Sized {
 impl<T: Payload> Requested<Is<TRAVELS>> for T {
     type Sent = T;
 
-    fn decode(body: Bytes, limit: DecodeLimit) -> Result<T, Failure> {
-        T::from_body_within(body, limit)
+    #[inline]
+    fn decode(body: Bytes, reading: Reading) -> Result<T, Failure> {
+        match &reading.descriptors {
+            None => T::from_body_within(body, reading.limit),
+            Some(descriptors) => T::from_message(body, descriptors, reading.limit),
+        }
     }
 
     fn sent(self) -> T {
@@ -85,18 +90,52 @@ impl<T> Requested<Is<STAYS_HERE>> for T {
     type Sent = ();
 
     /// Never called: a program that takes such a type does not compile.
-    fn decode(_: Bytes, _: DecodeLimit) -> Result<T, Failure> {
+    fn decode(_: Bytes, _: Reading) -> Result<T, Failure> {
         Err(Failure::unknown_method())
     }
 
     fn sent(self) {}
 }
 
-/// How much of a call's request is decoded.
+/// What it takes to read a request, besides its body.
+pub struct Reading {
+    limit: DecodeLimit,
+    /// `None` if the method takes none.
+    descriptors: Option<Descriptors>,
+}
+
+/// How much of a call's request is decoded, and what came along with it.
 #[must_use]
-pub fn request_limit(context: &Context, method: Method) -> DecodeLimit {
-    context.request_limit(method)
+#[inline]
+pub fn request_limit(context: &Context, method: Method) -> Reading {
+    let descriptors = method.has_fds().then(|| context.descriptors());
+    Reading { limit: context.request_limit(method), descriptors }
+}
+
+/// Fails to compile, at the type's own span, for what can't travel; also for one with descriptors, of a method that is not declared to pass any.
+///
+/// # Panics
+///
+/// In the second case. It is called by the compiler, whose error that is.
+#[track_caller]
+pub const fn assert_payload<T: Payload>() {
+    assert!(!T::WITH_FDS, "{}", UNDECLARED_FDS);
 }
 
 /// Fails to compile, at the type's own span, for what can't travel.
-pub const fn assert_payload<T: Payload>() {}
+pub const fn assert_payload_with_fds<T: Payload>() {}
+
+pub(super) const UNDECLARED_FDS: &str = "this method passes descriptors, as its request or reply is a `WithFds`: declare it so, by `#[method(…, fds)]`";
+
+/// Fails to compile for a method that is declared to pass descriptors, and does not.
+///
+/// # Panics
+///
+/// Then. It is called by the compiler, whose error that is.
+#[track_caller]
+pub const fn assert_fds<Sent: Payload, Received: Payload>() {
+    assert!(
+        Sent::WITH_FDS || Received::WITH_FDS,
+        "neither request nor reply of this method has descriptors: write `WithFds<…>` around the one that has, or leave out `fds`"
+    );
+}

@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use crate::handler::failure::Failure;
 use crate::handler::payload::Payload;
 use crate::handler::reply::{IntoReply, Reply};
-use crate::private::requested::Is;
+use crate::private::requested::{Is, UNDECLARED_FDS};
 
 /// The type is the reply itself.
 pub const REPLY: u8 = 0;
@@ -122,11 +122,31 @@ impl<T> Returned<Is<NEITHER>> for T {
     }
 }
 
+/// Fails to compile, at the type's own span, for what can't be a reply; also for one with descriptors, of a method that is not declared to pass any.
+///
+/// # Panics
+///
+/// In the second case. It is called by the compiler, whose error that is.
+#[track_caller]
+pub const fn assert_reply<T: IntoReply>() {
+    assert!(!T::Received::WITH_FDS, "{}", UNDECLARED_FDS);
+}
+
+/// As [`assert_reply`], for what a handler returns.
+///
+/// # Panics
+///
+/// As [`assert_reply`].
+#[track_caller]
+pub const fn assert_returned<T: ReturnedAs<Answer>, Answer>() {
+    assert!(!T::HAS_FDS, "{}", UNDECLARED_FDS);
+}
+
 /// Fails to compile, at the type's own span, for what can't be a reply.
-pub const fn assert_reply<T: IntoReply>() {}
+pub const fn assert_reply_with_fds<T: IntoReply>() {}
 
 /// Fails to compile, at the type's own span, for what a handler can't return.
-pub const fn assert_returned<T: ReturnedAs<Answer>, Answer>() {}
+pub const fn assert_returned_with_fds<T: ReturnedAs<Answer>, Answer>() {}
 
 /// The types that a handler may return, of a kind.
 #[diagnostic::on_unimplemented(
@@ -134,10 +154,17 @@ pub const fn assert_returned<T: ReturnedAs<Answer>, Answer>() {}
     label = "not a request or reply type",
     note = "a request or reply is a message of prost 0.14 (`#[derive(prost::Message)]`), `bytes::Bytes` for raw bytes, or `()` for nothing; a handler may return a `Result` of that"
 )]
-pub trait ReturnedAs<Answer> {}
+pub trait ReturnedAs<Answer> {
+    /// Whether the reply may have descriptors.
+    const HAS_FDS: bool;
+}
 
 #[diagnostic::do_not_recommend]
-impl<T: IntoReply> ReturnedAs<Is<REPLY>> for T {}
+impl<T: IntoReply> ReturnedAs<Is<REPLY>> for T {
+    const HAS_FDS: bool = T::Received::WITH_FDS;
+}
 
 #[diagnostic::do_not_recommend]
-impl<R: IntoReply, E> ReturnedAs<Is<RESULT>> for Result<R, E> {}
+impl<R: IntoReply, E> ReturnedAs<Is<RESULT>> for Result<R, E> {
+    const HAS_FDS: bool = R::Received::WITH_FDS;
+}

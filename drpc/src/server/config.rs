@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::hooks::Hooks;
+use crate::descriptors;
 use crate::dispatch::authorization::Allow;
 use crate::handler::payload::DEFAULT_DECODE_LIMIT;
 use crate::transport::Address;
@@ -28,6 +29,8 @@ pub(super) struct Config {
     /// Who may connect; everyone, if there is no rule.
     pub(super) access: Option<Allow>,
     pub(super) limits: Limits,
+    /// How many descriptors a session takes, if any method does.
+    pub(super) takes_descriptors: Option<descriptors::Limits>,
     pub(super) hooks: Arc<Hooks>,
     pub(super) threads: ThreadOptions,
     /// Where the server listens, once it does.
@@ -50,6 +53,7 @@ impl Default for Config {
             added_fields: true,
             access: None,
             limits: Limits::default(),
+            takes_descriptors: None,
             hooks: Arc::default(),
             threads: ThreadOptions::default(),
             address: None,
@@ -67,6 +71,7 @@ pub(super) struct Limits {
     pub(super) idle: Option<Duration>,
     /// Bytes of a session's replies that wait behind another.
     pub(super) pending_replies: usize,
+    pub(super) descriptors: descriptors::Limits,
 }
 
 impl Default for Limits {
@@ -78,6 +83,7 @@ impl Default for Limits {
             calls_per_uid: None,
             idle: None,
             pending_replies: 256 << 20,
+            descriptors: descriptors::Limits { message: 16, connection: 64 },
         }
     }
 }

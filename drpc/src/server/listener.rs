@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::net::{AddressFamily, SocketType, getpeername, sockopt};
 
-use super::config::FileOptions;
+use super::config::{Config, FileOptions};
 use super::error::BindError;
 use super::socket_file::SocketFile;
 use super::systemd::passed_socket;
@@ -45,6 +45,13 @@ pub(crate) fn accept_last(listener: &Socket, mode: Mode) -> impl Iterator<Item =
 }
 
 impl Listener {
+    /// Takes descriptors from those who connect, if any method does.
+    pub(super) fn take_descriptors(&self, config: &Config) {
+        if let Some(limits) = config.takes_descriptors {
+            self.socket.take_descriptors(limits);
+        }
+    }
+
     /// Binds and listens (S1 to S3).
     pub(crate) fn bind(path: &Path, options: &FileOptions) -> Result<Self, BindError> {
         let address = Address::new(path);

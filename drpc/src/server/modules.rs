@@ -6,7 +6,7 @@ use crate::dispatch::authorization::{Allow, Rules, rules_of};
 use crate::dispatch::registry::{ModuleDescriptor, declared_modules};
 use crate::dispatch::router::ModuleService;
 use crate::handler::method::Method;
-use crate::handler::module::Module;
+use crate::handler::module::{Module, methods_of};
 
 /// The modules that are expected, by ID and name, and not served.
 pub(super) fn missing_modules(service: &ModuleService, expected: Vec<(i32, String)>) -> Vec<MissingModule> {
@@ -41,6 +41,11 @@ pub(super) fn undefined_rules(service: &ModuleService) -> Vec<UndefinedRule> {
         }
     }
     undefined
+}
+
+/// Whether any method passes descriptors.
+pub(super) fn takes_descriptors(service: &ModuleService) -> bool {
+    service.modules().any(|module| methods_of(module).any(Method::has_fds))
 }
 
 /// The groups that the server's rules name, and the system does not know.

@@ -6,15 +6,19 @@ use std::time::{Duration, Instant};
 use std::{fmt, io};
 
 use bytes::Bytes;
+use rustix::io::Errno;
 
 use super::config::Config;
+use crate::descriptors::Arrived;
 use crate::dispatch::router::Processing;
 use crate::handler::context::Context;
 use crate::handler::failure::Failure;
 use crate::handler::session::{Listed, Session};
 use crate::observe::metrics;
 use crate::observe::peer_log::Line;
-use crate::wire::{Body, Call, Codec, FailureCause, FrameError, Head, Response, Status, Wire};
+use crate::wire::{
+    Body, Call, CallFields, Codec, FailureCause, FrameError, Head, Response, ResponseFields, Status, Wire,
+};
 
 /// What has come of one receive.
 pub(super) enum Incoming {
@@ -48,18 +52,28 @@ pub(super) fn incoming(codec: &mut Codec, packet: Option<Bytes>) -> Result<Incom
 
 /// The call that a message is, or the answer to one that is none (D1): the session goes on.
 #[inline]
-pub(super) fn read_call(codec: &Codec, session: &Session, message: Bytes) -> Result<Call, Response<Body>> {
+pub(super) fn read_call(
+    codec: &Codec,
+    session: &Session,
+    message: Bytes,
+    arrived: Option<Arrived>,
+) -> Result<Call, Response<Body>> {
     // W8: a peer of the other wire is named.
     let framed = codec.wire() == Some(Wire::Plain) && crate::wire::is_first_chunk(&message);
     metrics::received(message.len());
-    Call::decode(message).map_err(|error| {
+    let mut call = Call::decode(message).map_err(|error| {
         metrics::call_unreadable();
         let hint = if framed { ": peer speaks the chunked wire of DAOS 2.8" } else { "" };
         if session.may_log(Line::CallUnreadable) {
             tracing::warn!(session = session.id_without_span(), "{error}{hint}");
         }
         Response::unreadable_call()
-    })
+    })?;
+    if let Some(arrived) = arrived {
+        metrics::descriptors_received(arrived.len());
+        call.added.get_or_insert_default().descriptors.come(arrived);
+    }
+    Ok(call)
 }
 
 /// The context of a call that begins now, under the server's limit for handlers, and its caller's (E5). It has waited for room since
@@ -88,8 +102,13 @@ fn context_of_added(
     came: Option<Instant>,
     now: Instant,
 ) -> Context {
-    if !config.added_fields {
-        call.added = None;
+    if !config.added_fields
+        && let Some(added) = call.added.take()
+        && (added.takes_descriptors || !added.descriptors.is_none())
+    {
+        // What a method that passes descriptors was declared to need is none of what may be ignored.
+        let CallFields { descriptors, takes_descriptors, .. } = *added;
+        call.added = Some(Box::new(CallFields { descriptors, takes_descriptors, ..CallFields::default() }));
     }
     let (mut callers, mut trace) = (None, None);
     if let Some(added) = &mut call.added {
@@ -131,11 +150,36 @@ pub(super) fn head_of(codec: &Codec, session: &Session, response: &mut Response<
         );
     }
     // A failure has no body: it keeps its status, and loses what was added to it (E5).
-    let status = if response.added.is_some() { response.status } else { Status::FAILED_MARSHAL };
+    let status = if response.status.is_failure() { response.status } else { Status::FAILED_MARSHAL };
     *response = Response::failure(response.sequence, status);
     let head = response.head();
     metrics::sent(head.len());
     head
+}
+
+/// What is sent in place of a response whose descriptors the kernel does not pass; `None` if that is not what is wrong.
+#[cold]
+pub(super) fn without_descriptors(
+    session: &Session,
+    response: &Response<Body>,
+    error: &io::Error,
+) -> Option<Response<Body>> {
+    let is_theirs = io::ErrorKind::PermissionDenied == error.kind()
+        || matches!(Errno::from_io_error(error), Some(Errno::TOOMANYREFS | Errno::INVAL | Errno::BADF));
+    if !response.body.has_descriptors() || !is_theirs {
+        return None;
+    }
+    if session.may_log(Line::DescriptorsRefused) {
+        tracing::warn!(
+            session = session.id_without_span(),
+            sequence = response.sequence,
+            descriptors = response.body.descriptors().len(),
+            "can't pass a reply's descriptors: {error}"
+        );
+    }
+    let failure =
+        ResponseFields::new(format!("the reply's descriptors can't be passed: {error}"), Bytes::new());
+    Some(Response { added: Some(failure.into()), ..Response::failure(response.sequence, Status::FAILURE) })
 }
 
 /// How many bytes of a handler's a response keeps, to be counted while it waits.

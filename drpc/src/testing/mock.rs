@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::descriptors::Descriptors;
 use crate::handler::context::Context;
 use crate::handler::failure::Failure;
 use crate::handler::method::Method;
 use crate::handler::module::Module;
-use crate::handler::payload::Payload;
+use crate::handler::payload::{DecodeLimit, Payload};
 use crate::handler::reply::{IntoReply, Reply};
 use crate::wire::Status;
 
@@ -67,6 +68,8 @@ struct State {
 struct Answer {
     method: i32,
     handler: Handler,
+    /// Whether request or reply pass descriptors.
+    fds: bool,
     delay: Duration,
     /// How often it is to be given; `None` for as often as it is asked for.
     times: Option<usize>,
@@ -81,7 +84,7 @@ enum Handler {
 }
 
 /// What a handler answers; or, as the outer error, why the request can't be read.
-type Function = dyn FnMut(Bytes) -> Result<Result<Reply, Failure>, Failure> + Send;
+type Function = dyn FnMut(Bytes, &Descriptors) -> Result<Result<Reply, Failure>, Failure> + Send;
 
 struct Logged {
     call: MockCall,
@@ -135,27 +138,31 @@ impl MockModule {
         method: i32,
         mut handler: impl FnMut(Q) -> Result<R, Failure> + Send + 'static,
     ) -> Self {
-        let function = move |body| Ok(handler(Q::from_body(body)?).map(R::into_reply));
-        self.answer(method, Handler::Call(Arc::new(Mutex::new(function))))
+        let function = move |body, descriptors: &Descriptors| {
+            let request = Q::from_message(body, descriptors, DecodeLimit::OfRequest(usize::MAX))?;
+            Ok(handler(request).map(R::into_reply))
+        };
+        let fds = Q::WITH_FDS || R::Received::WITH_FDS;
+        self.answer(method, Handler::Call(Arc::new(Mutex::new(function))), fds)
     }
 
     /// Answers a method by this reply, or by [`Submitted`](crate::Submitted), whatever the request.
     #[must_use]
     pub fn reply<R: IntoReply>(self, method: i32, reply: R) -> Self {
-        self.answer(method, Handler::Fixed(Ok(reply.into_reply())))
+        self.answer(method, Handler::Fixed(Ok(reply.into_reply())), R::Received::WITH_FDS)
     }
 
     /// Answers a method by this status. [`Status::SUCCESS`] and [`Status::SUBMITTED`] become FAILURE: they are no
     /// failures.
     #[must_use]
     pub fn fail(self, method: i32, status: Status) -> Self {
-        self.answer(method, Handler::Fixed(Err(status)))
+        self.answer(method, Handler::Fixed(Err(status)), false)
     }
 
     /// Never answers a method.
     #[must_use]
     pub fn hang(self, method: i32) -> Self {
-        self.answer(method, Handler::Hang)
+        self.answer(method, Handler::Hang, false)
     }
 
     /// How often the preceding answer is given: no more, and, checked by [`verify`](Self::verify), no less.
@@ -271,8 +278,8 @@ impl MockModule {
         panic!("{self} was not called as expected:{problems}");
     }
 
-    fn answer(self, method: i32, handler: Handler) -> Self {
-        let answer = Answer { method, handler, delay: Duration::ZERO, times: None, given: 0 };
+    fn answer(self, method: i32, handler: Handler, fds: bool) -> Self {
+        let answer = Answer { method, handler, fds, delay: Duration::ZERO, times: None, given: 0 };
         self.state().answers.push(answer);
         self
     }
@@ -331,7 +338,9 @@ impl Module for MockModule {
 
     /// Every method, so that a call that nobody expected is logged too.
     fn get_method(&self, id: i32) -> Option<Method> {
-        Some(Method::new(self.id, id, "mocked"))
+        let method = Method::new(self.id, id, "mocked");
+        let fds = self.state().answers.iter().any(|answer| answer.method == id && answer.fds);
+        Some(if fds { method.fds() } else { method })
     }
 
     async fn handle_call(
@@ -340,6 +349,7 @@ impl Module for MockModule {
         method: Method,
         body: Bytes,
     ) -> Result<Reply, Failure> {
+        let descriptors = context.descriptors();
         let call = MockCall { method: method.id(), sequence: context.sequence(), body: body.clone() };
         let taken = self.take(call);
         let (handler, delay) = match taken.answer {
@@ -356,7 +366,7 @@ impl Module for MockModule {
             Handler::Call(function) => {
                 // Taken back below, unless it panics.
                 self.set_problem(taken.place, Some(PANICKED));
-                let result = function.lock().unwrap_or_else(PoisonError::into_inner)(body);
+                let result = function.lock().unwrap_or_else(PoisonError::into_inner)(body, &descriptors);
                 self.set_problem(taken.place, result.is_err().then_some(UNREADABLE));
                 result?
             }

@@ -7,6 +7,7 @@ use super::relay::Line;
 use super::watch::{WatchedSession, Watcher};
 use super::{Faults, Recorder, Watched};
 use crate::client::handle::Client;
+use crate::descriptors::Limits;
 use crate::server::config::FileOptions;
 use crate::server::error::BindError;
 use crate::server::listener::Listener;
@@ -50,6 +51,7 @@ impl Proxy {
     /// As [`ServerBuilder::bind`](crate::ServerBuilder::bind).
     pub fn bind(listen: impl AsRef<Path>, server: impl AsRef<Path>) -> Result<Proxy, BindError> {
         let listener = Listener::bind(listen.as_ref(), &FileOptions::default())?;
+        listener.socket.take_descriptors(Limits::TRUSTING);
         Ok(Proxy { listener, server: server.as_ref().to_owned(), line: Line::default(), watcher: None })
     }
 
@@ -75,7 +77,7 @@ impl Proxy {
     /// use drpc::testing::{Proxy, Watched};
     ///
     /// let proxy = Proxy::bind("/tmp/seen.sock", "/run/greeter.sock")?.watch(|watched| match watched {
-    ///     Watched::Packet { session, packet } => println!("#{session} {:?} {}", packet.at, packet.direction.sign()),
+    ///     Watched::Packet { session, packet, .. } => println!("#{session} {:?} {}", packet.at, packet.direction.sign()),
     ///     other => println!("{other:?}"),
     /// });
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -9,6 +9,8 @@
 
 use std::future::{pending, poll_fn};
 use std::io::{self, IoSlice};
+use std::mem;
+use std::os::fd::OwnedFd;
 
 use bytes::Bytes;
 
@@ -16,6 +18,7 @@ use super::faults::{Faults, PacketFaults};
 use super::recorder::{Recorder, Tape};
 use super::recording::Direction;
 use super::watch::WatchedSession;
+use crate::descriptors::{Arrived, Limits};
 use crate::transport::{Link, MemoryEnd};
 
 /// What is in the middle.
@@ -33,12 +36,12 @@ struct Seen {
 }
 
 impl Seen {
-    fn packet(&self, direction: Direction, packet: &Bytes) {
+    fn packet(&self, direction: Direction, packet: &Bytes, descriptors: usize) {
         if let Some(tape) = &self.tape {
             tape.record(direction, packet.clone());
         }
         if let Some(watched) = &self.watched {
-            watched.packet(direction, packet.clone());
+            watched.packet(direction, packet.clone(), descriptors);
         }
     }
 }
@@ -50,13 +53,17 @@ impl Line {
             return client;
         }
         let (server, theirs) = MemoryEnd::pair();
-        tokio::spawn(self.clone().relay(Link::Memory(client), Link::Memory(server), None));
+        let client = Link::Memory(client);
+        pass_all(&client);
+        tokio::spawn(self.clone().relay(client, Link::Memory(server), None));
         theirs
     }
 
     /// Carries packets both ways until either side is gone, or a fault closes the connection. Then both links are closed.
     pub(super) async fn relay(self, client: Link, server: Link, watched: Option<WatchedSession>) {
         let seen = Seen { tape: self.recorder.as_ref().map(Recorder::begin), watched };
+        pass_all(&client);
+        pass_all(&server);
         let carry = |from, to, direction| {
             Carrier { from, to, direction, seen: &seen, faults: self.faults.as_ref() }.run()
         };
@@ -86,6 +93,11 @@ impl Line {
     }
 }
 
+/// Takes all descriptors that come: what the other end does not take, it refuses by itself.
+fn pass_all(link: &Link) {
+    link.take_descriptors(Limits::TRUSTING);
+}
+
 /// One direction of a relay.
 struct Carrier<'a> {
     from: &'a Link,
@@ -107,21 +119,28 @@ impl Carrier<'_> {
         loop {
             // A link that fails has no more to give.
             let Ok(Some(packet)) = self.from.recv().await else { return End::OfFile };
-            self.seen.packet(self.direction, &packet);
+            let mut descriptors = self.from.arrived().map(Arrived::take).unwrap_or_default();
+            self.seen.packet(self.direction, &packet, descriptors.len());
             let passage = match self.faults {
                 Some(faults) => faults.next(self.direction),
                 None => PacketFaults::default(),
             };
             let Some(packets) = passage.apply(packet).await else { return End::ByFault };
             for packet in packets {
-                if self.send(&packet).await.is_err() {
+                if self.send(&packet, &mem::take(&mut descriptors)).await.is_err() {
                     return End::ReceiverGone;
                 }
             }
         }
     }
 
-    async fn send(&self, packet: &[u8]) -> io::Result<()> {
-        self.to.send(&[IoSlice::new(packet)]).await
+    /// Sends a packet with the descriptors that came with it; without them, if they are refused: their message then says that they are
+    /// missing.
+    async fn send(&self, packet: &[u8], descriptors: &[OwnedFd]) -> io::Result<()> {
+        let packet = [IoSlice::new(packet)];
+        match self.to.send(&packet, descriptors).await {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => self.to.send(&packet, &[]).await,
+            sent => sent,
+        }
     }
 }

@@ -134,7 +134,7 @@ async fn play(recording: &Recording, link: &Link, side: Direction) -> Vec<Record
     let mut passed = Vec::new();
     for packet in recording.packets() {
         let bytes = if packet.direction == side {
-            match link.send(&[IoSlice::new(&packet.bytes)]).await {
+            match link.send(&[IoSlice::new(&packet.bytes)], &[]).await {
                 Ok(()) => packet.bytes.clone(),
                 Err(_) => break,
             }

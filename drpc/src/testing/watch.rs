@@ -26,6 +26,8 @@ pub enum Watched<'a> {
         session: u64,
         /// The packet; its time counts from the beginning of its session.
         packet: &'a RecordedPacket,
+        /// How many file descriptors come with it.
+        descriptors: usize,
     },
     /// The session is over.
     Closed {
@@ -72,9 +74,9 @@ pub(super) struct WatchedSession {
 }
 
 impl WatchedSession {
-    pub(super) fn packet(&self, direction: Direction, bytes: Bytes) {
+    pub(super) fn packet(&self, direction: Direction, bytes: Bytes, descriptors: usize) {
         let packet = RecordedPacket { direction, at: self.begun.elapsed(), bytes };
-        (self.watcher.tell)(Watched::Packet { session: self.session, packet: &packet });
+        (self.watcher.tell)(Watched::Packet { session: self.session, packet: &packet, descriptors });
     }
 
     /// Ends the session, whose server can't be reached.

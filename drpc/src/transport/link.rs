@@ -1,5 +1,6 @@
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -7,6 +8,7 @@ use bytes::Bytes;
 use super::memory::MemoryEnd;
 use super::readiness::AsyncSocket;
 use super::stepped::SteppedSocket;
+use crate::descriptors::{Arrived, Limits};
 
 /// One end of a connection, that can be waited on: a socket's, under tokio or in steps, or a pair's in memory.
 ///
@@ -39,18 +41,37 @@ impl Link {
         poll_fn(|context| self.poll_recv(context, None, false)).await
     }
 
-    /// Sends one packet, whole, if there is room for it now.
-    pub(crate) fn try_send(&self, packet: &[IoSlice<'_>]) -> io::Result<()> {
+    /// From now on the peer may pass descriptors; so many of them are taken.
+    pub(crate) fn take_descriptors(&self, limits: Limits) {
         match self {
-            Link::Socket(socket) => socket.try_send(packet),
-            Link::Stepped(socket) => socket.try_send(packet),
-            Link::Memory(end) => end.try_send(packet),
+            Link::Socket(socket) => socket.socket().take_descriptors(limits),
+            Link::Stepped(socket) => socket.socket().take_descriptors(limits),
+            Link::Memory(end) => end.take_descriptors(limits),
+        }
+    }
+
+    /// The descriptors that have come since this was last asked: those of one message, if it is asked after each.
+    #[inline]
+    pub(crate) fn arrived(&self) -> Option<Arrived> {
+        match self {
+            Link::Socket(socket) => socket.socket().arrived(),
+            Link::Stepped(socket) => socket.socket().arrived(),
+            Link::Memory(end) => end.arrived(),
+        }
+    }
+
+    /// Sends one packet, whole, and passes descriptors with it, if there is room for it now.
+    pub(crate) fn try_send(&self, packet: &[IoSlice<'_>], descriptors: &[OwnedFd]) -> io::Result<()> {
+        match self {
+            Link::Socket(socket) => socket.try_send(packet, descriptors),
+            Link::Stepped(socket) => socket.try_send(packet, descriptors),
+            Link::Memory(end) => end.try_send(packet, descriptors),
         }
     }
 
     /// Sends one packet, whole. Cancel safe: it is sent or it is not.
-    pub(crate) async fn send(&self, packet: &[IoSlice<'_>]) -> io::Result<()> {
-        self.when_there_is_room(|| self.try_send(packet)).await
+    pub(crate) async fn send(&self, packet: &[IoSlice<'_>], descriptors: &[OwnedFd]) -> io::Result<()> {
+        self.when_there_is_room(|| self.try_send(packet, descriptors)).await
     }
 
     /// Waits until an operation that sends does not say `WouldBlock`. Cancel safe if the operation is.

@@ -3,10 +3,14 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, IoSlice};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+
+use crate::descriptors::{Arrived, Intake, Limits};
+use crate::sync::{Mutex, MutexGuard};
 
 /// Packets that wait in one direction before a sender has to; about what a socket's send buffer holds.
 const QUEUE_LIMIT: usize = 256;
@@ -44,11 +48,13 @@ struct Queue(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    packets: VecDeque<Bytes>,
+    packets: VecDeque<(Bytes, Vec<OwnedFd>)>,
     /// Either end is gone.
     closed: bool,
     /// The receiver takes nothing more than what is in there.
     refused: bool,
+    /// What the receiver takes of the descriptors that are passed with packets; they are refused, if it takes none.
+    intake: Option<Intake>,
     /// Who waits for a packet.
     receiver: Option<Waker>,
     /// Who waits for room.
@@ -72,7 +78,7 @@ impl MemoryEnd {
         into: Option<&mut Vec<u8>>,
     ) -> Poll<io::Result<Option<Bytes>>> {
         let mut state = self.incoming.state();
-        let Some(packet) = state.packets.pop_front() else {
+        let Some((packet, descriptors)) = state.packets.pop_front() else {
             if state.closed || state.refused {
                 return Poll::Ready(Ok(None));
             }
@@ -80,6 +86,9 @@ impl MemoryEnd {
             return Poll::Pending;
         };
         wake(&mut state.sender);
+        if let Some(intake) = &state.intake {
+            intake.take_in(descriptors);
+        }
         Poll::Ready(Ok(Some(match into {
             Some(into) => {
                 into.extend_from_slice(&packet);
@@ -89,8 +98,16 @@ impl MemoryEnd {
         })))
     }
 
-    pub(super) fn try_send(&self, packet: &[IoSlice<'_>]) -> io::Result<()> {
-        self.outgoing.state().push(packet)
+    pub(super) fn take_descriptors(&self, limits: Limits) {
+        self.incoming.state().intake.get_or_insert_with(|| Intake::new(limits)).set_limits(limits);
+    }
+
+    pub(super) fn arrived(&self) -> Option<Arrived> {
+        self.incoming.state().intake.as_ref()?.arrived()
+    }
+
+    pub(super) fn try_send(&self, packet: &[IoSlice<'_>], descriptors: &[OwnedFd]) -> io::Result<()> {
+        self.outgoing.state().push(packet, descriptors)
     }
 
     /// Waits until a packet can be sent, or it is known that none can.
@@ -143,14 +160,20 @@ impl Queue {
 }
 
 impl State {
-    fn push(&mut self, packet: &[IoSlice<'_>]) -> io::Result<()> {
+    fn push(&mut self, packet: &[IoSlice<'_>], descriptors: &[OwnedFd]) -> io::Result<()> {
         if self.closed || self.refused {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         if self.packets.len() == QUEUE_LIMIT {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        self.packets.push_back(packet.iter().flat_map(|slice| &**slice).copied().collect());
+        // As the kernel answers.
+        if !descriptors.is_empty() && self.intake.is_none() {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        let descriptors = descriptors.iter().map(OwnedFd::try_clone).collect::<io::Result<_>>()?;
+        let packet = packet.iter().flat_map(|slice| &**slice).copied().collect();
+        self.packets.push_back((packet, descriptors));
         wake(&mut self.receiver);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The twin of `readiness` for builds without tokio, which have no such socket.
 
 use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -24,7 +25,7 @@ impl AsyncSocket {
         match *self {}
     }
 
-    pub(crate) fn try_send(&self, _: &[IoSlice<'_>]) -> io::Result<()> {
+    pub(crate) fn try_send(&self, _: &[IoSlice<'_>], _: &[OwnedFd]) -> io::Result<()> {
         match *self {}
     }
 

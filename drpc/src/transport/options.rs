@@ -19,13 +19,13 @@ pub(super) const SO_PEERSEC: c_int = if MIPS || SPARC { 30 } else { 31 };
 pub(super) const SO_PEERGROUPS: c_int = if SPARC { 0x3d } else { 59 };
 const SO_PASSRIGHTS: c_int = if SPARC { 0x5c } else { 83 };
 
-/// Has the kernel refuse descriptors that a peer passes along, at the peer's `sendmsg` (`EPERM`), for this socket and those that it
-/// will accept. Before Linux 6.16 there is no such thing: they are dropped as their packet is received.
+/// Whether the kernel lets a peer pass descriptors, by this socket and those that it will accept; if not, the peer's `sendmsg` fails
+/// (`EPERM`). Before Linux 6.16 there is no such thing, and the error says so: they come, or are dropped as their packet is received.
 ///
 /// To drop one can take as long as its sender likes: the last descriptor of a TCP socket lingers where it is closed.
-pub(super) fn refuse_descriptors(socket: BorrowedFd<'_>) {
+pub(super) fn pass_descriptors(socket: BorrowedFd<'_>, passes: bool) -> io::Result<()> {
     // It changes nothing for a peer that passes none.
-    let _ = set(socket, SO_PASSRIGHTS, 0);
+    set(socket, SO_PASSRIGHTS, passes.into())
 }
 
 /// The value of an option, with a guess of how many bytes it has.

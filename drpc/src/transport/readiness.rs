@@ -98,8 +98,8 @@ impl AsyncSocket {
     }
 
     /// Sends one packet, whole, if there is room for it now.
-    pub(crate) fn try_send(&self, packet: &[IoSlice<'_>]) -> io::Result<()> {
-        self.socket().send(packet)
+    pub(crate) fn try_send(&self, packet: &[IoSlice<'_>], descriptors: &[OwnedFd]) -> io::Result<()> {
+        self.socket().send(packet, descriptors)
     }
 
     /// Waits until an operation that sends does not say `WouldBlock`. Cancel safe if the operation is.

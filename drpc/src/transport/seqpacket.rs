@@ -1,5 +1,6 @@
 use std::fs;
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::sync::OnceLock;
@@ -9,12 +10,16 @@ use bytes::Bytes;
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionread};
-use rustix::net::{self, AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketFlags, SocketType};
+use rustix::net::{
+    self, AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+};
 
 use super::address::socket_address;
 use super::buffer::with_buffer;
 use super::options;
 use super::peer::PeerCredentials;
+use crate::descriptors::{self, Arrived, Intake, Limits};
 use crate::wire::MAX_PACKET;
 
 /// The longest path of a socket, in bytes: what a `sockaddr_un` holds before its NUL (S2).
@@ -35,13 +40,23 @@ fn most_room() -> usize {
 /// The longest packet, in bytes, that is put together before it is sent: for the kernel to gather its parts takes longer.
 const SHORT: usize = 256;
 
+/// A peer that is gone is an error, never SIGPIPE (S6).
+const SEND: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::DONTWAIT);
+
+/// Room for all the descriptors that go with a packet, and its sender's credentials.
+const CONTROL: usize = rustix::cmsg_space!(ScmRights(descriptors::MAX), ScmCredentials(1));
+
 /// The times between which a time-out of the kernel's is kept.
 const SHORTEST_TIMEOUT: Duration = Duration::from_micros(1);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(i32::MAX as u64);
 
 /// A `SOCK_SEQPACKET` socket: every socket call of this crate is made here (W1).
 #[derive(Debug)]
-pub(crate) struct Socket(OwnedFd);
+pub(crate) struct Socket {
+    fd: OwnedFd,
+    /// What it takes of the descriptors that its peer passes; nothing where the kernel lets none come.
+    intake: OnceLock<Box<Intake>>,
+}
 
 /// Whether calls on a socket wait.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -67,28 +82,52 @@ impl Socket {
 
     /// A socket that was made elsewhere, and is known to be of this kind.
     pub(crate) fn adopt(socket: OwnedFd) -> Self {
-        options::refuse_descriptors(socket.as_fd());
-        Socket(socket)
+        let refused = options::pass_descriptors(socket.as_fd(), false).is_ok();
+        let socket = Socket { fd: socket, intake: OnceLock::new() };
+        if !refused {
+            socket.take_descriptors(Limits::NONE);
+        }
+        socket
+    }
+
+    /// From now on the peer may pass descriptors, or the peers of what this will accept; so many of them are taken.
+    pub(crate) fn take_descriptors(&self, limits: Limits) {
+        self.intake.get_or_init(|| Box::new(Intake::new(limits))).set_limits(limits);
+        if limits.take_any() {
+            // Before Linux 6.16, there is nothing that would keep them from coming.
+            let _ = options::pass_descriptors(self.fd.as_fd(), true);
+        }
+    }
+
+    /// The descriptors that have come since this was last asked. Of a socket that takes none there are none.
+    #[inline]
+    pub(crate) fn arrived(&self) -> Option<Arrived> {
+        self.intake.get()?.arrived()
     }
 
     /// Connects to a listening socket. A full backlog is `WouldBlock` on a non-blocking socket.
     pub(crate) fn connect(&self, path: &Path) -> io::Result<()> {
-        Ok(net::connect(&self.0, &socket_address(path)?)?)
+        Ok(net::connect(&self.fd, &socket_address(path)?)?)
     }
 
     pub(crate) fn bind(&self, path: &Path) -> io::Result<()> {
-        Ok(net::bind(&self.0, &socket_address(path)?)?)
+        Ok(net::bind(&self.fd, &socket_address(path)?)?)
     }
 
     /// Starts to listen, with the longest backlog that the kernel allows (S1).
     pub(crate) fn listen(&self) -> io::Result<()> {
-        Ok(net::listen(&self.0, i32::MAX)?)
+        Ok(net::listen(&self.fd, i32::MAX)?)
     }
 
     /// Accepts a connection, whose calls wait or not.
     pub(crate) fn accept(&self, mode: Mode) -> io::Result<Socket> {
-        let socket = retry(|| net::accept_with(&self.0, mode.flags()))?;
-        Ok(Socket(socket).with_room())
+        let fd = retry(|| net::accept_with(&self.fd, mode.flags()))?;
+        let socket = Socket { fd, intake: OnceLock::new() }.with_room();
+        if let Some(intake) = self.intake.get() {
+            // Also one that was connected before this end was to take any.
+            socket.take_descriptors(intake.limits());
+        }
+        Ok(socket)
     }
 
     /// Asks for room for several packets of the greatest length. The kernel takes memory only for what is queued.
@@ -97,15 +136,15 @@ impl Socket {
     fn with_room(self) -> Self {
         let room = SEND_BUFFER.min(most_room());
         // The kernel reckons with twice the room, for what it keeps beside the bytes.
-        if net::sockopt::socket_send_buffer_size(&self.0).is_ok_and(|now| now / 2 < room) {
+        if net::sockopt::socket_send_buffer_size(&self.fd).is_ok_and(|now| now / 2 < room) {
             // Less room is slower, and nothing else.
-            let _ = net::sockopt::set_socket_send_buffer_size(&self.0, room);
+            let _ = net::sockopt::set_socket_send_buffer_size(&self.fd, room);
         }
         self
     }
 
     pub(crate) fn peer(&self) -> io::Result<PeerCredentials> {
-        PeerCredentials::of(self.0.as_fd())
+        PeerCredentials::of(self.fd.as_fd())
     }
 
     /// Receives one packet, whole; `None` at end of file (W9). What was sent before the peer closed is received first.
@@ -132,7 +171,7 @@ impl Socket {
                 (packet, is_empty)
             }
         };
-        if is_empty && self.peer_stopped_sending()? && ioctl_fionread(&self.0)? == 0 {
+        if is_empty && self.peer_stopped_sending()? && ioctl_fionread(&self.fd)? == 0 {
             return Ok(None);
         }
         Ok(Some(packet))
@@ -140,8 +179,11 @@ impl Socket {
 
     /// Receives one packet behind what is in the buffer; gives its length.
     fn append_packet(&self, buffer: &mut Vec<u8>, flags: RecvFlags) -> io::Result<usize> {
+        if let Some(intake) = self.intake.get() {
+            self.take_in(intake, flags)?;
+        }
         let before = buffer.len();
-        let receive = || match net::recv(&self.0, spare_capacity(&mut *buffer), RecvFlags::TRUNC | flags) {
+        let receive = || match net::recv(&self.fd, spare_capacity(&mut *buffer), RecvFlags::TRUNC | flags) {
             // The peer closed without reading all that was sent to it. That is told once, and before what it sent.
             Err(Errno::CONNRESET) => Err(Errno::INTR),
             result => result,
@@ -155,22 +197,83 @@ impl Socket {
         }
     }
 
-    /// Sends one packet, whole, or says `WouldBlock`, whatever the socket's mode.
-    pub(crate) fn send(&self, slices: &[IoSlice<'_>]) -> io::Result<()> {
-        // A peer that is gone is an error, never SIGPIPE (S6).
-        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    /// Takes in the descriptors of the packet that is next, or says what receiving it would say.
+    ///
+    /// The packet itself stays, so that it is received as any other is. The kernel then drops its own hold on descriptors of which there
+    /// is another one here, which takes no time.
+    #[cold]
+    fn take_in(&self, intake: &Intake, flags: RecvFlags) -> io::Result<()> {
+        let mut space = [MaybeUninit::uninit(); CONTROL];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let flags = RecvFlags::PEEK | RecvFlags::CMSG_CLOEXEC | flags;
+        let peek = || match net::recvmsg(&self.fd, &mut [], &mut control, flags) {
+            Err(Errno::CONNRESET) => Err(Errno::INTR),
+            result => result,
+        };
+        let packet = retry(peek)?;
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+                intake.take_in(descriptors.collect());
+            }
+        }
+        if packet.flags.contains(ReturnFlags::CTRUNC) {
+            intake.cut();
+        }
+        Ok(())
+    }
+
+    /// Hangs up, and drops what has come: its descriptors where they hold up nobody.
+    #[cold]
+    fn discard_rest(&self) {
+        self.hang_up();
+        // With its sender's credentials, even an empty packet is told from the end.
+        let mut left = net::sockopt::set_socket_passcred(&self.fd, true).is_ok();
+        while left {
+            let mut space = [MaybeUninit::uninit(); CONTROL];
+            let mut control = RecvAncillaryBuffer::new(&mut space);
+            let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+            let received = net::recvmsg(&self.fd, &mut [], &mut control, flags);
+            left = matches!(received, Err(Errno::INTR | Errno::CONNRESET));
+            for message in control.drain() {
+                left = true;
+                if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+                    descriptors::close(descriptors.collect());
+                }
+            }
+        }
+    }
+
+    /// Sends one packet, whole, and passes descriptors with it, or says `WouldBlock`, whatever the socket's mode.
+    pub(crate) fn send(&self, slices: &[IoSlice<'_>], descriptors: &[OwnedFd]) -> io::Result<()> {
+        if !descriptors.is_empty() {
+            return self.send_with(slices, descriptors);
+        }
         let mut short = [0; SHORT];
         match join(slices, &mut short) {
-            Some(packet) => retry(|| net::send(&self.0, packet, flags)),
-            None => retry(|| net::sendmsg(&self.0, slices, &mut SendAncillaryBuffer::default(), flags)),
+            Some(packet) => retry(|| net::send(&self.fd, packet, SEND)),
+            None => retry(|| net::sendmsg(&self.fd, slices, &mut SendAncillaryBuffer::default(), SEND)),
         }
+        .map(drop)
+    }
+
+    #[cold]
+    fn send_with(&self, slices: &[IoSlice<'_>], descriptors: &[OwnedFd]) -> io::Result<()> {
+        let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+        retry(|| {
+            let mut space = [MaybeUninit::uninit(); CONTROL];
+            let mut control = SendAncillaryBuffer::new(&mut space);
+            match control.push(SendAncillaryMessage::ScmRights(&descriptors)) {
+                true => net::sendmsg(&self.fd, slices, &mut control, SEND),
+                false => Err(Errno::INVAL),
+            }
+        })
         .map(drop)
     }
 
     /// Says that no more will be sent: the peer finds end of file behind what was.
     pub(crate) fn end_sending(&self) {
         // The connection may have ended by itself.
-        let _ = net::shutdown(&self.0, net::Shutdown::Write);
+        let _ = net::shutdown(&self.fd, net::Shutdown::Write);
     }
 
     /// Says that no more will be received: what the peer sends from now on is refused (`EPIPE`). What it has sent before is still
@@ -179,25 +282,25 @@ impl Socket {
     /// Of a listening socket: nobody connects any more, and who has connected is still accepted.
     pub(crate) fn end_receiving(&self) {
         // The connection may have ended by itself.
-        let _ = net::shutdown(&self.0, net::Shutdown::Read);
+        let _ = net::shutdown(&self.fd, net::Shutdown::Read);
     }
 
     /// Ends the connection both ways.
     pub(crate) fn hang_up(&self) {
         // It may have ended by itself.
-        let _ = net::shutdown(&self.0, net::Shutdown::Both);
+        let _ = net::shutdown(&self.fd, net::Shutdown::Both);
     }
 
     /// How long [`connect`](Self::connect) waits for room in the listener's backlog, on a blocking socket.
     pub(crate) fn set_connect_timeout(&self, timeout: Duration) -> io::Result<()> {
-        Ok(net::sockopt::set_socket_timeout(&self.0, net::sockopt::Timeout::Send, Some(timeout))?)
+        Ok(net::sockopt::set_socket_timeout(&self.fd, net::sockopt::Timeout::Send, Some(timeout))?)
     }
 
     /// How long [`recv`](Self::recv) waits on a blocking socket before it says `WouldBlock`; without end, if that is no time.
     pub(crate) fn set_receive_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         // The kernel takes zero for no time-out, and no more seconds than a clock could tell.
         let timeout = timeout.map(|timeout| timeout.clamp(SHORTEST_TIMEOUT, LONGEST_TIMEOUT));
-        Ok(net::sockopt::set_socket_timeout(&self.0, net::sockopt::Timeout::Recv, timeout)?)
+        Ok(net::sockopt::set_socket_timeout(&self.fd, net::sockopt::Timeout::Recv, timeout)?)
     }
 
     /// Waits until a packet or end of file can be received. False once the deadline has passed.
@@ -221,7 +324,7 @@ impl Socket {
 
     /// Waits for one of the events; gives those that have come, none once the deadline has passed.
     fn wait(&self, events: PollFlags, deadline: Option<Instant>) -> io::Result<PollFlags> {
-        let mut fds = [PollFd::new(&self.0, events)];
+        let mut fds = [PollFd::new(&self.fd, events)];
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             let timeout = left.and_then(|left| Timespec::try_from(left).ok());
@@ -243,9 +346,19 @@ impl Socket {
     }
 
     fn has(&self, flags: PollFlags) -> io::Result<bool> {
-        let mut fds = [PollFd::new(&self.0, flags)];
+        let mut fds = [PollFd::new(&self.fd, flags)];
         retry(|| poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })))?;
         Ok(fds[0].revents().intersects(flags | PollFlags::HUP))
+    }
+}
+
+/// What the peer of a socket has passed and nobody has received would be closed with it, and hold up this thread.
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // One that listens may be others', too.
+        if self.intake.get().is_some() && net::sockopt::socket_acceptconn(&self.fd) == Ok(false) {
+            self.discard_rest();
+        }
     }
 }
 
@@ -260,13 +373,13 @@ impl Mode {
 
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.fd.as_fd()
     }
 }
 
 impl AsRawFd for Socket {
     fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
+        self.fd.as_raw_fd()
     }
 }
 
@@ -296,4 +409,45 @@ fn over_long(len: usize) -> io::Error {
         io::ErrorKind::InvalidData,
         format!("packet of {len} bytes is longer than the wire or the rest of its message allows"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, pipe};
+
+    use super::*;
+
+    /// Two connected sockets, as on a kernel that can't refuse descriptors: the first takes none.
+    fn as_before_6_16() -> (Socket, Socket) {
+        let (one, other) =
+            net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+        let (one, other) = (Socket::adopt(one), Socket::adopt(other));
+        one.take_descriptors(Limits::NONE);
+        let _ = options::pass_descriptors(one.as_fd(), true);
+        (one, other)
+    }
+
+    #[test]
+    fn where_the_kernel_lets_descriptors_come_that_nobody_takes_they_are_closed_elsewhere() {
+        let (socket, peer) = as_before_6_16();
+        for _ in 0..3 {
+            let (mut reader, writer) = pipe().unwrap();
+            peer.send(&[IoSlice::new(b"a packet")], &[writer.into()]).unwrap();
+            assert_eq!(socket.recv(None).unwrap().unwrap(), "a packet");
+            assert!(socket.arrived().is_some(), "its message is refused");
+            assert_eq!(reader.read(&mut [0]).unwrap(), 0);
+            assert!(socket.arrived().is_none());
+        }
+        // What nobody has received, too; also that of an empty packet behind another.
+        let (mut reader, writer) = pipe().unwrap();
+        peer.send(&[IoSlice::new(b"")], &[]).unwrap();
+        peer.send(&[IoSlice::new(b"")], &[writer.into()]).unwrap();
+        drop(socket);
+        assert_eq!(reader.read(&mut [0]).unwrap(), 0);
+        assert!(is_gone(&peer.send(&[IoSlice::new(b"a packet")], &[])));
+    }
+
+    fn is_gone(sent: &io::Result<()>) -> bool {
+        sent.as_ref().is_err_and(crate::transport::is_peer_gone)
+    }
 }

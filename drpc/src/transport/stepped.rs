@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
 use std::mem;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -155,8 +155,8 @@ impl SteppedSocket {
     }
 
     /// Sends one packet, whole, if there is room for it now.
-    pub(crate) fn try_send(&self, packet: &[IoSlice<'_>]) -> io::Result<()> {
-        self.watched.socket.send(packet)
+    pub(crate) fn try_send(&self, packet: &[IoSlice<'_>], descriptors: &[OwnedFd]) -> io::Result<()> {
+        self.watched.socket.send(packet, descriptors)
     }
 
     /// Waits until there may be room in the socket, after it had none. The last task that asked is woken.

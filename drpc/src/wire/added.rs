@@ -1,6 +1,7 @@
 //! The fields that this project adds to DAOS's envelope (E5). They stand behind the body, so that a peer that does not know them
 //! has read all of its own before it comes to them, and skips them.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use prost::Message;
 use super::cause::FailureCause;
 use super::proto;
 use super::trace_context::TraceContext;
+use crate::descriptors::Descriptors;
 
 /// What is added to a [`Call`](super::Call) ([E5](crate::guide::rules#envelope)).
 ///
@@ -32,6 +34,10 @@ pub struct CallFields {
     pub wants_error: bool,
     /// The caller's trace context.
     pub trace: Option<TraceContext>,
+    /// The descriptors that came with the call. Those of a call that goes out are [its body's](super::Body::with_descriptors).
+    pub descriptors: Descriptors,
+    /// Whether the caller takes descriptors with the reply.
+    pub takes_descriptors: bool,
 }
 
 impl CallFields {
@@ -41,25 +47,45 @@ impl CallFields {
             time_left: call.time_left_us.map(Duration::from_micros),
             wants_error: call.wants_error,
             trace: TraceContext::received(&call.traceparent, &call.tracestate),
+            descriptors: Descriptors::announced(call.descriptors),
+            takes_descriptors: call.takes_descriptors,
         };
         (fields != CallFields::default()).then_some(fields)
     }
 
+    /// What stands behind the body of a call that has these fields, and passes these descriptors.
+    #[inline]
+    pub(super) fn tail(added: Option<&CallFields>, descriptors: &[OwnedFd]) -> Option<Box<[u8]>> {
+        match added {
+            None if descriptors.is_empty() => None,
+            None => Some(CallFields::default().encode(descriptors)),
+            Some(added) => Some(added.encode(descriptors)),
+        }
+    }
+
     #[cold]
-    pub(super) fn encode(&self) -> Box<[u8]> {
+    fn encode(&self, descriptors: &[OwnedFd]) -> Box<[u8]> {
         let trace = self.trace.as_ref();
         let added = proto::Call {
             time_left_us: self.time_left.map(|left| u64::try_from(left.as_micros()).unwrap_or(u64::MAX)),
             wants_error: self.wants_error,
             traceparent: trace.map(ToString::to_string).unwrap_or_default().into(),
             tracestate: trace.map(|trace| trace.state().to_owned()).unwrap_or_default().into(),
+            descriptors: count(descriptors, &self.descriptors),
+            takes_descriptors: self.takes_descriptors,
             ..proto::Call::default()
         };
         added.encode_to_vec().into()
     }
 }
 
-/// What is added to a [`Response`](super::Response) that is a failure, if its call asks for it ([E5](crate::guide::rules#envelope)).
+/// How many descriptors a message says that it has: those that it passes, or, if it came in, those that it came with.
+fn count(passed: &[OwnedFd], came: &Descriptors) -> u32 {
+    u32::try_from(passed.len()).unwrap_or(u32::MAX).max(came.count())
+}
+
+/// What is added to a [`Response`](super::Response), if its call asks for it ([E5](crate::guide::rules#envelope)): to a failure what caused it, and to a
+/// reply what it takes to pass descriptors.
 ///
 /// ```
 /// use drpc::wire::ResponseFields;
@@ -75,6 +101,10 @@ pub struct ResponseFields {
     pub details: Bytes,
     /// Why the call failed, if that is known and the status does not tell.
     pub cause: Option<FailureCause>,
+    /// The descriptors that came with the reply. Those of a reply that goes out are [its body's](super::Body::with_descriptors).
+    pub descriptors: Descriptors,
+    /// Whether the server took the descriptors of the call: one that knows of none does not say so.
+    pub took_descriptors: bool,
 }
 
 /// The longest beginning of a text that has no more bytes than that.
@@ -99,7 +129,11 @@ impl ResponseFields {
             error.shrink_to_fit();
         }
         let fits = details.len() <= Self::MAX_DETAILS;
-        ResponseFields { error, details: if fits { details } else { Bytes::new() }, cause: None }
+        ResponseFields {
+            error,
+            details: if fits { details } else { Bytes::new() },
+            ..ResponseFields::default()
+        }
     }
 
     /// Takes what is there of them out of a message.
@@ -109,16 +143,30 @@ impl ResponseFields {
             error: String::from_utf8_lossy(&response.error).into_owned(),
             details: std::mem::take(&mut response.error_details),
             cause: FailureCause::from_code(response.error_cause),
+            descriptors: Descriptors::announced(response.descriptors),
+            took_descriptors: response.took_descriptors,
         };
         (fields != ResponseFields::default()).then_some(fields)
     }
 
+    /// What stands behind the body of a response that has these fields, and passes these descriptors.
+    #[inline]
+    pub(super) fn tail(added: Option<&ResponseFields>, descriptors: &[OwnedFd]) -> Option<Box<[u8]>> {
+        match added {
+            None if descriptors.is_empty() => None,
+            None => Some(ResponseFields::default().encode(descriptors)),
+            Some(added) => Some(added.encode(descriptors)),
+        }
+    }
+
     #[cold]
-    pub(super) fn encode(&self) -> Box<[u8]> {
+    fn encode(&self, descriptors: &[OwnedFd]) -> Box<[u8]> {
         let added = proto::Response {
             error: self.error.clone().into(),
             error_details: self.details.clone(),
             error_cause: self.cause.map_or(0, FailureCause::code),
+            descriptors: count(descriptors, &self.descriptors),
+            took_descriptors: self.took_descriptors,
             ..proto::Response::default()
         };
         added.encode_to_vec().into()
@@ -166,7 +214,17 @@ mod tests {
         for time_left in [None, Some(Duration::ZERO), Some(Duration::from_micros(u64::MAX))] {
             for wants_error in [false, true] {
                 for trace in [None, Some(trace())] {
-                    sets.push(CallFields { time_left, wants_error, trace });
+                    for takes_descriptors in [false, true] {
+                        let descriptors = Descriptors::announced(if takes_descriptors { 253 } else { 0 });
+                        let trace = trace.clone();
+                        sets.push(CallFields {
+                            time_left,
+                            wants_error,
+                            trace,
+                            descriptors,
+                            takes_descriptors,
+                        });
+                    }
                 }
             }
         }
@@ -228,7 +286,11 @@ mod tests {
     #[test]
     fn calls_of_every_size_are_recognised_with_the_fields_too() {
         // W8: sizes whose low byte is a plain call's first byte are among them.
-        let fields = CallFields { time_left: Some(Duration::from_secs(5)), wants_error: true, trace: None };
+        let fields = CallFields {
+            time_left: Some(Duration::from_secs(5)),
+            wants_error: true,
+            ..CallFields::default()
+        };
         for len in 0..6_000 {
             let call = call(vec![b'k'; len], fields.clone());
             let head = call.head();

@@ -1,4 +1,6 @@
 use std::fmt;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use bytes::buf::UninitSlice;
 use bytes::{Buf, BufMut, Bytes};
@@ -6,7 +8,8 @@ use prost::Message;
 
 use crate::buffer::{Buffer, SMALL};
 
-/// The body of a message that goes out: bytes in one piece, or in several that are sent one behind the other.
+/// The body of a message that goes out: bytes in one piece, or in several that are sent one behind the other; and the descriptors that go
+/// along.
 ///
 /// Pieces are what lets a large reply go out without a copy: a message's `bytes` field of 4 KiB or more is sent from where it
 /// is. What comes in is always one [`Bytes`].
@@ -23,13 +26,45 @@ use crate::buffer::{Buffer, SMALL};
 pub struct Body {
     first: Bytes,
     rest: Vec<Bytes>,
+    /// Shared, so that a call that is made again has them, too.
+    descriptors: Option<Arc<Vec<OwnedFd>>>,
 }
 
 impl Body {
     /// The body without a byte.
     #[must_use]
     pub const fn new() -> Self {
-        Body { first: Bytes::new(), rest: Vec::new() }
+        Body { first: Bytes::new(), rest: Vec::new(), descriptors: None }
+    }
+
+    /// The same body, with descriptors that its message passes to the peer: see [the chapter](crate::guide::descriptors). They are closed here with
+    /// the last clone of the body, at the latest when the call is done.
+    ///
+    /// ```
+    /// use drpc::Body;
+    ///
+    /// let (ours, theirs) = std::io::pipe()?;
+    /// let body = Body::from("your end").with_descriptors(vec![theirs.into()]);
+    /// assert_eq!(body.descriptors().len(), 1);
+    /// # drop(ours);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_descriptors(self, descriptors: Vec<OwnedFd>) -> Self {
+        let descriptors = (!descriptors.is_empty()).then(|| Arc::new(descriptors));
+        Body { descriptors, ..self }
+    }
+
+    /// The descriptors that its message passes.
+    #[must_use]
+    pub fn descriptors(&self) -> &[OwnedFd] {
+        self.descriptors.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether its message passes descriptors.
+    #[inline]
+    pub(crate) fn has_descriptors(&self) -> bool {
+        self.descriptors.is_some()
     }
 
     /// How many bytes it has in all.
@@ -97,7 +132,7 @@ impl BodyWriter {
         }
         self.end_segment();
         let mut segments = self.segments.into_iter();
-        Body { first: segments.next().unwrap_or_default(), rest: segments.collect() }
+        Body { first: segments.next().unwrap_or_default(), rest: segments.collect(), descriptors: None }
     }
 
     /// Room for so many bytes more. A large buffer comes from the pool.
@@ -156,14 +191,15 @@ unsafe impl BufMut for BodyWriter {
 
 impl<B: Into<Bytes>> From<B> for Body {
     fn from(bytes: B) -> Self {
-        Body { first: bytes.into(), rest: Vec::new() }
+        Body { first: bytes.into(), rest: Vec::new(), descriptors: None }
     }
 }
 
 impl PartialEq for Body {
     fn eq(&self, other: &Body) -> bool {
         let bytes = |body: &Body| body.clone().into_bytes();
-        self.len() == other.len() && bytes(self) == bytes(other)
+        let descriptors = |body: &Body| body.descriptors.as_ref().map(Arc::as_ptr);
+        self.len() == other.len() && bytes(self) == bytes(other) && descriptors(self) == descriptors(other)
     }
 }
 
@@ -200,11 +236,17 @@ impl fmt::Debug for Body {
 pub struct Segments<'a> {
     first: &'a [u8],
     rest: &'a [Bytes],
+    descriptors: Option<&'a Vec<OwnedFd>>,
 }
 
 impl<'a> Segments<'a> {
     pub(super) fn len(&self) -> usize {
         self.first.len() + self.rest.iter().map(Bytes::len).sum::<usize>()
+    }
+
+    /// The descriptors that go along.
+    pub(super) fn descriptors(&self) -> &'a [OwnedFd] {
+        self.descriptors.map_or(&[], Vec::as_slice)
     }
 
     /// The bytes from `start` to `end`, piece by piece.
@@ -221,13 +263,13 @@ impl<'a> Segments<'a> {
 
 impl<'a, T: AsRef<[u8]> + ?Sized> From<&'a T> for Segments<'a> {
     fn from(bytes: &'a T) -> Self {
-        Segments { first: bytes.as_ref(), rest: &[] }
+        Segments { first: bytes.as_ref(), rest: &[], descriptors: None }
     }
 }
 
 impl<'a> From<&'a Body> for Segments<'a> {
     fn from(body: &'a Body) -> Self {
-        Segments { first: &body.first, rest: &body.rest }
+        Segments { first: &body.first, rest: &body.rest, descriptors: body.descriptors.as_deref() }
     }
 }
 
@@ -267,7 +309,8 @@ mod tests {
 
     #[test]
     fn any_range_is_the_same_in_one_piece_and_in_several() {
-        let body = Body { first: "abc".into(), rest: vec!["".into(), "defg".into(), "h".into()] };
+        let rest = vec!["".into(), "defg".into(), "h".into()];
+        let body = Body { first: "abc".into(), rest, descriptors: None };
         let whole = body.clone().into_bytes();
         for start in 0..=whole.len() {
             for end in start..=whole.len() {

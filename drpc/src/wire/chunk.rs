@@ -1,6 +1,7 @@
 //! Framing out: one message as the packets of its wire.
 
 use std::io::IoSlice;
+use std::os::fd::OwnedFd;
 
 use smallvec::{SmallVec, smallvec};
 
@@ -28,6 +29,8 @@ pub struct Packet<'a> {
     end: usize,
     /// What stands behind the body: the added fields (E5).
     tail: &'a [u8],
+    /// Whether its message begins with it.
+    is_first: bool,
 }
 
 /// The parts of a packet, for a vectored write.
@@ -58,6 +61,12 @@ impl Packet<'_> {
             slices.push(IoSlice::new(self.tail));
         }
         slices
+    }
+
+    /// The descriptors to pass with the packet: a message's go with its first one.
+    #[must_use]
+    pub fn descriptors(&self) -> &[OwnedFd] {
+        if self.is_first { self.body.descriptors() } else { &[] }
     }
 
     /// The packet in one piece.
@@ -141,6 +150,7 @@ impl<'a> Packets<'a> {
             start: start.clamp(body_at, tail_at) - body_at,
             end: end.clamp(body_at, tail_at) - body_at,
             tail: &after[start.max(tail_at) - tail_at..end.max(tail_at) - tail_at],
+            is_first: chunk_idx == 0,
         }
     }
 
@@ -176,6 +186,7 @@ impl<'a> Iterator for Packets<'a> {
             start: 0,
             end: self.body_len,
             tail: after,
+            is_first: true,
         })
     }
 

@@ -105,11 +105,12 @@ where
     /// Everything but the body's bytes.
     #[must_use]
     pub fn head(&self) -> Head {
-        let mut head = Head::new(self.added.as_ref().map(|added| added.encode()));
+        let body = Segments::from(&self.body);
+        let mut head = Head::new(CallFields::tail(self.added.as_deref(), body.descriptors()));
         head.put_number(1, self.module.into());
         head.put_number(2, self.method.into());
         head.put_number(3, self.sequence);
-        head.put_prefix(4, Segments::from(&self.body).len());
+        head.put_prefix(4, body.len());
         head
     }
 }
@@ -161,10 +162,11 @@ where
     /// Everything but the body's bytes.
     #[must_use]
     pub fn head(&self) -> Head {
-        let mut head = Head::new(self.added.as_ref().map(|added| added.encode()));
+        let body = Segments::from(&self.body);
+        let mut head = Head::new(ResponseFields::tail(self.added.as_deref(), body.descriptors()));
         head.put_number(1, self.sequence);
         head.put_number(2, self.status.code().into());
-        head.put_prefix(3, Segments::from(&self.body).len());
+        head.put_prefix(3, body.len());
         head
     }
 }

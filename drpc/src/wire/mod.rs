@@ -57,6 +57,8 @@ pub(crate) use recognise::is_first_chunk;
 pub use status::Status;
 pub use trace_context::{InvalidTraceContext, TraceContext};
 
+pub use crate::descriptors::Descriptors;
+
 /// The longest packet that may be sent or received, in bytes ([W1](crate::guide::rules#wire)).
 pub const MAX_PACKET: usize = 1 << 17;
 

@@ -20,6 +20,10 @@ pub(super) struct Call {
     pub(super) traceparent: Bytes,
     #[prost(bytes = "bytes", tag = "1003")]
     pub(super) tracestate: Bytes,
+    #[prost(uint32, tag = "1020")]
+    pub(super) descriptors: u32,
+    #[prost(bool, tag = "1021")]
+    pub(super) takes_descriptors: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -38,4 +42,8 @@ pub(super) struct Response {
     // As the number, so that one of a later peer is no error.
     #[prost(int32, tag = "1002")]
     pub(super) error_cause: i32,
+    #[prost(uint32, tag = "1020")]
+    pub(super) descriptors: u32,
+    #[prost(bool, tag = "1021")]
+    pub(super) took_descriptors: bool,
 }

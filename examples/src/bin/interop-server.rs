@@ -118,8 +118,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
             (registry::test::ID, registry::test::NAME),
             (registry::interop::ID, registry::interop::NAME),
         ])
-        .reflection(true)
-        .descriptors(drpc::include_descriptors!())
         .bind(&args.socket)?;
     println!("listening on {}", args.socket.display());
     server.serve_until(stop).await?;

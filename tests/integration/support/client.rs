@@ -148,7 +148,16 @@ impl AnyClient {
         request: Q,
         options: &CallOptions,
     ) -> Result<R, CallError> {
-        let method = Method::new(module, method, "test");
+        self.call_as(Method::new(module, method, "test"), request, options)
+    }
+
+    /// As a generated stub of that method calls.
+    pub(crate) fn call_as<Q: Payload, R: Payload>(
+        &self,
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Result<R, CallError> {
         match self {
             AnyClient::Async(client, runtime) => runtime.block_on(client.call(method, request, options)),
             AnyClient::Blocking(client) => client.call(method, request, options),
@@ -162,6 +171,21 @@ impl AnyClient {
         let response = self.call(7, 700, b"are you there?").expect("is served");
         assert!(response.status.is_success());
         assert_eq!(response.body, "are you there?");
+    }
+
+    /// Calls a method with many requests at once.
+    pub(crate) fn batch_as<Q: Payload + Sync, R: Payload>(
+        &self,
+        method: Method,
+        requests: Vec<Q>,
+        options: &CallOptions,
+    ) -> Vec<Result<R, CallError>> {
+        let calls = requests.into_iter().map(|request| (method, request));
+        match self {
+            AnyClient::Async(client, runtime) => runtime.block_on(client.batch(calls, options)),
+            AnyClient::Blocking(client) => client.batch(calls, options),
+            AnyClient::Progress(client, steps) => steps.wait(client.batch(calls, options)),
+        }
     }
 
     /// Calls a method with many bodies at once.

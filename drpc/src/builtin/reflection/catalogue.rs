@@ -38,7 +38,7 @@ fn method_info(method: Method, declarations: &Declarations) -> MethodInfo {
         request: body(|description| description.request),
         reply: body(|description| description.reply),
         is_stream: false,
-        has_fds: false,
+        has_fds: method.has_fds(),
     }
 }
 

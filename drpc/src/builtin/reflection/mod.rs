@@ -73,7 +73,7 @@ impl<C: Caller> ReflectionClient<C> {
     }
 
     /// The messages that the server's calls carry: an encoded `google.protobuf.FileDescriptorSet`, which is empty if the server
-    /// was given none (`ServerBuilder::descriptors`). A file may stand in it more than once.
+    /// was given none (`ServerBuilder::message_descriptors`). A file may stand in it more than once.
     ///
     /// Not everything that the catalogue names is in it: a message may be declared in Rust alone.
     pub fn descriptors(&self) -> C::Outcome<Bytes> {

@@ -72,6 +72,10 @@ impl Connection {
             let place = pipeline.batch.due()[at];
             let sequence = self.calls.begin((!options.no_response).then_some(()));
             let sent = pipeline.batch.with_call(place, pipeline.is_last, |method, body| {
+                if let Err(fault) = self.pass(method, body, options, &mut added) {
+                    self.calls.take_back(sequence);
+                    return Err(fault);
+                }
                 let (module, method) = (method.module(), method.id());
                 state.stamp(&mut added);
                 let call = Call { module, method, sequence, body: std::mem::take(body), added };

@@ -190,7 +190,7 @@ impl ClientBuilder {
 }
 
 async fn probe(link: &Link, message_limit: usize) -> Result<Wire, Disconnect> {
-    link.send(&[io::IoSlice::new(&PROBE)]).await?;
+    link.send(&[io::IoSlice::new(&PROBE)], &[]).await?;
     let mut prober = Prober::new(message_limit);
     loop {
         if let Some(wire) = prober.receive(link.recv().await?)? {

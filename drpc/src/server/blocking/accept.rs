@@ -93,6 +93,7 @@ impl Server {
         service: ModuleService,
         mut config: Config,
     ) -> Result<Self, BindError> {
+        listener.take_descriptors(&config);
         config.address = Some(listener.address.clone());
         config.limits.sessions.get_or_insert(SESSION_LIMIT);
         let shared = Shared::new(service, config);

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::ServerBuilder;
+use crate::descriptors::MAX;
 
 impl ServerBuilder {
     /// The maximum number of open sessions. A further connection is closed at once, and logged. 0 counts as 1.
@@ -52,6 +53,22 @@ impl ServerBuilder {
     /// [serial](crate::Order::Serial) order, and at most the limit of [concurrent](crate::Order::Concurrent) order.
     pub fn pending_reply_limit(mut self, bytes: usize) -> Self {
         self.config.limits.pending_replies = bytes;
+        self
+    }
+
+    /// How many descriptors one call may have whose method [takes some](crate::guide::descriptors). 16 by default, at most 253. One more, and all of them are closed,
+    /// and the call is answered FAILURE.
+    pub fn descriptor_limit(mut self, descriptors: usize) -> Self {
+        self.config.limits.descriptors.message = descriptors.clamp(1, MAX);
+        self
+    }
+
+    /// How many descriptors the calls of one session may have that are not over, whoever has taken them; 64 by default. With one more, all of their call are closed, and
+    /// it is answered FAILURE.
+    ///
+    /// All sessions of the process together have no more than a quarter of the files that it may open (`RLIMIT_NOFILE`), so that others find the rest.
+    pub fn session_descriptor_limit(mut self, descriptors: usize) -> Self {
+        self.config.limits.descriptors.connection = descriptors;
         self
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use self::reflection::ReflectionOptions;
 use super::config::{Config, ExistingSocket, Order};
 use super::error::BindError;
-use super::modules::{missing_modules, undefined_rules, unknown_groups, unlisted_modules};
+use super::modules::{missing_modules, takes_descriptors, undefined_rules, unknown_groups, unlisted_modules};
 use crate::builtin::health::Health;
 use crate::dispatch::authorization::Rules;
 #[cfg(feature = "tower")]
@@ -72,6 +72,7 @@ use crate::wire::WireMode;
 /// | [`idle_timeout`](Self::idle_timeout) | none |
 /// | [`session_limit`](Self::session_limit) | none, so the process's descriptors; 1,024 on the blocking server |
 /// | [`session_limit_per_uid`](Self::session_limit_per_uid) | none |
+/// | [`descriptor_limit`](Self::descriptor_limit), [`session_descriptor_limit`](Self::session_descriptor_limit) | 16, 64 |
 /// | [`pending_reply_limit`](Self::pending_reply_limit) | 256 MiB per session |
 /// | [`call_limit`](Self::call_limit) | none: each session is limited by its [`order`](Self::order) |
 /// | [`call_limit_per_uid`](Self::call_limit_per_uid) | none |
@@ -79,7 +80,7 @@ use crate::wire::WireMode;
 /// | [`rule`](Self::rule) | none; a module that names an undefined rule is an error |
 /// | [`layer`](Self::layer) | none |
 /// | [`health`](Self::health) | none |
-/// | `reflection`, `descriptors` (feature `reflection`) | off, none |
+/// | `reflection`, `message_descriptors` (feature `reflection`) | off, none |
 /// | [`on_open`](Self::on_open), [`on_close`](Self::on_close) | none |
 /// | [`thread_stack_size`](Self::thread_stack_size), [`wrap_threads`](Self::wrap_threads) | 2 MiB, none |
 /// | [`notify_systemd`](Self::notify_systemd) | off |
@@ -288,9 +289,10 @@ impl ServerBuilder {
         if !undefined.is_empty() {
             return Err(BindError::undefined_rules(undefined));
         }
+        let takes_descriptors = takes_descriptors(&service).then_some(self.config.limits.descriptors);
         #[cfg(feature = "tower")]
         service.set_layers(self.layers);
-        let config = self.config;
+        let config = Config { takes_descriptors, ..self.config };
         #[cfg(feature = "reflection")]
         let config = self.reflection.install(&mut service, config)?;
         Ok((service, config))

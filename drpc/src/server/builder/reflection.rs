@@ -49,7 +49,7 @@ impl ServerBuilder {
     ///
     /// Everyone who may connect is shown all of it, also messages of methods that they may not call. It is copied once, and a reply of
     /// `descriptors` shares it; it must fit the [`message_limit`](Self::message_limit).
-    pub fn descriptors(mut self, set: &[u8]) -> Self {
+    pub fn message_descriptors(mut self, set: &[u8]) -> Self {
         self.reflection.descriptors.extend_from_slice(set);
         self
     }

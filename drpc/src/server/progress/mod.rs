@@ -116,6 +116,7 @@ impl Server {
     }
 
     pub(super) fn new(listener: Listener, service: ModuleService, config: Config) -> Result<Self, BindError> {
+        listener.take_descriptors(&config);
         let address = listener.address.clone();
         let config = Config { address: Some(address.clone()), ..config };
         let watched = Poller::new().and_then(|poller| {

@@ -30,7 +30,7 @@ use crate::server::hooks::Opened;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
     Incoming, SessionFault, bytes_of, context_of, head_of, incoming, log_closed, log_idle, log_opened,
-    read_call, refusal,
+    read_call, refusal, without_descriptors,
 };
 use crate::steps::poller::Poller;
 use crate::steps::timers::Key;
@@ -297,7 +297,7 @@ impl SessionState {
 
     /// Begins a call, and answers it if its handler is ready at once.
     fn begin(&mut self, message: Bytes, came: Option<Instant>, permit: Permit, core: &mut Core) {
-        let mut call = match read_call(&self.codec, &self.session, message) {
+        let mut call = match read_call(&self.codec, &self.session, message, self.socket.arrived()) {
             Ok(call) => call,
             Err(response) => return self.reply(response),
         };
@@ -330,7 +330,7 @@ impl SessionState {
 
     /// Sends what there is room for, message by message (W10).
     fn flush(&mut self, share: &mut usize, done: &mut Progress) {
-        while let Some(Unsent { head, response, packets: sent }) = self.unsent.front_mut() {
+        'messages: while let Some(Unsent { head, response, packets: sent }) = self.unsent.front_mut() {
             let packets = match self.codec.packets(&*head, &response.body) {
                 Ok(packets) => packets,
                 Err(error) => return self.abandon(SessionFault::Io(std::io::Error::other(error))),
@@ -339,13 +339,20 @@ impl SessionState {
                 if *share == 0 {
                     return;
                 }
-                let sending = self.socket.send(&packet.slices());
+                let sending = self.socket.send(&packet.slices(), packet.descriptors());
                 match sending {
                     Ok(()) => {}
                     Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                     // S6: a client that has left needs no reply. What it sent before is still executed.
                     Err(error) if is_peer_gone(&error) => break,
-                    Err(error) => return self.abandon(SessionFault::Io(error)),
+                    Err(error) => {
+                        let Some(mut instead) = without_descriptors(&self.session, response, &error) else {
+                            return self.abandon(SessionFault::Io(error));
+                        };
+                        *head = head_of(&self.codec, &self.session, &mut instead);
+                        *response = instead;
+                        continue 'messages;
+                    }
                 }
                 *sent += 1;
                 *share -= 1;

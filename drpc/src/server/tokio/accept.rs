@@ -71,6 +71,7 @@ impl Server {
     }
 
     pub(super) fn new(listener: Listener, service: ModuleService, config: Config) -> Self {
+        listener.take_descriptors(&config);
         let config = Config { address: Some(listener.address.clone()), ..config };
         Server { listener, shared: Arc::new(Shared::new(service, config)) }
     }

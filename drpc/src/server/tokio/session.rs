@@ -37,7 +37,7 @@ use crate::server::hooks::Opened;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
     Incoming, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed, log_idle,
-    log_opened, read_call, refusal,
+    log_opened, read_call, refusal, without_descriptors,
 };
 use crate::transport::{Link, PeerCredentials, is_peer_gone};
 use crate::wire::{Body, Codec, Packet, Response};
@@ -247,7 +247,7 @@ impl SessionLoop {
     async fn begin(&mut self, message: Bytes) -> Option<Response<Body>> {
         self.idle.interrupt();
         let (permit, came) = (self.queue.take_permit(), self.queue.take_came());
-        let mut call = match read_call(&self.codec, &self.session, message) {
+        let mut call = match read_call(&self.codec, &self.session, message, self.link.arrived()) {
             Ok(call) => call,
             Err(response) => return Some(response),
         };
@@ -278,6 +278,10 @@ impl SessionLoop {
             match self.send(&packet).await {
                 // S6: a client that has left needs no reply. What it sent before is still executed.
                 Err(SessionFault::Io(error)) if is_peer_gone(&error) => break,
+                Err(SessionFault::Io(error)) if !packet.descriptors().is_empty() => {
+                    let instead = without_descriptors(&self.session, &response, &error).ok_or(error)?;
+                    return Box::pin(self.reply(instead)).await;
+                }
                 result => result?,
             }
         }
@@ -290,7 +294,7 @@ impl SessionLoop {
     /// they are told of a shutdown (S7). None is begun, so that what they answer meanwhile is no more than may run at once.
     async fn send(&mut self, packet: &Packet<'_>) -> Result<(), SessionFault> {
         let slices = packet.slices();
-        match self.link.try_send(&slices) {
+        match self.link.try_send(&slices, packet.descriptors()) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             result => return Ok(result?),
         }
@@ -309,7 +313,7 @@ impl SessionLoop {
         let limit = server.config.limits.pending_replies;
         queue.step_back();
         idle.interrupt();
-        let mut sending = pin!(link.send(&slices));
+        let mut sending = pin!(link.send(&slices, packet.descriptors()));
         let sent = poll_fn(|context| {
             if let Poll::Ready(result) = sending.as_mut().poll(context) {
                 return Poll::Ready(result.map_err(SessionFault::Io));
@@ -371,6 +375,9 @@ impl Future for Handling {
 /// Spawns a session whose client, at the other end of the link, is in this process, and counts as `peer`.
 pub(crate) fn spawn_in_memory(server: Arc<Shared>, link: Link, peer: PeerCredentials) {
     if let Some(session) = server.open_session(peer) {
+        if let Some(limits) = server.config.takes_descriptors {
+            link.take_descriptors(limits);
+        }
         let id = session.id();
         if session.is_stopping() {
             link.end_receiving();

@@ -1,0 +1,64 @@
+//! The descriptors of a call, and those of its reply: who may pass which (E5).
+
+use crate::descriptors::Descriptors;
+use crate::handler::failure::Failure;
+use crate::handler::method::Method;
+use crate::observe::metrics;
+use crate::wire::{Body, CallFields, ResponseFields};
+
+/// What a call says of descriptors.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Passing {
+    /// It has some.
+    from_caller: bool,
+    /// Its caller takes some with the reply.
+    to_caller: bool,
+}
+
+impl Passing {
+    #[inline]
+    pub(super) fn of(added: Option<&CallFields>) -> Self {
+        added.map_or_else(Passing::default, |added| Passing {
+            from_caller: !added.descriptors.is_none(),
+            to_caller: added.takes_descriptors,
+        })
+    }
+
+    /// What is added to the reply, or why it can't be sent.
+    #[inline]
+    pub(super) fn answer(
+        self,
+        method: Option<Method>,
+        body: &Body,
+    ) -> Result<Option<Box<ResponseFields>>, Failure> {
+        if body.has_descriptors() {
+            self.check_reply(method, body)?;
+        }
+        Ok(self
+            .from_caller
+            .then(|| Box::new(ResponseFields { took_descriptors: true, ..Default::default() })))
+    }
+
+    #[cold]
+    fn check_reply(self, method: Option<Method>, body: &Body) -> Result<(), Failure> {
+        match self.to_caller {
+            _ if !method.is_some_and(Method::has_fds) => {
+                Err("the reply has descriptors, and its method is not declared with `fds`".into())
+            }
+            false => Err("the reply has descriptors, and its caller takes none".into()),
+            true => {
+                metrics::descriptors_sent(body.descriptors().len());
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Whether a call may go on to its method with what has come along. What may not is closed with the call, which is answered FAILURE.
+#[cold]
+pub(super) fn check(method: Method, descriptors: &Descriptors) -> Result<(), Failure> {
+    if !method.has_fds() {
+        return Err(format!("method `{method}` takes no descriptors, and its call has some").into());
+    }
+    descriptors.problem().map_or(Ok(()), |problem| Err(problem.to_string().into()))
+}
