@@ -2,13 +2,10 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};
-use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use drpc::Wire;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, socket_with};
 use snapbox::str;
 
 use crate::shop::{PROTO, plain_shop, serve, serve_in_steps, serve_in_threads, shop};
@@ -300,20 +297,14 @@ drpc: no reply came within 200ms; the call may have been executed
 "#
     ]]);
     drop(server);
+    fs::remove_file(folder.path("s.sock")).unwrap();
     // It listens, and accepts nobody.
-    let socket = seqpacket(&folder, "mute.sock");
-    rustix::net::listen(&socket, 8).unwrap();
-    for command in ["list mute.sock", "call mute.sock 1201", "call mute.sock 1201 --wire plain --hex"] {
+    let _mute = folder.listen();
+    for command in ["list s.sock", "call s.sock 1201", "call s.sock 1201 --wire plain --hex"] {
         let silent = folder.drpc(&format!("{command} --timeout 200ms")).assert().code(3).stdout_eq("");
         let said = String::from_utf8(silent.get_output().stderr.clone()).unwrap();
         assert!(said.contains("200ms"), "{command}: {said}");
     }
-}
-
-fn seqpacket(folder: &Folder, name: &str) -> rustix::fd::OwnedFd {
-    let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
-    bind(&socket, &SocketAddrUnix::new(folder.path(name)).unwrap()).unwrap();
-    socket
 }
 
 #[test]
@@ -321,7 +312,7 @@ fn what_is_no_server_is_told_by_what_it_is() {
     let folder = Folder::new();
     let _stream = UnixListener::bind(folder.path("stream.sock")).unwrap();
     let _datagram = UnixDatagram::bind(folder.path("datagram.sock")).unwrap();
-    drop(seqpacket(&folder, "stale.sock"));
+    drop(folder.listen());
     folder.write("file.txt", "");
     let expected = [
         (
@@ -332,9 +323,9 @@ drpc: can't connect to none.sock: No such file or directory (os error 2); is the
 "#]],
         ),
         (
-            "stale.sock",
+            "s.sock",
             str![[r#"
-drpc: can't connect to stale.sock: Connection refused (os error 111); nobody listens there: the socket file is stale, start the server again
+drpc: can't connect to s.sock: Connection refused (os error 111); nobody listens there: the socket file is stale, start the server again
 
 "#]],
         ),
@@ -368,21 +359,12 @@ drpc: can't connect to file.txt: Connection refused (os error 111); what is ther
     }
 }
 
-/// Root is denied nothing, so that the tool becomes somebody else.
 #[test]
 fn permission_denied_says_whose_it_is_to_open_the_socket() {
     let folder = Folder::new();
     let _server = serve(shop(), &folder.path("s.sock"));
-    let mut command = Command::new(snapbox::cmd::cargo_bin!("drpc"));
-    if rustix::process::geteuid().is_root() {
-        fs::set_permissions(folder.path(""), fs::Permissions::from_mode(0o755)).unwrap();
-        command.uid(65_534);
-    } else {
-        fs::set_permissions(folder.path("s.sock"), fs::Permissions::from_mode(0o000)).unwrap();
-    }
-    command.args(["list", "./s.sock"]).current_dir(folder.path(""));
-    snapbox::cmd::Command::from_std(command).assert().code(3).stdout_eq("").stderr_eq(str![[r#"
-drpc: can't connect to ./s.sock: Permission denied (os error 13); run as a user whom the socket's mode lets in, or open its mode at the server
+    folder.drpc_as_stranger("list s.sock").assert().code(3).stdout_eq("").stderr_eq(str![[r#"
+drpc: can't connect to s.sock: Permission denied (os error 13); run as a user whom the socket's mode lets in, or open its mode at the server
 
 "#]]);
 }
