@@ -2,14 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use drpc::BindError;
 use drpc::testing::{Proxy, Watched};
+use drpc::{BindError, Client};
 
 use crate::exit::{NOT_MADE, UNUSABLE, print_error};
 use crate::recording::{Event, FORMAT, Filter, Lines, Peer};
@@ -20,10 +20,12 @@ use crate::schema::{Schema, SchemaArgs, SchemaError};
 /// It listens on LISTEN, for the clients to be pointed at, and connects each of them to TARGET. Bytes and file descriptors pass
 /// unchanged, on either wire; the server sees this process as its client, with this process's user. It ends at ctrl-c.
 ///
+/// Names and types come from the files named below; with --reflection, from TARGET itself.
+///
 /// Exit code: 0 if it was ended by ctrl-c, 2 if the command line or the registry is wrong, 3 if it can't listen or write.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  drpc trace /tmp/seen.sock /run/greeter.sock --registry proto/modules.toml
+  drpc trace /tmp/seen.sock /run/greeter.sock --reflection
   drpc trace /tmp/seen.sock /run/greeter.sock --failed --slower 10ms
   drpc trace /tmp/seen.sock /run/greeter.sock --record traffic.jsonl
   drpc trace /tmp/seen.sock /run/greeter.sock --json | jq 'select(.took_us > 1000)'")]
@@ -41,6 +43,9 @@ pub(crate) struct TraceArgs {
     /// Print nothing: only record.
     #[arg(short, long, requires = "record")]
     quiet: bool,
+    /// Before it begins, ask TARGET for names and types, over a connection of its own: else it sees no connection but its clients'.
+    #[arg(long)]
+    reflection: bool,
     #[command(flatten)]
     filter: Filter,
     #[command(flatten)]
@@ -49,6 +54,9 @@ pub(crate) struct TraceArgs {
 
 /// How many events may wait to be shown; then traffic waits for the showing.
 const BACKLOG: usize = 4096;
+
+/// How long a server may take to tell its names.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(args: &TraceArgs) -> ExitCode {
     match trace(args) {
@@ -63,15 +71,18 @@ pub(crate) fn run(args: &TraceArgs) -> ExitCode {
 }
 
 fn trace(args: &TraceArgs) -> Result<(), Failed> {
-    let schema = &Schema::load(&args.schema)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failed::Runtime)?;
+    let schema = &match args.reflection {
+        true => runtime.block_on(reflection(&args.target)),
+        false => Schema::load(&args.schema)?,
+    };
     let record = args.record.as_ref().map(|path| {
         File::create(path).map(BufWriter::new).map_err(|source| Failed::Record { path: path.clone(), source })
     });
     let record = record.transpose()?;
     let (events, shown) = sync_channel(BACKLOG);
     let begun = Begun { at: Instant::now(), epoch: SystemTime::now() };
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failed::Runtime)?;
     let (stop, stopped) = tokio::sync::oneshot::channel();
     thread::scope(|scope| {
         // A thread of its own: a slow terminal holds up no more than it must.
@@ -87,6 +98,13 @@ fn trace(args: &TraceArgs) -> Result<(), Failed> {
         let shown = showing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         relayed.and(shown)
     })
+}
+
+/// What the server tells of its names and types. Without them a trace has numbers, rather than not begin.
+async fn reflection(target: &Path) -> Schema {
+    let builder = Client::builder(target).connect_timeout(PATIENCE).timeout(PATIENCE);
+    let Ok(client) = builder.connect().await else { return Schema::default() };
+    Schema::of_server(&client, "").await.ok().flatten().unwrap_or_default()
 }
 
 /// Relays until ctrl-c, or until nobody is shown anything any more.

@@ -1,6 +1,5 @@
 //! `call`: requests and replies as JSON, digits and bytes, one and many.
 
-use std::fs;
 use std::io;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::process::{Command, Stdio};
@@ -297,7 +296,6 @@ drpc: no reply came within 200ms; the call may have been executed
 "#
     ]]);
     drop(server);
-    fs::remove_file(folder.path("s.sock")).unwrap();
     // It listens, and accepts nobody.
     let _mute = folder.listen();
     for command in ["list s.sock", "call s.sock 1201", "call s.sock 1201 --wire plain --hex"] {

@@ -13,6 +13,7 @@ use rustix::net::{
 };
 use snapbox::str;
 
+use crate::shop;
 use crate::support::{CONTRACT, Folder, Running, call, client};
 
 const REPLIES: &str = r#"
@@ -427,4 +428,22 @@ fn socket() -> OwnedFd {
 
 fn address(folder: &Folder, name: &str) -> SocketAddrUnix {
     SocketAddrUnix::new(folder.path(name)).unwrap()
+}
+
+#[test]
+fn names_and_types_are_asked_of_the_server() {
+    let folder = Folder::new();
+    let _server = shop::serve(shop::shop(), &folder.path("s.sock"));
+    let trace = folder.spawn("trace t.sock s.sock --reflection");
+    folder.drpc("call t.sock 1201 0a03627573 --hex --wire chunked").assert().code(0);
+    snapbox::assert_data_eq!(
+        stdout_of(trace),
+        str![[r#"
+[..] #1 drpc[..] connected
+[..] #1 drpc[..] > shop.buy seq=1 5 bytes {"amount":0,[..]"item":"bus"[..]}
+[..] #1 drpc[..] < shop.buy seq=1 SUCCESS in [..] 9 bytes {"text":"one bus"}
+[..] #1 drpc[..] closed
+
+"#]]
+    );
 }
