@@ -188,7 +188,8 @@ impl<'a> Figures<'a> {
     }
 
     fn rate(&self) -> Option<f64> {
-        self.rows.iter().map(|row| row.rate).sum()
+        // Not `sum`: that of no floats is -0.0.
+        self.rows.iter().try_fold(0.0, |sum, row| Some(sum + row.rate?))
     }
 
     /// The calls that have run longest, with their sessions.
