@@ -16,7 +16,7 @@ use crate::commands::trace::TraceArgs;
 
 /// Talk to dRPC servers.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "drpc", version)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -1,12 +1,11 @@
 //! The server that a command talks to.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
-
-use std::collections::BTreeMap;
 
 use drpc::{AddedFields, Client, ClientBuilder, WireMode};
 use drpc_registry::closest;
@@ -44,8 +43,10 @@ pub(crate) struct Target {
 pub(crate) enum ConfigError {
     #[error("can't read the configuration file {}: {cause}", path.display())]
     Unreadable { path: PathBuf, cause: io::Error },
-    #[error("{}: {cause}", path.display())]
+    #[error("{}: {}", path.display(), cause.to_string().trim_end())]
     Wrong { path: PathBuf, cause: toml::de::Error },
+    #[error("there is no socket `{name}`: did you mean `{close}`, of {}?", path.display())]
+    NoSuchName { name: String, close: String, path: PathBuf },
 }
 
 #[derive(Default, Deserialize)]
@@ -85,12 +86,14 @@ impl TargetArgs {
         };
         let Some((file, config)) = self.read_config()? else { return Ok(plain(self.socket.clone())) };
         let Some(entry) = config.socket.get(name).cloned() else {
-            if let Some(close) =
-                closest(name, config.socket.keys().map(String::as_str)).filter(|_| !self.socket.exists())
-            {
-                eprintln!("hint: did you mean the socket `{close}` of {}?", file.display());
-            }
-            return Ok(plain(self.socket.clone()));
+            return match closest(name, config.socket.keys().map(String::as_str)) {
+                Some(close) if !self.socket.exists() => Err(ConfigError::NoSuchName {
+                    name: name.to_owned(),
+                    close: close.to_owned(),
+                    path: file,
+                }),
+                _ => Ok(plain(self.socket.clone())),
+            };
         };
         let folder = file.parent().unwrap_or(&file);
         let wrong = |problem: String| ConfigError::Wrong {
@@ -140,6 +143,19 @@ impl Target {
     pub(crate) fn client(&self, fields: AddedFields) -> ClientBuilder {
         let builder = Client::builder(&self.path).wire(self.wire).added_fields(fields);
         builder.connect_timeout(self.timeout).timeout(self.timeout)
+    }
+
+    /// What may be the reason, where a connection broke, in a line: a peer of the other wire may leave without a word (W8).
+    pub(crate) fn hint(&self) -> &'static str {
+        match self.wire {
+            WireMode::Auto => "",
+            _ => "\nhint: the wire was chosen; without --wire, the server is asked for its own",
+        }
+    }
+
+    /// What the server tells of its names and types; `None` if it has no reflection.
+    pub(crate) async fn reflection(&self, client: &Client) -> Result<Option<Schema>, SchemaError> {
+        Schema::of_server(client, self.hint()).await
     }
 
     /// The names and types that files tell: those of the command line, or else of the configuration.

@@ -98,7 +98,7 @@ async fn call(args: &CallArgs) -> Result<ExitCode, Failed> {
         Some(schema) => schema,
         // Whoever gives a number and digits needs no names.
         None if (args.hex || args.raw) && !args.template && is_numeric(&args.method) => Schema::default(),
-        None => Schema::of_server(&client).await?.unwrap_or_default(),
+        None => target.reflection(&client).await?.unwrap_or_default(),
     };
     let found = schema.find_method(&args.method)?;
     if args.template {
@@ -116,6 +116,9 @@ async fn call(args: &CallArgs) -> Result<ExitCode, Failed> {
         worst = worst.max(code);
         calls += 1;
         failed += u64::from(code != 0);
+    }
+    if worst == NOT_MADE && !target.hint().is_empty() {
+        eprintln!("{}", target.hint().trim_start());
     }
     if !output.is_alone {
         eprintln!("calls={calls} failed={failed} elapsed={}", humantime::format_duration(rounded(begun)));
@@ -199,7 +202,11 @@ fn requests(args: &CallArgs, found: Found<'_>) -> Result<Requests, Failed> {
         (true, _) => vec![bytes.into()],
         (_, true) => {
             let digits: Vec<u8> = bytes.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
-            vec![hex::decode(digits).map_err(|cause| Failed::Request(cause.to_string()))?.into()]
+            vec![
+                hex::decode(digits)
+                    .map_err(|cause| Failed::Request(format!("hex digits were expected: {cause}")))?
+                    .into(),
+            ]
         }
         _ if args.request.is_none() => vec![Bytes::new()],
         _ => documents(&bytes[..], known).collect::<Result<_, _>>()?,
@@ -219,11 +226,17 @@ fn read_input(known: BodyType, ahead: usize) -> mpsc::Receiver<Result<Bytes, Fai
 
 /// The bodies of JSON documents, one behind the other.
 fn documents(input: impl Read, known: &BodyType) -> impl Iterator<Item = Result<Bytes, Failed>> {
-    serde_json::Deserializer::from_reader(input).into_iter::<Value>().map(|value| match value {
-        Ok(value) => Ok(known.from_json(&value)?),
+    let values = serde_json::Deserializer::from_reader(input).into_iter::<Value>().enumerate();
+    values.map(|(place, value)| match value {
+        Ok(value) => known.from_json(&value).map_err(|error| Failed::Body { number: place + 1, error }),
         Err(cause) if cause.is_io() => Err(no_input(cause.into())),
         Err(cause) => Err(Failed::Request(format!("it is no JSON: {cause}"))),
     })
+}
+
+/// A first one may be the only one.
+fn request_name(number: usize) -> String {
+    if number == 1 { "the request".to_owned() } else { format!("request {number}") }
 }
 
 fn no_input(cause: io::Error) -> Failed {
@@ -325,8 +338,8 @@ enum Failed {
     Connect(#[from] ConnectError),
     #[error(transparent)]
     Name(#[from] UnknownName),
-    #[error("the request: {0}")]
-    Body(#[from] BodyError),
+    #[error("{}: {error}", request_name(*.number))]
+    Body { number: usize, error: BodyError },
     #[error("the request: {0}")]
     Request(String),
     #[error(

@@ -90,7 +90,7 @@ fn schema(target: &TargetArgs, args: &SchemaArgs) -> Result<Schema, Failed> {
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failed::Runtime)?;
     runtime.block_on(async {
         let client = target.client(AddedFields::NONE).connect().await?;
-        Schema::of_server(&client).await?.ok_or(Failed::NoReflection)
+        target.reflection(&client).await?.ok_or(Failed::NoReflection)
     })
 }
 
@@ -116,8 +116,10 @@ fn described(schema: &Schema, what: Option<&str>) -> Result<String, UnknownName>
     let Some(what) = what else {
         return Ok(schema.modules().iter().map(all).collect::<Vec<_>>().join("\n"));
     };
-    if let Ok(module) = schema.find_module(what) {
-        return Ok(all(module));
+    match schema.find_module(what) {
+        Ok(module) => return Ok(all(module)),
+        Err(unknown) if !what.contains('.') && what.parse::<i32>().is_err() => return Err(unknown),
+        Err(_) => {}
     }
     let found = schema.find_method(what)?;
     match (schema.module(found.module_id), found.info) {

@@ -3,9 +3,7 @@
 use drpc::Bytes;
 use drpc_registry::closest;
 use prost_reflect::prost::Message;
-use prost_reflect::{
-    DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, SerializeOptions,
-};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, SerializeOptions};
 use serde_json::{Map, Value, json};
 
 use super::BodyType;
@@ -13,27 +11,29 @@ use super::BodyType;
 /// A body can't be made of what was given, or is not what its descriptor says.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub(crate) enum BodyError {
-    #[error("{at}: message `{message}` has no field `{field}`{hint}")]
+    #[error("{at}message `{message}` has no field `{field}`{hint}")]
     NoField { at: Place, message: String, field: String, hint: String },
-    #[error("{at}: {expected} was expected, and {given} is given")]
+    #[error("{at}{expected} was expected, and {given} is given")]
     Value { at: Place, expected: String, given: String },
-    #[error("{at}: {problem}")]
+    #[error("{at}{problem}")]
     Other { at: Place, problem: String },
     #[error("it takes no request; leave it out")]
     Nothing,
-    #[error("{0}, so give its bytes: --hex DIGITS or --raw")]
+    #[error("nothing was expected, and bytes came ({0})")]
+    NotNothing(usize),
+    #[error("{0}, so give its bytes in hex digits: \"00ff\"")]
     NoType(String),
     #[error("the bytes are no `{message}`: {cause}")]
     NotTheMessage { message: String, cause: String },
 }
 
-/// Where in a message something stands.
+/// Where in a message something stands; before what is said of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Place(String);
 
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.0.is_empty() { "the message" } else { &self.0 })
+        if self.0.is_empty() { Ok(()) } else { write!(f, "{}: ", self.0) }
     }
 }
 
@@ -72,6 +72,7 @@ impl BodyType {
         match self {
             BodyType::Message(message) => decode(message, body),
             BodyType::Nothing if body.is_empty() => Ok(json!({})),
+            BodyType::Nothing => Err(BodyError::NotNothing(body.len())),
             _ => Err(self.no_type()),
         }
     }
@@ -95,12 +96,13 @@ fn is_empty(value: &Value) -> bool {
 }
 
 fn encode(message: &MessageDescriptor, value: &Value) -> Result<Bytes, BodyError> {
-    check_message(message, value, &Place::default())?;
-    let made = DynamicMessage::deserialize(message.clone(), value);
-    // What the check has let through, and the mapping does not: a text that is no duration, say.
-    let other =
-        |error: serde_json::Error| BodyError::Other { at: Place::default(), problem: error.to_string() };
-    made.map(|message| message.encode_to_vec().into()).map_err(other)
+    let made = DynamicMessage::deserialize(message.clone(), value).map_err(|error| {
+        // The mapping's own error does not say where: that is looked for.
+        let found = check_message(message, value, &Place::default());
+        let other = BodyError::Other { at: Place::default(), problem: error.to_string() };
+        found.err().unwrap_or(other)
+    })?;
+    Ok(made.encode_to_vec().into())
 }
 
 fn decode(message: &MessageDescriptor, body: &[u8]) -> Result<Value, BodyError> {
@@ -112,22 +114,39 @@ fn decode(message: &MessageDescriptor, body: &[u8]) -> Result<Value, BodyError> 
     shown.map_err(|error| failed(error.to_string()))
 }
 
-/// Finds what does not fit, and where: the mapping's own errors tell neither.
+/// Finds what does not fit, and where.
 fn check_message(message: &MessageDescriptor, value: &Value, at: &Place) -> Result<(), BodyError> {
-    if message.full_name().starts_with("google.protobuf.") {
-        return Ok(());
+    if is_well_known(message) {
+        let fits = DynamicMessage::deserialize(message.clone(), value).is_ok();
+        return if fits { Ok(()) } else { Err(mismatch(at, well_known_form(message), value)) };
     }
     let Value::Object(fields) = value else {
         return Err(mismatch(at, format!("an object, `{}`,", message.full_name()), value));
     };
+    let mut given: Vec<FieldDescriptor> = Vec::new();
     for (name, value) in fields {
         let Some(field) = message.get_field_by_name(name).or_else(|| message.get_field_by_json_name(name))
         else {
             return Err(no_field(message, name, at));
         };
         check_field(&field, value, &at.field(name))?;
+        if !value.is_null() {
+            check_oneof(&field, &given, at)?;
+            given.push(field);
+        }
     }
     Ok(())
+}
+
+/// Of a oneof, one is given.
+fn check_oneof(field: &FieldDescriptor, given: &[FieldDescriptor], at: &Place) -> Result<(), BodyError> {
+    let Some(oneof) = field.containing_oneof() else { return Ok(()) };
+    let Some(first) = given.iter().find(|given| given.containing_oneof().as_ref() == Some(&oneof)) else {
+        return Ok(());
+    };
+    let problem =
+        format!("`{}` is given, too, and of the oneof `{}` there is one", first.name(), oneof.name());
+    Err(BodyError::Other { at: at.field(field.name()), problem })
 }
 
 fn no_field(message: &MessageDescriptor, field: &str, at: &Place) -> BodyError {
@@ -145,69 +164,66 @@ fn check_field(field: &FieldDescriptor, value: &Value, at: &Place) -> Result<(),
         // It stands for the default.
         Value::Null => Ok(()),
         Value::Object(entries) if field.is_map() => {
-            let Kind::Message(entry) = field.kind() else { return Ok(()) };
-            let held = entry.map_entry_value_field();
-            entries.iter().try_for_each(|(key, value)| check_value(&held, value, &at.field(key)))
+            entries.iter().try_for_each(|(key, value)| check_entry(field, key, value, &at.field(key)))
         }
         Value::Array(elements) if field.is_list() => {
             let mut elements = elements.iter().enumerate();
             elements.try_for_each(|(place, value)| check_value(field, value, &at.element(place)))
         }
         _ if field.is_map() => Err(mismatch(at, "an object".to_owned(), value)),
-        _ if field.is_list() => Err(mismatch(at, format!("an array of {}", kind_name(&field.kind())), value)),
+        _ if field.is_list() => Err(mismatch(at, "an array".to_owned(), value)),
         _ => check_value(field, value, at),
     }
 }
 
+fn check_entry(field: &FieldDescriptor, key: &str, value: &Value, at: &Place) -> Result<(), BodyError> {
+    let Kind::Message(entry) = field.kind() else { return Ok(()) };
+    check_value(&entry.map_entry_value_field(), value, at)?;
+    if is_taken(field, json!({ key: value })) {
+        return Ok(());
+    }
+    let expected = format!("a key that is {}", kind_name(&entry.map_entry_key_field().kind()));
+    Err(mismatch(at, expected, &Value::from(key)))
+}
+
+/// Checks a value alone: a field's, or an element's of a list or a map.
 fn check_value(field: &FieldDescriptor, value: &Value, at: &Place) -> Result<(), BodyError> {
     let kind = field.kind();
     let fits = match &kind {
         Kind::Message(message) => return check_message(message, value, at),
-        Kind::Enum(values) => return check_enum(values, value, at),
-        Kind::Bool => value.is_boolean(),
-        Kind::String => value.is_string(),
-        Kind::Bytes => value.is_string(),
-        Kind::Float | Kind::Double => value.is_number() || value.is_string(),
-        Kind::Uint32 | Kind::Fixed32 => whole(value).is_some_and(|number| u32::try_from(number).is_ok()),
-        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => {
-            whole(value).is_some_and(|number| i32::try_from(number).is_ok())
-        }
-        Kind::Uint64 | Kind::Fixed64 => whole(value).is_some_and(|number| u64::try_from(number).is_ok()),
-        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => {
-            whole(value).is_some_and(|number| i64::try_from(number).is_ok())
-        }
+        _ if field.is_list() => is_taken(field, json!([value])),
+        // For a field, it stands for the default.
+        _ => !value.is_null() && is_taken(field, value.clone()),
     };
     if fits { Ok(()) } else { Err(mismatch(at, kind_name(&kind), value)) }
 }
 
-/// A whole number; protobuf's mapping takes it as a text, too.
-fn whole(value: &Value) -> Option<i128> {
-    match value {
-        Value::Number(number) => {
-            let whole = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
-            whole.or_else(|| number.as_f64().filter(|float| float.fract() == 0.0).map(|float| float as i128))
-        }
-        Value::String(digits) => digits.parse().ok(),
-        _ => None,
-    }
+/// Whether the mapping takes it for a field: it alone says what it takes.
+fn is_taken(field: &FieldDescriptor, value: Value) -> bool {
+    DynamicMessage::deserialize(field.parent_message().clone(), json!({ field.name(): value })).is_ok()
 }
 
-fn check_enum(values: &EnumDescriptor, value: &Value, at: &Place) -> Result<(), BodyError> {
-    match value {
-        Value::String(name) if values.get_value_by_name(name).is_some() => Ok(()),
-        Value::Number(_) if whole(value).is_some_and(|number| i32::try_from(number).is_ok()) => Ok(()),
-        _ => {
-            let names: Vec<String> = values.values().map(|value| value.name().to_owned()).collect();
-            let expected = format!("a value of `{}` ({})", values.full_name(), names.join(", "));
-            Err(mismatch(at, expected, value))
-        }
+/// Such a message has a form of its own in JSON.
+pub(super) fn is_well_known(message: &MessageDescriptor) -> bool {
+    // By the full name: in what a contract describes, packages are messages.
+    message.full_name().starts_with("google.protobuf.")
+}
+
+fn well_known_form(message: &MessageDescriptor) -> String {
+    match message.full_name() {
+        "google.protobuf.Timestamp" => "a time, as \"2026-01-02T03:04:05Z\",".to_owned(),
+        "google.protobuf.Duration" => "a time span in seconds, as \"1.5s\",".to_owned(),
+        name => format!("a `{name}`, in its form of the mapping,"),
     }
 }
 
 fn kind_name(kind: &Kind) -> String {
     match kind {
         Kind::Message(message) => format!("an object, `{}`,", message.full_name()),
-        Kind::Enum(values) => format!("a value of `{}`", values.full_name()),
+        Kind::Enum(values) => {
+            let names: Vec<String> = values.values().map(|value| value.name().to_owned()).collect();
+            format!("a value of `{}` ({})", values.full_name(), names.join(", "))
+        }
         Kind::Bool => "true or false".to_owned(),
         Kind::String => "a text".to_owned(),
         Kind::Bytes => "a text in base64".to_owned(),
@@ -232,38 +248,61 @@ fn abridged(value: &Value) -> String {
     }
 }
 
-/// How deep a template shows the messages in messages: one may hold itself.
-const DEPTH: usize = 4;
-
-/// A request with every field, for its user to fill in.
+/// A request with every field, for its user to fill in. It can be sent as it is.
 pub(crate) fn template(message: &MessageDescriptor) -> Value {
-    template_to(message, DEPTH)
+    template_in(message, &mut Vec::new())
 }
 
-fn template_to(message: &MessageDescriptor, depth: usize) -> Value {
+/// `around` are the messages that it is in.
+fn template_in(message: &MessageDescriptor, around: &mut Vec<MessageDescriptor>) -> Value {
+    around.push(message.clone());
     let mut fields = Map::new();
     for field in message.fields() {
-        // Of a oneof, one may be set.
+        // Of a oneof, one may be given.
         let first = field.containing_oneof().and_then(|oneof| oneof.fields().next());
-        let is_other = first.is_some_and(|first| first != field);
-        if !is_other {
-            fields.insert(field.name().to_owned(), template_of(&field, depth));
+        if first.is_none_or(|first| first == field) {
+            fields.insert(field.name().to_owned(), template_of(&field, around));
         }
     }
+    around.pop();
     Value::Object(fields)
 }
 
-fn template_of(field: &FieldDescriptor, depth: usize) -> Value {
+fn template_of(field: &FieldDescriptor, around: &mut Vec<MessageDescriptor>) -> Value {
     let one = match field.kind() {
         _ if field.is_map() => return json!({}),
-        Kind::Message(message) if message.full_name().starts_with("google.protobuf.") => Value::Null,
-        Kind::Message(_) if depth == 0 => Value::Null,
-        Kind::Message(message) => template_to(&message, depth - 1),
+        Kind::Message(message) if is_well_known(&message) => match message.name() {
+            "Timestamp" => json!("1970-01-01T00:00:00Z"),
+            "Duration" => json!("0s"),
+            _ => Value::Null,
+        },
+        // One that holds itself would have no end.
+        Kind::Message(message) if around.contains(&message) => Value::Null,
+        Kind::Message(message) => template_in(&message, around),
         Kind::Enum(values) => Value::String(values.default_value().name().to_owned()),
         Kind::Bool => json!(false),
         Kind::String | Kind::Bytes => json!(""),
         Kind::Float | Kind::Double => json!(0.0),
         _ => json!(0),
     };
-    if field.is_list() { json!([one]) } else { one }
+    match one {
+        Value::Null if field.is_list() => json!([]),
+        one if field.is_list() => json!([one]),
+        one => one,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Schema, SchemaArgs};
+    use super::*;
+
+    #[test]
+    fn a_template_can_be_sent() {
+        let schema = Schema::load(&SchemaArgs { daos: true, ..SchemaArgs::default() }).unwrap();
+        for message in schema.pool.all_messages() {
+            let template = template(&message);
+            encode(&message, &template).unwrap_or_else(|error| panic!("{error}: {template}"));
+        }
+    }
 }

@@ -187,7 +187,10 @@ pub(crate) struct UnknownName {
 impl UnknownName {
     fn new(kind: &'static str, word: &str, names: impl Iterator<Item = String>) -> Self {
         let names: Vec<String> = names.collect();
-        let hint = match closest(word, names.iter().map(String::as_str)) {
+        let close = closest(word, names.iter().map(String::as_str));
+        // A method's name alone.
+        let named = || names.iter().find(|name| name.rsplit('.').next() == Some(word)).map(String::as_str);
+        let hint = match close.or_else(named) {
             Some(name) => format!(": did you mean `{name}`?"),
             None if names.is_empty() => {
                 ": no names are known here; give its number, or name a registry with --registry FILE"

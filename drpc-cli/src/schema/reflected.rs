@@ -8,20 +8,23 @@ use super::{BodyType, MethodInfo, ModuleInfo, Schema};
 
 impl Schema {
     /// What the server tells of itself; `None` if it has no reflection.
-    pub(crate) async fn of_server(client: &Client) -> Result<Option<Schema>, SchemaError> {
+    ///
+    /// `hint` is a line that is said where it can't be asked.
+    pub(crate) async fn of_server(
+        client: &Client,
+        hint: &'static str,
+    ) -> Result<Option<Schema>, SchemaError> {
+        let unusable = |cause| SchemaError::Reflection { cause, hint };
         let reflection = ReflectionClient::new(client.clone());
         let catalogue = match reflection.catalogue().await {
             Ok(catalogue) => catalogue,
             Err(error) if has_none(&error) => return Ok(None),
-            Err(error) => return Err(SchemaError::Reflection { cause: error.into() }),
+            Err(error) => return Err(unusable(error.into())),
         };
-        let descriptors = reflection
-            .descriptors()
-            .await
-            .map_err(|error| SchemaError::Reflection { cause: error.into() })?;
+        let descriptors = reflection.descriptors().await.map_err(|error| unusable(error.into()))?;
         let mut schema = Schema::default();
         let added = schema.pool.decode_file_descriptor_set(descriptors);
-        added.map_err(|error| SchemaError::Reflection { cause: error.into() })?;
+        added.map_err(|error| unusable(error.into()))?;
         schema.modules = modules(catalogue, &schema);
         Ok(Some(schema))
     }

@@ -52,10 +52,11 @@ pub(crate) enum SchemaError {
     Unreadable { path: PathBuf, cause: io::Error },
     #[error("{}: {cause}", path.display())]
     Descriptors { path: PathBuf, cause: DescriptorError },
-    #[error("{cause}")]
+    // Its `Debug` says where, and its `Display` does not.
+    #[error("{cause:?}")]
     Proto { cause: protox::Error },
-    #[error("the server's reflection can't be used: {cause}")]
-    Reflection { cause: Box<dyn std::error::Error + Send + Sync> },
+    #[error("the server's reflection can't be used: {cause}{hint}")]
+    Reflection { cause: Box<dyn std::error::Error + Send + Sync>, hint: &'static str },
     #[error("the types of the contract don't fit together: {0}")]
     Types(DescriptorError),
     #[error("there is no .proto file in {}", path.display())]

@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 
 use prost_reflect::{Cardinality, EnumDescriptor, FieldDescriptor, FileDescriptor, Kind, MessageDescriptor};
 
+use super::json::is_well_known;
 use super::{BodyType, MethodInfo, ModuleInfo};
 
 /// A module with some of its methods, and the messages that these lead to.
@@ -99,6 +100,8 @@ fn held_types(methods: &[&MethodInfo]) -> Vec<Held> {
 fn of_field(field: &FieldDescriptor) -> Option<Held> {
     match field.kind() {
         Kind::Message(entry) if field.is_map() => of_field(&entry.map_entry_value_field()),
+        // Everyone knows what it holds, and in JSON it has a form of its own.
+        Kind::Message(message) if is_well_known(&message) => None,
         Kind::Message(message) => Some(Held::Message(message)),
         Kind::Enum(values) => Some(Held::Enum(values)),
         _ => None,

@@ -1,5 +1,6 @@
 use snapbox::str;
 
+use crate::shop::{serve, shop};
 use crate::support::Folder;
 
 const REPLIES: &str = "[[reply]]\nmethod = 501\nreply = \"01\"\n";
@@ -118,7 +119,7 @@ drpc: can't write no/latency.svg
 "#
     ]]);
     folder.drpc("bench s.sock greeter.hello").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
-drpc: there is no method `greeter.hello`: write its ID, such as 501, or name the methods by --registry or --contract
+drpc: there is no method `greeter.hello`: no names are known here; give its number, or name a registry with --registry FILE
 
 "#]]);
     folder
@@ -136,11 +137,11 @@ drpc: there is no method `greeter.helo`: did you mean `greeter.hello`?
         .code(2)
         .stdout_eq("")
         .stderr_eq(str![[r#"
-drpc: the request in --data can't be sent: its type is not known, so write hex digits, or name the types by --contract
+drpc: the request in --data can't be sent: the type of the body is not known, so give its bytes in hex digits: "00ff"
 
 "#]]);
     folder.drpc("bench s.sock 501 --data 0x").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
-drpc: the request in --data can't be sent: Invalid character 'x' at position 1
+drpc: the request in --data can't be sent: hex digits were expected: Invalid character 'x' at position 1
 
 "#]]);
     folder.drpc("bench s.sock 501 --rate 0").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
@@ -159,4 +160,18 @@ For more information, try '--help'.
 
 "#
     ]]);
+}
+
+#[test]
+fn names_and_types_are_asked_of_the_server() {
+    let folder = Folder::new();
+    let _server = serve(shop(), &folder.path("s.sock"));
+    let measured =
+        folder.drpc("bench s.sock shop.buy --data {\"item\":\"bus\"} -n 10 --warm-up 0s").assert().code(0);
+    let said = String::from_utf8(measured.get_output().stdout.clone()).unwrap();
+    assert!(said.starts_with("shop.buy, body of 5 bytes"), "{said}");
+    folder.drpc("bench s.sock shop.bui -n 10").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+drpc: there is no method `shop.bui`: did you mean `shop.buy`?
+
+"#]]);
 }

@@ -4,10 +4,14 @@
 //! difference before you commit it.
 
 mod bench;
+mod call;
+mod help;
+mod names;
 mod page;
 mod ping;
 mod registry;
 mod serve;
+mod shop;
 mod support;
 mod top;
 mod traffic;

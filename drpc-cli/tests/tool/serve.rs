@@ -81,9 +81,9 @@ fn replies_are_chosen_by_what_is_asked() {
     snapbox::assert_data_eq!(
         said,
         str![[r#"
-greeter.hello {"name":"World"} SUCCESS in [..] {"greeting":"Hello World"}
-greeter.hello {"birthYear":1984} FAILURE in [..] too old
-greeter.hello {"name":"X"} FAILURE in [..] no canned reply is left for this request
+greeter.hello {"birth_year":0,"name":"World"} SUCCESS in [..] {"greeting":"Hello World"}
+greeter.hello {"birth_year":1984,"name":""} FAILURE in [..] too old
+greeter.hello {"birth_year":0,"name":"X"} FAILURE in [..] no canned reply is left for this request
 greeter.hello "ff" FAILURE in [..] no canned reply is left for this request
 
 "#]]
@@ -138,7 +138,7 @@ drpc: replies.toml: line 1: `SUCCES` is no status of a failure: write one of SUB
 "#]]);
     folder.write("replies.toml", "[[reply]]\nmethod = 501\nreply = { greeting = \"Hello\" }\n");
     folder.drpc(serve).assert().code(2).stdout_eq("").stderr_eq(str![[r#"
-drpc: replies.toml: line 1: `reply` of 501: its type is not known, so write hex digits, or name the types by --contract
+drpc: replies.toml: line 1: `reply` of 501: the type of the body is not known, so give its bytes in hex digits: "00ff"
 
 "#]]);
     folder.write("replies.toml", "[[reply]]\nmethod = 509\n");
@@ -154,7 +154,7 @@ drpc: replies.toml: line 1: no module has a method 509
         .code(2)
         .stdout_eq("")
         .stderr_eq(str![[r#"
-drpc: replies.toml: line 1: `when`: it is no hello.Hello: unrecognized field name 'nam'
+drpc: replies.toml: line 1: `when`: message `hello.Hello` has no field `nam`: did you mean `name`?
 
 "#]]);
     folder.write("replies.toml", "[[reply]]\nmethod = 501\nwhat = 1\n");

@@ -67,6 +67,7 @@ impl Folder {
         snapbox::cmd::Command::new(snapbox::cmd::cargo_bin!("drpc"))
             .args(line.split(' '))
             .current_dir(self.0.path())
+            .env("XDG_CONFIG_HOME", self.path("config"))
     }
 
     /// The tool, as a user who may not connect to what this user alone may.

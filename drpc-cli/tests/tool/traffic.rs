@@ -149,7 +149,7 @@ fn with_a_contract_bodies_are_json() {
         .code(0)
         .stderr_eq("")
         .stdout_eq(str![[r#"
-[..] #1 tool-[..] > greeter.hello seq=1 10 bytes {"birthYear":1984,"name":"World"}
+[..] #1 tool-[..] > greeter.hello seq=1 10 bytes {"birth_year":1984,"name":"World"}
 [..] #1 tool-[..] < greeter.hello seq=1 SUCCESS in [..] 2 bytes 0a05
 [..] #1 tool-[..] > greeter.hello seq=2 1 bytes ff
 [..] #1 tool-[..] < greeter.hello seq=2 FAILURE in [..] 0 bytes: nobody of that name

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use drpc::{Bytes, CallOptions, Client, ConnectError, Method, WireMode};
+use drpc::{AddedFields, Bytes, CallOptions, Client, ConnectError, Method};
 use hdrhistogram::serialization::V2DeflateSerializer;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
@@ -21,6 +21,7 @@ use report::Report;
 
 use crate::exit::{NOT_MADE, OTHERWISE, UNUSABLE, print_error};
 use crate::schema::{Schema, SchemaArgs, SchemaError, UnknownName};
+use crate::target::{ConfigError, Target, TargetArgs};
 
 /// Measure how many calls a server answers, and how fast.
 ///
@@ -31,12 +32,12 @@ use crate::schema::{Schema, SchemaArgs, SchemaError, UnknownName};
 /// Exit code: 0 if all calls were answered SUCCESS, 1 if some were not, 2 if the command line is wrong, 3 if the server can't be connected to.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  drpc bench /run/greeter.sock greeter.hello --contract contract.txt --data '{\"name\": \"World\"}'
+  drpc bench /run/greeter.sock greeter.hello --data '{\"name\": \"World\"}'
   drpc bench /run/greeter.sock 501 -c 8 -i 16 --duration 30s --svg latency.svg
   drpc bench /run/greeter.sock 700 --size 65536 --rate 5000 --hdr latency.hlog --json")]
 pub(crate) struct BenchArgs {
-    /// The server's socket.
-    socket: PathBuf,
+    #[command(flatten)]
+    target: TargetArgs,
     /// The method, by name (greeter.hello) or ID (501).
     method: String,
     /// How many connections to make.
@@ -63,12 +64,6 @@ pub(crate) struct BenchArgs {
     /// How long to call before the measurement begins.
     #[arg(long, default_value = "1s", value_parser = humantime::parse_duration)]
     warm_up: Duration,
-    /// How long connecting, and then each call, may take.
-    #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
-    timeout: Duration,
-    /// The wire to speak: auto (ask the server), chunked (DAOS 2.8) or plain (DAOS 2.6).
-    #[arg(long, default_value = "auto")]
-    wire: WireMode,
     /// Print the figures as one JSON object; latencies in nanoseconds.
     #[arg(long)]
     json: bool,
@@ -83,20 +78,23 @@ pub(crate) struct BenchArgs {
 }
 
 pub(crate) fn run(args: &BenchArgs) -> ExitCode {
-    match bench(args) {
+    let runtime = tokio::runtime::Runtime::new().map_err(Failed::Output);
+    match runtime.and_then(|runtime| runtime.block_on(bench(args))) {
         Ok(code) => code,
         Err(error) => {
             print_error(&error);
             ExitCode::from(match error {
-                Failed::Schema(_) | Failed::Method(_) | Failed::Data(_) => UNUSABLE,
+                Failed::Schema(SchemaError::Reflection { .. }) => NOT_MADE,
+                Failed::Config(_) | Failed::Schema(_) | Failed::Method(_) | Failed::Data(_) => UNUSABLE,
                 Failed::Connect(_) | Failed::File { .. } | Failed::Output(_) => NOT_MADE,
             })
         }
     }
 }
 
-fn bench(args: &BenchArgs) -> Result<ExitCode, Failed> {
-    let schema = Schema::load(&args.schema)?;
+async fn bench(args: &BenchArgs) -> Result<ExitCode, Failed> {
+    let target = args.target.find()?;
+    let schema = names(args, &target).await?;
     let id = schema.find_method(&args.method)?.method_id;
     let body = match args.size {
         Some(size) => Bytes::from(vec![0; size]),
@@ -104,15 +102,31 @@ fn bench(args: &BenchArgs) -> Result<ExitCode, Failed> {
     };
     let method = Method::new(id.div_euclid(100), id, "measured");
     let title = title(args, &schema.method(method.module(), id), body.len());
-    let options = CallOptions::new().timeout(args.timeout);
+    let options = CallOptions::new().timeout(args.target.timeout);
     let load = Load { method, body, options, in_flight: usize::from(args.in_flight), rate: args.rate };
-    let report = tokio::runtime::Runtime::new()?.block_on(measure(args, &load, title))?;
+    let report = measure(args, &target, &load, title).await?;
     Ok(tell(args, &report)?)
+}
+
+/// What names and types are needed, over a connection that is not measured.
+async fn names(args: &BenchArgs, target: &Target) -> Result<Schema, Failed> {
+    if let Some(schema) = target.schema(&args.schema)? {
+        return Ok(schema);
+    }
+    if args.method.parse::<i32>().is_ok() && !is_json(&args.data) {
+        return Ok(Schema::default());
+    }
+    let client = target.client(AddedFields::NONE).connect().await?;
+    Ok(target.reflection(&client).await?.unwrap_or_default())
+}
+
+fn is_json(data: &str) -> bool {
+    data.trim_start().starts_with('{')
 }
 
 /// JSON, or hex digits, as bytes.
 fn request(schema: &Schema, method: i32, data: &str) -> Result<Bytes, Failed> {
-    let value = match data.trim_start().starts_with('{') {
+    let value = match is_json(data) {
         true => serde_json::from_str(data).map_err(|error| Failed::Data(error.to_string()))?,
         false => Value::String(data.to_owned()),
     };
@@ -160,8 +174,8 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long a span of the HDR log is.
 const SPAN: Duration = Duration::from_secs(1);
 
-async fn measure(args: &BenchArgs, load: &Load, title: String) -> Result<Report, Failed> {
-    let clients = connect(args).await?;
+async fn measure(args: &BenchArgs, target: &Target, load: &Load, title: String) -> Result<Report, Failed> {
+    let clients = connect(args, target).await?;
     let mut hdr_file = args.hdr.as_deref().map(create).transpose()?.map(BufWriter::new);
     let svg_file = args.svg.as_deref().map(create).transpose()?;
 
@@ -185,7 +199,7 @@ async fn measure(args: &BenchArgs, load: &Load, title: String) -> Result<Report,
             ended = run.wait(TICK) => ended,
             _ = tokio::signal::ctrl_c() => {
                 run.stop();
-                run.wait(args.timeout).await
+                run.wait(args.target.timeout).await
             }
         };
         let elapsed = run.elapsed();
@@ -218,6 +232,8 @@ async fn measure(args: &BenchArgs, load: &Load, title: String) -> Result<Report,
 #[derive(Debug, thiserror::Error)]
 enum Failed {
     #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
     Schema(#[from] SchemaError),
     #[error(transparent)]
     Method(#[from] UnknownName),
@@ -232,12 +248,11 @@ enum Failed {
 }
 
 /// Connects once for each connection, so that the calls need not.
-async fn connect(args: &BenchArgs) -> Result<Vec<Client>, ConnectError> {
+async fn connect(args: &BenchArgs, target: &Target) -> Result<Vec<Client>, ConnectError> {
     let mut clients = Vec::new();
     for _ in 0..args.connections {
-        let client = Client::builder(&args.socket)
-            .wire(args.wire)
-            .connect_timeout(args.timeout)
+        let client = target
+            .client(AddedFields::NONE)
             .connections(1)
             .server_answers_in_order(args.in_flight == 1)
             .connect()
