@@ -125,6 +125,7 @@
     )
 )]
 
+mod budget;
 mod buffer;
 mod builtin;
 mod client;

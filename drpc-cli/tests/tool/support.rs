@@ -82,7 +82,7 @@ impl Folder {
             command = Command::new(self.path("tool"));
             command.uid(65_534).gid(65_534);
         } else {
-            fs::set_permissions(self.path("s.sock"), fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(self.path("s.sock"), fs::Permissions::from_mode(0o000)).unwrap();
         }
         // What configures this user is closed to them, too.
         command.args(line.split(' ')).current_dir(self.0.path()).env("XDG_CONFIG_HOME", self.0.path());
