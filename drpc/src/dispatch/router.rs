@@ -16,9 +16,13 @@ use crate::handler::context::Context;
 use crate::handler::failure::guard::guarded;
 use crate::handler::failure::{Escaped, Failure, chain};
 use crate::handler::method::Method;
-use crate::handler::module::{HandlerFuture, Module, methods_of, name_of};
+#[cfg(feature = "reflection")]
+use crate::handler::module::methods_of;
+use crate::handler::module::{HandlerFuture, Module, name_of};
 use crate::handler::reply::Reply;
-use crate::handler::session::{Methods, OpenModule, Session};
+use crate::handler::session::Methods;
+#[cfg(feature = "reflection")]
+use crate::handler::session::{OpenModule, Session};
 use crate::observe::metrics;
 use crate::observe::peer_log::Line;
 use crate::observe::server::{Called, ObservedCall};
@@ -492,6 +496,7 @@ impl Methods for ModuleService {
         guarded(|| module.get_method(method)).ok().flatten()
     }
 
+    #[cfg(feature = "reflection")]
     fn open_to(&self, caller: &Session) -> Vec<OpenModule> {
         let admits = |rule: Option<&str>| rule.is_none_or(|rule| self.rules.check(rule, caller).is_ok());
         let open = self.modules.iter().filter_map(|Entry { id, module, origin, .. }| {

@@ -83,10 +83,12 @@ pub(crate) trait Connection: Send + Sync {
 pub(crate) trait Methods: Send + Sync {
     fn find(&self, module: i32, method: i32) -> Option<Method>;
     /// The modules whose rules let a caller in, by ascending ID, with those of their methods whose rules do.
+    #[cfg(feature = "reflection")]
     fn open_to(&self, caller: &Session) -> Vec<OpenModule>;
 }
 
 /// A module, as far as a caller may call it.
+#[cfg(feature = "reflection")]
 pub(crate) struct OpenModule {
     pub(crate) id: i32,
     pub(crate) name: String,
@@ -233,6 +235,7 @@ impl Session {
     }
 
     /// What of its server the client may call.
+    #[cfg(feature = "reflection")]
     pub(crate) fn open_modules(&self) -> Vec<OpenModule> {
         self.methods.as_ref().map(|methods| methods.open_to(self)).unwrap_or_default()
     }

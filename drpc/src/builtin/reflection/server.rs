@@ -59,7 +59,8 @@ impl Module for ReflectionModule {
             }
             DESCRIPTORS => self.descriptors.clone(),
             SESSIONS => {
-                let request = SessionsRequest::from_body_within(body, context.request_limit(method))?;
+                let mut decoding = context.decoding(method, &body);
+                let request = SessionsRequest::from_body_within(body, &mut decoding)?;
                 self.live.page(context.session(), request.after).into_body().into_bytes()
             }
             _ => return Err(Failure::unknown_method()),
