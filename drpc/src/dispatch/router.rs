@@ -377,7 +377,11 @@ impl Processing {
     pub(crate) fn respond(&mut self, outcome: Result<Reply, Failure>) -> Response<Body> {
         match outcome {
             Ok(reply) => {
-                let (sequence, status, body) = (self.sequence, reply.status(), reply.into_body());
+                let (sequence, status) = (self.sequence, reply.status());
+                let body = match self.context.session().hold_reply(reply.into_body()) {
+                    Ok(body) => body,
+                    Err(over) => return self.failed(Failure::marshal(over)),
+                };
                 let added = match self.passing.answer(self.method, &body) {
                     Ok(added) => added,
                     Err(failure) => return self.failed(failure),
