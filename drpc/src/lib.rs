@@ -85,6 +85,7 @@
 //! - [`testing`]: servers in memory, mocks, recordings, faults.
 //! - [`middleware`]: `tower` layers around the handlers.
 //! - [`health`]: a health check for supervisors and load balancers.
+//! - [`reflection`]: a server tells what it serves, and what it is doing.
 //! - [`registry`]: how modules register themselves, and when they don't.
 //! - [`wire`]: the protocol, without sockets and runtimes.
 //!
@@ -99,6 +100,7 @@
 //! | `blocking-server` | [`blocking::Server`], a thread per session; no runtime | yes |
 //! | `tower` | [`middleware`]: layers around the handlers | yes |
 //! | `metrics` | [counters and histograms](guide::observability#metrics) of calls and sessions | no |
+//! | `reflection` | `ServerBuilder::reflection`: a server [tells what it serves](guide::reflection), with docs and types | no |
 //! | `contract` | `contract::assert_kept`: tests [what the modules promise](guide::contract) | no |
 //! | `unique-ids` | [two modules with one ID](guide::registry#without-a-registry-unique-ids) in one program are a linker error | no |
 //!
@@ -160,7 +162,7 @@ pub mod wire;
 #[doc(hidden)]
 pub mod private;
 
-pub use builtin::health;
+pub use builtin::{health, reflection};
 #[cfg(feature = "client")]
 pub use client::Client;
 #[cfg(feature = "client")]

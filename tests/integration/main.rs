@@ -32,6 +32,8 @@ mod panics;
 mod peers;
 mod pool;
 mod progress;
+#[cfg(feature = "reflection")]
+mod reflection;
 mod restarts;
 mod retry;
 mod round_trip;

@@ -140,6 +140,10 @@ impl Connection {
         &self.turn
     }
 
+    pub(super) fn wire(&self) -> Wire {
+        self.shared.wire
+    }
+
     /// Whether the connection is no more.
     pub(super) fn is_broken(&self) -> bool {
         self.shared.state().broken.is_some()

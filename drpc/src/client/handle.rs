@@ -289,6 +289,14 @@ impl Client {
         makes_more || pool.open().iter().any(|connection| !connection.is_broken())
     }
 
+    /// The wire that its connections speak ([W8](crate::guide::rules#wire)): what the server was found to speak, unless the
+    /// [builder](ClientBuilder::wire) named one. `None` while it is not connected.
+    #[must_use]
+    pub fn wire(&self) -> Option<Wire> {
+        let pool = self.pool();
+        pool.open().iter().find(|connection| !connection.is_broken()).map(|connection| connection.wire())
+    }
+
     /// Connects again if the client was closed or its connections broke; does nothing if it is connected ([C2](crate::guide::rules#client)). Sequences start again at 1
     /// ([C1](crate::guide::rules#client)). It tries once, without a pause.
     ///

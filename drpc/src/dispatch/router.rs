@@ -19,9 +19,13 @@ use crate::handler::control::OpenStream;
 use crate::handler::failure::guard::guarded;
 use crate::handler::failure::{Escaped, Failure, chain};
 use crate::handler::method::Method;
+#[cfg(feature = "reflection")]
+use crate::handler::module::methods_of;
 use crate::handler::module::{HandlerFuture, Module, name_of};
 use crate::handler::reply::{Reply, ReplyStream};
 use crate::handler::session::Methods;
+#[cfg(feature = "reflection")]
+use crate::handler::session::{OpenModule, Session};
 use crate::observe::metrics;
 use crate::observe::peer_log::Line;
 use crate::observe::server::{Called, ObservedCall};
@@ -622,6 +626,23 @@ impl Methods for ModuleService {
     fn find(&self, module: i32, method: i32) -> Option<Method> {
         let module = self.get(module)?;
         guarded(|| module.get_method(method)).ok().flatten()
+    }
+
+    #[cfg(feature = "reflection")]
+    fn open_to(&self, caller: &Session) -> Vec<OpenModule> {
+        let admits = |rule: Option<&str>| rule.is_none_or(|rule| self.rules.check(rule, caller).is_ok());
+        let open = self.modules.iter().filter_map(|Entry { id, module, origin, .. }| {
+            // A module that can't say its rule answers every call FAILURE (S10).
+            let rule = guarded(|| module.rule().map(str::to_owned)).ok()?;
+            admits(rule.as_deref()).then(|| OpenModule {
+                id: *id,
+                name: name_of(&**module).to_owned(),
+                rule,
+                methods: methods_of(&**module).filter(|method| admits(method.rule())).collect(),
+                origin: origin.clone(),
+            })
+        });
+        open.collect()
     }
 }
 

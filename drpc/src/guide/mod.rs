@@ -19,6 +19,7 @@
 //! | to choose the socket: mode, owner, abstract name, inherited | [`sockets`] |
 //! | authorization, limits, graceful shutdown | [`access`] |
 //! | a health check | [`health`] |
+//! | tools to list, describe and watch what a server serves | [`reflection`] |
 //! | logs, spans, Prometheus metrics | [`observability`] |
 //! | a time-out, a rate limit or my own code around every handler | [`middleware`] |
 //! | deadlines and traces that travel with a call | [`added_fields`] |
@@ -76,6 +77,9 @@ pub mod access {}
 
 #[doc = include_str!("health.md")]
 pub mod health {}
+
+#[doc = include_str!("reflection.md")]
+pub mod reflection {}
 
 #[doc = include_str!("observability.md")]
 pub mod observability {}

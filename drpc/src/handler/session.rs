@@ -86,6 +86,21 @@ pub(crate) trait Connection: Send + Sync {
 /// The methods of a server.
 pub(crate) trait Methods: Send + Sync {
     fn find(&self, module: i32, method: i32) -> Option<Method>;
+    /// The modules whose rules let a caller in, by ascending ID, with those of their methods whose rules do.
+    #[cfg(feature = "reflection")]
+    fn open_to(&self, caller: &Session) -> Vec<OpenModule>;
+}
+
+/// A module, as far as a caller may call it.
+#[cfg(feature = "reflection")]
+pub(crate) struct OpenModule {
+    pub(crate) id: i32,
+    pub(crate) name: String,
+    pub(crate) rule: Option<String>,
+    /// By ascending ID.
+    pub(crate) methods: Vec<Method>,
+    /// Where it comes from, as the registry of declared modules shows one.
+    pub(crate) origin: String,
 }
 
 #[derive(Default)]
@@ -222,6 +237,12 @@ impl Session {
             calls.extend(workers.iter().filter_map(|worker| worker.call(&**methods)));
         }
         calls
+    }
+
+    /// What of its server the client may call.
+    #[cfg(feature = "reflection")]
+    pub(crate) fn open_modules(&self) -> Vec<OpenModule> {
+        self.methods.as_ref().map(|methods| methods.open_to(self)).unwrap_or_default()
     }
 
     /// One more thread or task that carries calls of the session out.

@@ -1,14 +1,14 @@
 //! Everything that generated code names besides the public API, and nothing else. No part of the API: it changes
 //! without notice.
 
+#[cfg(feature = "described")]
+mod description;
 mod details;
 mod error;
 mod handler;
 mod requested;
 mod returned;
 mod stream;
-#[cfg(feature = "contract")]
-mod types;
 
 pub use std::boxed::Box;
 pub use std::sync::Arc;
@@ -16,6 +16,8 @@ pub use std::sync::Arc;
 pub use bytes::Bytes;
 pub use inventory;
 
+#[cfg(feature = "described")]
+pub use self::description::{Asked, Carried, MethodDescription, Unnamed, carried};
 pub use self::details::{Field, VariantDetails, failing, field};
 pub use self::error::{
     BorrowsConversion, BorrowsNothing, BorrowsText, HasConversion, HasNoText, HoldsError, HoldsLocalError,
@@ -34,8 +36,6 @@ pub use self::returned::{
     assert_returned_with_fds, kind,
 };
 pub use self::stream::{Outlet, stream};
-#[cfg(feature = "contract")]
-pub use self::types::{Asked, Carried, MethodTypes, Unnamed, carried};
 pub use crate::dispatch::registry::ModuleDescriptor;
 pub use crate::handler::module::HandlerFuture;
 pub use crate::handler::reply::IntoReply;
