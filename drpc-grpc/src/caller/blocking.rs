@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::{fmt, io};
 
@@ -60,6 +61,9 @@ impl GrpcCaller {
 impl Caller for GrpcCaller {
     type Outcome<R> = Result<R, CallError>;
 
+    /// There is none: streams do not go over gRPC yet.
+    type Streaming<R> = Infallible;
+
     /// # Panics
     ///
     /// Within an async runtime, which it would block.
@@ -71,6 +75,16 @@ impl Caller for GrpcCaller {
     ) -> Result<R, CallError> {
         let runtime = self.runtime.0.as_ref().expect("it is there until the last caller is dropped");
         runtime.block_on(self.caller.call(method, request, options))
+    }
+
+    /// As that of [`GrpcCaller`](crate::GrpcCaller): an error, of the kind [`NoStream`](drpc::CallErrorKind::NoStream).
+    fn open<Q: Payload, R: Payload>(
+        &self,
+        _: Method,
+        _: Q,
+        _: &CallOptions,
+    ) -> Result<Infallible, CallError> {
+        Err(CallError::no_streams_over("gRPC"))
     }
 }
 

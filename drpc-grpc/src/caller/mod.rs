@@ -3,8 +3,9 @@
 pub(crate) mod blocking;
 mod builder;
 
+use std::convert::Infallible;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -45,7 +46,7 @@ use crate::{names, status};
 /// [`CallOptions`], and a call that fails is the same [`CallError`], with text, details and cause of the handler's failure, which need not be asked for here.
 ///
 /// A call that fails to connect was not executed, and is [retryable](CallError::is_retryable); one whose connection breaks, or whose time is over, may have been.
-/// `CallOptions::no_response` waits for the response, which gRPC always sends, and drops it.
+/// A method that answers by a stream can't be called: streams do not go over gRPC yet. `CallOptions::no_response` waits for the response, which gRPC always sends, and drops it.
 ///
 /// Cancel safe: a call that is dropped tells the server so, whose handler is told in turn.
 #[derive(Clone)]
@@ -84,6 +85,9 @@ impl GrpcCaller {
 impl Caller for GrpcCaller {
     type Outcome<R> = Pin<Box<dyn Future<Output = Result<R, CallError>> + Send>>;
 
+    /// There is none: streams do not go over gRPC yet.
+    type Streaming<R> = Infallible;
+
     fn call<Q: Payload, R: Payload>(
         &self,
         method: Method,
@@ -95,6 +99,11 @@ impl Caller for GrpcCaller {
             let attempt = |attempt| caller.attempt(method, attempt);
             options.carry_out(&caller.address, method, request, caller.message_limit, attempt).await
         })
+    }
+
+    /// Streams do not go over gRPC yet: nothing is sent, and the error, of the kind [`NoStream`](drpc::CallErrorKind::NoStream), says so.
+    fn open<Q: Payload, R: Payload>(&self, _: Method, _: Q, _: &CallOptions) -> Self::Outcome<Infallible> {
+        Box::pin(ready(Err(CallError::no_streams_over("gRPC"))))
     }
 }
 

@@ -167,7 +167,7 @@ impl GrpcServerBuilder {
     ///
     /// # Errors
     ///
-    /// [`ServeError`]: without TLS that was not asked for, or on an address that others reach; a module that is not remote; a name that gRPC can't carry, or that two
+    /// [`ServeError`]: without TLS that was not asked for, or on an address that others reach; a module that is not remote; a method that passes descriptors, or answers by a stream; a name that gRPC can't carry, or that two
     /// have; certificates or descriptors that can't be read; the system's error.
     pub async fn bind(self, address: impl ToSocketAddrs) -> Result<GrpcServer, ServeError> {
         let (paths, services) = paths_of(&self.modules)?;
@@ -235,6 +235,9 @@ fn paths_of(modules: &ModuleService) -> Result<(Paths, Vec<String>), ServeError>
             }
             if method.has_fds() {
                 return Err(ServeError::passes_descriptors(name, method.name()));
+            }
+            if method.is_streaming() {
+                return Err(ServeError::streams(name, method.name()));
             }
             let path = format!("/{service}/{}", names::method(method.name()));
             let ids = (module.id(), method.id());

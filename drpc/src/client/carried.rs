@@ -94,7 +94,7 @@ impl CallOptions {
             let mut attempts = Attempts::of(self.retry.as_ref(), None);
             loop {
                 let time_left = deadline.at.map(|at| at.saturating_duration_since(now()));
-                let trace = self.trace.as_deref().cloned();
+                let trace = self.trace().cloned();
                 let outcome = attempt(Attempt { body: body.clone(), time_left, trace }).await;
                 match attempts.next(&method, outcome, deadline) {
                     ControlFlow::Continue(pause) => runtime.sleep(pause).await,

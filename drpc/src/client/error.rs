@@ -14,7 +14,9 @@ use crate::dispatch::authorization::Allow;
 use crate::handler::details::Details;
 use crate::handler::failure::{Escaped, Failure};
 use crate::transport::{PeerCredentials, abstract_name, is_peer_gone, name_len};
-use crate::wire::{EnvelopeError, FailureCause, FrameError, MessageTooLong, ResponseFields, Status};
+use crate::wire::{
+    EnvelopeError, FailureCause, FrameError, MessageTooLong, Response, ResponseFields, Status,
+};
 
 /// Why a call has no reply.
 ///
@@ -45,6 +47,7 @@ use crate::wire::{EnvelopeError, FailureCause, FrameError, MessageTooLong, Respo
 /// | `Disconnected` | unless it was not wholly sent | if it was not wholly sent | what broke the connection |
 /// | `Reply`, `Submitted` | yes | no | the decoder's error |
 /// | `Status` | as the status says | no | |
+/// | `NoStream` | yes, unless the caller carries none | no | |
 #[derive(Clone)]
 pub struct CallError(Box<Kind>);
 
@@ -83,6 +86,9 @@ pub enum CallErrorKind {
     Reply,
     /// The request is too long for the wire ([W7](crate::guide::rules#wire)) or the limit; nothing was sent.
     TooLong,
+    /// The server answered a call for a [stream](crate::guide::streams) with one reply: it does not know streams, as DAOS's don't. The call was
+    /// executed. Or the caller carries no streams, as that of drpc-grpc; then nothing was sent.
+    NoStream,
     /// The call's [descriptors](crate::guide::descriptors) can't be passed, or the reply's were lost. The error says which, and whether anything was sent.
     Descriptors,
 }
@@ -99,6 +105,10 @@ enum Kind {
     Submitted,
     Payload(Arc<Failure>),
     TooLong(MessageTooLong),
+    NoStream,
+    /// By a caller that carries none, over what is named here.
+    NoStreamsOver(&'static str),
+    Stalled(Duration),
     Descriptors(DescriptorFault),
 }
 
@@ -114,7 +124,8 @@ impl CallError {
                 _ => CallErrorKind::Disconnected,
             },
             Kind::Unfinished(_) => CallErrorKind::Disconnected,
-            Kind::Timeout(_) | Kind::Unsent(_) => CallErrorKind::Timeout,
+            Kind::Timeout(_) | Kind::Unsent(_) | Kind::Stalled(_) => CallErrorKind::Timeout,
+            Kind::NoStream | Kind::NoStreamsOver(_) => CallErrorKind::NoStream,
             Kind::Status(..) => CallErrorKind::Status,
             Kind::Submitted => CallErrorKind::Submitted,
             Kind::Payload(_) => CallErrorKind::Reply,
@@ -137,7 +148,7 @@ impl CallError {
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         match &*self.0 {
-            Kind::Timeout(_) | Kind::Unsent(_) => true,
+            Kind::Timeout(_) | Kind::Unsent(_) | Kind::Stalled(_) => true,
             Kind::Connect(error) => error.is_timeout(),
             _ => false,
         }
@@ -220,6 +231,15 @@ impl CallError {
         }
     }
 
+    /// The response to a call that asks for a stream, if it opens one.
+    pub(super) fn unless_opened(response: Response) -> Result<(), Self> {
+        match response.part() {
+            Some(_) => Ok(()),
+            None if response.status == Status::SUCCESS => Err(Kind::NoStream.into()),
+            None => Err(CallError::answered(response.status, response.added)),
+        }
+    }
+
     pub(crate) fn payload(failure: Failure) -> Self {
         Kind::Payload(failure.into()).into()
     }
@@ -257,6 +277,12 @@ impl CallError {
     pub fn too_long(bytes: usize, limit: usize) -> Self {
         MessageTooLong::new(bytes, limit).into()
     }
+
+    /// The method answers by a [stream](crate::guide::streams), and the caller carries none over what is named; nothing was sent.
+    #[must_use]
+    pub fn no_streams_over(carrier: &'static str) -> Self {
+        Kind::NoStreamsOver(carrier).into()
+    }
 }
 
 impl CallError {
@@ -273,6 +299,11 @@ impl CallError {
     /// The connection broke before all of the call was sent, so that no server can have read it.
     pub(super) fn unfinished(cause: Arc<Disconnect>) -> Self {
         Kind::Unfinished(cause).into()
+    }
+
+    /// Nothing came of a stream for so long.
+    pub(super) fn stalled(after: Duration) -> Self {
+        Kind::Stalled(after).into()
     }
 
     /// The time was over before anything was sent.
@@ -292,11 +323,14 @@ impl CallError {
             | Kind::NotConnected(_)
             | Kind::Unfinished(_)
             | Kind::Unsent(_)
-            | Kind::TooLong(_) => true,
+            | Kind::TooLong(_)
+            | Kind::NoStreamsOver(_) => true,
             Kind::Disconnected(_)
             | Kind::Timeout(_)
             | Kind::Status(..)
             | Kind::Submitted
+            | Kind::NoStream
+            | Kind::Stalled(_)
             | Kind::Payload(_) => false,
         }
     }
@@ -382,6 +416,14 @@ impl fmt::Display for CallError {
             Kind::Timeout(after) => {
                 write!(f, "no reply came within {after:?}; the call may have been executed")
             }
+            Kind::Stalled(after) => write!(f, "the stream gave nothing within {after:?}, and was given up"),
+            Kind::NoStream => f.write_str(
+                "the server answered with one reply, and not with a stream: it does not know streams; the call was executed",
+            ),
+            Kind::NoStreamsOver(carrier) => write!(
+                f,
+                "can't send the call: streams do not go over {carrier} yet; make it by a `Client`, on a socket"
+            ),
             Kind::Unsent(Duration::ZERO) => {
                 f.write_str("the time was over before the call was made; it was not executed")
             }
@@ -434,6 +476,8 @@ pub(crate) enum Disconnect {
     /// What the server sent is no response.
     Undecodable(EnvelopeError),
     Io(io::Error),
+    /// The server sent parts of a stream that nobody asked for, or more of one than there was room for.
+    Overrun,
     /// The runtime that the connection lived on is gone.
     Runtime,
 }
@@ -468,6 +512,9 @@ impl fmt::Display for Disconnect {
                 "the connection failed: {error}: this host lets no socket send so long a packet; raise the sysctl net.core.wmem_max"
             ),
             Disconnect::Io(error) => write!(f, "the connection failed: {error}"),
+            Disconnect::Overrun => f.write_str(
+                "the server sent more of a stream than it was asked for, and the connection was closed",
+            ),
             Disconnect::Runtime => f.write_str("the runtime that the connection was made on has stopped"),
         }
     }

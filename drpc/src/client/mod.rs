@@ -50,5 +50,5 @@ pub use caller::{CallOptions, Caller};
 pub use carried::Attempt;
 pub use error::{CallError, CallErrorKind, ConnectError};
 #[cfg(feature = "client")]
-pub use handle::Client;
+pub use handle::{Client, Streaming};
 pub use retry::RetryPolicy;

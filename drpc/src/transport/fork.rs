@@ -19,10 +19,7 @@ pub(crate) fn generation() -> u64 {
 }
 
 #[cold]
-#[allow(
-    unsafe_code,
-    reason = "there is no safe wrapper that is kept, and asking for the process's number is a system call each time"
-)]
+#[allow(unsafe_code, reason = "to ask for the process's number each time is a system call")]
 fn watch() {
     WATCHED.call_once(|| {
         // SAFETY: the handler is a function of this program that lives as long as it does, and does nothing but to add to an atomic, which is safe in a
