@@ -18,6 +18,7 @@ soak minutes="10":
     cargo run --release -p drpc-soak -- idle
     cargo run --release -p drpc-soak -- --server threads --sessions 1000 --minutes {{minutes}}
 
-# Needs a nightly toolchain and cargo-fuzz.
-fuzz target="codec":
-    cd fuzz && cargo +nightly fuzz run --features libfuzzer {{target}}
+# Needs cargo-fuzz. New inputs go to fuzz/corpus, which is nobody's but yours.
+fuzz target="session" seconds="3600":
+    mkdir -p fuzz/corpus/{{target}}
+    RUSTC_BOOTSTRAP=1 cargo fuzz run --features libfuzzer {{target}} fuzz/corpus/{{target}} fuzz/seeds/{{target}} -- -max_total_time={{seconds}}

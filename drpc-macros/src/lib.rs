@@ -2,12 +2,13 @@
 //!
 //! It is a pure function of tokens, in steps: `args`, `item`, `signature` and `parse` read what was written, `validate` settles names
 //! and numbers (`contract` against the registry), and from the `model` that comes of it `expand` generates the items.
-//! Beside a mistake, `fallback` generates stubs of them instead.
+//! Beside a mistake, `fallback` generates stubs of them instead. `attribute` has all steps in a row.
 //!
 //! Beside it `#[derive(Failure)]`, which is all in `failure`, and the macros that include what the build script made, in `include`.
 
 mod args;
 mod asked;
+mod attribute;
 mod contract;
 mod expand;
 mod failure;
@@ -28,12 +29,7 @@ mod taken;
 mod tests;
 mod validate;
 
-use proc_macro2::TokenStream;
-use quote::quote;
-
-use crate::args::ModuleArgs;
 use crate::include::Built;
-use crate::mistake::Mistakes;
 use crate::validate::Environment;
 
 /// Makes a dRPC module of an `impl` block, or a client of a `trait`.
@@ -45,7 +41,7 @@ pub fn drpc_module(args: proc_macro::TokenStream, item: proc_macro::TokenStream)
         renamed: renamed::renamed(),
         contract: cfg!(feature = "contract"),
     };
-    expand_module(args.into(), item.into(), &environment).into()
+    attribute::expand(args.into(), item.into(), &environment).into()
 }
 
 /// Makes failures of an error type, and the error of a failure's details.
@@ -69,26 +65,4 @@ pub fn include_registry(nothing: proc_macro::TokenStream) -> proc_macro::TokenSt
 /// What the package's build script made, if it has one.
 fn built() -> Option<Built> {
     std::env::var_os("OUT_DIR").map(|out_dir| Built::read(out_dir.as_ref()))
-}
-
-/// The user's item without `#[method]`, and what is generated for it: the module, or stubs beside the mistakes.
-fn expand_module(args: TokenStream, item: TokenStream, environment: &Environment) -> TokenStream {
-    let mut mistakes = Mistakes::default();
-    let mut args = ModuleArgs::parse(args, &mut mistakes);
-    args.check_krate(environment.renamed.as_deref(), &mut mistakes);
-    let (draft, item) = parse::parse(item, &args, &mut mistakes);
-    let generated = match &draft {
-        Some(draft) if args.part.is_some() && !draft.is_servable => TokenStream::new(),
-        Some(draft) if args.part.is_some() => part::expand(draft, &args, &mut mistakes),
-        Some(draft) if mistakes.check(taken::check(draft, args.base(&draft.name))).is_none() => {
-            TokenStream::new()
-        }
-        Some(draft) => match validate::validate(draft, &args, environment, &mut mistakes) {
-            Some(model) => expand::expand(&model),
-            None => fallback::stubs(draft, &args),
-        },
-        None => TokenStream::new(),
-    };
-    let errors = mistakes.to_compile_errors();
-    quote!(#item #generated #errors)
 }

@@ -10,7 +10,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{Attribute, Item};
 
-use crate::expand_module;
+use crate::attribute;
 use crate::validate::Environment;
 
 const FOLDER: &str = "tests/expansion";
@@ -46,7 +46,7 @@ fn expand_item(mut item: Item, environment: &Environment) -> TokenStream {
     let Some(attribute) = ours.next() else { panic!("an item of a golden file without the attribute") };
     drop(ours);
     let args = attribute.meta.require_list().map(|list| list.tokens.clone()).unwrap_or_default();
-    expand_module(args, item.into_token_stream(), environment)
+    attribute::expand(args, item.into_token_stream(), environment)
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn bodies_are_given_back_unread() {
             }
         }
     };
-    let expanded = expand_module(quote!(id = 5), unfinished, &environment).to_string();
+    let expanded = attribute::expand(quote!(id = 5), unfinished, &environment).to_string();
     let body = quote!({ let name = req. ; if }).to_string();
     assert!(expanded.contains(&body), "{expanded}");
     assert!(!expanded.contains("compile_error"), "{expanded}");

@@ -134,6 +134,7 @@ mod dispatch;
 mod handler;
 mod observe;
 mod steps;
+mod sync;
 mod transport;
 
 #[cfg(any(feature = "blocking", feature = "blocking-server"))]

@@ -1,73 +1,30 @@
-//! What is fuzzed: each function takes any bytes, and panics where a promise is broken.
+//! What is fuzzed: each target takes any bytes, and panics where a promise is broken.
+//!
+//! Those of `session`, `client` and `attribute` are read by `arbitrary`, as what such a promise is about.
 
-use bytes::Bytes;
-use drpc::wire::{Call, Codec, Packets, Response, Wire, WireMode};
-use drpc_registry::Registry;
+mod attribute;
+mod client;
+mod packets;
+mod registry;
+mod server;
+mod session;
+mod socket;
+mod wire;
+
+pub use attribute::attribute;
+pub use client::client;
+pub use registry::registry;
+pub use session::session;
+pub use wire::{codec, envelope};
 
 /// A promise to be broken: its name, and the function that tries.
-pub const TARGETS: [(&str, fn(&[u8])); 3] =
-    [("codec", codec), ("envelope", envelope), ("registry", registry)];
+pub type Target = (&'static str, fn(&[u8]));
 
-/// The longest message taken here, in bytes.
-const LIMIT: usize = 1 << 16;
-
-/// Any packets: the codec gives messages within its limit, or an error. Each message framed again is the same message.
-///
-/// The bytes are packets, each behind a byte of its length.
-pub fn codec(mut data: &[u8]) {
-    let mut packets = Vec::new();
-    while let Some((&len, rest)) = data.split_first() {
-        let (packet, rest) = rest.split_at(rest.len().min(len.into()));
-        packets.push(Bytes::copy_from_slice(packet));
-        data = rest;
-    }
-    for mode in [WireMode::Auto, Wire::Chunked.into(), Wire::Plain.into()] {
-        let mut codec = Codec::new(mode, LIMIT);
-        for packet in &packets {
-            match codec.receive(packet.clone()) {
-                Ok(None) => assert!(codec.is_mid_message()),
-                Ok(Some(message)) => {
-                    assert!(message.len() <= LIMIT && !codec.is_mid_message());
-                    reframe(codec.wire().expect("a packet has told the wire"), &message);
-                }
-                Err(_) => break,
-            }
-        }
-    }
-}
-
-fn reframe(wire: Wire, message: &Bytes) {
-    let (head, body) = message.split_at(message.len() / 2);
-    let mut codec = Codec::new(wire, LIMIT);
-    let mut again = None;
-    for packet in Packets::new(wire, head, body, LIMIT).expect("it came in one piece before") {
-        again = codec.receive(packet.to_vec().into()).expect("our own packets are sound");
-    }
-    assert_eq!(again.as_ref(), Some(message));
-}
-
-/// Any bytes: what decodes as an envelope means the same when it is encoded and decoded again.
-pub fn envelope(data: &[u8]) {
-    if let Ok(call) = Call::decode(Bytes::copy_from_slice(data)) {
-        assert_eq!(Call::decode(call.encode()).expect("our own call"), call);
-        let head = call.head();
-        let packets = Packets::new(Wire::Chunked, &head, &call.body, usize::MAX).expect("there is no limit");
-        let mut codec = Codec::new(WireMode::Auto, usize::MAX);
-        let message =
-            packets.fold(None, |_, packet| codec.receive(packet.to_vec().into()).expect("is sound"));
-        assert_eq!(message, Some(call.encode()));
-    }
-    if let Ok(response) = Response::decode(Bytes::copy_from_slice(data)) {
-        assert_eq!(Response::decode(response.encode()).expect("our own response"), response);
-    }
-}
-
-/// Any text: both forms of the registry are parsed or refused with a report.
-pub fn registry(data: &[u8]) {
-    let text = String::from_utf8_lossy(data);
-    for file in ["modules.toml", "drpc_modules.h"] {
-        if let Err(error) = Registry::parse(file, &text) {
-            assert!(!error.to_string().is_empty());
-        }
-    }
-}
+pub const TARGETS: [Target; 6] = [
+    ("codec", codec),
+    ("envelope", envelope),
+    ("registry", registry),
+    ("session", session),
+    ("client", client),
+    ("attribute", attribute),
+];

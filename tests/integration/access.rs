@@ -1,5 +1,7 @@
 //! Who may connect, and who may call what (D8).
 
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,7 +10,7 @@ use drpc::{
     Wire, drpc_module,
 };
 
-use crate::support::{Logs, RawPeer, WIRES, in_order, interop, with_every_server};
+use crate::support::{Logs, RawPeer, WIRES, in_order, interop, isolated_by, with_every_server};
 
 struct Pools;
 
@@ -114,6 +116,36 @@ fn the_kernel_says_who_connects() {
                 false => peer.assert_closed(),
             }
         }
+    });
+}
+
+#[test]
+fn who_has_no_number_in_the_servers_namespace_is_no_user_of_it() {
+    // D8: there, all users without a number have the same one.
+    let namespace = |arguments: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(arguments);
+        command
+    };
+    if !namespace(&["-U", "true"]).status().is_ok_and(|status| status.success()) {
+        println!("skipped: this host lets nobody make a namespace of users");
+        return;
+    }
+    let start = |binary: PathBuf| {
+        let mut command = namespace(&["-U"]);
+        command.arg(binary);
+        command
+    };
+    isolated_by("access::who_has_no_number_in_the_servers_namespace_is_no_user_of_it", start, || {
+        let us = PeerCredentials::this_process();
+        assert!(us.is_unmapped(), "{us}");
+        with_every_server(|driver| {
+            let anybody_known = Allow::same_user().or(Allow::uid(us.uid())).or(Allow::gid(us.gid()));
+            let server = driver.start(Server::builder().module(interop()).allow(anybody_known));
+            RawPeer::connect(server.path()).assert_closed();
+            let server = driver.start(Server::builder().module(interop()).allow(Allow::anyone()));
+            RawPeer::connect(server.path()).assert_served(Wire::Chunked);
+        });
     });
 }
 

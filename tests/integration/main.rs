@@ -7,6 +7,7 @@ mod activation;
 mod added_fields;
 mod background;
 mod batches;
+mod claims;
 mod clients;
 mod concurrency;
 mod connecting;
@@ -21,6 +22,7 @@ mod hooks;
 mod limits;
 mod load;
 mod looped;
+mod matrix;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod middleware;

@@ -1,6 +1,6 @@
 //! The socket file and the listening socket (S1 to S4, S7).
 
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Barrier;
@@ -16,8 +16,8 @@ use rustix::process::{geteuid, umask};
 use tempfile::TempDir;
 
 use crate::support::{
-    Fake, Kind, Logs, RawPeer, TestServer, builder, call, in_order, interop, isolated, open_descriptors,
-    with_descriptors_left, with_every_client, with_every_server,
+    Fake, Kind, Logs, RawPeer, TestServer, as_a_common_user, builder, call, in_order, interop, isolated,
+    open_descriptors, with_descriptors_left, with_every_client, with_every_server,
 };
 
 const POLICIES: [ExistingSocket; 3] =
@@ -491,19 +491,6 @@ fn a_socket_serves_every_user_whom_its_mode_lets_in() {
     });
 }
 
-/// Runs something as a user who is not root, on a thread of its own; its group stays.
-fn as_a_common_user<T: Send>(run: impl FnOnce() -> T + Send) -> T {
-    thread::scope(|scope| {
-        let run = || {
-            if rustix::process::geteuid().is_root() {
-                rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(65_534)).unwrap();
-            }
-            run()
-        };
-        scope.spawn(run).join().unwrap()
-    })
-}
-
 /// A folder that a common user may make sockets in.
 fn common_folder() -> TempDir {
     let directory = tempfile::tempdir().unwrap();
@@ -565,6 +552,38 @@ fn nobody_connects_before_the_socket_has_its_owner() {
                 }
             });
         });
+    });
+}
+
+#[test]
+fn a_link_in_the_place_of_a_new_socket_opens_no_other_file() {
+    // S2: the folder is somebody else's too, who swaps the socket for a link as soon as it is there. The umask takes of the mode, so that
+    // the server has to give it.
+    isolated("sockets::a_link_in_the_place_of_a_new_socket_opens_no_other_file", || {
+        umask(rustix::fs::Mode::from_raw_mode(0o077));
+        let directory = tempfile::tempdir().unwrap();
+        let [path, link, victim] = ["s", "link", "victim"].map(|name| directory.path().join(name));
+        fs::write(&victim, "private").unwrap();
+        assert_eq!(mode_of(&victim), 0o600);
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    let _ = symlink(&victim, &link);
+                    if fs::symlink_metadata(&path).is_ok_and(|found| found.file_type().is_socket()) {
+                        let _ = fs::rename(&link, &path);
+                    }
+                }
+            });
+            for _ in 0..2_000 {
+                let _ = fs::remove_file(&path);
+                // It may find that it was robbed of its socket.
+                drop(Server::builder().mode(0o666).bind(&path));
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(mode_of(&victim), 0o600);
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "private");
     });
 }
 

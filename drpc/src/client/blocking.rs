@@ -10,7 +10,6 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use parking_lot::{Condvar, Mutex};
 
 use super::batch::Batch;
 use super::builder::ClientBuilder;
@@ -31,6 +30,7 @@ use crate::observe::client::{MadeCall, batch_span};
 use crate::observe::metrics;
 use crate::observe::metrics::OpenConnection;
 use crate::observe::peer_log::PeerLog;
+use crate::sync::parking_lot::{Condvar, Mutex};
 use crate::transport::{Mode, Ready, Socket, Spin, is_peer_gone};
 use crate::wire::{Body, Call, CallFields, Codec, Packets, Response, UNREADABLE_CALL, Wire, WireMode};
 

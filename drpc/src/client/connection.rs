@@ -14,12 +14,14 @@
 //!        given up
 //! ```
 
+#[cfg(all(test, shuttle))]
+mod model;
+
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use futures_util::task::AtomicWaker;
@@ -34,6 +36,8 @@ use crate::descriptors::Limits;
 use crate::handler::method::Method;
 use crate::observe::metrics;
 use crate::observe::peer_log::PeerLog;
+use crate::sync::atomic::{AtomicI64, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 use crate::transport::{Link, is_peer_gone};
 use crate::wire::{Body, Call, CallFields, Codec, Head, Packets, Response, Wire};
 

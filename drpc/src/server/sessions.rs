@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use super::admission::{Admission, Refusal, check_access, log_refused};
 use super::config::Config;
@@ -9,6 +9,7 @@ use crate::handler::background::Background;
 use crate::handler::cancellation::Cancelled;
 use crate::handler::session::{Methods, Session};
 use crate::observe::peer_log::PeerLogs;
+use crate::sync::{Mutex, MutexGuard};
 use crate::transport::PeerCredentials;
 
 /// The live sessions of a server, each of which is carried by a task of its own.

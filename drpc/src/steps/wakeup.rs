@@ -1,12 +1,16 @@
 //! Makes a thread that waits in the kernel go on, from any thread. The one place of eventfd.
 
+#[cfg(all(test, shuttle))]
+mod model;
+
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Wake;
 
 use rustix::event::{EventfdFlags, eventfd};
+
+use crate::sync::atomic::{AtomicU8, Ordering};
 
 /// A descriptor that can be read once its thread is to go on: [`Waker`](std::task::Waker)s are made of it.
 pub(crate) struct Wakeup {

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 
 use crate::descriptors::{Arrived, Intake, Limits};
+use crate::sync::{Mutex, MutexGuard};
 
 /// Packets that wait in one direction before a sender has to; about what a socket's send buffer holds.
 const QUEUE_LIMIT: usize = 256;

@@ -2,6 +2,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use drpc::ClientBuilder;
+use rustix::io::retry_on_intr;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{self, SocketAddrUnix, SocketFlags};
 use tempfile::TempDir;
@@ -44,7 +45,8 @@ impl Fake {
 
     /// The next connection.
     pub(crate) fn accept(&self) -> RawPeer {
-        let socket = net::accept_with(&self.listener, SocketFlags::CLOEXEC).expect("a client connects");
+        let accept = || net::accept_with(&self.listener, SocketFlags::CLOEXEC);
+        let socket = retry_on_intr(accept).expect("a client connects");
         RawPeer::new(socket).expect("takes a time-out")
     }
 

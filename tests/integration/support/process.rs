@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
-use std::fs;
+use std::{fs, thread};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, Uid, geteuid, getrlimit, setrlimit};
+use rustix::thread::set_thread_uid;
 
 /// How many descriptors this process has open.
 pub(crate) fn open_descriptors() -> usize {
@@ -25,6 +26,19 @@ pub(crate) fn with_descriptors_left<T>(left: usize, run: impl FnOnce() -> T) -> 
     let result = run();
     setrlimit(Resource::Nofile, before).expect("raises its limit again");
     result
+}
+
+/// Runs something as a user who is not root, on a thread of its own; its group stays.
+pub(crate) fn as_a_common_user<T: Send>(run: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| {
+        let run = || {
+            if geteuid().is_root() {
+                set_thread_uid(Uid::from_raw(65_534)).unwrap();
+            }
+            run()
+        };
+        scope.spawn(run).join().unwrap()
+    })
 }
 
 /// The memory of this process now, in bytes.

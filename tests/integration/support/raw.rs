@@ -8,7 +8,7 @@ use drpc::Wire;
 use drpc::wire::{Call, Response};
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     self, AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown,
@@ -33,7 +33,8 @@ impl RawPeer {
 
     pub(crate) fn try_connect(path: &Path) -> io::Result<RawPeer> {
         let socket = unconnected()?;
-        net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+        let address = SocketAddrUnix::new(path)?;
+        retry_on_intr(|| net::connect(&socket, &address))?;
         Self::new(socket)
     }
 
@@ -67,7 +68,7 @@ impl RawPeer {
     }
 
     fn send_with(&self, packet: &[u8], flags: SendFlags) -> io::Result<()> {
-        let sent = net::send(&self.0, packet, flags)?;
+        let sent = retry_on_intr(|| net::send(&self.0, packet, flags))?;
         assert_eq!(sent, packet.len());
         Ok(())
     }
@@ -81,6 +82,8 @@ impl RawPeer {
             match net::recv(&self.0, spare_capacity(&mut packet), RecvFlags::empty()) {
                 // The peer closed with something unread. That is told once, and before what it sent.
                 Err(Errno::CONNRESET) => {}
+                // A child of another test's has ended, while a thread that starts one takes no signal.
+                Err(Errno::INTR) => {}
                 Err(error) => panic!("nothing came: {error}"),
                 Ok(_) if packet.is_empty() && self.is(PollFlags::RDHUP) => return None,
                 Ok(_) => return Some(packet),
@@ -129,7 +132,7 @@ impl RawPeer {
         let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(253))];
         let mut control = SendAncillaryBuffer::new(&mut room);
         assert!(control.push(SendAncillaryMessage::ScmRights(descriptors)));
-        net::sendmsg(&self.0, &[IoSlice::new(packet)], &mut control, SendFlags::NOSIGNAL)?;
+        retry_on_intr(|| net::sendmsg(&self.0, &[IoSlice::new(packet)], &mut control, SendFlags::NOSIGNAL))?;
         Ok(())
     }
 

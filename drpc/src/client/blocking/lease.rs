@@ -1,13 +1,15 @@
+#[cfg(all(test, shuttle))]
+mod model;
+
 use std::sync::Arc;
 use std::time::Instant;
-
-use parking_lot::MutexGuard;
 
 use super::{Client, Connection, Sent};
 use crate::client::call_state::CallState;
 use crate::client::error::{CallError, Disconnect};
 use crate::client::pool::{Pool, Taken};
 use crate::observe::metrics;
+use crate::sync::parking_lot::MutexGuard;
 
 /// A place in the pool, and the connection that a call has to itself. Dropped, it is free for the next call.
 pub(super) struct Lease<'a> {

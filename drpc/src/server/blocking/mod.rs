@@ -21,5 +21,6 @@ mod parking;
 mod session;
 mod shared;
 mod threads;
+mod turns;
 
 pub use accept::Server;

@@ -7,15 +7,14 @@
 //!                                                     └┄▶ another thread's turn
 //! ```
 //!
-//! Whoever has the [`Reader`] reads. With room for one call the thread keeps it: what it has read it carries out, and then it reads
+//! Whoever has the [`Reader`] reads ([`Turns`]). With room for one call the thread keeps it: what it has read it carries out, and then it reads
 //! again, by one receive and one send a call, and without a lock. With room for more, it is handed over before the call begins,
 //! to a thread that waits for it or to a new one; a thread that was not needed for a while ends.
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
-use std::mem;
 use std::pin::pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -24,6 +23,7 @@ use bytes::Bytes;
 use super::connection::{Connection, Stop};
 use super::parking::{Parking, Unparked};
 use super::shared::Shared;
+use super::turns::Turns;
 use crate::descriptors::Arrived;
 use crate::dispatch::router::Processing;
 use crate::handler::session::{Connection as _, Session, Worker};
@@ -38,9 +38,6 @@ use crate::server::protocol::{
 use crate::transport::{Spin, is_peer_gone, keeps_buffers, release_buffers};
 use crate::wire::{Body, Codec, Head, Packet, Response, WireMode};
 
-/// How long a thread waits for its turn before it ends.
-const SPARE: Duration = Duration::from_secs(10);
-
 /// How long a session that waits for a call keeps large buffers for it.
 const KEEP_BUFFERS: Duration = Duration::from_secs(1);
 
@@ -49,9 +46,7 @@ pub(super) struct SessionState {
     connection: Arc<Connection>,
     session: Arc<Session>,
     server: Arc<Shared>,
-    reading: Mutex<Reading>,
-    /// The reader is there, or there is nothing more to read.
-    turn: Condvar,
+    turns: Turns<Box<Reader>>,
     /// Whose turn it is to send: replies go out whole (W10).
     sending: Mutex<()>,
     unsent: Mutex<Unsent>,
@@ -59,20 +54,6 @@ pub(super) struct SessionState {
     fault: Mutex<Option<SessionFault>>,
     /// Dropped last: the session has ended then.
     opened: OnceLock<Opened>,
-}
-
-/// Who reads, and who else is there.
-struct Reading {
-    /// `None` while a thread has it.
-    reader: Option<Box<Reader>>,
-    closed: bool,
-    threads: usize,
-    /// How many of these wait for the reader.
-    waiting: usize,
-    /// How many of these carry a call out, or send its reply. Not counted where there is but one.
-    running: usize,
-    /// One has done so since this was last looked at.
-    active: bool,
 }
 
 /// What it takes to read.
@@ -110,21 +91,12 @@ impl SessionState {
             timeout: None,
             waited: Duration::ZERO,
         };
-        let reading = Reading {
-            reader: Some(Box::new(reader)),
-            closed: false,
-            threads: 1,
-            waiting: 0,
-            running: 0,
-            active: false,
-        };
         let name = format!("drpc-{}", session.id());
         let state = Arc::new(SessionState {
             connection,
             session,
             server: server.clone(),
-            reading: Mutex::new(reading),
-            turn: Condvar::new(),
+            turns: Turns::new(Box::new(reader)),
             sending: Mutex::new(()),
             unsent: Mutex::default(),
             fault: Mutex::default(),
@@ -164,12 +136,12 @@ impl SessionState {
     fn work(self: &Arc<Self>) {
         let mut parking = Parking::default();
         let worker = self.session.add_worker();
-        let mut reader = self.take_turn();
+        let mut reader = self.turns.take();
         while let Some(mut mine) = reader {
-            let Some(message) = self.read_message(&mut mine) else { return self.close_reading() };
+            let Some(message) = self.read_message(&mut mine) else { return self.turns.close() };
             let arrived = self.connection.socket.arrived();
             let Some((permit, came)) = self.wait_for_permit(&mut parking) else {
-                return self.close_reading();
+                return self.turns.close();
             };
             let wire = mine.codec.wire().map_or(WireMode::Auto, WireMode::Fixed);
             let codec = Codec::new(wire, mine.codec.limit());
@@ -179,41 +151,8 @@ impl SessionState {
             if let Some(response) = response {
                 self.reply(&codec, response);
             }
-            reader = kept.or_else(|| self.take_next_turn());
+            reader = kept.or_else(|| self.turns.take_next());
         }
-    }
-
-    /// Waits for the reader; `None` if there is nothing more to read, or no need of this thread.
-    fn take_turn(&self) -> Option<Box<Reader>> {
-        self.wait_for_turn(self.reading())
-    }
-
-    /// As [`take_turn`](Self::take_turn), after a call.
-    fn take_next_turn(&self) -> Option<Box<Reader>> {
-        let mut reading = self.reading();
-        reading.running -= 1;
-        reading.active = true;
-        self.wait_for_turn(reading)
-    }
-
-    fn wait_for_turn(&self, mut reading: MutexGuard<'_, Reading>) -> Option<Box<Reader>> {
-        let mut timed_out = false;
-        while !reading.closed {
-            if let Some(reader) = reading.reader.take() {
-                return Some(reader);
-            }
-            if timed_out {
-                break;
-            }
-            reading.waiting += 1;
-            let (woken, waited) =
-                self.turn.wait_timeout(reading, SPARE).unwrap_or_else(PoisonError::into_inner);
-            reading = woken;
-            reading.waiting -= 1;
-            timed_out = waited.timed_out();
-        }
-        reading.threads -= 1;
-        None
     }
 
     /// Lets another thread read while this one carries out a call. Gives the reader back where there is room for one call alone.
@@ -222,14 +161,7 @@ impl SessionState {
         if limit == 1 {
             return Some(reader);
         }
-        let mut reading = self.reading();
-        reading.reader = Some(reader);
-        reading.running += 1;
-        if reading.waiting > 0 {
-            self.turn.notify_one();
-        } else if reading.threads < limit {
-            reading.threads += 1;
-            drop(reading);
+        if self.turns.hand_over(reader, limit) {
             self.add_thread();
         }
         None
@@ -239,7 +171,7 @@ impl SessionState {
         let state = self.clone();
         let name = format!("drpc-{}", self.session.id());
         if let Err(error) = self.server.threads.spawn(name, move || state.run(SessionState::work)) {
-            self.reading().threads -= 1;
+            self.turns.has_no_thread();
             if self.session.may_log(Line::OutOfThreads) {
                 tracing::warn!(
                     session = self.session.id_without_span(),
@@ -248,14 +180,6 @@ impl SessionState {
                 );
             }
         }
-    }
-
-    fn close_reading(&self) {
-        let mut reading = self.reading();
-        reading.closed = true;
-        reading.threads -= 1;
-        drop(reading);
-        self.turn.notify_all();
     }
 
     /// Waits for the next message; `None` if there is to be none.
@@ -346,9 +270,8 @@ impl SessionState {
 
     /// Whether nothing has come, and no call has run, for too long.
     fn is_idle(&self, reader: &mut Reader) -> bool {
-        let mut reading = self.reading();
         reader.waited += reader.timeout.unwrap_or_default();
-        if reading.running > 0 || mem::take(&mut reading.active) {
+        if self.turns.was_active() {
             reader.waited = Duration::ZERO;
             return false;
         }
@@ -510,7 +433,7 @@ impl SessionState {
                 return Ok(());
             }
             // A call that still runs is no idleness. The one whose reply this is counts.
-            if self.reading().running <= 1 {
+            if self.turns.running() <= 1 {
                 return Err(SessionFault::ReplyUnread);
             }
         }
@@ -518,10 +441,6 @@ impl SessionState {
 
     fn note(&self, fault: SessionFault) {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
-    }
-
-    fn reading(&self) -> MutexGuard<'_, Reading> {
-        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn unsent(&self) -> MutexGuard<'_, Unsent> {

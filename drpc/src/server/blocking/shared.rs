@@ -1,5 +1,7 @@
+#[cfg(all(test, shuttle))]
+mod model;
+
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Wake;
 
@@ -13,6 +15,7 @@ use crate::server::handle::Handled;
 use crate::server::permits::CallPermits;
 use crate::server::sessions::Sessions;
 use crate::steps::wakeup::Wakeup;
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// What all sessions of a server share.
 pub(super) struct Shared {

@@ -1,10 +1,13 @@
+#[cfg(all(test, shuttle))]
+mod model;
+
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 use std::{io, mem};
 
 use crate::server::config::ThreadOptions;
+use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 
 /// The threads of a server: counted, so that its end can wait for theirs.
 pub(super) struct Threads {
