@@ -82,9 +82,9 @@ impl Passing {
 
 /// Puts descriptors to the response that they came with.
 #[inline]
-pub(super) fn attach(response: &mut Response, arrived: Option<Arrived>) {
+pub(super) fn attach(response: &mut Response, arrived: Option<Box<Arrived>>) {
     if let Some(arrived) = arrived {
-        response.added.get_or_insert_default().descriptors.come(arrived);
+        response.added.get_or_insert_default().descriptors.come(*arrived);
     }
 }
 

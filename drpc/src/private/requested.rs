@@ -101,14 +101,14 @@ impl<T> Requested<Is<STAYS_HERE>> for T {
 pub struct Reading {
     limit: DecodeLimit,
     /// `None` if the method takes none.
-    descriptors: Option<Descriptors>,
+    descriptors: Option<Box<Descriptors>>,
 }
 
 /// How much of a call's request is decoded, and what came along with it.
 #[must_use]
 #[inline]
 pub fn request_limit(context: &Context, method: Method) -> Reading {
-    let descriptors = method.has_fds().then(|| context.descriptors());
+    let descriptors = method.has_fds().then(|| Box::new(context.descriptors()));
     Reading { limit: context.request_limit(method), descriptors }
 }
 

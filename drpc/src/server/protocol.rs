@@ -56,7 +56,7 @@ pub(super) fn read_call(
     codec: &Codec,
     session: &Session,
     message: Bytes,
-    arrived: Option<Arrived>,
+    arrived: Option<Box<Arrived>>,
 ) -> Result<Call, Response<Body>> {
     // W8: a peer of the other wire is named.
     let framed = codec.wire() == Some(Wire::Plain) && crate::wire::is_first_chunk(&message);
@@ -71,7 +71,7 @@ pub(super) fn read_call(
     })?;
     if let Some(arrived) = arrived {
         metrics::descriptors_received(arrived.len());
-        call.added.get_or_insert_default().descriptors.come(arrived);
+        call.added.get_or_insert_default().descriptors.come(*arrived);
     }
     Ok(call)
 }

@@ -101,7 +101,7 @@ impl Socket {
 
     /// The descriptors that have come since this was last asked. Of a socket that takes none there are none.
     #[inline]
-    pub(crate) fn arrived(&self) -> Option<Arrived> {
+    pub(crate) fn arrived(&self) -> Option<Box<Arrived>> {
         self.intake.get()?.arrived()
     }
 

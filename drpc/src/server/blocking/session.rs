@@ -304,7 +304,7 @@ impl SessionState {
         &self,
         codec: &Codec,
         message: Bytes,
-        arrived: Option<Arrived>,
+        arrived: Option<Box<Arrived>>,
         came: Option<Instant>,
         worker: &Worker,
         parking: &mut Parking,
