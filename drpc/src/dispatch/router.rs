@@ -238,7 +238,6 @@ impl ModuleService {
         let (time_left, wants_error) =
             added.map_or((None, false), |added| (added.time_left, added.wants_error));
         let passing = Passing::of(added);
-        let descriptors = added.map_or(0, |added| added.descriptors.len());
         // A module written by hand may panic before it gives a future, so this is inside the guard too.
         let handler = try_guarded(self.is_layered(), || {
             let module = module.ok_or_else(Failure::unknown_module)?;
@@ -276,7 +275,7 @@ impl ModuleService {
             found_method: method,
             sequence: call.sequence,
             request_bytes,
-            descriptors,
+            descriptors: added.map_or(0, |added| added.descriptors.len()),
         });
         Processing {
             observed,
@@ -378,11 +377,12 @@ impl Processing {
         match outcome {
             Ok(reply) => {
                 let (sequence, status, body) = (self.sequence, reply.status(), reply.into_body());
-                let added = match self.passing.answer(self.method, &body) {
-                    Ok(added) => added,
-                    Err(failure) => return self.failed(failure),
-                };
-                let response = Response { sequence, status, body, added };
+                let mut response = Response { sequence, status, body, added: None };
+                if self.passing.concerns(&response.body)
+                    && let Err(failure) = self.passing.answer(self.method, &mut response)
+                {
+                    return self.failed(failure);
+                }
                 self.observed.end(&response);
                 response
             }

@@ -244,6 +244,7 @@ impl Socket {
     }
 
     /// Sends one packet, whole, and passes descriptors with it, or says `WouldBlock`, whatever the socket's mode.
+    #[inline]
     pub(crate) fn send(&self, slices: &[IoSlice<'_>], descriptors: &[OwnedFd]) -> io::Result<()> {
         if !descriptors.is_empty() {
             return self.send_with(slices, descriptors);
