@@ -11,6 +11,7 @@
 
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Buf, Bytes};
 
@@ -22,6 +23,12 @@ const LARGEST: usize = 4 << 20;
 
 /// How many bytes a thread keeps at most.
 const KEPT_BYTES: usize = 8 << 20;
+
+/// How many bytes all threads keep at most: there may be a thread for each session.
+const KEPT_BY_ALL: usize = 64 << 20;
+
+/// The sum of what the threads keep.
+static KEPT_IN_ALL: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     static KEPT: RefCell<Kept> = const { RefCell::new(Kept { buffers: Vec::new(), bytes: 0 }) };
@@ -92,9 +99,13 @@ impl Buffer {
 
     /// Moves what is there to a buffer of this capacity.
     pub(crate) fn grow(&mut self, capacity: usize) {
-        let mut grown = Buffer::with_capacity(capacity);
-        grown.extend_from_slice(self);
-        std::mem::replace(self, grown).give_back();
+        self.move_to(Buffer::with_capacity(capacity));
+    }
+
+    /// Moves what is there to an empty buffer, which takes its place.
+    pub(crate) fn move_to(&mut self, mut other: Buffer) {
+        other.extend_from_slice(self);
+        std::mem::replace(self, other).give_back();
     }
 
     /// The vector to append to. Before what is there already, it may have bytes that are nobody's.
@@ -172,14 +183,27 @@ impl Kept {
         let best = self.buffers.iter().filter(fits).map(Buffer::capacity).min()?;
         let place = self.buffers.iter().position(|buffer| buffer.capacity() == best)?;
         self.bytes -= best;
+        KEPT_IN_ALL.fetch_sub(best, Ordering::Relaxed);
         Some(self.buffers.swap_remove(place))
     }
 
     fn keep(&mut self, buffer: Buffer) {
-        if self.bytes + buffer.capacity() <= KEPT_BYTES {
-            self.bytes += buffer.capacity();
-            self.buffers.push(buffer);
+        let bytes = buffer.capacity();
+        if self.bytes + bytes > KEPT_BYTES {
+            return;
         }
+        if KEPT_IN_ALL.fetch_add(bytes, Ordering::Relaxed) + bytes > KEPT_BY_ALL {
+            KEPT_IN_ALL.fetch_sub(bytes, Ordering::Relaxed);
+            return;
+        }
+        self.bytes += bytes;
+        self.buffers.push(buffer);
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        KEPT_IN_ALL.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 

@@ -123,6 +123,7 @@
     )
 )]
 
+mod budget;
 mod buffer;
 mod builtin;
 mod client;

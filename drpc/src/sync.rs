@@ -48,6 +48,10 @@ pub(crate) mod parking_lot {
             MutexGuard(Some(self.0.lock().unwrap_or_else(PoisonError::into_inner)))
         }
 
+        pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+            self.0.try_lock().ok().map(|guard| MutexGuard(Some(guard)))
+        }
+
         pub(crate) fn try_lock_until(&self, _: Instant) -> Option<MutexGuard<'_, T>> {
             Some(self.lock())
         }

@@ -102,7 +102,7 @@ fn one_that_is_too_long_fails_alone() {
     with_every_client(|kind| {
         let server = TestServer::start(Server::builder().module(interop()));
         let client = kind.connect(builder(server.path()).wire(Wire::Plain)).unwrap();
-        let long = vec![0; 200_000];
+        let long = vec![0; 1 << 20];
         let results = client.batch(ECHO, &[b"a", &long, b"c"], &CallOptions::new());
         assert_eq!(kinds(&results), [None, Some(CallErrorKind::TooLong), None]);
         assert_eq!(results[2].as_ref().unwrap().body, "c");

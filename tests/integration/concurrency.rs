@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use bytes::Bytes;
-use drpc::{Context, Order, Server, Wire};
+use drpc::{CallOptions, Client, Context, Method, Order, Server, Wire};
 use tokio::sync::{Mutex, Notify, mpsc};
 
 use crate::support::{
-    Gate, Handlers, RawPeer, WIRES, echo, gated, in_order, with_every_handle, with_every_server,
+    Fake, Gate, Handlers, RawPeer, WIRES, builder, call, echo, gated, in_order, with_every_client,
+    with_every_handle, with_every_server,
 };
 
 #[test]
@@ -214,4 +215,48 @@ fn a_call_knows_its_own_context_among_others() {
             assert_eq!(response.body, response.sequence.to_string());
         }
     });
+}
+
+#[test]
+fn calls_wait_for_one_another_if_they_are_told_to() {
+    // W10: a server that mixes up what it answers side by side never has two calls of one connection.
+    with_every_client(|kind| {
+        let fake = Fake::listen();
+        let builder = builder(fake.path()).server_answers_in_order(false).one_call_at_a_time(true);
+        let client = kind.connect(builder).unwrap();
+        let server = fake.accept();
+        let answer = |calls: usize| {
+            for _ in 0..calls {
+                let call = server.recv_call(Wire::Chunked).unwrap();
+                assert!(!server.has_packet(), "another call came before this one was answered");
+                server.send_reply(Wire::Chunked, call.sequence, 0, &call.body);
+            }
+        };
+        thread::scope(|scope| {
+            scope.spawn(|| answer(4));
+            let bodies: Vec<_> = (0..4).map(|call| vec![call; 300_000]).collect();
+            let bodies: Vec<_> = bodies.iter().map(Vec::as_slice).collect();
+            let results = client.batch(Method::new(7, 700, "echo"), &bodies, &CallOptions::new());
+            for (result, body) in results.into_iter().zip(bodies) {
+                assert!(result.unwrap().body == body);
+            }
+        });
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_of_many_tasks_wait_for_one_another_if_they_are_told_to() {
+    let fake = Fake::listen();
+    let builder = Client::builder(fake.path()).server_answers_in_order(false).one_call_at_a_time(true);
+    let client = builder.connect().await.unwrap();
+    let server = fake.accept();
+    let calls: Vec<_> = (0..8).map(|_| tokio::spawn(call(&client, 700, "x"))).collect();
+    for _ in 0..8 {
+        let call = server.recv_call(Wire::Chunked).unwrap();
+        assert!(!server.has_packet(), "another call came before this one was answered");
+        server.send_reply(Wire::Chunked, call.sequence, 0, &call.body);
+    }
+    for call in calls {
+        assert_eq!(call.await.unwrap().unwrap().body, "x");
+    }
 }

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 
 use crate::support::{
     Fake, Gate, Kind, PATIENCE, RawPeer, SOON, TestServer, builder, echo, gated, in_order, interop, pair,
-    soon, with_every_client, without_response,
+    soon, with_every_client, with_every_server, without_response,
 };
 
 #[test]
@@ -264,6 +264,34 @@ fn a_call_that_was_not_wholly_sent_was_not_executed() {
                 error.to_string(),
                 "the server closed the connection before all of the call was sent; it was not executed"
             );
+        }
+    });
+}
+
+#[test]
+fn closing_the_client_fails_a_call_under_way_at_once() {
+    // C7: also the one that waits in the kernel, which has the only connection.
+    with_every_server(|driver| {
+        let gate = Gate::new();
+        let server = driver.start(Server::builder().module(gated(&gate)));
+        for kind in [Kind::Async, Kind::Blocking] {
+            for connections in [1, 3] {
+                let client = kind.connect(builder(server.path()).connections(connections)).unwrap();
+                thread::scope(|scope| {
+                    let calling = scope.spawn(|| client.call(7, 705, b""));
+                    in_order(gate.arrived(1));
+                    assert!(client.is_connected());
+                    client.close();
+                    let error = calling.join().unwrap().unwrap_err();
+                    assert_eq!(error.kind(), CallErrorKind::Disconnected);
+                    assert!(error.to_string().contains("closed by this client"), "{error}");
+                });
+                assert!(!client.is_connected());
+                assert_eq!(client.call(7, 700, b"").unwrap_err().kind(), CallErrorKind::NotConnected);
+                client.reconnect().unwrap();
+                client.assert_served();
+                gate.open(1);
+            }
         }
     });
 }

@@ -305,7 +305,7 @@ fn a_panic_answers_failure_and_session_and_server_go_on() {
 
 #[test]
 fn a_reply_too_long_is_failed_marshal_and_the_session_goes_on() {
-    // D4, W7: on the plain wire one packet is all there is; on both, the server's own limit.
+    // D4, W7: on the plain wire one packet is all there is, of what the socket takes; on both, the server's own limit.
     with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
         let module = echo().on(705, |_, body: Bytes| async move {
@@ -313,7 +313,8 @@ fn a_reply_too_long_is_failed_marshal_and_the_session_goes_on() {
             Ok(vec![b'r'; len as usize].into())
         });
         let server = driver.start(Server::builder().message_limit(300_000).module(module));
-        for (wire, limit) in [(Wire::Plain, 131_072), (Wire::Chunked, 300_000)] {
+        for wire in WIRES {
+            let limit = 300_000;
             let peer = RawPeer::connect(server.path());
             // The envelope around the body: sequence 2, a key, and a length of three bytes.
             let most = limit - 2 - 4;
@@ -330,8 +331,14 @@ fn a_reply_too_long_is_failed_marshal_and_the_session_goes_on() {
             }
             peer.assert_served(wire);
         }
+        let server = driver
+            .start(Server::builder().module(echo().on(705, |_, _| async { Ok(vec![7; 2 << 20].into()) })));
+        let peer = RawPeer::connect(server.path());
+        peer.send_call(Wire::Plain, 7, 705, 2, b"");
+        assert_eq!(peer.recv_response(Wire::Plain).status, Status::FAILED_MARSHAL);
+        peer.assert_served(Wire::Plain);
         logs.assert_contain(
-            "can't send the reply: message of 131073 bytes does not fit the plain wire's one packet",
+            "can't send the reply: message of 2097159 bytes does not fit the plain wire's one packet",
         );
     });
 }
@@ -359,20 +366,32 @@ fn a_packet_longer_than_the_wire_allows_is_never_shortened() {
     with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
         let server = driver.start(Server::builder().module(interop()));
-        for wire in WIRES {
-            let peer = RawPeer::connect(server.path());
-            peer.assert_served(wire);
-            let packet = match wire {
-                Wire::Chunked => [header(131_049, 131_049, 0, 1), vec![0; 131_049]].concat(),
-                Wire::Plain => vec![0; 131_073],
-            };
-            peer.send(&packet);
-            peer.assert_closed();
-            RawPeer::connect(server.path()).assert_served(wire);
+        let peer = RawPeer::connect(server.path());
+        peer.assert_served(Wire::Chunked);
+        peer.send(&[header(131_049, 131_049, 0, 1), vec![0; 131_049]].concat());
+        assert_eq!(peer.recv_response(Wire::Chunked), Response::unreadable_call());
+        peer.assert_closed();
+        logs.wait_for("packet of 131073 bytes is longer than a chunk, or than the rest of its message");
+        RawPeer::connect(server.path()).assert_served(Wire::Chunked);
+    });
+}
+
+#[test]
+fn a_packet_longer_than_the_rest_of_its_message_is_always_answered_the_same_way() {
+    // W5: however much room there is in the buffer that it is received into, which may have been another message's.
+    with_every_server(|driver| {
+        let server = driver.start(Server::builder().module(interop()));
+        for first in [5, 30, 1000, 20_000, 100_000] {
+            for longer in [1, 100, 20_000, 131_048 - 10] {
+                let peer = RawPeer::connect(server.path());
+                let total = first + 10;
+                peer.send(&[header(total as u64, first as u64, 0, 2), vec![1; first]].concat());
+                let rest = 10 + longer;
+                peer.send(&[header(total as u64, rest as u64, 1, 2), vec![1; rest]].concat());
+                assert_eq!(peer.recv_response(Wire::Chunked), Response::unreadable_call());
+                peer.assert_closed();
+            }
         }
-        logs.assert_contain(
-            "packet of 131073 bytes is longer than the wire or the rest of its message allows",
-        );
     });
 }
 

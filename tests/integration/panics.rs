@@ -14,7 +14,9 @@ use drpc::{Context, Failure, Method, Module, Reply, Server, Status, Wire};
 use tower::ServiceBuilder;
 use tower::buffer::BufferLayer;
 
-use crate::support::{Gate, Logs, PATIENCE, RawPeer, TestServer, WIRES, interop, runtime, with_every_server};
+use crate::support::{
+    Gate, Logs, PATIENCE, RawPeer, TestServer, WIRES, in_order, interop, runtime, with_every_server,
+};
 
 /// A value whose drop panics.
 struct Bomb;
@@ -315,4 +317,44 @@ impl Error for Caused {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.1)
     }
+}
+
+/// Bytes whose owner panics as it is dropped.
+struct Explosive(Bomb);
+
+impl AsRef<[u8]> for Explosive {
+    fn as_ref(&self) -> &[u8] {
+        let Explosive(_) = self;
+        b"explosive"
+    }
+}
+
+#[test]
+fn what_is_dropped_with_a_reply_or_a_session_may_panic() {
+    // S1, S10: in the server that works in steps, it must not come out of a step.
+    with_every_server(|driver| {
+        let (logs, _guard) = Logs::of_this_thread();
+        let (ended, mut ends) = tokio::sync::mpsc::unbounded_channel();
+        let module = interop().on(705, |_, _| async { Ok(Bytes::from_owner(Explosive(Bomb))) }).on(
+            706,
+            |context: Context, body| async move {
+                context.session().extensions().insert(Bomb);
+                Ok(body)
+            },
+        );
+        let builder = Server::builder().module(module).on_close(move |session| {
+            let _ = ended.send(session.id());
+        });
+        let server = driver.start(builder);
+        let other = RawPeer::connect(server.path());
+        for method in [705, 706] {
+            let peer = RawPeer::connect(server.path());
+            peer.send_call(Wire::Chunked, 7, method, 1, b"");
+            assert_eq!(peer.recv_response(Wire::Chunked).status, Status::SUCCESS);
+            drop(peer);
+            in_order(ends.recv()).unwrap();
+            other.assert_served(Wire::Chunked);
+        }
+        logs.wait_for("what was kept with a session panicked as it was dropped: a bomb went off");
+    });
 }

@@ -16,8 +16,8 @@ use rustix::process::{geteuid, umask};
 use tempfile::TempDir;
 
 use crate::support::{
-    Fake, Kind, Logs, RawPeer, TestServer, as_a_common_user, builder, call, in_order, interop, isolated,
-    open_descriptors, with_descriptors_left, with_every_client, with_every_server,
+    Driver, Fake, Kind, Logs, RawPeer, TestServer, as_a_common_user, builder, call, in_order, interop,
+    isolated, open_descriptors, with_descriptors_left, with_every_client, with_every_server,
 };
 
 const POLICIES: [ExistingSocket; 3] =
@@ -851,4 +851,22 @@ fn refuses_descriptors() -> bool {
     let mut numbers =
         release.split(|char: char| !char.is_ascii_digit()).map_while(|number| number.parse().ok());
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (6_u32, 16_u32)
+}
+
+#[test]
+fn a_listening_socket_that_was_shut_down_ends_neither_server_nor_sessions() {
+    // S4, S9: it wakes whoever waits for it, again and again, and has nobody to accept.
+    for driver in [Driver::Threads, Driver::Progress] {
+        let (logs, _guard) = Logs::of_this_thread();
+        let fake = Fake::listen();
+        let listener = fake.listener();
+        let server = driver.start_on(Server::builder().module(interop()), fake.path(), Some(listener));
+        let peer = RawPeer::connect(fake.path());
+        peer.assert_served(Wire::Chunked);
+        rustix::net::shutdown(fake.listener(), rustix::net::Shutdown::Both).unwrap();
+        logs.wait_for("could not accept a connection error=the listening socket has hung up");
+        peer.assert_served(Wire::Chunked);
+        drop(peer);
+        drop(server);
+    }
 }

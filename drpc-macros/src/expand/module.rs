@@ -97,9 +97,9 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
 
 // Output:
 //     Some(GreeterMethod::Hello) => {
-//         let limit = request_limit(&context, method);
+//         let mut reading = reading(&context, method, &body);
 //         Box::pin(async move {
-//             let request = <Hello as Requested<__GreeterRequest0>>::decode(body, limit)?;
+//             let request = <Hello as Requested<__GreeterRequest0>>::decode(body, &mut reading)?;
 //             match Self::hello(&self, request).await {
 //                 Ok(reply) => <HelloResponse as Returned<__GreeterReply0>>::reply(reply),
 //                 Err(error) => Err(__failed_0(error)),
@@ -113,11 +113,12 @@ pub(super) fn arm(model: &Model, method: &Method) -> TokenStream {
     let Method { handler, variant, cfgs, .. } = method;
     let request = call.request().map(|(_, ty)| {
         let decode = as_requested(model, method, ty, "decode");
-        quote!(let __request = #decode(__body, __limit)?;)
+        quote!(let __request = #decode(__body, &mut __reading)?;)
     });
-    let limit = request
+    // What the request is counted as, until the handler is done.
+    let reading = request
         .is_some()
-        .then(|| quote!(let __limit = #krate::private::request_limit(&__context, __method);));
+        .then(|| quote!(let mut __reading = #krate::private::reading(&__context, __method, &__body);));
     let span = here(handler.span());
     let private = located(&quote!(#krate::private), span);
     let receiver = match call.takes_reference {
@@ -169,7 +170,7 @@ pub(super) fn arm(model: &Model, method: &Method) -> TokenStream {
     quote! {
         #(#cfgs)*
         ::core::option::Option::Some(#methods::#variant) => {
-            #limit
+            #reading
             #boxed
         }
     }

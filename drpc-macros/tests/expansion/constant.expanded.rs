@@ -102,14 +102,15 @@ where
         };
         match GreeterMethod::from_id(__method.id()) {
             ::core::option::Option::Some(GreeterMethod::Hello) => {
-                let __limit = __drpc_Greeter::private::request_limit(
+                let mut __reading = __drpc_Greeter::private::reading(
                     &__context,
                     __method,
+                    &__body,
                 );
                 __drpc_Greeter::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Greeter::private::Requested<
                         __GreeterRequest0,
-                    >>::decode(__body, __limit)?;
+                    >>::decode(__body, &mut __reading)?;
                     <HelloResponse as __drpc_Greeter::private::Returned<
                         __GreeterReply0,
                     >>::answer(Self::hello(&self, __request).await)

@@ -118,11 +118,15 @@ where
         };
         match FilesMethod::from_id(__method.id()) {
             ::core::option::Option::Some(FilesMethod::Open) => {
-                let __limit = __drpc_Files::private::request_limit(&__context, __method);
+                let mut __reading = __drpc_Files::private::reading(
+                    &__context,
+                    __method,
+                    &__body,
+                );
                 __drpc_Files::private::Box::pin(async move {
                     let __request = <Open as __drpc_Files::private::Requested<
                         __FilesRequest0,
-                    >>::decode(__body, __limit)?;
+                    >>::decode(__body, &mut __reading)?;
                     match Self::open(&self, __request) {
                         ::core::result::Result::Ok(__reply) => {
                             <WithFds<
@@ -138,13 +142,17 @@ where
                 })
             }
             ::core::option::Option::Some(FilesMethod::Send) => {
-                let __limit = __drpc_Files::private::request_limit(&__context, __method);
+                let mut __reading = __drpc_Files::private::reading(
+                    &__context,
+                    __method,
+                    &__body,
+                );
                 __drpc_Files::private::Box::pin(async move {
                     let __request = <WithFds<
                         Sent,
                     > as __drpc_Files::private::Requested<
                         __FilesRequest1,
-                    >>::decode(__body, __limit)?;
+                    >>::decode(__body, &mut __reading)?;
                     ::core::result::Result::Ok(
                         __drpc_Files::private::IntoReply::into_reply(
                             Self::send(&self, __request).await,
@@ -153,11 +161,15 @@ where
                 })
             }
             ::core::option::Option::Some(FilesMethod::Size) => {
-                let __limit = __drpc_Files::private::request_limit(&__context, __method);
+                let mut __reading = __drpc_Files::private::reading(
+                    &__context,
+                    __method,
+                    &__body,
+                );
                 __drpc_Files::private::Box::pin(async move {
                     let __request = <Open as __drpc_Files::private::Requested<
                         __FilesRequest2,
-                    >>::decode(__body, __limit)?;
+                    >>::decode(__body, &mut __reading)?;
                     <Opened as __drpc_Files::private::Returned<
                         __FilesReply1,
                     >>::answer(Self::size(&self, __request))

@@ -173,11 +173,15 @@ where
                 })
             }
             ::core::option::Option::Some(FormsMethod::Bytes) => {
-                let __limit = __drpc_Forms::private::request_limit(&__context, __method);
+                let mut __reading = __drpc_Forms::private::reading(
+                    &__context,
+                    __method,
+                    &__body,
+                );
                 __drpc_Forms::private::Box::pin(async move {
                     let __request = <Bytes as __drpc_Forms::private::Requested<
                         __FormsRequest0,
-                    >>::decode(__body, __limit)?;
+                    >>::decode(__body, &mut __reading)?;
                     <Bytes as __drpc_Forms::private::Returned<
                         __FormsReply1,
                     >>::answer(Self::bytes(&self, __request))
@@ -189,11 +193,15 @@ where
                 })
             }
             ::core::option::Option::Some(FormsMethod::Context) => {
-                let __limit = __drpc_Forms::private::request_limit(&__context, __method);
+                let mut __reading = __drpc_Forms::private::reading(
+                    &__context,
+                    __method,
+                    &__body,
+                );
                 __drpc_Forms::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Forms::private::Requested<
                         __FormsRequest1,
-                    >>::decode(__body, __limit)?;
+                    >>::decode(__body, &mut __reading)?;
                     match Self::context(
                             &self,
                             <Context as __drpc_Forms::private::FromContext>::of(
@@ -215,11 +223,15 @@ where
                 })
             }
             ::core::option::Option::Some(FormsMethod::ContextLast) => {
-                let __limit = __drpc_Forms::private::request_limit(&__context, __method);
+                let mut __reading = __drpc_Forms::private::reading(
+                    &__context,
+                    __method,
+                    &__body,
+                );
                 __drpc_Forms::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Forms::private::Requested<
                         __FormsRequest1,
-                    >>::decode(__body, __limit)?;
+                    >>::decode(__body, &mut __reading)?;
                     match Self::context_last(
                             &self,
                             __request,
@@ -245,11 +257,15 @@ where
                 })
             }
             ::core::option::Option::Some(FormsMethod::Type) => {
-                let __limit = __drpc_Forms::private::request_limit(&__context, __method);
+                let mut __reading = __drpc_Forms::private::reading(
+                    &__context,
+                    __method,
+                    &__body,
+                );
                 __drpc_Forms::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Forms::private::Requested<
                         __FormsRequest1,
-                    >>::decode(__body, __limit)?;
+                    >>::decode(__body, &mut __reading)?;
                     <Forms as __drpc_Forms::private::Returned<
                         __FormsReply3,
                     >>::answer(Self::r#type(&self, __request))

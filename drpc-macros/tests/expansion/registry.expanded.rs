@@ -99,14 +99,15 @@ where
         };
         match GreeterMethod::from_id(__method.id()) {
             ::core::option::Option::Some(GreeterMethod::Hello) => {
-                let __limit = __drpc_Greeter::private::request_limit(
+                let mut __reading = __drpc_Greeter::private::reading(
                     &__context,
                     __method,
+                    &__body,
                 );
                 __drpc_Greeter::private::Box::pin(async move {
                     let __request = <Hello as __drpc_Greeter::private::Requested<
                         __GreeterRequest0,
-                    >>::decode(__body, __limit)?;
+                    >>::decode(__body, &mut __reading)?;
                     <HelloResponse as __drpc_Greeter::private::Returned<
                         __GreeterReply0,
                     >>::answer(Self::hello(&self, __request).await)
@@ -298,14 +299,15 @@ where
         };
         match ParrotMethod::from_id(__method.id()) {
             ::core::option::Option::Some(ParrotMethod::Echo) => {
-                let __limit = __drpc_Parrot::private::request_limit(
+                let mut __reading = __drpc_Parrot::private::reading(
                     &__context,
                     __method,
+                    &__body,
                 );
                 __drpc_Parrot::private::Box::pin(async move {
                     let __request = <Bytes as __drpc_Parrot::private::Requested<
                         __ParrotRequest0,
-                    >>::decode(__body, __limit)?;
+                    >>::decode(__body, &mut __reading)?;
                     <Bytes as __drpc_Parrot::private::Returned<
                         __ParrotReply0,
                     >>::answer(Self::echo(&self, __request))

@@ -267,7 +267,8 @@ impl Module for HealthModule {
         method: Method,
         body: Bytes,
     ) -> Result<Reply, Failure> {
-        let request = HealthRequest::from_body_within(body, context.request_limit(method))?;
+        let mut decoding = context.decoding(method, &body);
+        let request = HealthRequest::from_body_within(body, &mut decoding)?;
         let status = match method {
             CHECK => self.status(&context, &request.service),
             WATCH => self.changed(&context, &request).await,

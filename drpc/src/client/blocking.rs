@@ -1,4 +1,5 @@
 mod lease;
+mod lines;
 mod pipeline;
 
 use std::fmt;
@@ -6,11 +7,13 @@ use std::io::{self, IoSlice};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use self::lines::{Line, Lines};
 use super::batch::Batch;
 use super::builder::ClientBuilder;
 use super::call_state::CallState;
@@ -31,8 +34,10 @@ use crate::observe::metrics;
 use crate::observe::metrics::OpenConnection;
 use crate::observe::peer_log::PeerLog;
 use crate::sync::parking_lot::{Condvar, Mutex};
-use crate::transport::{Mode, Ready, Socket, Spin, is_peer_gone};
-use crate::wire::{Body, Call, CallFields, Codec, Packets, Response, UNREADABLE_CALL, Wire, WireMode};
+use crate::transport::{Mode, Ready, Socket, Spin, generation, is_peer_gone};
+use crate::wire::{
+    Body, Call, CallFields, Codec, MAX_PLAIN_MESSAGE, Response, UNREADABLE_CALL, Wire, WireMode,
+};
 
 /// A client whose calls block their thread until the reply arrives, without a runtime.
 ///
@@ -67,6 +72,9 @@ struct Inner {
     pool: Mutex<Pool<Box<Connection>>>,
     /// A place in the pool is free again.
     freed: Condvar,
+    lines: Lines,
+    /// The process that its connections are of: see [`generation`].
+    process: AtomicU64,
 }
 
 impl Client {
@@ -247,13 +255,16 @@ impl Client {
         state: &mut CallState<'_>,
     ) {
         state.begin_attempt();
+        let one_at_a_time = self.0.config.one_call_at_a_time;
         loop {
             let added = batch.due().iter().map(|_| state.added(options)).collect();
             let mut connection = match self.connection(state) {
                 Ok(connection) => connection,
                 Err(error) => return batch.settle_due(&error),
             };
-            match connection.run(|connection| connection.pipeline(batch, is_last, added, options, state)) {
+            match connection
+                .run(|connection| connection.pipeline(batch, is_last, added, options, state, one_at_a_time))
+            {
                 Ok(()) => return,
                 Err(Fault::Timeout(sent)) => return connection.is_held_up(sent),
                 Err(Fault::Disconnect(cause) | Fault::Unfinished(cause)) => return connection.broke(cause),
@@ -273,11 +284,14 @@ impl Client {
         CallState::of_call(options, config, Instant::now)
     }
 
-    /// Whether calls can be made: the client is connected, or reconnects by itself. With one connection, it may wait for the call in flight.
+    /// Whether calls can be made: the client is connected, or reconnects by itself.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        let pool = self.0.pool.lock();
-        pool.makes_more() || !pool.open().is_empty()
+        match self.0.pool.try_lock() {
+            Some(pool) => pool.makes_more() || !pool.open().is_empty(),
+            // A call has the only connection.
+            None => !self.0.lines.is_closed(),
+        }
     }
 
     /// Connects again if the client was closed or its connections broke; does nothing if it is connected ([C2](crate::guide::rules#client)). Sequences start again at 1
@@ -287,11 +301,16 @@ impl Client {
     ///
     /// Those of [`connect`](Self::connect).
     pub fn reconnect(&self) -> Result<(), ConnectError> {
-        let is_connected = |pool: &Pool<_>| pool.makes_more() && (pool.is_lent() || !pool.open().is_empty());
-        if is_connected(&self.0.pool.lock()) {
+        self.0.check_process();
+        let pool = self.0.pool.lock();
+        if pool.makes_more() && (pool.is_lent() || !pool.open().is_empty()) {
             return Ok(());
         }
+        let epoch = pool.epoch();
+        drop(pool);
         let connection = self.0.config.open_blocking(Deadline::NEVER)?;
+        self.0.lines.reopen();
+        self.0.lines.add(epoch, &connection.line);
         if self.0.pool.lock().restart(Box::new(connection)) {
             metrics::reconnected();
         }
@@ -299,12 +318,33 @@ impl Client {
         Ok(())
     }
 
-    /// Closes the connections: idle ones at once, others after the call in flight. With one connection, it may wait for that call. Does nothing if it is closed
+    /// Closes the connections at once. Calls in flight, on other threads, fail ([C7](crate::guide::rules#client)). Does nothing if it is closed
     /// ([C2](crate::guide::rules#client)).
     pub fn close(&self) {
+        // A call that keeps the pool locked ends by this.
+        self.0.lines.close();
         let idle = self.0.pool.lock().close();
         self.0.freed.notify_all();
         drop(idle);
+    }
+}
+
+impl Inner {
+    /// In a child of the process that the connections were made in, forgets them: the replies to its calls would be another's, and another's would
+    /// be its own. They are closed here alone.
+    fn check_process(&self) {
+        if self.process.load(Ordering::Relaxed) != generation() {
+            self.forget_connections();
+        }
+    }
+
+    #[cold]
+    fn forget_connections(&self) {
+        let mut pool = self.pool.lock();
+        if self.process.swap(generation(), Ordering::Relaxed) != generation() {
+            self.lines.forget();
+            pool.forget();
+        }
     }
 }
 
@@ -341,8 +381,11 @@ impl ClientBuilder {
                 Err(error) => sleep(state.refused(error)?),
             }
         };
+        let lines = Lines::default();
+        lines.add(0, &first.line);
         let pool = Mutex::new(Pool::new(self.limit(), first));
-        Ok(Client(Arc::new(Inner { config: self, pool, freed: Condvar::new() })))
+        let process = AtomicU64::new(generation());
+        Ok(Client(Arc::new(Inner { config: self, pool, freed: Condvar::new(), lines, process })))
     }
 
     /// Makes a connection, by the deadline of the call that needs it.
@@ -364,9 +407,9 @@ impl ClientBuilder {
 
     fn connection(&self, socket: Socket, wire: Wire, last_sequence: i64) -> Connection {
         Connection {
-            socket,
+            codec: Codec::new(wire, self.message_limit).sending_at_most(socket.longest_packet()),
+            line: Line::new(socket),
             wire,
-            codec: Codec::new(wire, self.message_limit),
             calls: Calls::new(last_sequence),
             spin: Spin::new(self.spin),
             log: PeerLog::default(),
@@ -405,7 +448,7 @@ impl ClientBuilder {
             if !socket.wait_readable(deadline.at).map_err(|error| failed(error.into()))? {
                 return Err(ConnectError::timeout(&self.path, deadline.limit.unwrap_or_default()));
             }
-            let packet = socket.recv(None).map_err(|error| failed(error.into()))?;
+            let packet = socket.recv(None, MAX_PLAIN_MESSAGE).map_err(|error| failed(error.into()))?;
             if let Some(wire) = prober.receive(packet).map_err(failed)? {
                 return Ok(wire);
             }
@@ -415,7 +458,7 @@ impl ClientBuilder {
 
 /// One connection, used by one call at a time.
 struct Connection {
-    socket: Socket,
+    line: Arc<Line>,
     wire: Wire,
     codec: Codec,
     /// Those that timed out are remembered, so that their replies are not taken for another's.
@@ -497,7 +540,7 @@ impl Connection {
         let passing = Passing::of(method, body);
         if !passing.is_none() {
             passing.announce(body, self.wire, options.no_response, added).map_err(Fault::Unsent)?;
-            self.socket.take_descriptors(Limits::TRUSTING);
+            self.line.take_descriptors(Limits::TRUSTING);
         }
         Ok(())
     }
@@ -515,7 +558,7 @@ impl Connection {
         early: &mut Vec<Response>,
     ) -> Result<Sent, Fault> {
         let head = call.head();
-        let packets = match Packets::new(self.wire, &head, &call.body, self.codec.limit()) {
+        let packets = match self.codec.packets(&head, &call.body) {
             Ok(packets) => packets,
             Err(error) => {
                 self.calls.take_back(call.sequence);
@@ -524,14 +567,14 @@ impl Connection {
         };
         let mut sent = Sent::Nothing;
         for packet in packets {
-            while let Err(error) = self.socket.send(&packet.slices(), packet.descriptors()) {
+            while let Err(error) = self.line.send(&packet.slices(), packet.descriptors()) {
                 if let Some(refused) = refused(&error, &packet) {
                     self.calls.take_back(call.sequence);
                     return Err(Fault::Unsent(refused));
                 }
                 match error.kind() {
                     io::ErrorKind::WouldBlock => {
-                        match self.socket.wait_either(deadline.at).map_err(unfinished)? {
+                        match self.line.wait_either(deadline.at).map_err(unfinished)? {
                             Some(Ready::ToReceive) if !deadline.is_over() => {
                                 early.extend(self.receive_packet().map_err(unfinished)?);
                             }
@@ -546,7 +589,12 @@ impl Connection {
                     }
                     _ if is_peer_gone(&error) && sent == Sent::Nothing => {
                         self.calls.take_back(call.sequence);
-                        return Err(Fault::Gone);
+                        return Err(match self.line.ended() {
+                            Disconnect::Closed => {
+                                Fault::Unsent(CallError::not_connected(Disconnect::Closed.into()))
+                            }
+                            _ => Fault::Gone,
+                        });
                     }
                     // The server is gone. What it said before it went is received first.
                     _ if is_peer_gone(&error) && !options.no_response => return Ok(Sent::Part),
@@ -572,11 +620,12 @@ impl Connection {
     /// Receives the response to a call that waits.
     fn receive(&mut self, deadline: Deadline) -> Result<Response, Fault> {
         loop {
-            let spun = self.spin.run(|| self.socket.try_recv(self.codec.rest()));
-            if spun.is_none() && deadline.at.is_some() && !self.socket.wait_readable(deadline.at)? {
+            let longest = self.codec.longest_packet();
+            let spun = self.spin.run(|| self.line.try_recv(self.codec.rest(), longest));
+            if spun.is_none() && deadline.at.is_some() && !self.line.wait_readable(deadline.at)? {
                 return Err(Fault::Timeout(Sent::Whole));
             }
-            let packet = spun.unwrap_or_else(|| self.socket.recv(self.codec.rest()))?;
+            let packet = spun.unwrap_or_else(|| self.line.recv(self.codec.rest(), longest))?;
             self.spin.received();
             if let Some(response) = self.take_packet(packet)? {
                 return Ok(response);
@@ -590,16 +639,17 @@ impl Connection {
 
     /// Receives one packet that is there.
     fn receive_packet(&mut self) -> Result<Option<Response>, Fault> {
-        let packet = self.socket.recv(self.codec.rest())?;
+        let longest = self.codec.longest_packet();
+        let packet = self.line.recv(self.codec.rest(), longest)?;
         self.take_packet(packet)
     }
 
     /// Takes a packet, `None` for end of file; gives the response that it completes, if the call waits for it.
     fn take_packet(&mut self, packet: Option<Bytes>) -> Result<Option<Response>, Fault> {
-        let packet = packet.ok_or(Disconnect::ByPeer)?;
+        let packet = packet.ok_or_else(|| self.line.ended())?;
         let Some(message) = self.codec.receive(packet).map_err(Disconnect::from)? else { return Ok(None) };
         let mut response = Response::decode(message).map_err(Disconnect::from)?;
-        attach(&mut response, self.socket.arrived());
+        attach(&mut response, self.line.arrived());
         match self.calls.resolve(&response) {
             Addressee::Waiting(()) => return Ok(Some(response)),
             Addressee::Abandoned => {}

@@ -8,7 +8,7 @@ use super::backoff::Backoff;
 use super::error::ConnectError;
 use super::retry::RetryPolicy;
 use crate::dispatch::authorization::Allow;
-use crate::handler::payload::DEFAULT_DECODE_LIMIT;
+use crate::handler::decoding::DEFAULT_DECODE_LIMIT;
 use crate::handler::session::Session;
 #[cfg(doc)]
 use crate::transport::PeerCredentials;
@@ -38,6 +38,7 @@ use crate::wire::{DEFAULT_MESSAGE_LIMIT, TraceContext, Wire, WireMode};
 /// | [`message_limit`](Self::message_limit) | 64 MiB |
 /// | [`reply_limit`](Self::reply_limit) | 4 MiB |
 /// | [`server_answers_in_order`](Self::server_answers_in_order) | true |
+/// | [`one_call_at_a_time`](Self::one_call_at_a_time) | off |
 /// | [`spin`](Self::spin) | off |
 /// | [`connections`](Self::connections) | 1 |
 /// | [`connection_per_call`](Self::connection_per_call) | off |
@@ -57,6 +58,7 @@ pub struct ClientBuilder {
     pub(super) message_limit: usize,
     pub(super) reply_limit: usize,
     pub(super) server_answers_in_order: bool,
+    pub(super) one_call_at_a_time: bool,
     pub(super) spin: Duration,
     /// Connects within this process, in place of the socket.
     pub(super) in_memory: Option<Connector>,
@@ -84,6 +86,7 @@ impl ClientBuilder {
             message_limit: DEFAULT_MESSAGE_LIMIT,
             reply_limit: DEFAULT_DECODE_LIMIT,
             server_answers_in_order: true,
+            one_call_at_a_time: false,
             spin: Duration::ZERO,
             in_memory: None,
             connections: 1,
@@ -132,7 +135,7 @@ impl ClientBuilder {
     }
 
     /// How many bytes a reply may have that is decoded: a prost message, not [`Bytes`](bytes::Bytes), for which
-    /// [`message_limit`](Self::message_limit) alone counts. A longer one is an error of the kind
+    /// [`message_limit`](Self::message_limit) alone counts. Each of its fields counts as 16 bytes at least. A longer one is an error of the kind
     /// [`Reply`](crate::client::CallErrorKind::Reply).
     ///
     /// It bounds what a reply may become, as [`ServerBuilder::request_limit`](crate::ServerBuilder::request_limit) does for requests.
@@ -149,6 +152,21 @@ impl ClientBuilder {
     pub fn server_answers_in_order(mut self, in_order: bool) -> Self {
         self.server_answers_in_order = in_order;
         self
+    }
+
+    /// Whether a call waits until the one before it on its connection is answered, in a [batch](crate::blocking::Client::batch) too. Off by default: calls are sent while others are
+    /// under way. Calls that needn't wait for each other need as many [connections](Self::connections).
+    ///
+    /// It is for peers that can't answer several calls at once on one connection: DAOS's C engine mixes the chunks of long replies ([W10](crate::guide::rules#wire)), which
+    /// fails the calls by name. A call that timed out or was cancelled is taken to be under way, so the next one uses a new connection.
+    pub fn one_call_at_a_time(mut self, one: bool) -> Self {
+        self.one_call_at_a_time = one;
+        self
+    }
+
+    /// Whether a connection is of no more use for others once a call on it was given up.
+    pub(super) fn leaves_held_up(&self) -> bool {
+        self.server_answers_in_order || self.one_call_at_a_time
     }
 
     /// How long a call busy-polls for its response before it sleeps. Off by default; 50 µs is a good value.

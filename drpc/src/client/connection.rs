@@ -24,6 +24,7 @@ use std::pin::pin;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
+use futures_util::lock;
 use futures_util::task::AtomicWaker;
 
 use super::answers::{Answers, Key};
@@ -39,12 +40,13 @@ use crate::observe::peer_log::PeerLog;
 use crate::sync::atomic::{AtomicI64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 use crate::transport::{Link, is_peer_gone};
-use crate::wire::{Body, Call, CallFields, Codec, Head, Packets, Response, Wire};
+use crate::wire::{Body, Call, CallFields, Codec, Head, MessageTooLong, Packets, Response, Wire};
 
 /// A live connection. Dropped, it closes.
 pub(super) struct Connection {
     shared: Arc<Shared>,
     driver: Task,
+    turn: lock::Mutex<()>,
     _counted: metrics::OpenConnection,
 }
 
@@ -54,6 +56,8 @@ struct Shared {
     link: Link,
     wire: Wire,
     message_limit: usize,
+    /// What the link takes as one packet, in bytes (W7).
+    longest_packet: usize,
     state: Mutex<State>,
     /// Held by who receives, until it has somebody to wake or nothing is there any more. Taken before `state`.
     incoming: Mutex<Codec>,
@@ -107,6 +111,7 @@ impl Connection {
         let (calls, answers) = (Calls::new(last_sequence), Answers::default());
         let state = State { calls, answers, outbox: VecDeque::new(), broken: None };
         let shared = Arc::new(Shared {
+            longest_packet: link.longest_packet(),
             link,
             wire,
             message_limit,
@@ -117,7 +122,12 @@ impl Connection {
             log: PeerLog::default(),
         });
         let driver = runtime.spawn(drive(BreakOnDrop(shared.clone())));
-        Connection { shared, driver, _counted: metrics::OpenConnection::begin() }
+        Connection { shared, driver, turn: lock::Mutex::new(()), _counted: metrics::OpenConnection::begin() }
+    }
+
+    /// For calls that each are to be alone on the connection.
+    pub(super) fn turn(&self) -> &lock::Mutex<()> {
+        &self.turn
     }
 
     /// Whether the connection is no more.
@@ -275,6 +285,10 @@ impl Shared {
         self.incoming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn packets<'a>(&self, head: &'a Head, body: &'a Body) -> Result<Packets<'a>, MessageTooLong> {
+        Packets::fitting(self.wire, head, body, self.message_limit, self.longest_packet)
+    }
+
     /// Sends a call as far as the socket takes it, and leaves the rest to the driver, with the body. Gives who is to be woken, since
     /// the connection broke.
     fn send_now(
@@ -284,7 +298,7 @@ impl Shared {
         on_sent: Option<Key>,
     ) -> Result<Vec<Waker>, CallError> {
         let head = call.head();
-        let packets = Packets::new(self.wire, &head, &call.body, self.message_limit)?;
+        let packets = self.packets(&head, &call.body)?;
 
         let mut unsent = packets.len();
         let mut sent = 0;
@@ -353,8 +367,7 @@ impl Shared {
     fn send_first(&self) -> io::Result<()> {
         let mut state = self.state();
         let Some(Outgoing { head, body, sent, .. }) = state.outbox.front_mut() else { return Ok(()) };
-        let packets =
-            Packets::new(self.wire, &*head, &*body, self.message_limit).map_err(io::Error::other)?;
+        let packets = self.packets(head, body).map_err(io::Error::other)?;
         let mut is_refused = None;
         for packet in packets.skip_sent(*sent) {
             if let Err(error) = self.link.try_send(&packet.slices(), packet.descriptors()) {
@@ -391,7 +404,8 @@ impl Shared {
         // Looked at under the lock: who receives next waits for it, and is the last to ask the link.
         while self.reader.load(Ordering::Acquire) == reader {
             // The driver is not idle: the calls that it has woken want this thread.
-            let received = self.link.poll_recv(context, codec.rest(), own.is_some());
+            let longest = codec.longest_packet();
+            let received = self.link.poll_recv(context, codec.rest(), longest, own.is_some());
             let packet = ready!(received)?.ok_or(Disconnect::ByPeer)?;
             let Some(message) = codec.receive(packet)? else { continue };
             let mut response = Response::decode(message)?;

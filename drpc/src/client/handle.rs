@@ -190,6 +190,7 @@ impl Client {
         state.begin_attempt();
         loop {
             let connection = self.connection(state).await?;
+            let _turn = self.turn(&connection).await;
             let mut added = state.added(options);
             state.stamp(&mut added);
             let outcome = match connection.begin(method, body, options.no_response, added) {
@@ -204,6 +205,14 @@ impl Client {
                 Err(error) if !self.goes_on_after(&error, &connection, state) => return Err(error),
                 Err(_) => {}
             }
+        }
+    }
+
+    /// Waits until no other call is under way on the connection, if each is to be alone there.
+    async fn turn<'a>(&self, connection: &'a Connection) -> Option<lock::MutexGuard<'a, ()>> {
+        match self.0.config.one_call_at_a_time {
+            true => Some(connection.turn().lock().await),
+            false => None,
         }
     }
 
@@ -353,7 +362,7 @@ impl Abandonable<'_> {
     /// What holds this call up, be it before it was sent, would hold up the next one, too, where the server answers in order.
     fn give_up(&mut self) -> GivenUp {
         let given_up = self.in_flight.abandon();
-        if given_up != GivenUp::Done && self.client.0.config.server_answers_in_order {
+        if given_up != GivenUp::Done && self.client.0.config.leaves_held_up() {
             self.client.pool().remove(self.connection);
         }
         given_up

@@ -169,6 +169,13 @@ impl<C> Pool<C> {
         self.somebody_waits()
     }
 
+    /// Begins anew, without any of the connections, lent ones included.
+    pub(super) fn forget(&mut self) {
+        self.epoch += 1;
+        (self.out, self.waiting) = (0, 0);
+        self.open.clear();
+    }
+
     pub(super) fn somebody_waits(&self) -> bool {
         self.waiting > 0
     }

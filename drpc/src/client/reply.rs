@@ -3,19 +3,20 @@
 use std::any::TypeId;
 
 use super::error::CallError;
-use crate::handler::payload::{DecodeLimit, Payload};
+use crate::handler::decoding::Decoding;
+use crate::handler::payload::Payload;
 use crate::observe::peer_log::{Line, PeerLog};
 use crate::wire::{Response, Status};
 
-/// The reply in a response, if a message has no more bytes than the limit.
+/// The reply in a response, if a message comes to no more than the limit.
 pub(super) fn reply_of<R: Payload>(response: Response, limit: usize) -> Result<R, CallError> {
     // A method that replies nothing has done so once its call is accepted (C6).
     let nothing = TypeId::of::<R>() == TypeId::of::<()>();
     if response.status.is_success() || (nothing && !response.status.is_failure()) {
-        let limit = DecodeLimit::OfReply(limit);
+        let mut decoding = Decoding::of_reply(limit);
         let read = match response.added {
-            None => R::from_body_within(response.body, limit),
-            Some(added) => R::from_message(response.body, &added.descriptors, limit),
+            None => R::from_body_within(response.body, &mut decoding),
+            Some(added) => R::from_message(response.body, &added.descriptors, &mut decoding),
         };
         read.map_err(CallError::payload)
     } else {

@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::backoff::{Backoff, Pauses};
 use super::deadline::Deadline;
 use super::error::CallError;
+use crate::handler::decoding::{DEFAULT_DECODE_LIMIT, Decoding};
 use crate::handler::method::Method;
-use crate::handler::payload::{DEFAULT_DECODE_LIMIT, DecodeLimit, Payload};
+use crate::handler::payload::Payload;
 use crate::observe::metrics;
 use crate::wire::Response;
 
@@ -98,8 +99,8 @@ impl RetryPolicy {
     #[must_use]
     pub fn if_reply<R: Payload>(mut self, again: impl Fn(&R) -> bool + Send + Sync + 'static) -> Self {
         let of_response = move |response: &Response| {
-            let limit = DecodeLimit::OfReply(DEFAULT_DECODE_LIMIT);
-            R::from_body_within(response.body.clone(), limit).is_ok_and(|reply| again(&reply))
+            let mut decoding = Decoding::of_reply(DEFAULT_DECODE_LIMIT);
+            R::from_body_within(response.body.clone(), &mut decoding).is_ok_and(|reply| again(&reply))
         };
         Arc::make_mut(&mut self.0).if_reply = Some(IfReply(Arc::new(of_response)));
         self

@@ -376,7 +376,11 @@ impl Processing {
     pub(crate) fn respond(&mut self, outcome: Result<Reply, Failure>) -> Response<Body> {
         match outcome {
             Ok(reply) => {
-                let (sequence, status, body) = (self.sequence, reply.status(), reply.into_body());
+                let (sequence, status) = (self.sequence, reply.status());
+                let body = match self.context.session().hold_reply(reply.into_body()) {
+                    Ok(body) => body,
+                    Err(over) => return self.failed(Failure::marshal(over)),
+                };
                 let mut response = Response { sequence, status, body, added: None };
                 if self.passing.concerns(&response.body)
                     && let Err(failure) = self.passing.answer(self.method, &mut response)

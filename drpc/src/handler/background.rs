@@ -25,6 +25,11 @@ pub(crate) trait Background: Send + Sync {
     /// Begins a piece of work, or drops it if the server has ended.
     fn spawn(&self, work: Work);
 
+    /// Does something that takes long, without holding up the sessions that share this thread, where that can be.
+    fn do_long(&self, work: &mut dyn FnMut()) {
+        work();
+    }
+
     /// Tells the work that the server is to stop (S7).
     fn cancellation(&self) -> &Cancellation;
 }

@@ -4,11 +4,13 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use crate::descriptors::Descriptors;
 use crate::handler::background::{Work, spawn_without_server};
 use crate::handler::cancellation::{Cancellation, Cancelled};
+use crate::handler::decoding::{DEFAULT_DECODE_LIMIT, Decoding};
 use crate::handler::method::Method;
-use crate::handler::payload::{DEFAULT_DECODE_LIMIT, DecodeLimit};
 use crate::handler::session::Session;
 use crate::transport::PeerCredentials;
 use crate::wire::TraceContext;
@@ -99,9 +101,10 @@ impl Context {
         Context { request_limit: bytes, ..self }
     }
 
-    /// How much of a request of the method is decoded.
-    pub(crate) fn request_limit(&self, method: Method) -> DecodeLimit {
-        DecodeLimit::OfRequest(method.request_limit().unwrap_or(self.request_limit))
+    /// How a request of the method is decoded.
+    pub(crate) fn decoding(&self, method: Method, body: &Bytes) -> Decoding {
+        let limit = method.request_limit().unwrap_or(self.request_limit);
+        Decoding::of_request(&self.session, body, limit)
     }
 
     /// The session that the call belongs to.

@@ -3,6 +3,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::handler::failure::Escaped;
+use crate::handler::failure::guard::guarded;
+
 /// A typed map of values that handlers and hooks keep with a session: at most one of each type.
 ///
 /// Values are shared, so a handler may go on with one that another call has replaced meanwhile. All of them are dropped with
@@ -66,6 +69,21 @@ impl Extensions {
 
     fn values(&self) -> MutexGuard<'_, BTreeMap<TypeId, Arc<dyn Any + Send + Sync>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Values are a stranger's: the panic of one, as it is dropped, ends nothing (S10), and the others are dropped too.
+impl Drop for Extensions {
+    fn drop(&mut self) {
+        let values = std::mem::take(self.0.get_mut().unwrap_or_else(PoisonError::into_inner));
+        for value in values.into_values() {
+            if let Err(panic) = guarded(|| drop(value)) {
+                tracing::error!(
+                    "what was kept with a session panicked as it was dropped: {}",
+                    Escaped(&panic)
+                );
+            }
+        }
     }
 }
 

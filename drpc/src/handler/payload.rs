@@ -1,9 +1,9 @@
-use std::any::{Any, TypeId};
-use std::fmt;
+use std::any::Any;
 
 use bytes::Bytes;
 
 use crate::descriptors::Descriptors;
+use crate::handler::decoding::Decoding;
 use crate::handler::failure::Failure;
 use crate::wire::Body;
 
@@ -38,16 +38,15 @@ pub trait Payload: Sized + Send + 'static + sealed::Sealed {
     /// [`struct@Failure`] with `FAILED_UNMARSHAL_PAYLOAD` if the bytes are no such message ([D4](crate::guide::rules#dispatch)).
     fn from_body(body: Bytes) -> Result<Self, Failure>;
 
-    /// As [`from_body`](Self::from_body), if a message has no more bytes than that: decoded, it may take many times the room. Of
-    /// [`Bytes`] there is nothing to decode.
+    /// As [`from_body`](Self::from_body), if a message comes to no more than that. Of [`Bytes`] there is nothing to decode.
     #[doc(hidden)]
-    fn from_body_within(body: Bytes, limit: DecodeLimit) -> Result<Self, Failure>;
+    fn from_body_within(body: Bytes, decoding: &mut Decoding) -> Result<Self, Failure>;
 
     /// As [`from_body_within`](Self::from_body_within), of a message that came with descriptors. Who takes none leaves them.
     #[doc(hidden)]
     #[inline]
-    fn from_message(body: Bytes, _: &Descriptors, limit: DecodeLimit) -> Result<Self, Failure> {
-        Self::from_body_within(body, limit)
+    fn from_message(body: Bytes, _: &Descriptors, decoding: &mut Decoding) -> Result<Self, Failure> {
+        Self::from_body_within(body, decoding)
     }
 
     /// Whether its message may have descriptors.
@@ -67,6 +66,11 @@ impl<M: prost::Message + Default + 'static> Payload for M {
     type Message = M;
 
     fn from_body(body: Bytes) -> Result<Self, Failure> {
+        Self::from_body_within(body, &mut Decoding::of_reply(usize::MAX))
+    }
+
+    #[inline]
+    fn from_body_within(body: Bytes, decoding: &mut Decoding) -> Result<Self, Failure> {
         // prost knows `Bytes` as the message google.protobuf.BytesValue; here they are the body itself. The comparison of
         // types is settled when this is compiled for `M`.
         let mut body = Some(body);
@@ -76,16 +80,8 @@ impl<M: prost::Message + Default + 'static> Payload for M {
         }
         match (raw, body) {
             (Some(raw), _) => Ok(raw),
-            (None, body) => M::decode(body.unwrap_or_default()).map_err(Failure::unmarshal_payload),
+            (None, body) => decoding.decode(body.unwrap_or_default()).map_err(Failure::unmarshal_payload),
         }
-    }
-
-    #[inline]
-    fn from_body_within(body: Bytes, limit: DecodeLimit) -> Result<Self, Failure> {
-        if body.len() > limit.bytes() && TypeId::of::<M>() != TypeId::of::<Bytes>() {
-            return Err(Failure::unmarshal_payload(TooLongToDecode { bytes: body.len(), limit }));
-        }
-        Self::from_body(body)
     }
 
     fn into_body(self) -> Body {
@@ -97,45 +93,6 @@ impl<M: prost::Message + Default + 'static> Payload for M {
         reply.map_or_else(Body::new, |message| Body::of(&message))
     }
 }
-
-/// How many bytes of a message are decoded at most.
-#[derive(Clone, Copy, Debug)]
-pub enum DecodeLimit {
-    OfRequest(usize),
-    OfReply(usize),
-}
-
-/// Unless a setting says otherwise.
-pub(crate) const DEFAULT_DECODE_LIMIT: usize = 4 << 20;
-
-impl DecodeLimit {
-    fn bytes(self) -> usize {
-        let (DecodeLimit::OfRequest(bytes) | DecodeLimit::OfReply(bytes)) = self;
-        bytes
-    }
-}
-
-/// A body that is too long to be decoded.
-#[derive(Debug)]
-struct TooLongToDecode {
-    bytes: usize,
-    limit: DecodeLimit,
-}
-
-impl fmt::Display for TooLongToDecode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (bytes, limit) = (self.bytes, self.limit.bytes());
-        let setting = match self.limit {
-            DecodeLimit::OfRequest(_) => {
-                "`ServerBuilder::request_limit`, or the method's `request_limit`, says"
-            }
-            DecodeLimit::OfReply(_) => "`ClientBuilder::reply_limit` says",
-        };
-        write!(f, "it has {bytes} bytes, and no more than {limit} are decoded, as {setting}")
-    }
-}
-
-impl std::error::Error for TooLongToDecode {}
 
 mod sealed {
     pub trait Sealed {}

@@ -11,6 +11,8 @@ use futures_util::task::AtomicWaker;
 use tracing::Span;
 use tracing::span::EnteredSpan;
 
+use crate::budget::{Account, Budget, OverBudget, Purpose};
+use crate::buffer::SMALL;
 use crate::handler::background::Background;
 use crate::handler::cancellation::{Cancellation, Cancelled};
 use crate::handler::extensions::Extensions;
@@ -18,6 +20,7 @@ use crate::handler::method::Method;
 use crate::observe::peer_log::{Line, PeerLog, PeerLogs};
 use crate::observe::session::session_span;
 use crate::transport::{Address, PeerCredentials};
+use crate::wire::Body;
 
 /// A client's connection, as its handlers see it.
 ///
@@ -47,6 +50,8 @@ pub struct Session {
     peer: PeerCredentials,
     /// What the session does is in it. Disabled, if nobody watches, or no server made the session.
     span: Span,
+    /// Where what it holds is counted; `None` outside of any server.
+    account: Option<Arc<Account>>,
     /// What its user may have logged.
     log: Arc<PeerLog>,
     opened_at: SystemTime,
@@ -96,6 +101,7 @@ impl Session {
             id,
             peer,
             span: Span::none(),
+            account: None,
             log: Arc::default(),
             opened_at: SystemTime::now(),
             extensions: Extensions::default(),
@@ -128,6 +134,24 @@ impl Session {
     /// The same session, whose peer has its share of a server's log.
     pub(crate) fn with_log(self, logs: &PeerLogs) -> Self {
         Session { log: logs.of(self.peer.uid()), ..self }
+    }
+
+    /// The same session, whose bytes are counted as its user's.
+    pub(crate) fn with_budget(self, budget: &Budget) -> Self {
+        Session { account: Some(budget.of(self.peer.uid())), ..self }
+    }
+
+    pub(crate) fn account(&self) -> Option<&Arc<Account>> {
+        self.account.as_ref()
+    }
+
+    /// A reply of one of its calls, which is counted until it is sent.
+    pub(crate) fn hold_reply(&self, reply: Body) -> Result<Body, OverBudget> {
+        let len = reply.len();
+        let Some(account) = self.account.as_ref().filter(|_| len > SMALL) else { return Ok(reply) };
+        let mut lease = account.lease(Purpose::Reply);
+        lease.resize(len)?;
+        Ok(reply.leased(lease))
     }
 
     /// Whether one more line of what its peer can cause is to be logged.

@@ -3,8 +3,9 @@ use std::os::fd::OwnedFd;
 use bytes::Bytes;
 
 use crate::descriptors::Descriptors;
+use crate::handler::decoding::Decoding;
 use crate::handler::failure::Failure;
-use crate::handler::payload::{DecodeLimit, Payload};
+use crate::handler::payload::Payload;
 use crate::wire::{Body, Status};
 
 /// A message with descriptors, which are passed to the other process: what a method with `fds` takes or returns.
@@ -85,12 +86,16 @@ impl<M: prost::Message + Default + 'static> Payload for WithFds<M> {
         Ok(WithFds { message: M::from_body(body)?, fds: Vec::new() })
     }
 
-    fn from_body_within(body: Bytes, limit: DecodeLimit) -> Result<Self, Failure> {
-        Ok(WithFds { message: M::from_body_within(body, limit)?, fds: Vec::new() })
+    fn from_body_within(body: Bytes, decoding: &mut Decoding) -> Result<Self, Failure> {
+        Ok(WithFds { message: M::from_body_within(body, decoding)?, fds: Vec::new() })
     }
 
-    fn from_message(body: Bytes, descriptors: &Descriptors, limit: DecodeLimit) -> Result<Self, Failure> {
-        let read = Self::from_body_within(body, limit)?;
+    fn from_message(
+        body: Bytes,
+        descriptors: &Descriptors,
+        decoding: &mut Decoding,
+    ) -> Result<Self, Failure> {
+        let read = Self::from_body_within(body, decoding)?;
         Ok(WithFds { fds: descriptors.take(), ..read })
     }
 

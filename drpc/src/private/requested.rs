@@ -7,9 +7,10 @@ use bytes::Bytes;
 
 use crate::descriptors::Descriptors;
 use crate::handler::context::Context;
+use crate::handler::decoding::Decoding;
 use crate::handler::failure::Failure;
 use crate::handler::method::Method;
-use crate::handler::payload::{DecodeLimit, Payload};
+use crate::handler::payload::Payload;
 
 /// Asks whether a type can travel: an inherent constant comes before that of a trait, where it is there.
 pub struct Travels<T>(PhantomData<T>);
@@ -64,8 +65,8 @@ pub trait Requested<Answer>: Sized {
     ///
     /// # Errors
     ///
-    /// A failure with `FAILED_UNMARSHAL_PAYLOAD` (D4), also if it is longer than what may be decoded.
-    fn decode(body: Bytes, reading: Reading) -> Result<Self, Failure>;
+    /// A failure with `FAILED_UNMARSHAL_PAYLOAD` (D4), also if it comes to more than may be decoded.
+    fn decode(body: Bytes, reading: &mut Reading) -> Result<Self, Failure>;
 
     fn sent(self) -> Self::Sent;
 }
@@ -74,10 +75,10 @@ impl<T: Payload> Requested<Is<TRAVELS>> for T {
     type Sent = T;
 
     #[inline]
-    fn decode(body: Bytes, reading: Reading) -> Result<T, Failure> {
-        match &reading.descriptors {
-            None => T::from_body_within(body, reading.limit),
-            Some(descriptors) => T::from_message(body, descriptors, reading.limit),
+    fn decode(body: Bytes, Reading { decoding, descriptors }: &mut Reading) -> Result<T, Failure> {
+        match descriptors {
+            None => T::from_body_within(body, decoding),
+            Some(descriptors) => T::from_message(body, descriptors, decoding),
         }
     }
 
@@ -90,26 +91,26 @@ impl<T> Requested<Is<STAYS_HERE>> for T {
     type Sent = ();
 
     /// Never called: a program that takes such a type does not compile.
-    fn decode(_: Bytes, _: Reading) -> Result<T, Failure> {
+    fn decode(_: Bytes, _: &mut Reading) -> Result<T, Failure> {
         Err(Failure::unknown_method())
     }
 
     fn sent(self) {}
 }
 
-/// What it takes to read a request, besides its body.
+/// What it takes to read a request, besides its body. The request is counted for as long as this is kept.
 pub struct Reading {
-    limit: DecodeLimit,
+    decoding: Decoding,
     /// `None` if the method takes none.
     descriptors: Option<Box<Descriptors>>,
 }
 
-/// How much of a call's request is decoded, and what came along with it.
+/// How a call's request is decoded, and what came along with it.
 #[must_use]
 #[inline]
-pub fn request_limit(context: &Context, method: Method) -> Reading {
+pub fn reading(context: &Context, method: Method, body: &Bytes) -> Reading {
     let descriptors = method.has_fds().then(|| Box::new(context.descriptors()));
-    Reading { limit: context.request_limit(method), descriptors }
+    Reading { decoding: context.decoding(method, body), descriptors }
 }
 
 /// Fails to compile, at the type's own span, for what can't travel; also for one with descriptors, of a method that is not declared to pass any.

@@ -10,6 +10,8 @@ use crate::observe::peer_log::{Line, PeerLog};
 #[derive(Default)]
 pub(super) struct Backoff {
     wait: Duration,
+    /// There is reason to try once more, without a pause.
+    try_now: bool,
     log: PeerLog,
 }
 
@@ -18,16 +20,28 @@ impl Backoff {
     pub(super) const LONGEST: Duration = Duration::from_millis(500);
 
     pub(super) fn wait(&self) -> Duration {
-        self.wait
+        if self.try_now { Duration::ZERO } else { self.wait }
     }
 
-    /// A connection was accepted, or there is reason to think that one can be.
+    /// What is wrong with a listening socket that has failed or was shut down, and of which nothing is to be accepted: it would wake for ever.
+    pub(super) fn hung_up() -> io::Error {
+        io::Error::other("the listening socket has hung up")
+    }
+
+    /// A connection was accepted.
     pub(super) fn reset(&mut self) {
         self.wait = Duration::ZERO;
     }
 
+    /// Has the next try made at once: a session has given its descriptor back. If it fails, the pause is as long as it would have been: sessions may come and
+    /// go as often as their clients like.
+    pub(super) fn try_now(&mut self) {
+        self.try_now = true;
+    }
+
     /// No connection could be accepted; that is logged.
     pub(super) fn increase(&mut self, error: &io::Error) {
+        self.try_now = false;
         // A client that gave up says nothing about the next one.
         if Errno::from_io_error(error) != Some(Errno::CONNABORTED) {
             self.wait = (self.wait * 2).clamp(Self::FIRST, Self::LONGEST);

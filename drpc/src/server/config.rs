@@ -5,11 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::hooks::Hooks;
+use crate::budget::Allowed;
 use crate::descriptors;
 use crate::dispatch::authorization::Allow;
-use crate::handler::payload::DEFAULT_DECODE_LIMIT;
+use crate::handler::decoding::DEFAULT_DECODE_LIMIT;
 use crate::transport::Address;
 use crate::wire::{DEFAULT_MESSAGE_LIMIT, WireMode};
+
+/// How many bytes a server holds for its clients, unless it or its longest message says more.
+const DEFAULT_MEMORY_LIMIT: usize = 512 << 20;
 
 /// A server's settings.
 #[derive(Clone, Debug)]
@@ -61,6 +65,15 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// How many bytes are held for clients. Unless it is said, two users can each have two of the longest messages carried out, and answered as long.
+    pub(super) fn allowed(&self) -> Allowed {
+        let enough = DEFAULT_MEMORY_LIMIT.max(self.message_limit.saturating_mul(8));
+        let bytes = self.limits.memory.unwrap_or(enough);
+        Allowed { bytes, per_uid: self.limits.memory_per_uid.unwrap_or(bytes / 2) }
+    }
+}
+
 /// How much of a server its clients may take up; `None` where there is no limit.
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
@@ -71,6 +84,9 @@ pub(super) struct Limits {
     pub(super) idle: Option<Duration>,
     /// Bytes of a session's replies that wait behind another.
     pub(super) pending_replies: usize,
+    /// Bytes that are held for all clients, and for those of one user; where it isn't said, see [`Config::allowed`].
+    pub(super) memory: Option<usize>,
+    pub(super) memory_per_uid: Option<usize>,
     pub(super) descriptors: descriptors::Limits,
 }
 
@@ -83,6 +99,8 @@ impl Default for Limits {
             calls_per_uid: None,
             idle: None,
             pending_replies: 256 << 20,
+            memory: None,
+            memory_per_uid: None,
             descriptors: descriptors::Limits { message: 16, connection: 64 },
         }
     }

@@ -16,6 +16,7 @@ use crate::handler::failure::Failure;
 use crate::handler::session::{Listed, Session};
 use crate::observe::metrics;
 use crate::observe::peer_log::Line;
+use crate::transport::OverLong;
 use crate::wire::{
     Body, Call, CallFields, Codec, FailureCause, FrameError, Head, Response, ResponseFields, Status, Wire,
 };
@@ -47,6 +48,14 @@ pub(super) fn incoming(codec: &mut Codec, packet: Option<Bytes>) -> Result<Incom
         Ok(Some(message)) => Ok(Incoming::Message(message)),
         Ok(None) => Ok(Incoming::Part),
         Err(error) => Err(SessionFault::Frame(error)),
+    }
+}
+
+/// What ends a session that can't receive: a packet that was too long is its client's fault, and answered.
+pub(super) fn not_received(codec: &mut Codec, error: io::Error) -> SessionFault {
+    match OverLong::len_of(&error) {
+        Some(len) => SessionFault::Frame(codec.refuse_packet(len)),
+        None => SessionFault::Io(error),
     }
 }
 

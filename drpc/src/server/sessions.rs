@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::admission::{Admission, Refusal, check_access, log_refused};
 use super::config::Config;
+use crate::budget::Budget;
 use crate::handler::background::Background;
 use crate::handler::cancellation::Cancelled;
 use crate::handler::session::{Methods, Session};
@@ -20,6 +21,7 @@ pub(super) struct Sessions<T> {
     background: Arc<dyn Background>,
     methods: Arc<dyn Methods>,
     logs: PeerLogs,
+    budget: Budget,
 }
 
 /// What carries a session.
@@ -53,7 +55,7 @@ impl<T: Abort> Live<T> {
 }
 
 impl<T: Abort> Sessions<T> {
-    pub(super) fn new(background: Arc<dyn Background>, methods: Arc<dyn Methods>) -> Self {
+    pub(super) fn new(background: Arc<dyn Background>, methods: Arc<dyn Methods>, config: &Config) -> Self {
         let state = State { live: HashMap::new(), admission: Admission::default(), stopping: false };
         Sessions {
             last_id: AtomicU64::new(0),
@@ -61,6 +63,7 @@ impl<T: Abort> Sessions<T> {
             background,
             methods,
             logs: PeerLogs::default(),
+            budget: Budget::new(config.allowed()),
         }
     }
 
@@ -71,6 +74,7 @@ impl<T: Abort> Sessions<T> {
             .with_background(self.background.clone())
             .with_methods(self.methods.clone())
             .with_log(&self.logs)
+            .with_budget(&self.budget)
             .observed(config.address.as_ref());
         let session = Arc::new(session);
         match self.admit(&session, config) {

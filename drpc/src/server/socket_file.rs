@@ -223,12 +223,12 @@ fn probe(path: &Path) -> Probe {
 /// The folder of a socket, for one server at a time: an advisory lock on the folder itself, so that no lock file is left about.
 ///
 /// Servers hold it for microseconds. Anyone who may read the folder can hold it for longer, so it is not waited for without
-/// end: who does not get it in a second goes on without, as does who may not read the folder.
+/// end: who does not get it in a fifth of a second goes on without, as does who may not read the folder.
 struct FolderLock(Option<OwnedFd>);
 
 impl FolderLock {
     const PAUSE: Duration = Duration::from_millis(1);
-    const TRIES: usize = 1000;
+    const TRIES: usize = 200;
 
     /// That of a socket's path.
     fn of(path: &Path) -> Self {

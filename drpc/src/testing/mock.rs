@@ -6,10 +6,11 @@ use bytes::Bytes;
 
 use crate::descriptors::Descriptors;
 use crate::handler::context::Context;
+use crate::handler::decoding::Decoding;
 use crate::handler::failure::Failure;
 use crate::handler::method::Method;
 use crate::handler::module::Module;
-use crate::handler::payload::{DecodeLimit, Payload};
+use crate::handler::payload::Payload;
 use crate::handler::reply::{IntoReply, Reply};
 use crate::wire::Status;
 
@@ -139,7 +140,7 @@ impl MockModule {
         mut handler: impl FnMut(Q) -> Result<R, Failure> + Send + 'static,
     ) -> Self {
         let function = move |body, descriptors: &Descriptors| {
-            let request = Q::from_message(body, descriptors, DecodeLimit::OfRequest(usize::MAX))?;
+            let request = Q::from_message(body, descriptors, &mut Decoding::of_reply(usize::MAX))?;
             Ok(handler(request).map(R::into_reply))
         };
         let fds = Q::WITH_FDS || R::Received::WITH_FDS;

@@ -16,24 +16,43 @@ thread_local! {
     static WAS_LONG: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Lends the thread's buffer, empty and of room for one packet, to `receive`, and returns what that left in it.
-pub(super) fn with_buffer<E>(receive: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<Bytes, E> {
+/// Lends a buffer, empty and of room for a packet of the longest kind that may come, to `receive`, and returns what that left in it. It is
+/// the thread's, unless the packet may be longer than a chunk.
+pub(super) fn with_buffer<E>(
+    longest: usize,
+    receive: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+) -> Result<Bytes, E> {
+    if longest > MAX_PACKET {
+        let mut buffer = Vec::with_capacity(longest);
+        receive(&mut buffer)?;
+        return Ok(short(&buffer).unwrap_or_else(|| {
+            let mut packet = Buffer::with_capacity(buffer.len());
+            packet.extend_from_slice(&buffer);
+            WAS_LONG.set(true);
+            packet.freeze()
+        }));
+    }
     BUFFER.with_borrow_mut(|buffer| {
         buffer.clear();
         if buffer.room() < MAX_PACKET {
             *buffer = Buffer::with_capacity(MAX_PACKET);
         }
         receive(buffer.as_mut_vec())?;
-        Ok(match buffer.len() {
-            0 => Bytes::new(),
-            1..=128 => Short::<128>::of(buffer),
-            129..=512 => Short::<512>::of(buffer),
-            513..=SMALL => Bytes::copy_from_slice(buffer),
-            _ => {
-                WAS_LONG.set(true);
-                std::mem::take(buffer).freeze()
-            }
-        })
+        Ok(short(buffer).unwrap_or_else(|| {
+            WAS_LONG.set(true);
+            std::mem::take(buffer).freeze()
+        }))
+    })
+}
+
+/// A copy of a packet that is short.
+fn short(packet: &[u8]) -> Option<Bytes> {
+    Some(match packet.len() {
+        0 => Bytes::new(),
+        1..=128 => Short::<128>::of(packet),
+        129..=512 => Short::<512>::of(packet),
+        513..=SMALL => Bytes::copy_from_slice(packet),
+        _ => return None,
     })
 }
 

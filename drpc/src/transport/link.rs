@@ -9,6 +9,7 @@ use super::memory::MemoryEnd;
 use super::readiness::AsyncSocket;
 use super::stepped::SteppedSocket;
 use crate::descriptors::{Arrived, Limits};
+use crate::wire::MAX_PLAIN_MESSAGE;
 
 /// One end of a connection, that can be waited on: a socket's, under tokio or in steps, or a pair's in memory.
 ///
@@ -22,23 +23,24 @@ pub(crate) enum Link {
 
 impl Link {
     /// Receives one packet, whole; `None` at end of file. The packet is appended to `into`, if that is given, and the
-    /// result is empty. Who is `idle`, and has nothing better to do than to wait, spins first, if that was asked for.
+    /// result is empty; else it has `longest` bytes at most. Who is `idle`, and has nothing better to do than to wait, spins first, if that was asked for.
     pub(crate) fn poll_recv(
         &self,
         context: &mut Context<'_>,
         into: Option<&mut Vec<u8>>,
+        longest: usize,
         idle: bool,
     ) -> Poll<io::Result<Option<Bytes>>> {
         match self {
-            Link::Socket(socket) => socket.poll_recv(context, into, idle),
-            Link::Stepped(socket) => socket.poll_recv(context, into, idle),
+            Link::Socket(socket) => socket.poll_recv(context, into, longest, idle),
+            Link::Stepped(socket) => socket.poll_recv(context, into, longest, idle),
             Link::Memory(end) => end.poll_recv(context, into),
         }
     }
 
-    /// Receives one packet. Cancel safe.
+    /// Receives one packet, of either wire. Cancel safe.
     pub(crate) async fn recv(&self) -> io::Result<Option<Bytes>> {
-        poll_fn(|context| self.poll_recv(context, None, false)).await
+        poll_fn(|context| self.poll_recv(context, None, MAX_PLAIN_MESSAGE, false)).await
     }
 
     /// From now on the peer may pass descriptors; so many of them are taken.
@@ -98,6 +100,15 @@ impl Link {
             Link::Socket(_) => Poll::Ready(Ok(())),
             Link::Stepped(socket) => socket.poll_room(context),
             Link::Memory(end) => end.poll_room(context).map(Ok),
+        }
+    }
+
+    /// How long a packet may be that is sent, in bytes.
+    pub(crate) fn longest_packet(&self) -> usize {
+        match self {
+            Link::Socket(socket) => socket.socket().longest_packet(),
+            Link::Stepped(socket) => socket.socket().longest_packet(),
+            Link::Memory(_) => MAX_PLAIN_MESSAGE,
         }
     }
 

@@ -5,6 +5,8 @@
 
 mod address;
 mod buffer;
+#[cfg(feature = "blocking")]
+mod fork;
 mod link;
 mod memory;
 mod namespace;
@@ -19,11 +21,13 @@ mod stepped;
 pub use address::Address;
 pub(crate) use address::{abstract_name, name_len};
 pub(crate) use buffer::{keeps_buffers, release_buffers};
+#[cfg(feature = "blocking")]
+pub(crate) use fork::generation;
 pub(crate) use link::Link;
 pub(crate) use memory::{Connector, MemoryEnd};
 pub use peer::PeerCredentials;
 pub(crate) use readiness::AsyncSocket;
-pub(crate) use seqpacket::{MAX_PATH, Mode, Ready, Socket};
+pub(crate) use seqpacket::{MAX_PATH, Mode, OverLong, Ready, Socket};
 pub(crate) use spin::Spin;
 pub(crate) use stepped::{Sockets, SteppedSocket};
 

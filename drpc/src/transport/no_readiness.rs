@@ -20,6 +20,7 @@ impl AsyncSocket {
         &self,
         _: &mut Context<'_>,
         _: Option<&mut Vec<u8>>,
+        _: usize,
         _: bool,
     ) -> Poll<io::Result<Option<Bytes>>> {
         match *self {}

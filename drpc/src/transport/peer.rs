@@ -1,4 +1,5 @@
 use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::{fmt, io, mem};
 
 use rustix::io::Errno;
@@ -31,7 +32,7 @@ pub struct PeerCredentials {
     pid: Option<i32>,
     uid: u32,
     gid: u32,
-    groups: Vec<u32>,
+    groups: Arc<[u32]>,
     security_label: Option<String>,
 }
 
@@ -46,7 +47,7 @@ impl PeerCredentials {
     /// ```
     #[must_use]
     pub fn new(uid: u32, gid: u32) -> Self {
-        PeerCredentials { pid: None, uid, gid, groups: Vec::new(), security_label: None }
+        PeerCredentials { pid: None, uid, gid, groups: Arc::default(), security_label: None }
     }
 
     /// The same with these supplementary groups.
@@ -134,7 +135,7 @@ impl PeerCredentials {
             pid: (pid != 0).then_some(pid.cast_signed()),
             uid,
             gid,
-            groups: groups(socket)?,
+            groups: kept(groups(socket)?),
             security_label: security_label(socket)?,
         })
     }
@@ -166,6 +167,25 @@ fn groups(socket: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
     }
 }
 
+/// More than so many groups are kept once for all who are in just these: a process may be in 65,536, and connect as often as it likes.
+const MANY_GROUPS: usize = 64;
+
+/// A list of groups to keep with a session.
+fn kept(groups: Vec<u32>) -> Arc<[u32]> {
+    static LONG: Mutex<Vec<Weak<[u32]>>> = Mutex::new(Vec::new());
+    if groups.len() <= MANY_GROUPS {
+        return groups.into();
+    }
+    let mut long = LONG.lock().unwrap_or_else(PoisonError::into_inner);
+    long.retain(|list| list.strong_count() > 0);
+    if let Some(same) = long.iter().filter_map(Weak::upgrade).find(|list| **list == *groups) {
+        return same;
+    }
+    let groups = Arc::from(groups);
+    long.push(Arc::downgrade(&groups));
+    groups
+}
+
 fn security_label(socket: BorrowedFd<'_>) -> io::Result<Option<String>> {
     match options::get(socket, SO_PEERSEC, 128) {
         Ok(label) => {
@@ -194,6 +214,17 @@ mod tests {
 
     use super::*;
     use crate::transport::{Mode, Socket};
+
+    #[test]
+    fn many_groups_are_kept_once_and_forgotten_with_the_last_who_is_in_them() {
+        let many: Vec<u32> = (0..65_536).collect();
+        let [one, other] = [kept(many.clone()), kept(many.clone())];
+        assert!(Arc::ptr_eq(&one, &other) && *one == *many);
+        assert!(!Arc::ptr_eq(&one, &kept(many[1..].to_vec())));
+        let last = Arc::downgrade(&one);
+        drop((one, other));
+        assert!(last.upgrade().is_none());
+    }
 
     #[test]
     fn what_the_kernel_does_not_have_is_absent() {

@@ -65,21 +65,23 @@ impl AsyncSocket {
         &self,
         context: &mut Context<'_>,
         mut into: Option<&mut Vec<u8>>,
+        longest: usize,
         idle: bool,
     ) -> Poll<io::Result<Option<Bytes>>> {
         while let Poll::Ready(ready) = self.socket.poll_read_ready(context) {
-            if let Ok(result) = ready?.try_io(|socket| socket.get_ref().recv(into.as_deref_mut())) {
+            if let Ok(result) = ready?.try_io(|socket| socket.get_ref().recv(into.as_deref_mut(), longest)) {
                 self.spin.received();
                 return Poll::Ready(result);
             }
         }
-        if idle { self.spin_recv(context, into) } else { Poll::Pending }
+        if idle { self.spin_recv(context, into, longest) } else { Poll::Pending }
     }
 
     fn spin_recv(
         &self,
         context: &mut Context<'_>,
         mut into: Option<&mut Vec<u8>>,
+        longest: usize,
     ) -> Poll<io::Result<Option<Bytes>>> {
         let spun = self.spun.load(Ordering::Relaxed);
         if spun == IN_A_ROW {
@@ -89,7 +91,7 @@ impl AsyncSocket {
             return Poll::Pending;
         }
         // What is received so is told of again by the runtime, once, and for nothing.
-        let received = self.spin.run(|| self.socket().recv(into.as_deref_mut()));
+        let received = self.spin.run(|| self.socket().recv(into.as_deref_mut(), longest));
         self.spun.store(if received.is_some() { spun + 1 } else { 0 }, Ordering::Relaxed);
         received.map_or(Poll::Pending, |result| {
             self.spin.received();

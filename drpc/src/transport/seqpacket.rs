@@ -1,10 +1,10 @@
-use std::fs;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+use std::{fmt, fs};
 
 use bytes::Bytes;
 use rustix::buffer::spare_capacity;
@@ -149,24 +149,31 @@ impl Socket {
 
     /// Receives one packet, whole; `None` at end of file (W9). What was sent before the peer closed is received first.
     ///
-    /// The packet is appended to `into`, if that is given, and the result is empty. `into` must have room for the packet.
+    /// The packet is appended to `into`, if that is given, and the result is empty. Else it has `longest` bytes at most. One that
+    /// is too long is an error that is [`OverLong`].
     ///
     /// End of file and a packet of 0 bytes read alike. A packet is empty where the peer can still send, or where more is queued
     /// behind it: on the plain wire it is a message.
-    pub(crate) fn recv(&self, into: Option<&mut Vec<u8>>) -> io::Result<Option<Bytes>> {
-        self.recv_with(into, RecvFlags::empty())
+    pub(crate) fn recv(&self, into: Option<&mut Vec<u8>>, longest: usize) -> io::Result<Option<Bytes>> {
+        self.recv_with(into, longest, RecvFlags::empty())
     }
 
     /// As [`recv`](Self::recv), or says `WouldBlock`, whatever the socket's mode.
-    pub(crate) fn try_recv(&self, into: Option<&mut Vec<u8>>) -> io::Result<Option<Bytes>> {
-        self.recv_with(into, RecvFlags::DONTWAIT)
+    pub(crate) fn try_recv(&self, into: Option<&mut Vec<u8>>, longest: usize) -> io::Result<Option<Bytes>> {
+        self.recv_with(into, longest, RecvFlags::DONTWAIT)
     }
 
-    fn recv_with(&self, into: Option<&mut Vec<u8>>, flags: RecvFlags) -> io::Result<Option<Bytes>> {
+    fn recv_with(
+        &self,
+        into: Option<&mut Vec<u8>>,
+        longest: usize,
+        flags: RecvFlags,
+    ) -> io::Result<Option<Bytes>> {
         let (packet, is_empty) = match into {
-            Some(into) => (Bytes::new(), self.append_packet(into, flags)? == 0),
+            Some(into) => (Bytes::new(), self.append_packet(into, longest, flags)? == 0),
             None => {
-                let packet = with_buffer(|buffer| self.append_packet(buffer, flags).map(drop))?;
+                let packet =
+                    with_buffer(longest, |buffer| self.append_packet(buffer, longest, flags).map(drop))?;
                 let is_empty = packet.is_empty();
                 (packet, is_empty)
             }
@@ -178,7 +185,7 @@ impl Socket {
     }
 
     /// Receives one packet behind what is in the buffer; gives its length.
-    fn append_packet(&self, buffer: &mut Vec<u8>, flags: RecvFlags) -> io::Result<usize> {
+    fn append_packet(&self, buffer: &mut Vec<u8>, longest: usize, flags: RecvFlags) -> io::Result<usize> {
         if let Some(intake) = self.intake.get() {
             self.take_in(intake, flags)?;
         }
@@ -191,9 +198,9 @@ impl Socket {
         // MSG_TRUNC makes the kernel tell the packet's whole length, of which the buffer holds what fits.
         let (_, len) = retry(receive)?;
         // A buffer may have more room than a packet may take.
-        match buffer.len() - before == len && len <= MAX_PACKET {
+        match buffer.len() - before == len && len <= longest {
             true => Ok(len),
-            false => Err(over_long(len)),
+            false => Err(io::Error::new(io::ErrorKind::InvalidData, OverLong { len })),
         }
     }
 
@@ -255,6 +262,12 @@ impl Socket {
             None => retry(|| net::sendmsg(&self.fd, slices, &mut SendAncillaryBuffer::default(), SEND)),
         }
         .map(drop)
+    }
+
+    /// How long a packet may be that is sent, in bytes (W7).
+    pub(crate) fn longest_packet(&self) -> usize {
+        // The kernel keeps 32 bytes of the buffer for itself.
+        net::sockopt::socket_send_buffer_size(&self.fd).map_or(MAX_PACKET, |room| room.saturating_sub(32))
     }
 
     #[cold]
@@ -405,12 +418,26 @@ fn join<'a>(slices: &[IoSlice<'_>], room: &'a mut [u8]) -> Option<&'a [u8]> {
 }
 
 /// W10: a packet that was cut is an error, never a shortened message.
-fn over_long(len: usize) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidData,
-        format!("packet of {len} bytes is longer than the wire or the rest of its message allows"),
-    )
+#[derive(Debug)]
+pub(crate) struct OverLong {
+    len: usize,
 }
+
+impl OverLong {
+    /// The length of the packet that an error tells of, if it is such an error.
+    pub(crate) fn len_of(error: &io::Error) -> Option<usize> {
+        error.get_ref()?.downcast_ref().map(|OverLong { len }| *len)
+    }
+}
+
+impl fmt::Display for OverLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let len = self.len;
+        write!(f, "packet of {len} bytes is longer than the wire or the rest of its message allows")
+    }
+}
+
+impl std::error::Error for OverLong {}
 
 #[cfg(test)]
 mod tests {
@@ -434,7 +461,7 @@ mod tests {
         for _ in 0..3 {
             let (mut reader, writer) = pipe().unwrap();
             peer.send(&[IoSlice::new(b"a packet")], &[writer.into()]).unwrap();
-            assert_eq!(socket.recv(None).unwrap().unwrap(), "a packet");
+            assert_eq!(socket.recv(None, MAX_PACKET).unwrap().unwrap(), "a packet");
             assert!(socket.arrived().is_some(), "its message is refused");
             assert_eq!(reader.read(&mut [0]).unwrap(), 0);
             assert!(socket.arrived().is_none());

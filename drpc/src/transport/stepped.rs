@@ -130,6 +130,7 @@ impl SteppedSocket {
         &self,
         context: &mut Context<'_>,
         into: Option<&mut Vec<u8>>,
+        longest: usize,
         idle: bool,
     ) -> Poll<io::Result<Option<Bytes>>> {
         {
@@ -139,7 +140,7 @@ impl SteppedSocket {
             }
             state.packets = if idle && into.is_none() { 0 } else { state.packets.saturating_sub(1) };
         }
-        match self.watched.socket.recv(into) {
+        match self.watched.socket.recv(into, longest) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 let mut state = self.watched.state();
                 state.packets = 0;

@@ -1,16 +1,22 @@
 //! Framing in: the chunks of one message, put together.
 
+use std::sync::Arc;
+
 use bytes::{Buf, Bytes};
 
+use super::MAX_PACKET;
 use super::error::FrameError;
 use super::header::ChunkHeader;
-use crate::buffer::Buffer;
+use crate::budget::{Account, Lease, OverBudget, Purpose};
+use crate::buffer::{Buffer, SMALL};
 
 /// Puts chunked messages together, one after the other (W5, W6).
 #[derive(Debug)]
 pub(super) struct Assembler {
     /// The longest message that is taken, in bytes.
     limit: usize,
+    /// Where the memory of messages is counted; `None` where it isn't.
+    account: Option<Arc<Account>>,
     /// The message of which some chunks have come, but not all.
     partial: Option<Partial>,
 }
@@ -39,6 +45,8 @@ struct Partial {
     /// How much of the message has arrived; at most `total`.
     received: usize,
     data: Buffer,
+    /// That the buffer is counted.
+    lease: Lease,
     /// What the next packet's header will overwrite, while the buffer is lent.
     aside: Option<[u8; ChunkHeader::LEN]>,
 }
@@ -48,7 +56,11 @@ const GROWTH: usize = 16;
 
 impl Assembler {
     pub(super) fn new(limit: usize) -> Self {
-        Assembler { limit, partial: None }
+        Assembler { limit, account: None, partial: None }
+    }
+
+    pub(super) fn charge_to(&mut self, account: Arc<Account>) {
+        self.account = Some(account);
     }
 
     /// Takes a packet; gives the message that it completes. A message of one chunk is a slice of its packet.
@@ -64,7 +76,7 @@ impl Assembler {
                     return Ok(None);
                 }
                 check_sum(partial.total as u64, partial.received as u64)?;
-                Ok(Some(partial.data.freeze()))
+                Ok(Some(partial.lease.around(partial.data.freeze())))
             }
         }
     }
@@ -76,6 +88,21 @@ impl Assembler {
 
     pub(super) fn is_mid_message(&self) -> bool {
         self.partial.is_some()
+    }
+
+    /// A message that came in one packet, whose memory is counted from now on.
+    pub(super) fn hold(&self, message: Bytes) -> Result<Bytes, FrameError> {
+        if message.len() <= SMALL {
+            return Ok(message);
+        }
+        let mut lease = self.lease();
+        // It keeps the buffer that it was received into.
+        lease.resize(message.len().max(MAX_PACKET))?;
+        Ok(lease.around(message))
+    }
+
+    fn lease(&self) -> Lease {
+        self.account.as_ref().map(|account| account.lease(Purpose::Request)).unwrap_or_default()
     }
 
     fn first(&mut self, mut packet: Bytes) -> Result<Option<Bytes>, FrameError> {
@@ -90,7 +117,7 @@ impl Assembler {
         };
         if header.total_chunks == 1 {
             check_sum(total as u64, packet.len() as u64)?;
-            return Ok(Some(packet));
+            return self.hold(packet).map(Some);
         }
         let mut partial = Partial {
             total,
@@ -98,6 +125,7 @@ impl Assembler {
             due: 0,
             received: 0,
             data: Buffer::default(),
+            lease: self.lease(),
             aside: None,
         };
         partial.append(&packet)?;
@@ -134,7 +162,7 @@ impl Partial {
 
     fn append(&mut self, data: &[u8]) -> Result<(), FrameError> {
         self.count(data.len())?;
-        self.make_room(data.len());
+        self.make_room(data.len())?;
         self.data.extend_from_slice(data);
         Ok(())
     }
@@ -153,7 +181,8 @@ impl Partial {
         if self.aside.is_none() {
             // A message may have begun with less than a header's length.
             let aside = *self.data.last_chunk::<{ ChunkHeader::LEN }>()?;
-            self.make_room((self.total - self.received).min(ChunkHeader::MAX_DATA));
+            // Where there is no memory for it, that is told of when the packet is there.
+            self.make_room((self.total - self.received).min(ChunkHeader::MAX_DATA)).ok()?;
             self.data.truncate(self.received - ChunkHeader::LEN);
             self.aside = Some(aside);
         }
@@ -161,10 +190,19 @@ impl Partial {
     }
 
     /// W6: memory follows the data, a fixed multiple of what has arrived, and never past the total.
-    fn make_room(&mut self, len: usize) {
+    fn make_room(&mut self, len: usize) -> Result<(), FrameError> {
         if self.data.room() < len {
-            self.data.grow(self.total.min((self.data.len() + len) * GROWTH));
+            let grown = Buffer::with_capacity(self.total.min((self.data.len() + len) * GROWTH));
+            self.lease.resize(grown.capacity())?;
+            self.data.move_to(grown);
         }
+        Ok(())
+    }
+}
+
+impl From<OverBudget> for FrameError {
+    fn from(OverBudget { wanted, held }: OverBudget) -> Self {
+        FrameError::OverBudget { wanted, held }
     }
 }
 

@@ -6,6 +6,7 @@ use bytes::buf::UninitSlice;
 use bytes::{Buf, BufMut, Bytes};
 use prost::Message;
 
+use crate::budget::Lease;
 use crate::buffer::{Buffer, SMALL};
 
 /// The body of a message that goes out: bytes in one piece, or in several that are sent one behind the other; and the descriptors that go
@@ -100,6 +101,11 @@ impl Body {
         let mut whole = Buffer::with_capacity(self.len());
         self.segments().for_each(|segment| whole.extend_from_slice(segment));
         whole.freeze()
+    }
+
+    /// The same bytes, counted for as long as anybody has them: of several pieces, the first.
+    pub(crate) fn leased(self, lease: Lease) -> Body {
+        Body { first: lease.around(self.first), ..self }
     }
 
     /// The pieces, in order.

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 use smallvec::{SmallVec, smallvec};
 
-use super::MAX_PACKET;
+use super::MAX_PLAIN_MESSAGE;
 use super::body::Segments;
 use super::envelope::Envelope;
 use super::error::MessageTooLong;
@@ -108,20 +108,31 @@ impl<'a> Packets<'a> {
         body: impl Into<Segments<'a>>,
         limit: usize,
     ) -> Result<Self, MessageTooLong> {
+        Packets::fitting(wire, head, body, limit, MAX_PLAIN_MESSAGE)
+    }
+
+    /// As [`new`](Self::new), where a packet of the plain wire has so many bytes at most.
+    pub(crate) fn fitting(
+        wire: Wire,
+        head: impl Into<Envelope<'a>>,
+        body: impl Into<Segments<'a>>,
+        limit: usize,
+        packet: usize,
+    ) -> Result<Self, MessageTooLong> {
         let (envelope, body) = (head.into(), body.into());
         let body_len = body.len();
         let len = envelope.len() + body_len;
-        let limit = match wire {
-            Wire::Chunked => limit,
-            Wire::Plain => limit.min(MAX_PACKET),
-        };
         if len > limit {
-            return Err(MessageTooLong { len, limit });
+            return Err(MessageTooLong { len, limit, for_packet: false });
+        }
+        let packet = packet.min(MAX_PLAIN_MESSAGE);
+        if wire == Wire::Plain && len > packet {
+            return Err(MessageTooLong { len, limit: packet, for_packet: true });
         }
         let total = match wire {
             // W3: the empty message is one packet, and there is never an empty trailing chunk.
             Wire::Chunked => u32::try_from(len.div_ceil(ChunkHeader::MAX_DATA).max(1))
-                .map_err(|_| MessageTooLong { len, limit })?,
+                .map_err(|_| MessageTooLong { len, limit, for_packet: false })?,
             Wire::Plain => 1,
         };
         Ok(Packets { wire, envelope, body, body_len, next: 0, total })
@@ -200,6 +211,7 @@ impl ExactSizeIterator for Packets<'_> {}
 
 #[cfg(test)]
 mod tests {
+    use super::super::MAX_PACKET;
     use super::*;
 
     fn chunks_of(len: usize) -> usize {
@@ -227,12 +239,12 @@ mod tests {
     #[test]
     fn plain_takes_one_packet_and_not_a_byte_more() {
         // W7.
-        let body = vec![0; MAX_PACKET];
+        let body = vec![0; MAX_PLAIN_MESSAGE];
         assert_eq!(Packets::new(Wire::Plain, b"", &body, usize::MAX).unwrap().count(), 1);
         let error = Packets::new(Wire::Plain, b"h", &body, usize::MAX).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "message of 131073 bytes does not fit the plain wire's one packet of 131072 bytes"
+            "message of 1048577 bytes does not fit the plain wire's one packet, which has 1048576 bytes at most on this host"
         );
     }
 

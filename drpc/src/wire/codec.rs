@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::assemble::Assembler;
@@ -8,6 +10,8 @@ use super::error::{FrameError, MessageTooLong};
 use super::generation::{Wire, WireMode};
 use super::header::ChunkHeader;
 use super::recognise::{is_plain_envelope, recognise};
+use super::{MAX_PACKET, MAX_PLAIN_MESSAGE};
+use crate::budget::Account;
 
 /// The wire format of one connection: turns packets into messages, and back.
 ///
@@ -32,6 +36,8 @@ pub struct Codec {
     /// `None` until the first packet has told.
     wire: Option<Wire>,
     limit: usize,
+    /// The longest packet that is sent, on the plain wire.
+    longest_sent: usize,
     assembler: Assembler,
 }
 
@@ -43,7 +49,26 @@ impl Codec {
             WireMode::Auto => None,
             WireMode::Fixed(wire) => Some(wire),
         };
-        Codec { wire, limit, assembler: Assembler::new(limit) }
+        Codec { wire, limit, longest_sent: MAX_PLAIN_MESSAGE, assembler: Assembler::new(limit) }
+    }
+
+    /// The same, whose messages are counted as their sender's.
+    pub(crate) fn charged_to(mut self, account: Option<&Arc<Account>>) -> Self {
+        if let Some(account) = account {
+            self.assembler.charge_to(account.clone());
+        }
+        self
+    }
+
+    /// The same, on a connection that takes packets of so many bytes.
+    pub(crate) fn sending_at_most(self, bytes: usize) -> Self {
+        Codec { longest_sent: bytes, ..self }
+    }
+
+    /// Another one, to send on the same connection.
+    pub(crate) fn for_sending(&self) -> Self {
+        let wire = self.wire.map_or(WireMode::Auto, WireMode::Fixed);
+        Codec::new(wire, self.limit).sending_at_most(self.longest_sent)
     }
 
     /// What the peer speaks; `None` before its first packet under [`WireMode::Auto`].
@@ -76,7 +101,27 @@ impl Codec {
             Wire::Plain if packet.len() > self.limit => {
                 Err(FrameError::OverLimit { total: packet.len() as u64, limit: self.limit })
             }
-            Wire::Plain => Ok(Some(packet)),
+            Wire::Plain => self.assembler.hold(packet).map(Some),
+        }
+    }
+
+    /// How long the next packet may be, in bytes: any, while the wire is not known yet.
+    #[must_use]
+    pub fn longest_packet(&self) -> usize {
+        match self.wire {
+            Some(Wire::Chunked) => MAX_PACKET,
+            Some(Wire::Plain) | None => MAX_PLAIN_MESSAGE,
+        }
+    }
+
+    /// What a packet is that was longer than [`longest_packet`](Self::longest_packet), or than the rest of its message, and so could not be received.
+    pub(crate) fn refuse_packet(&mut self, len: usize) -> FrameError {
+        // No chunk is so long.
+        match *self.wire.get_or_insert(Wire::Plain) {
+            Wire::Plain => {
+                FrameError::OverLimit { total: len as u64, limit: MAX_PLAIN_MESSAGE.min(self.limit) }
+            }
+            Wire::Chunked => FrameError::LongPacket { len },
         }
     }
 
@@ -109,7 +154,7 @@ impl Codec {
         head: impl Into<Envelope<'a>>,
         body: impl Into<Segments<'a>>,
     ) -> Result<Packets<'a>, MessageTooLong> {
-        Packets::new(self.wire.unwrap_or(Wire::Chunked), head, body, self.limit)
+        Packets::fitting(self.wire.unwrap_or(Wire::Chunked), head, body, self.limit, self.longest_sent)
     }
 }
 
@@ -143,7 +188,7 @@ mod tests {
             let body = vec![fill; len];
             let whole = [&head[..], &body[..]].concat();
             prop_assert_eq!(&round_trip(Wire::Chunked, &head, &body)[..], &whole[..]);
-            if whole.len() <= super::super::MAX_PACKET {
+            if whole.len() <= MAX_PLAIN_MESSAGE {
                 prop_assert_eq!(&round_trip(Wire::Plain, &head, &body)[..], &whole[..]);
             }
         }

@@ -1,8 +1,8 @@
 use std::fmt;
 
-use super::MAX_PACKET;
 use super::generation::Wire;
 use super::header::ChunkHeader;
+use crate::budget::OverBudget;
 
 /// A packet that breaks the rules of the wire ([W5](crate::guide::rules#wire), [W6](crate::guide::rules#wire)). It ends the connection: nothing that the peer
 /// sends after it can be trusted to begin where it should.
@@ -18,6 +18,11 @@ use super::header::ChunkHeader;
 pub enum FrameError {
     /// The packet has no room for a header.
     ShortPacket {
+        /// The packet's bytes.
+        len: usize,
+    },
+    /// The packet is longer than any chunk, or than the rest of its message.
+    LongPacket {
         /// The packet's bytes.
         len: usize,
     },
@@ -84,6 +89,13 @@ pub enum FrameError {
         /// The receiver's limit, in bytes.
         limit: usize,
     },
+    /// The receiver has no memory left for the message: it holds as much for the peer's user as it may.
+    OverBudget {
+        /// How many bytes more were needed.
+        wanted: usize,
+        /// How many are held for the user's calls.
+        held: usize,
+    },
     /// The peer speaks the other generation of the wire ([W8](crate::guide::rules#wire)).
     OtherWire {
         /// What the peer speaks.
@@ -100,6 +112,9 @@ impl fmt::Display for FrameError {
                     "packet of {len} bytes is too short for a chunk header of {} bytes",
                     ChunkHeader::LEN
                 )
+            }
+            FrameError::LongPacket { len } => {
+                write!(f, "packet of {len} bytes is longer than a chunk, or than the rest of its message")
             }
             FrameError::NoChunks => {
                 f.write_str("chunk header says total_chunks = 0; a message has at least one")
@@ -133,6 +148,7 @@ impl fmt::Display for FrameError {
             FrameError::OverLimit { total, limit } => {
                 write!(f, "message of {total} bytes is over the receiver's limit of {limit} bytes")
             }
+            FrameError::OverBudget { wanted, held } => OverBudget { wanted: *wanted, held: *held }.fmt(f),
             FrameError::OtherWire { peer } => {
                 write!(
                     f,
@@ -159,13 +175,18 @@ impl std::error::Error for FrameError {}
 pub struct MessageTooLong {
     pub(super) len: usize,
     pub(super) limit: usize,
+    /// The limit is that of the plain wire's one packet, or of what the socket takes as one.
+    pub(super) for_packet: bool,
 }
 
 impl fmt::Display for MessageTooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let MessageTooLong { len, limit } = self;
-        if *limit == MAX_PACKET {
-            write!(f, "message of {len} bytes does not fit the plain wire's one packet of {limit} bytes")
+        let MessageTooLong { len, limit, for_packet } = self;
+        if *for_packet {
+            write!(
+                f,
+                "message of {len} bytes does not fit the plain wire's one packet, which has {limit} bytes at most on this host"
+            )
         } else {
             write!(f, "message of {len} bytes is over the limit of {limit} bytes")
         }

@@ -59,8 +59,12 @@ pub use trace_context::{InvalidTraceContext, TraceContext};
 
 pub use crate::descriptors::Descriptors;
 
-/// The longest packet that may be sent or received, in bytes ([W1](crate::guide::rules#wire)).
+/// The longest packet of the chunked wire, in bytes ([W1](crate::guide::rules#wire)).
 pub const MAX_PACKET: usize = 1 << 17;
+
+/// The longest message of the plain wire, which is one packet, in bytes. What can be sent depends on the sender's socket, and may be
+/// less ([W7](crate::guide::rules#wire)).
+pub const MAX_PLAIN_MESSAGE: usize = 1 << 20;
 
 /// The longest message that a receiver takes unless told otherwise: 64 MiB ([W6](crate::guide::rules#wire)).
 pub const DEFAULT_MESSAGE_LIMIT: usize = 64 << 20;

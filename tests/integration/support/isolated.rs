@@ -19,6 +19,8 @@ pub(crate) fn isolated_by(name: &str, start: impl FnOnce(PathBuf) -> Command, te
     let output = start(this_binary)
         .args([name, "--exact", "--nocapture", "--test-threads=1"])
         .env(MARK, name)
+        // What is large is mapped by itself, and goes back to the kernel when it is freed: resident memory is what is held.
+        .env("MALLOC_MMAP_THRESHOLD_", "65536")
         .output()
         .expect("runs this binary anew");
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -27,6 +27,7 @@ impl Client {
     /// Waits for a connection that no other call uses, or makes one.
     pub(super) fn connection(&self, state: &mut CallState<'_>) -> Result<Lease<'_>, CallError> {
         state.check_time()?;
+        self.0.check_process();
         let mut pool = self.lock_pool(state)?;
         let mut has_waited = false;
         loop {
@@ -49,6 +50,7 @@ impl Client {
                     state.waits();
                     let error = match self.0.config.open_blocking(state.deadline) {
                         Ok(connection) => {
+                            self.0.lines.add(lease.epoch, &connection.line);
                             lease.connection = Some(Box::new(connection));
                             if is_first {
                                 metrics::reconnected();
@@ -118,7 +120,9 @@ impl Lease<'_> {
     /// The connection is no more (C7).
     pub(super) fn broke(&mut self, cause: Arc<Disconnect>) {
         self.connection = None;
-        metrics::connection_lost();
+        if !matches!(*cause, Disconnect::Closed) {
+            metrics::connection_lost();
+        }
         if !self.client.0.config.auto_reconnect {
             match &mut self.turn {
                 Some(pool) => pool.stop(cause),
@@ -131,7 +135,7 @@ impl Lease<'_> {
     /// A call timed out on the connection. The next one takes another, unless the server answers in any order (C4) and
     /// expects no rest of this one (W10).
     pub(super) fn is_held_up(&mut self, sent: Sent) {
-        if sent == Sent::Part || self.client.0.config.server_answers_in_order {
+        if sent == Sent::Part || self.client.0.config.leaves_held_up() {
             self.connection = None;
         }
     }

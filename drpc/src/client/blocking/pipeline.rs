@@ -17,6 +17,8 @@ struct Pipeline<'a> {
     unfinished: Option<i64>,
     /// Whether no call will be made again.
     is_last: bool,
+    /// Whether a call waits for the response to the one before.
+    one_at_a_time: bool,
 }
 
 impl Connection {
@@ -32,8 +34,10 @@ impl Connection {
         added: Vec<Option<Box<CallFields>>>,
         options: &CallOptions,
         state: &mut CallState<'_>,
+        one_at_a_time: bool,
     ) -> Result<(), Fault> {
-        let mut pipeline = Pipeline { batch, open: VecDeque::new(), unfinished: None, is_last };
+        let open = VecDeque::new();
+        let mut pipeline = Pipeline { batch, open, unfinished: None, is_last, one_at_a_time };
         let finished = self
             .send_all(&mut pipeline, added, options, state)
             .and_then(|()| self.receive_all(&mut pipeline, state));
@@ -111,6 +115,18 @@ impl Connection {
                 Ok(_) => {
                     state.is_sent();
                     nothing_sent = false;
+                    if pipeline.one_at_a_time
+                        && let Err(fault) = self.receive_all(pipeline, state)
+                    {
+                        let unsent = match &fault {
+                            Fault::Disconnect(cause) | Fault::Unfinished(cause) => {
+                                CallError::not_connected(cause.clone())
+                            }
+                            _ => state.deadline.unsent(),
+                        };
+                        pipeline.settle_unsent(unsent_from, &unsent);
+                        return Err(fault);
+                    }
                 }
                 Err(Fault::Unsent(_)) => {}
                 Err(Fault::Gone) if nothing_sent => return Err(Fault::Gone),

@@ -1,6 +1,7 @@
 //! Batches on the async client: calls that go out one behind the other on one connection.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -71,7 +72,9 @@ impl Client {
         options: &CallOptions,
         state: &mut CallState<'_>,
     ) -> bool {
-        let mut sent = Vec::with_capacity(batch.due().len());
+        let _turn = self.turn(connection).await;
+        let mut sent = VecDeque::with_capacity(batch.due().len());
+        let mut nothing_sent = true;
         for at in 0..batch.due().len() {
             let place = batch.due()[at];
             let mut added = state.added(options);
@@ -79,21 +82,33 @@ impl Client {
             let begin =
                 |method: &Method, body: &mut Body| connection.begin(method, body, options.no_response, added);
             match batch.with_call(place, is_last, begin) {
-                Ok(in_flight) => sent.push((place, Abandonable { client: self, connection, in_flight })),
-                Err(error) if sent.is_empty() && self.goes_on_after(&error, connection, state) => {
+                Ok(in_flight) => {
+                    nothing_sent = false;
+                    sent.push_back((place, Abandonable { client: self, connection, in_flight }));
+                    if self.0.config.one_call_at_a_time {
+                        state.is_sent();
+                        gather(batch, mem::take(&mut sent), state).await;
+                    }
+                }
+                Err(error) if nothing_sent && self.goes_on_after(&error, connection, state) => {
                     return false;
                 }
                 Err(error) => batch.settle(place, Err(error)),
             }
         }
         state.is_sent();
-        let mut gathering = Gathering { batch, sent: sent.into(), state };
-        while let Some((place, call)) = gathering.sent.front_mut() {
-            let response = call.in_flight.response().await;
-            gathering.batch.settle(*place, response.and_then(|response| state.in_time(response)));
-            gathering.sent.pop_front();
-        }
+        gather(batch, sent, state).await;
         true
+    }
+}
+
+/// Waits for the responses to calls that were begun.
+async fn gather(batch: &mut Batch, sent: VecDeque<(usize, Abandonable<'_>)>, state: &CallState<'_>) {
+    let mut gathering = Gathering { batch, sent, state };
+    while let Some((place, call)) = gathering.sent.front_mut() {
+        let response = call.in_flight.response().await;
+        gathering.batch.settle(*place, response.and_then(|response| state.in_time(response)));
+        gathering.sent.pop_front();
     }
 }
 

@@ -196,16 +196,24 @@ fn accept_sessions(
     while signal.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() && !shared.is_stopping() {
         match listener.accept(Mode::Blocking).and_then(|socket| open(socket, shared)) {
             Ok(()) => backoff.reset(),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => wait(shared, Some(listener), None)?,
-            Err(error) => {
-                backoff.increase(&error);
-                if !backoff.wait().is_zero() {
-                    shared.set_paused(true);
-                    wait(shared, None, Some(backoff.wait()))?;
-                    shared.set_paused(false);
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                if wait(shared, Some(listener), None)?.intersects(PollFlags::HUP | PollFlags::ERR) {
+                    pause(shared, &mut backoff, &Backoff::hung_up())?;
                 }
             }
+            Err(error) => pause(shared, &mut backoff, &error)?,
         }
+    }
+    Ok(())
+}
+
+/// Accepts nothing for a while, after an error.
+fn pause(shared: &Shared, backoff: &mut Backoff, error: &io::Error) -> io::Result<()> {
+    backoff.increase(error);
+    if !backoff.wait().is_zero() {
+        shared.set_paused(true);
+        wait(shared, None, Some(backoff.wait()))?;
+        shared.set_paused(false);
     }
     Ok(())
 }
@@ -238,8 +246,8 @@ fn open(socket: Socket, shared: &Arc<Shared>) -> io::Result<()> {
     Ok(())
 }
 
-/// Waits until a connection can be accepted, the server is woken, or the time is over.
-fn wait(shared: &Shared, listener: Option<&Socket>, timeout: Option<Duration>) -> io::Result<()> {
+/// Waits until a connection can be accepted, the server is woken, or the time is over; gives what is with the listener.
+fn wait(shared: &Shared, listener: Option<&Socket>, timeout: Option<Duration>) -> io::Result<PollFlags> {
     let mut fds = vec![PollFd::new(&shared.wakeup, PollFlags::IN)];
     fds.extend(listener.map(|listener| PollFd::new(listener, PollFlags::IN)));
     let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
@@ -250,7 +258,7 @@ fn wait(shared: &Shared, listener: Option<&Socket>, timeout: Option<Duration>) -
     if fds[0].revents().contains(PollFlags::IN) {
         shared.wakeup.clear();
     }
-    Ok(())
+    Ok(fds.get(1).map_or(PollFlags::empty(), PollFd::revents))
 }
 
 impl fmt::Debug for Server {

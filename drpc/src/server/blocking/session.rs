@@ -33,10 +33,10 @@ use crate::server::hooks::Opened;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
     Incoming, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed, log_idle,
-    log_opened, read_call, refusal, without_descriptors,
+    log_opened, not_received, read_call, refusal, without_descriptors,
 };
 use crate::transport::{Spin, is_peer_gone, keeps_buffers, release_buffers};
-use crate::wire::{Body, Codec, Head, Packet, Response, WireMode};
+use crate::wire::{Body, Codec, Head, Packet, Response};
 
 /// How long a session that waits for a call keeps large buffers for it.
 const KEEP_BUFFERS: Duration = Duration::from_secs(1);
@@ -85,7 +85,9 @@ impl SessionState {
     ) -> io::Result<()> {
         let config = &server.config;
         let reader = Reader {
-            codec: Codec::new(config.wire, config.message_limit),
+            codec: Codec::new(config.wire, config.message_limit)
+                .charged_to(session.account())
+                .sending_at_most(connection.socket.longest_packet()),
             spin: Spin::new(config.spin),
             rest_due: None,
             timeout: None,
@@ -143,8 +145,7 @@ impl SessionState {
             let Some((permit, came)) = self.wait_for_permit(&mut parking) else {
                 return self.turns.close();
             };
-            let wire = mine.codec.wire().map_or(WireMode::Auto, WireMode::Fixed);
-            let codec = Codec::new(wire, mine.codec.limit());
+            let codec = mine.codec.for_sending();
             let kept = self.hand_over(mine);
             let response = self.carry_out(&codec, message, arrived, came, &worker, &mut parking);
             drop(permit);
@@ -221,12 +222,21 @@ impl SessionState {
         }
     }
 
-    /// Receives one packet; `None` at end of file. Once the session has been idle for too long, that is behind what was sent by then.
+    /// Receives one packet; `None` at end of file.
     fn receive(&self, reader: &mut Reader) -> Result<Option<Bytes>, SessionFault> {
+        self.receive_packet(reader).map_err(|fault| match fault {
+            SessionFault::Io(error) => not_received(&mut reader.codec, error),
+            fault => fault,
+        })
+    }
+
+    /// As [`receive`](Self::receive). Once the session has been idle for too long, that is behind what was sent by then.
+    fn receive_packet(&self, reader: &mut Reader) -> Result<Option<Bytes>, SessionFault> {
         let socket = &self.connection.socket;
+        let longest = reader.codec.longest_packet();
         if reader.codec.is_mid_message() {
             loop {
-                match socket.try_recv(reader.codec.rest()) {
+                match socket.try_recv(reader.codec.rest(), longest) {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                     received => return Ok(received?),
                 }
@@ -235,13 +245,13 @@ impl SessionState {
                 }
             }
         }
-        if let Some(received) = reader.spin.run(|| socket.try_recv(None)) {
+        if let Some(received) = reader.spin.run(|| socket.try_recv(None, longest)) {
             reader.spin.received();
             return Ok(received?);
         }
         loop {
             self.set_timeout(reader)?;
-            match socket.recv(None) {
+            match socket.recv(None, longest) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 received => {
                     reader.spin.received();

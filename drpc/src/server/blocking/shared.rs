@@ -39,7 +39,7 @@ impl Shared {
         let background = Arc::new(WorkThreads::new(threads.clone()));
         let service = Arc::new(service);
         Ok(Shared {
-            sessions: Sessions::new(background.clone(), service.clone()),
+            sessions: Sessions::new(background.clone(), service.clone(), &config),
             service,
             permits: CallPermits::new(&config.limits),
             threads,

@@ -36,6 +36,8 @@ impl ServerBuilder {
             .message_limit(1 << 20)
             .request_limit(64 << 10)
             .pending_reply_limit(1 << 20)
+            .memory_limit(256 << 20)
+            .memory_limit_per_uid(80 << 20)
             .idle_timeout(Duration::from_secs(600))
     }
 

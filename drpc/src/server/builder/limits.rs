@@ -37,6 +37,26 @@ impl ServerBuilder {
         self
     }
 
+    /// How many bytes the server holds for its clients, over all sessions: of messages that have not come whole, of requests until their handlers let
+    /// go of them, also when their callers have left, and of replies that are not sent.
+    ///
+    /// Requests take at most half of it, so that they can be answered. **A user (by effective user ID) may hold as much as is left for the others**, so whoever else comes finds
+    /// room. Whoever asks for more is refused: a session whose request does not fit ends, as with one over [`message_limit`](Self::message_limit); a reply
+    /// that does not fit becomes `FAILED_MARSHAL`. All of it is logged.
+    ///
+    /// A message, request or reply of up to 16 KiB is not counted: what these come to is bounded by the number of sessions and running calls. A request
+    /// that was decoded counts with 128 bytes for each field that it has, for as long as its handler runs. By default it is 512 MiB, or eight times the message limit if that is more.
+    pub fn memory_limit(mut self, bytes: usize) -> Self {
+        self.config.limits.memory = Some(bytes);
+        self
+    }
+
+    /// How many of the bytes of the [`memory_limit`](Self::memory_limit) may be held for one user (by effective user ID). By default half of them.
+    pub fn memory_limit_per_uid(mut self, bytes: usize) -> Self {
+        self.config.limits.memory_per_uid = Some(bytes);
+        self
+    }
+
     /// How long a session may do nothing: send no call, take no reply, and have no call running. Then it is closed.
     ///
     /// Clients see a server that closed the connection. A call sent at that very moment is lost, so choose a time well above the pauses of your clients. With zero, a

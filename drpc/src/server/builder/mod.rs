@@ -70,6 +70,8 @@ use crate::wire::WireMode;
 /// | [`session_limit_per_uid`](Self::session_limit_per_uid) | none |
 /// | [`descriptor_limit`](Self::descriptor_limit), [`session_descriptor_limit`](Self::session_descriptor_limit) | 16, 64 |
 /// | [`pending_reply_limit`](Self::pending_reply_limit) | 256 MiB per session |
+/// | [`memory_limit`](Self::memory_limit) | 512 MiB, or eight times the message limit if that is more |
+/// | [`memory_limit_per_uid`](Self::memory_limit_per_uid) | half the memory limit |
 /// | [`call_limit`](Self::call_limit) | none: each session is limited by its [`order`](Self::order) |
 /// | [`call_limit_per_uid`](Self::call_limit_per_uid) | none |
 /// | [`allow`](Self::allow) | anyone who can open the socket |
@@ -183,7 +185,7 @@ impl ServerBuilder {
     /// [`message_limit`](Self::message_limit) alone counts. The limit applies to messages: a longer one is answered `FAILED_UNMARSHAL_PAYLOAD`, and logged.
     ///
     /// It bounds what a request may become: two bytes on the wire can be an empty message in a repeated field, which takes as much room
-    /// as its Rust type, so that 4 MiB of them can become 150 MiB while the handler has them. A method has its own limit by
+    /// as its Rust type. So each field counts as 16 bytes at least, and 4 MiB can be 262,144 fields. A method has its own limit by
     /// `#[method(1, request_limit = "64KiB")]`.
     pub fn request_limit(mut self, bytes: usize) -> Self {
         self.config.request_limit = bytes;

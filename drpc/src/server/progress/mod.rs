@@ -37,6 +37,7 @@ use super::listener::{Listener, accept_last};
 use super::permits::CallPermits;
 use super::shutdown::{self, Shutdown};
 use super::systemd;
+use crate::budget::Budget;
 use crate::dispatch::router::ModuleService;
 use crate::handler::background::Background;
 use crate::handler::cancellation::Cancelled;
@@ -93,6 +94,7 @@ pub struct Server {
     last_session: u64,
     admission: Admission,
     logs: PeerLogs,
+    budget: Budget,
     closings: Arc<Closings>,
     background: InBackground,
     poller: Poller,
@@ -139,6 +141,7 @@ impl Server {
             last_session: 0,
             admission: Admission::default(),
             logs: PeerLogs::default(),
+            budget: Budget::new(config.allowed()),
             core: Core {
                 service: Arc::new(service),
                 permits: CallPermits::new(&config.limits),
@@ -215,7 +218,7 @@ impl Server {
                     self.poller.clear_wakeup();
                     told = true;
                 }
-                LISTENER => self.accept(&mut done),
+                LISTENER => self.accept(ready.flags, &mut done),
                 FIRST_DRIVEN.. => self.driven[(ready.token - FIRST_DRIVEN) as usize].step(Duration::ZERO)?,
                 session => self.serve(session, ready.flags, &mut done),
             }
@@ -337,11 +340,16 @@ impl Server {
         }
     }
 
-    fn accept(&mut self, done: &mut Progress) {
+    fn accept(&mut self, ready: EventFlags, done: &mut Progress) {
         for _ in 0..ACCEPTS_PER_STEP {
             let Some(Listening { listener, .. }) = &self.listener else { return };
             let opened = match listener.socket.accept(Mode::NonBlocking) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if !ready.intersects(EventFlags::HUP | EventFlags::ERR) {
+                        return;
+                    }
+                    Err(Backoff::hung_up())
+                }
                 Err(error) => Err(error),
                 Ok(socket) => self.open(socket),
             };
@@ -371,6 +379,7 @@ impl Server {
             .with_background(self.background.inbox().clone())
             .with_methods(self.core.service.clone())
             .with_log(&self.logs)
+            .with_budget(&self.budget)
             .observed(self.core.config.address.as_ref());
         let session = Arc::new(session);
         self.poller.add(&socket, id, EventFlags::IN)?;
@@ -382,7 +391,9 @@ impl Server {
             }
         };
         self.closings.watch(&session);
-        let codec = Codec::new(self.core.config.wire, self.core.config.message_limit);
+        let codec = Codec::new(self.core.config.wire, self.core.config.message_limit)
+            .charged_to(session.account())
+            .sending_at_most(socket.longest_packet());
         let mut state = SessionState::new(socket, session, codec, opened);
         state.time_idleness(&mut self.core, true);
         self.sessions.insert(id, state);
@@ -543,7 +554,7 @@ impl Server {
             drop(session);
             // It has given its descriptor back: no reason to wait any longer.
             if let Some(Listening { backoff, .. }) = &mut self.listener {
-                backoff.reset();
+                backoff.try_now();
             }
             self.resume_accepting();
         }

@@ -13,6 +13,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io::ErrorKind;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll, Waker};
@@ -25,12 +26,15 @@ use super::running::Running;
 use super::shared::{Core, Due};
 use super::step::Progress;
 use crate::handler::cancellation::Cancelled;
+use crate::handler::failure::Escaped;
+use crate::handler::failure::guard::guarded;
 use crate::handler::session::{Session, Worker};
+use crate::observe::peer_log::Line;
 use crate::server::hooks::Opened;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
     Incoming, SessionFault, bytes_of, context_of, head_of, incoming, log_closed, log_idle, log_opened,
-    read_call, refusal, without_descriptors,
+    not_received, read_call, refusal, without_descriptors,
 };
 use crate::steps::poller::Poller;
 use crate::steps::timers::Key;
@@ -135,10 +139,14 @@ impl SessionState {
             if *share == 0 || !self.wants_calls(core) {
                 break;
             }
-            match self.socket.recv(self.codec.rest()) {
+            let longest = self.codec.longest_packet();
+            match self.socket.recv(self.codec.rest(), longest) {
                 Ok(packet) => self.take(packet, core, done),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => self.fail(SessionFault::Io(error)),
+                Err(error) => {
+                    let fault = not_received(&mut self.codec, error);
+                    self.fail(fault);
+                }
             }
             *share -= 1;
         }
@@ -357,9 +365,25 @@ impl SessionState {
                 *sent += 1;
                 *share -= 1;
             }
-            self.unsent.pop_front();
+            let sent = self.unsent.pop_front();
+            self.let_go(sent);
             self.unsent_bytes -= self.unsent.front().map_or(0, |next| bytes_of(&next.response));
             done.replies += 1;
+        }
+    }
+
+    /// Drops replies, whose bytes may be a stranger's: its panic ends nothing (S10).
+    fn let_go(&self, replies: impl IntoIterator<Item = Unsent>) {
+        for reply in replies {
+            if let Err(panic) = guarded(|| drop(reply))
+                && self.session.may_log(Line::Panicked)
+            {
+                tracing::error!(
+                    session = self.session.id_without_span(),
+                    "a reply panicked as it was dropped: {}",
+                    Escaped(&panic)
+                );
+            }
         }
     }
 
@@ -383,7 +407,8 @@ impl SessionState {
     /// Ends the session at once: its replies can't be sent.
     fn abandon(&mut self, fault: SessionFault) {
         self.reading = false;
-        self.unsent.clear();
+        let unsent = mem::take(&mut self.unsent);
+        self.let_go(unsent);
         self.unsent_bytes = 0;
         self.cut = true;
         self.fault.get_or_insert(fault);
@@ -394,6 +419,8 @@ impl Drop for SessionState {
     fn drop(&mut self) {
         let _entered = self.session.enter();
         log_closed(&self.session, self.fault.as_ref());
+        let unsent = mem::take(&mut self.unsent);
+        self.let_go(unsent);
         self.session.cancel();
     }
 }

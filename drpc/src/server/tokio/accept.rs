@@ -214,7 +214,7 @@ async fn accept_sessions(socket: &AsyncSocket, shared: &Arc<Shared>, sessions: &
         tokio::select! {
             () = &mut shutdown => return,
             // A session that ended has given its descriptor back: no reason to wait any longer.
-            Some(_) = sessions.join_next() => backoff.reset(),
+            Some(_) = sessions.join_next() => backoff.try_now(),
             accepted = accept(socket, backoff.wait()) => match accepted.and_then(|link| open(link, shared)) {
                 Ok(session) => {
                     backoff.reset();

@@ -13,7 +13,7 @@ impl ServerBuilder {
     /// same network namespace may connect**, so say who may with [`allow`](Self::allow).
     ///
     /// If several servers start on one path at the same time, one gets it. To ensure that, the directory is locked (`flock`) meanwhile, and when the file is removed. If
-    /// the directory can't be read, or another program keeps it locked for a second, the server goes on without the lock.
+    /// the directory can't be read, or another program keeps it locked for a fifth of a second, the server goes on without the lock.
     ///
     /// # Errors
     ///

@@ -37,7 +37,7 @@ use crate::server::hooks::Opened;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
     Incoming, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed, log_idle,
-    log_opened, read_call, refusal, without_descriptors,
+    log_opened, not_received, read_call, refusal, without_descriptors,
 };
 use crate::transport::{Link, PeerCredentials, is_peer_gone};
 use crate::wire::{Body, Codec, Packet, Response};
@@ -82,9 +82,12 @@ enum Event {
 
 impl SessionLoop {
     pub(super) fn new(link: Link, session: Arc<Session>, server: Arc<Shared>) -> Self {
+        let codec = Codec::new(server.config.wire, server.config.message_limit)
+            .charged_to(session.account())
+            .sending_at_most(link.longest_packet());
         SessionLoop {
             link,
-            codec: Codec::new(server.config.wire, server.config.message_limit),
+            codec,
             queue: CallQueue::new(&server.permits, session.peer().uid()),
             idle: Idle::new(&server.config.limits),
             worker: session.add_worker(),
@@ -213,9 +216,10 @@ impl SessionLoop {
         loop {
             // Handlers that wait may want this thread.
             let idle = self.running.is_empty();
-            let packet = match self.link.poll_recv(context, self.codec.rest(), idle) {
+            let longest = self.codec.longest_packet();
+            let packet = match self.link.poll_recv(context, self.codec.rest(), longest, idle) {
                 Poll::Ready(Ok(packet)) => packet,
-                Poll::Ready(Err(error)) => return Poll::Ready(SessionFault::Io(error).into()),
+                Poll::Ready(Err(error)) => return Poll::Ready(not_received(&mut self.codec, error).into()),
                 Poll::Pending => {
                     return match &mut self.rest_due {
                         Some(due) => due.as_mut().poll(context).map(|()| SessionFault::HalfMessage.into()),

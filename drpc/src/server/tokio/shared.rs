@@ -34,7 +34,7 @@ impl Shared {
         let service = Arc::new(service);
         Shared {
             stage: watch::Sender::new(Stage::Serving),
-            sessions: Sessions::new(background.clone(), service.clone()),
+            sessions: Sessions::new(background.clone(), service.clone(), &config),
             service,
             background,
             permits: CallPermits::new(&config.limits),

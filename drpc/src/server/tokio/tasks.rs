@@ -3,9 +3,9 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Poll, ready};
 use std::{fmt, mem};
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinSet, block_in_place};
 
 use crate::handler::background::{Background, Work, log_too_late};
 use crate::handler::cancellation::Cancellation;
@@ -89,6 +89,14 @@ impl Background for Tasks {
                 drop(state);
                 log_too_late();
             }
+        }
+    }
+
+    /// A runtime of several threads gives what else this thread has to do to another.
+    fn do_long(&self, work: &mut dyn FnMut()) {
+        match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+            Ok(RuntimeFlavor::MultiThread) => block_in_place(work),
+            _ => work(),
         }
     }
 

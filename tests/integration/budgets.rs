@@ -1,0 +1,294 @@
+//! What a server holds for its clients: at the default settings, whatever one user tries, and an honest client beside it.
+
+use std::thread;
+use std::time::Duration;
+
+use drpc::wire::Call;
+use drpc::{Bytes, Order, PeerCredentials, Server, ServerBuilder, Status, Wire, drpc_module};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::sync::mpsc;
+
+use crate::support::{
+    Driver, Gate, Handlers, Logs, RawPeer, RunningMemory, call, gated, in_order, isolated, packets_of,
+    with_every_server,
+};
+
+const MIB: usize = 1 << 20;
+
+/// What one user's requests may take at the default settings.
+const REQUESTS: usize = 128 * MIB;
+
+/// What one user's requests and replies may take.
+const ALL: usize = 256 * MIB;
+
+/// What is there beside: the buffers that are kept for later, and what so many sessions and their threads are.
+const BESIDE: usize = 128 * MIB;
+
+/// Runs a test with each server at the default settings, in a process of its own, while an honest client makes one call after the other, all
+/// of which must succeed.
+fn beside_an_honest_client(
+    name: &str,
+    builder: impl Fn() -> ServerBuilder,
+    attack: impl Fn(&RawPeer, &Attacked),
+) {
+    isolated(&format!("budgets::{name}"), || {
+        let limit = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+        with_every_server(|driver| {
+            let server = driver.start(builder().allow_unlisted());
+            let path = server.path();
+            let attacked = Attacked { driver, path: path.to_owned(), before: RunningMemory::now() };
+            let honest = RawPeer::connect(path);
+            honest.assert_served(Wire::Chunked);
+            thread::scope(|scope| {
+                let (stop, stopped) = std::sync::mpsc::channel::<()>();
+                scope.spawn(move || {
+                    let mut calls = 0;
+                    while stopped.recv_timeout(Duration::ZERO)
+                        == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+                    {
+                        honest.assert_served(Wire::Chunked);
+                        calls += 1;
+                    }
+                    println!("{calls} calls of the honest client");
+                });
+                let first = RawPeer::connect(path);
+                attack(&first, &attacked);
+                drop(stop);
+            });
+        });
+    });
+}
+
+/// A server under attack.
+struct Attacked {
+    driver: Driver,
+    path: std::path::PathBuf,
+    before: RunningMemory,
+}
+
+impl Attacked {
+    fn connect(&self) -> RawPeer {
+        RawPeer::connect(&self.path)
+    }
+
+    #[track_caller]
+    fn assert_grown_by_less_than(&self, bytes: usize) {
+        let (before, now) = (self.before.resident, RunningMemory::now().resident);
+        println!("{} MiB more with the {:?} server", now.saturating_sub(before) / MIB, self.driver);
+        assert!(now < before + bytes, "from {before} to {now} bytes");
+    }
+}
+
+fn packets(method: i32, len: usize) -> Vec<Vec<u8>> {
+    let call = Call::<Bytes> { module: 7, method, sequence: 1, body: vec![1; len].into(), added: None };
+    packets_of(Wire::Chunked, &call.encode())
+}
+
+#[test]
+fn half_messages_of_a_thousand_sessions_are_bounded() {
+    let builder =
+        || Server::builder().message_timeout(Duration::from_secs(600)).module(crate::support::interop());
+    beside_an_honest_client("half_messages_of_a_thousand_sessions_are_bounded", builder, |_, server| {
+        // 8 MiB each, but for the last packet.
+        let packets = packets(700, 8 * MIB);
+        let (_, begun) = packets.split_last().unwrap();
+        let mut kept = Vec::new();
+        for _ in 0..1000 {
+            let peer = server.connect();
+            if begun.iter().all(|packet| peer.send_unless_closed(packet)) {
+                kept.push(peer);
+            }
+        }
+        server.assert_grown_by_less_than(REQUESTS + BESIDE);
+        // Some were refused only after all was sent.
+        kept.retain(|peer| !peer.has_packet());
+        assert!(kept.len() <= REQUESTS / (8 * MIB));
+    });
+}
+
+#[test]
+fn requests_are_counted_until_their_handlers_let_go_of_them() {
+    let gate = Gate::new();
+    let (ended, mut ends) = mpsc::unbounded_channel();
+    let builder = || {
+        let ended = ended.clone();
+        Server::builder().module(gated(&gate)).on_close(move |session| {
+            let _ = ended.send(session.id());
+        })
+    };
+    let name = "requests_are_counted_until_their_handlers_let_go_of_them";
+    let ends = std::cell::RefCell::new(&mut ends);
+    beside_an_honest_client(name, builder, |first, server| {
+        let packets = packets(705, 40 * MIB);
+        let peers: Vec<_> = (0..20).map(|_| server.connect()).collect();
+        let sent: Vec<_> = peers
+            .into_iter()
+            .map(|peer| (packets.iter().all(|packet| peer.send_unless_closed(packet)), peer))
+            .collect();
+        in_order(gate.arrived(3));
+        server.assert_grown_by_less_than(REQUESTS + BESIDE);
+        for (_, peer) in &sent[3..] {
+            // It is told by the answer to what can't be read, and its session ends.
+            let response = peer.recv_response(Wire::Chunked);
+            assert_eq!((response.sequence, response.status), (-1, Status::FAILED_UNMARSHAL_CALL));
+            peer.assert_closed();
+        }
+        // Their clients leave. All is held nevertheless, and counted.
+        drop(sent);
+        let refused = server.connect();
+        let _ = packets.iter().all(|packet| refused.send_unless_closed(packet));
+        assert_eq!(refused.recv_response(Wire::Chunked).sequence, -1);
+        server.assert_grown_by_less_than(REQUESTS + BESIDE);
+        gate.open(3);
+        drop(refused);
+        for _ in 0..21 {
+            in_order(ends.borrow_mut().recv()).unwrap();
+        }
+        // There is room again.
+        packets.iter().for_each(|packet| first.send(packet));
+        in_order(gate.arrived(1));
+        gate.open(1);
+        assert_eq!(first.recv_response(Wire::Chunked).body.len(), 40 * MIB);
+        first.assert_served(Wire::Chunked);
+    });
+}
+
+#[test]
+fn replies_that_are_not_read_are_bounded() {
+    let builder = || {
+        let large = crate::support::echo().on(705, |_, _| async { Ok(vec![7; 8 * MIB].into()) });
+        Server::builder().module(large)
+    };
+    beside_an_honest_client("replies_that_are_not_read_are_bounded", builder, |_, server| {
+        let peers: Vec<_> = (0..200).map(|_| server.connect()).collect();
+        peers.iter().for_each(|peer| peer.send_call(Wire::Chunked, 7, 705, 1, b""));
+        let mut refused = 0;
+        for peer in &peers {
+            let first = peer.recv_packet();
+            if first.len() < 100 {
+                refused += 1;
+                peer.assert_served(Wire::Chunked);
+            }
+        }
+        server.assert_grown_by_less_than(ALL + BESIDE);
+        assert!(peers.len() - refused <= ALL / (8 * MIB), "{refused} were refused");
+        // Who reads gets all of it.
+        drop(peers);
+        let peer = server.connect();
+        loop {
+            peer.send_call(Wire::Chunked, 7, 705, 1, b"");
+            let response = peer.recv_response(Wire::Chunked);
+            // The sessions of those that left may not have ended yet.
+            if response.status == Status::SUCCESS {
+                assert_eq!(response.body.len(), 8 * MIB);
+                break;
+            }
+            assert_eq!(response.status, Status::FAILED_MARSHAL);
+        }
+    });
+}
+
+#[test]
+fn requests_that_grow_as_they_are_decoded_are_bounded() {
+    let gate = Gate::new();
+    let builder = || Server::builder().module(crate::support::interop()).module(Holding(gate.clone()));
+    let name = "requests_that_grow_as_they_are_decoded_are_bounded";
+    beside_an_honest_client(name, builder, |_, server| {
+        // As many fields as may be.
+        let grows = [0x0a, 0].repeat(256 << 10);
+        let peers: Vec<_> = (0..20).map(|_| server.connect()).collect();
+        let (held, refused) = peers.split_at(3);
+        held.iter().for_each(|peer| peer.send_call(Wire::Chunked, 8, 801, 2, &grows));
+        in_order(gate.arrived(3));
+        for peer in refused {
+            peer.send_call(Wire::Chunked, 8, 801, 2, &grows);
+            assert_eq!(peer.recv_response(Wire::Chunked).status, Status::FAILED_UNMARSHAL_PAYLOAD);
+        }
+        server.assert_grown_by_less_than(REQUESTS + BESIDE);
+        gate.open(3);
+        for peer in held {
+            assert_eq!(peer.recv_response(Wire::Chunked).status, Status::SUCCESS);
+        }
+    });
+}
+
+/// A module whose handler keeps what it was asked until the gate opens.
+struct Holding(Gate);
+
+#[drpc_module(id = 8, unlisted)]
+impl Holding {
+    #[method(1)]
+    async fn hold(&self, request: Growing) {
+        self.0.pass().await;
+        drop(request);
+    }
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Growing {
+    #[prost(message, repeated, tag = "1")]
+    empty: Vec<Wide>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Wide {
+    #[prost(string, tag = "1")]
+    one: String,
+    #[prost(string, tag = "2")]
+    two: String,
+    #[prost(string, tag = "3")]
+    three: String,
+}
+
+#[tokio::test]
+async fn a_user_at_its_limit_leaves_others_their_room() {
+    let gate = Gate::new();
+    let builder = Server::builder().order(Order::Concurrent(64)).module(gated(&gate));
+    let server = drpc::testing::server_of(builder).unwrap();
+    let body = Bytes::from(vec![7; 8 * MIB]);
+    let client = |uid| server.clone().peer(PeerCredentials::new(uid, uid)).client();
+    let mut waits = Vec::new();
+    // Half of what is left for each: 128, 64 and 32 MiB.
+    for (uid, calls) in [(1000, 15), (1001, 8), (1002, 4)] {
+        let greedy = client(uid);
+        for _ in 0..calls {
+            let (greedy, body) = (greedy.clone(), body.clone());
+            waits.push(tokio::spawn(async move { call(&greedy, 705, body).await }));
+        }
+        gate.arrived(calls).await;
+        let refused = call(&client(uid), 700, body.clone()).await.unwrap();
+        assert_eq!(refused.status, Status::FAILED_UNMARSHAL_CALL);
+    }
+    assert_eq!(call(&client(1003), 700, body.clone()).await.unwrap().body, body);
+}
+
+#[test]
+fn the_limits_say_what_was_over_them_and_can_be_set() {
+    with_every_server(|driver| {
+        let (logs, _guard) = Logs::of_this_thread();
+        let limits: [fn(ServerBuilder) -> ServerBuilder; 2] =
+            [|builder| builder.memory_limit(4 * MIB), |builder| builder.memory_limit_per_uid(2 * MIB)];
+        for limited in limits {
+            let module = Handlers::new(7, "interop")
+                .on(700, |_, body| async { Ok(body) })
+                .on(705, |_, _| async { Ok(vec![7; 3 * MIB].into()) });
+            let server = driver.start(limited(Server::builder().module(module)));
+            let peer = RawPeer::connect(server.path());
+            // A reply that does not fit is one that can't be marshalled (D4), and the session goes on.
+            peer.send_call(Wire::Chunked, 7, 705, 5, b"");
+            let response = peer.recv_response(Wire::Chunked);
+            assert_eq!((response.sequence, response.status), (5, Status::FAILED_MARSHAL));
+            logs.wait_for("no room for 3145728 bytes more: 0 are held for calls of this user");
+            peer.send_call(Wire::Chunked, 7, 700, 6, &vec![7; 900 << 10]);
+            assert_eq!(peer.recv_response(Wire::Chunked).body.len(), 900 << 10);
+            // A call that does not fit ends its session, as one that is too long does.
+            let _ = packets(700, 3 * MIB).iter().all(|packet| peer.send_unless_closed(packet));
+            let response = peer.recv_response(Wire::Chunked);
+            assert_eq!((response.sequence, response.status), (-1, Status::FAILED_UNMARSHAL_CALL));
+            peer.assert_closed();
+            logs.wait_for("session closed: no room for");
+            logs.assert_contain("`ServerBuilder::memory_limit` and `memory_limit_per_uid` allow no more");
+        }
+    });
+}
