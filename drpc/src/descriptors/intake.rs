@@ -60,7 +60,7 @@ impl Arrived {
     }
 
     /// The descriptors, for who passes them on.
-    pub(crate) fn take(mut self: Box<Self>) -> Vec<OwnedFd> {
+    pub(crate) fn take(&mut self) -> Vec<OwnedFd> {
         std::mem::take(&mut self.descriptors.0)
     }
 }

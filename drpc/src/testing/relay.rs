@@ -15,7 +15,7 @@ use std::os::fd::OwnedFd;
 use super::faults::{Faults, PacketFaults};
 use super::recorder::{Recorder, Tape};
 use super::recording::Direction;
-use crate::descriptors::{Arrived, Limits};
+use crate::descriptors::Limits;
 use crate::transport::{Link, MemoryEnd};
 
 /// What is in the middle.
@@ -98,7 +98,7 @@ impl Carrier<'_> {
         loop {
             // A link that fails has no more to give.
             let Ok(Some(packet)) = self.from.recv().await else { return End::OfFile };
-            let mut descriptors = self.from.arrived().map(Arrived::take).unwrap_or_default();
+            let mut descriptors = self.from.arrived().map(|mut arrived| arrived.take()).unwrap_or_default();
             if let Some(tape) = self.tape {
                 tape.record(self.direction, packet.clone());
             }
