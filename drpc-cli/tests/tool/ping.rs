@@ -94,8 +94,16 @@ drpc: no reply came within 50ms; the call may have been executed
 
     let folder = Folder::new();
     let _server = folder.serve(Server::builder());
-    folder.drpc_as_stranger("ping s.sock").assert().code(3).stdout_eq("").stderr_eq(str![]);
-    folder.drpc("ping s.sock -n 0").assert().code(2).stdout_eq("").stderr_eq(str![]);
+    folder.drpc_as_stranger("ping s.sock").assert().code(3).stdout_eq("").stderr_eq(str![[r#"
+drpc: can't connect to s.sock: Permission denied (os error 13); run as a user whom the socket's mode lets in, or open its mode at the server
+
+"#]]);
+    folder.drpc("ping s.sock -n 0").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+error: invalid value '0' for '--count <PINGS>': 0 is not in 1..=4294967295
+
+For more information, try '--help'.
+
+"#]]);
 }
 
 /// It said that it is chunked, and speaks plain.

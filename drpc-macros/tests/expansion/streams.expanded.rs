@@ -130,11 +130,15 @@ where
                 })
             }
             ::core::option::Option::Some(ClockMethod::Watch) => {
-                let __limit = __drpc_Clock::private::request_limit(&__context, __method);
+                let mut __reading = __drpc_Clock::private::reading(
+                    &__context,
+                    __method,
+                    &__body,
+                );
                 __drpc_Clock::private::stream(move |__outlet| async move {
                     let __request = <Watch as __drpc_Clock::private::Requested<
                         __ClockRequest0,
-                    >>::decode(__body, __limit)?;
+                    >>::decode(__body, &mut __reading)?;
                     let __items = match Self::watch(
                             &self,
                             __request,

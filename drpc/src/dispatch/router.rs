@@ -251,7 +251,6 @@ impl ModuleService {
         let time_left = added.and_then(|added| added.time_left);
         let asked = added.map_or_else(Asked::default, |added| Asked::by(added, &context));
         let passing = Passing::of(added);
-        let descriptors = added.map_or(0, |added| added.descriptors.len());
         // A module written by hand may panic before it gives a future, so this is inside the guard too.
         let handler = try_guarded(self.is_layered(), || {
             let module = module.ok_or_else(Failure::unknown_module)?;
@@ -295,7 +294,7 @@ impl ModuleService {
             found_method: method,
             sequence: call.sequence,
             request_bytes,
-            descriptors,
+            descriptors: added.map_or(0, |added| added.descriptors.len()),
         });
         Processing {
             observed,
@@ -451,14 +450,15 @@ impl Processing {
             Ok(body) => body,
             Err(over) => return self.failed(Failure::marshal(over)),
         };
-        let mut added = match self.passing.answer(self.method, &body) {
-            Ok(added) => added,
-            Err(failure) => return self.failed(failure),
-        };
-        if self.asked.control {
-            Self::say_takes_control(&mut added);
+        let mut response = Response { sequence: self.sequence, status, body, added: None };
+        if self.passing.concerns(&response.body)
+            && let Err(failure) = self.passing.answer(self.method, &mut response)
+        {
+            return self.failed(failure);
         }
-        let response = Response { sequence: self.sequence, status, body, added };
+        if self.asked.control {
+            Self::say_takes_control(&mut response.added);
+        }
         self.observed.end(&response);
         response
     }

@@ -66,24 +66,31 @@ pub(super) fn read_call(
     codec: &Codec,
     session: &Session,
     message: Bytes,
-    arrived: Option<Arrived>,
+    arrived: Option<Box<Arrived>>,
 ) -> Result<Call, Response<Body>> {
     // W8: a peer of the other wire is named.
     let framed = codec.wire() == Some(Wire::Plain) && crate::wire::is_first_chunk(&message);
     metrics::received(message.len());
-    let mut call = Call::decode(message).map_err(|error| {
-        metrics::call_unreadable();
-        let hint = if framed { ": peer speaks the chunked wire of DAOS 2.8" } else { "" };
-        if session.may_log(Line::CallUnreadable) {
-            tracing::warn!(session = session.id_without_span(), "{error}{hint}");
+    match (Call::decode(message), arrived) {
+        (Ok(call), None) => Ok(call),
+        (Ok(call), Some(arrived)) => Ok(with_descriptors(call, *arrived)),
+        (Err(error), _) => {
+            metrics::call_unreadable();
+            let hint = if framed { ": peer speaks the chunked wire of DAOS 2.8" } else { "" };
+            if session.may_log(Line::CallUnreadable) {
+                tracing::warn!(session = session.id_without_span(), "{error}{hint}");
+            }
+            Err(Response::unreadable_call())
         }
-        Response::unreadable_call()
-    })?;
-    if let Some(arrived) = arrived {
-        metrics::descriptors_received(arrived.len());
-        call.added.get_or_insert_default().descriptors.come(arrived);
     }
-    Ok(call)
+}
+
+/// A call with what came along with it.
+#[cold]
+fn with_descriptors(mut call: Call, arrived: Arrived) -> Call {
+    metrics::descriptors_received(arrived.len());
+    call.added.get_or_insert_default().descriptors.come(arrived);
+    call
 }
 
 /// The context of a call that begins now, under the server's limit for handlers, and its caller's (E5). It has waited for room since

@@ -18,7 +18,7 @@ use super::faults::{Faults, PacketFaults};
 use super::recorder::{Recorder, Tape};
 use super::recording::Direction;
 use super::watch::WatchedSession;
-use crate::descriptors::{Arrived, Limits};
+use crate::descriptors::Limits;
 use crate::transport::{Link, MemoryEnd};
 
 /// What is in the middle.
@@ -119,7 +119,7 @@ impl Carrier<'_> {
         loop {
             // A link that fails has no more to give.
             let Ok(Some(packet)) = self.from.recv().await else { return End::OfFile };
-            let mut descriptors = self.from.arrived().map(Arrived::take).unwrap_or_default();
+            let mut descriptors = self.from.arrived().map(|mut arrived| arrived.take()).unwrap_or_default();
             self.seen.packet(self.direction, &packet, descriptors.len());
             let passage = match self.faults {
                 Some(faults) => faults.next(self.direction),

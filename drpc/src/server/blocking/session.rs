@@ -462,13 +462,22 @@ impl SessionState {
             Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
             Err(TryLockError::WouldBlock) => self.wait_to_send(bytes_of(&response)),
         };
-        let mut sent = self.send(codec, &head, &response);
-        if let Err(SessionFault::Io(error)) = &sent
-            && let Some(mut instead) = without_descriptors(&self.session, &response, error)
-        {
-            let head = head_of(codec, &self.session, &mut instead);
-            sent = self.send(codec, &head, &instead);
+        if let Err(fault) = self.send(codec, &head, &response) {
+            self.not_sent(codec, &response, fault);
         }
+    }
+
+    /// A response can't be sent: it goes without its descriptors, if these are why, or else the session ends.
+    #[cold]
+    fn not_sent(&self, codec: &Codec, response: &Response<Body>, fault: SessionFault) {
+        let instead = match &fault {
+            SessionFault::Io(error) => without_descriptors(&self.session, response, error),
+            _ => None,
+        };
+        let sent = instead.map_or(Err(fault), |mut instead| {
+            let head = head_of(codec, &self.session, &mut instead);
+            self.send(codec, &head, &instead)
+        });
         if let Err(fault) = sent {
             self.note(fault);
             self.connection.cut();
@@ -494,6 +503,7 @@ impl SessionState {
         }
     }
 
+    #[inline]
     fn send(&self, codec: &Codec, head: &Head, response: &Response<Body>) -> Result<(), SessionFault> {
         for packet in codec.packets(head, &response.body).map_err(io::Error::other)? {
             match self.send_packet(&packet) {

@@ -42,7 +42,7 @@ struct State<R> {
 /// A call that was read before there was room for it, and what came with it.
 pub(super) struct Kept {
     pub(super) message: Bytes,
-    pub(super) arrived: Option<Arrived>,
+    pub(super) arrived: Option<Box<Arrived>>,
 }
 
 impl<R> Turns<R> {

@@ -84,10 +84,10 @@ struct Besides {
     /// How many streams are open.
     streams: usize,
     /// Calls that were read before there was room for them, what came with them, and how many bytes they have.
-    ahead: VecDeque<(Bytes, Option<Arrived>)>,
+    ahead: VecDeque<(Bytes, Option<Box<Arrived>>)>,
     ahead_bytes: usize,
     /// What came with the call that begins next, if others were read behind it.
-    arrived: Option<Arrived>,
+    arrived: Option<Box<Arrived>>,
 }
 
 struct Unsent {
@@ -399,7 +399,7 @@ impl SessionState {
     }
 
     /// What came with the call that begins.
-    fn arrived(&mut self) -> Option<Arrived> {
+    fn arrived(&mut self) -> Option<Box<Arrived>> {
         let kept = self.besides.as_mut().and_then(|besides| besides.arrived.take());
         kept.or_else(|| self.socket.arrived())
     }

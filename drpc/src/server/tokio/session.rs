@@ -83,10 +83,10 @@ struct Besides {
     /// The streams that handlers answered with.
     streams: SelectAll<Box<Outflow>>,
     /// Calls that were read before there was room for them, what came with them, and how many bytes they have.
-    ahead: VecDeque<(Bytes, Option<Arrived>)>,
+    ahead: VecDeque<(Bytes, Option<Box<Arrived>>)>,
     ahead_bytes: usize,
     /// What came with the call that begins next, if others were read behind it.
-    arrived: Option<Arrived>,
+    arrived: Option<Box<Arrived>>,
 }
 
 /// What a session has to act upon.
@@ -390,20 +390,23 @@ impl SessionLoop {
 
     /// Sends a response, whole (W10).
     async fn reply(&mut self, mut response: Response<Body>) -> Result<(), SessionFault> {
-        let head = head_of(&self.codec, &self.session, &mut response);
-        let packets = self.codec.packets(&head, &response.body).map_err(io::Error::other)?;
-        for packet in packets {
-            match self.send(&packet).await {
-                // S6: a client that has left needs no reply. What it sent before is still executed.
-                Err(SessionFault::Io(error)) if is_peer_gone(&error) => break,
-                Err(SessionFault::Io(error)) if !packet.descriptors().is_empty() => {
-                    let instead = without_descriptors(&self.session, &response, &error).ok_or(error)?;
-                    return Box::pin(self.reply(instead)).await;
+        let mut head = head_of(&self.codec, &self.session, &mut response);
+        'response: loop {
+            let packets = self.codec.packets(&head, &response.body).map_err(io::Error::other)?;
+            for packet in packets {
+                match self.send(&packet).await {
+                    // S6: a client that has left needs no reply. What it sent before is still executed.
+                    Err(SessionFault::Io(error)) if is_peer_gone(&error) => break,
+                    Err(SessionFault::Io(error)) if !packet.descriptors().is_empty() => {
+                        response = without_descriptors(&self.session, &response, &error).ok_or(error)?;
+                        head = head_of(&self.codec, &self.session, &mut response);
+                        continue 'response;
+                    }
+                    result => result?,
                 }
-                result => result?,
             }
+            return Ok(());
         }
-        Ok(())
     }
 
     /// Sends one packet of a response.
@@ -463,7 +466,7 @@ impl SessionLoop {
 }
 
 impl Besides {
-    fn keep(&mut self, message: Bytes, arrived: Option<Arrived>) {
+    fn keep(&mut self, message: Bytes, arrived: Option<Box<Arrived>>) {
         self.ahead_bytes += message.len();
         self.ahead.push_back((message, arrived));
     }
