@@ -68,6 +68,7 @@ impl ServeError {
         Self::new("there is no module to serve: register one in the `ModuleService`")
     }
 
+    #[cfg(feature = "reflection")]
     pub(super) fn descriptors(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::because(
             "the descriptors can't be read: give what `drpc::include_descriptors!()` includes",
