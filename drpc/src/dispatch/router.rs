@@ -378,10 +378,10 @@ impl Processing {
         match outcome {
             Ok(reply) => {
                 let (sequence, status) = (self.sequence, reply.status());
-                let body = match self.context.session().hold_reply(reply.into_body()) {
-                    Ok(body) => body,
-                    Err(over) => return self.failed(Failure::marshal(over)),
-                };
+                let mut body = reply.into_body();
+                if let Err(over) = self.context.session().hold_reply(&mut body) {
+                    return self.failed(Failure::marshal(over));
+                }
                 let added = match self.passing.answer(self.method, &body) {
                     Ok(added) => added,
                     Err(failure) => return self.failed(failure),
