@@ -11,6 +11,12 @@ bless:
     BLESS=1 cargo test -p drpc-macros -p drpc-registry
     DRPC_BLESS=1 cargo test --features contract -p drpc-uds -p drpc-examples contract
     DRPC_BLESS=1 cargo test -p drpc-daos --test daos contract
+    SNAPSHOTS=overwrite cargo test -p drpc-cli --test tool
+
+# The page of `drpc show` in a real browser, which Debian has.
+page-test:
+    command -v chromium || apt-get install -y --no-install-recommends chromium
+    cargo test -p drpc-cli --test tool page
 
 # Sessions that come and go, and what they leave behind; then what idle connections cost.
 soak minutes="10":

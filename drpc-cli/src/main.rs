@@ -8,10 +8,12 @@
 //! | 3 | the call could not be made, or no response came; the output could not be written |
 
 mod args;
-mod call;
-mod contract;
-mod health;
-mod registry;
+mod commands;
+mod exit;
+mod page;
+mod recording;
+mod schema;
+mod target;
 
 use std::process::ExitCode;
 
@@ -21,8 +23,19 @@ use args::{Args, Command};
 
 fn main() -> ExitCode {
     match Args::parse().command {
-        Command::Call(args) => call::run(&args),
-        Command::Health(args) => health::run(&args),
-        Command::Registry(command) => registry::run(&command),
+        Command::Bench(args) => commands::bench::run(&args),
+        Command::Call(args) => commands::call::run(&args),
+        Command::Completions(args) => commands::completions::run(&args),
+        Command::Describe(args) => commands::describe::describe(&args),
+        Command::Health(args) => commands::health::run(&args),
+        Command::List(args) => commands::describe::list(&args),
+        Command::Man(args) => commands::man::run(&args),
+        Command::Ping(args) => commands::ping::run(&args),
+        Command::Replay(args) => commands::replay::run(&args),
+        Command::Serve(args) => commands::serve::run(&args),
+        Command::Show(args) => commands::show::run(&args),
+        Command::Top(args) => commands::top::run(&args),
+        Command::Trace(args) => commands::trace::run(&args),
+        Command::Registry(command) => commands::registry::run(&command),
     }
 }

@@ -43,6 +43,8 @@ pub(crate) struct MethodArgs {
     /// How long the handler may take.
     pub(crate) timeout: Option<Timeout>,
     pub(crate) request_limit: Option<Size>,
+    /// The key `stream`: the handler returns one.
+    pub(crate) stream: Option<Ident>,
     /// Whether an argument was reported and left out; then nothing is missed.
     pub(crate) faulty: bool,
 }
@@ -175,6 +177,7 @@ impl MethodArgs {
             fds: None,
             timeout: None,
             request_limit: None,
+            stream: None,
             faulty: false,
         };
         let parsed = match &attribute.meta {
@@ -215,6 +218,10 @@ impl MethodArgs {
                 self.timeout = Some(Timeout::parse(argument.value(Timeout::EXAMPLE)?)?);
                 return Ok(());
             }
+            "stream" => {
+                self.stream = Some(argument.flag()?);
+                return Ok(());
+            }
             "request_limit" => {
                 self.request_limit = Some(Size::parse(argument.value(Size::EXAMPLE)?)?);
                 return Ok(());
@@ -226,7 +233,7 @@ impl MethodArgs {
             "id" => Number::Global(Integer::parse(argument.value("id = 501")?, "#[method(id = 501)]")?),
             _ => {
                 return Err(argument.unknown(
-                    &["id", "name", "allow", "idempotent", "fds", "timeout", "request_limit"],
+                    &["id", "name", "allow", "idempotent", "fds", "timeout", "request_limit", "stream"],
                     "an integer literal",
                     "#[method(1)]",
                 ));

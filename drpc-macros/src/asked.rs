@@ -124,7 +124,7 @@ impl Types {
                     ty: ty.clone(),
                     text,
                     answer: format_ident!("{prefix}{}", types.len(), span = Span::call_site()),
-                    is_in_result: matches!(call.outcome, Outcome::Result { .. }),
+                    is_in_result: !matches!(call.outcome, Outcome::Type(_)),
                     fds,
                     places: vec![place],
                 }),

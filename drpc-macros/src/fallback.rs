@@ -63,7 +63,7 @@ fn model(draft: &Draft, args: &ModuleArgs) -> Model {
         allowed: draft.allowed.clone(),
         methods,
         registry: None,
-        contract: false,
+        described: false,
         unread: draft.unread.clone(),
     }
 }

@@ -39,7 +39,7 @@ pub fn drpc_module(args: proc_macro::TokenStream, item: proc_macro::TokenStream)
         registry: std::env::var_os("DRPC_REGISTRY").map(Into::into),
         package: std::env::var("CARGO_PKG_NAME").unwrap_or_default(),
         renamed: renamed::renamed(),
-        contract: cfg!(feature = "contract"),
+        described: cfg!(feature = "described"),
     };
     attribute::expand(args.into(), item.into(), &environment).into()
 }

@@ -38,8 +38,8 @@ pub(crate) struct Model {
     pub(crate) asked: Asked,
     /// The registry that the IDs were checked against.
     pub(crate) registry: Option<PathBuf>,
-    /// Whether the descriptor tells the types that calls carry.
-    pub(crate) contract: bool,
+    /// Whether the descriptor tells the docs, and the types that calls carry.
+    pub(crate) described: bool,
     /// Where something stands that can't be read, and so is not among the methods.
     pub(crate) unread: Vec<Span>,
 }

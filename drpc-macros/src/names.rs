@@ -6,17 +6,7 @@ use syn::ext::IdentExt;
 
 /// The module's name when the attribute doesn't say one: `PoolService` is `pool_service`.
 pub(crate) fn module(base: &Ident) -> String {
-    let letters: Vec<char> = base.unraw().to_string().chars().collect();
-    let mut name = String::new();
-    for (at, letter) in letters.iter().enumerate() {
-        let after_lower = at > 0 && !letters[at - 1].is_uppercase() && letters[at - 1] != '_';
-        let before_lower = at > 0 && letters.get(at + 1).is_some_and(|next| next.is_lowercase());
-        if letter.is_uppercase() && !name.ends_with('_') && (after_lower || before_lower) {
-            name.push('_');
-        }
-        name.extend(letter.to_lowercase());
-    }
-    name
+    drpc_registry::module_name_of(&base.unraw().to_string())
 }
 
 /// The method's name when the attribute doesn't say one: the handler's.

@@ -7,7 +7,7 @@ use syn::{Attribute, GenericParam, Generics, Item, Meta, Type, parse_quote};
 use crate::args::{MethodArgs, ModuleArgs};
 use crate::item::{self, Block, Function, Header, Member, Unreadable, flat, is_punct};
 use crate::mistake::{Mistakes, mistake};
-use crate::signature::{Call, Surroundings, ungrouped, unsized_parameter};
+use crate::signature::{Call, KnownCall, Surroundings, ungrouped, unsized_parameter};
 
 /// A module as it was written.
 pub(crate) struct Draft {
@@ -257,14 +257,36 @@ fn with_attributes(
         let is_of_kind = |attribute: &&Attribute| kinds.iter().any(|kind| attribute.path().is_ident(kind));
         attributes.iter().filter(is_of_kind).cloned().collect()
     };
+    let args = MethodArgs::parse(&attribute, mistakes);
+    let call = match mistakes.check(check_stream(&args, &attribute, &call)) {
+        Some(()) => call,
+        None => {
+            Call::Unknown { requests: usize::from(call.known().is_some_and(|call| call.request().is_some())) }
+        }
+    };
     Handler {
         ident,
-        args: MethodArgs::parse(&attribute, mistakes),
+        args,
         attribute,
         notes: of_kind(&["doc", "deprecated"]),
         cfgs: of_kind(&["cfg"]),
         call,
         is_declaration,
+    }
+}
+
+/// Whether a handler that returns a stream says so, and the other way round.
+fn check_stream(args: &MethodArgs, attribute: &Attribute, call: &Call) -> syn::Result<()> {
+    match (call.known().map(KnownCall::streams), &args.stream) {
+        (Some(true), None) if !args.faulty => {
+            let help = "say it to those who read the attribute, too: `#[method(4, stream)]`";
+            Err(mistake(attribute, "a handler that returns a stream has the key `stream`", help))
+        }
+        (Some(false), Some(stream)) => {
+            let help = "let the handler return `impl Stream<Item = Result<Event, Failure>>`, or a `Result` of that; else leave `stream` out";
+            Err(mistake(stream, "`stream` is for a handler that returns one", help))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -6,7 +6,7 @@ use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
 use syn::{
     FnArg, GenericArgument, GenericParam, Generics, Lifetime, Pat, PatType, PathArguments, Receiver,
-    ReceiverKind, ReturnType, Safety, Signature, Type,
+    ReceiverKind, ReturnType, Safety, Signature, Type, TypeParamBound,
 };
 
 use crate::item::{flat, is_punct, is_word};
@@ -58,6 +58,12 @@ pub(crate) enum Outcome {
         error: TokenStream,
         is_error_written: bool,
     },
+    /// `impl Stream` of `Result`s of an item, in a `Result` or not.
+    Stream {
+        item: TokenStream,
+        /// What the handler may fail with before there is a stream, and whether that type is written; as in a `Result` of a reply.
+        refusal: Option<(TokenStream, bool)>,
+    },
 }
 
 impl Call {
@@ -85,14 +91,24 @@ impl KnownCall {
     pub(crate) fn reply_type(&self) -> Option<&TokenStream> {
         match &self.outcome {
             Outcome::Nothing => None,
-            Outcome::Type(ty) | Outcome::Result { reply: ty, .. } => Some(ty),
+            Outcome::Type(ty) | Outcome::Result { reply: ty, .. } | Outcome::Stream { item: ty, .. } => {
+                Some(ty)
+            }
         }
+    }
+
+    /// Whether the handler returns a stream.
+    pub(crate) fn streams(&self) -> bool {
+        matches!(self.outcome, Outcome::Stream { .. })
     }
 
     /// The error in the handler's `Result`, if its type is written, and can be named elsewhere, too.
     pub(crate) fn error_type(&self) -> Option<&TokenStream> {
         match &self.outcome {
-            Outcome::Result { error, is_error_written: true, .. } if !borrows(error) && !is_opaque(error) => {
+            Outcome::Result { error, is_error_written: true, .. }
+            | Outcome::Stream { refusal: Some((error, true)), .. }
+                if !borrows(error) && !is_opaque(error) =>
+            {
                 Some(error)
             }
             _ => None,
@@ -182,8 +198,18 @@ impl Surroundings<'_> {
     /// A `Result` with arguments holds the reply and the error.
     fn outcome(&self, output: &ReturnType) -> syn::Result<Outcome> {
         let ReturnType::Type(_, whole) = output else { return Ok(Outcome::Nothing) };
+        if let Some(item) = stream_item(whole) {
+            return Ok(Outcome::Stream { item: self.item(item)?, refusal: None });
+        }
         match result_types(whole) {
             Some((reply, error)) => {
+                if let Some(item) = stream_item(reply) {
+                    let is_error_written = error.is_some();
+                    let error = error.unwrap_or(whole);
+                    check_named(error, "an error")?;
+                    let refusal = Some((error.to_token_stream(), is_error_written));
+                    return Ok(Outcome::Stream { item: self.item(item)?, refusal });
+                }
                 let reply = self.payload(reply, "a reply")?;
                 let is_error_written = error.is_some();
                 let error = error.unwrap_or(whole);
@@ -191,6 +217,17 @@ impl Surroundings<'_> {
                 Ok(Outcome::Result { reply, error: error.to_token_stream(), is_error_written })
             }
             None => self.payload(whole, "a reply").map(Outcome::Type),
+        }
+    }
+
+    /// The message in an item of a stream, which is a `Result` of it.
+    fn item(&self, item: &Type) -> syn::Result<TokenStream> {
+        match result_types(item) {
+            Some((item, _)) => self.payload(item, "an item"),
+            None => {
+                let help = "write `impl Stream<Item = Result<Event, Failure>>`; a stream that can't fail gives `Ok` alone";
+                Err(mistake(item, "an item of a stream is a `Result`", help))
+            }
         }
     }
 
@@ -331,6 +368,20 @@ fn result_types(ty: &Type) -> Option<(&Type, Option<&Type>)> {
         }
         _ => None,
     }
+}
+
+/// What the items of a stream are, of `impl Stream<Item = …>`.
+fn stream_item(ty: &Type) -> Option<&Type> {
+    let Type::ImplTrait(ty) = ungrouped(ty) else { return None };
+    ty.bounds.iter().find_map(|bound| {
+        let TypeParamBound::Trait(bound) = bound else { return None };
+        let last = bound.path.segments.last().filter(|last| last.ident == "Stream")?;
+        let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+        arguments.args.iter().find_map(|argument| match argument {
+            GenericArgument::AssocType(item) if item.ident == "Item" => Some(&item.ty),
+            _ => None,
+        })
+    })
 }
 
 /// The types that are messages to prost (google.protobuf.StringValue and its like), and to nobody's surprise but here.

@@ -17,7 +17,10 @@ const FOLDER: &str = "tests/expansion";
 
 fn expansion(name: &str, registry: Option<&str>) {
     let registry = registry.map(|file| Path::new(FOLDER).join(file));
-    expansion_in(name, &Environment { registry, package: "greeterd".into(), renamed: None, contract: false });
+    expansion_in(
+        name,
+        &Environment { registry, package: "greeterd".into(), renamed: None, described: false },
+    );
 }
 
 fn expansion_in(name: &str, environment: &Environment) {
@@ -100,15 +103,20 @@ fn methods_with_a_timeout() {
 }
 
 #[test]
+fn handlers_that_return_a_stream() {
+    expansion("streams", None);
+}
+
+#[test]
 fn numbers_from_the_registry() {
     expansion("registry", Some("modules.toml"));
 }
 
 #[test]
-fn the_types_of_a_contract() {
+fn the_docs_and_types_of_a_description() {
     expansion_in(
-        "contract",
-        &Environment { registry: None, package: "greeterd".into(), renamed: None, contract: true },
+        "described",
+        &Environment { registry: None, package: "greeterd".into(), renamed: None, described: true },
     );
 }
 
@@ -120,7 +128,7 @@ fn stubs_beside_mistakes() {
 #[test]
 fn bodies_are_given_back_unread() {
     let environment =
-        Environment { registry: None, package: "greeterd".into(), renamed: None, contract: false };
+        Environment { registry: None, package: "greeterd".into(), renamed: None, described: false };
     let unfinished = quote! {
         impl Greeter {
             #[method(1)]

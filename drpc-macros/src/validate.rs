@@ -29,7 +29,7 @@ pub(crate) struct Environment {
     /// What the package calls the `drpc` crate, if not that.
     pub(crate) renamed: Option<String>,
     /// Whether descriptors tell types.
-    pub(crate) contract: bool,
+    pub(crate) described: bool,
 }
 
 /// The module IDs whose hundred method IDs all fit an `i32`.
@@ -99,7 +99,7 @@ pub(crate) fn validate(
         allowed: draft.allowed.clone(),
         methods,
         registry: environment.registry.clone(),
-        contract: environment.contract,
+        described: environment.described,
         unread: draft.unread.clone(),
     })
 }

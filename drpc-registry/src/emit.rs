@@ -3,6 +3,7 @@
 mod c_header;
 mod go;
 mod markdown;
+mod python;
 mod rust;
 mod toml;
 
@@ -46,6 +47,18 @@ impl Registry {
     /// The registry as a Markdown table.
     pub fn to_markdown(&self) -> String {
         markdown::write(self)
+    }
+
+    /// The registry as a Python module of enums, of Python 3.4 and later.
+    ///
+    /// ```
+    /// # use drpc_registry::Registry;
+    /// let registry = Registry::parse("modules.toml", "[[module]]\nid = 5\nname = \"greeter\"")?;
+    /// assert!(registry.to_python().contains("class Module(IntEnum):"));
+    /// # Ok::<(), drpc_registry::RegistryError>(())
+    /// ```
+    pub fn to_python(&self) -> String {
+        python::write(self)
     }
 
     /// The registry as Rust constants, to be included in a module of its own.

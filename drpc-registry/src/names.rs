@@ -1,10 +1,31 @@
-//! What a name may be in the registry, and what it becomes in C and Go.
+//! What a name may be in the registry, and what it becomes in C, Go and Python.
 
 /// Lower-case words of letters and digits, joined by single underscores, the first of which begins with a letter.
 pub(crate) fn is_snake_case(name: &str) -> bool {
     let is_word =
         |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     name.starts_with(|c: char| c.is_ascii_lowercase()) && name.split('_').all(is_word)
+}
+
+/// The name that a module has by the type that implements it, where `#[drpc_module]` does not say one.
+///
+/// ```
+/// assert_eq!(drpc_registry::module_name_of("PoolService"), "pool_service");
+/// assert_eq!(drpc_registry::module_name_of("RPCServer"), "rpc_server");
+/// ```
+#[must_use]
+pub fn module_name_of(type_name: &str) -> String {
+    let letters: Vec<char> = type_name.chars().collect();
+    let mut name = String::new();
+    for (at, letter) in letters.iter().enumerate() {
+        let after_lower = at > 0 && !letters[at - 1].is_uppercase() && letters[at - 1] != '_';
+        let before_lower = at > 0 && letters.get(at + 1).is_some_and(|next| next.is_lowercase());
+        if letter.is_uppercase() && !name.ends_with('_') && (after_lower || before_lower) {
+            name.push('_');
+        }
+        name.extend(letter.to_lowercase());
+    }
+    name
 }
 
 /// The `lower_snake_case` name that was probably meant.
@@ -60,6 +81,11 @@ pub(crate) fn go_module(module: &str) -> String {
 /// A method's constant in Go: `MethodMgmtSetRank`.
 pub(crate) fn go_method(module: &str, method: &str) -> String {
     format!("Method{}{}", camel_case(module), camel_case(method))
+}
+
+/// The class of a module's methods in Python: `SecAgentMethod`.
+pub(crate) fn python_methods(module: &str) -> String {
+    format!("{}Method", camel_case(module))
 }
 
 fn camel_case(name: &str) -> String {

@@ -49,7 +49,7 @@ impl Registry {
         if problems.is_empty() {
             Ok(Self::new(path, modules))
         } else {
-            Err(RegistryError::malformed(&source, problems))
+            Err(RegistryError::malformed(&source, text, problems))
         }
     }
 }

@@ -42,6 +42,27 @@ impl Registry {
         self.modules.iter().find(|module| module.name == name)
     }
 
+    /// The same with the owners of another registry, for modules of one ID and name: for a registry read from a C header, which has no place
+    /// for them.
+    ///
+    /// ```
+    /// # use drpc_registry::Registry;
+    /// let header = "enum drpc_module { DRPC_MODULE_TEST = 0, NUM_DRPC_MODULES };";
+    /// let old = Registry::parse("old.toml", "[[module]]\nid = 0\nname = \"test\"\nowners = [\"testd\"]")?;
+    /// let imported = Registry::parse("modules.h", header)?.with_owners_of(&old);
+    /// assert_eq!(imported.modules()[0].owners, ["testd"]);
+    /// # Ok::<(), drpc_registry::RegistryError>(())
+    /// ```
+    #[must_use]
+    pub fn with_owners_of(mut self, other: &Registry) -> Self {
+        for module in &mut self.modules {
+            if let Some(same) = other.module(module.id).filter(|same| same.name == module.name) {
+                module.owners.clone_from(&same.owners);
+            }
+        }
+        self
+    }
+
     /// The ID for a module to come: the one after the highest, or the lowest gap when that would be too high.
     pub fn next_free_id(&self) -> Option<i32> {
         next_free(NEXT_IDS, self.modules.iter().map(|module| module.id))
@@ -146,7 +167,7 @@ impl ReservedEntry {
 /// The module IDs whose method IDs all fit an i32.
 pub(crate) const MODULE_IDS: RangeInclusive<i32> = -21_474_836..=21_474_835;
 
-/// The highest of these, which are for the modules that drpc brings along, such as its health check: no registry lists them.
+/// The highest of these, which are for the modules that drpc brings along, its health check and reflection first: no registry lists them.
 pub(crate) const BUILT_IN_IDS: RangeInclusive<i32> = 21_474_800..=*MODULE_IDS.end();
 
 /// The IDs that modules to come are given.

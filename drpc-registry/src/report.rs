@@ -1,31 +1,49 @@
 //! Mistakes in a registry, and the one error that shows them all.
 
 use std::error::Error;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::source::{Source, Span};
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+use crate::source::{Location, Source, Span};
 
 /// Why there is no registry: the file can't be read, or its text has mistakes.
 ///
 /// `Display` gives the whole report over several lines: every mistake with its place, its line and what to do. `Debug`
-/// gives the same, since that is what the `main` of a build script prints.
-pub struct RegistryError {
-    report: String,
-    mistakes: usize,
-    source: Option<io::Error>,
+/// gives the same, since that is what the `main` of a build script prints. [`coloured`](Self::coloured) is the same for a terminal.
+pub struct RegistryError(Kind);
+
+enum Kind {
+    Unreadable { report: String, error: io::Error },
+    Malformed { path: PathBuf, text: String, mistakes: Vec<Mistake> },
 }
 
 impl RegistryError {
     /// Whether the file could not be read at all; [`source`](Error::source) then says why.
     pub fn is_unreadable(&self) -> bool {
-        self.source.is_some()
+        matches!(self.0, Kind::Unreadable { .. })
     }
 
-    /// How many mistakes the report shows; 0 for a file that could not be read.
-    pub fn mistakes(&self) -> usize {
-        self.mistakes
+    /// The mistakes in the order of the text; none for a file that could not be read.
+    ///
+    /// ```
+    /// let error = drpc_registry::Registry::parse("modules.toml", "[[module]]\nid = 5").unwrap_err();
+    /// let mistake = &error.mistakes()[0];
+    /// assert_eq!(mistake.message(), "`[[module]]` without `name`");
+    /// assert_eq!((mistake.location().line, mistake.location().column), (1, 1));
+    /// ```
+    pub fn mistakes(&self) -> &[Mistake] {
+        match &self.0 {
+            Kind::Unreadable { .. } => &[],
+            Kind::Malformed { mistakes, .. } => mistakes,
+        }
+    }
+
+    /// The report with the escape sequences of a terminal's colours.
+    pub fn coloured(&self) -> String {
+        self.report(&Renderer::styled())
     }
 
     pub(crate) fn unreadable(path: &Path, error: io::Error) -> Self {
@@ -37,25 +55,36 @@ impl RegistryError {
         };
         let path = path.display();
         let report = format!("the registry {path} can't be read: {error}\n  = help: {help}");
-        Self { report, mistakes: 0, source: Some(error) }
+        Self(Kind::Unreadable { report, error })
     }
 
-    pub(crate) fn malformed(source: &Source<'_>, mut problems: Vec<Problem>) -> Self {
+    pub(crate) fn malformed(source: &Source<'_>, text: &str, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.label.span.start);
-        let mistakes = problems.len();
-        let plural = if mistakes == 1 { "" } else { "s" };
-        let mut report = format!("the registry {} has {mistakes} mistake{plural}", source.path.display());
-        for problem in &problems {
-            report.push_str("\n\n");
-            report.push_str(&problem.render(source));
+        let mistakes = problems
+            .into_iter()
+            .map(|problem| Mistake { location: source.location(problem.label.span.start), problem })
+            .collect();
+        Self(Kind::Malformed { path: source.path.to_owned(), text: text.to_owned(), mistakes })
+    }
+
+    fn report(&self, renderer: &Renderer) -> String {
+        match &self.0 {
+            Kind::Unreadable { report, .. } => report.clone(),
+            Kind::Malformed { path, text, mistakes } => {
+                let path = path.display().to_string();
+                let number = mistakes.len();
+                let plural = if number == 1 { "" } else { "s" };
+                let title = format!("the registry {path} has {number} mistake{plural}");
+                let reports = mistakes.iter().map(|mistake| mistake.problem.draw(&path, text, renderer));
+                std::iter::once(title).chain(reports).collect::<Vec<_>>().join("\n\n")
+            }
         }
-        Self { report, mistakes, source: None }
     }
 }
 
 impl fmt::Display for RegistryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.report)
+        f.write_str(&self.report(&Renderer::plain()))
     }
 }
 
@@ -67,7 +96,34 @@ impl fmt::Debug for RegistryError {
 
 impl Error for RegistryError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_ref().map(|error| error as _)
+        match &self.0 {
+            Kind::Unreadable { error, .. } => Some(error),
+            Kind::Malformed { .. } => None,
+        }
+    }
+}
+
+/// One mistake in the text of a registry.
+#[derive(Debug)]
+pub struct Mistake {
+    location: Location,
+    problem: Problem,
+}
+
+impl Mistake {
+    /// What is wrong, in a line.
+    pub fn message(&self) -> &str {
+        &self.problem.title
+    }
+
+    /// Where.
+    pub fn location(&self) -> Location {
+        self.location
+    }
+
+    /// What to do, where that is known.
+    pub fn help(&self) -> Option<&str> {
+        self.problem.help.as_deref()
     }
 }
 
@@ -108,55 +164,36 @@ impl Problem {
     ///
     /// ```text
     /// error: module ID 5 is listed twice
-    ///   --> modules.toml:9:6
-    ///    |
-    ///  2 | id = 5
-    ///    |      - `greeter` has it
+    ///  --> modules.toml:9:6
+    ///   |
+    /// 2 | id = 5
+    ///   |      - `greeter` has it
     /// ...
-    ///  9 | id = 5
-    ///    |      ^ `interop` takes it again
-    ///    |
-    ///    = help: the next free module ID is 6
+    /// 9 | id = 5
+    ///   |      ^ `interop` takes it again
+    ///   |
+    ///   = help: the next free module ID is 6
     /// ```
-    fn render(&self, source: &Source<'_>) -> String {
-        let at = source.location(self.label.span.start);
-        let mut snippets: Vec<_> = self.other.as_deref().map(|label| (label, '-')).into_iter().collect();
-        snippets.push((&self.label, '^'));
-        snippets.sort_by_key(|(label, _)| label.span.start);
-
-        let last = source.location(snippets[snippets.len() - 1].0.span.start).line;
-        let gutter = last.to_string().len();
-        let mut out = format!("error: {}\n{:gutter$}--> {}:{at}\n", self.title, "", source.path.display());
-        let blank = format!("{:gutter$} |", "");
-        out.push_str(&blank);
-        let mut previous = None;
-        for (label, mark) in snippets {
-            let place = source.location(label.span.start);
-            if previous.is_some_and(|line| line + 1 < place.line) {
-                out.push_str("\n...");
-            }
-            previous = Some(place.line);
-            let (text, start, width) =
-                expand_tabs(source.line(place.line), place.column - 1, source.width(&label.span));
-            let underline = mark.to_string().repeat(width);
-            // Writing to a String does not fail.
-            let _ = write!(
-                out,
-                "\n{:gutter$} | {text}\n{blank} {:start$}{underline} {}",
-                place.line, "", label.text
-            );
-            out.truncate(out.trim_end().len());
-        }
+    fn draw(&self, path: &str, text: &str, renderer: &Renderer) -> String {
+        let label = |kind: AnnotationKind, label: &Label| {
+            kind.span(first_line(text, &label.span)).label(label.text.clone())
+        };
+        let snippet = Snippet::source(text)
+            .path(path.to_owned())
+            .annotation(label(AnnotationKind::Primary, &self.label))
+            .annotations(self.other.iter().map(|other| label(AnnotationKind::Context, other)));
+        let mut group = Level::ERROR.primary_title(&self.title).element(snippet);
         if let Some(help) = &self.help {
-            let _ = write!(out, "\n{blank}\n{:gutter$} = help: {help}", "");
+            group = group.element(Level::HELP.message(help));
         }
-        out
+        renderer.render(&[group])
     }
 }
 
-/// A line with four spaces for every tab, and the span in it moved accordingly.
-fn expand_tabs(line: &str, start: usize, width: usize) -> (String, usize, usize) {
-    let tabs = |characters: usize| 3 * line.chars().take(characters).filter(|c| *c == '\t').count();
-    let (before, after) = (tabs(start), tabs(start + width));
-    (line.replace('\t', "    "), start + before, width + after - before)
+/// What of a span lies in the text, and in the line that it begins in: the rest of a table would only distract.
+fn first_line(text: &str, span: &Span) -> Span {
+    let start = span.start.min(text.len());
+    let end = span.end.clamp(start, text.len());
+    let line = text[start..end].find(['\r', '\n']).map_or(end, |length| start + length);
+    start..line
 }

@@ -69,18 +69,6 @@ impl<'a> Source<'a> {
         let line = self.lines.partition_point(|line| line.start <= offset).max(1);
         Location { line, column: self.lines[line - 1].characters_before(offset) + 1 }
     }
-
-    /// The text of a line, counted from 1, without its end.
-    pub(crate) fn line(&self, number: usize) -> &'a str {
-        self.lines[number - 1].text
-    }
-
-    /// How many characters of its first line a span covers; at least one, to have something to underline.
-    pub(crate) fn width(&self, span: &Span) -> usize {
-        let Location { line, column } = self.location(span.start);
-        let end = self.lines[line - 1].characters_before(span.end);
-        end.saturating_sub(column - 1).max(1)
-    }
 }
 
 impl Line<'_> {
@@ -106,13 +94,5 @@ mod tests {
         assert_eq!(at("añb\r\nc\n", 6), (2, 1));
         assert_eq!(at("añb\r\nc\n", 8), (3, 1));
         assert_eq!(at("añb\r\nc\n", 99), (3, 1));
-    }
-
-    #[test]
-    fn a_span_is_underlined_on_its_first_line_only() {
-        let source = Source::new(Path::new("x"), "ab = [\n1]");
-        assert_eq!(source.width(&(0..2)), 2);
-        assert_eq!(source.width(&(5..9)), 1);
-        assert_eq!(source.width(&(6..6)), 1);
     }
 }

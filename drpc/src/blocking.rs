@@ -1,6 +1,6 @@
 //! Blocking, without a runtime: a client, and a server with a thread per session.
 
 #[cfg(feature = "blocking")]
-pub use crate::client::blocking::Client;
+pub use crate::client::blocking::{Client, Streaming};
 #[cfg(feature = "blocking-server")]
 pub use crate::server::blocking::Server;

@@ -85,6 +85,7 @@
 //! - [`testing`]: servers in memory, mocks, recordings, faults.
 //! - [`middleware`]: `tower` layers around the handlers.
 //! - [`health`]: a health check for supervisors and load balancers.
+//! - [`reflection`]: a server tells what it serves, and what it is doing.
 //! - [`registry`]: how modules register themselves, and when they don't.
 //! - [`wire`]: the protocol, without sockets and runtimes.
 //!
@@ -99,6 +100,7 @@
 //! | `blocking-server` | [`blocking::Server`], a thread per session; no runtime | yes |
 //! | `tower` | [`middleware`]: layers around the handlers | yes |
 //! | `metrics` | [counters and histograms](guide::observability#metrics) of calls and sessions | no |
+//! | `reflection` | `ServerBuilder::reflection`: a server [tells what it serves](guide::reflection), with docs and types | no |
 //! | `contract` | `contract::assert_kept`: tests [what the modules promise](guide::contract) | no |
 //! | `unique-ids` | [two modules with one ID](guide::registry#without-a-registry-unique-ids) in one program are a linker error | no |
 //!
@@ -160,9 +162,11 @@ pub mod wire;
 #[doc(hidden)]
 pub mod private;
 
-pub use builtin::health;
+pub use builtin::{health, reflection};
 #[cfg(feature = "client")]
 pub use client::Client;
+#[cfg(feature = "client")]
+pub use client::Streaming;
 pub use client::{
     AddedFields, Backoff, CallError, CallErrorKind, CallOptions, Caller, ClientBuilder, ConnectError,
     RetryPolicy,
@@ -181,7 +185,7 @@ pub use handler::failure::Failure;
 pub use handler::method::{Method, UnknownMethod};
 pub use handler::module::Module;
 pub use handler::payload::Payload;
-pub use handler::reply::{Reply, Submitted};
+pub use handler::reply::{Reply, ReplyStream, Submitted};
 pub use handler::session::{RunningCall, Session};
 pub use handler::with_fds::WithFds;
 #[doc(no_inline)]
@@ -197,6 +201,9 @@ pub use wire::{Body, FailureCause, InvalidTraceContext, Status, TraceContext, Wi
 
 /// A raw body, which a handler may take and return.
 pub use bytes::Bytes;
+
+/// What a [streaming](guide::streams) handler returns; the trait of the crates `futures`, whose combinators work with it.
+pub use futures_util::stream::Stream;
 
 /// For [modules](Module) written by hand: goes on the `impl`.
 pub use async_trait::async_trait;

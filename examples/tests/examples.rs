@@ -50,6 +50,15 @@ fn submitted_answers_before_its_work_is_done() {
 }
 
 #[test]
+fn watch_sees_what_is_there_and_what_becomes_of_it() {
+    let output = Command::new(env!("CARGO_BIN_EXE_watch")).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{stdout}");
+    let expected = "there is home\nthere is tank\ncreated: scratch\nall: home, tank, scratch\nshut down, and the stream has ended: true\n";
+    assert_eq!(stdout, expected);
+}
+
+#[test]
 fn memory_is_read_where_it_is_if_its_seals_say_so() {
     let output = Command::new(env!("CARGO_BIN_EXE_memory")).output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();

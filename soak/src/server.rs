@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use clap::ValueEnum;
-use drpc::{Server, drpc_module};
+use drpc::{Failure, Server, Stream, drpc_module};
+use futures_util::{StreamExt, stream};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::measure::{Measure, return_free_memory};
@@ -33,6 +34,12 @@ impl Soaked {
     async fn slow_echo(&self, body: Bytes) -> Bytes {
         tokio::time::sleep(Duration::from_millis(10)).await;
         body
+    }
+
+    /// Numbers without end.
+    #[method(3, stream)]
+    fn numbers(&self) -> impl Stream<Item = Result<Bytes, Failure>> + use<> {
+        stream::iter(0u64..).map(|number| Ok(Bytes::copy_from_slice(&number.to_le_bytes())))
     }
 
     /// Returns unused memory to the kernel, so that what is resident is in use.

@@ -25,6 +25,7 @@ const CALLS: usize = 10;
 
 pub(crate) const ECHO: Method = Method::new(7, 700, "echo");
 const SLOW_ECHO: Method = Method::new(7, 701, "slow_echo");
+const NUMBERS: Method = Method::new(7, 703, "numbers").streaming();
 
 /// How long a call may take that is sure to be answered.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -117,7 +118,8 @@ fn kind(number: usize) -> &'static str {
         (0, _) => "stalls in mid message",
         (1, _) => "never reads",
         (2, _) => "half-closes",
-        (3, _) => "gives calls up",
+        (3, 0 | 1) => "gives calls up",
+        (3, _) => "drops streams",
         (4, _) => "leaves without waiting",
         (5 | 6, _) => "blocking",
         _ => "async",
@@ -134,6 +136,7 @@ async fn session(number: usize, socket: &Path) -> Result<usize, Error> {
         "never reads" => on_a_thread(socket, raw::never_read).await,
         "half-closes" => on_a_thread(socket, raw::half_close).await,
         "gives calls up" => give_calls_up(number, socket).await,
+        "drops streams" => drop_streams(number, socket).await,
         "leaves without waiting" => leave_without_waiting(number, socket).await,
         "blocking" => on_a_thread(socket, move |socket| call_blocking(number, socket, wire)).await,
         _ => call(number, socket, wire).await,
@@ -193,6 +196,27 @@ async fn give_calls_up(number: usize, socket: &Path) -> Result<usize, Error> {
         check(&response.body, &body)?;
     }
     Ok(CALLS / 2)
+}
+
+/// Opens streams, and drops each at another moment, its last at the session's end; the calls between go on.
+async fn drop_streams(number: usize, socket: &Path) -> Result<usize, Error> {
+    let client = builder(socket).connect().await?;
+    let options = CallOptions::new().stream_credit(8, 1 << 20);
+    let mut last = None;
+    for call in 0..CALLS {
+        let mut numbers = client.open_raw(NUMBERS, "", &options).await?;
+        for expected in 0..((number + call) % 25) as u64 {
+            let came = numbers.next().await.ok_or("a stream ended that has no end")??;
+            check(&came, &expected.to_le_bytes())?;
+        }
+        last = Some(numbers);
+        let body = body(number, call, usize::MAX);
+        let response = client.call_raw(ECHO, body.clone(), &CallOptions::new()).await?;
+        check(&response.body, &body)?;
+    }
+    drop(client);
+    drop(last);
+    Ok(CALLS)
 }
 
 /// Calls without waiting for a response, and closes at once (C6, S6).

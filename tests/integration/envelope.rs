@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use drpc::wire::{Call, CallFields, FailureCause, Response, ResponseFields};
+use drpc::wire::{Call, CallFields, Control, Credit, FailureCause, Part, Response, ResponseFields};
 use drpc::{Status, TraceContext};
 use proptest::option;
 use proptest::prelude::*;
@@ -24,6 +24,7 @@ fn message(name: &str) -> MessageDescriptor {
 fn fields(message: &MessageDescriptor) -> Vec<(u32, String, String)> {
     let kind = |kind: Kind| match kind {
         Kind::Enum(of) => of.full_name().to_owned(),
+        Kind::Message(of) => of.full_name().to_owned(),
         kind => format!("{kind:?}"),
     };
     message.fields().map(|field| (field.number(), field.name().to_owned(), kind(field.kind()))).collect()
@@ -46,6 +47,9 @@ fn the_fields_are_those_of_daos_and_ours_behind_them() {
             field(1001, "wants_error", "bool"),
             field(1002, "traceparent", "bytes"),
             field(1003, "tracestate", "bytes"),
+            field(1010, "credit", "drpc.Credit"),
+            field(1011, "control", "drpc.Control"),
+            field(1012, "asks_control", "bool"),
             field(1020, "descriptors", "uint32"),
             field(1021, "takes_descriptors", "bool"),
         ]
@@ -60,6 +64,8 @@ fn the_fields_are_those_of_daos_and_ours_behind_them() {
             field(1000, "error", "bytes"),
             field(1001, "error_details", "bytes"),
             field(1002, "error_cause", "drpc.ErrorCause"),
+            field(1010, "part", "drpc.Part"),
+            field(1011, "takes_control", "bool"),
             field(1020, "descriptors", "uint32"),
             field(1021, "took_descriptors", "bool"),
         ]
@@ -95,6 +101,20 @@ fn call_by_the_file(descriptor: &MessageDescriptor, call: &Call) -> DynamicMessa
         theirs.set_field_by_name("traceparent", Value::Bytes(trace.to_string().into()));
         theirs.set_field_by_name("tracestate", Value::Bytes(trace.state().to_owned().into()));
     }
+    let (control, credit) = match added.control {
+        None => (0, added.credit),
+        Some(Control::Cancel) => (2, None),
+        Some(Control::Credit(credit)) => (1, Some(credit)),
+        Some(control) => panic!("{control:?} is not in the file"),
+    };
+    if let Some(credit) = credit {
+        let mut theirs_too = DynamicMessage::new(message("drpc.Credit"));
+        theirs_too.set_field_by_name("items", Value::U32(credit.items));
+        theirs_too.set_field_by_name("bytes", Value::U64(credit.bytes));
+        theirs.set_field_by_name("credit", Value::Message(theirs_too));
+    }
+    theirs.set_field_by_name("control", Value::EnumNumber(control));
+    theirs.set_field_by_name("asks_control", Value::Bool(added.asks_control));
     theirs
 }
 
@@ -112,6 +132,14 @@ fn response_by_the_file(descriptor: &MessageDescriptor, response: &Response) -> 
     let causes = proto().get_enum_by_name("drpc.ErrorCause").expect("is in drpc.proto");
     let number = causes.get_value_by_name(&cause).expect("is among them").number();
     theirs.set_field_by_name("error_cause", Value::EnumNumber(number));
+    let part = match added.part {
+        None => 0,
+        Some(Part::Opened) => 1,
+        Some(Part::Item) => 2,
+        Some(part) => panic!("{part:?} is not in the file"),
+    };
+    theirs.set_field_by_name("part", Value::EnumNumber(part));
+    theirs.set_field_by_name("takes_control", Value::Bool(added.takes_control));
     theirs.set_field_by_name("took_descriptors", Value::Bool(added.took_descriptors));
     theirs
 }
@@ -133,12 +161,22 @@ fn fields_of_a_call() -> impl Strategy<Value = Box<CallFields>> {
         let trace = TraceContext::new(trace_id.to_be_bytes(), parent_id.to_be_bytes(), flags).unwrap();
         trace.with_state(state).unwrap()
     });
+    let credit = || any::<(u32, u64)>().prop_map(|(items, bytes)| Credit { items, bytes });
+    // A control is no call, and so asks for no stream.
+    let stream_or_control = prop_oneof![
+        Just((None, None)),
+        credit().prop_map(|credit| (Some(credit), None)),
+        credit().prop_map(|credit| (None, Some(Control::Credit(credit)))),
+        Just((None, Some(Control::Cancel))),
+    ];
     let time_left = option::of(any::<u64>().prop_map(Duration::from_micros));
-    let fields = (time_left, any::<bool>(), option::of(trace), any::<bool>());
+    let flags = any::<(bool, bool, bool)>();
+    let fields = (time_left, option::of(trace), stream_or_control, flags);
     fields
-        .prop_map(|(time_left, wants_error, trace, takes_descriptors)| {
+        .prop_map(|(time_left, trace, (credit, control), flags)| {
+            let (wants_error, takes_descriptors, asks_control) = flags;
             let fields = CallFields { time_left, wants_error, trace, ..CallFields::default() };
-            Box::new(CallFields { takes_descriptors, ..fields })
+            Box::new(CallFields { takes_descriptors, credit, control, asks_control, ..fields })
         })
         .prop_filter("none", |fields| **fields != CallFields::default())
 }
@@ -154,6 +192,7 @@ fn every_envelope_is_written_and_read_as_the_file_says() {
         body in prop::collection::vec(any::<u8>(), 0..300),
         to_call in option::of(fields_of_a_call()),
         to_response in option::of(("ü{1,40}", prop::collection::vec(any::<u8>(), 0..40), causes(), any::<bool>())),
+        part in option::of(prop::sample::select(vec![Part::Opened, Part::Item])),
     )| {
         let body = Bytes::from(body);
         let call = Call { module: module as i32, method: method as i32, sequence, body: body.clone(), added: to_call };
@@ -164,6 +203,8 @@ fn every_envelope_is_written_and_read_as_the_file_says() {
         let added = to_response.map(|(error, details, cause, took_descriptors)| {
             ResponseFields { cause, took_descriptors, ..ResponseFields::new(error, details.into()) }.into()
         });
+        // An error is no part.
+        let added = added.or(part.map(|part| ResponseFields::of_part(part).into()));
         let response = Response { sequence, status: Status::from(module as i32), body, added };
         let theirs = response_by_the_file(&response_descriptor, &response).encode_to_vec();
         prop_assert_eq!(&response.encode()[..], &theirs[..]);

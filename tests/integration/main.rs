@@ -32,6 +32,8 @@ mod panics;
 mod peers;
 mod pool;
 mod progress;
+#[cfg(feature = "reflection")]
+mod reflection;
 mod restarts;
 mod retry;
 mod round_trip;
@@ -40,6 +42,7 @@ mod shutdown;
 mod sockets;
 mod spans;
 mod spinning;
+mod streams;
 mod support;
 mod testing;
 mod threads;

@@ -7,11 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use drpc::testing::{self, Direction, Fault, Faults, InMemoryServer, MockModule, Proxy, Recorder, Recording};
+use drpc::testing::{
+    self, Direction, Fault, Faults, InMemoryServer, Message, MessageReader, MockModule, Proxy, Recorder,
+    Recording, Watched,
+};
 use drpc::wire::Response;
 use drpc::{
-    CallError, CallErrorKind, CallOptions, Client, Context, Module, Order, Server, ServerBuilder, Status,
-    Wire,
+    CallError, CallErrorKind, CallOptions, Client, Context, Module, Order, PeerCredentials, Server,
+    ServerBuilder, Status, Wire,
 };
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -636,6 +639,49 @@ mod proxy {
             session += 1;
         }
         assert_eq!(session, 6);
+    }
+
+    /// Each thing is told of as it happens: who came, what passes, and that it is over.
+    #[test]
+    fn a_watcher_is_told_of_everything() {
+        let server = TestServer::start(Server::builder().module(interop()));
+        let (tell, told) = std::sync::mpsc::channel();
+        let watch = move |watched: Watched<'_>| {
+            let line = match watched {
+                Watched::Opened { session, peer } => {
+                    format!("{session} opened {}", peer.and_then(PeerCredentials::pid).unwrap())
+                }
+                Watched::Packet { session, packet, .. } => {
+                    match MessageReader::new().read(packet).unwrap().unwrap() {
+                        Message::Call(call) => format!("{session} call of {}", call.method),
+                        Message::Response(response) => format!("{session} {}", response.status),
+                    }
+                }
+                Watched::Closed { session, error } => format!("{session} closed {}", error.is_some()),
+                other => format!("{other:?}"),
+            };
+            tell.send(line).unwrap();
+        };
+        let proxy = TestProxy::start(|path| Proxy::bind(path, server.path()).unwrap().watch(watch));
+        let client = Kind::Blocking.connect(builder(&proxy.path()).wire(Wire::Chunked)).unwrap();
+        client.call(7, 700, b"ping").unwrap();
+        assert_eq!(client.call(7, 701, b"").unwrap().status, Status::FAILURE);
+        drop(client);
+        let pid = std::process::id();
+        let expected = [
+            &format!("1 opened {pid}"),
+            "1 call of 700",
+            "1 SUCCESS",
+            "1 call of 701",
+            "1 FAILURE",
+            "1 closed false",
+        ];
+        assert_eq!(told.iter().take(expected.len()).collect::<Vec<_>>(), expected);
+
+        server.stop();
+        RawPeer::connect(&proxy.path()).assert_closed();
+        let expected = [format!("2 opened {pid}"), "2 closed true".to_owned()];
+        assert_eq!(told.iter().take(expected.len()).collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -11,7 +11,9 @@ use crate::signature::{KnownCall, Outcome};
 pub(super) fn received(model: &Model, method: &Method, call: &KnownCall) -> TokenStream {
     match &call.outcome {
         Outcome::Nothing => quote!(()),
-        Outcome::Type(ty) | Outcome::Result { reply: ty, .. } => as_returned(model, method, ty, "Received"),
+        Outcome::Type(ty) | Outcome::Result { reply: ty, .. } | Outcome::Stream { item: ty, .. } => {
+            as_returned(model, method, ty, "Received")
+        }
     }
 }
 

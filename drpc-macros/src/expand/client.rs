@@ -67,6 +67,8 @@ pub(crate) fn client(model: &Model) -> TokenStream {
     }
 }
 
+// A handler that returns a stream has `caller.open`, and `C::Outcome<C::Streaming<…>>`.
+//
 // Output:
 //     #[cfg_attr(not(doctest), doc = "Greets a person by name.")]
 //     pub fn hello(&self, req: Hello) -> C::Outcome<<HelloResponse as Returned<__GreeterReply0>>::Received> {
@@ -97,10 +99,16 @@ fn client_function(model: &Model, method: &Method) -> TokenStream {
         &received,
         |place| {
             let krate = name_at(krate, place);
-            quote_spanned!(here(place)=> <__C as #krate::Caller>::Outcome<)
+            let of_stream =
+                call.streams().then(|| quote_spanned!(here(place)=> <__C as #krate::Caller>::Streaming<));
+            quote_spanned!(here(place)=> <__C as #krate::Caller>::Outcome< #of_stream)
         },
-        |place| quote_spanned!(place=> >),
+        |place| {
+            let of_stream = call.streams().then(|| quote_spanned!(place=> >));
+            quote_spanned!(place=> #of_stream >)
+        },
     );
+    let make = if call.streams() { quote!(open) } else { quote!(call) };
     let (parameter, request, argument) = match call.request() {
         Some((name, ty)) => {
             let sent = as_requested(model, method, ty, "sent");
@@ -112,7 +120,7 @@ fn client_function(model: &Model, method: &Method) -> TokenStream {
         #notes
         #(#cfgs)*
         pub fn #handler(&self, #parameter) -> #given {
-            self.caller.call::<#request, #received>(#methods::#variant.method(), #argument, &self.options)
+            self.caller.#make::<#request, #received>(#methods::#variant.method(), #argument, &self.options)
         }
     }
 }

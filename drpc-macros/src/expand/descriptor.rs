@@ -2,8 +2,8 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::Type;
 use syn::spanned::Spanned;
+use syn::{Attribute, Meta, Type};
 
 use super::asked_types::received;
 use super::notes::allowed;
@@ -52,13 +52,14 @@ pub(super) fn descriptor(model: &Model, ty: &Type) -> TokenStream {
         Some(_) => quote!(::core::option::Option::Some(__create)),
         None => quote!(::core::option::Option::None),
     };
-    let types = model.contract.then(|| types(model));
-    let with_types = types.as_ref().map(|_| {
+    let descriptions = model.described.then(|| descriptions(model));
+    let described = descriptions.as_ref().map(|_| {
         let rule = match &model.rule {
             Some(rule) => quote!(::core::option::Option::Some(#rule)),
             None => quote!(::core::option::Option::None),
         };
-        quote!(.with_types(#rule, __TYPES))
+        let docs = text(&model.docs);
+        quote!(.described(#rule, #docs, __DESCRIPTIONS))
     });
     let claim = cfg!(feature = "unique-ids").then(|| claim(model)).flatten();
     let allowed = allowed(model);
@@ -71,7 +72,7 @@ pub(super) fn descriptor(model: &Model, ty: &Type) -> TokenStream {
 
             #claim
 
-            #types
+            #descriptions
 
             #[allow(forbidden_lint_groups)]
             const _: () = { #krate::private::inventory::submit! {
@@ -84,21 +85,22 @@ pub(super) fn descriptor(model: &Model, ty: &Type) -> TokenStream {
                     ::core::line!(),
                     __METHODS,
                     #factory,
-                ) #with_types
+                ) #described
             } };
         };
     }
 }
 
 // Output:
-//     const TYPES: &[MethodTypes] = &[MethodTypes {
+//     const DESCRIPTIONS: &[MethodDescription] = &[MethodDescription {
+//         docs: concat!(" Greets a person by name.", "\n"),
 //         request: carried!(Hello),
 //         reply: carried!(<HelloResponse as Returned<__GreeterReply0>>::Received),
 //     }];
-fn types(model: &Model) -> TokenStream {
+fn descriptions(model: &Model) -> TokenStream {
     let krate = &model.krate;
     let calls = model.methods.iter().filter_map(|method| Some((method, method.call.known()?)));
-    let types = calls.map(|(method, call)| {
+    let descriptions = calls.map(|(method, call)| {
         let cfgs = &method.cfgs;
         let request = call.request().map_or_else(|| quote!(()), |(_, ty)| ty.clone());
         let reply = received(model, method, call);
@@ -107,17 +109,29 @@ fn types(model: &Model) -> TokenStream {
             None => ty,
         };
         let (request, reply) = (message(request), message(reply));
+        let docs = text(&method.notes);
         quote! {
             #(#cfgs)*
-            #krate::private::MethodTypes {
+            #krate::private::MethodDescription {
+                docs: #docs,
                 request: #krate::private::carried!(#request),
                 reply: #krate::private::carried!(#reply),
             }
         }
     });
     quote! {
-        const __TYPES: &[#krate::private::MethodTypes] = &[#(#types),*];
+        const __DESCRIPTIONS: &[#krate::private::MethodDescription] = &[#(#descriptions),*];
     }
+}
+
+/// The text of doc comments, a line for each.
+fn text(attributes: &[Attribute]) -> TokenStream {
+    let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
+        Meta::NameValue(meta) if meta.path.is_ident("doc") => Some(&meta.value),
+        _ => None,
+    });
+    // A line may be a macro's: `#[doc = include_str!("greeter.md")]`.
+    quote!(::core::concat!(#(#lines, "\n"),*))
 }
 
 // Output:

@@ -8,6 +8,7 @@ use super::notes::{allowed, docs, links, notes};
 use crate::model::{Method, Model, ModuleId};
 use crate::names;
 use crate::places::here;
+use crate::signature::KnownCall;
 
 // Output:
 //     #[doc = "The methods of module `greeter`."]
@@ -104,19 +105,22 @@ fn methods_functions(model: &Model, name: &Ident) -> TokenStream {
             || method.fds.is_some()
             || method.timeout.is_some()
             || method.request_limit.is_some()
+            || streams(method)
     };
     let method = match model.methods.iter().any(says_more) {
         false => method,
         true => {
             let arms = model.methods.iter().map(
-                |Method { variant, cfgs, rule, idempotent, fds, timeout, request_limit, .. }| {
+                |method_model| {
+                    let Method { variant, cfgs, rule, idempotent, fds, timeout, request_limit, .. } = method_model;
+                    let streaming = streams(method_model).then(|| quote!(.streaming()));
                     let idempotent = idempotent.then(|| quote!(.idempotent()));
                     let fds = fds.map(|_| quote!(.fds()));
                     let rule = rule.as_ref().map(|rule| quote!(.with_rule(#rule)));
                     let timeout = timeout
                         .map(|millis| quote!(.with_timeout(::core::time::Duration::from_millis(#millis))));
                     let request_limit = request_limit.map(|bytes| quote!(.with_request_limit(#bytes)));
-                    quote!(#(#cfgs)* Self::#variant => #method #rule #idempotent #fds #timeout #request_limit)
+                    quote!(#(#cfgs)* Self::#variant => #method #rule #idempotent #fds #timeout #request_limit #streaming)
                 },
             );
             quote!(match self { #(#arms,)* })
@@ -199,6 +203,11 @@ fn methods_conversions(model: &Model, name: &Ident) -> TokenStream {
             }
         }
     }
+}
+
+/// Whether a method's handler returns a stream.
+fn streams(method: &Method) -> bool {
+    method.call.known().is_some_and(KnownCall::streams)
 }
 
 /// A method's system-wide ID, as it stands in the enum.

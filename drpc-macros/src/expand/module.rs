@@ -106,6 +106,12 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
 //             }
 //         })
 //     }
+//
+// A handler that returns a stream:
+//     Some(ClockMethod::Ticks) => private::stream(move |outlet| async move {
+//         let items = Self::ticks(&self);
+//         outlet.send(items).await
+//     })
 pub(super) fn arm(model: &Model, method: &Method) -> TokenStream {
     let Call::Known(call) = &method.call else { return TokenStream::new() };
     let krate = &model.krate;
@@ -159,6 +165,23 @@ pub(super) fn arm(model: &Model, method: &Method) -> TokenStream {
                 }
             }
         }
+        Outcome::Stream { refusal: None, .. } => quote! {
+            let __items = #returned;
+            __outlet.send(__items).await
+        },
+        Outcome::Stream { refusal: Some((error, _)), .. } => {
+            let failure = match place(model, method).and_then(|place| model.asked.error(place)) {
+                Some(conversion) => quote!(#conversion(__error)),
+                None => raise(model, error),
+            };
+            quote! {
+                let __items = match #returned {
+                    ::core::result::Result::Ok(__items) => __items,
+                    ::core::result::Result::Err(__error) => return ::core::result::Result::Err(#failure),
+                };
+                __outlet.send(__items).await
+            }
+        }
         Outcome::Type(ty) => {
             let answer = as_returned(model, method, ty, "answer");
             let raise = raise(model, ty);
@@ -166,7 +189,10 @@ pub(super) fn arm(model: &Model, method: &Method) -> TokenStream {
         }
     };
     // A future that is not `Send` is an error at the handler.
-    let boxed = quote_spanned!(span=> #private::Box::pin(async move { #request #answer }));
+    let boxed = match call.streams() {
+        false => quote_spanned!(span=> #private::Box::pin(async move { #request #answer })),
+        true => quote_spanned!(span=> #private::stream(move |__outlet| async move { #request #answer })),
+    };
     quote! {
         #(#cfgs)*
         ::core::option::Option::Some(#methods::#variant) => {
@@ -196,7 +222,8 @@ fn conversions(model: &Model) -> Option<TokenStream> {
     let krate = &model.krate;
     let calls = model.methods.iter().filter_map(|method| method.call.known());
     let mut outcomes = calls.map(|call| &call.outcome);
-    let may_fail = outcomes.any(|outcome| !matches!(outcome, Outcome::Nothing));
+    let may_fail =
+        outcomes.any(|outcome| !matches!(outcome, Outcome::Nothing | Outcome::Stream { refusal: None, .. }));
     let conversions = model.asked.errors().map(|(cfgs, ty, name)| {
         let failure = raise(model, ty);
         quote!(#cfgs let #name = |__error: #ty| #failure;)

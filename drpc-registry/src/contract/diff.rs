@@ -145,6 +145,10 @@ impl<'a> Comparison<'a> {
             (false, true) => self.compatible(format!("method `{method}` is now idempotent")),
             _ => {}
         }
+        if old.streaming != new.streaming {
+            let now = if new.streaming { "now answers by a stream" } else { "no longer answers by a stream" };
+            self.breaking(format!("method `{method}` {now}"));
+        }
         match (old.fds, new.fds) {
             (true, false) => self.breaking(format!("method `{method}` passes no descriptors any more")),
             (false, true) => {

@@ -10,6 +10,7 @@
 //!         request hello.Hello
 //!         reply hello.Greeting        # or (), or bytes::Bytes
 //!         idempotent
+//!         stream                      # of what it replies
 //!         rule admin
 //!
 //! message hello.Hello
@@ -115,6 +116,9 @@ impl fmt::Display for Contract {
                 writeln!(f, "        reply {}", method.reply)?;
                 if method.idempotent {
                     writeln!(f, "        idempotent")?;
+                }
+                if method.streaming {
+                    writeln!(f, "        stream")?;
                 }
                 if method.fds {
                     writeln!(f, "        fds")?;
@@ -320,6 +324,7 @@ impl Reader {
                     request: Body::Nothing,
                     reply: Body::Nothing,
                     idempotent: false,
+                    streaming: false,
                     fds: false,
                     rule: None,
                 };
@@ -346,6 +351,7 @@ impl Reader {
                 }
             }
             "idempotent" => method.idempotent = true,
+            "stream" => method.streaming = true,
             "fds" => method.fds = true,
             "rule" => method.rule = Some(rest.to_owned()),
             _ => return false,

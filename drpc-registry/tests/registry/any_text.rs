@@ -35,7 +35,7 @@ proptest! {
 fn read_as_both(text: &str) {
     for path in ["modules.toml", "modules.h"] {
         match Registry::parse(path, text) {
-            Err(error) => assert!(error.mistakes() > 0 && !error.to_string().is_empty()),
+            Err(error) => assert!(!error.mistakes().is_empty() && !error.to_string().is_empty()),
             Ok(registry) => {
                 let again =
                     Registry::parse("again.toml", &registry.to_toml()).expect("what was written can be read");

@@ -177,6 +177,11 @@ fn changes_of_modules_and_methods() {
             &["breaking: method `greeter.stop` is no longer idempotent: older clients may send it twice"],
         ),
         (
+            "        idempotent\n",
+            "        idempotent\n        stream\n",
+            &["breaking: method `greeter.stop` now answers by a stream"],
+        ),
+        (
             "    method 502 stop\n        request ()\n        reply ()\n        idempotent\n        rule admin\n",
             "",
             &["breaking: method 502, `stop` of `greeter`, is gone"],

@@ -17,6 +17,7 @@ fn a_registry_in_every_form() {
         ("sample.sorted.toml", registry.to_toml()),
         ("sample.h", registry.to_c_header()),
         ("sample.go", registry.to_go(&"modules".parse().expect("a good name"))),
+        ("sample.py", registry.to_python()),
         ("sample.md", registry.to_markdown()),
         ("sample.rs", registry.to_rust()),
     ];
@@ -89,17 +90,50 @@ fn toml_is_its_own_sorted_form() {
 
 #[test]
 fn a_c_compiler_has_no_complaint() {
-    if Command::new("gcc").arg("--version").output().is_err() {
-        eprintln!("skipped: there is no gcc");
-        return;
-    }
+    let Some(gcc) = program("gcc", "--version") else { return };
     let output = scratch("c");
     for (name, registry) in named_registries() {
         let file = output.join(format!("{name}.h"));
         fs::write(&file, registry.to_c_header()).expect("a writable folder");
-        let mut gcc = Command::new("gcc");
+        let mut gcc = Command::new(&gcc);
         gcc.args(["-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only", "-x", "c", "-include"]);
         succeed(gcc.arg(&file).arg("/dev/null"));
+    }
+}
+
+#[test]
+fn python_has_the_numbers() {
+    let Some(python) = program("python3", "--version") else { return };
+    let output = scratch("python");
+    for (name, registry) in named_registries() {
+        let constants = registry.to_python();
+        let first = registry.modules().iter().min_by_key(|module| module.id);
+        let check = first.map_or_else(String::new, |module| {
+            format!("assert Module.{} == {}\n", module.name.to_uppercase(), module.id)
+        });
+        let file = output.join(format!("{name}.py"));
+        fs::write(&file, format!("{constants}\n\n{check}")).expect("a writable folder");
+        succeed(Command::new(&python).args(["-W", "error"]).arg(&file));
+    }
+}
+
+/// The constants are laid out as `gofmt` would, and `go vet` has no complaint.
+#[test]
+fn gos_own_tools_have_no_complaint() {
+    let Some(go) = program("go", "version") else { return };
+    let root = succeed(Command::new(&go).args(["env", "GOROOT"]));
+    let gofmt = Path::new(root.trim()).join("bin/gofmt");
+    let output = scratch("go");
+    for (name, registry) in named_registries() {
+        let package = output.join(name);
+        fs::create_dir_all(&package).expect("a writable folder");
+        let file = package.join("modules.go");
+        fs::write(&file, registry.to_go(&"modules".parse().expect("a good name")))
+            .expect("a writable folder");
+        fs::write(package.join("go.mod"), "module modules\n\ngo 1.18\n").expect("a writable folder");
+        let laid_out = succeed(Command::new(&gofmt).arg("-d").arg(&file));
+        assert_eq!(laid_out, "", "{name}");
+        succeed(Command::new(&go).args(["vet", "./..."]).current_dir(&package));
     }
 }
 
@@ -160,7 +194,18 @@ fn scratch(name: &str) -> std::path::PathBuf {
     folder
 }
 
-fn succeed(command: &mut Command) {
+/// A program, if this machine has it; else it is said that the test is skipped.
+fn program(name: &str, version: &str) -> Option<String> {
+    let found = Command::new(name).arg(version).output().is_ok();
+    if !found {
+        eprintln!("skipped: there is no {name}");
+    }
+    found.then(|| name.to_owned())
+}
+
+/// Runs a program, which must succeed, and gives what it prints.
+fn succeed(command: &mut Command) -> String {
     let output = command.output().expect("a program that runs");
     assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
 }

@@ -4,6 +4,7 @@
 //! They are written by hand: the attribute would look for them in the registry of whoever builds this.
 
 pub mod health;
+pub mod reflection;
 
 /// The module ID of a number among these.
 const fn module_id(number: i32) -> i32 {

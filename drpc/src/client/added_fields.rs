@@ -21,11 +21,12 @@ pub struct AddedFields {
     deadline: bool,
     error: bool,
     trace: bool,
+    cancel: bool,
 }
 
 impl AddedFields {
     /// None of them: byte for byte what DAOS's own clients send.
-    pub const NONE: AddedFields = AddedFields { deadline: false, error: false, trace: false };
+    pub const NONE: AddedFields = AddedFields { deadline: false, error: false, trace: false, cancel: false };
 
     /// How long the caller will still wait, for calls that have a limit.
     pub const DEADLINE: AddedFields = AddedFields { deadline: true, ..AddedFields::NONE };
@@ -39,21 +40,28 @@ impl AddedFields {
     /// [`ClientBuilder::trace_context`](crate::ClientBuilder::trace_context).
     pub const TRACE: AddedFields = AddedFields { trace: true, ..AddedFields::NONE };
 
+    /// Tells the server of a call that is dropped or times out while it is carried out, so that its
+    /// [`Context::cancelled`](crate::Context::cancelled) ends at once, and not only when the connection goes.
+    ///
+    /// Calls ask the server whether it knows this until it has said so once on their connection. Another server is told nothing.
+    pub const CANCEL: AddedFields = AddedFields { cancel: true, ..AddedFields::NONE };
+
     /// All of them.
-    pub const ALL: AddedFields = AddedFields { deadline: true, error: true, trace: true };
+    pub const ALL: AddedFields = AddedFields { deadline: true, error: true, trace: true, cancel: true };
 
     /// The fields of a call, but for its time. Nothing is looked at if the client sends none.
     pub(super) fn of_call(self, options: &CallOptions, tracer: Option<&Tracer>) -> Option<Box<CallFields>> {
         if self == AddedFields::NONE {
             return None;
         }
-        let trace = || match &options.trace {
-            Some(trace) => Some((**trace).clone()),
+        let trace = || match options.trace() {
+            Some(trace) => Some(trace.clone()),
             None => tracer.and_then(|tracer| (tracer.0)()),
         };
         let fields = CallFields {
             wants_error: self.error,
             trace: self.trace.then(trace).flatten(),
+            asks_control: self.cancel,
             ..CallFields::default()
         };
         Some(fields.into())
@@ -74,6 +82,7 @@ impl BitOr for AddedFields {
             deadline: self.deadline | other.deadline,
             error: self.error | other.error,
             trace: self.trace | other.trace,
+            cancel: self.cancel | other.cancel,
         }
     }
 }

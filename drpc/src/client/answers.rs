@@ -1,14 +1,20 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::mem;
 use std::task::{Context, Waker};
 
 use slab::Slab;
 
-use super::error::CallError;
-use crate::wire::Response;
+use super::error::{CallError, Disconnect};
+use crate::wire::{Credit, Part, Response};
 
-/// Where the calls of one connection find their responses: each has an entry from its beginning until it takes its result, or is
+/// Where the calls of one connection find their responses: each has an entry from its beginning until it takes its last result, or is
 /// given up.
 #[derive(Debug, Default)]
-pub(super) struct Answers(Slab<Answer>);
+pub(super) struct Answers {
+    answers: Slab<Answer>,
+    /// What has come of streams, by the keys of their calls.
+    streams: BTreeMap<Key, Inbox>,
+}
 
 /// A call's key among the answers. It is another call's once it is freed.
 pub(super) type Key = usize;
@@ -22,23 +28,74 @@ enum Answer {
     Here(Outcome),
 }
 
+/// What has come of a stream: no more than its caller has given credit for.
+#[derive(Debug, Default)]
+struct Inbox {
+    waker: Option<Waker>,
+    came: VecDeque<Outcome>,
+    items: u64,
+    bytes: i64,
+}
+
 impl Answers {
     pub(super) fn begin(&mut self) -> Key {
-        self.0.insert(Answer::Awaited(None))
+        self.answers.insert(Answer::Awaited(None))
+    }
+
+    /// The call of a key, which has only begun, asks for a stream.
+    pub(super) fn expect_stream(&mut self, key: Key, credit: Credit) {
+        self.streams.insert(key, Inbox::default());
+        self.give_credit(key, credit);
+    }
+
+    /// The caller has room for more of its stream.
+    pub(super) fn give_credit(&mut self, key: Key, credit: Credit) {
+        if let Some(inbox) = self.streams.get_mut(&key) {
+            inbox.items = inbox.items.saturating_add(credit.items.into());
+            inbox.bytes = inbox.bytes.saturating_add(i64::try_from(credit.bytes).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Counts a part of a stream that has come: an error for one that was not asked for, or that there is no room for.
+    pub(super) fn count(&mut self, key: Key, part: Part, bytes: usize) -> Result<(), Disconnect> {
+        match (self.streams.get_mut(&key), part) {
+            (Some(_), Part::Opened) => Ok(()),
+            (Some(inbox), Part::Item) if inbox.items > 0 && inbox.bytes > 0 => {
+                inbox.items -= 1;
+                inbox.bytes = inbox.bytes.saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX));
+                Ok(())
+            }
+            _ => Err(Disconnect::Overrun),
+        }
     }
 
     /// Puts a result where its call finds it; gives who is to be woken, once no lock is held.
     #[must_use]
     pub(super) fn put(&mut self, key: Key, outcome: Outcome) -> Option<Waker> {
-        match std::mem::replace(&mut self.0[key], Answer::Here(outcome)) {
+        if !self.streams.is_empty()
+            && let Some(inbox) = self.streams.get_mut(&key)
+        {
+            inbox.came.push_back(outcome);
+            return inbox.waker.take();
+        }
+        match mem::replace(&mut self.answers[key], Answer::Here(outcome)) {
             Answer::Awaited(waker) => waker,
             Answer::Here(_) => None,
         }
     }
 
-    /// Takes the result, and frees the key; or notes who waits for it.
+    /// Takes the result, or the next of a stream, and frees the key unless more is to follow; or notes who waits for it.
     pub(super) fn take_or_wait(&mut self, key: Key, context: &Context<'_>) -> Option<Outcome> {
-        match &mut self.0[key] {
+        if !self.streams.is_empty()
+            && let Some(inbox) = self.streams.get_mut(&key)
+        {
+            let next = inbox.next_or_wait(context);
+            if next.as_ref().is_some_and(is_last) {
+                self.free(key);
+            }
+            return next;
+        }
+        match &mut self.answers[key] {
             Answer::Here(_) => return self.free(key),
             Answer::Awaited(Some(waker)) => waker.clone_from(context.waker()),
             Answer::Awaited(waker) => *waker = Some(context.waker().clone()),
@@ -48,9 +105,30 @@ impl Answers {
 
     /// Frees a key; gives the result, if it is there.
     pub(super) fn free(&mut self, key: Key) -> Option<Outcome> {
-        match self.0.remove(key) {
-            Answer::Awaited(_) => None,
+        let next = if self.streams.is_empty() { None } else { self.free_stream(key) };
+        match self.answers.remove(key) {
+            Answer::Awaited(_) => next,
             Answer::Here(outcome) => Some(outcome),
         }
     }
+
+    #[cold]
+    fn free_stream(&mut self, key: Key) -> Option<Outcome> {
+        self.streams.remove(&key)?.came.pop_front()
+    }
+}
+
+impl Inbox {
+    fn next_or_wait(&mut self, context: &Context<'_>) -> Option<Outcome> {
+        let next = self.came.pop_front();
+        if next.is_none() {
+            self.waker = Some(context.waker().clone());
+        }
+        next
+    }
+}
+
+/// Whether nothing is to follow.
+pub(super) fn is_last(outcome: &Outcome) -> bool {
+    !outcome.as_ref().is_ok_and(|response| response.part().is_some())
 }

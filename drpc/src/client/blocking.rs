@@ -1,6 +1,9 @@
 mod lease;
 mod lines;
 mod pipeline;
+mod streaming;
+
+pub use streaming::Streaming;
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -36,7 +39,7 @@ use crate::observe::peer_log::PeerLog;
 use crate::sync::parking_lot::{Condvar, Mutex};
 use crate::transport::{Mode, Ready, Socket, Spin, generation, is_peer_gone};
 use crate::wire::{
-    Body, Call, CallFields, Codec, MAX_PLAIN_MESSAGE, Response, UNREADABLE_CALL, Wire, WireMode,
+    Body, Call, CallFields, Codec, Control, MAX_PLAIN_MESSAGE, Response, UNREADABLE_CALL, Wire, WireMode,
 };
 
 /// A client whose calls block their thread until the reply arrives, without a runtime.
@@ -350,6 +353,7 @@ impl Inner {
 
 impl Caller for Client {
     type Outcome<R> = Result<R, CallError>;
+    type Streaming<R> = Streaming<R>;
 
     fn call<Q: Payload, R: Payload>(
         &self,
@@ -358,6 +362,15 @@ impl Caller for Client {
         options: &CallOptions,
     ) -> Result<R, CallError> {
         reply_of(self.call_raw(method, request.into_body(), options)?, self.0.config.reply_limit)
+    }
+
+    fn open<Q: Payload, R: Payload>(
+        &self,
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Result<Streaming<R>, CallError> {
+        self.open_stream(method, request.into_body(), options)
     }
 }
 
@@ -411,6 +424,7 @@ impl ClientBuilder {
             line: Line::new(socket),
             wire,
             calls: Calls::new(last_sequence),
+            takes_control: false,
             spin: Spin::new(self.spin),
             log: PeerLog::default(),
             _counted: OpenConnection::begin(),
@@ -463,6 +477,8 @@ struct Connection {
     codec: Codec,
     /// Those that timed out are remembered, so that their replies are not taken for another's.
     calls: Calls<()>,
+    /// The server has shown that it knows what may be said of calls that run.
+    takes_control: bool,
     spin: Spin,
     /// What the server may have logged.
     log: PeerLog,
@@ -507,6 +523,9 @@ impl Connection {
         let deadline = state.deadline;
         self.pass(method, body, options, &mut added)?;
         state.stamp(&mut added);
+        if let Some(added) = &mut added {
+            added.asks_control &= !self.takes_control;
+        }
         let sequence = self.calls.begin((!options.no_response).then_some(()));
         let (module, method) = (method.module(), method.id());
         let call = Call { module, method, sequence, body: std::mem::take(body), added };
@@ -523,8 +542,22 @@ impl Connection {
             received => {
                 if matches!(received, Err(Fault::Timeout(_))) {
                     self.calls.abandon(sequence);
+                    self.cancel(sequence);
                 }
                 received
+            }
+        }
+    }
+
+    /// Tells the server that a call was given up, if it knows that and there is room.
+    fn cancel(&mut self, sequence: i64) {
+        let head = control(sequence, Control::Cancel).head();
+        if self.takes_control
+            && let Ok(packets) = self.codec.packets(&head, b"")
+        {
+            for packet in packets {
+                // Whether the server is gone, the next call finds out.
+                let _ = self.line.send(&packet.slices(), &[]);
             }
         }
     }
@@ -650,13 +683,29 @@ impl Connection {
         let Some(message) = self.codec.receive(packet).map_err(Disconnect::from)? else { return Ok(None) };
         let mut response = Response::decode(message).map_err(Disconnect::from)?;
         attach(&mut response, self.line.arrived());
-        match self.calls.resolve(&response) {
+        let addressee = match &response.added {
+            None => self.calls.resolve(&response),
+            Some(added) => {
+                self.takes_control |= added.takes_control || added.part.is_some();
+                match added.part {
+                    None => self.calls.resolve(&response),
+                    Some(_) => self.calls.resolve_part(response.sequence),
+                }
+            }
+        };
+        match addressee {
             Addressee::Waiting(()) => return Ok(Some(response)),
             Addressee::Abandoned => {}
             Addressee::Unknown => report_unknown(&response, &self.log),
         }
         Ok(None)
     }
+}
+
+/// What says something of a call.
+fn control(sequence: i64, control: Control) -> Call<Body> {
+    let added = CallFields { control: Some(control), ..CallFields::default() };
+    Call { module: 0, method: 0, sequence, body: Body::new(), added: Some(added.into()) }
 }
 
 /// The fault of a connection on which a call was being sent.

@@ -5,7 +5,7 @@ use super::retry::RetryPolicy;
 use crate::handler::context::Context;
 use crate::handler::method::Method;
 use crate::handler::payload::Payload;
-use crate::wire::TraceContext;
+use crate::wire::{Credit, TraceContext};
 
 /// A client that generated stubs can call through: [`Client`](crate::Client), or [`blocking::Client`](crate::blocking::Client).
 ///
@@ -38,6 +38,9 @@ pub trait Caller: Clone {
     /// What a call returns.
     type Outcome<R>;
 
+    /// A stream that comes in.
+    type Streaming<R>;
+
     /// Calls a method.
     fn call<Q: Payload, R: Payload>(
         &self,
@@ -45,6 +48,14 @@ pub trait Caller: Clone {
         request: Q,
         options: &CallOptions,
     ) -> Self::Outcome<R>;
+
+    /// Calls a method that answers by a [stream](crate::guide::streams).
+    fn open<Q: Payload, R: Payload>(
+        &self,
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Self::Outcome<Self::Streaming<R>>;
 }
 
 /// Options for one call.
@@ -72,7 +83,27 @@ pub struct CallOptions {
     pub(crate) no_response: bool,
     pub(crate) retry: Option<RetryPolicy>,
     pub(crate) deadline: Option<Instant>,
-    pub(crate) trace: Option<Arc<TraceContext>>,
+    /// What is seldom said; in one place, so that options are small.
+    seldom: Option<Arc<Seldom>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Seldom {
+    trace: Option<Arc<TraceContext>>,
+    stream: StreamOptions,
+}
+
+/// Options for a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StreamOptions {
+    pub(super) credit: Credit,
+    pub(super) item_timeout: Option<Duration>,
+}
+
+impl Default for StreamOptions {
+    fn default() -> Self {
+        StreamOptions { credit: Credit { items: 256, bytes: 1 << 20 }, item_timeout: None }
+    }
 }
 
 impl CallOptions {
@@ -82,7 +113,8 @@ impl CallOptions {
         Self::default()
     }
 
-    /// How long to wait for the reply, instead of the client's default. Connecting and retries count.
+    /// How long to wait for the reply, instead of the client's default. Connecting and retries count. Of a stream it is how long to wait
+    /// until it is open.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -99,11 +131,41 @@ impl CallOptions {
         self
     }
 
+    /// What is said of streams.
+    pub(super) fn of_stream(&self) -> StreamOptions {
+        self.seldom.as_ref().map_or_else(StreamOptions::default, |seldom| seldom.stream)
+    }
+
+    /// The call's trace context, if one was given.
+    pub(super) fn trace(&self) -> Option<&TraceContext> {
+        self.seldom.as_ref()?.trace.as_deref()
+    }
+
+    fn seldom(&mut self) -> &mut Seldom {
+        Arc::make_mut(self.seldom.get_or_insert_default())
+    }
+
+    /// How much of a [stream](crate::guide::streams) may have been sent and not been taken yet: 256 items and 1 MiB in their bodies,
+    /// unless this says otherwise. One item may be longer than what is left of the bytes. 0 is taken as 1.
+    #[must_use]
+    pub fn stream_credit(mut self, items: u32, bytes: u64) -> Self {
+        self.seldom().stream.credit = Credit { items: items.max(1), bytes: bytes.max(1) };
+        self
+    }
+
+    /// How long to wait for each item of a stream, and for its end. One that takes longer is given up, and fails with
+    /// [`Timeout`](crate::CallErrorKind::Timeout). Without it, only the [`deadline`](Self::deadline) counts, which is that of the whole stream.
+    #[must_use]
+    pub fn item_timeout(mut self, timeout: Duration) -> Self {
+        self.seldom().stream.item_timeout = Some(timeout);
+        self
+    }
+
     /// The call's trace context, instead of what the [client's hook](crate::ClientBuilder::trace_context) returns. Clients send it if they send
     /// [`AddedFields::TRACE`](crate::AddedFields::TRACE).
     #[must_use]
     pub fn trace_context(mut self, trace: TraceContext) -> Self {
-        self.trace = Some(trace.into());
+        self.seldom().trace = Some(trace.into());
         self
     }
 
@@ -113,11 +175,14 @@ impl CallOptions {
     /// The deadline applies here in any case. Whether either is sent on depends on the client's [`added_fields`](crate::ClientBuilder::added_fields).
     #[must_use]
     pub fn on_behalf_of(self, context: &Context) -> Self {
-        let options = match context.deadline() {
+        let mut options = match context.deadline() {
             Some(deadline) => self.deadline(deadline),
             None => self,
         };
-        CallOptions { trace: context.shared_trace().or(options.trace), ..options }
+        if let Some(trace) = context.shared_trace() {
+            options.seldom().trace = Some(trace);
+        }
+        options
     }
 
     /// Don't wait for a response: the call is done, with SUBMITTED, once the socket has it ([C6](crate::guide::rules#client)). The server may execute it, fail, or be gone.

@@ -1,6 +1,6 @@
 //! Which calls of one connection wait for a reply: the part of a client that needs no socket (C1, C4 to C7).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::wire::{Response, Status, UNREADABLE_CALL};
 
@@ -16,6 +16,8 @@ pub(super) struct Calls<W> {
     open: VecDeque<(i64, Option<W>)>,
     /// How many of `open` are `None`.
     abandoned: usize,
+    /// The calls whose streams are open, by sequence; `None` as above. They are answered already as far as the order goes (C5).
+    streams: BTreeMap<i64, Option<W>>,
 }
 
 /// To whom a response belongs.
@@ -29,10 +31,10 @@ pub(super) enum Addressee<W> {
     Unknown,
 }
 
-impl<W> Calls<W> {
+impl<W: Copy> Calls<W> {
     /// The calls of a new connection: the next one is the first after `last_sequence` (C1).
     pub(super) fn new(last_sequence: i64) -> Self {
-        Calls { last_sequence, open: VecDeque::new(), abandoned: 0 }
+        Calls { last_sequence, open: VecDeque::new(), abandoned: 0, streams: BTreeMap::new() }
     }
 
     /// Begins a call; gives its sequence.
@@ -55,12 +57,17 @@ impl<W> Calls<W> {
 
     /// How many calls have no reply yet, wanted or not.
     pub(super) fn len(&self) -> usize {
-        self.open.len()
+        self.open.len() + self.streams.len()
+    }
+
+    /// Whether a stream is open.
+    pub(super) fn has_streams(&self) -> bool {
+        !self.streams.is_empty()
     }
 
     /// Gives up waiting for a reply that may still come. True if the call was still open.
     pub(super) fn abandon(&mut self, sequence: i64) -> bool {
-        let Ok(place) = self.place(sequence) else { return false };
+        let Ok(place) = self.place(sequence) else { return self.abandon_stream(sequence) };
         let was_open = self.open[place].1.take().is_some();
         if was_open {
             self.abandoned += 1;
@@ -69,7 +76,15 @@ impl<W> Calls<W> {
         was_open
     }
 
-    /// Finds the call that a response answers, and closes it.
+    fn abandon_stream(&mut self, sequence: i64) -> bool {
+        let was_open = self.streams.get_mut(&sequence).and_then(Option::take).is_some();
+        if was_open && self.streams.values().filter(|waiter| waiter.is_none()).count() > ABANDONED_LIMIT {
+            self.streams.remove(&sequence);
+        }
+        was_open
+    }
+
+    /// Finds the call that a response answers, or whose stream it ends, and closes it.
     ///
     /// A response that says the call could not be read carries no sequence, and answers the oldest open call (C5). That
     /// is so even if it was abandoned: else its answer would be taken for the next call's (C4).
@@ -86,14 +101,24 @@ impl<W> Calls<W> {
                 self.abandoned -= 1;
                 Addressee::Abandoned
             }
-            None => Addressee::Unknown,
+            None => self.streams.remove(&response.sequence).map_or(Addressee::Unknown, Addressee::of_stream),
         }
+    }
+
+    /// Finds the call to whose stream a response belongs: it stays open.
+    pub(super) fn resolve_part(&mut self, sequence: i64) -> Addressee<W> {
+        if let Some(waiter) = self.remove(sequence) {
+            self.abandoned -= usize::from(waiter.is_none());
+            self.streams.insert(sequence, waiter);
+        }
+        self.streams.get(&sequence).copied().map_or(Addressee::Unknown, Addressee::of_stream)
     }
 
     /// Closes all calls; gives those that wait (C7).
     pub(super) fn drain(&mut self) -> impl Iterator<Item = W> + use<W> {
         self.abandoned = 0;
-        std::mem::take(&mut self.open).into_iter().filter_map(|(_, waiter)| waiter)
+        let streams = std::mem::take(&mut self.streams).into_values();
+        std::mem::take(&mut self.open).into_iter().map(|(_, waiter)| waiter).chain(streams).flatten()
     }
 
     fn place(&self, sequence: i64) -> Result<usize, usize> {
@@ -112,6 +137,12 @@ impl<W> Calls<W> {
                 self.take_back(sequence);
             }
         }
+    }
+}
+
+impl<W> Addressee<W> {
+    fn of_stream(waiter: Option<W>) -> Self {
+        waiter.map_or(Addressee::Abandoned, Addressee::Waiting)
     }
 }
 
@@ -156,6 +187,26 @@ mod tests {
         assert_eq!(calls.resolve(&unreadable), Addressee::Abandoned);
         assert_eq!(calls.resolve(&unreadable), Addressee::Waiting('b'));
         assert_eq!(calls.resolve(&unreadable), Addressee::Unknown);
+    }
+
+    #[test]
+    fn a_stream_is_open_until_its_last_response() {
+        let mut calls = Calls::new(0);
+        let stream = calls.begin(Some('a'));
+        let given_up = calls.begin(Some('b'));
+        assert_eq!(calls.resolve_part(stream), Addressee::Waiting('a'));
+        // What has opened is not the oldest open call (C5).
+        assert_eq!(calls.resolve(&Response::unreadable_call()), Addressee::Waiting('b'));
+        assert_eq!(calls.resolve_part(given_up), Addressee::Unknown);
+        for _ in 0..2 {
+            assert_eq!(calls.resolve_part(stream), Addressee::Waiting('a'));
+        }
+        assert_eq!(calls.len(), 1);
+        assert!(calls.abandon(stream) && !calls.abandon(stream));
+        assert_eq!(calls.resolve_part(stream), Addressee::Abandoned);
+        assert_eq!(calls.resolve(&success(stream)), Addressee::Abandoned);
+        assert_eq!(calls.resolve(&success(stream)), Addressee::Unknown);
+        assert_eq!(calls.len(), 0);
     }
 
     #[test]

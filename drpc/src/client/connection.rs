@@ -27,7 +27,7 @@ use std::task::{Context, Poll, Waker, ready};
 use futures_util::lock;
 use futures_util::task::AtomicWaker;
 
-use super::answers::{Answers, Key};
+use super::answers::{Answers, Key, is_last};
 use super::calls::{Addressee, Calls};
 use super::descriptors::{Passing, attach, refused};
 use super::error::{CallError, Disconnect};
@@ -37,10 +37,13 @@ use crate::descriptors::Limits;
 use crate::handler::method::Method;
 use crate::observe::metrics;
 use crate::observe::peer_log::PeerLog;
-use crate::sync::atomic::{AtomicI64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 use crate::transport::{Link, is_peer_gone};
-use crate::wire::{Body, Call, CallFields, Codec, Head, MessageTooLong, Packets, Response, Wire};
+use crate::wire::{
+    Body, Call, CallFields, Codec, Control, Credit, Head, MessageTooLong, Packets, Part, Response,
+    ResponseFields, Wire,
+};
 
 /// A live connection. Dropped, it closes.
 pub(super) struct Connection {
@@ -67,6 +70,8 @@ struct Shared {
     /// Woken when there is something for the driver to do, or the connection is no more. It then looks at everything, whatever it
     /// waits for.
     driver: AtomicWaker,
+    /// The server has shown that it knows what may be said of calls that run.
+    takes_control: AtomicBool,
     /// What the server may have logged.
     log: PeerLog,
 }
@@ -76,6 +81,9 @@ const DRIVER: i64 = 0;
 
 /// Nobody receives, since there is nothing to wait for.
 const NOBODY: i64 = -1;
+
+/// No call has this sequence.
+const CONTROL: i64 = 0;
 
 #[derive(Debug)]
 struct State {
@@ -87,9 +95,10 @@ struct State {
     broken: Option<Arc<Disconnect>>,
 }
 
-/// A call that is not wholly sent.
+/// A call that is not wholly sent, or what is said of one.
 #[derive(Debug)]
 struct Outgoing {
+    /// [`CONTROL`] for what is no call.
     sequence: i64,
     head: Head,
     body: Body,
@@ -119,6 +128,7 @@ impl Connection {
             incoming: Mutex::new(Codec::new(wire, message_limit)),
             reader: AtomicI64::new(DRIVER),
             driver: AtomicWaker::new(),
+            takes_control: AtomicBool::new(false),
             log: PeerLog::default(),
         });
         let driver = runtime.spawn(drive(BreakOnDrop(shared.clone())));
@@ -128,6 +138,10 @@ impl Connection {
     /// For calls that each are to be alone on the connection.
     pub(super) fn turn(&self) -> &lock::Mutex<()> {
         &self.turn
+    }
+
+    pub(super) fn wire(&self) -> Wire {
+        self.shared.wire
     }
 
     /// Whether the connection is no more.
@@ -157,6 +171,12 @@ impl Connection {
             return Err(CallError::not_connected(cause.clone()));
         }
         let key = state.answers.begin();
+        if let Some(added) = &mut added {
+            added.asks_control &= !self.shared.takes_control.load(Ordering::Relaxed);
+            if let Some(credit) = added.credit {
+                state.answers.expect_stream(key, credit);
+            }
+        }
         let (on_response, on_sent) = if no_response { (None, Some(key)) } else { (Some(key), None) };
         let sequence = state.calls.begin(on_response);
         let (module, method) = (method.module(), method.id());
@@ -200,15 +220,33 @@ impl Connection {
                 }
             }
         };
+        if given_up == GivenUp::UnderWay && self.shared.takes_control.load(Ordering::Relaxed) {
+            self.shared.say(&mut state, sequence, Control::Cancel);
+        }
         self.shared.set_reader(DRIVER);
         given_up
     }
 
+    /// Gives the server credit for more of a stream.
+    fn give_credit(&self, sequence: i64, key: Key, credit: Credit) {
+        let mut state = self.shared.state();
+        state.answers.give_credit(key, credit);
+        self.shared.say(&mut state, sequence, Control::Credit(credit));
+    }
+
     /// Closes the connection; every call that waits on it fails (C7).
     pub(super) fn close(&self) {
-        let told = self.shared.state().break_off(Disconnect::Closed);
+        let (told, has_streams) = {
+            let mut state = self.shared.state();
+            let has_streams = state.calls.has_streams();
+            (state.break_off(Disconnect::Closed), has_streams)
+        };
         wake(told);
         self.driver.abort();
+        if has_streams {
+            // Whoever holds one may not look at it for long, and the link lives until then.
+            self.shared.link.hang_up();
+        }
     }
 }
 
@@ -241,31 +279,98 @@ impl InFlight<'_> {
     /// Waits for the response.
     pub(super) async fn response(&mut self) -> Result<Response, CallError> {
         let response = poll_fn(|context| self.poll_response(context)).await;
-        self.key = None;
+        if is_last(&response) {
+            self.key = None;
+        }
         response
     }
 
     fn poll_response(&self, context: &mut Context<'_>) -> Poll<Result<Response, CallError>> {
-        let closed = || Err(CallError::disconnected(Disconnect::Closed.into()));
-        let Some(key) = self.key else { return Poll::Ready(closed()) };
-        let shared = &self.connection.shared;
-        // First of all, so that whoever receives from now on knows whom to wake.
-        if let Some(result) = shared.state().answers.take_or_wait(key, context) {
-            return Poll::Ready(result);
+        match self.key {
+            Some(key) => self.connection.poll_response(context, self.sequence, key),
+            None => Poll::Ready(Err(CallError::disconnected(Disconnect::Closed.into()))),
         }
-        match ready!(shared.poll_receive(context, self.sequence, Some(key))) {
-            Ok(response) => Poll::Ready(Ok(response)),
-            Err(cause) => {
-                shared.end(cause);
-                Poll::Ready(shared.state().answers.free(key).unwrap_or_else(closed))
-            }
-        }
+    }
+
+    /// The rest of the stream that the response has opened; nothing, if it has opened none.
+    pub(super) fn take_stream(&mut self, connection: &Arc<Connection>, window: Credit) -> Option<Inflow> {
+        let (connection, sequence) = (connection.clone(), self.sequence);
+        self.key.take().map(|key| Inflow {
+            connection,
+            sequence,
+            key: Some(key),
+            window,
+            taken: Credit::default(),
+        })
     }
 
     /// Gives the call up, unless it has ended.
     pub(super) fn abandon(&mut self) -> GivenUp {
         let key = self.key.take();
         key.map_or(GivenUp::Done, |key| self.connection.abandon(self.sequence, key))
+    }
+}
+
+/// A stream that comes in. Dropped before its end, it is given up, and its server told so.
+pub(super) struct Inflow {
+    connection: Arc<Connection>,
+    sequence: i64,
+    /// `None` once it has ended.
+    key: Option<Key>,
+    /// How much may come at once.
+    window: Credit,
+    /// What was taken and the server does not know of.
+    taken: Credit,
+}
+
+impl Inflow {
+    /// Waits for its next response; `None` once the last was given.
+    pub(super) fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Response, CallError>>> {
+        let Some(key) = self.key else { return Poll::Ready(None) };
+        let outcome = ready!(self.connection.poll_response(context, self.sequence, key));
+        match &outcome {
+            Ok(response) if response.part().is_some() => {
+                if let Some(credit) = self.window.after(&mut self.taken, response) {
+                    self.connection.give_credit(self.sequence, key, credit);
+                }
+            }
+            _ => self.key = None,
+        }
+        Poll::Ready(Some(outcome))
+    }
+}
+
+impl Drop for Inflow {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.connection.abandon(self.sequence, key);
+        }
+    }
+}
+
+impl Connection {
+    fn poll_response(
+        &self,
+        context: &mut Context<'_>,
+        sequence: i64,
+        key: Key,
+    ) -> Poll<Result<Response, CallError>> {
+        let shared = &self.shared;
+        // First of all, so that whoever receives from now on knows whom to wake.
+        if let Some(result) = shared.state().answers.take_or_wait(key, context) {
+            return Poll::Ready(result);
+        }
+        match ready!(shared.poll_receive(context, sequence, Some(key))) {
+            Ok(response) => Poll::Ready(Ok(response)),
+            Err(cause) => {
+                shared.end(cause);
+                let closed = || Err(CallError::disconnected(Disconnect::Closed.into()));
+                Poll::Ready(shared.state().answers.free(key).unwrap_or_else(closed))
+            }
+        }
     }
 }
 
@@ -344,6 +449,22 @@ impl Shared {
         Ok(Vec::new())
     }
 
+    /// Says something of a call. If the connection is no more, whoever receives will find that.
+    fn say(&self, state: &mut State, sequence: i64, control: Control) {
+        let added = CallFields { control: Some(control), ..CallFields::default() };
+        let call = Call { module: 0, method: 0, sequence, body: Body::new(), added: Some(added.into()) };
+        let head = call.head();
+        let Ok(mut packets) = Packets::new(self.wire, &head, &call.body, self.message_limit) else { return };
+        if state.outbox.is_empty() {
+            // It is one packet.
+            match packets.next().map_or(Ok(()), |packet| self.link.try_send(&packet.slices(), &[])) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.driver.wake(),
+                _ => return,
+            }
+        }
+        state.outbox.push_back(Outgoing { sequence: CONTROL, head, body: call.body, sent: 0, on_sent: None });
+    }
+
     /// Sends what is in the outbox, until the connection is no more.
     async fn flush(&self) -> Result<(), Disconnect> {
         loop {
@@ -411,11 +532,18 @@ impl Shared {
             let mut response = Response::decode(message)?;
             attach(&mut response, self.link.arrived());
             let mut state = self.state();
-            match state.calls.resolve(&response) {
+            let addressee = match &response.added {
+                None => state.calls.resolve(&response),
+                Some(added) => self.resolve_added(&mut state, &response, added)?,
+            };
+            match addressee {
                 Addressee::Waiting(key) if own == Some(key) => {
-                    state.answers.free(key);
-                    // If another call has begun meanwhile, it has said who receives.
-                    let _ = self.reader.compare_exchange(reader, NOBODY, Ordering::AcqRel, Ordering::Relaxed);
+                    if response.part().is_none() {
+                        state.answers.free(key);
+                        // If another call has begun meanwhile, it has said who receives.
+                        let _ =
+                            self.reader.compare_exchange(reader, NOBODY, Ordering::AcqRel, Ordering::Relaxed);
+                    }
                     return Poll::Ready(Ok(response));
                 }
                 Addressee::Waiting(key) => {
@@ -433,6 +561,30 @@ impl Shared {
             }
         }
         Poll::Pending
+    }
+
+    /// To whom a response with added fields belongs.
+    #[cold]
+    fn resolve_added(
+        &self,
+        state: &mut State,
+        response: &Response,
+        added: &ResponseFields,
+    ) -> Result<Addressee<Key>, Disconnect> {
+        if added.takes_control || added.part.is_some() {
+            self.takes_control.store(true, Ordering::Relaxed);
+        }
+        let Some(part) = added.part else { return Ok(state.calls.resolve(response)) };
+        let addressee = state.calls.resolve_part(response.sequence);
+        match addressee {
+            Addressee::Waiting(key) => state.answers.count(key, part, response.body.len())?,
+            // Only now it is known that the server can be told.
+            Addressee::Abandoned if part == Part::Opened => {
+                self.say(state, response.sequence, Control::Cancel);
+            }
+            _ => {}
+        }
+        Ok(addressee)
     }
 
     /// The connection is no more: tells all calls, and the server, which need not wait for a client that listens no more

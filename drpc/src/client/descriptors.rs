@@ -56,8 +56,16 @@ impl Passing {
     }
 
     /// The response, if all descriptors have gone and come that it and its call say they have.
+    #[inline]
     pub(super) fn check(self, outcome: Result<Response, CallError>) -> Result<Response, CallError> {
-        let mut response = outcome?;
+        match outcome {
+            Ok(response) if self.to_server || response.added.is_some() => self.check_added(response),
+            outcome => outcome,
+        }
+    }
+
+    #[cold]
+    fn check_added(self, mut response: Response) -> Result<Response, CallError> {
         if response.status.is_failure() {
             return Ok(response);
         }
@@ -82,9 +90,9 @@ impl Passing {
 
 /// Puts descriptors to the response that they came with.
 #[inline]
-pub(super) fn attach(response: &mut Response, arrived: Option<Arrived>) {
+pub(super) fn attach(response: &mut Response, arrived: Option<Box<Arrived>>) {
     if let Some(arrived) = arrived {
-        response.added.get_or_insert_default().descriptors.come(arrived);
+        response.added.get_or_insert_default().descriptors.come(*arrived);
     }
 }
 

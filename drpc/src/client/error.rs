@@ -14,7 +14,9 @@ use crate::dispatch::authorization::Allow;
 use crate::handler::details::Details;
 use crate::handler::failure::{Escaped, Failure};
 use crate::transport::{PeerCredentials, abstract_name, is_peer_gone, name_len};
-use crate::wire::{EnvelopeError, FailureCause, FrameError, MessageTooLong, ResponseFields, Status};
+use crate::wire::{
+    EnvelopeError, FailureCause, FrameError, MessageTooLong, Response, ResponseFields, Status,
+};
 
 /// Why a call has no reply.
 ///
@@ -45,6 +47,7 @@ use crate::wire::{EnvelopeError, FailureCause, FrameError, MessageTooLong, Respo
 /// | `Disconnected` | unless it was not wholly sent | if it was not wholly sent | what broke the connection |
 /// | `Reply`, `Submitted` | yes | no | the decoder's error |
 /// | `Status` | as the status says | no | |
+/// | `NoStream` | yes | no | |
 #[derive(Clone)]
 pub struct CallError(Box<Kind>);
 
@@ -83,6 +86,9 @@ pub enum CallErrorKind {
     Reply,
     /// The request is too long for the wire ([W7](crate::guide::rules#wire)) or the limit; nothing was sent.
     TooLong,
+    /// The server answered a call for a [stream](crate::guide::streams) with one reply: it does not know streams, as DAOS's don't. The call was
+    /// executed.
+    NoStream,
     /// The call's [descriptors](crate::guide::descriptors) can't be passed, or the reply's were lost. The error says which, and whether anything was sent.
     Descriptors,
 }
@@ -99,6 +105,8 @@ enum Kind {
     Submitted,
     Payload(Arc<Failure>),
     TooLong(MessageTooLong),
+    NoStream,
+    Stalled(Duration),
     Descriptors(DescriptorFault),
 }
 
@@ -114,7 +122,8 @@ impl CallError {
                 _ => CallErrorKind::Disconnected,
             },
             Kind::Unfinished(_) => CallErrorKind::Disconnected,
-            Kind::Timeout(_) | Kind::Unsent(_) => CallErrorKind::Timeout,
+            Kind::Timeout(_) | Kind::Unsent(_) | Kind::Stalled(_) => CallErrorKind::Timeout,
+            Kind::NoStream => CallErrorKind::NoStream,
             Kind::Status(..) => CallErrorKind::Status,
             Kind::Submitted => CallErrorKind::Submitted,
             Kind::Payload(_) => CallErrorKind::Reply,
@@ -137,7 +146,7 @@ impl CallError {
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         match &*self.0 {
-            Kind::Timeout(_) | Kind::Unsent(_) => true,
+            Kind::Timeout(_) | Kind::Unsent(_) | Kind::Stalled(_) => true,
             Kind::Connect(error) => error.is_timeout(),
             _ => false,
         }
@@ -220,6 +229,15 @@ impl CallError {
         }
     }
 
+    /// The response to a call that asks for a stream, if it opens one.
+    pub(super) fn unless_opened(response: Response) -> Result<(), Self> {
+        match response.part() {
+            Some(_) => Ok(()),
+            None if response.status == Status::SUCCESS => Err(Kind::NoStream.into()),
+            None => Err(CallError::answered(response.status, response.added)),
+        }
+    }
+
     pub(crate) fn payload(failure: Failure) -> Self {
         Kind::Payload(failure.into()).into()
     }
@@ -239,6 +257,11 @@ impl CallError {
     /// The connection broke before all of the call was sent, so that no server can have read it.
     pub(super) fn unfinished(cause: Arc<Disconnect>) -> Self {
         Kind::Unfinished(cause).into()
+    }
+
+    /// Nothing came of a stream for so long.
+    pub(super) fn stalled(after: Duration) -> Self {
+        Kind::Stalled(after).into()
     }
 
     pub(super) fn timeout(after: Duration) -> Self {
@@ -267,6 +290,8 @@ impl CallError {
             | Kind::Timeout(_)
             | Kind::Status(..)
             | Kind::Submitted
+            | Kind::NoStream
+            | Kind::Stalled(_)
             | Kind::Payload(_) => false,
         }
     }
@@ -352,6 +377,10 @@ impl fmt::Display for CallError {
             Kind::Timeout(after) => {
                 write!(f, "no reply came within {after:?}; the call may have been executed")
             }
+            Kind::Stalled(after) => write!(f, "the stream gave nothing within {after:?}, and was given up"),
+            Kind::NoStream => f.write_str(
+                "the server answered with one reply, and not with a stream: it does not know streams; the call was executed",
+            ),
             Kind::Unsent(Duration::ZERO) => {
                 f.write_str("the time was over before the call was made; it was not executed")
             }
@@ -404,6 +433,8 @@ pub(crate) enum Disconnect {
     /// What the server sent is no response.
     Undecodable(EnvelopeError),
     Io(io::Error),
+    /// The server sent parts of a stream that nobody asked for, or more of one than there was room for.
+    Overrun,
     /// The runtime that the connection lived on is gone.
     Runtime,
 }
@@ -438,6 +469,9 @@ impl fmt::Display for Disconnect {
                 "the connection failed: {error}: this host lets no socket send so long a packet; raise the sysctl net.core.wmem_max"
             ),
             Disconnect::Io(error) => write!(f, "the connection failed: {error}"),
+            Disconnect::Overrun => f.write_str(
+                "the server sent more of a stream than it was asked for, and the connection was closed",
+            ),
             Disconnect::Runtime => f.write_str("the runtime that the connection was made on has stopped"),
         }
     }

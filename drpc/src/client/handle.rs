@@ -1,5 +1,8 @@
 mod connecting;
 mod pipeline;
+mod streaming;
+
+pub use streaming::Streaming;
 
 use std::fmt;
 use std::future::Future;
@@ -27,7 +30,7 @@ use crate::handler::payload::Payload;
 use crate::observe::client::MadeCall;
 use crate::observe::metrics;
 use crate::transport::Link;
-use crate::wire::{Body, Response, Wire};
+use crate::wire::{Body, CallFields, Response, Wire};
 
 /// An async client of one server, on tokio.
 ///
@@ -127,7 +130,7 @@ impl Client {
         body: impl Into<Body>,
         options: &CallOptions,
     ) -> Result<Response, CallError> {
-        self.make(&method, &mut body.into(), options).await
+        self.make(&method, &mut body.into(), options, Reply).await
     }
 
     /// Makes a call. It borrows what each of the futures in it would else hold once more.
@@ -136,10 +139,11 @@ impl Client {
         method: &Method,
         body: &mut Body,
         options: &CallOptions,
+        wanted: impl Wanted,
     ) -> Result<Response, CallError> {
         let passing = Passing::of(method, body);
         let observed = MadeCall::begin(method, &self.0.config.path, body.len());
-        passing.check(observed.carry_out(pin!(self.call_in_time(method, body, options))).await)
+        passing.check(observed.carry_out(pin!(self.call_in_time(method, body, options, wanted))).await)
     }
 
     async fn call_in_time(
@@ -147,11 +151,12 @@ impl Client {
         method: &Method,
         body: &mut Body,
         options: &CallOptions,
+        wanted: impl Wanted,
     ) -> Result<Response, CallError> {
         let mut state = self.begin(options);
         let at = state.deadline.at;
         let outcome =
-            self.0.runtime.by(at, pin!(self.call_unlimited(method, body, options, &mut state))).await;
+            self.0.runtime.by(at, pin!(self.call_unlimited(method, body, options, wanted, &mut state))).await;
         outcome.unwrap_or_else(|| Err(state.timed_out()))
     }
 
@@ -160,6 +165,7 @@ impl Client {
         method: &Method,
         body: &mut Body,
         options: &CallOptions,
+        wanted: impl Wanted,
         state: &mut CallState<'_>,
     ) -> Result<Response, CallError> {
         let mut attempts = Attempts::of(options.retry.as_ref(), self.0.config.retry.as_ref());
@@ -172,7 +178,7 @@ impl Client {
                     &mut *copy
                 }
             };
-            let outcome = self.attempt(method, body, options, state).await;
+            let outcome = self.attempt(method, body, options, wanted, state).await;
             match attempts.next(method, outcome, state.deadline) {
                 ControlFlow::Continue(pause) => self.0.runtime.sleep(pause).await,
                 ControlFlow::Break(outcome) => return outcome,
@@ -185,6 +191,7 @@ impl Client {
         method: &Method,
         body: &mut Body,
         options: &CallOptions,
+        wanted: impl Wanted,
         state: &mut CallState<'_>,
     ) -> Result<Response, CallError> {
         state.begin_attempt();
@@ -192,11 +199,12 @@ impl Client {
             let connection = self.connection(state).await?;
             let _turn = self.turn(&connection).await;
             let mut added = state.added(options);
+            wanted.ask(&mut added);
             state.stamp(&mut added);
             let outcome = match connection.begin(method, body, options.no_response, added) {
                 Ok(in_flight) => {
                     let call = Abandonable { client: self, connection: &connection, in_flight };
-                    SingleCall { call, state: &mut *state, is_unsent: false }.response().await
+                    SingleCall { call, state: &mut *state, is_unsent: false }.response(wanted).await
                 }
                 Err(error) => Err(error),
             };
@@ -281,6 +289,14 @@ impl Client {
         makes_more || pool.open().iter().any(|connection| !connection.is_broken())
     }
 
+    /// The wire that its connections speak ([W8](crate::guide::rules#wire)): what the server was found to speak, unless the
+    /// [builder](ClientBuilder::wire) named one. `None` while it is not connected.
+    #[must_use]
+    pub fn wire(&self) -> Option<Wire> {
+        let pool = self.pool();
+        pool.open().iter().find(|connection| !connection.is_broken()).map(|connection| connection.wire())
+    }
+
     /// Connects again if the client was closed or its connections broke; does nothing if it is connected ([C2](crate::guide::rules#client)). Sequences start again at 1
     /// ([C1](crate::guide::rules#client)). It tries once, without a pause.
     ///
@@ -326,6 +342,7 @@ impl Client {
 
 impl Caller for Client {
     type Outcome<R> = Pin<Box<dyn Future<Output = Result<R, CallError>> + Send>>;
+    type Streaming<R> = Streaming<R>;
 
     fn call<Q: Payload, R: Payload>(
         &self,
@@ -336,9 +353,20 @@ impl Caller for Client {
         let (client, options) = (self.clone(), options.clone());
         let mut body = request.into_body();
         Box::pin(async move {
-            let response = client.make(&method, &mut body, &options).await?;
+            let response = client.make(&method, &mut body, &options, Reply).await?;
             reply_of(response, client.reply_limit())
         })
+    }
+
+    fn open<Q: Payload, R: Payload>(
+        &self,
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Self::Outcome<Streaming<R>> {
+        let (client, options) = (self.clone(), options.clone());
+        let body = request.into_body();
+        Box::pin(async move { client.open_stream(method, body, &options).await })
     }
 }
 
@@ -384,11 +412,30 @@ struct SingleCall<'a, 'c> {
 }
 
 impl SingleCall<'_, '_> {
-    async fn response(mut self) -> Result<Response, CallError> {
+    async fn response(mut self, wanted: impl Wanted) -> Result<Response, CallError> {
         let response = self.call.in_flight.response().await;
         self.is_unsent = response.as_ref().is_err_and(|error| error.not_connected_because().is_some());
+        wanted.keep(&mut self.call);
         response
     }
+}
+
+/// What a call asks for. That of a reply is compiled to nothing.
+trait Wanted: Copy + Send {
+    fn ask(self, added: &mut Option<Box<CallFields>>);
+
+    /// Takes over what is to follow the response.
+    fn keep(self, call: &mut Abandonable<'_>);
+}
+
+/// One reply, and no more.
+#[derive(Clone, Copy)]
+struct Reply;
+
+impl Wanted for Reply {
+    fn ask(self, _: &mut Option<Box<CallFields>>) {}
+
+    fn keep(self, _: &mut Abandonable<'_>) {}
 }
 
 impl Drop for SingleCall<'_, '_> {

@@ -46,5 +46,5 @@ pub use builder::ClientBuilder;
 pub use caller::{CallOptions, Caller};
 pub use error::{CallError, CallErrorKind, ConnectError};
 #[cfg(feature = "client")]
-pub use handle::Client;
+pub use handle::{Client, Streaming};
 pub use retry::RetryPolicy;

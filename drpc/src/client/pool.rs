@@ -78,7 +78,7 @@ impl<C> Pool<C> {
         self.stopped.is_none()
     }
 
-    fn may_make(&self) -> Result<(), CallError> {
+    pub(super) fn may_make(&self) -> Result<(), CallError> {
         self.stopped.as_ref().map_or(Ok(()), |cause| Err(CallError::not_connected(cause.clone())))
     }
 

@@ -8,8 +8,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{self, Poll, Waker, ready};
+use std::task::{self, Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::stream::{Stream, StreamExt};
 
 use super::builder::ClientBuilder;
 use super::caller::{CallOptions, Caller};
@@ -130,6 +133,22 @@ impl Client {
         self.pending(|client| async move { client.call_raw(method, body, &options).await })
     }
 
+    /// Calls a [streaming](Method::streaming) method with a marshalled body; returns the stream of its items as they are, once the server has
+    /// opened it.
+    ///
+    /// It fails as [`drpc::Client::open_raw`](crate::Client::open_raw).
+    pub fn open_raw(
+        &self,
+        method: Method,
+        body: impl Into<Body>,
+        options: &CallOptions,
+    ) -> PendingCall<Result<Streaming, CallError>> {
+        let (body, options, steps) = (body.into(), options.clone(), self.steps.clone());
+        self.pending(|client| async move {
+            Ok(Streaming { stream: client.open_raw(method, body, &options).await?, steps })
+        })
+    }
+
     /// Makes many calls at once, like [`drpc::Client::batch`](crate::blocking::Client::batch): they are sent back to back on one connection, and there is one result per
     /// call, in the order of the calls.
     pub fn batch<Q: Payload, R: Payload>(
@@ -186,6 +205,7 @@ impl Client {
 
 impl Caller for Client {
     type Outcome<R> = PendingCall<Result<R, CallError>>;
+    type Streaming<R> = Streaming<R>;
 
     fn call<Q: Payload, R: Payload>(
         &self,
@@ -194,6 +214,17 @@ impl Caller for Client {
         options: &CallOptions,
     ) -> Self::Outcome<R> {
         PendingCall { call: self.client.call(method, request, options), steps: self.steps.clone() }
+    }
+
+    fn open<Q: Payload, R: Payload>(
+        &self,
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Self::Outcome<Streaming<R>> {
+        let (opening, steps) = (self.client.open(method, request, options), self.steps.clone());
+        let call = Box::pin(async move { Ok(Streaming { stream: opening.await?, steps }) });
+        PendingCall { call, steps: self.steps.clone() }
     }
 }
 
@@ -296,6 +327,74 @@ impl<T> Future for PendingCall<T> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<T> {
         self.call.as_mut().poll(context)
+    }
+}
+
+/// A stream that a server sends to a progress [`Client`]: as [`drpc::Streaming`](crate::Streaming), but its items come in the
+/// client's steps.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use drpc::progress::Client;
+/// use drpc::{CallOptions, Method};
+///
+/// let client = Client::builder("/run/events.sock").connect_progress()?;
+/// let watch = Method::new(7, 704, "watch").streaming();
+/// client.open_raw(watch, "", &CallOptions::new()).when_done(|opened| match opened {
+///     Ok(events) => events.for_each(|event| match event {
+///         Some(Ok(event)) => println!("{} bytes", event.len()),
+///         Some(Err(error)) => println!("{error}"),
+///         None => println!("that was all"),
+///     }),
+///     Err(error) => println!("{error}"),
+/// });
+/// client.progress(Duration::from_secs(1))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// It is a [`Stream`], whose waker a step calls. Dropped before its end, it is given up, and the server told so.
+pub struct Streaming<R = Bytes> {
+    stream: handle::Streaming<R>,
+    /// Its client lives as long as it does.
+    steps: Arc<Steps>,
+}
+
+impl<R: Payload> Streaming<R> {
+    /// Calls back with each item, or the error that ends the stream, and then, once, with `None`: in steps of the client, on its thread, and
+    /// never before this returns.
+    ///
+    /// A callback that blocks holds up the loop; one that panics is logged, and ends the stream. It is dropped without that `None` if the
+    /// client's last clone is dropped.
+    pub fn for_each(self, mut callback: impl FnMut(Option<Result<R, CallError>>) + Send + 'static) {
+        let Streaming { mut stream, steps } = self;
+        let task = async move {
+            loop {
+                let item = stream.next().await;
+                let is_last = item.is_none();
+                if let Err(panic) = guarded(|| callback(item)) {
+                    return tracing::error!("a callback panicked: {}", Escaped(&panic));
+                }
+                if is_last {
+                    return;
+                }
+            }
+        };
+        steps.0.spawn(Box::pin(task));
+    }
+}
+
+impl<R: Payload> Stream for Streaming<R> {
+    type Item = Result<R, CallError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.stream.poll_next_unpin(context)
+    }
+}
+
+impl<R> fmt::Debug for Streaming<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.stream.fmt(f)
     }
 }
 

@@ -24,6 +24,22 @@ pub(super) fn reply_of<R: Payload>(response: Response, limit: usize) -> Result<R
     }
 }
 
+/// The item in a response; `None` for the end of the stream.
+pub(super) fn item_of<R: Payload>(
+    outcome: Result<Response, CallError>,
+    limit: usize,
+) -> Option<Result<R, CallError>> {
+    match outcome {
+        Err(error) => Some(Err(error)),
+        Ok(item) if item.part().is_some() => {
+            let mut decoding = Decoding::of_reply(limit);
+            Some(R::from_body_within(item.body, &mut decoding).map_err(CallError::payload))
+        }
+        Ok(last) if last.status == Status::SUCCESS => None,
+        Ok(last) => Some(Err(CallError::answered(last.status, last.added))),
+    }
+}
+
 /// C5: a reply that no call waits for is reported, and delivered to none.
 pub(super) fn report_unknown(response: &Response, log: &PeerLog) {
     if log.admits(Line::ReplyUnknown) {

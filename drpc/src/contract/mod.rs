@@ -53,25 +53,6 @@ pub fn assert_kept(path: impl AsRef<Path>, descriptors: &[u8]) {
     }
 }
 
-/// Includes the descriptors of the messages that `drpc-build` generated: for [`assert_kept`].
-///
-/// ```ignore
-/// drpc::contract::assert_kept("contract.txt", drpc::include_descriptors!());
-/// ```
-#[macro_export]
-macro_rules! include_descriptors {
-    () => {{
-        const DESCRIPTORS: &[u8] = include_bytes!(concat!(
-            env!(
-                "OUT_DIR",
-                "no build script ran: add a build.rs with `drpc_build::configure().compile_protos(…, …)`"
-            ),
-            "/drpc_descriptors.bin"
-        ));
-        DESCRIPTORS
-    }};
-}
-
 /// What the file says before all else.
 const HEADING: &str = "\
 # What the modules of this package promise their peers. A test compares it with the code, and writes it anew:

@@ -8,7 +8,7 @@ use drpc_registry::contract::{Body, Contract, Definition, Method, Module};
 use super::types::Types;
 use crate::dispatch::registry::{ModuleDescriptor, declared_modules};
 use crate::handler;
-use crate::private::{Carried, MethodTypes};
+use crate::private::{Carried, MethodDescription};
 
 /// The contract of all declared modules, and of what their calls carry.
 pub(super) fn by_this_program(descriptors: &[u8]) -> Result<Contract, String> {
@@ -36,20 +36,21 @@ pub(super) fn by_this_program(descriptors: &[u8]) -> Result<Contract, String> {
 }
 
 fn module(declared: &ModuleDescriptor) -> Module {
-    let methods = declared.methods().iter().zip(declared.types());
+    let methods = declared.methods().iter().zip(declared.descriptions());
     Module {
         name: declared.name().to_owned(),
         rule: declared.rule().map(one_line),
-        methods: methods.map(|(declared, types)| (declared.id(), method(declared, types))).collect(),
+        methods: methods.map(|(declared, described)| (declared.id(), method(declared, described))).collect(),
     }
 }
 
-fn method(declared: &handler::method::Method, types: &MethodTypes) -> Method {
+fn method(declared: &handler::method::Method, described: &MethodDescription) -> Method {
     Method {
         name: declared.name().to_owned(),
-        request: body(types.request),
-        reply: body(types.reply),
+        request: body(described.request),
+        reply: body(described.reply),
         idempotent: declared.is_idempotent(),
+        streaming: declared.is_streaming(),
         fds: declared.has_fds(),
         rule: declared.rule().map(one_line),
     }
@@ -126,19 +127,20 @@ mod tests {
 
     const HELLO: &[handler::method::Method] = &[handler::method::Method::new(5, 501, "hello")];
 
-    const fn declared(name: &'static str, request: &'static [MethodTypes]) -> ModuleDescriptor {
+    const fn declared(name: &'static str, methods: &'static [MethodDescription]) -> ModuleDescriptor {
         ModuleDescriptor::new(5, name, "Greeter", "greeterd", "greeter.rs", 7, HELLO, None)
-            .with_types(None, request)
+            .described(None, "", methods)
     }
 
     #[test]
     fn modules_of_one_id_that_differ_are_told_of_both() {
-        const NOTHING: MethodTypes = MethodTypes { request: Carried::Nothing, reply: Carried::Nothing };
-        const RAW: MethodTypes = MethodTypes { request: Carried::Raw, ..NOTHING };
+        const NOTHING: MethodDescription =
+            MethodDescription { docs: "", request: Carried::Nothing, reply: Carried::Nothing };
+        const RAW: MethodDescription = MethodDescription { request: Carried::Raw, ..NOTHING };
         let greeter = declared("greeter", &[NOTHING]);
         let cases = [
             (declared("other", &[NOTHING]), "their names"),
-            (declared("greeter", &[NOTHING]).with_types(Some("users"), &[NOTHING]), "their rules"),
+            (declared("greeter", &[NOTHING]).described(Some("users"), "", &[NOTHING]), "their rules"),
             (declared("greeter", &[RAW]), "method 501, `hello`"),
         ];
         for (other, what) in cases {

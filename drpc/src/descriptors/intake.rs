@@ -60,7 +60,7 @@ impl Arrived {
     }
 
     /// The descriptors, for who passes them on.
-    pub(crate) fn take(mut self) -> Vec<OwnedFd> {
+    pub(crate) fn take(&mut self) -> Vec<OwnedFd> {
         std::mem::take(&mut self.descriptors.0)
     }
 }
@@ -103,9 +103,11 @@ impl Intake {
     }
 
     /// What has come since this was last asked: that of one message, if it is asked after each.
-    pub(crate) fn arrived(&self) -> Option<Arrived> {
+    #[cold]
+    pub(crate) fn arrived(&self) -> Option<Box<Arrived>> {
         let Arriving { descriptors, problem, held } = std::mem::take(&mut *self.arriving());
-        (!descriptors.0.is_empty() || problem.is_some()).then_some(Arrived { descriptors, problem, held })
+        let has_come = !descriptors.0.is_empty() || problem.is_some();
+        has_come.then(|| Box::new(Arrived { descriptors, problem, held }))
     }
 
     /// Whether there is room for so many more.

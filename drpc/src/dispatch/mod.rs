@@ -3,6 +3,7 @@
 pub(crate) mod authorization;
 #[cfg(feature = "tower")]
 pub mod middleware;
+pub(crate) mod outflow;
 mod passing;
 pub mod registry;
 pub(crate) mod router;

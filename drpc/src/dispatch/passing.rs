@@ -4,7 +4,7 @@ use crate::descriptors::Descriptors;
 use crate::handler::failure::Failure;
 use crate::handler::method::Method;
 use crate::observe::metrics;
-use crate::wire::{Body, CallFields, ResponseFields};
+use crate::wire::{Body, CallFields, Response, ResponseFields};
 
 /// What a call says of descriptors.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,22 +24,23 @@ impl Passing {
         })
     }
 
-    /// What is added to the reply, or why it can't be sent.
+    /// Whether a reply has descriptors, or has to tell of those of its call.
     #[inline]
-    pub(super) fn answer(
-        self,
-        method: Option<Method>,
-        body: &Body,
-    ) -> Result<Option<Box<ResponseFields>>, Failure> {
-        if body.has_descriptors() {
-            self.check_reply(method, body)?;
-        }
-        Ok(self
-            .from_caller
-            .then(|| Box::new(ResponseFields { took_descriptors: true, ..Default::default() })))
+    pub(super) fn concerns(self, reply: &Body) -> bool {
+        self.from_caller || reply.has_descriptors()
     }
 
+    /// Adds to the response what its caller is to know, or says why it can't be sent.
     #[cold]
+    pub(super) fn answer(self, method: Option<Method>, response: &mut Response<Body>) -> Result<(), Failure> {
+        if response.body.has_descriptors() {
+            self.check_reply(method, &response.body)?;
+        }
+        let added = ResponseFields { took_descriptors: self.from_caller, ..ResponseFields::default() };
+        response.added = self.from_caller.then(|| added.into());
+        Ok(())
+    }
+
     fn check_reply(self, method: Option<Method>, body: &Body) -> Result<(), Failure> {
         match self.to_caller {
             _ if !method.is_some_and(Method::has_fds) => {

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use crate::handler::method::Method;
 use crate::handler::module::Module;
-#[cfg(feature = "contract")]
-use crate::private::MethodTypes;
+#[cfg(feature = "described")]
+use crate::private::MethodDescription;
 
 /// What is known about a module without constructing it: its IDs, and where it is declared.
 ///
@@ -40,10 +40,13 @@ pub struct ModuleDescriptor {
     line: u32,
     methods: &'static [Method],
     factory: Option<fn() -> Arc<dyn Module>>,
-    #[cfg(feature = "contract")]
+    #[cfg(feature = "described")]
+    #[cfg_attr(not(feature = "contract"), expect(dead_code, reason = "a contract alone asks for it here"))]
     rule: Option<&'static str>,
-    #[cfg(feature = "contract")]
-    types: &'static [MethodTypes],
+    #[cfg(feature = "described")]
+    docs: &'static str,
+    #[cfg(feature = "described")]
+    descriptions: &'static [MethodDescription],
 }
 
 /// All modules that `#[drpc_module]` declared in this program, in no particular order.
@@ -89,19 +92,26 @@ impl ModuleDescriptor {
             line,
             methods,
             factory,
-            #[cfg(feature = "contract")]
+            #[cfg(feature = "described")]
             rule: None,
-            #[cfg(feature = "contract")]
-            types: &[],
+            #[cfg(feature = "described")]
+            docs: "",
+            #[cfg(feature = "described")]
+            descriptions: &[],
         }
     }
 
-    /// The same, with what a contract says besides: the module's rule, and what the methods carry, in their order.
-    #[cfg(feature = "contract")]
+    /// The same, with what contracts and reflection say besides: the module's rule and docs, and more of the methods, in their order.
+    #[cfg(feature = "described")]
     #[doc(hidden)]
     #[must_use]
-    pub const fn with_types(self, rule: Option<&'static str>, types: &'static [MethodTypes]) -> Self {
-        ModuleDescriptor { rule, types, ..self }
+    pub const fn described(
+        self,
+        rule: Option<&'static str>,
+        docs: &'static str,
+        descriptions: &'static [MethodDescription],
+    ) -> Self {
+        ModuleDescriptor { rule, docs, descriptions, ..self }
     }
 
     #[cfg(feature = "contract")]
@@ -109,9 +119,14 @@ impl ModuleDescriptor {
         self.rule
     }
 
-    #[cfg(feature = "contract")]
-    pub(crate) fn types(&self) -> &'static [MethodTypes] {
-        self.types
+    #[cfg(feature = "described")]
+    pub(crate) fn docs(&self) -> &'static str {
+        self.docs
+    }
+
+    #[cfg(feature = "described")]
+    pub(crate) fn descriptions(&self) -> &'static [MethodDescription] {
+        self.descriptions
     }
 
     /// The module's ID.

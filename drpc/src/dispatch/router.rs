@@ -6,23 +6,30 @@ use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::Stream;
 
 use crate::dispatch::authorization::{Allow, Rules};
 #[cfg(feature = "tower")]
 use crate::dispatch::middleware::{Dispatch, Layers, Request};
+use crate::dispatch::outflow::Outflow;
 use crate::dispatch::passing::{self, Passing};
 use crate::dispatch::registry::origin_of;
 use crate::handler::context::Context;
+use crate::handler::control::OpenStream;
 use crate::handler::failure::guard::guarded;
 use crate::handler::failure::{Escaped, Failure, chain};
 use crate::handler::method::Method;
+#[cfg(feature = "reflection")]
+use crate::handler::module::methods_of;
 use crate::handler::module::{HandlerFuture, Module, name_of};
-use crate::handler::reply::Reply;
+use crate::handler::reply::{Reply, ReplyStream};
 use crate::handler::session::Methods;
+#[cfg(feature = "reflection")]
+use crate::handler::session::{OpenModule, Session};
 use crate::observe::metrics;
 use crate::observe::peer_log::Line;
 use crate::observe::server::{Called, ObservedCall};
-use crate::wire::{Body, Call, FailureCause, Response};
+use crate::wire::{Body, Call, CallFields, FailureCause, Part, Response, ResponseFields, Status};
 
 /// The modules of a server, and the dispatch from a call to its response.
 ///
@@ -235,10 +242,9 @@ impl ModuleService {
         let module = entry.map(|entry| &entry.module);
         let (mut method, request_bytes) = (None, call.body.len());
         let added = call.added.as_deref();
-        let (time_left, wants_error) =
-            added.map_or((None, false), |added| (added.time_left, added.wants_error));
+        let time_left = added.and_then(|added| added.time_left);
+        let asked = added.map_or_else(Asked::default, |added| Asked::by(added, &context));
         let passing = Passing::of(added);
-        let descriptors = added.map_or(0, |added| added.descriptors.len());
         // A module written by hand may panic before it gives a future, so this is inside the guard too.
         let handler = try_guarded(self.is_layered(), || {
             let module = module.ok_or_else(Failure::unknown_module)?;
@@ -253,6 +259,12 @@ impl ModuleService {
             method = Some(found);
             if let Some(rule) = found.rule() {
                 check(rule)?;
+            }
+            if found.is_streaming() != asked.stream {
+                return Err(Failure::from(match asked.stream {
+                    true => "the caller asks for a stream, and the method gives one reply",
+                    false => "the method gives a stream, and its caller does not ask for one",
+                }));
             }
             if let Some(added) = added
                 && !added.descriptors.is_none()
@@ -276,17 +288,18 @@ impl ModuleService {
             found_method: method,
             sequence: call.sequence,
             request_bytes,
-            descriptors,
+            descriptors: added.map_or(0, |added| added.descriptors.len()),
         });
         Processing {
             observed,
             handler: handler.map_err(Some),
+            stream: None,
             module_id: call.module,
             module: module.cloned(),
             method_id: call.method,
             method,
             sequence: call.sequence,
-            wants_error,
+            asked,
             passing,
             layered: self.is_layered(),
             context,
@@ -326,13 +339,14 @@ impl ModuleService {
 pub struct Processing {
     /// The handler, or why there is none.
     handler: Result<HandlerFuture<'static>, Option<Failure>>,
+    /// What the handler answered with, if that is a stream.
+    stream: Option<Box<Opened>>,
     module_id: i32,
     module: Option<Arc<dyn Module>>,
     method_id: i32,
     method: Option<Method>,
     sequence: i64,
-    /// Whether the caller is to be told more of a failure than its status (E5).
-    wants_error: bool,
+    asked: Asked,
     passing: Passing,
     /// Whether there are layers around the handler.
     layered: bool,
@@ -340,11 +354,42 @@ pub struct Processing {
     observed: ObservedCall,
 }
 
+/// What the caller asks for beside a reply (E5).
+#[derive(Clone, Copy, Default)]
+struct Asked {
+    /// To be told more of a failure than its status.
+    error: bool,
+    stream: bool,
+    /// To be told that controls are known, where they are.
+    control: bool,
+}
+
+impl Asked {
+    #[cold]
+    fn by(added: &CallFields, context: &Context) -> Self {
+        Asked {
+            error: added.wants_error,
+            stream: added.credit.is_some(),
+            control: added.asks_control && context.control().is_some(),
+        }
+    }
+}
+
+/// A stream that a handler answered with.
+pub(super) struct Opened {
+    pub(super) items: ReplyStream,
+    pub(super) open: OpenStream,
+}
+
 impl Processing {
     /// The method that was called, if there is one.
     #[must_use]
     pub fn method(&self) -> Option<Method> {
         self.method
+    }
+
+    pub(super) fn sequence(&self) -> i64 {
+        self.sequence
     }
 
     /// The call's context.
@@ -373,25 +418,32 @@ impl Processing {
     }
 
     /// The response to the call, whose handler came to this.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn respond(&mut self, outcome: Result<Reply, Failure>) -> Response<Body> {
         match outcome {
-            Ok(reply) => {
-                let (sequence, status) = (self.sequence, reply.status());
-                let mut body = reply.into_body();
-                if let Err(over) = self.context.session().hold_reply(&mut body) {
-                    return self.failed(Failure::marshal(over));
-                }
-                let added = match self.passing.answer(self.method, &body) {
-                    Ok(added) => added,
-                    Err(failure) => return self.failed(failure),
-                };
-                let response = Response { sequence, status, body, added };
-                self.observed.end(&response);
-                response
-            }
+            Ok(Reply::Success(body)) => self.succeed(Status::SUCCESS, body),
+            Ok(Reply::Submitted) => self.succeed(Status::SUBMITTED, Body::new()),
+            Ok(Reply::Stream(items)) => self.open(items),
             Err(failure) => self.failed(failure),
         }
+    }
+
+    #[inline]
+    fn succeed(&mut self, status: Status, mut body: Body) -> Response<Body> {
+        if let Err(over) = self.context.session().hold_reply(&mut body) {
+            return self.failed(Failure::marshal(over));
+        }
+        let mut response = Response { sequence: self.sequence, status, body, added: None };
+        if self.passing.concerns(&response.body)
+            && let Err(failure) = self.passing.answer(self.method, &mut response)
+        {
+            return self.failed(failure);
+        }
+        if self.asked.control {
+            Self::say_takes_control(&mut response.added);
+        }
+        self.observed.end(&response);
+        response
     }
 
     /// The response to the call, if its handler failed so; it is logged.
@@ -401,13 +453,93 @@ impl Processing {
         }
         self.log_failure(&failure);
         let status = failure.status();
-        let added = self.wants_error.then(|| Box::new(failure.as_fields()));
+        let mut added = self.asked.error.then(|| Box::new(failure.as_fields()));
+        if self.asked.control {
+            Self::say_takes_control(&mut added);
+        }
         let response = Response { added, ..Response::failure(self.sequence, status) };
         self.observed.end(&response);
         if let Err(panic) = guarded(|| drop(failure)) {
             self.log_drop("its failure", &panic);
         }
         response
+    }
+
+    #[cold]
+    fn say_takes_control(added: &mut Option<Box<ResponseFields>>) {
+        added.get_or_insert_default().takes_control = true;
+    }
+
+    /// The first response of a stream, which says no more than that it is open. Its items are for [`take_stream`](Self::take_stream).
+    #[cold]
+    fn open(&mut self, items: ReplyStream) -> Response<Body> {
+        let open = match self.context.control().filter(|_| self.asked.stream) {
+            Some(control) => control.open(),
+            None => Err("it answers with a stream, and there is none to be had here".into()),
+        };
+        match open {
+            Ok(open) => {
+                self.stream = Some(Box::new(Opened { items, open }));
+                let added = Some(ResponseFields::of_part(Part::Opened).into());
+                Response { sequence: self.sequence, added, ..Response::default() }
+            }
+            Err(failure) => self.failed(failure),
+        }
+    }
+
+    /// What is to follow the response that was given, if that has opened a stream.
+    #[inline]
+    pub(crate) fn take_stream(&mut self) -> Option<Box<Outflow>> {
+        match self.stream {
+            None => None,
+            Some(_) => self.outflow(),
+        }
+    }
+
+    #[cold]
+    fn outflow(&mut self) -> Option<Box<Outflow>> {
+        let stream = self.stream.take()?;
+        let rest = Processing {
+            handler: Err(None),
+            stream: None,
+            module_id: self.module_id,
+            module: self.module.take(),
+            method_id: self.method_id,
+            method: self.method,
+            sequence: self.sequence,
+            asked: self.asked,
+            passing: self.passing,
+            layered: self.layered,
+            context: self.context.clone(),
+            observed: self.observed.take(),
+        };
+        Some(Box::new(Outflow::new(rest, *stream)))
+    }
+
+    /// Polls the items of a stream, as part of the call.
+    pub(super) fn poll_items(
+        &self,
+        items: &mut ReplyStream,
+        context: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Body, Failure>>> {
+        let _entered = self.observed.enter();
+        try_guarded(self.layered, || Ok(Pin::new(items).poll_next(context)))
+            .unwrap_or_else(|failure| Poll::Ready(Some(Err(failure))))
+            .map_err(|failure| failure.caused_by(FailureCause::Handler))
+    }
+
+    /// The last response of a stream that ended by itself, or was given up by its caller.
+    pub(super) fn end_stream(&mut self, status: Status) -> Response<Body> {
+        let response = Response { sequence: self.sequence, status, ..Response::default() };
+        self.observed.end(&response);
+        response
+    }
+
+    /// Drops what a stream's items come from, which may panic (S10).
+    pub(super) fn drop_items(&self, items: ReplyStream) {
+        if let Err(panic) = guarded(|| drop(items)) {
+            self.log_drop("the stream", &panic);
+        }
     }
 
     fn log_failure(&self, failure: &Failure) {
@@ -473,6 +605,9 @@ impl Drop for Processing {
         if let Err(panic) = guarded(|| self.handler = Err(None)) {
             self.log_drop("the handler", &panic);
         }
+        if let Some(stream) = self.stream.take() {
+            self.drop_items(stream.items);
+        }
     }
 }
 
@@ -490,6 +625,23 @@ impl Methods for ModuleService {
     fn find(&self, module: i32, method: i32) -> Option<Method> {
         let module = self.get(module)?;
         guarded(|| module.get_method(method)).ok().flatten()
+    }
+
+    #[cfg(feature = "reflection")]
+    fn open_to(&self, caller: &Session) -> Vec<OpenModule> {
+        let admits = |rule: Option<&str>| rule.is_none_or(|rule| self.rules.check(rule, caller).is_ok());
+        let open = self.modules.iter().filter_map(|Entry { id, module, origin, .. }| {
+            // A module that can't say its rule answers every call FAILURE (S10).
+            let rule = guarded(|| module.rule().map(str::to_owned)).ok()?;
+            admits(rule.as_deref()).then(|| OpenModule {
+                id: *id,
+                name: name_of(&**module).to_owned(),
+                rule,
+                methods: methods_of(&**module).filter(|method| admits(method.rule())).collect(),
+                origin: origin.clone(),
+            })
+        });
+        open.collect()
     }
 }
 

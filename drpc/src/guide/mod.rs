@@ -5,6 +5,7 @@
 //! | a daemon under systemd: socket activation, readiness, SIGTERM | [`systemd`] |
 //! | many calls at once on one connection | [`concurrency`] |
 //! | errors with their text, or of my own types | [`errors`] |
+//! | many items in answer to one call: a listing, progress, events | [`streams`] |
 //! | events: to be told when something happens | [`events`] |
 //! | a client with nothing but what it needs | [`small_client`] |
 //! | to call from Python, Go or C | [`other_languages`] |
@@ -18,6 +19,7 @@
 //! | to choose the socket: mode, owner, abstract name, inherited | [`sockets`] |
 //! | authorization, limits, graceful shutdown | [`access`] |
 //! | a health check | [`health`] |
+//! | tools to list, describe and watch what a server serves | [`reflection`] |
 //! | logs, spans, Prometheus metrics | [`observability`] |
 //! | a time-out, a rate limit or my own code around every handler | [`middleware`] |
 //! | deadlines and traces that travel with a call | [`added_fields`] |
@@ -33,6 +35,9 @@ pub mod concurrency {}
 
 #[doc = include_str!("errors.md")]
 pub mod errors {}
+
+#[doc = include_str!("streams.md")]
+pub mod streams {}
 
 #[doc = include_str!("events.md")]
 pub mod events {}
@@ -72,6 +77,9 @@ pub mod access {}
 
 #[doc = include_str!("health.md")]
 pub mod health {}
+
+#[doc = include_str!("reflection.md")]
+pub mod reflection {}
 
 #[doc = include_str!("observability.md")]
 pub mod observability {}

@@ -30,6 +30,9 @@ pub enum Cancelled {
     ShuttingDown,
     /// The server closes this session alone: [`Session::close`](crate::Session::close). The caller still waits.
     SessionClosed,
+    /// The caller has dropped this call, or its time was over, and its client [tells](crate::AddedFields::CANCEL) of that; its connection
+    /// goes on.
+    CallerGaveUp,
 }
 
 /// A reason that comes once and can be waited for, on any runtime or none.
@@ -40,7 +43,8 @@ pub(crate) struct Cancellation {
     event: Event,
 }
 
-const REASONS: [Cancelled; 3] = [Cancelled::CallerLeft, Cancelled::ShuttingDown, Cancelled::SessionClosed];
+const REASONS: [Cancelled; 4] =
+    [Cancelled::CallerLeft, Cancelled::ShuttingDown, Cancelled::SessionClosed, Cancelled::CallerGaveUp];
 
 impl Cancellation {
     /// Gives the reason, unless there is one already.

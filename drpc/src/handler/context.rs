@@ -1,14 +1,17 @@
 //! Who calls, and how long they will wait: what a handler may ask about its call.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::future::select;
 
 use crate::descriptors::Descriptors;
 use crate::handler::background::{Work, spawn_without_server};
 use crate::handler::cancellation::{Cancellation, Cancelled};
+use crate::handler::control::CallControl;
 use crate::handler::decoding::{DEFAULT_DECODE_LIMIT, Decoding};
 use crate::handler::method::Method;
 use crate::handler::session::Session;
@@ -46,11 +49,12 @@ pub struct Context {
     in_background: bool,
 }
 
-/// What came with a call besides its body.
+/// What came with a call besides its body, or may be said of it while it runs.
 #[derive(Clone, Debug, Default)]
 struct Added {
     trace: Option<Arc<TraceContext>>,
     descriptors: Descriptors,
+    control: Option<Arc<CallControl>>,
 }
 
 impl Context {
@@ -91,6 +95,16 @@ impl Context {
     pub(crate) fn with_descriptors(self, descriptors: Descriptors) -> Self {
         let added = Added { descriptors, ..self.added() };
         Context { added: Some(added.into()), ..self }
+    }
+
+    pub(crate) fn with_control(self, control: Arc<CallControl>) -> Self {
+        let added = Added { control: Some(control), ..self.added() };
+        Context { added: Some(added.into()), ..self }
+    }
+
+    /// That its caller may say something of the call.
+    pub(crate) fn control(&self) -> Option<&Arc<CallControl>> {
+        self.added.as_ref()?.control.as_ref()
     }
 
     fn added(&self) -> Added {
@@ -153,12 +167,12 @@ impl Context {
         self.added.as_ref()?.trace.clone()
     }
 
-    /// Whether the reply is no longer of use, or soon won't be: the caller has left, or the server ends the session. [`cancellation`](Self::cancellation) says which.
+    /// Whether the reply is no longer of use, or soon won't be: the caller has left, or given up the call, or the server ends the session. [`cancellation`](Self::cancellation) says which.
     ///
     /// On a [blocking server](crate::blocking::Server) this is a system call that checks whether the caller is still there.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.source().is_cancelled()
+        self.source().is_cancelled() || self.was_given_up()
     }
 
     /// Why the reply is no longer of use; `None` while it is wanted.
@@ -184,7 +198,7 @@ impl Context {
     /// ```
     #[must_use]
     pub fn cancellation(&self) -> Option<Cancelled> {
-        self.source().reason()
+        self.source().reason().or_else(|| self.own_source()?.reason())
     }
 
     /// Waits for [`is_cancelled`](Self::is_cancelled). A handler is notified, not dropped: calls of a client that left are still executed ([S6](crate::guide::rules#server)) unless the
@@ -192,7 +206,13 @@ impl Context {
     ///
     /// Cancel safe.
     pub async fn cancelled(&self) {
-        self.source().cancelled().await;
+        let of_session = self.source().cancelled();
+        match self.own_source() {
+            None => of_session.await,
+            Some(own) => {
+                select(pin!(of_session), pin!(own.cancelled())).await;
+            }
+        }
     }
 
     /// Starts background work, which continues after the call was answered, usually with [`Submitted`](crate::Submitted).
@@ -247,6 +267,17 @@ impl Context {
             Some(background) => background.spawn(work),
             None => spawn_without_server(work),
         }
+    }
+
+    /// Whether its caller has said that it has given the call up.
+    pub(crate) fn was_given_up(&self) -> bool {
+        self.own_source().is_some_and(Cancellation::is_cancelled)
+    }
+
+    /// What cancels this call alone.
+    fn own_source(&self) -> Option<&Cancellation> {
+        let control = self.control().filter(|_| !self.in_background);
+        control.map(|control| control.cancellation())
     }
 
     /// What cancels this.

@@ -20,6 +20,7 @@ pub struct Method {
     timeout_nanos: Option<NonZeroU64>,
     request_limit: Option<NonZeroU32>,
     idempotent: bool,
+    streams: bool,
     fds: bool,
 }
 
@@ -35,6 +36,7 @@ impl Method {
             timeout_nanos: None,
             request_limit: None,
             idempotent: false,
+            streams: false,
             fds: false,
         }
     }
@@ -65,6 +67,25 @@ impl Method {
     #[must_use]
     pub const fn is_idempotent(self) -> bool {
         self.idempotent
+    }
+
+    /// The same method, which answers by a stream: [`Reply::stream`](crate::Reply::stream). `#[method(4, stream)]` declares it.
+    ///
+    /// ```
+    /// use drpc::Method;
+    ///
+    /// const WATCH: Method = Method::new(7, 704, "watch").streaming();
+    /// assert!(WATCH.is_streaming());
+    /// ```
+    #[must_use]
+    pub const fn streaming(self) -> Self {
+        Method { streams: true, ..self }
+    }
+
+    /// Whether the method answers by a stream.
+    #[must_use]
+    pub const fn is_streaming(self) -> bool {
+        self.streams
     }
 
     /// The same method, declared to pass descriptors with its request, its reply, or both: see [`WithFds`](crate::WithFds). `#[method(6, fds)]` declares it.

@@ -3,6 +3,7 @@
 pub(crate) mod background;
 pub(crate) mod cancellation;
 pub(crate) mod context;
+pub(crate) mod control;
 pub(crate) mod decoding;
 pub(crate) mod details;
 pub(crate) mod extensions;

@@ -7,6 +7,7 @@ use std::task::{self, Poll};
 use std::time::{Instant, SystemTime};
 use std::{fmt, mem};
 
+use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use tracing::Span;
 use tracing::span::EnteredSpan;
@@ -15,12 +16,13 @@ use crate::budget::{Account, Budget, OverBudget, Purpose};
 use crate::buffer::SMALL;
 use crate::handler::background::Background;
 use crate::handler::cancellation::{Cancellation, Cancelled};
+use crate::handler::control::Controls;
 use crate::handler::extensions::Extensions;
 use crate::handler::method::Method;
 use crate::observe::peer_log::{Line, PeerLog, PeerLogs};
 use crate::observe::session::session_span;
 use crate::transport::{Address, PeerCredentials};
-use crate::wire::Body;
+use crate::wire::{Body, Control};
 
 /// A client's connection, as its handlers see it.
 ///
@@ -57,6 +59,8 @@ pub struct Session {
     opened_at: SystemTime,
     extensions: Extensions,
     cancellation: Cancellation,
+    /// The calls that the client may say something of, once it has asked whether it may.
+    controls: OnceLock<Arc<Controls>>,
     /// Asked whether the client has left, where nobody is told of that.
     connection: OnceLock<Weak<dyn Connection>>,
     /// Where its work in the background is done; `None` outside of any server.
@@ -82,6 +86,21 @@ pub(crate) trait Connection: Send + Sync {
 /// The methods of a server.
 pub(crate) trait Methods: Send + Sync {
     fn find(&self, module: i32, method: i32) -> Option<Method>;
+    /// The modules whose rules let a caller in, by ascending ID, with those of their methods whose rules do.
+    #[cfg(feature = "reflection")]
+    fn open_to(&self, caller: &Session) -> Vec<OpenModule>;
+}
+
+/// A module, as far as a caller may call it.
+#[cfg(feature = "reflection")]
+pub(crate) struct OpenModule {
+    pub(crate) id: i32,
+    pub(crate) name: String,
+    pub(crate) rule: Option<String>,
+    /// By ascending ID.
+    pub(crate) methods: Vec<Method>,
+    /// Where it comes from, as the registry of declared modules shows one.
+    pub(crate) origin: String,
 }
 
 #[derive(Default)]
@@ -106,6 +125,7 @@ impl Session {
             opened_at: SystemTime::now(),
             extensions: Extensions::default(),
             cancellation: Cancellation::default(),
+            controls: OnceLock::new(),
             connection: OnceLock::new(),
             background: None,
             stopping: AtomicBool::new(false),
@@ -228,6 +248,12 @@ impl Session {
         calls
     }
 
+    /// What of its server the client may call.
+    #[cfg(feature = "reflection")]
+    pub(crate) fn open_modules(&self) -> Vec<OpenModule> {
+        self.methods.as_ref().map(|methods| methods.open_to(self)).unwrap_or_default()
+    }
+
     /// One more thread or task that carries calls of the session out.
     pub(crate) fn add_worker(&self) -> Arc<Worker> {
         let worker = Arc::<Worker>::default();
@@ -260,6 +286,43 @@ impl Session {
         &self.cancellation
     }
 
+    /// The calls that the client may say something of; `None` if it has never asked whether it may.
+    #[inline]
+    pub(crate) fn controls(&self) -> Option<&Arc<Controls>> {
+        self.controls.get()
+    }
+
+    /// As [`controls`](Self::controls), of a client that asks, which may have so many streams open.
+    pub(crate) fn controlled(&self, streams: usize) -> &Arc<Controls> {
+        self.controls.get_or_init(|| Arc::new(Controls::new(streams)))
+    }
+
+    /// Does what a message says about a call that runs; false for one that is a call. Nothing is looked at if the client has never asked
+    /// whether it may say such things.
+    #[inline]
+    pub(crate) fn heeds(&self, message: &Bytes) -> bool {
+        self.controls().is_some_and(|controls| controls.heeds(message))
+    }
+
+    /// Ends the stream of a call as if its caller had given it up.
+    pub(crate) fn give_up(&self, sequence: i64) {
+        if let Some(controls) = self.controls() {
+            controls.heed(sequence, Control::Cancel);
+        }
+    }
+
+    /// How many streams are open.
+    pub(crate) fn open_streams(&self) -> usize {
+        self.controls().map_or(0, |controls| controls.open_streams())
+    }
+
+    /// Nothing more is heard of the client.
+    pub(crate) fn is_read(&self) {
+        if let Some(controls) = self.controls() {
+            controls.close();
+        }
+    }
+
     /// Has a connection asked whether its client has left.
     pub(crate) fn ask(&self, connection: Weak<dyn Connection>) {
         // One session has one connection.
@@ -269,6 +332,14 @@ impl Session {
     /// Tells the handlers that run that nobody waits for them.
     pub(crate) fn cancel(&self) {
         self.cancellation.cancel(Cancelled::CallerLeft);
+        if let Some(controls) = self.controls() {
+            controls.wake();
+        }
+    }
+
+    /// Whether it is known that the client has left. Nobody is asked.
+    pub(crate) fn caller_has_left(&self) -> bool {
+        self.cancellation.reason() == Some(Cancelled::CallerLeft)
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {

@@ -9,7 +9,7 @@ pub(crate) struct End(usize);
 const STATUSES: usize = 8;
 
 /// Those that are no status of DAOS's.
-const OTHERS: [&str; 9] = [
+const OTHERS: [&str; 10] = [
     "other",
     "dropped",
     "connect",
@@ -18,6 +18,7 @@ const OTHERS: [&str; 9] = [
     "timeout",
     "reply",
     "too_long",
+    "no_stream",
     "descriptors",
 ];
 
@@ -50,7 +51,8 @@ impl End {
             CallErrorKind::Timeout => 5,
             CallErrorKind::Reply => 6,
             CallErrorKind::TooLong => 7,
-            CallErrorKind::Descriptors => 8,
+            CallErrorKind::NoStream => 8,
+            CallErrorKind::Descriptors => 9,
         };
         End(STATUSES + place)
     }

@@ -86,6 +86,24 @@ fn describe_server() {
     describe_counter!("drpc_server_sent_descriptors_total", Unit::Count, "Descriptors that replies had");
 }
 
+/// What the streams of all servers of this program count together, once there is one.
+struct Streams {
+    open: Gauge,
+    items: Counter,
+    bytes: Counter,
+}
+
+static STREAMS: LazyLock<Streams> = LazyLock::new(|| {
+    describe_gauge!("drpc_server_streams", Unit::Count, "Streams that are open");
+    describe_counter!("drpc_server_stream_items_total", Unit::Count, "Items of streams that were sent");
+    describe_counter!("drpc_server_stream_bytes_total", Unit::Bytes, "The bodies of these items");
+    Streams {
+        open: gauge!("drpc_server_streams"),
+        items: counter!("drpc_server_stream_items_total"),
+        bytes: counter!("drpc_server_stream_bytes_total"),
+    }
+});
+
 /// The figures of a module's methods, which are registered when they are first called.
 pub(crate) struct ModuleMetrics {
     /// By the method's number in the module.
@@ -202,6 +220,28 @@ impl OpenSession {
 impl Drop for OpenSession {
     fn drop(&mut self) {
         SERVER.sessions.decrement(1);
+    }
+}
+
+/// A stream that a server has opened.
+pub(crate) struct OpenStream(());
+
+impl OpenStream {
+    pub(crate) fn begin() -> Self {
+        STREAMS.open.increment(1);
+        OpenStream(())
+    }
+
+    /// An item of so many bytes is to be sent.
+    pub(crate) fn item(&self, bytes: usize) {
+        STREAMS.items.increment(1);
+        STREAMS.bytes.increment(bytes as u64);
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        STREAMS.open.decrement(1);
     }
 }
 

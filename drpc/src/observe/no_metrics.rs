@@ -30,6 +30,16 @@ impl OpenSession {
     }
 }
 
+pub(crate) struct OpenStream;
+
+impl OpenStream {
+    pub(crate) fn begin() -> Self {
+        OpenStream
+    }
+
+    pub(crate) fn item(&self, _: usize) {}
+}
+
 pub(crate) fn session_refused(_: &'static str) {}
 
 pub(crate) fn call_refused(_: &str) {}

@@ -38,6 +38,11 @@ impl ObservedCall {
         ObservedCall(if is_watched() { Observed::begin(&called()) } else { None })
     }
 
+    /// What is seen of it from now on is another's.
+    pub(crate) fn take(&mut self) -> Self {
+        ObservedCall(self.0.take())
+    }
+
     /// Makes what follows part of the call, until the guard is dropped.
     #[inline]
     pub(crate) fn enter(&self) -> Option<Entered<'_>> {

@@ -1,13 +1,14 @@
 //! Everything that generated code names besides the public API, and nothing else. No part of the API: it changes
 //! without notice.
 
+#[cfg(feature = "described")]
+mod description;
 mod details;
 mod error;
 mod handler;
 mod requested;
 mod returned;
-#[cfg(feature = "contract")]
-mod types;
+mod stream;
 
 pub use std::boxed::Box;
 pub use std::sync::Arc;
@@ -15,6 +16,8 @@ pub use std::sync::Arc;
 pub use bytes::Bytes;
 pub use inventory;
 
+#[cfg(feature = "described")]
+pub use self::description::{Asked, Carried, MethodDescription, Unnamed, carried};
 pub use self::details::{Field, VariantDetails, failing, field};
 pub use self::error::{
     BorrowsConversion, BorrowsNothing, BorrowsText, HasConversion, HasNoText, HoldsError, HoldsLocalError,
@@ -32,8 +35,7 @@ pub use self::returned::{
     Kind, NEITHER, Otherwise, REPLY, RESULT, Returned, assert_reply, assert_reply_with_fds, assert_returned,
     assert_returned_with_fds, kind,
 };
-#[cfg(feature = "contract")]
-pub use self::types::{Asked, Carried, MethodTypes, Unnamed, carried};
+pub use self::stream::{Outlet, stream};
 pub use crate::dispatch::registry::ModuleDescriptor;
 pub use crate::handler::module::HandlerFuture;
 pub use crate::handler::reply::IntoReply;

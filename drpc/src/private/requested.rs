@@ -102,14 +102,14 @@ impl<T> Requested<Is<STAYS_HERE>> for T {
 pub struct Reading {
     decoding: Decoding,
     /// `None` if the method takes none.
-    descriptors: Option<Descriptors>,
+    descriptors: Option<Box<Descriptors>>,
 }
 
 /// How a call's request is decoded, and what came along with it.
 #[must_use]
 #[inline]
 pub fn reading(context: &Context, method: Method, body: &Bytes) -> Reading {
-    let descriptors = method.has_fds().then(|| context.descriptors());
+    let descriptors = method.has_fds().then(|| Box::new(context.descriptors()));
     Reading { decoding: context.decoding(method, body), descriptors }
 }
 

@@ -82,6 +82,8 @@ pub(super) struct Limits {
     pub(super) calls: Option<usize>,
     pub(super) calls_per_uid: Option<usize>,
     pub(super) idle: Option<Duration>,
+    /// Streams of one session.
+    pub(super) streams: usize,
     /// Bytes of a session's replies that wait behind another.
     pub(super) pending_replies: usize,
     /// Bytes that are held for all clients, and for those of one user; where it isn't said, see [`Config::allowed`].
@@ -98,6 +100,7 @@ impl Default for Limits {
             calls: None,
             calls_per_uid: None,
             idle: None,
+            streams: 256,
             pending_replies: 256 << 20,
             memory: None,
             memory_per_uid: None,

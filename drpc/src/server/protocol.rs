@@ -59,30 +59,41 @@ pub(super) fn not_received(codec: &mut Codec, error: io::Error) -> SessionFault 
     }
 }
 
+/// How many bytes of calls are read before there is room for them, of a client that may say something of those that run: it may stand
+/// behind them.
+pub(super) const READ_AHEAD: usize = 64 << 10;
+
 /// The call that a message is, or the answer to one that is none (D1): the session goes on.
 #[inline]
 pub(super) fn read_call(
     codec: &Codec,
     session: &Session,
     message: Bytes,
-    arrived: Option<Arrived>,
+    arrived: Option<Box<Arrived>>,
 ) -> Result<Call, Response<Body>> {
     // W8: a peer of the other wire is named.
     let framed = codec.wire() == Some(Wire::Plain) && crate::wire::is_first_chunk(&message);
     metrics::received(message.len());
-    let mut call = Call::decode(message).map_err(|error| {
-        metrics::call_unreadable();
-        let hint = if framed { ": peer speaks the chunked wire of DAOS 2.8" } else { "" };
-        if session.may_log(Line::CallUnreadable) {
-            tracing::warn!(session = session.id_without_span(), "{error}{hint}");
+    match (Call::decode(message), arrived) {
+        (Ok(call), None) => Ok(call),
+        (Ok(call), Some(arrived)) => Ok(with_descriptors(call, *arrived)),
+        (Err(error), _) => {
+            metrics::call_unreadable();
+            let hint = if framed { ": peer speaks the chunked wire of DAOS 2.8" } else { "" };
+            if session.may_log(Line::CallUnreadable) {
+                tracing::warn!(session = session.id_without_span(), "{error}{hint}");
+            }
+            Err(Response::unreadable_call())
         }
-        Response::unreadable_call()
-    })?;
-    if let Some(arrived) = arrived {
-        metrics::descriptors_received(arrived.len());
-        call.added.get_or_insert_default().descriptors.come(arrived);
     }
-    Ok(call)
+}
+
+/// A call with what came along with it.
+#[cold]
+fn with_descriptors(mut call: Call, arrived: Arrived) -> Call {
+    metrics::descriptors_received(arrived.len());
+    call.added.get_or_insert_default().descriptors.come(arrived);
+    call
 }
 
 /// The context of a call that begins now, under the server's limit for handlers, and its caller's (E5). It has waited for room since
@@ -96,13 +107,14 @@ pub(super) fn context_of(
     now: fn() -> Instant,
 ) -> Context {
     let context = Context::new(session.clone(), call.sequence).with_request_limit(config.request_limit);
-    if call.added.is_some() {
+    if call.added.is_some() || session.controls().is_some() {
         return context_of_added(context, call, config, came, now());
     }
     context.within(config.handler_timeout, None, now)
 }
 
-/// As [`context_of`], for a call that has added fields. It loses them if the server was told to ignore them.
+/// As [`context_of`], for a call that has added fields, or of a client that may say something of its calls. It loses the fields if the
+/// server was told to ignore them.
 #[cold]
 fn context_of_added(
     context: Context,
@@ -120,6 +132,13 @@ fn context_of_added(
         call.added = Some(Box::new(CallFields { descriptors, takes_descriptors, ..CallFields::default() }));
     }
     let (mut callers, mut trace) = (None, None);
+    let asks = |added: &CallFields| added.asks_control || added.credit.is_some();
+    let controls = match call.added.as_deref().is_some_and(asks) {
+        true => Some(context.session().controlled(config.limits.streams)),
+        false => context.session().controls(),
+    };
+    let credit = call.added.as_ref().and_then(|added| added.credit);
+    let control = controls.map(|controls| controls.begin(call.sequence, credit));
     if let Some(added) = &mut call.added {
         trace = added.trace.take().map(Arc::new);
         if let Some(left) = &mut added.time_left {
@@ -128,7 +147,12 @@ fn context_of_added(
             callers = Some(*left);
         }
     }
-    context.within(config.handler_timeout, callers, || now).with_trace(trace)
+    let context = context.within(config.handler_timeout, callers, || now);
+    let context = context.with_trace(trace);
+    match control {
+        Some(control) => context.with_control(control),
+        None => context,
+    }
 }
 
 /// Lists a call, whose handler waits, among those that its session carries out.
@@ -160,6 +184,10 @@ pub(super) fn head_of(codec: &Codec, session: &Session, response: &mut Response<
     }
     // A failure has no body: it keeps its status, and loses what was added to it (E5).
     let status = if response.status.is_failure() { response.status } else { Status::FAILED_MARSHAL };
+    if response.part().is_some() {
+        // That was its end for the caller.
+        session.give_up(response.sequence);
+    }
     *response = Response::failure(response.sequence, status);
     let head = response.head();
     metrics::sent(head.len());

@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream;
 
 use crate::descriptors::Descriptors;
 use crate::handler::context::Context;
@@ -11,12 +12,12 @@ use crate::handler::failure::Failure;
 use crate::handler::method::Method;
 use crate::handler::module::Module;
 use crate::handler::payload::Payload;
-use crate::handler::reply::{IntoReply, Reply};
-use crate::wire::Status;
+use crate::handler::reply::{IntoReply, Reply, ReplyStream};
+use crate::wire::{Body, Status};
 
 /// A module with the answers that a test gives it, and a log of its calls: for tests of code that calls a server.
 ///
-/// Each of [`on`](Self::on), [`reply`](Self::reply), [`fail`](Self::fail) and [`hang`](Self::hang) adds an answer for one method, by
+/// Each of [`on`](Self::on), [`reply`](Self::reply), [`stream`](Self::stream), [`fail`](Self::fail) and [`hang`](Self::hang) adds an answer for one method, by
 /// its system-wide ID; [`times`](Self::times) and [`delay`](Self::delay) modify the preceding answer. A method may have
 /// several answers: each is given as often as its `times` says, one after the other, and one without `times` from there on.
 ///
@@ -80,7 +81,9 @@ struct Answer {
 #[derive(Clone)]
 enum Handler {
     Call(Arc<Mutex<Function>>),
-    Fixed(Result<Reply, Status>),
+    /// A reply, or a failure.
+    Fixed(Status, Body),
+    Stream(Arc<[Result<Body, Status>]>),
     Hang,
 }
 
@@ -150,14 +153,25 @@ impl MockModule {
     /// Answers a method by this reply, or by [`Submitted`](crate::Submitted), whatever the request.
     #[must_use]
     pub fn reply<R: IntoReply>(self, method: i32, reply: R) -> Self {
-        self.answer(method, Handler::Fixed(Ok(reply.into_reply())), R::Received::WITH_FDS)
+        let reply = reply.into_reply();
+        let fixed = Handler::Fixed(reply.status(), reply.into_body());
+        self.answer(method, fixed, R::Received::WITH_FDS)
     }
 
     /// Answers a method by this status. [`Status::SUCCESS`] and [`Status::SUBMITTED`] become FAILURE: they are no
     /// failures.
     #[must_use]
     pub fn fail(self, method: i32, status: Status) -> Self {
-        self.answer(method, Handler::Fixed(Err(status)), false)
+        let status = if status.is_failure() { status } else { Status::FAILURE };
+        self.answer(method, Handler::Fixed(status, Body::new()), false)
+    }
+
+    /// Answers a [streaming](crate::guide::streams) method by these items, whatever the request. The first status among them ends the
+    /// stream; [`Status::SUCCESS`] and [`Status::SUBMITTED`] become FAILURE.
+    #[must_use]
+    pub fn stream<R: Payload>(self, method: i32, items: impl IntoIterator<Item = Result<R, Status>>) -> Self {
+        let items = items.into_iter().map(|item| item.map(Payload::into_body));
+        self.answer(method, Handler::Stream(items.collect()), false)
     }
 
     /// Never answers a method.
@@ -340,8 +354,13 @@ impl Module for MockModule {
     /// Every method, so that a call that nobody expected is logged too.
     fn get_method(&self, id: i32) -> Option<Method> {
         let method = Method::new(self.id, id, "mocked");
-        let fds = self.state().answers.iter().any(|answer| answer.method == id && answer.fds);
-        Some(if fds { method.fds() } else { method })
+        let state = self.state();
+        let mut answers = state.answers.iter().filter(|answer| answer.method == id);
+        let method = match answers.clone().any(|answer| matches!(answer.handler, Handler::Stream(_))) {
+            true => method.streaming(),
+            false => method,
+        };
+        Some(if answers.any(|answer| answer.fds) { method.fds() } else { method })
     }
 
     async fn handle_call(
@@ -362,7 +381,13 @@ impl Module for MockModule {
             tokio::time::sleep(delay).await;
         }
         match handler {
-            Handler::Fixed(reply) => reply.map_err(Failure::new),
+            Handler::Fixed(Status::SUBMITTED, _) => Ok(Reply::Submitted),
+            Handler::Fixed(Status::SUCCESS, body) => Ok(Reply::Success(body)),
+            Handler::Fixed(status, _) => Err(Failure::new(status)),
+            Handler::Stream(items) => {
+                let items: Vec<_> = items.iter().map(|item| item.clone().map_err(Failure::new)).collect();
+                Ok(Reply::Stream(ReplyStream::new(stream::iter(items))))
+            }
             Handler::Hang => std::future::pending().await,
             Handler::Call(function) => {
                 // Taken back below, unless it panics.

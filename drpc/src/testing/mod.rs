@@ -6,7 +6,8 @@
 //! | test code that calls a server | [`MockModule`]: a module with the answers that you give it, and a log of the calls |
 //! | see the traffic | [`Recorder`], printed readably or kept as a [`Recording`] that can be replayed |
 //! | inject faults | [`Faults`]: packets late, lost or truncated, or the connection closed |
-//! | do either between real processes | [`Proxy`]: a socket in front of a server's |
+//! | do either between real processes | [`Proxy`]: a socket in front of a server's, which also tells of each packet at once |
+//! | read calls and responses in packets | [`MessageReader`] |
 //!
 //! Servers and clients in memory need no I/O driver and use tokio's clock, so in a test with paused time (tokio's feature `test-util`) every
 //! time-out passes at once, those of calls ([`CallOptions`](crate::CallOptions)) and those of handlers
@@ -32,6 +33,7 @@
 
 mod faults;
 mod in_memory;
+mod messages;
 mod mock;
 mod proxy;
 mod recorder;
@@ -39,14 +41,17 @@ mod recording;
 mod relay;
 mod replay;
 mod show;
+mod watch;
 
 pub use faults::{Fault, Faults};
 pub use in_memory::InMemoryServer;
+pub use messages::{Message, MessageReader, UnreadableMessage};
 pub use mock::{MockCall, MockModule};
 pub use proxy::Proxy;
 pub use recorder::Recorder;
 pub use recording::{Direction, ParseRecordingError, RecordedPacket, Recording};
 pub use replay::Replay;
+pub use watch::Watched;
 
 use crate::client::handle::Client;
 use crate::server::builder::ServerBuilder;

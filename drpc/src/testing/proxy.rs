@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use tokio::task::JoinSet;
 
 use super::relay::Line;
-use super::{Faults, Recorder};
+use super::watch::{WatchedSession, Watcher};
+use super::{Faults, Recorder, Watched};
 use crate::client::handle::Client;
 use crate::descriptors::Limits;
 use crate::server::config::FileOptions;
@@ -38,6 +39,7 @@ pub struct Proxy {
     listener: Listener,
     server: PathBuf,
     line: Line,
+    watcher: Option<Watcher>,
 }
 
 impl Proxy {
@@ -50,7 +52,7 @@ impl Proxy {
     pub fn bind(listen: impl AsRef<Path>, server: impl AsRef<Path>) -> Result<Proxy, BindError> {
         let listener = Listener::bind(listen.as_ref(), &FileOptions::default())?;
         listener.socket.take_descriptors(Limits::TRUSTING);
-        Ok(Proxy { listener, server: server.as_ref().to_owned(), line: Line::default() })
+        Ok(Proxy { listener, server: server.as_ref().to_owned(), line: Line::default(), watcher: None })
     }
 
     /// Records the sessions.
@@ -67,6 +69,25 @@ impl Proxy {
         self
     }
 
+    /// Tells of every session and packet at once. A packet goes on only when `tell` returns, so it should not wait for anything.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use drpc::testing::{Proxy, Watched};
+    ///
+    /// let proxy = Proxy::bind("/tmp/seen.sock", "/run/greeter.sock")?.watch(|watched| match watched {
+    ///     Watched::Packet { session, packet, .. } => println!("#{session} {:?} {}", packet.at, packet.direction.sign()),
+    ///     other => println!("{other:?}"),
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn watch(mut self, tell: impl Fn(Watched<'_>) + Send + Sync + 'static) -> Self {
+        self.watcher = Some(Watcher::new(tell));
+        self
+    }
+
     /// Serves until it is dropped, which closes all its connections and removes its socket. If the server can't be reached, the client's
     /// connection is closed and the reason logged.
     ///
@@ -78,7 +99,7 @@ impl Proxy {
     ///
     /// Outside of a tokio runtime with I/O and time enabled.
     pub async fn serve(self) -> io::Result<()> {
-        let Proxy { listener: Listener { file, socket, .. }, server, line } = self;
+        let Proxy { listener: Listener { file, socket, .. }, server, line, watcher } = self;
         // The file is dropped first, as the server's is.
         let (socket, _file) = (AsyncSocket::new(socket)?, file);
         let mut sessions = JoinSet::new();
@@ -86,18 +107,25 @@ impl Proxy {
             tokio::select! {
                 Some(_) = sessions.join_next() => {}
                 client = socket.accept() => {
-                    let client = Link::Socket(AsyncSocket::new(client?)?);
-                    sessions.spawn(session(client, server.clone(), line.clone()));
+                    let client = client?;
+                    let watched = watcher.as_ref().map(|watcher| watcher.begin(client.peer().ok().as_ref()));
+                    let client = Link::Socket(AsyncSocket::new(client)?);
+                    sessions.spawn(session(client, server.clone(), line.clone(), watched));
                 }
             }
         }
     }
 }
 
-async fn session(client: Link, server: PathBuf, line: Line) {
+async fn session(client: Link, server: PathBuf, line: Line, watched: Option<WatchedSession>) {
     match Client::builder(&server).open_link().await {
-        Ok(server) => line.relay(client, server).await,
-        Err(error) => tracing::warn!(%error, "the proxy closes upon a client"),
+        Ok(server) => line.relay(client, server, watched).await,
+        Err(error) => {
+            tracing::warn!(%error, "the proxy closes upon a client");
+            if let Some(watched) = watched {
+                watched.unreachable(error);
+            }
+        }
     }
 }
 

@@ -24,7 +24,8 @@ pub enum Direction {
 
 impl Direction {
     /// As it is written in a recording: `>` to the server, `<` to the client.
-    pub(super) fn sign(self) -> char {
+    #[must_use]
+    pub fn sign(self) -> char {
         match self {
             Direction::ToServer => '>',
             Direction::ToClient => '<',
@@ -81,8 +82,18 @@ pub struct Recording {
 }
 
 impl Recording {
-    pub(super) fn new(title: String, packets: Vec<RecordedPacket>) -> Self {
-        Recording { title, packets }
+    /// The packets of a session, under a title. A line break in it becomes a space.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use drpc::testing::{Direction, RecordedPacket, Recording};
+    ///
+    /// let packet = RecordedPacket { direction: Direction::ToServer, at: Duration::ZERO, bytes: "*".into() };
+    /// let recording = Recording::new("one byte", vec![packet]);
+    /// assert_eq!(recording.to_text(), "# one byte\n> 2a\n");
+    /// ```
+    pub fn new(title: impl Into<String>, packets: Vec<RecordedPacket>) -> Self {
+        Recording { title: title.into().replace(['\n', '\r'], " "), packets }
     }
 
     /// The title.
@@ -94,7 +105,7 @@ impl Recording {
     /// The same under another title. A line break in it becomes a space.
     #[must_use]
     pub fn with_title(self, title: impl Into<String>) -> Self {
-        Recording { title: title.into().replace(['\n', '\r'], " "), ..self }
+        Recording::new(title, self.packets)
     }
 
     /// All packets.

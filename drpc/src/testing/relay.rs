@@ -5,17 +5,20 @@
 //!        ◀──link──                            ◀──link──
 //! ```
 //!
-//! Sessions without a recorder and without faults have no relay.
+//! Sessions in memory without a recorder and without faults have no relay.
 
 use std::future::{pending, poll_fn};
 use std::io::{self, IoSlice};
 use std::mem;
 use std::os::fd::OwnedFd;
 
+use bytes::Bytes;
+
 use super::faults::{Faults, PacketFaults};
 use super::recorder::{Recorder, Tape};
 use super::recording::Direction;
-use crate::descriptors::{Arrived, Limits};
+use super::watch::WatchedSession;
+use crate::descriptors::Limits;
 use crate::transport::{Link, MemoryEnd};
 
 /// What is in the middle.
@@ -23,6 +26,24 @@ use crate::transport::{Link, MemoryEnd};
 pub(super) struct Line {
     pub(super) recorder: Option<Recorder>,
     pub(super) faults: Option<Faults>,
+}
+
+/// What looks at a session's packets as they pass.
+#[derive(Debug, Default)]
+struct Seen {
+    tape: Option<Tape>,
+    watched: Option<WatchedSession>,
+}
+
+impl Seen {
+    fn packet(&self, direction: Direction, packet: &Bytes, descriptors: usize) {
+        if let Some(tape) = &self.tape {
+            tape.record(direction, packet.clone());
+        }
+        if let Some(watched) = &self.watched {
+            watched.packet(direction, packet.clone(), descriptors);
+        }
+    }
 }
 
 impl Line {
@@ -34,17 +55,17 @@ impl Line {
         let (server, theirs) = MemoryEnd::pair();
         let client = Link::Memory(client);
         pass_all(&client);
-        tokio::spawn(self.clone().relay(client, Link::Memory(server)));
+        tokio::spawn(self.clone().relay(client, Link::Memory(server), None));
         theirs
     }
 
     /// Carries packets both ways until either side is gone, or a fault closes the connection. Then both links are closed.
-    pub(super) async fn relay(self, client: Link, server: Link) {
-        let tape = self.recorder.as_ref().map(Recorder::begin);
+    pub(super) async fn relay(self, client: Link, server: Link, watched: Option<WatchedSession>) {
+        let seen = Seen { tape: self.recorder.as_ref().map(Recorder::begin), watched };
         pass_all(&client);
         pass_all(&server);
         let carry = |from, to, direction| {
-            Carrier { from, to, direction, tape: tape.as_ref(), faults: self.faults.as_ref() }.run()
+            Carrier { from, to, direction, seen: &seen, faults: self.faults.as_ref() }.run()
         };
         let calls = async {
             match carry(&client, &server, Direction::ToServer).await {
@@ -82,7 +103,7 @@ struct Carrier<'a> {
     from: &'a Link,
     to: &'a Link,
     direction: Direction,
-    tape: Option<&'a Tape>,
+    seen: &'a Seen,
     faults: Option<&'a Faults>,
 }
 
@@ -98,10 +119,8 @@ impl Carrier<'_> {
         loop {
             // A link that fails has no more to give.
             let Ok(Some(packet)) = self.from.recv().await else { return End::OfFile };
-            let mut descriptors = self.from.arrived().map(Arrived::take).unwrap_or_default();
-            if let Some(tape) = self.tape {
-                tape.record(self.direction, packet.clone());
-            }
+            let mut descriptors = self.from.arrived().map(|mut arrived| arrived.take()).unwrap_or_default();
+            self.seen.packet(self.direction, &packet, descriptors.len());
             let passage = match self.faults {
                 Some(faults) => faults.next(self.direction),
                 None => PacketFaults::default(),

@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use bytes::Bytes;
-
-use super::{Direction, Recording};
-use crate::wire::{Call, ChunkHeader, Codec, Response, Wire, WireMode};
+use super::{Message, MessageReader, RecordedPacket, Recording};
+use crate::wire::{Call, ChunkHeader, Codec, Response, Wire};
 
 /// How many bytes of a packet are shown.
 const SHOWN: usize = 256;
@@ -13,86 +11,59 @@ const SHOWN: usize = 256;
 /// How many bytes stand in a line.
 const LINE: usize = 16;
 
-/// The longest message that is put together to show its envelope, in bytes.
-const LIMIT: usize = 1 << 30;
-
 /// Every packet: its time, its direction, its header, the envelope that it completes, and its first 256 bytes.
 impl fmt::Display for Recording {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.title())?;
-        let mut readers = [Reader::new(), Reader::new()];
+        let mut reader = MessageReader::new();
         for packet in self.packets() {
             let len = packet.bytes.len();
             writeln!(f, "{:>12.3?} {} {len} bytes", packet.at, packet.direction.sign())?;
-            let reader = &mut readers[packet.direction as usize];
-            reader.describe(f, packet.direction, &packet.bytes)?;
+            describe(f, &mut reader, packet)?;
             dump(f, &packet.bytes)?;
         }
         Ok(())
     }
 }
 
-/// Puts one direction's messages together.
-struct Reader {
-    /// `None` once the wire's rules were broken.
-    codec: Option<Codec>,
-}
-
-impl Reader {
-    fn new() -> Self {
-        Reader { codec: Some(Codec::new(WireMode::Auto, LIMIT)) }
+fn describe(f: &mut fmt::Formatter<'_>, reader: &mut MessageReader, packet: &RecordedPacket) -> fmt::Result {
+    if reader.codec(packet.direction).is_none() {
+        return Ok(());
     }
-
-    fn describe(&mut self, f: &mut fmt::Formatter<'_>, direction: Direction, packet: &Bytes) -> fmt::Result {
-        let Some(codec) = &mut self.codec else { return Ok(()) };
-        let received = codec.receive(packet.clone());
-        if codec.wire() == Some(Wire::Chunked)
-            && let Ok(header) = ChunkHeader::parse(packet)
-        {
-            let ChunkHeader { total_data_size, chunk_data_size, chunk_idx, total_chunks } = header;
-            writeln!(
-                f,
-                "{INDENT}chunk {chunk_idx} of {total_chunks}, {chunk_data_size} of {total_data_size} bytes"
-            )?;
-        }
-        match received {
-            Ok(None) => Ok(()),
-            Ok(Some(message)) => match direction {
-                Direction::ToServer => call(f, message),
-                Direction::ToClient => response(f, message),
-            },
-            Err(error) => {
-                self.codec = None;
-                writeln!(f, "{INDENT}breaks the wire's rules: {error}")
-            }
-        }
+    let message = reader.read(packet);
+    if reader.codec(packet.direction).and_then(Codec::wire) == Some(Wire::Chunked)
+        && let Ok(header) = ChunkHeader::parse(&packet.bytes)
+    {
+        let ChunkHeader { total_data_size, chunk_data_size, chunk_idx, total_chunks } = header;
+        writeln!(
+            f,
+            "{INDENT}chunk {chunk_idx} of {total_chunks}, {chunk_data_size} of {total_data_size} bytes"
+        )?;
+    }
+    match message {
+        Ok(None) => Ok(()),
+        Ok(Some(Message::Call(message))) => call(f, message),
+        Ok(Some(Message::Response(message))) => response(f, message),
+        Err(error) => writeln!(f, "{INDENT}{error}"),
     }
 }
 
 const INDENT: &str = "             ";
 
-fn call(f: &mut fmt::Formatter<'_>, message: Bytes) -> fmt::Result {
-    match Call::decode(message) {
-        Ok(Call { module, method, sequence, body, added }) => {
-            writeln!(
-                f,
-                "{INDENT}call of module {module}, method {method}, sequence {sequence}, body of {} bytes",
-                body.len()
-            )?;
-            added.map_or(Ok(()), |added| writeln!(f, "{INDENT}added to it: {added:?}"))
-        }
-        Err(error) => writeln!(f, "{INDENT}{error}"),
-    }
+fn call(f: &mut fmt::Formatter<'_>, call: Call) -> fmt::Result {
+    let Call { module, method, sequence, body, added } = call;
+    writeln!(
+        f,
+        "{INDENT}call of module {module}, method {method}, sequence {sequence}, body of {} bytes",
+        body.len()
+    )?;
+    added.map_or(Ok(()), |added| writeln!(f, "{INDENT}added to it: {added:?}"))
 }
 
-fn response(f: &mut fmt::Formatter<'_>, message: Bytes) -> fmt::Result {
-    match Response::decode(message) {
-        Ok(Response { sequence, status, body, added }) => {
-            writeln!(f, "{INDENT}response to sequence {sequence}, {status}, body of {} bytes", body.len())?;
-            added.map_or(Ok(()), |added| writeln!(f, "{INDENT}added to it: {added:?}"))
-        }
-        Err(error) => writeln!(f, "{INDENT}{error}"),
-    }
+fn response(f: &mut fmt::Formatter<'_>, response: Response) -> fmt::Result {
+    let Response { sequence, status, body, added } = response;
+    writeln!(f, "{INDENT}response to sequence {sequence}, {status}, body of {} bytes", body.len())?;
+    added.map_or(Ok(()), |added| writeln!(f, "{INDENT}added to it: {added:?}"))
 }
 
 /// Offset, hex and text, as `hexdump -C` has them.

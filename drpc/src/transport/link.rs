@@ -54,7 +54,7 @@ impl Link {
 
     /// The descriptors that have come since this was last asked: those of one message, if it is asked after each.
     #[inline]
-    pub(crate) fn arrived(&self) -> Option<Arrived> {
+    pub(crate) fn arrived(&self) -> Option<Box<Arrived>> {
         match self {
             Link::Socket(socket) => socket.socket().arrived(),
             Link::Stepped(socket) => socket.socket().arrived(),

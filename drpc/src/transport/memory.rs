@@ -102,7 +102,7 @@ impl MemoryEnd {
         self.incoming.state().intake.get_or_insert_with(|| Intake::new(limits)).set_limits(limits);
     }
 
-    pub(super) fn arrived(&self) -> Option<Arrived> {
+    pub(super) fn arrived(&self) -> Option<Box<Arrived>> {
         self.incoming.state().intake.as_ref()?.arrived()
     }
 

@@ -101,7 +101,7 @@ impl Socket {
 
     /// The descriptors that have come since this was last asked. Of a socket that takes none there are none.
     #[inline]
-    pub(crate) fn arrived(&self) -> Option<Arrived> {
+    pub(crate) fn arrived(&self) -> Option<Box<Arrived>> {
         self.intake.get()?.arrived()
     }
 
@@ -251,6 +251,7 @@ impl Socket {
     }
 
     /// Sends one packet, whole, and passes descriptors with it, or says `WouldBlock`, whatever the socket's mode.
+    #[inline]
     pub(crate) fn send(&self, slices: &[IoSlice<'_>], descriptors: &[OwnedFd]) -> io::Result<()> {
         if !descriptors.is_empty() {
             return self.send_with(slices, descriptors);

@@ -9,6 +9,7 @@ use prost::Message;
 
 use super::cause::FailureCause;
 use super::proto;
+use super::stream::{Control, Credit, Part};
 use super::trace_context::TraceContext;
 use crate::descriptors::Descriptors;
 
@@ -34,6 +35,12 @@ pub struct CallFields {
     pub wants_error: bool,
     /// The caller's trace context.
     pub trace: Option<TraceContext>,
+    /// That the caller asks for a stream, and how much of it it has room for.
+    pub credit: Option<Credit>,
+    /// That this is no call, but says something about one.
+    pub control: Option<Control>,
+    /// Whether the caller wants to be told that the server knows controls.
+    pub asks_control: bool,
     /// The descriptors that came with the call. Those of a call that goes out are [its body's](super::Body::with_descriptors).
     pub descriptors: Descriptors,
     /// Whether the caller takes descriptors with the reply.
@@ -43,10 +50,15 @@ pub struct CallFields {
 impl CallFields {
     /// Takes what is there of them out of a message. A trace context that breaks W3C's rules is as good as none.
     pub(super) fn taken_from(call: &mut proto::Call) -> Option<CallFields> {
+        let credit = call.credit.take().map(|credit| Credit { items: credit.items, bytes: credit.bytes });
+        let control = Control::from_code(call.control, credit);
         let fields = CallFields {
             time_left: call.time_left_us.map(Duration::from_micros),
             wants_error: call.wants_error,
             trace: TraceContext::received(&call.traceparent, &call.tracestate),
+            credit: credit.filter(|_| control.is_none()),
+            control,
+            asks_control: call.asks_control,
             descriptors: Descriptors::announced(call.descriptors),
             takes_descriptors: call.takes_descriptors,
         };
@@ -66,11 +78,15 @@ impl CallFields {
     #[cold]
     fn encode(&self, descriptors: &[OwnedFd]) -> Box<[u8]> {
         let trace = self.trace.as_ref();
+        let (control, credit) = self.control.map_or((0, self.credit), Control::code);
         let added = proto::Call {
             time_left_us: self.time_left.map(|left| u64::try_from(left.as_micros()).unwrap_or(u64::MAX)),
             wants_error: self.wants_error,
             traceparent: trace.map(ToString::to_string).unwrap_or_default().into(),
             tracestate: trace.map(|trace| trace.state().to_owned()).unwrap_or_default().into(),
+            credit: credit.map(|credit| proto::Credit { items: credit.items, bytes: credit.bytes }),
+            control,
+            asks_control: self.asks_control,
             descriptors: count(descriptors, &self.descriptors),
             takes_descriptors: self.takes_descriptors,
             ..proto::Call::default()
@@ -84,8 +100,8 @@ fn count(passed: &[OwnedFd], came: &Descriptors) -> u32 {
     u32::try_from(passed.len()).unwrap_or(u32::MAX).max(came.count())
 }
 
-/// What is added to a [`Response`](super::Response), if its call asks for it ([E5](crate::guide::rules#envelope)): to a failure what caused it, and to a
-/// reply what it takes to pass descriptors.
+/// What is added to a [`Response`](super::Response), if its call asks for it ([E5](crate::guide::rules#envelope)): to a failure what caused it, to a
+/// reply what it takes to pass descriptors, and to what belongs to a stream that it does.
 ///
 /// ```
 /// use drpc::wire::ResponseFields;
@@ -101,6 +117,10 @@ pub struct ResponseFields {
     pub details: Bytes,
     /// Why the call failed, if that is known and the status does not tell.
     pub cause: Option<FailureCause>,
+    /// What the response is of a stream that goes on.
+    pub part: Option<Part>,
+    /// Whether the server knows controls.
+    pub takes_control: bool,
     /// The descriptors that came with the reply. Those of a reply that goes out are [its body's](super::Body::with_descriptors).
     pub descriptors: Descriptors,
     /// Whether the server took the descriptors of the call: one that knows of none does not say so.
@@ -129,11 +149,14 @@ impl ResponseFields {
             error.shrink_to_fit();
         }
         let fits = details.len() <= Self::MAX_DETAILS;
-        ResponseFields {
-            error,
-            details: if fits { details } else { Bytes::new() },
-            ..ResponseFields::default()
-        }
+        let details = if fits { details } else { Bytes::new() };
+        ResponseFields { error, details, ..ResponseFields::default() }
+    }
+
+    /// Those of a response that is a part of a stream.
+    #[must_use]
+    pub fn of_part(part: Part) -> Self {
+        ResponseFields { part: Some(part), ..ResponseFields::default() }
     }
 
     /// Takes what is there of them out of a message.
@@ -143,6 +166,8 @@ impl ResponseFields {
             error: String::from_utf8_lossy(&response.error).into_owned(),
             details: std::mem::take(&mut response.error_details),
             cause: FailureCause::from_code(response.error_cause),
+            part: Part::from_code(response.part),
+            takes_control: response.takes_control,
             descriptors: Descriptors::announced(response.descriptors),
             took_descriptors: response.took_descriptors,
         };
@@ -165,6 +190,8 @@ impl ResponseFields {
             error: self.error.clone().into(),
             error_details: self.details.clone(),
             error_cause: self.cause.map_or(0, FailureCause::code),
+            part: self.part.map_or(0, Part::code),
+            takes_control: self.takes_control,
             descriptors: count(descriptors, &self.descriptors),
             took_descriptors: self.took_descriptors,
             ..proto::Response::default()
@@ -223,11 +250,18 @@ mod tests {
                             trace,
                             descriptors,
                             takes_descriptors,
+                            ..CallFields::default()
                         });
                     }
                 }
             }
         }
+        let credit = Credit { items: 64, bytes: 1 << 20 };
+        sets.push(CallFields { credit: Some(credit), ..CallFields::default() });
+        for control in [Control::Cancel, Control::Credit(credit)] {
+            sets.push(CallFields { control: Some(control), ..CallFields::default() });
+        }
+        sets.push(CallFields { asks_control: true, ..sets[sets.len() - 4].clone() });
         sets
     }
 
@@ -313,6 +347,39 @@ mod tests {
         let theirs = daos::Response::decode(&message[..]).unwrap();
         assert_eq!(theirs, daos::Response { sequence: 5, status: 2, body: Vec::new() });
         assert_eq!(Response::decode(message).unwrap(), failure);
+    }
+
+    #[test]
+    fn the_parts_of_a_stream_are_read_as_prost_reads_them() {
+        // E5: an item has a way of its own through the decoder.
+        for part in [Part::Opened, Part::Item] {
+            for body in ["", "an item"] {
+                let added = ResponseFields::of_part(part);
+                let sent: Response = Response {
+                    sequence: 300,
+                    body: body.into(),
+                    added: Some(added.into()),
+                    ..Response::default()
+                };
+                let message = sent.encode();
+                assert_eq!(Response::decode(message.clone()).unwrap(), sent);
+                let mut theirs = proto::Response::decode(&message[..]).unwrap();
+                assert_eq!(ResponseFields::taken_from(&mut theirs), sent.added.as_deref().cloned());
+                let daos = daos::Response::decode(&message[..]).unwrap();
+                assert_eq!((daos.sequence, daos.status, daos.body), (300, 0, body.into()));
+            }
+        }
+        // A body that ends as an item does is a body.
+        let sent: Response = Response { sequence: 5, body: Part::ITEM_TAIL.into(), ..Response::default() };
+        assert_eq!(Response::decode(sent.encode()).unwrap(), sent);
+    }
+
+    #[test]
+    fn a_control_of_a_later_peer_is_no_call_and_does_nothing() {
+        let credit = Some(proto::Credit { items: 5, bytes: 5 });
+        let mut theirs = proto::Call { control: 77, credit, ..proto::Call::default() };
+        let read = CallFields::taken_from(&mut theirs).unwrap();
+        assert_eq!(read.control, Some(Control::Credit(Credit::default())));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 use bytes::buf::UninitSlice;
@@ -26,16 +26,28 @@ use crate::buffer::{Buffer, SMALL};
 #[derive(Clone, Default)]
 pub struct Body {
     first: Bytes,
+    /// `None` where there is no more, as in most: it is moved a few times a call.
+    more: Option<Arc<More>>,
+}
+
+/// What a body may have besides one piece. Clones share it: so a call that is made again has the descriptors, too.
+#[derive(Debug)]
+struct More {
     rest: Vec<Bytes>,
-    /// Shared, so that a call that is made again has them, too.
-    descriptors: Option<Arc<Vec<OwnedFd>>>,
+    descriptors: Vec<OwnedFd>,
+}
+
+impl More {
+    fn of(rest: Vec<Bytes>, descriptors: Vec<OwnedFd>) -> Option<Arc<More>> {
+        (!rest.is_empty() || !descriptors.is_empty()).then(|| Arc::new(More { rest, descriptors }))
+    }
 }
 
 impl Body {
     /// The body without a byte.
     #[must_use]
     pub const fn new() -> Self {
-        Body { first: Bytes::new(), rest: Vec::new(), descriptors: None }
+        Body { first: Bytes::new(), more: None }
     }
 
     /// The same body, with descriptors that its message passes to the peer: see [the chapter](crate::guide::descriptors). They are closed here with
@@ -52,20 +64,20 @@ impl Body {
     /// ```
     #[must_use]
     pub fn with_descriptors(self, descriptors: Vec<OwnedFd>) -> Self {
-        let descriptors = (!descriptors.is_empty()).then(|| Arc::new(descriptors));
-        Body { descriptors, ..self }
+        let rest = self.more.map_or_else(Vec::new, |more| more.rest.clone());
+        Body { first: self.first, more: More::of(rest, descriptors) }
     }
 
     /// The descriptors that its message passes.
     #[must_use]
     pub fn descriptors(&self) -> &[OwnedFd] {
-        self.descriptors.as_deref().map_or(&[], Vec::as_slice)
+        self.more.as_ref().map_or(&[], |more| &more.descriptors)
     }
 
     /// Whether its message passes descriptors.
     #[inline]
     pub(crate) fn has_descriptors(&self) -> bool {
-        self.descriptors.is_some()
+        self.more.as_ref().is_some_and(|more| !more.descriptors.is_empty())
     }
 
     /// How many bytes it has in all.
@@ -83,7 +95,7 @@ impl Body {
     /// The body in one piece. It is copied only if it is in several.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
-        if self.rest.is_empty() {
+        if self.rest().is_empty() {
             return self.first;
         }
         let mut whole = Buffer::with_capacity(self.len());
@@ -98,7 +110,11 @@ impl Body {
 
     /// The pieces, in order.
     pub fn segments(&self) -> impl Iterator<Item = &Bytes> {
-        std::iter::once(&self.first).chain(&self.rest)
+        std::iter::once(&self.first).chain(self.rest())
+    }
+
+    fn rest(&self) -> &[Bytes] {
+        self.more.as_ref().map_or(&[], |more| &more.rest)
     }
 
     /// A message, marshalled. Large fields of type [`Bytes`] are taken along, not copied.
@@ -138,7 +154,8 @@ impl BodyWriter {
         }
         self.end_segment();
         let mut segments = self.segments.into_iter();
-        Body { first: segments.next().unwrap_or_default(), rest: segments.collect(), descriptors: None }
+        let first = segments.next().unwrap_or_default();
+        Body { first, more: More::of(segments.collect(), Vec::new()) }
     }
 
     /// Room for so many bytes more. A large buffer comes from the pool.
@@ -197,14 +214,14 @@ unsafe impl BufMut for BodyWriter {
 
 impl<B: Into<Bytes>> From<B> for Body {
     fn from(bytes: B) -> Self {
-        Body { first: bytes.into(), rest: Vec::new(), descriptors: None }
+        Body { first: bytes.into(), more: None }
     }
 }
 
 impl PartialEq for Body {
     fn eq(&self, other: &Body) -> bool {
         let bytes = |body: &Body| body.clone().into_bytes();
-        let descriptors = |body: &Body| body.descriptors.as_ref().map(Arc::as_ptr);
+        let descriptors = |body: &Body| body.descriptors().first().map(AsRawFd::as_raw_fd);
         self.len() == other.len() && bytes(self) == bytes(other) && descriptors(self) == descriptors(other)
     }
 }
@@ -241,23 +258,27 @@ impl fmt::Debug for Body {
 #[derive(Clone, Copy, Debug)]
 pub struct Segments<'a> {
     first: &'a [u8],
-    rest: &'a [Bytes],
-    descriptors: Option<&'a Vec<OwnedFd>>,
+    more: Option<&'a More>,
 }
 
 impl<'a> Segments<'a> {
     pub(super) fn len(&self) -> usize {
-        self.first.len() + self.rest.iter().map(Bytes::len).sum::<usize>()
+        self.first.len() + self.rest().iter().map(Bytes::len).sum::<usize>()
     }
 
     /// The descriptors that go along.
+    #[inline]
     pub(super) fn descriptors(&self) -> &'a [OwnedFd] {
-        self.descriptors.map_or(&[], Vec::as_slice)
+        self.more.map_or(&[], |more| &more.descriptors)
+    }
+
+    fn rest(self) -> &'a [Bytes] {
+        self.more.map_or(&[], |more| &more.rest)
     }
 
     /// The bytes from `start` to `end`, piece by piece.
     pub(super) fn range(self, mut start: usize, mut end: usize) -> impl Iterator<Item = &'a [u8]> {
-        let all = std::iter::once(self.first).chain(self.rest.iter().map(|segment| &segment[..]));
+        let all = std::iter::once(self.first).chain(self.rest().iter().map(|segment| &segment[..]));
         all.filter_map(move |segment| {
             let part = &segment[start.min(segment.len())..end.min(segment.len())];
             start = start.saturating_sub(segment.len());
@@ -269,13 +290,13 @@ impl<'a> Segments<'a> {
 
 impl<'a, T: AsRef<[u8]> + ?Sized> From<&'a T> for Segments<'a> {
     fn from(bytes: &'a T) -> Self {
-        Segments { first: bytes.as_ref(), rest: &[], descriptors: None }
+        Segments { first: bytes.as_ref(), more: None }
     }
 }
 
 impl<'a> From<&'a Body> for Segments<'a> {
     fn from(body: &'a Body) -> Self {
-        Segments { first: &body.first, rest: &body.rest, descriptors: body.descriptors.as_deref() }
+        Segments { first: &body.first, more: body.more.as_deref() }
     }
 }
 
@@ -316,7 +337,7 @@ mod tests {
     #[test]
     fn any_range_is_the_same_in_one_piece_and_in_several() {
         let rest = vec!["".into(), "defg".into(), "h".into()];
-        let body = Body { first: "abc".into(), rest, descriptors: None };
+        let body = Body { first: "abc".into(), more: More::of(rest, Vec::new()) };
         let whole = body.clone().into_bytes();
         for start in 0..=whole.len() {
             for end in start..=whole.len() {

@@ -40,6 +40,7 @@ mod header;
 mod proto;
 mod recognise;
 mod status;
+mod stream;
 mod trace_context;
 
 pub(crate) use added::beginning;
@@ -55,6 +56,7 @@ pub use generation::{ParseWireModeError, Wire, WireMode};
 pub use header::ChunkHeader;
 pub(crate) use recognise::is_first_chunk;
 pub use status::Status;
+pub use stream::{Control, Credit, Part};
 pub use trace_context::{InvalidTraceContext, TraceContext};
 
 pub use crate::descriptors::Descriptors;

@@ -20,10 +20,25 @@ pub(super) struct Call {
     pub(super) traceparent: Bytes,
     #[prost(bytes = "bytes", tag = "1003")]
     pub(super) tracestate: Bytes,
+    #[prost(message, optional, tag = "1010")]
+    pub(super) credit: Option<Credit>,
+    // As the number, so that one of a later peer is no call.
+    #[prost(int32, tag = "1011")]
+    pub(super) control: i32,
+    #[prost(bool, tag = "1012")]
+    pub(super) asks_control: bool,
     #[prost(uint32, tag = "1020")]
     pub(super) descriptors: u32,
     #[prost(bool, tag = "1021")]
     pub(super) takes_descriptors: bool,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Credit {
+    #[prost(uint32, tag = "1")]
+    pub(super) items: u32,
+    #[prost(uint64, tag = "2")]
+    pub(super) bytes: u64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -42,6 +57,10 @@ pub(super) struct Response {
     // As the number, so that one of a later peer is no error.
     #[prost(int32, tag = "1002")]
     pub(super) error_cause: i32,
+    #[prost(int32, tag = "1010")]
+    pub(super) part: i32,
+    #[prost(bool, tag = "1011")]
+    pub(super) takes_control: bool,
     #[prost(uint32, tag = "1020")]
     pub(super) descriptors: u32,
     #[prost(bool, tag = "1021")]

@@ -5,7 +5,7 @@
 //! ```sh
 //! cargo build --bins
 //! systemd-socket-activate --seqpacket -l /tmp/greeter.sock target/debug/activated &
-//! target/debug/drpc call /tmp/greeter.sock 5 501 --hex 0a05576f726c64
+//! target/debug/drpc call /tmp/greeter.sock 501 0a05576f726c64 --hex
 //! ```
 
 use std::error::Error;

@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo run -p drpc-examples --features metrics --bin monitored -- --socket /tmp/greeter.sock &
-//! cargo run --bin drpc -- call /tmp/greeter.sock 5 501 --hex 0a05576f726c64
+//! cargo run --bin drpc -- call /tmp/greeter.sock 501 0a05576f726c64 --hex
 //! cargo run --bin drpc -- health /tmp/greeter.sock greeter
 //! curl http://127.0.0.1:9464/metrics
 //! ```

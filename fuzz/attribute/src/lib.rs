@@ -48,7 +48,7 @@ use crate::validate::Environment;
 
 /// What `#[drpc_module(args)]` makes of an item, in a package of its own, without a registry.
 pub fn drpc_module(args: TokenStream, item: TokenStream) -> TokenStream {
-    let environment = Environment { registry: None, package: "fuzz".into(), renamed: None, contract: true };
+    let environment = Environment { registry: None, package: "fuzz".into(), renamed: None, described: true };
     attribute::expand(args, item, &environment)
 }
 

@@ -10,8 +10,10 @@ use bytes::Bytes;
 use drpc::progress::{self, PendingCall};
 use drpc::wire::Response;
 use drpc::{
-    CallError, CallOptions, Caller, Client, ClientBuilder, ConnectError, Method, Payload, Wire, blocking,
+    CallError, CallOptions, Caller, Client, ClientBuilder, ConnectError, Method, Payload, Streaming, Wire,
+    blocking,
 };
+use futures_util::StreamExt;
 use tokio::runtime::Runtime;
 use tracing::dispatcher::{self, Dispatch};
 
@@ -165,6 +167,26 @@ impl AnyClient {
         }
     }
 
+    /// Opens a stream.
+    pub(crate) fn open<Q: Payload, R: Payload>(
+        &self,
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Result<AnyStreaming<R>, CallError> {
+        Ok(match self {
+            AnyClient::Async(client, runtime) => {
+                let stream = runtime.block_on(client.open(method, request, options))?;
+                AnyStreaming::Async(stream, runtime.clone())
+            }
+            AnyClient::Blocking(client) => AnyStreaming::Blocking(client.open(method, request, options)?),
+            AnyClient::Progress(client, steps) => {
+                let stream = steps.wait(client.open(method, request, options))?;
+                AnyStreaming::Progress(stream, steps.clone())
+            }
+        })
+    }
+
     /// Calls the echo method and checks the reply.
     #[track_caller]
     pub(crate) fn assert_served(&self) {
@@ -224,6 +246,25 @@ impl AnyClient {
             AnyClient::Async(client, _) => client.is_connected(),
             AnyClient::Blocking(client) => client.is_connected(),
             AnyClient::Progress(client, _) => client.is_connected(),
+        }
+    }
+}
+
+/// A stream of either client, as an iterator that blocks.
+pub(crate) enum AnyStreaming<R> {
+    Async(Streaming<R>, Arc<Runtime>),
+    Blocking(blocking::Streaming<R>),
+    Progress(progress::Streaming<R>, Arc<Steps>),
+}
+
+impl<R: Payload> Iterator for AnyStreaming<R> {
+    type Item = Result<R, CallError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            AnyStreaming::Async(stream, runtime) => runtime.block_on(stream.next()),
+            AnyStreaming::Blocking(stream) => stream.next(),
+            AnyStreaming::Progress(stream, steps) => steps.runtime.block_on(StreamExt::next(stream)),
         }
     }
 }

@@ -20,6 +20,7 @@ mod connection;
 mod parking;
 mod session;
 mod shared;
+mod streams;
 mod threads;
 mod turns;
 

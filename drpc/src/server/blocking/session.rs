@@ -10,6 +10,9 @@
 //! Whoever has the [`Reader`] reads ([`Turns`]). With room for one call the thread keeps it: what it has read it carries out, and then it reads
 //! again, by one receive and one send a call, and without a lock. With room for more, it is handed over before the call begins,
 //! to a thread that waits for it or to a new one; a thread that was not needed for a while ends.
+//!
+//! A client that may say something of calls that run (`handler/control.rs`) is read even while no further call may begin, by one thread
+//! more. The calls that it reads then are kept, and taken by who is done with another.
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
@@ -23,17 +26,18 @@ use bytes::Bytes;
 use super::connection::{Connection, Stop};
 use super::parking::{Parking, Unparked};
 use super::shared::Shared;
-use super::turns::Turns;
-use crate::descriptors::Arrived;
+use super::streams::Streams;
+use super::turns::{Kept, Turns};
+use crate::dispatch::outflow::Outflow;
 use crate::dispatch::router::Processing;
 use crate::handler::session::{Connection as _, Session, Worker};
 use crate::observe::peer_log::Line;
 use crate::server::admission::log_refused;
 use crate::server::hooks::Opened;
-use crate::server::permits::Permit;
+use crate::server::permits::{Permit, Waiting};
 use crate::server::protocol::{
-    Incoming, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed, log_idle,
-    log_opened, not_received, read_call, refusal, without_descriptors,
+    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed,
+    log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
 };
 use crate::transport::{Spin, is_peer_gone, keeps_buffers, release_buffers};
 use crate::wire::{Body, Codec, Head, Packet, Response};
@@ -43,9 +47,12 @@ const KEEP_BUFFERS: Duration = Duration::from_secs(1);
 
 /// A session, as its threads share it. It ends with the last of them.
 pub(super) struct SessionState {
-    connection: Arc<Connection>,
-    session: Arc<Session>,
+    pub(super) connection: Arc<Connection>,
+    pub(super) session: Arc<Session>,
     server: Arc<Shared>,
+    /// Frames replies, once the first message has told the wire.
+    codec: OnceLock<Codec>,
+    pub(super) streams: Streams,
     turns: Turns<Box<Reader>>,
     /// Whose turn it is to send: replies go out whole (W10).
     sending: Mutex<()>,
@@ -93,18 +100,29 @@ impl SessionState {
             timeout: None,
             waited: Duration::ZERO,
         };
-        let name = format!("drpc-{}", session.id());
         let state = Arc::new(SessionState {
             connection,
             session,
             server: server.clone(),
+            codec: OnceLock::new(),
+            streams: Streams::default(),
             turns: Turns::new(Box::new(reader)),
             sending: Mutex::new(()),
             unsent: Mutex::default(),
             fault: Mutex::default(),
             opened: OnceLock::new(),
         });
-        server.threads.spawn(name, move || state.run(SessionState::begin))
+        state.spawn_thread("", SessionState::begin)
+    }
+
+    /// One more thread of the session.
+    pub(super) fn spawn_thread(
+        self: &Arc<Self>,
+        suffix: &str,
+        run: impl FnOnce(&Arc<Self>) + Send + 'static,
+    ) -> io::Result<()> {
+        let (state, name) = (self.clone(), format!("drpc-{}{suffix}", self.session.id()));
+        self.server.threads.spawn(name, move || state.run(run))
     }
 
     /// A thread of the session.
@@ -140,25 +158,81 @@ impl SessionState {
         let worker = self.session.add_worker();
         let mut reader = self.turns.take();
         while let Some(mut mine) = reader {
-            let Some(message) = self.read_message(&mut mine) else { return self.turns.close() };
-            let arrived = self.connection.socket.arrived();
+            let Some(call) = self.read_call_message(&mut mine) else { return self.close_reading() };
             let Some((permit, came)) = self.wait_for_permit(&mut parking) else {
-                return self.turns.close();
+                return self.close_reading();
             };
-            let codec = mine.codec.for_sending();
             let kept = self.hand_over(mine);
-            let response = self.carry_out(&codec, message, arrived, came, &worker, &mut parking);
-            drop(permit);
-            if let Some(response) = response {
-                self.reply(&codec, response);
-            }
-            reader = kept.or_else(|| self.turns.take_next());
+            self.answer(call, (permit, came), &worker, &mut parking);
+            reader =
+                kept.or_else(|| self.turns.take_next(|call| self.answer_kept(call, &worker, &mut parking)));
         }
+    }
+
+    /// Waits for the next message that is a call, and may begin.
+    #[inline(always)]
+    fn read_call_message(&self, reader: &mut Reader) -> Option<Kept> {
+        loop {
+            let message = self.read_message(reader)?;
+            let call = Kept { message, arrived: self.connection.socket.arrived() };
+            if self.session.controls().is_none() {
+                return Some(call);
+            }
+            if let Some(call) = self.heed(call) {
+                return Some(call);
+            }
+        }
+    }
+
+    /// Does what a message says of a call that runs, and keeps a call while no further one may begin; gives back one that may.
+    #[cold]
+    fn heed(&self, call: Kept) -> Option<Kept> {
+        match self.session.heeds(&call.message) {
+            true => None,
+            false => self.turns.keep(call, self.server.config.order.limit(), READ_AHEAD),
+        }
+    }
+
+    /// Carries out a call that may run, and answers it.
+    // A part of `work`, as far as a session is concerned that keeps no calls.
+    #[inline(always)]
+    fn answer(
+        self: &Arc<Self>,
+        call: Kept,
+        (permit, came): (Permit, Option<Instant>),
+        worker: &Worker,
+        parking: &mut Parking,
+    ) {
+        let mut stream = None;
+        let response = self.carry_out(call, came, worker, parking, &mut stream);
+        drop(permit);
+        if let Some(response) = response {
+            self.reply(response);
+        }
+        if let Some(stream) = stream {
+            self.send_stream(stream);
+        }
+    }
+
+    /// Carries out a call that was kept; but in a session that is cut, none is begun any more.
+    #[cold]
+    fn answer_kept(self: &Arc<Self>, call: Kept, worker: &Worker, parking: &mut Parking) {
+        if !self.connection.cut.is_cancelled()
+            && let Some(permit) = self.wait_for_permit(parking)
+        {
+            self.answer(call, permit, worker, parking);
+        }
+    }
+
+    fn close_reading(&self) {
+        self.turns.close();
+        self.session.is_read();
     }
 
     /// Lets another thread read while this one carries out a call. Gives the reader back where there is room for one call alone.
     fn hand_over(self: &Arc<Self>, reader: Box<Reader>) -> Option<Box<Reader>> {
-        let limit = self.server.config.order.limit();
+        let is_controlled = self.session.controls().is_some();
+        let limit = self.server.config.order.limit() + usize::from(is_controlled);
         if limit == 1 {
             return Some(reader);
         }
@@ -169,9 +243,7 @@ impl SessionState {
     }
 
     fn add_thread(self: &Arc<Self>) {
-        let state = self.clone();
-        let name = format!("drpc-{}", self.session.id());
-        if let Err(error) = self.server.threads.spawn(name, move || state.run(SessionState::work)) {
+        if let Err(error) = self.spawn_thread("", SessionState::work) {
             self.turns.has_no_thread();
             if self.session.may_log(Line::OutOfThreads) {
                 tracing::warn!(
@@ -194,6 +266,7 @@ impl SessionState {
                 Ok(Incoming::Message(message)) => {
                     reader.rest_due = None;
                     reader.waited = Duration::ZERO;
+                    self.codec.get_or_init(|| reader.codec.for_sending());
                     return Some(message);
                 }
                 Ok(Incoming::Part) => match reader.rest_due {
@@ -215,7 +288,8 @@ impl SessionState {
                 Err(fault) => fault,
             };
             if let Some(refusal) = refusal(&fault) {
-                self.reply(&reader.codec, refusal);
+                self.codec.get_or_init(|| reader.codec.for_sending());
+                self.reply(refusal);
             }
             self.note(fault);
             return None;
@@ -281,7 +355,7 @@ impl SessionState {
     /// Whether nothing has come, and no call has run, for too long.
     fn is_idle(&self, reader: &mut Reader) -> bool {
         reader.waited += reader.timeout.unwrap_or_default();
-        if self.turns.was_active() {
+        if self.turns.was_active() || self.session.open_streams() > 0 {
             reader.waited = Duration::ZERO;
             return false;
         }
@@ -289,11 +363,20 @@ impl SessionState {
     }
 
     /// Waits until the server lets the call run; gives since when it has waited, if it had to. `None` if the session is cut meanwhile.
+    #[inline(always)]
     fn wait_for_permit(&self, parking: &mut Parking) -> Option<(Permit, Option<Instant>)> {
-        let waiting = match self.server.permits.acquire(self.session.peer().uid()) {
-            Ok(permit) => return Some((permit, None)),
-            Err(waiting) => waiting,
-        };
+        match self.server.permits.acquire(self.session.peer().uid()) {
+            Ok(permit) => Some((permit, None)),
+            Err(waiting) => self.wait_for_turn_of_call(waiting, parking),
+        }
+    }
+
+    #[cold]
+    fn wait_for_turn_of_call(
+        &self,
+        waiting: Waiting,
+        parking: &mut Parking,
+    ) -> Option<(Permit, Option<Instant>)> {
         let came = Instant::now();
         let waker = parking.waker();
         let mut context = Context::from_waker(&waker);
@@ -309,17 +392,18 @@ impl SessionState {
         }
     }
 
-    /// Carries out a call; `None` if it is cut.
+    /// Carries out a call; `None` if it is cut. If it opens a stream, that is put into `stream`, and sent behind the response.
+    #[inline(always)]
     fn carry_out(
         &self,
-        codec: &Codec,
-        message: Bytes,
-        arrived: Option<Arrived>,
+        call: Kept,
         came: Option<Instant>,
         worker: &Worker,
         parking: &mut Parking,
+        stream: &mut Option<Box<Outflow>>,
     ) -> Option<Response<Body>> {
-        let mut call = match read_call(codec, &self.session, message, arrived) {
+        let Kept { message, arrived } = call;
+        let mut call = match read_call(self.codec(), &self.session, message, arrived) {
             Ok(call) => call,
             Err(response) => return Some(response),
         };
@@ -330,16 +414,24 @@ impl SessionState {
         worker.rest();
         match polled {
             Poll::Ready(response) => {
-                self.session.call_done();
+                match processing.take_stream() {
+                    None => self.session.call_done(),
+                    Some(opened) => *stream = Some(opened.listed(list(&processing))),
+                }
                 Some(response)
             }
-            Poll::Pending => self.wait_for_handler(processing, parking),
+            Poll::Pending => self.wait_for_handler(processing, parking, stream),
         }
     }
 
     /// Waits for a handler that waits for something; `None` if the session is cut meanwhile.
-    fn wait_for_handler(&self, mut processing: Processing, parking: &mut Parking) -> Option<Response<Body>> {
-        let _listed = list(&processing);
+    fn wait_for_handler(
+        &self,
+        mut processing: Processing,
+        parking: &mut Parking,
+        stream: &mut Option<Box<Outflow>>,
+    ) -> Option<Response<Body>> {
+        let listed = list(&processing);
         let deadline = processing.context().deadline();
         let waker = parking.waker();
         let mut context = Context::from_waker(&waker);
@@ -350,6 +442,7 @@ impl SessionState {
                 return None;
             }
             if let Poll::Ready(response) = poll_in_time(&mut processing, &mut context) {
+                *stream = processing.take_stream().map(|opened| opened.listed(listed));
                 return Some(response);
             }
             // Once it is known that the client has left, the socket would wake for ever.
@@ -361,20 +454,30 @@ impl SessionState {
     }
 
     /// Sends a response, whole (W10), once it is its turn.
-    fn reply(&self, codec: &Codec, mut response: Response<Body>) {
+    pub(super) fn reply(&self, mut response: Response<Body>) {
+        let codec = self.codec();
         let head = head_of(codec, &self.session, &mut response);
         let _turn = match self.sending.try_lock() {
             Ok(turn) => turn,
             Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
             Err(TryLockError::WouldBlock) => self.wait_to_send(bytes_of(&response)),
         };
-        let mut sent = self.send(codec, &head, &response);
-        if let Err(SessionFault::Io(error)) = &sent
-            && let Some(mut instead) = without_descriptors(&self.session, &response, error)
-        {
-            let head = head_of(codec, &self.session, &mut instead);
-            sent = self.send(codec, &head, &instead);
+        if let Err(fault) = self.send(codec, &head, &response) {
+            self.not_sent(codec, &response, fault);
         }
+    }
+
+    /// A response can't be sent: it goes without its descriptors, if these are why, or else the session ends.
+    #[cold]
+    fn not_sent(&self, codec: &Codec, response: &Response<Body>, fault: SessionFault) {
+        let instead = match &fault {
+            SessionFault::Io(error) => without_descriptors(&self.session, response, error),
+            _ => None,
+        };
+        let sent = instead.map_or(Err(fault), |mut instead| {
+            let head = head_of(codec, &self.session, &mut instead);
+            self.send(codec, &head, &instead)
+        });
         if let Err(fault) = sent {
             self.note(fault);
             self.connection.cut();
@@ -400,6 +503,7 @@ impl SessionState {
         }
     }
 
+    #[inline]
     fn send(&self, codec: &Codec, head: &Head, response: &Response<Body>) -> Result<(), SessionFault> {
         for packet in codec.packets(head, &response.body).map_err(io::Error::other)? {
             match self.send_packet(&packet) {
@@ -447,6 +551,10 @@ impl SessionState {
                 return Err(SessionFault::ReplyUnread);
             }
         }
+    }
+
+    fn codec(&self) -> &Codec {
+        self.codec.get().expect("a reply follows a message, which has told the wire")
     }
 
     fn note(&self, fault: SessionFault) {

@@ -1,12 +1,16 @@
-//! Whose turn it is to read, of the threads of one session.
+//! Whose turn it is to read, of the threads of one session; and the calls that were read before there was room for them.
 
 #[cfg(all(test, shuttle))]
 mod model;
 
+use std::collections::VecDeque;
 use std::mem;
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use crate::descriptors::Arrived;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// How long a thread waits for its turn before it ends.
@@ -30,13 +34,31 @@ struct State<R> {
     running: usize,
     /// One has done so since this was last looked at.
     active: bool,
+    /// Calls that were read before there was room for them, and how many bytes they have. As long as there is one, as many run as may.
+    kept: VecDeque<Kept>,
+    kept_bytes: usize,
+}
+
+/// A call that was read before there was room for it, and what came with it.
+pub(super) struct Kept {
+    pub(super) message: Bytes,
+    pub(super) arrived: Option<Box<Arrived>>,
 }
 
 impl<R> Turns<R> {
     /// Of a session's first thread.
     pub(super) fn new(reader: R) -> Self {
         let reader = Some(reader);
-        let state = State { reader, closed: false, threads: 1, waiting: 0, running: 0, active: false };
+        let state = State {
+            reader,
+            closed: false,
+            threads: 1,
+            waiting: 0,
+            running: 0,
+            active: false,
+            kept: VecDeque::new(),
+            kept_bytes: 0,
+        };
         Turns { state: Mutex::new(state), turn: Condvar::new() }
     }
 
@@ -45,9 +67,17 @@ impl<R> Turns<R> {
         self.wait(self.state())
     }
 
-    /// As [`take`](Self::take), after a call.
-    pub(super) fn take_next(&self) -> Option<R> {
+    /// As [`take`](Self::take), after a call. First the calls are carried out that were kept, each in the place of the one before.
+    pub(super) fn take_next(&self, mut carry_out: impl FnMut(Kept)) -> Option<R> {
         let mut state = self.state();
+        while let Some(kept) = state.kept.pop_front() {
+            state.kept_bytes -= kept.message.len();
+            drop(state);
+            // Whoever reads may wait until there is room for more.
+            self.turn.notify_all();
+            carry_out(kept);
+            state = self.state();
+        }
         state.running -= 1;
         state.active = true;
         self.wait(state)
@@ -86,6 +116,20 @@ impl<R> Turns<R> {
         let one_more = state.threads < most_threads;
         state.threads += usize::from(one_more);
         one_more
+    }
+
+    /// Keeps a call that was read, if as many run as may; gives it back if it may run. Whoever keeps more bytes than may be waits.
+    pub(super) fn keep(&self, call: Kept, most_running: usize, most_bytes: usize) -> Option<Kept> {
+        let mut state = self.state();
+        if state.running < most_running {
+            return Some(call);
+        }
+        state.kept_bytes += call.message.len();
+        state.kept.push_back(call);
+        while state.kept_bytes >= most_bytes {
+            state = self.turn.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        None
     }
 
     /// A thread that counts already could not be had.

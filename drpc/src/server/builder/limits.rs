@@ -37,6 +37,14 @@ impl ServerBuilder {
         self
     }
 
+    /// How many [streams](crate::guide::streams) of one session may be open at once. A further one is answered FAILURE. 0 refuses all.
+    ///
+    /// An open stream holds one item at most, what its handler keeps, and a few hundred bytes. It does not count as a running call.
+    pub fn stream_limit(mut self, streams: usize) -> Self {
+        self.config.limits.streams = streams;
+        self
+    }
+
     /// How many bytes the server holds for its clients, over all sessions: of messages that have not come whole, of requests until their handlers let
     /// go of them, also when their callers have left, and of replies that are not sent.
     ///
@@ -57,7 +65,7 @@ impl ServerBuilder {
         self
     }
 
-    /// How long a session may do nothing: send no call, take no reply, and have no call running. Then it is closed.
+    /// How long a session may do nothing: send no call, take no reply, and have no call running and no stream open. Then it is closed.
     ///
     /// Clients see a server that closed the connection. A call sent at that very moment is lost, so choose a time well above the pauses of your clients. With zero, a
     /// session is served what it has sent by the time the server looks at it.

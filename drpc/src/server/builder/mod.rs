@@ -5,11 +5,15 @@ mod hooks;
 #[cfg(feature = "tower")]
 mod layers;
 mod limits;
+#[cfg(feature = "reflection")]
+mod reflection;
 mod threads;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "reflection")]
+use self::reflection::ReflectionOptions;
 use super::config::{Config, ExistingSocket, Order};
 use super::error::BindError;
 use super::modules::{missing_modules, takes_descriptors, undefined_rules, unknown_groups, unlisted_modules};
@@ -70,6 +74,7 @@ use crate::wire::WireMode;
 /// | [`session_limit_per_uid`](Self::session_limit_per_uid) | none |
 /// | [`descriptor_limit`](Self::descriptor_limit), [`session_descriptor_limit`](Self::session_descriptor_limit) | 16, 64 |
 /// | [`pending_reply_limit`](Self::pending_reply_limit) | 256 MiB per session |
+/// | [`stream_limit`](Self::stream_limit) | 256 per session |
 /// | [`memory_limit`](Self::memory_limit) | 512 MiB, or eight times the message limit if that is more |
 /// | [`memory_limit_per_uid`](Self::memory_limit_per_uid) | half the memory limit |
 /// | [`call_limit`](Self::call_limit) | none: each session is limited by its [`order`](Self::order) |
@@ -78,6 +83,7 @@ use crate::wire::WireMode;
 /// | [`rule`](Self::rule) | none; a module that names an undefined rule is an error |
 /// | [`layer`](Self::layer) | none |
 /// | [`health`](Self::health) | none |
+/// | `reflection`, `message_descriptors` (feature `reflection`) | off, none |
 /// | [`on_open`](Self::on_open), [`on_close`](Self::on_close) | none |
 /// | [`thread_stack_size`](Self::thread_stack_size), [`wrap_threads`](Self::wrap_threads) | 2 MiB, none |
 /// | [`notify_systemd`](Self::notify_systemd) | off |
@@ -96,6 +102,8 @@ pub struct ServerBuilder {
     allow_unlisted: bool,
     rules: Rules,
     health: Option<Health>,
+    #[cfg(feature = "reflection")]
+    reflection: ReflectionOptions,
     #[cfg(feature = "tower")]
     layers: Layers,
     config: Config,
@@ -287,7 +295,10 @@ impl ServerBuilder {
         let takes_descriptors = takes_descriptors(&service).then_some(self.config.limits.descriptors);
         #[cfg(feature = "tower")]
         service.set_layers(self.layers);
-        Ok((service, Config { takes_descriptors, ..self.config }))
+        let config = Config { takes_descriptors, ..self.config };
+        #[cfg(feature = "reflection")]
+        let config = self.reflection.install(&mut service, config)?;
+        Ok((service, config))
     }
 }
 

@@ -18,7 +18,7 @@ use std::task::{self, Poll, Waker};
 use std::time::{Duration, Instant};
 use std::{fmt, mem};
 
-use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::stream::{FuturesUnordered, SelectAll, StreamExt};
 use rustix::event::epoll::EventFlags;
 
 use self::background::InBackground;
@@ -52,6 +52,9 @@ use crate::wire::Codec;
 
 /// How many connections are accepted in one step.
 const ACCEPTS_PER_STEP: usize = 64;
+
+/// How many items of streams are sent in one step.
+const ITEMS_PER_STEP: usize = 256;
 
 /// The token of the listening socket. Sessions are numbered from 1.
 const LISTENER: u64 = 0;
@@ -147,6 +150,7 @@ impl Server {
                 permits: CallPermits::new(&config.limits),
                 config,
                 running: FuturesUnordered::new(),
+                streams: SelectAll::new(),
                 queue: VecDeque::new(),
                 timers: Timers::new(),
             },
@@ -464,7 +468,28 @@ impl Server {
 
     fn poll_futures(&mut self, done: &mut Progress) {
         self.poll_handlers(done);
+        if !self.core.streams.is_empty() {
+            self.poll_streams(done);
+        }
         self.background.poll();
+    }
+
+    /// Sends what streams have to send; what is too much for one step, in the next.
+    fn poll_streams(&mut self, done: &mut Progress) {
+        for _ in 0..ITEMS_PER_STEP {
+            if self.core.streams.is_empty() {
+                return;
+            }
+            let mut context = task::Context::from_waker(self.poller.waker());
+            let Poll::Ready(Some((id, response))) = self.core.streams.poll_next_unpin(&mut context) else {
+                return;
+            };
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.send_part(response, done);
+                self.settle(id, EventFlags::empty(), done);
+            }
+        }
+        self.poller.waker().wake_by_ref();
     }
 
     /// Polls the handlers that were woken, and begins the calls that have room now.
@@ -477,10 +502,10 @@ impl Server {
             }
             let mut context = task::Context::from_waker(self.poller.waker());
             let Poll::Ready(Some(finished)) = self.core.running.poll_next_unpin(&mut context) else { return };
-            let Finished { session: id, response, timer } = finished;
+            let Finished { session: id, response, stream, timer } = finished;
             self.core.timers.cancel(timer);
             if let Some(session) = self.sessions.get_mut(&id) {
-                session.finish(response, &mut self.core, done);
+                session.finish(response, stream, &mut self.core, done);
                 self.settle(id, EventFlags::empty(), done);
             }
         }
@@ -544,6 +569,8 @@ impl Server {
         self.core.running = kept.into_iter().collect();
         cut.iter().for_each(|running| self.core.timers.cancel(running.timer()));
         drop(cut);
+        let streams = mem::take(&mut self.core.streams).into_iter();
+        self.core.streams = streams.filter(|stream| stream.session() != id).collect();
         self.remove(id);
     }
 
@@ -570,6 +597,7 @@ impl Server {
         self.background.close();
         done.closed += self.sessions.len();
         self.core.running.clear();
+        self.core.streams.clear();
         for id in self.sessions.keys().copied().collect::<Vec<_>>() {
             self.remove(id);
         }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::task::{self, Poll};
 use std::time::Instant;
 
+use futures_util::stream::{Stream, StreamExt};
 use futures_util::task::AtomicWaker;
 
 use super::shared::Due;
+use crate::dispatch::outflow::Outflow;
 use crate::dispatch::router::Processing;
 use crate::handler::session::Listed;
 use crate::server::permits::Permit;
@@ -22,7 +24,7 @@ pub(super) struct Running {
     processing: Processing,
     cut_off: Option<CutOff>,
     /// The call's entry in its session's list.
-    _listed: Option<Listed>,
+    listed: Option<Listed>,
     /// That it may run.
     _permit: Permit,
 }
@@ -37,6 +39,8 @@ struct CutOff {
 pub(super) struct Finished {
     pub(super) session: u64,
     pub(super) response: Response<Body>,
+    /// What the response has opened, if it has.
+    pub(super) stream: Option<Streaming>,
     /// The timer that is of no more use.
     pub(super) timer: Option<Key>,
 }
@@ -52,7 +56,7 @@ impl Running {
             let task = Arc::new(AtomicWaker::new());
             CutOff { timer: timers.set(deadline, Due::Handler(task.clone())), task }
         });
-        Running { session, cut_off, _listed: protocol::list(&processing), _permit: permit, processing }
+        Running { session, cut_off, listed: protocol::list(&processing), _permit: permit, processing }
     }
 }
 
@@ -84,6 +88,34 @@ impl Future for Running {
                 return Poll::Pending;
             }
         };
-        Poll::Ready(Finished { session: self.session, response, timer: self.timer() })
+        let listed = self.listed.take();
+        let stream =
+            self.processing.take_stream().map(|stream| Streaming::new(self.session, stream.listed(listed)));
+        Poll::Ready(Finished { session: self.session, response, stream, timer: self.timer() })
+    }
+}
+
+/// A stream of a session.
+pub(super) struct Streaming {
+    session: u64,
+    stream: Box<Outflow>,
+}
+
+impl Streaming {
+    pub(super) fn new(session: u64, stream: Box<Outflow>) -> Self {
+        Streaming { session, stream }
+    }
+
+    pub(super) fn session(&self) -> u64 {
+        self.session
+    }
+}
+
+impl Stream for Streaming {
+    type Item = (u64, Response<Body>);
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
+        let session = self.session;
+        self.stream.poll_next_unpin(context).map(|response| Some((session, response?)))
     }
 }

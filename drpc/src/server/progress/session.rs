@@ -7,8 +7,9 @@
 //!                                      └─▶ running, if it waits ─┘
 //! ```
 //!
-//! Nothing here waits. While replies are unsent, or as many calls run as may, nothing is read: so a client that does not read its
-//! replies is held in its own socket, and memory is bounded.
+//! Nothing here waits. While replies are unsent, or as many calls run as may, nothing is read, and no stream gives an item: so a client
+//! that does not read its replies is held in its own socket, and memory is bounded. One that may say something of calls that run is read
+//! even while no further call may begin, up to a bound: the calls in between are kept.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -22,9 +23,10 @@ use std::time::Instant;
 use bytes::Bytes;
 use rustix::event::epoll::EventFlags;
 
-use super::running::Running;
+use super::running::{Running, Streaming};
 use super::shared::{Core, Due};
 use super::step::Progress;
+use crate::descriptors::Arrived;
 use crate::handler::cancellation::Cancelled;
 use crate::handler::failure::Escaped;
 use crate::handler::failure::guard::guarded;
@@ -33,8 +35,8 @@ use crate::observe::peer_log::Line;
 use crate::server::hooks::Opened;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
-    Incoming, SessionFault, bytes_of, context_of, head_of, incoming, log_closed, log_idle, log_opened,
-    not_received, read_call, refusal, without_descriptors,
+    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, head_of, incoming, list, log_closed, log_idle,
+    log_opened, not_received, read_call, refusal, without_descriptors,
 };
 use crate::steps::poller::Poller;
 use crate::steps::timers::Key;
@@ -56,6 +58,8 @@ pub(super) struct SessionState {
     idle: Option<Key>,
     /// The call that waits until the server has room for it, and since when.
     queued: Option<(Bytes, Instant)>,
+    /// What there is besides in a session whose client says something of its calls; made when it is first needed.
+    besides: Option<Box<Besides>>,
     /// How many of its calls run; at most what the order allows.
     running: usize,
     /// The responses that wait for room in the socket, the first of which may be half sent. No more than may run, and one.
@@ -72,6 +76,18 @@ pub(super) struct SessionState {
     worker: Arc<Worker>,
     /// Dropped last: the session has ended then.
     _opened: Opened,
+}
+
+/// What there is beside calls that are read and carried out.
+#[derive(Default)]
+struct Besides {
+    /// How many streams are open.
+    streams: usize,
+    /// Calls that were read before there was room for them, what came with them, and how many bytes they have.
+    ahead: VecDeque<(Bytes, Option<Box<Arrived>>)>,
+    ahead_bytes: usize,
+    /// What came with the call that begins next, if others were read behind it.
+    arrived: Option<Box<Arrived>>,
 }
 
 struct Unsent {
@@ -94,6 +110,7 @@ impl SessionState {
             rest_due: None,
             idle: None,
             queued: None,
+            besides: None,
             running: 0,
             unsent: VecDeque::new(),
             unsent_bytes: 0,
@@ -115,7 +132,14 @@ impl SessionState {
 
     /// Whether there is nothing left to do.
     pub(super) fn is_finished(&self) -> bool {
-        !self.reading && self.running == 0 && self.unsent.is_empty() && self.queued.is_none()
+        let is_at_work = self.running > 0 || self.queued.is_some() || self.is_busy_besides();
+        !self.reading && !is_at_work && self.unsent.is_empty()
+    }
+
+    /// Whether a stream is open, or a call was read that there is no room for.
+    #[inline]
+    fn is_busy_besides(&self) -> bool {
+        self.besides.as_ref().is_some_and(|besides| besides.streams > 0 || !besides.ahead.is_empty())
     }
 
     /// Does what can be done now, up to its share: sends, receives, and carries out the calls that have come.
@@ -125,7 +149,9 @@ impl SessionState {
         let _entered = self.session.enter();
         let mut share = PACKETS_PER_TURN;
         self.take_turn(&mut share, core, done);
-        if ready.contains(EventFlags::HUP) && (self.running > 0 || self.queued.is_some()) {
+        if ready.contains(EventFlags::HUP)
+            && (self.running > 0 || self.queued.is_some() || self.is_busy_besides())
+        {
             // The client has left: those who work for it are told, and finish (S6).
             self.session.cancel();
         }
@@ -135,6 +161,9 @@ impl SessionState {
     fn take_turn(&mut self, share: &mut usize, core: &mut Core, done: &mut Progress) {
         let was_held_up = !self.unsent.is_empty();
         loop {
+            if self.besides.is_some() {
+                self.begin_kept(core);
+            }
             self.flush(share, done);
             if *share == 0 || !self.wants_calls(core) {
                 break;
@@ -153,12 +182,22 @@ impl SessionState {
         self.time_rest(core, was_held_up);
     }
 
-    /// A call of this session is done.
-    pub(super) fn finish(&mut self, response: Response<Body>, core: &mut Core, done: &mut Progress) {
+    /// A call of this session is done, and may have opened a stream.
+    pub(super) fn finish(
+        &mut self,
+        response: Response<Body>,
+        stream: Option<Streaming>,
+        core: &mut Core,
+        done: &mut Progress,
+    ) {
         let _entered = self.session.enter();
         let was_held_up = !self.unsent.is_empty();
         self.running -= 1;
         self.reply(response);
+        if let Some(stream) = stream {
+            self.stream(stream, core);
+        }
+        self.begin_kept(core);
         self.flush(&mut { PACKETS_PER_TURN }, done);
         self.time_rest(core, was_held_up);
         self.bound_unsent(core);
@@ -168,11 +207,27 @@ impl SessionState {
         }
     }
 
+    /// A stream has a response to send, which is its last if it is no part.
+    pub(super) fn send_part(&mut self, response: Response<Body>, done: &mut Progress) {
+        let _entered = self.session.enter();
+        if let Some(besides) = &mut self.besides {
+            besides.streams -= usize::from(response.part().is_none());
+        }
+        self.reply(response);
+        self.flush(&mut { PACKETS_PER_TURN }, done);
+    }
+
+    fn stream(&mut self, stream: Streaming, core: &mut Core) {
+        self.besides.get_or_insert_default().streams += 1;
+        core.streams.push(stream);
+    }
+
     /// The server has room for the call that waits.
     pub(super) fn begin_queued(&mut self, permit: Permit, core: &mut Core, done: &mut Progress) {
         let _entered = self.session.enter();
         if let Some((message, came)) = self.queued.take() {
             self.begin(message, Some(came), permit, core);
+            self.begin_kept(core);
             self.flush(&mut { PACKETS_PER_TURN }, done);
             self.bound_unsent(core);
         }
@@ -181,7 +236,8 @@ impl SessionState {
     /// Sets the timer for a session that does nothing, from now on if it has been `active`; takes it back from one that does.
     pub(super) fn time_idleness(&mut self, core: &mut Core, active: bool) {
         let Some(limit) = core.config.limits.idle else { return };
-        let idle = self.running == 0 && self.rest_due.is_none() && self.queued.is_none();
+        let is_at_work = self.running > 0 || self.queued.is_some() || self.is_busy_besides();
+        let idle = !is_at_work && self.rest_due.is_none();
         if idle && !active && self.idle.is_some() {
             return;
         }
@@ -280,32 +336,102 @@ impl SessionState {
     }
 
     fn wants_calls(&self, core: &Core) -> bool {
-        let room = self.queued.is_none() && self.running < core.config.order.limit();
-        self.reading && self.unsent.is_empty() && room
+        let kept = || self.besides.as_ref().map_or(0, |besides| besides.ahead_bytes);
+        let may_keep = || self.session.controls().is_some() && kept() < READ_AHEAD;
+        self.reading && self.unsent.is_empty() && (self.has_room(core) || may_keep())
+    }
+
+    /// Whether another call may begin.
+    fn has_room(&self, core: &Core) -> bool {
+        self.queued.is_none() && self.running < core.config.order.limit()
+    }
+
+    /// Begins the calls that were read before there was room for them, as far as there is now.
+    #[cold]
+    fn begin_kept(&mut self, core: &mut Core) {
+        while self.has_room(core)
+            && let Some(besides) = &mut self.besides
+            && let Some((message, arrived)) = besides.ahead.pop_front()
+        {
+            besides.ahead_bytes -= message.len();
+            besides.arrived = arrived;
+            self.call(message, core);
+        }
     }
 
     fn take(&mut self, packet: Option<Bytes>, core: &mut Core, done: &mut Progress) {
         match incoming(&mut self.codec, packet) {
             Ok(Incoming::Message(message)) => {
                 core.timers.cancel(self.rest_due.take());
-                done.calls += 1;
-                match core.permits.try_acquire(self.session.peer().uid()) {
-                    Some(permit) => self.begin(message, None, permit, core),
+                let message = match self.session.controls() {
                     None => {
-                        self.queued = Some((message, Instant::now()));
-                        core.queue.push_back(self.session.id());
+                        done.calls += 1;
+                        message
                     }
-                }
+                    Some(_) => match self.heed(message, core, done) {
+                        Some(message) => message,
+                        None => return,
+                    },
+                };
+                self.call(message, core);
             }
             Ok(Incoming::Part) => {}
-            Ok(Incoming::Closed) => self.reading = false,
+            Ok(Incoming::Closed) => self.stop_reading(),
             Err(fault) => self.fail(fault),
+        }
+    }
+
+    /// Does what a message says of a call that runs, and keeps a call while no further one may begin; gives back one that may.
+    #[cold]
+    fn heed(&mut self, message: Bytes, core: &Core, done: &mut Progress) -> Option<Bytes> {
+        if self.session.heeds(&message) {
+            drop(self.socket.arrived());
+            return None;
+        }
+        done.calls += 1;
+        if self.has_room(core) {
+            return Some(message);
+        }
+        let besides = self.besides.get_or_insert_default();
+        besides.ahead_bytes += message.len();
+        besides.ahead.push_back((message, self.socket.arrived()));
+        None
+    }
+
+    /// What came with the call that begins.
+    fn arrived(&mut self) -> Option<Box<Arrived>> {
+        let kept = self.besides.as_mut().and_then(|besides| besides.arrived.take());
+        kept.or_else(|| self.socket.arrived())
+    }
+
+    fn stop_reading(&mut self) {
+        self.reading = false;
+        self.session.is_read();
+    }
+
+    /// Begins a call, or queues it until the server has room.
+    // As a part of `take`, as far as a session without `besides` is concerned.
+    #[inline(always)]
+    fn call(&mut self, message: Bytes, core: &mut Core) {
+        match core.permits.try_acquire(self.session.peer().uid()) {
+            Some(permit) => self.begin(message, None, permit, core),
+            None => {
+                if self.session.controls().is_some()
+                    && let Some(arrived) = self.socket.arrived()
+                {
+                    // What is read behind it may bring others.
+                    self.besides.get_or_insert_default().arrived = Some(arrived);
+                }
+                self.queued = Some((message, Instant::now()));
+                core.queue.push_back(self.session.id());
+            }
         }
     }
 
     /// Begins a call, and answers it if its handler is ready at once.
     fn begin(&mut self, message: Bytes, came: Option<Instant>, permit: Permit, core: &mut Core) {
-        let mut call = match read_call(&self.codec, &self.session, message, self.socket.arrived()) {
+        let arrived = self.arrived();
+        let mut call = match read_call(&self.codec, &self.session, message, arrived) {
             Ok(call) => call,
             Err(response) => return self.reply(response),
         };
@@ -317,8 +443,14 @@ impl SessionState {
         self.worker.rest();
         match polled {
             Poll::Ready(response) => {
-                self.session.call_done();
                 self.reply(response);
+                match processing.take_stream() {
+                    None => self.session.call_done(),
+                    Some(stream) => {
+                        let stream = stream.listed(list(&processing));
+                        self.stream(Streaming::new(self.session.id(), stream), core);
+                    }
+                }
             }
             Poll::Pending => {
                 self.running += 1;
@@ -336,8 +468,24 @@ impl SessionState {
         self.unsent.push_back(Unsent { head, response, packets: 0 });
     }
 
-    /// Sends what there is room for, message by message (W10).
+    /// Sends what there is room for. Streams wait until all of it is sent.
     fn flush(&mut self, share: &mut usize, done: &mut Progress) {
+        self.send_unsent(share, done);
+        if self.besides.is_some() {
+            self.hold_streams();
+        }
+    }
+
+    #[cold]
+    fn hold_streams(&self) {
+        if let Some(controls) = self.session.controls() {
+            controls.hold(!self.unsent.is_empty());
+        }
+    }
+
+    /// Sends message by message (W10).
+    #[inline(always)]
+    fn send_unsent(&mut self, share: &mut usize, done: &mut Progress) {
         'messages: while let Some(Unsent { head, response, packets: sent }) = self.unsent.front_mut() {
             let packets = match self.codec.packets(&*head, &response.body) {
                 Ok(packets) => packets,
@@ -401,7 +549,7 @@ impl SessionState {
 
     /// Ends the reading; what runs is still answered.
     fn fail(&mut self, fault: SessionFault) {
-        self.reading = false;
+        self.stop_reading();
         if let Some(refusal) = refusal(&fault) {
             self.reply(refusal);
         }
@@ -410,7 +558,7 @@ impl SessionState {
 
     /// Ends the session at once: its replies can't be sent.
     fn abandon(&mut self, fault: SessionFault) {
-        self.reading = false;
+        self.stop_reading();
         let unsent = mem::take(&mut self.unsent);
         self.let_go(unsent);
         self.unsent_bytes = 0;

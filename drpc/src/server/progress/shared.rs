@@ -1,10 +1,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use futures_util::stream::FuturesUnordered;
+use futures_util::stream::{FuturesUnordered, SelectAll};
 use futures_util::task::AtomicWaker;
 
-use super::running::Running;
+use super::running::{Running, Streaming};
 use crate::dispatch::router::ModuleService;
 use crate::server::config::Config;
 use crate::server::permits::CallPermits;
@@ -16,6 +16,8 @@ pub(super) struct Core {
     pub(super) config: Config,
     /// The calls of all sessions whose handlers wait.
     pub(super) running: FuturesUnordered<Running>,
+    /// The streams of all sessions.
+    pub(super) streams: SelectAll<Streaming>,
     /// The sessions whose next call waits until the server has room for it.
     pub(super) queue: VecDeque<u64>,
     pub(super) permits: CallPermits,

@@ -30,6 +30,7 @@ impl CallQueue {
     }
 
     /// Takes a permit for a call, and gives the call back; without one, the call waits in here.
+    #[inline(always)]
     pub(super) fn enter(&mut self, call: Bytes) -> Option<Bytes> {
         match self.permits.acquire(self.uid) {
             Ok(permit) => {

@@ -11,6 +11,9 @@
 //! `running`. While `running` is full, nothing is read: with room for one call, that is the serial order of DAOS's Go server;
 //! with room for more, the concurrent one of its engine (S5).
 //!
+//! A handler that answers with a stream is done once that is open; its items are sent beside the calls, whenever nothing else is to be
+//! done. What the client says of calls that run is heeded even while no further call may begin: calls that stand before it are kept.
+//!
 //! A **call fault** (an unknown ID, a bad body, a failing handler) becomes a response. A **session fault** (a broken frame, an
 //! I/O error) stops the reading; the calls that run are still answered, and then the connection is closed. So it
 //! is with a client that closes: what it sent before is executed (S6).
@@ -23,21 +26,24 @@ use std::sync::Arc;
 use std::task::{self, Poll, ready};
 
 use bytes::Bytes;
-use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::stream::{FuturesUnordered, SelectAll, StreamExt};
+use tokio::task::coop;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tracing::Instrument;
 
 use super::idle::Idle;
 use super::queue::CallQueue;
 use super::shared::Shared;
+use crate::descriptors::Arrived;
+use crate::dispatch::outflow::Outflow;
 use crate::dispatch::router::Processing;
 use crate::handler::session::{Listed, Session, Worker};
 use crate::server::admission::log_refused;
 use crate::server::hooks::Opened;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
-    Incoming, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed, log_idle,
-    log_opened, not_received, read_call, refusal, without_descriptors,
+    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed,
+    log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
 };
 use crate::transport::{Link, PeerCredentials, is_peer_gone};
 use crate::wire::{Body, Codec, Packet, Response};
@@ -56,6 +62,8 @@ pub(super) struct SessionLoop {
     rest_due: Option<Pin<Box<Sleep>>>,
     /// The calls whose handlers wait for something.
     running: FuturesUnordered<Handling>,
+    /// What there is besides in a session whose client says something of its calls; made when it is first needed.
+    besides: Option<Box<Besides>>,
     /// What handlers answered while another response was on its way.
     finished: VecDeque<Response<Body>>,
     /// How many bytes these have.
@@ -67,6 +75,18 @@ pub(super) struct SessionLoop {
     worker: Arc<Worker>,
     /// Dropped last: the session has ended then.
     opened: Option<Opened>,
+}
+
+/// What there is beside calls that are read and carried out.
+#[derive(Default)]
+struct Besides {
+    /// The streams that handlers answered with.
+    streams: SelectAll<Box<Outflow>>,
+    /// Calls that were read before there was room for them, what came with them, and how many bytes they have.
+    ahead: VecDeque<(Bytes, Option<Box<Arrived>>)>,
+    ahead_bytes: usize,
+    /// What came with the call that begins next, if others were read behind it.
+    arrived: Option<Box<Arrived>>,
 }
 
 /// What a session has to act upon.
@@ -97,6 +117,7 @@ impl SessionLoop {
             ending: false,
             rest_due: None,
             running: FuturesUnordered::new(),
+            besides: None,
             finished: VecDeque::new(),
             finished_bytes: 0,
             opened: None,
@@ -136,9 +157,9 @@ impl SessionLoop {
                     }
                 }
                 Event::Finished(response) => self.reply(response).await?,
-                Event::Closed => self.reading = false,
+                Event::Closed => self.stop_reading(),
                 Event::Fault(fault) => {
-                    self.reading = false;
+                    self.stop_reading();
                     if let Some(refusal) = refusal(&fault) {
                         self.reply(refusal).await?;
                     }
@@ -155,20 +176,33 @@ impl SessionLoop {
             self.finished_bytes -= bytes_of(&response);
             return Poll::Ready(Some(Event::Finished(response)));
         }
-        let busy = !self.running.is_empty();
-        if busy && let Poll::Ready(Some(response)) = self.running.poll_next_unpin(context) {
-            return Poll::Ready(Some(Event::Finished(response)));
+        if !self.running.is_empty()
+            && let Poll::Ready(Some(done)) = self.running.poll_next_unpin(context)
+        {
+            add_stream(&mut self.besides, done.stream);
+            return Poll::Ready(Some(Event::Finished(done.response)));
         }
+        let (streams, kept) = match &self.besides {
+            None => (false, false),
+            Some(besides) => (!besides.streams.is_empty(), !besides.ahead.is_empty()),
+        };
+        let busy = !self.running.is_empty() || streams;
         if !self.ending && self.session.poll_stop(context).is_ready() {
             self.end();
         }
-        if !self.reading && !busy && self.queue.is_empty() {
+        let calls_wait = !self.queue.is_empty() || kept;
+        if !self.reading && !busy && !calls_wait {
             return Poll::Ready(None);
         }
         let room = self.running.len() < self.server.config.order.limit();
-        if (self.reading || !self.queue.is_empty())
-            && room
+        if room
+            && (self.reading || calls_wait)
             && let Poll::Ready(event) = self.poll_call(context)
+        {
+            return Poll::Ready(Some(event));
+        }
+        if self.session.controls().is_some()
+            && let Poll::Ready(event) = self.poll_besides(context)
         {
             return Poll::Ready(Some(event));
         }
@@ -196,9 +230,76 @@ impl SessionLoop {
         self.link.end_receiving();
     }
 
+    fn stop_reading(&mut self) {
+        self.reading = false;
+        self.session.is_read();
+    }
+
+    /// Reads what there is no room for yet, since the client may say something of what runs behind it; or else gives the next response of
+    /// a stream.
+    #[cold]
+    #[inline(never)]
+    fn poll_besides(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
+        if !self.queue.is_empty()
+            && let Some(arrived) = self.link.arrived()
+        {
+            // It came with the call that waits; what is read now comes behind.
+            self.besides.get_or_insert_default().arrived = Some(arrived);
+        }
+        while self.reading && self.besides.as_ref().is_none_or(|besides| besides.ahead_bytes < READ_AHEAD) {
+            let Poll::Ready(event) = self.poll_message(context) else { break };
+            match event {
+                Event::Message(message) => {
+                    let arrived = self.link.arrived();
+                    self.besides.get_or_insert_default().keep(message, arrived);
+                }
+                event => return Poll::Ready(event),
+            }
+        }
+        let Some(besides) = self.besides.as_mut().filter(|besides| !besides.streams.is_empty()) else {
+            return Poll::Pending;
+        };
+        // Only as often as the runtime likes: one may always have another.
+        let coop = ready!(coop::poll_proceed(context));
+        match besides.streams.poll_next_unpin(context) {
+            Poll::Ready(Some(response)) => {
+                coop.made_progress();
+                Poll::Ready(Event::Finished(response))
+            }
+            _ => Poll::Pending,
+        }
+    }
+
+    /// The next of the calls that were kept. Without one, nothing is to be waited for if nothing is read any more.
+    #[cold]
+    fn poll_kept(&mut self, context: &mut task::Context<'_>) -> Option<Poll<Event>> {
+        match self.besides.as_mut()?.take() {
+            Some(message) => Some(match self.queue.enter(message) {
+                Some(message) => Poll::Ready(Event::Message(message)),
+                None => self.queue.poll(context).map(Event::Message),
+            }),
+            None => (!self.reading).then_some(Poll::Pending),
+        }
+    }
+
+    /// Does what a message says of a call that runs; gives back one that is a call.
+    #[cold]
+    fn heed(&self, message: Bytes) -> Option<Bytes> {
+        if self.session.heeds(&message) {
+            drop(self.link.arrived());
+            return None;
+        }
+        Some(message)
+    }
+
     /// Receives the next message, and waits until the server has room for its call.
     fn poll_call(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
         if self.queue.is_empty() {
+            if self.besides.is_some()
+                && let Some(polled) = self.poll_kept(context)
+            {
+                return polled;
+            }
             match ready!(self.poll_message(context)) {
                 Event::Message(message) => {
                     if let Some(message) = self.queue.enter(message) {
@@ -211,7 +312,9 @@ impl SessionLoop {
         self.queue.poll(context).map(Event::Message)
     }
 
-    /// Receives the next message. What has come of it so far is kept in the codec.
+    /// Receives the next message that is a call. What has come of it so far is kept in the codec.
+    // It is a part of `poll_event`, as far as a session without `besides` is concerned.
+    #[inline(always)]
     fn poll_message(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
         loop {
             // Handlers that wait may want this thread.
@@ -230,7 +333,13 @@ impl SessionLoop {
             match incoming(&mut self.codec, packet) {
                 Ok(Incoming::Message(message)) => {
                     self.rest_due = None;
-                    return Poll::Ready(Event::Message(message));
+                    if self.session.controls().is_none() {
+                        return Poll::Ready(Event::Message(message));
+                    }
+                    match self.heed(message) {
+                        Some(message) => return Poll::Ready(Event::Message(message)),
+                        None => continue,
+                    }
                 }
                 Ok(Incoming::Part) => {}
                 Ok(Incoming::Closed) => return Poll::Ready(Event::Closed),
@@ -251,10 +360,12 @@ impl SessionLoop {
     async fn begin(&mut self, message: Bytes) -> Option<Response<Body>> {
         self.idle.interrupt();
         let (permit, came) = (self.queue.take_permit(), self.queue.take_came());
-        let mut call = match read_call(&self.codec, &self.session, message, self.link.arrived()) {
-            Ok(call) => call,
-            Err(response) => return Some(response),
-        };
+        let kept = self.besides.as_mut().and_then(|besides| besides.arrived.take());
+        let mut call =
+            match read_call(&self.codec, &self.session, message, kept.or_else(|| self.link.arrived())) {
+                Ok(call) => call,
+                Err(response) => return Some(response),
+            };
         let now = || Instant::now().into_std();
         let context = context_of(&self.session, &mut call, &self.server.config, came, now);
         self.worker.begin(call.module, call.method, call.sequence);
@@ -263,12 +374,15 @@ impl SessionLoop {
         self.worker.rest();
         match polled {
             Poll::Ready(response) => {
-                self.session.call_done();
+                match processing.take_stream() {
+                    None => self.session.call_done(),
+                    Some(stream) => add_stream(&mut self.besides, Some(stream.listed(list(&processing)))),
+                }
                 Some(response)
             }
             Poll::Pending => {
                 let listed = list(&processing);
-                self.running.push(Handling { processing, cut_off: None, _listed: listed, _permit: permit });
+                self.running.push(Handling { processing, cut_off: None, listed, _permit: permit });
                 None
             }
         }
@@ -276,20 +390,23 @@ impl SessionLoop {
 
     /// Sends a response, whole (W10).
     async fn reply(&mut self, mut response: Response<Body>) -> Result<(), SessionFault> {
-        let head = head_of(&self.codec, &self.session, &mut response);
-        let packets = self.codec.packets(&head, &response.body).map_err(io::Error::other)?;
-        for packet in packets {
-            match self.send(&packet).await {
-                // S6: a client that has left needs no reply. What it sent before is still executed.
-                Err(SessionFault::Io(error)) if is_peer_gone(&error) => break,
-                Err(SessionFault::Io(error)) if !packet.descriptors().is_empty() => {
-                    let instead = without_descriptors(&self.session, &response, &error).ok_or(error)?;
-                    return Box::pin(self.reply(instead)).await;
+        let mut head = head_of(&self.codec, &self.session, &mut response);
+        'response: loop {
+            let packets = self.codec.packets(&head, &response.body).map_err(io::Error::other)?;
+            for packet in packets {
+                match self.send(&packet).await {
+                    // S6: a client that has left needs no reply. What it sent before is still executed.
+                    Err(SessionFault::Io(error)) if is_peer_gone(&error) => break,
+                    Err(SessionFault::Io(error)) if !packet.descriptors().is_empty() => {
+                        response = without_descriptors(&self.session, &response, &error).ok_or(error)?;
+                        head = head_of(&self.codec, &self.session, &mut response);
+                        continue 'response;
+                    }
+                    result => result?,
                 }
-                result => result?,
             }
+            return Ok(());
         }
-        Ok(())
     }
 
     /// Sends one packet of a response.
@@ -307,6 +424,7 @@ impl SessionLoop {
             session,
             server,
             running,
+            besides,
             finished,
             finished_bytes,
             queue,
@@ -324,7 +442,8 @@ impl SessionLoop {
             }
             // The handlers see it by themselves; here it is only waited for.
             let _ = session.poll_stop(context);
-            while let Poll::Ready(Some(response)) = running.poll_next_unpin(context) {
+            while let Poll::Ready(Some(Done { response, stream })) = running.poll_next_unpin(context) {
+                add_stream(besides, stream);
                 *finished_bytes += bytes_of(&response);
                 finished.push_back(response);
                 if *finished_bytes > limit {
@@ -346,6 +465,27 @@ impl SessionLoop {
     }
 }
 
+impl Besides {
+    fn keep(&mut self, message: Bytes, arrived: Option<Box<Arrived>>) {
+        self.ahead_bytes += message.len();
+        self.ahead.push_back((message, arrived));
+    }
+
+    fn take(&mut self) -> Option<Bytes> {
+        let (message, arrived) = self.ahead.pop_front()?;
+        self.ahead_bytes -= message.len();
+        self.arrived = arrived;
+        Some(message)
+    }
+}
+
+/// Takes a stream that a call has opened, if it has.
+fn add_stream(besides: &mut Option<Box<Besides>>, stream: Option<Box<Outflow>>) {
+    if let Some(stream) = stream {
+        besides.get_or_insert_default().streams.push(stream);
+    }
+}
+
 impl Drop for SessionLoop {
     fn drop(&mut self) {
         self.server.sessions.close(&self.session);
@@ -358,21 +498,28 @@ struct Handling {
     /// When the handler is cut off.
     cut_off: Option<Pin<Box<Sleep>>>,
     /// The call's entry in the session's list.
-    _listed: Option<Listed>,
+    listed: Option<Listed>,
     /// That it may run, where calls are limited.
     _permit: Option<Permit>,
 }
 
-impl Future for Handling {
-    type Output = Response<Body>;
+/// A call whose handler is done.
+struct Done {
+    response: Response<Body>,
+    stream: Option<Box<Outflow>>,
+}
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Response<Body>> {
+impl Future for Handling {
+    type Output = Done;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Done> {
         if let Poll::Ready(response) = Pin::new(&mut self.processing).poll(context) {
-            return Poll::Ready(response);
+            let stream = self.processing.take_stream().map(|stream| stream.listed(self.listed.take()));
+            return Poll::Ready(Done { response, stream });
         }
         let Some(deadline) = self.processing.context().deadline() else { return Poll::Pending };
         let due = self.cut_off.get_or_insert_with(|| Box::pin(sleep_until(deadline.into())));
-        due.as_mut().poll(context).map(|()| cut_off(&mut self.processing))
+        due.as_mut().poll(context).map(|()| Done { response: cut_off(&mut self.processing), stream: None })
     }
 }
 

@@ -48,7 +48,7 @@ impl Session {
             assert!(self.turns.running() <= MOST_THREADS);
             self.carried_out.fetch_add(1, Ordering::SeqCst);
             thread::yield_now();
-            reader = self.turns.take_next();
+            reader = self.turns.take_next(|_| {});
         }
     }
 }

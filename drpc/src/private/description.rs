@@ -1,12 +1,15 @@
-//! What the calls of a module carry, as the compiler sees it, whatever the types are called where the module is written.
+//! What a module says of its methods, and what their calls carry, as the compiler sees it: whatever the types are called where the module
+//! is written.
 
 use std::marker::PhantomData;
 
 use bytes::Bytes;
 
-/// What a method's calls and responses carry.
+/// A method's doc comment, and what its calls and responses carry.
 #[derive(Clone, Copy)]
-pub struct MethodTypes {
+pub struct MethodDescription {
+    /// Its lines as the compiler has them: with the space after the slashes.
+    pub docs: &'static str,
     pub request: Carried,
     pub reply: Carried,
 }
@@ -78,3 +81,23 @@ macro_rules! __carried {
     }};
 }
 pub use __carried as carried;
+
+/// Includes the descriptors of the messages that `drpc-build` generated, for what describes them: `ServerBuilder::message_descriptors`, and
+/// `contract::assert_kept`.
+///
+/// ```ignore
+/// let server = drpc::Server::builder().reflection(true).message_descriptors(drpc::include_descriptors!());
+/// ```
+#[macro_export]
+macro_rules! include_descriptors {
+    () => {{
+        const DESCRIPTORS: &[u8] = include_bytes!(concat!(
+            env!(
+                "OUT_DIR",
+                "no build script ran: add a build.rs with `drpc_build::configure().compile_protos(…, …)`"
+            ),
+            "/drpc_descriptors.bin"
+        ));
+        DESCRIPTORS
+    }};
+}

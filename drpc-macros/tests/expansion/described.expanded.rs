@@ -154,8 +154,9 @@ const _: () = {
         #[cfg(unix)]
         GreeterMethod::Stop.method(),
     ];
-    const __TYPES: &[__drpc_Greeter::private::MethodTypes] = &[
-        __drpc_Greeter::private::MethodTypes {
+    const __DESCRIPTIONS: &[__drpc_Greeter::private::MethodDescription] = &[
+        __drpc_Greeter::private::MethodDescription {
+            docs: ::core::concat!(),
             request: __drpc_Greeter::private::carried!(Hello),
             reply: __drpc_Greeter::private::carried!(
                 < HelloResponse as __drpc_Greeter::private::Returned < __GreeterReply0 >>
@@ -163,7 +164,8 @@ const _: () = {
             ),
         },
         #[cfg(unix)]
-        __drpc_Greeter::private::MethodTypes {
+        __drpc_Greeter::private::MethodDescription {
+            docs: ::core::concat!(),
             request: __drpc_Greeter::private::carried!(()),
             reply: __drpc_Greeter::private::carried!(()),
         },
@@ -174,7 +176,8 @@ const _: () = {
             __drpc_Greeter::private::ModuleDescriptor::new(GreeterMethod::MODULE,
             "greeter", "Greeter", ::core::env!("CARGO_PKG_NAME"), ::core::file!(),
             ::core::line!(), __METHODS, ::core::option::Option::None,)
-            .with_types(::core::option::Option::Some("users"), __TYPES)
+            .described(::core::option::Option::Some("users"), ::core::concat!(),
+            __DESCRIPTIONS)
         }
     };
 };

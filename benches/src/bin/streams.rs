@@ -1,0 +1,146 @@
+//! How many items of 64 B a second come on one stream, beside how many calls a second one connection makes with 16 in flight:
+//! of each server, with the async client, in one process.
+//!
+//! ```sh
+//! cargo run --release -p drpc-bench --bin streams
+//! ```
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use drpc::{Client, Failure, Order, Server, ServerBuilder, Stream, drpc_module};
+use futures_util::stream;
+
+/// How long each is measured.
+const WINDOW: Duration = Duration::from_secs(2);
+
+/// How many calls are in flight.
+const IN_FLIGHT: usize = 16;
+
+const SIZE: usize = 64;
+
+struct Echo;
+
+#[drpc_module(id = 7)]
+impl Echo {
+    #[method(0)]
+    fn echo(&self, body: Bytes) -> Bytes {
+        body
+    }
+
+    /// The same item again and again.
+    #[method(1, stream)]
+    fn repeat(&self, item: Bytes) -> impl Stream<Item = Result<Bytes, Failure>> + use<> {
+        stream::repeat_with(move || Ok(item.clone()))
+    }
+}
+
+fn main() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let builder = || Server::builder().module(Echo).order(Order::Concurrent(IN_FLIGHT));
+    println!("{:12} {:>12} {:>12} {:>8}", "server", "items/s", "calls/s", "ratio");
+    for (name, serve) in [
+        ("tokio", on_tokio as fn(ServerBuilder, &Path, &AtomicBool) -> Result<()>),
+        ("threads", in_threads),
+        ("steps", in_steps),
+    ] {
+        let socket = folder.path().join(name);
+        let stop = Arc::new(AtomicBool::new(false));
+        let serving = thread::spawn({
+            let (builder, socket, stop) = (builder(), socket.clone(), stop.clone());
+            move || serve(builder, &socket, &stop)
+        });
+        let measured = measure(&socket);
+        stop.store(true, Ordering::Relaxed);
+        serving.join().expect("a server does not panic")?;
+        let (items, calls) = measured?;
+        println!("{name:12} {items:12.0} {calls:12.0} {:8.2}", items / calls);
+    }
+    Ok(())
+}
+
+/// Items and calls a second.
+fn measure(socket: &Path) -> Result<(f64, f64)> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let client =
+        Client::builder(socket).wait_until_ready(Duration::from_secs(10)).server_answers_in_order(false);
+    let client = runtime.block_on(client.connect())?;
+    let echo = EchoClient::new(client);
+    let items = runtime.block_on(runtime.spawn({
+        let echo = echo.clone();
+        async move {
+            let mut items = echo.repeat(vec![7; SIZE].into()).await?;
+            let (begun, mut count) = (Instant::now(), 0u32);
+            while begun.elapsed() < WINDOW {
+                // The clock is looked at seldom.
+                for _ in 0..100 {
+                    items.next().await.context("the stream has no end")??;
+                }
+                count += 100;
+            }
+            anyhow::Ok(f64::from(count) / begun.elapsed().as_secs_f64())
+        }
+    }))??;
+    let callers = (0..IN_FLIGHT).map(|_| {
+        let echo = echo.clone();
+        runtime.spawn(async move {
+            let (begun, mut count) = (Instant::now(), 0u32);
+            while begun.elapsed() < WINDOW {
+                echo.echo(vec![7; SIZE].into()).await?;
+                count += 1;
+            }
+            anyhow::Ok(f64::from(count) / begun.elapsed().as_secs_f64())
+        })
+    });
+    let callers: Vec<_> = callers.collect();
+    let mut calls = 0.0;
+    for caller in callers {
+        calls += runtime.block_on(caller)??;
+    }
+    Ok((items, calls))
+}
+
+fn on_tokio(builder: ServerBuilder, socket: &Path, stop: &AtomicBool) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.block_on(async {
+        let server = builder.bind(socket)?;
+        let stopped = async {
+            while !stop.load(Ordering::Relaxed) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        server.serve_until(stopped).await?;
+        Ok(())
+    })
+}
+
+fn in_threads(builder: ServerBuilder, socket: &Path, stop: &AtomicBool) -> Result<()> {
+    let server = builder.bind_blocking(socket)?;
+    let handle = server.handle();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(10));
+            }
+            handle.shutdown();
+        });
+        server.serve()
+    })?;
+    Ok(())
+}
+
+fn in_steps(builder: ServerBuilder, socket: &Path, stop: &AtomicBool) -> Result<()> {
+    let mut server = builder.bind_progress(socket)?;
+    while !server.is_drained() {
+        server.progress(Duration::from_millis(10))?;
+        if stop.load(Ordering::Relaxed) {
+            server.begin_shutdown();
+        }
+    }
+    Ok(())
+}

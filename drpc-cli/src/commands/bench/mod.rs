@@ -1,0 +1,286 @@
+//! `drpc bench`: how many calls a server answers, and how fast.
+
+mod files;
+mod load;
+mod report;
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use drpc::{AddedFields, Bytes, CallOptions, Client, ConnectError, Method};
+use hdrhistogram::serialization::V2DeflateSerializer;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+use files::HdrLog;
+use load::{Counts, Limit, Load, Run, histogram};
+use report::Report;
+
+use crate::exit::{NOT_MADE, OTHERWISE, UNUSABLE, print_error};
+use crate::schema::{Schema, SchemaArgs, SchemaError, UnknownName};
+use crate::target::{ConfigError, Target, TargetArgs};
+
+/// Measure how many calls a server answers, and how fast.
+///
+/// In a closed loop each call begins when the one before it has ended, so a server that stalls is asked for less. With --rate, calls begin
+/// at fixed times whatever became of those before, and a call's latency counts from the time at which it was due: a stall is charged for
+/// every call that it kept waiting.
+///
+/// Exit code: 0 if all calls were answered SUCCESS, 1 if some were not, 2 if the command line is wrong, 3 if the server can't be connected to.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  drpc bench /run/greeter.sock greeter.hello --data '{\"name\": \"World\"}'
+  drpc bench /run/greeter.sock 501 -c 8 -i 16 --duration 30s --svg latency.svg
+  drpc bench /run/greeter.sock 700 --size 65536 --rate 5000 --hdr latency.hlog --json")]
+pub(crate) struct BenchArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// The method, by name (greeter.hello) or ID (501).
+    method: String,
+    /// How many connections to make.
+    #[arg(short, long, default_value = "1", value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
+    /// How many calls to have in flight on each connection.
+    #[arg(short, long, default_value = "1", value_parser = clap::value_parser!(u16).range(1..))]
+    in_flight: u16,
+    /// The request: JSON by protobuf's mapping, or hex digits.
+    #[arg(long, value_name = "REQUEST", default_value = "", hide_default_value = true)]
+    data: String,
+    /// A request of so many zero bytes.
+    #[arg(long, value_name = "BYTES", conflicts_with = "data")]
+    size: Option<usize>,
+    /// How long to measure.
+    #[arg(short, long, default_value = "10s", value_parser = humantime::parse_duration)]
+    duration: Duration,
+    /// How many calls to measure, instead of a time.
+    #[arg(short = 'n', long, value_name = "CALLS", conflicts_with = "duration")]
+    count: Option<u64>,
+    /// How many calls are to begin each second, over all connections.
+    #[arg(short, long, value_name = "CALLS", value_parser = rate)]
+    rate: Option<f64>,
+    /// How long to call before the measurement begins.
+    #[arg(long, default_value = "1s", value_parser = humantime::parse_duration)]
+    warm_up: Duration,
+    /// Print the figures as one JSON object; latencies in nanoseconds.
+    #[arg(long)]
+    json: bool,
+    /// Write the latencies to a log for the tools of HDR histograms, a histogram for each second.
+    #[arg(long, value_name = "FILE")]
+    hdr: Option<PathBuf>,
+    /// Draw the latencies by percentile.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    #[command(flatten)]
+    schema: SchemaArgs,
+}
+
+pub(crate) fn run(args: &BenchArgs) -> ExitCode {
+    let runtime = tokio::runtime::Runtime::new().map_err(Failed::Output);
+    match runtime.and_then(|runtime| runtime.block_on(bench(args))) {
+        Ok(code) => code,
+        Err(error) => {
+            print_error(&error);
+            ExitCode::from(match error {
+                Failed::Schema(SchemaError::Reflection { .. }) => NOT_MADE,
+                Failed::Config(_) | Failed::Schema(_) | Failed::Method(_) | Failed::Data(_) => UNUSABLE,
+                Failed::Connect(_) | Failed::File { .. } | Failed::Output(_) => NOT_MADE,
+            })
+        }
+    }
+}
+
+async fn bench(args: &BenchArgs) -> Result<ExitCode, Failed> {
+    let target = args.target.find()?;
+    let schema = names(args, &target).await?;
+    let id = schema.find_method(&args.method)?.method_id;
+    let body = match args.size {
+        Some(size) => Bytes::from(vec![0; size]),
+        None => request(&schema, id, &args.data)?,
+    };
+    let method = Method::new(id.div_euclid(100), id, "measured");
+    let title = title(args, &schema.method(method.module(), id), body.len());
+    let options = CallOptions::new().timeout(args.target.timeout);
+    let load = Load { method, body, options, in_flight: usize::from(args.in_flight), rate: args.rate };
+    let report = measure(args, &target, &load, title).await?;
+    Ok(tell(args, &report)?)
+}
+
+/// What names and types are needed, over a connection that is not measured.
+async fn names(args: &BenchArgs, target: &Target) -> Result<Schema, Failed> {
+    if let Some(schema) = target.schema(&args.schema)? {
+        return Ok(schema);
+    }
+    if args.method.parse::<i32>().is_ok() && !is_json(&args.data) {
+        return Ok(Schema::default());
+    }
+    let client = target.client(AddedFields::NONE).connect().await?;
+    Ok(target.reflection(&client).await?.unwrap_or_default())
+}
+
+fn is_json(data: &str) -> bool {
+    data.trim_start().starts_with('{')
+}
+
+/// JSON, or hex digits, as bytes.
+fn request(schema: &Schema, method: i32, data: &str) -> Result<Bytes, Failed> {
+    let value = match is_json(data) {
+        true => serde_json::from_str(data).map_err(|error| Failed::Data(error.to_string()))?,
+        false => Value::String(data.to_owned()),
+    };
+    schema.to_request(method, &value).map_err(|error| Failed::Data(error.to_string()))
+}
+
+/// What is measured, in a line.
+fn title(args: &BenchArgs, method: &str, size: usize) -> String {
+    let (connections, in_flight) = (args.connections, args.in_flight);
+    let pace = match args.rate {
+        Some(rate) => format!("{rate} calls/s"),
+        None => "closed loop".to_owned(),
+    };
+    format!("{method}, body of {size} bytes, {connections} × {in_flight} calls in flight, {pace}")
+}
+
+fn tell(args: &BenchArgs, report: &Report) -> io::Result<ExitCode> {
+    match args.json {
+        true => writeln!(io::stdout(), "{}", report.to_json())?,
+        false => write!(io::stdout(), "{report}")?,
+    }
+    if report.counts.not_begun > 0 {
+        let (late, calls) = (report.counts.not_begun, report.counts.calls);
+        eprintln!(
+            "hint: {late} calls that were due could not begin, beside {calls} that did: the server, or this machine, does not keep up"
+        );
+        eprintln!(
+            "hint: latencies would only grow with time; ask for a lower --rate, or for more --connections or --in-flight"
+        );
+    }
+    Ok(if report.errors() > 0 { ExitCode::from(OTHERWISE) } else { ExitCode::SUCCESS })
+}
+
+/// A finite number of calls above zero.
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if f64::is_finite(rate) && rate > 0.0 => Ok(rate),
+        _ => Err("expected a number above 0, such as 5000 or 0.5".to_owned()),
+    }
+}
+
+/// How often the progress is shown.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How long a span of the HDR log is.
+const SPAN: Duration = Duration::from_secs(1);
+
+async fn measure(args: &BenchArgs, target: &Target, load: &Load, title: String) -> Result<Report, Failed> {
+    let clients = connect(args, target).await?;
+    let mut hdr_file = args.hdr.as_deref().map(create).transpose()?.map(BufWriter::new);
+    let svg_file = args.svg.as_deref().map(create).transpose()?;
+
+    if !args.warm_up.is_zero() {
+        let mut run = Run::begin(&clients, load, Limit::Time(args.warm_up));
+        while !run.wait(args.warm_up).await {}
+    }
+
+    let mut serializer = V2DeflateSerializer::new();
+    let mut hdr = match &mut hdr_file {
+        Some(file) => Some(HdrLog::begin(file, &mut serializer, &title, SystemTime::now())?),
+        None => None,
+    };
+    let limit = args.count.map_or(Limit::Time(args.duration), Limit::Calls);
+    let bar = progress_bar(limit);
+    let (mut latencies, mut counts) = (histogram(), Counts::default());
+    let (mut span, mut span_begun) = (histogram(), Duration::ZERO);
+    let mut run = Run::begin(&clients, load, limit);
+    loop {
+        let ended = tokio::select! {
+            ended = run.wait(TICK) => ended,
+            _ = tokio::signal::ctrl_c() => {
+                run.stop();
+                run.wait(args.target.timeout).await
+            }
+        };
+        let elapsed = run.elapsed();
+        run.collect(&mut span, &mut counts);
+        show_progress(&bar, limit, elapsed, counts.calls);
+        if ended || elapsed - span_begun >= SPAN {
+            if let Some(hdr) = &mut hdr {
+                hdr.write(&span, span_begun, elapsed - span_begun)?;
+            }
+            // It grows as it must.
+            let _ = latencies.add(&span);
+            span.reset();
+            span_begun = elapsed;
+        }
+        if ended {
+            bar.finish_and_clear();
+            let report = Report { title, elapsed, counts, latencies };
+            drop(hdr);
+            if let Some(mut file) = hdr_file {
+                file.flush()?;
+            }
+            if let Some(mut file) = svg_file {
+                file.write_all(files::svg(&report)?.as_bytes())?;
+            }
+            return Ok(report);
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    #[error(transparent)]
+    Method(#[from] UnknownName),
+    #[error("the request in --data can't be sent: {0}")]
+    Data(String),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error("can't write {}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("can't write what was measured")]
+    Output(#[from] io::Error),
+}
+
+/// Connects once for each connection, so that the calls need not.
+async fn connect(args: &BenchArgs, target: &Target) -> Result<Vec<Client>, ConnectError> {
+    let mut clients = Vec::new();
+    for _ in 0..args.connections {
+        let client = target
+            .client(AddedFields::NONE)
+            .connections(1)
+            .server_answers_in_order(args.in_flight == 1)
+            .connect()
+            .await?;
+        clients.push(client);
+    }
+    Ok(clients)
+}
+
+/// Makes a file, before anything is measured in vain.
+fn create(path: &Path) -> Result<File, Failed> {
+    File::create(path).map_err(|source| Failed::File { path: path.to_owned(), source })
+}
+
+/// On a terminal alone.
+fn progress_bar(limit: Limit) -> ProgressBar {
+    let length = match limit {
+        Limit::Calls(calls) => calls,
+        Limit::Time(time) => time.as_millis() as u64,
+    };
+    let style = ProgressStyle::with_template("{bar:40} {percent:>3}% {msg}");
+    ProgressBar::new(length).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn show_progress(bar: &ProgressBar, limit: Limit, elapsed: Duration, calls: u64) {
+    bar.set_position(match limit {
+        Limit::Calls(_) => calls,
+        Limit::Time(_) => elapsed.as_millis() as u64,
+    });
+    bar.set_message(format!("{:.0} calls/s", calls as f64 / elapsed.as_secs_f64()));
+}

@@ -1,0 +1,353 @@
+//! `drpc call`: one method, or the same one many times.
+
+use std::fs;
+use std::io::{self, IsTerminal, Read, Write};
+use std::pin::pin;
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use drpc::wire::{Response, ResponseFields};
+use drpc::{AddedFields, Bytes, CallError, CallOptions, Client, ConnectError, Method, Status};
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use crate::exit::{NOT_MADE, OTHERWISE, UNUSABLE, print_error};
+use crate::schema::{BodyError, BodyType, Found, Schema, SchemaArgs, SchemaError, UnknownName, template};
+use crate::target::{ConfigError, TargetArgs};
+
+/// Call a method and print its reply.
+///
+/// Request and reply are JSON, by protobuf's mapping, where their types are known: from the server's reflection, or from the files named below.
+///
+/// Exit code: 0 if the server answers SUCCESS, 1 if it answers another status, 2 if the command line or the request is wrong, 3 if the call can't be
+/// made, or no response comes that can be read.
+#[derive(Debug, clap::Args)]
+#[command(
+    allow_negative_numbers = true,
+    after_help = "Examples:
+  drpc call /run/greeter.sock greeter.hello '{\"name\": \"World\"}'
+  drpc call /run/greeter.sock greeter.hello --template > request.json
+  drpc call /run/greeter.sock greeter.hello @request.json
+  drpc call /run/daos_agent/daos_agent.sock --daos sec_agent.request_creds
+  drpc call /run/greeter.sock 501 0a05576f726c64 --hex
+  cat requests.jsonl | drpc call /run/greeter.sock greeter.hello - --parallel 8"
+)]
+pub(crate) struct CallArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// The method: greeter.hello, 501 (its system-wide ID), or 5.501 (after its module's).
+    method: String,
+    /// The request: JSON, @FILE, or - for standard input. A file may hold several, one behind the other: each is a call. Left out, it is empty.
+    request: Option<String>,
+    /// Print an empty request, with every field, and call nothing.
+    #[arg(long, conflicts_with_all = ["hex", "raw", "repeat", "parallel"])]
+    template: bool,
+    /// Request and reply are hex digits.
+    #[arg(long, conflicts_with = "raw")]
+    hex: bool,
+    /// Request and reply are bytes: give the request as @FILE or -.
+    #[arg(long)]
+    raw: bool,
+    /// Make each call so many times.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), hide_default_value = true)]
+    repeat: u32,
+    /// Make up to so many calls at a time; replies are printed in the order of the requests.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000), hide_default_value = true)]
+    parallel: u32,
+    /// Don't ask for the text and the cause of an error, nor tell the server how long the call may take: send byte for byte what DAOS's own clients
+    /// send. Else that is asked and told by fields that are added to DAOS's; a server that does not know them skips them.
+    #[arg(long)]
+    no_added_fields: bool,
+    #[command(flatten)]
+    schema: SchemaArgs,
+}
+
+pub(crate) fn run(args: &CallArgs) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = runtime.map_err(Failed::Runtime).and_then(|runtime| runtime.block_on(call(args)));
+    outcome.unwrap_or_else(|error| {
+        if matches!(&error, Failed::Output(cause) if cause.kind() == io::ErrorKind::BrokenPipe) {
+            return ExitCode::SUCCESS;
+        }
+        print_error(&error);
+        ExitCode::from(match error {
+            Failed::Connect(_) | Failed::Runtime(_) | Failed::Output(_) => NOT_MADE,
+            Failed::Schema(SchemaError::Reflection { .. }) => NOT_MADE,
+            _ => UNUSABLE,
+        })
+    })
+}
+
+async fn call(args: &CallArgs) -> Result<ExitCode, Failed> {
+    let target = args.target.find()?;
+    let fields = match args.no_added_fields {
+        true => AddedFields::NONE,
+        false => AddedFields::DEADLINE | AddedFields::ERROR,
+    };
+    let from_files = target.schema(&args.schema)?;
+    if args.template
+        && let Some(schema) = &from_files
+    {
+        return print_template(schema.find_method(&args.method)?);
+    }
+    let client = target.client(fields).connect().await?;
+    let schema = match from_files {
+        Some(schema) => schema,
+        // Whoever gives a number and digits needs no names.
+        None if (args.hex || args.raw) && !args.template && is_numeric(&args.method) => Schema::default(),
+        None => target.reflection(&client).await?.unwrap_or_default(),
+    };
+    let found = schema.find_method(&args.method)?;
+    if args.template {
+        return print_template(found);
+    }
+    let requests = requests(args, found)?;
+    let output = Output { args, found, is_alone: requests.are_one() };
+    let begun = Instant::now();
+    let method = Method::new(found.module_id, found.method_id, "called by the tool");
+    let mut responses =
+        pin!(requests.stream().map(|body| make(&client, method, body)).buffered(args.parallel as usize));
+    let (mut worst, mut calls, mut failed) = (0, 0_u64, 0_u64);
+    while let Some(response) = responses.next().await {
+        let code = output.print(response?)?;
+        worst = worst.max(code);
+        calls += 1;
+        failed += u64::from(code != 0);
+    }
+    if worst == NOT_MADE && !target.hint().is_empty() {
+        eprintln!("{}", target.hint().trim_start());
+    }
+    if !output.is_alone {
+        eprintln!("calls={calls} failed={failed} elapsed={}", humantime::format_duration(rounded(begun)));
+    }
+    Ok(ExitCode::from(worst))
+}
+
+/// Makes a call, if there is a body for it.
+async fn make(
+    client: &Client,
+    method: Method,
+    body: Result<Bytes, Failed>,
+) -> Result<Result<Response, CallError>, Failed> {
+    Ok(client.call_raw(method, body?, &CallOptions::new()).await)
+}
+
+fn rounded(begun: Instant) -> Duration {
+    Duration::from_micros(begun.elapsed().as_micros() as u64)
+}
+
+fn is_numeric(method: &str) -> bool {
+    method.split('.').all(|part| part.parse::<i32>().is_ok())
+}
+
+fn print_template(found: Found<'_>) -> Result<ExitCode, Failed> {
+    match found.info.map(|info| &info.request) {
+        Some(BodyType::Message(message)) => print_line(&pretty(&template(message)))?,
+        Some(BodyType::Nothing) => print_line("{}")?,
+        _ => return Err(Failed::NoTemplate),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The bodies to send.
+enum Requests {
+    Known {
+        bodies: Vec<Bytes>,
+        repeat: u32,
+    },
+    /// As standard input gives them.
+    Coming(mpsc::Receiver<Result<Bytes, Failed>>),
+}
+
+impl Requests {
+    fn are_one(&self) -> bool {
+        matches!(self, Requests::Known { bodies, repeat: 1 } if bodies.len() == 1)
+    }
+
+    fn stream(self) -> BoxStream<'static, Result<Bytes, Failed>> {
+        match self {
+            Requests::Known { bodies, repeat } => {
+                stream::iter((0..repeat).flat_map(move |_| bodies.clone()).map(Ok)).boxed()
+            }
+            Requests::Coming(mut coming) => stream::poll_fn(move |context| coming.poll_recv(context)).boxed(),
+        }
+    }
+}
+
+fn requests(args: &CallArgs, found: Found<'_>) -> Result<Requests, Failed> {
+    let request = args.request.as_deref().unwrap_or_default();
+    let known = found.info.map_or(&BodyType::Unknown, |info| &info.request);
+    let is_json = !args.hex && !args.raw;
+    if request == "-" && is_json && args.repeat == 1 {
+        return Ok(Requests::Coming(read_input(known.clone(), args.parallel as usize)));
+    }
+    let bytes = match request.strip_prefix('@') {
+        Some(path) => {
+            fs::read(path).map_err(|cause| Failed::Request(format!("can't read it from {path}: {cause}")))?
+        }
+        None if request == "-" => {
+            let mut bytes = Vec::new();
+            io::stdin().lock().read_to_end(&mut bytes).map_err(no_input)?;
+            bytes
+        }
+        None if args.raw && !request.is_empty() => {
+            return Err(Failed::Request("with --raw, give it as @FILE or -".to_owned()));
+        }
+        None => request.as_bytes().to_vec(),
+    };
+    let bodies = match (args.raw, args.hex) {
+        (true, _) => vec![bytes.into()],
+        (_, true) => {
+            let digits: Vec<u8> = bytes.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
+            vec![
+                hex::decode(digits)
+                    .map_err(|cause| Failed::Request(format!("hex digits were expected: {cause}")))?
+                    .into(),
+            ]
+        }
+        _ if args.request.is_none() => vec![Bytes::new()],
+        _ => documents(&bytes[..], known).collect::<Result<_, _>>()?,
+    };
+    Ok(Requests::Known { bodies, repeat: args.repeat })
+}
+
+/// Reads requests as they come, on a thread that this may hold up, and no further ahead than calls are made.
+fn read_input(known: BodyType, ahead: usize) -> mpsc::Receiver<Result<Bytes, Failed>> {
+    let (sender, receiver) = mpsc::channel(ahead);
+    thread::spawn(move || {
+        let input = io::stdin().lock();
+        let _ = documents(input, &known).try_for_each(|body| sender.blocking_send(body));
+    });
+    receiver
+}
+
+/// The bodies of JSON documents, one behind the other.
+fn documents(input: impl Read, known: &BodyType) -> impl Iterator<Item = Result<Bytes, Failed>> {
+    let values = serde_json::Deserializer::from_reader(input).into_iter::<Value>().enumerate();
+    values.map(|(place, value)| match value {
+        Ok(value) => known.from_json(&value).map_err(|error| Failed::Body { number: place + 1, error }),
+        Err(cause) if cause.is_io() => Err(no_input(cause.into())),
+        Err(cause) => Err(Failed::Request(format!("it is no JSON: {cause}"))),
+    })
+}
+
+/// A first one may be the only one.
+fn request_name(number: usize) -> String {
+    if number == 1 { "the request".to_owned() } else { format!("request {number}") }
+}
+
+fn no_input(cause: io::Error) -> Failed {
+    Failed::Request(format!("can't read it from standard input: {cause}"))
+}
+
+/// Where what comes back goes: replies to standard output, all else to standard error.
+struct Output<'a> {
+    args: &'a CallArgs,
+    found: Found<'a>,
+    is_alone: bool,
+}
+
+impl Output<'_> {
+    /// Prints what a call came to; gives the exit code for it.
+    fn print(&self, response: Result<Response, CallError>) -> Result<u8, Failed> {
+        let response = match response {
+            Ok(response) => response,
+            Err(error) => {
+                print_error(&error);
+                return Ok(NOT_MADE);
+            }
+        };
+        if !response.status.is_success() {
+            self.print_failure(&response);
+            return Ok(OTHERWISE);
+        }
+        let known = self.found.info.map_or(&BodyType::Unknown, |info| &info.reply);
+        let body = &response.body;
+        match known {
+            _ if self.args.raw => io::stdout().lock().write_all(body)?,
+            BodyType::Message(_) | BodyType::Nothing if !self.args.hex => match known.to_json(body) {
+                Ok(value) if self.is_alone && io::stdout().is_terminal() => print_line(&pretty(&value))?,
+                Ok(value) => print_line(&value.to_string())?,
+                Err(error) => {
+                    eprintln!("drpc: the reply can't be read: {error}");
+                    eprintln!("its bytes: {}", hex::encode(body));
+                    return Ok(NOT_MADE);
+                }
+            },
+            _ => print_line(&hex::encode(body))?,
+        }
+        Ok(0)
+    }
+
+    fn print_failure(&self, response: &Response) {
+        let Response { status, added, .. } = response;
+        let name = status.name().map_or(status.code().to_string(), str::to_owned);
+        let cause = added.as_ref().and_then(|added| added.cause);
+        let cause = cause.map(|cause| format!(" cause={cause}")).unwrap_or_default();
+        eprintln!("status={name}{cause}");
+        if let Some(added) = added {
+            print_added(added);
+        }
+        let Found { module_id, method_id, .. } = self.found;
+        match *status {
+            Status::UNKNOWN_MODULE => eprintln!("hint: the server does not serve module {module_id}"),
+            Status::UNKNOWN_METHOD => {
+                eprintln!("hint: module {module_id} of the server has no method {method_id}");
+                if (0..=99).contains(&method_id) && module_id != 0 {
+                    let id = i64::from(module_id) * 100 + i64::from(method_id);
+                    eprintln!(
+                        "hint: method IDs are system-wide: number {method_id} of module {module_id} is {id}"
+                    );
+                }
+            }
+            Status::FAILED_UNMARSHAL_PAYLOAD => eprintln!("hint: the body is not this method's request"),
+            _ => {}
+        }
+    }
+}
+
+/// What the server says of an error, a line each, without control characters.
+fn print_added(added: &ResponseFields) {
+    let ResponseFields { error, details, .. } = added;
+    if !error.is_empty() {
+        eprintln!("error: {}", error.replace(char::is_control, "\u{fffd}"));
+    }
+    if !details.is_empty() {
+        eprintln!("details: {}", hex::encode(details));
+    }
+}
+
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string())
+}
+
+fn print_line(text: &str) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{text}")
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error(transparent)]
+    Name(#[from] UnknownName),
+    #[error("{}: {error}", request_name(*.number))]
+    Body { number: usize, error: BodyError },
+    #[error("the request: {0}")]
+    Request(String),
+    #[error(
+        "the type of the request is not known: name it by --contract or --proto, or switch on the server's reflection"
+    )]
+    NoTemplate,
+    #[error("can't write the output: {0}")]
+    Output(#[from] io::Error),
+    #[error("can't start: {0}")]
+    Runtime(io::Error),
+}

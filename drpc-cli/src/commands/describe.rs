@@ -1,0 +1,172 @@
+//! `drpc list` and `drpc describe`: what a server offers.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use drpc::{AddedFields, ConnectError};
+use serde_json::{Value, json};
+
+use crate::exit::{NOT_MADE, UNUSABLE, print_error};
+use crate::schema::{
+    BodyType, Described, MethodInfo, ModuleInfo, Schema, SchemaArgs, SchemaError, UnknownName,
+};
+use crate::target::{ConfigError, TargetArgs};
+
+/// List the modules of a server and their methods.
+///
+/// They come from the server's reflection, or from the files named below: then the server is not asked.
+///
+/// Exit code: 0 if there is a list, 2 if the command line or a file is wrong, 3 if the server can't be asked.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  drpc list /run/greeter.sock
+  drpc list /run/daos_agent/daos_agent.sock --daos")]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    schema: SchemaArgs,
+}
+
+/// Show modules, methods and messages, in the form of .proto files, with their documentation.
+///
+/// They come from the server's reflection, or from the files named below: then the server is not asked.
+///
+/// Exit code: 0 if there is something to show, 2 if the command line or a file is wrong, 3 if the server can't be asked.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  drpc describe /run/greeter.sock
+  drpc describe /run/greeter.sock greeter.hello
+  drpc describe /run/daos_agent/daos_agent.sock --daos mgmt")]
+pub(crate) struct DescribeArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// A module, or one of its methods: greeter, greeter.hello, 5 or 501. Without it, all modules.
+    what: Option<String>,
+    #[command(flatten)]
+    schema: SchemaArgs,
+}
+
+pub(crate) fn list(args: &ListArgs) -> ExitCode {
+    ended(schema(&args.target, &args.schema).and_then(|schema| {
+        let text = match args.json {
+            true => format!("{:#}\n", Value::Array(schema.modules().iter().map(module_json).collect())),
+            false => listed(&schema),
+        };
+        Ok(io::stdout().lock().write_all(text.as_bytes())?)
+    }))
+}
+
+pub(crate) fn describe(args: &DescribeArgs) -> ExitCode {
+    ended(schema(&args.target, &args.schema).and_then(|schema| {
+        let text = described(&schema, args.what.as_deref())?;
+        Ok(io::stdout().lock().write_all(text.as_bytes())?)
+    }))
+}
+
+fn ended(outcome: Result<(), Failed>) -> ExitCode {
+    let Err(error) = outcome else { return ExitCode::SUCCESS };
+    if matches!(&error, Failed::Output(cause) if cause.kind() == io::ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
+    }
+    print_error(&error);
+    ExitCode::from(match error {
+        Failed::Schema(SchemaError::Reflection { .. }) => NOT_MADE,
+        Failed::Connect(_) | Failed::NoReflection | Failed::Output(_) | Failed::Runtime(_) => NOT_MADE,
+        Failed::Config(_) | Failed::Schema(_) | Failed::Name(_) => UNUSABLE,
+    })
+}
+
+/// What files tell, or else the server.
+fn schema(target: &TargetArgs, args: &SchemaArgs) -> Result<Schema, Failed> {
+    let target = target.find()?;
+    if let Some(schema) = target.schema(args)? {
+        return Ok(schema);
+    }
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failed::Runtime)?;
+    runtime.block_on(async {
+        let client = target.client(AddedFields::NONE).connect().await?;
+        target.reflection(&client).await?.ok_or(Failed::NoReflection)
+    })
+}
+
+fn listed(schema: &Schema) -> String {
+    let mut lines = Vec::new();
+    for module in schema.modules() {
+        lines.push((format!("{} {}", module.id, module.name), first_line(&module.doc)));
+        for method in &module.methods {
+            lines.push((format!("  {} {}", method.id, method.name), first_line(&method.doc)));
+        }
+    }
+    let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+    let line = |(name, doc): &(String, &str)| format!("{}\n", format!("{name:width$}  {doc}").trim_end());
+    lines.iter().map(line).collect()
+}
+
+fn first_line(doc: &str) -> &str {
+    doc.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default()
+}
+
+fn described(schema: &Schema, what: Option<&str>) -> Result<String, UnknownName> {
+    let all = |module| Described { module, methods: module.methods.iter().collect() }.to_string();
+    let Some(what) = what else {
+        return Ok(schema.modules().iter().map(all).collect::<Vec<_>>().join("\n"));
+    };
+    match schema.find_module(what) {
+        Ok(module) => return Ok(all(module)),
+        Err(unknown) if !what.contains('.') && what.parse::<i32>().is_err() => return Err(unknown),
+        Err(_) => {}
+    }
+    let found = schema.find_method(what)?;
+    match (schema.module(found.module_id), found.info) {
+        (Some(module), Some(info)) => Ok(Described { module, methods: vec![info] }.to_string()),
+        _ => Err(schema.unknown_method(what)),
+    }
+}
+
+fn module_json(module: &ModuleInfo) -> Value {
+    let method = |info: &MethodInfo| {
+        json!({
+            "id": info.id,
+            "name": info.name,
+            "doc": info.doc,
+            "rule": info.rule,
+            "kinds": info.kinds,
+            "request": body_json(&info.request),
+            "reply": body_json(&info.reply),
+        })
+    };
+    let methods: Vec<Value> = module.methods.iter().map(method).collect();
+    json!({ "id": module.id, "name": module.name, "doc": module.doc, "rule": module.rule, "methods": methods })
+}
+
+fn body_json(body: &BodyType) -> Value {
+    match body {
+        BodyType::Unknown => Value::Null,
+        known => Value::String(known.to_string()),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error(transparent)]
+    Name(#[from] UnknownName),
+    #[error(
+        "the server has no reflection; it needs `.reflection(true)` where it is built, or name its modules by --registry, --contract or --daos"
+    )]
+    NoReflection,
+    #[error("can't write the output: {0}")]
+    Output(#[from] io::Error),
+    #[error("can't start: {0}")]
+    Runtime(io::Error),
+}

@@ -1,0 +1,69 @@
+//! `drpc health`: whether a server serves.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use drpc::health::{HealthClient, ServingStatus};
+use drpc::{AddedFields, CallError, ConnectError, Status};
+
+use crate::exit::{NOT_MADE, OTHERWISE, UNUSABLE, print_error};
+use crate::target::{ConfigError, TargetArgs};
+
+/// Ask whether a server, or one of its modules, serves, and print what it says.
+///
+/// Exit code: 0 if it serves, 1 if it does not or has no such module, 2 if the command line is wrong, 3 if it can't be asked or does
+/// not answer.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  drpc health /run/greeter.sock
+  drpc health /run/greeter.sock greeter")]
+pub(crate) struct HealthArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// The module's name; without it, the server as a whole.
+    #[arg(default_value = "", hide_default_value = true)]
+    module: String,
+}
+
+pub(crate) fn run(args: &HealthArgs) -> ExitCode {
+    match ask(args) {
+        Ok(status) => told(args, status),
+        Err(error) => {
+            print_error(&error);
+            if let Failed::Call(error) = &error
+                && error.status() == Some(Status::UNKNOWN_MODULE)
+            {
+                eprintln!("hint: the server has no health check; it needs `.health(…)` where it is built");
+            }
+            ExitCode::from(if let Failed::Config(_) = error { UNUSABLE } else { NOT_MADE })
+        }
+    }
+}
+
+fn told(args: &HealthArgs, status: ServingStatus) -> ExitCode {
+    // The exit code tells it, too.
+    let _ = writeln!(io::stdout(), "{status}");
+    match status {
+        ServingStatus::Serving => return ExitCode::SUCCESS,
+        ServingStatus::ServiceUnknown => {
+            eprintln!("hint: the server has no module `{}`", args.module);
+        }
+        _ => {}
+    }
+    ExitCode::from(OTHERWISE)
+}
+
+fn ask(args: &HealthArgs) -> Result<ServingStatus, Failed> {
+    let client = args.target.find()?.client(AddedFields::ERROR).connect_blocking()?;
+    Ok(HealthClient::new(client).check(&args.module)?.status())
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error(transparent)]
+    Call(#[from] CallError),
+}

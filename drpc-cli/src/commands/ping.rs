@@ -1,0 +1,234 @@
+//! `drpc ping`: whether a server is up, who it is, and how long it takes to answer.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
+
+use drpc::health::{HealthClient, ServingStatus};
+use drpc::reflection::{Catalogue, ReflectionClient};
+use drpc::{AddedFields, Allow, CallError, CallOptions, ConnectError, Method, PeerCredentials, Wire};
+use serde_json::{Value, json};
+
+use crate::exit::{NOT_MADE, OTHERWISE, UNUSABLE, print_error};
+use crate::target::{ConfigError, Target, TargetArgs};
+
+/// Ask whether a server is up, which wire it speaks, who serves it, and how long it takes.
+///
+/// It works with every dRPC server, DAOS's too: a ping is the call by which clients find out the wire, an empty one of method 0 of module 0, and any
+/// answer to it counts. What a health check and reflection tell is shown where the server has them.
+///
+/// Exit code: 0 if it answers, 1 if it answers that it does not serve, 2 if the command line is wrong, 3 if it can't be connected to or does not answer.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  drpc ping /run/greeter.sock
+  drpc ping /run/daos_agent/daos_agent.sock -n 100 --json")]
+pub(crate) struct PingArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// How many pings to send, one after the other.
+    #[arg(short = 'n', long, value_name = "PINGS", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]
+    count: u32,
+    /// Print one JSON object; times in microseconds.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The call by which clients find out the wire: nothing is carried out by it.
+const PROBE: Method = Method::new(0, 0, "probe");
+
+pub(crate) fn run(args: &PingArgs) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let answered = runtime.map_err(Failed::Runtime).and_then(|runtime| runtime.block_on(ping(args)));
+    match answered.and_then(|answered| tell(args, &answered)) {
+        Ok(code) => code,
+        Err(error) => {
+            print_error(&error);
+            ExitCode::from(if let Failed::Config(_) = error { UNUSABLE } else { NOT_MADE })
+        }
+    }
+}
+
+async fn ping(args: &PingArgs) -> Result<Answered, Failed> {
+    let target = args.target.find()?;
+    let server = Arc::new(OnceLock::new());
+    let noted = server.clone();
+    // Whoever it is may serve: this only looks.
+    let noting = Allow::when(move |session| {
+        noted.get_or_init(|| session.peer().clone());
+        true
+    });
+    let begun = Instant::now();
+    let client = target.client(AddedFields::NONE).server(noting).connect().await?;
+    let connecting = begun.elapsed();
+    let wire = client.wire();
+    let mut pings = Vec::new();
+    for _ in 0..args.count {
+        let begun = Instant::now();
+        client.call_raw(PROBE, "", &CallOptions::new()).await?;
+        pings.push(begun.elapsed());
+    }
+    pings.sort_unstable();
+    let health = if_served(HealthClient::new(client.clone()).check("").await)?;
+    let catalogue = if_served(ReflectionClient::new(client).catalogue().await)?;
+    Ok(Answered {
+        wire,
+        server: server.get().cloned(),
+        since: Since::of(catalogue.as_ref(), &target),
+        health: health.map(|reply| reply.status()),
+        modules: catalogue.map(|catalogue| catalogue.modules.len()),
+        connecting,
+        pings,
+    })
+}
+
+/// The reply; nothing where the server does not serve the module.
+fn if_served<R>(reply: Result<R, CallError>) -> Result<Option<R>, CallError> {
+    match reply {
+        Ok(reply) => Ok(Some(reply)),
+        Err(error) if error.status().is_some() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn tell(args: &PingArgs, answered: &Answered) -> Result<ExitCode, Failed> {
+    let written = match args.json {
+        true => writeln!(io::stdout(), "{}", answered.to_json()),
+        false => write!(io::stdout(), "{answered}"),
+    };
+    written.map_err(Failed::Output)?;
+    Ok(match answered.health {
+        Some(ServingStatus::NotServing) => ExitCode::from(OTHERWISE),
+        _ => ExitCode::SUCCESS,
+    })
+}
+
+/// What came of it.
+struct Answered {
+    wire: Option<Wire>,
+    server: Option<PeerCredentials>,
+    since: Option<Since>,
+    /// Nothing without a health check.
+    health: Option<ServingStatus>,
+    /// How many modules may be called; nothing without reflection.
+    modules: Option<usize>,
+    connecting: Duration,
+    /// The shortest first; at least one.
+    pings: Vec<Duration>,
+}
+
+/// Since when a server is there.
+struct Since {
+    time: SystemTime,
+    /// It says so itself. Else it is since when its socket file is there.
+    is_told: bool,
+}
+
+impl Since {
+    fn of(catalogue: Option<&Catalogue>, target: &Target) -> Option<Since> {
+        let told = catalogue.and_then(Catalogue::serving_since).map(|time| Since { time, is_told: true });
+        told.or_else(|| {
+            let time = fs::metadata(&target.path).and_then(|file| file.modified()).ok()?;
+            Some(Since { time, is_told: false })
+        })
+    }
+}
+
+impl Answered {
+    fn min(&self) -> Duration {
+        self.pings[0]
+    }
+
+    fn median(&self) -> Duration {
+        self.pings[self.pings.len() / 2]
+    }
+
+    fn max(&self) -> Duration {
+        self.pings[self.pings.len() - 1]
+    }
+
+    /// What the server's process is called, if it can be known.
+    fn process(&self) -> Option<String> {
+        let pid = self.server.as_ref()?.pid()?;
+        let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
+        Some(String::from_utf8_lossy(name.trim_ascii_end()).replace(char::is_control, "\u{fffd}"))
+    }
+
+    fn to_json(&self) -> Value {
+        let us = |time: Duration| time.as_secs_f64() * 1e6;
+        let server = self.server.as_ref();
+        json!({
+            "wire": match self.wire {
+                Some(Wire::Chunked) => Some("chunked"),
+                Some(Wire::Plain) => Some("plain"),
+                None => None,
+            },
+            "pid": server.and_then(PeerCredentials::pid),
+            "process": self.process(),
+            "uid": server.map(PeerCredentials::uid),
+            "gid": server.map(PeerCredentials::gid),
+            "since": self.since.as_ref().map(|since| humantime::format_rfc3339_seconds(since.time).to_string()),
+            "since_is_of_socket_file": self.since.as_ref().map(|since| !since.is_told),
+            "health": self.health.map(|status| status.to_string()),
+            "modules": self.modules,
+            "connect_us": us(self.connecting),
+            "pings": self.pings.len(),
+            "min_us": us(self.min()),
+            "median_us": us(self.median()),
+            "max_us": us(self.max()),
+        })
+    }
+}
+
+impl fmt::Display for Answered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "it is up")?;
+        match self.wire {
+            Some(Wire::Chunked) => writeln!(f, "  wire        chunked (DAOS 2.8)")?,
+            Some(Wire::Plain) => writeln!(f, "  wire        plain (DAOS 2.6)")?,
+            None => {}
+        }
+        if let Some(server) = &self.server {
+            let process = self.process().map(|name| format!(" ({name})")).unwrap_or_default();
+            writeln!(f, "  served by   {server}{process}")?;
+        }
+        if let Some(Since { time, is_told }) = &self.since {
+            let age = time.elapsed().unwrap_or_default();
+            let age = humantime::format_duration(Duration::from_secs(age.as_secs()));
+            let what = if *is_told { "" } else { ": the age of its socket file" };
+            let time = humantime::format_rfc3339_seconds(*time);
+            writeln!(f, "  since       {time}, {age} ago{what}")?;
+        }
+        match self.health {
+            Some(status) => writeln!(f, "  health      {status}")?,
+            None => writeln!(f, "  health      unknown: it has no health check")?,
+        }
+        match self.modules {
+            Some(modules) => writeln!(f, "  modules     {modules}, by its reflection")?,
+            None => writeln!(f, "  modules     unknown: it has no reflection")?,
+        }
+        writeln!(f, "  connecting  {:.1?}", self.connecting)?;
+        let (min, median, max) = (self.min(), self.median(), self.max());
+        writeln!(f, "  {:<11} min {min:.1?}, median {median:.1?}, max {max:.1?}", pings(self.pings.len()))
+    }
+}
+
+fn pings(count: usize) -> String {
+    if count == 1 { "1 ping".to_owned() } else { format!("{count} pings") }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error("can't begin")]
+    Runtime(#[source] io::Error),
+    #[error("can't write the output")]
+    Output(#[source] io::Error),
+}

@@ -1,0 +1,86 @@
+//! `drpc show`: a recording, in lines or as a page.
+
+use std::error::Error;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::exit::{NOT_MADE, UNUSABLE, print_error};
+use crate::page;
+use crate::recording::{self, Filter, Lines, ReadError};
+use crate::schema::{Schema, SchemaArgs, SchemaError};
+
+/// Show what `drpc trace --record` recorded: in lines, as a page, or in a form for trace viewers.
+///
+/// Exit code: 0 if it is shown, 2 if the command line is wrong or the recording can't be read, 3 if the output can't be written.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  drpc show traffic.jsonl --registry proto/modules.toml --slower 10ms
+  drpc show traffic.jsonl --html traffic.html      # a sequence diagram, to be opened in a browser
+  drpc show traffic.jsonl --perfetto trace.json    # for ui.perfetto.dev and chrome://tracing")]
+pub(crate) struct ShowArgs {
+    /// The recording.
+    recording: PathBuf,
+    /// Write one page that needs nothing else: a sequence diagram with zoom and search, what took long, a histogram.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the calls as trace events of Chrome's, which Perfetto opens, too.
+    #[arg(long, value_name = "FILE")]
+    perfetto: Option<PathBuf>,
+    /// Print JSON, one object in each line.
+    #[arg(long, conflicts_with_all = ["html", "perfetto"])]
+    json: bool,
+    #[command(flatten)]
+    filter: Filter,
+    #[command(flatten)]
+    schema: SchemaArgs,
+}
+
+pub(crate) fn run(args: &ShowArgs) -> ExitCode {
+    match show(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            print_error(&error as &dyn Error);
+            ExitCode::from(match error {
+                Failed::Schema(_) | Failed::Recording(_) => UNUSABLE,
+                Failed::File { .. } | Failed::Output(_) => NOT_MADE,
+            })
+        }
+    }
+}
+
+fn show(args: &ShowArgs) -> Result<(), Failed> {
+    let schema = Schema::load(&args.schema)?;
+    let events = recording::read(&args.recording)?;
+    if args.html.is_none() && args.perfetto.is_none() {
+        let mut lines = Lines::new(&schema, &args.filter, args.json);
+        let mut out = anstream::AutoStream::auto(io::stdout().lock());
+        return events.iter().try_for_each(|event| lines.write(event, &mut out)).map_err(Failed::Output);
+    }
+    let story = page::Story::of(&events, &args.filter, &schema);
+    if let Some(path) = &args.html {
+        write(path, &story.to_html(&args.recording.display().to_string()))?;
+    }
+    if let Some(path) = &args.perfetto {
+        write(path, &story.to_trace_events().to_string())?;
+    }
+    writeln!(io::stderr(), "{} calls", story.calls()).map_err(Failed::Output)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failed> {
+    fs::write(path, text).map_err(|source| Failed::File { path: path.to_owned(), source })
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    #[error(transparent)]
+    Recording(#[from] ReadError),
+    #[error("can't write {}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("can't write the output")]
+    Output(#[source] io::Error),
+}

@@ -1,0 +1,208 @@
+//! `drpc trace`: between a client and a server, to see what they say to each other.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use drpc::testing::{Proxy, Watched};
+use drpc::{BindError, Client};
+
+use crate::exit::{NOT_MADE, UNUSABLE, print_error};
+use crate::recording::{Event, FORMAT, Filter, Lines, Peer};
+use crate::schema::{Schema, SchemaArgs, SchemaError};
+
+/// Show every call and reply between clients and a server, as they pass.
+///
+/// It listens on LISTEN, for the clients to be pointed at, and connects each of them to TARGET. Bytes and file descriptors pass
+/// unchanged, on either wire; the server sees this process as its client, with this process's user. It ends at ctrl-c.
+///
+/// Names and types come from the files named below; with --reflection, from TARGET itself.
+///
+/// Exit code: 0 if it was ended by ctrl-c, 2 if the command line or the registry is wrong, 3 if it can't listen or write.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  drpc trace /tmp/seen.sock /run/greeter.sock --reflection
+  drpc trace /tmp/seen.sock /run/greeter.sock --failed --slower 10ms
+  drpc trace /tmp/seen.sock /run/greeter.sock --record traffic.jsonl
+  drpc trace /tmp/seen.sock /run/greeter.sock --json | jq 'select(.took_us > 1000)'")]
+pub(crate) struct TraceArgs {
+    /// The socket to listen on. It gets mode 0600; a stale one is replaced.
+    listen: PathBuf,
+    /// The server's socket.
+    target: PathBuf,
+    /// Also write all packets to a file, for `drpc show` and `drpc replay`. Filters don't apply to it.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Print JSON, one object in each line.
+    #[arg(long)]
+    json: bool,
+    /// Print nothing: only record.
+    #[arg(short, long, requires = "record")]
+    quiet: bool,
+    /// Before it begins, ask TARGET for names and types, over a connection of its own: else it sees no connection but its clients'.
+    #[arg(long)]
+    reflection: bool,
+    #[command(flatten)]
+    filter: Filter,
+    #[command(flatten)]
+    schema: SchemaArgs,
+}
+
+/// How many events may wait to be shown; then traffic waits for the showing.
+const BACKLOG: usize = 4096;
+
+/// How long a server may take to tell its names.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+pub(crate) fn run(args: &TraceArgs) -> ExitCode {
+    match trace(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Who read has seen enough.
+        Err(Failed::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            print_error(&error);
+            ExitCode::from(if let Failed::Schema(_) = error { UNUSABLE } else { NOT_MADE })
+        }
+    }
+}
+
+fn trace(args: &TraceArgs) -> Result<(), Failed> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failed::Runtime)?;
+    let schema = &match args.reflection {
+        true => runtime.block_on(reflection(&args.target)),
+        false => Schema::load(&args.schema)?,
+    };
+    let record = args.record.as_ref().map(|path| {
+        File::create(path).map(BufWriter::new).map_err(|source| Failed::Record { path: path.clone(), source })
+    });
+    let record = record.transpose()?;
+    let (events, shown) = sync_channel(BACKLOG);
+    let begun = Begun { at: Instant::now(), epoch: SystemTime::now() };
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    thread::scope(|scope| {
+        // A thread of its own: a slow terminal holds up no more than it must.
+        let showing = scope.spawn(move || {
+            let shown = show(args, schema, record, shown, begun.first(args));
+            // Nobody waits for the traffic any more, if it is already over.
+            let _ = stop.send(());
+            shown
+        });
+        let relayed = runtime.block_on(relay(args, events, begun, stopped));
+        // With it the connections' ends are told of, and then the last sender is gone.
+        drop(runtime);
+        let shown = showing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        relayed.and(shown)
+    })
+}
+
+/// What the server tells of its names and types. Without them a trace has numbers, rather than not begin.
+async fn reflection(target: &Path) -> Schema {
+    let builder = Client::builder(target).connect_timeout(PATIENCE).timeout(PATIENCE);
+    let Ok(client) = builder.connect().await else { return Schema::default() };
+    Schema::of_server(&client, "").await.ok().flatten().unwrap_or_default()
+}
+
+/// Relays until ctrl-c, or until nobody is shown anything any more.
+async fn relay(
+    args: &TraceArgs,
+    events: SyncSender<Event>,
+    begun: Begun,
+    stopped: tokio::sync::oneshot::Receiver<()>,
+) -> Result<(), Failed> {
+    let proxy = Proxy::bind(&args.listen, &args.target)?.watch(move |watched| {
+        if let Some(event) = event_of(&watched, begun) {
+            // If nobody shows it any more, the relay is about to be ended.
+            let _ = events.send(event);
+        }
+    });
+    eprintln!("listening on {}, for {}; ctrl-c ends it", args.listen.display(), args.target.display());
+    tokio::select! {
+        served = proxy.serve() => served.map_err(Failed::Serve),
+        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Failed::Runtime),
+        _ = stopped => Ok(()),
+    }
+}
+
+/// Shows and records events until there are no more.
+fn show(
+    args: &TraceArgs,
+    schema: &Schema,
+    mut record: Option<BufWriter<File>>,
+    events: Receiver<Event>,
+    first: Event,
+) -> Result<(), Failed> {
+    let mut lines = Lines::new(schema, &args.filter, args.json);
+    let mut out = anstream::AutoStream::auto(io::stdout());
+    for event in std::iter::once(first).chain(events) {
+        if let (Some(record), Some(path)) = (&mut record, &args.record) {
+            let failed = |source| Failed::Record { path: path.clone(), source };
+            record.write_all(event.to_line().as_bytes()).map_err(failed)?;
+            // What has happened is in the file, whatever becomes of this process.
+            record.flush().map_err(failed)?;
+        }
+        if !args.quiet {
+            lines.write(&event, &mut out).map_err(Failed::Output)?;
+        }
+    }
+    Ok(())
+}
+
+/// When a trace began, by two clocks.
+#[derive(Clone, Copy)]
+struct Begun {
+    at: Instant,
+    epoch: SystemTime,
+}
+
+impl Begun {
+    fn first(&self, args: &TraceArgs) -> Event {
+        let epoch = self.epoch.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Event::Begun { format: FORMAT, target: args.target.clone(), epoch_us: epoch.as_micros() as u64 }
+    }
+
+    fn elapsed_us(&self) -> u64 {
+        self.at.elapsed().as_micros() as u64
+    }
+}
+
+/// The event of what a proxy saw, if this knows what it is.
+fn event_of(watched: &Watched<'_>, begun: Begun) -> Option<Event> {
+    let at_us = begun.elapsed_us();
+    Some(match watched {
+        Watched::Opened { session, peer } => {
+            Event::Opened { session: *session, at_us, peer: peer.map(Peer::of) }
+        }
+        Watched::Packet { session, packet, descriptors } => Event::Packet {
+            session: *session,
+            at_us,
+            to: packet.direction.into(),
+            bytes: packet.bytes.to_vec(),
+            descriptors: *descriptors,
+        },
+        Watched::Closed { session, error } => {
+            Event::Closed { session: *session, at_us, error: error.map(ToString::to_string) }
+        }
+        _ => return None,
+    })
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("can't accept clients any more")]
+    Serve(#[source] io::Error),
+    #[error("can't begin")]
+    Runtime(#[source] io::Error),
+    #[error("can't write to {}", path.display())]
+    Record { path: PathBuf, source: io::Error },
+    #[error("can't write the output")]
+    Output(#[source] io::Error),
+}

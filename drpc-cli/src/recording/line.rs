@@ -1,0 +1,173 @@
+//! Traffic in lines, for people and for programs.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::time::{Duration, SystemTime};
+
+use anstyle::{AnsiColor, Style};
+use drpc::wire::{Call, Response};
+use serde_json::{Value, json};
+
+use super::{Answer, Conversations, Event, Filter, Peer, Seen, To, What};
+use crate::schema::Schema;
+
+/// The longest body that is shown in a line, in characters.
+const SHOWN: usize = 200;
+
+const FAILED: Style = AnsiColor::Red.on_default();
+const ASIDE: Style = Style::new().dimmed();
+
+/// Writes what events add, a line each.
+pub(crate) struct Lines<'a> {
+    pub(crate) schema: &'a Schema,
+    pub(crate) filter: &'a Filter,
+    pub(crate) json: bool,
+    conversations: Conversations,
+    begun: SystemTime,
+}
+
+impl<'a> Lines<'a> {
+    pub(crate) fn new(schema: &'a Schema, filter: &'a Filter, json: bool) -> Self {
+        Lines { schema, filter, json, conversations: Conversations::default(), begun: SystemTime::UNIX_EPOCH }
+    }
+
+    pub(crate) fn write(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()> {
+        if let Event::Begun { epoch_us, .. } = event {
+            self.begun = SystemTime::UNIX_EPOCH + Duration::from_micros(*epoch_us);
+        }
+        let Some(seen) = self.conversations.take(event) else { return Ok(()) };
+        if !self.filter.takes_peer(seen.peer.as_ref()) {
+            return Ok(());
+        }
+        match &seen.what {
+            What::Call(call) => {
+                if !self.filter.needs_reply() && self.filter.takes_call(call, self.schema) {
+                    self.call(&seen, seen.at, call, out)?;
+                }
+            }
+            What::Answer(answer) => {
+                if self.filter.takes_answer(answer, seen.at, self.schema) {
+                    if let (true, Some((called, call))) = (self.filter.needs_reply(), &answer.call) {
+                        self.call(&seen, *called, call, out)?;
+                    }
+                    self.answer(&seen, answer, out)?;
+                }
+            }
+            What::Opened | What::Closed(None) if !self.filter.takes_all_calls() => {}
+            What::Opened => self.aside(&seen, "connected", None, out)?,
+            What::Closed(error) => self.aside(&seen, "closed", error.as_deref(), out)?,
+            What::Unreadable(to, why) => {
+                let what = match to {
+                    To::Server => "unreadable, to the server",
+                    To::Client => "unreadable, to the client",
+                };
+                self.aside(&seen, what, Some(why), out)?;
+            }
+        }
+        out.flush()
+    }
+
+    fn call(&self, seen: &Seen, at: Duration, call: &Call, out: &mut dyn Write) -> io::Result<()> {
+        let method = self.schema.method(call.module, call.method);
+        let body = self.schema.request(call.method, &call.body);
+        if self.json {
+            let line = json!({
+                "event": "call", "time": self.time(at), "session": seen.session, "peer": seen.peer,
+                "method": method, "method_id": call.method, "sequence": call.sequence,
+                "bytes": call.body.len(), "body": body, "descriptors": seen.descriptors,
+            });
+            return writeln!(out, "{line}");
+        }
+        let start = self.start(seen, at);
+        let (size, passed) = (shown(call.body.len(), &body), passed(seen));
+        writeln!(out, "{start} > {method} seq={}{passed}{size}", call.sequence)
+    }
+
+    fn answer(&self, seen: &Seen, answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
+        let Response { sequence, status, body: bytes, added } = &answer.response;
+        let (method, body, took) = match &answer.call {
+            Some((called, call)) => (
+                self.schema.method(call.module, call.method),
+                self.schema.reply(call.method, *status, bytes),
+                Some(seen.at.saturating_sub(*called)),
+            ),
+            None => ("no call".to_owned(), Value::String(hex::encode(bytes)), None),
+        };
+        let error = added.as_ref().map(|added| added.error.as_str()).filter(|error| !error.is_empty());
+        if self.json {
+            let line = json!({
+                "event": "reply", "time": self.time(seen.at), "session": seen.session, "peer": seen.peer,
+                "method": method, "method_id": answer.call.as_ref().map(|(_, call)| call.method),
+                "sequence": sequence, "status": status.to_string(), "error": error,
+                "took_us": took.map(|took| took.as_micros() as u64), "bytes": bytes.len(), "body": body,
+                "descriptors": seen.descriptors,
+            });
+            return writeln!(out, "{line}");
+        }
+        let style = if status.is_failure() { FAILED } else { Style::new() };
+        let mut line =
+            format!("{} < {method} seq={sequence} {style}{status}{style:#}", self.start(seen, seen.at));
+        // Writing to a String does not fail.
+        if let Some(took) = took {
+            let _ = write!(line, " in {took:.1?}");
+        }
+        line.push_str(&passed(seen));
+        line.push_str(&shown(bytes.len(), &body));
+        if let Some(error) = error {
+            let _ = write!(line, ": {}", printable(error));
+        }
+        writeln!(out, "{line}")
+    }
+
+    /// What is no message.
+    fn aside(&self, seen: &Seen, what: &str, why: Option<&str>, out: &mut dyn Write) -> io::Result<()> {
+        if self.json {
+            let line = json!({
+                "event": what, "time": self.time(seen.at), "session": seen.session, "peer": seen.peer, "why": why,
+            });
+            return writeln!(out, "{line}");
+        }
+        let why = why.map(|why| format!(": {}", printable(why))).unwrap_or_default();
+        writeln!(out, "{ASIDE}{} {what}{why}{ASIDE:#}", self.start(seen, seen.at))
+    }
+
+    fn start(&self, seen: &Seen, at: Duration) -> String {
+        let time = self.time(at);
+        // The time of day.
+        let time = time.get(11..26).unwrap_or(&time);
+        let peer = seen.peer.as_ref().map(Peer::to_string).unwrap_or_else(|| "client".to_owned());
+        format!("{time} #{} {peer}", seen.session)
+    }
+
+    /// In UTC, to the microsecond.
+    fn time(&self, at: Duration) -> String {
+        humantime::format_rfc3339_micros(self.begun + at).to_string()
+    }
+}
+
+/// What passed beside a message.
+fn passed(seen: &Seen) -> String {
+    match seen.descriptors {
+        0 => String::new(),
+        1 => " 1 descriptor".to_owned(),
+        more => format!(" {more} descriptors"),
+    }
+}
+
+/// A body in a line: its length, and JSON as it is, else hex; cut where it is too long.
+fn shown(bytes: usize, body: &Value) -> String {
+    let text = match body {
+        Value::String(hex) if hex.is_empty() => return format!(" {bytes} bytes"),
+        Value::String(hex) => hex.clone(),
+        json => json.to_string(),
+    };
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!(" {bytes} bytes {}…", &text[..end]),
+        None => format!(" {bytes} bytes {text}"),
+    }
+}
+
+/// Somebody else's text, without what a terminal would obey.
+fn printable(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}

@@ -1,0 +1,203 @@
+//! Names and types: what the numbers and bytes of traffic are called.
+
+mod daos;
+mod json;
+mod promised;
+mod reflected;
+mod sources;
+mod text;
+
+use drpc::{Bytes, Status};
+use drpc_registry::closest;
+use prost_reflect::{DescriptorPool, MessageDescriptor};
+use serde_json::Value;
+
+pub(crate) use json::{BodyError, template};
+pub(crate) use sources::{SchemaArgs, SchemaError};
+pub(crate) use text::Described;
+
+/// Modules and methods by their names, and the types of their bodies, as far as they are known.
+#[derive(Default)]
+pub(crate) struct Schema {
+    /// By ascending ID, and so are their methods.
+    modules: Vec<ModuleInfo>,
+    pool: DescriptorPool,
+}
+
+pub(crate) struct ModuleInfo {
+    pub(crate) id: i32,
+    pub(crate) name: String,
+    pub(crate) doc: String,
+    pub(crate) rule: Option<String>,
+    pub(crate) methods: Vec<MethodInfo>,
+}
+
+pub(crate) struct MethodInfo {
+    pub(crate) id: i32,
+    pub(crate) name: String,
+    pub(crate) doc: String,
+    pub(crate) rule: Option<String>,
+    /// What else is to be known of it: `idempotent`, `stream`.
+    pub(crate) kinds: Vec<String>,
+    pub(crate) request: BodyType,
+    pub(crate) reply: BodyType,
+}
+
+/// What a body holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) enum BodyType {
+    #[default]
+    Unknown,
+    Nothing,
+    /// Bytes whose meaning is between handler and caller.
+    Raw,
+    Message(MessageDescriptor),
+    /// A message of which only the name is known: one declared in Rust.
+    Named(String),
+}
+
+/// A method as a command is told of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Found<'a> {
+    pub(crate) module_id: i32,
+    pub(crate) method_id: i32,
+    /// What is known of it.
+    pub(crate) info: Option<&'a MethodInfo>,
+}
+
+impl Schema {
+    pub(crate) fn load(args: &SchemaArgs) -> Result<Schema, SchemaError> {
+        sources::load(args)
+    }
+
+    pub(crate) fn modules(&self) -> &[ModuleInfo] {
+        &self.modules
+    }
+
+    pub(crate) fn module(&self, id: i32) -> Option<&ModuleInfo> {
+        self.modules.iter().find(|module| module.id == id)
+    }
+
+    pub(crate) fn method_info(&self, module: i32, method: i32) -> Option<&MethodInfo> {
+        self.module(module)?.methods.iter().find(|info| info.id == method)
+    }
+
+    /// The module of a name or an ID.
+    pub(crate) fn find_module(&self, word: &str) -> Result<&ModuleInfo, UnknownName> {
+        let id = word.parse::<i32>().ok();
+        let found = self.modules.iter().find(|module| Some(module.id) == id || module.name == word);
+        found.ok_or_else(|| {
+            UnknownName::new("module", word, self.modules.iter().map(|module| module.name.clone()))
+        })
+    }
+
+    /// The method of `greeter.hello`, `greeter.501`, `5.501` or `501`. Numbers need not be known.
+    pub(crate) fn find_method(&self, word: &str) -> Result<Found<'_>, UnknownName> {
+        if let Ok(method_id) = word.parse::<i32>() {
+            let module_id = method_id.div_euclid(100);
+            return Ok(Found { module_id, method_id, info: self.method_info(module_id, method_id) });
+        }
+        let unknown = || self.unknown_method(word);
+        let (module, method) = word.rsplit_once('.').ok_or_else(unknown)?;
+        if let (Ok(module_id), Ok(method_id)) = (module.parse(), method.parse()) {
+            return Ok(Found { module_id, method_id, info: self.method_info(module_id, method_id) });
+        }
+        let module = self.find_module(module).map_err(|_| unknown())?;
+        let info = module.methods.iter().find(|info| info.name == method || info.id.to_string() == method);
+        match (info, method.parse()) {
+            (Some(info), _) => Ok(Found { module_id: module.id, method_id: info.id, info: Some(info) }),
+            (None, Ok(method_id)) => Ok(Found { module_id: module.id, method_id, info: None }),
+            (None, Err(_)) => Err(unknown()),
+        }
+    }
+
+    pub(crate) fn unknown_method(&self, word: &str) -> UnknownName {
+        UnknownName::new("method", word, self.method_names())
+    }
+
+    fn method_names(&self) -> impl Iterator<Item = String> {
+        let of = |module: &ModuleInfo| {
+            let full = |info: &MethodInfo| format!("{}.{}", module.name, info.name);
+            module.methods.iter().map(full).collect::<Vec<_>>()
+        };
+        self.modules.iter().flat_map(of)
+    }
+
+    /// `greeter.hello`; where the method has no name, `greeter.509`, or `5.509`.
+    pub(crate) fn method(&self, module: i32, method: i32) -> String {
+        let Some(entry) = self.module(module) else { return format!("{module}.{method}") };
+        match entry.methods.iter().find(|info| info.id == method) {
+            Some(info) => format!("{}.{}", entry.name, info.name),
+            None => format!("{}.{method}", entry.name),
+        }
+    }
+
+    /// A request as JSON; as hex digits, where its type is not known or it is none.
+    pub(crate) fn request(&self, method: i32, body: &[u8]) -> Value {
+        json::shown(self.request_type(method), body)
+    }
+
+    /// A reply, likewise. Of another status than SUCCESS it is no message (D3).
+    pub(crate) fn reply(&self, method: i32, status: Status, body: &[u8]) -> Value {
+        let known = if status.is_success() { self.reply_type(method) } else { &BodyType::Unknown };
+        json::shown(known, body)
+    }
+
+    /// A request's bytes, from JSON or from hex digits.
+    pub(crate) fn to_request(&self, method: i32, request: &Value) -> Result<Bytes, BodyError> {
+        self.request_type(method).from_json(request)
+    }
+
+    /// A reply's bytes.
+    pub(crate) fn to_reply(&self, method: i32, reply: &Value) -> Result<Bytes, BodyError> {
+        self.reply_type(method).from_json(reply)
+    }
+
+    fn request_type(&self, method: i32) -> &BodyType {
+        self.info(method).map_or(&BodyType::Unknown, |info| &info.request)
+    }
+
+    fn reply_type(&self, method: i32) -> &BodyType {
+        self.info(method).map_or(&BodyType::Unknown, |info| &info.reply)
+    }
+
+    /// A method by its ID, which is unique.
+    fn info(&self, method: i32) -> Option<&MethodInfo> {
+        self.modules.iter().flat_map(|module| &module.methods).find(|info| info.id == method)
+    }
+
+    /// A message of this full name, or the only one of this name without its package.
+    fn message(&self, name: &str) -> Option<MessageDescriptor> {
+        self.pool.get_message_by_name(name).or_else(|| {
+            let mut named = self.pool.all_messages().filter(|message| message.name() == name);
+            named.next().filter(|_| named.next().is_none())
+        })
+    }
+}
+
+/// There is no module or method of that name.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no {kind} `{word}`{hint}")]
+pub(crate) struct UnknownName {
+    kind: &'static str,
+    word: String,
+    hint: String,
+}
+
+impl UnknownName {
+    fn new(kind: &'static str, word: &str, names: impl Iterator<Item = String>) -> Self {
+        let names: Vec<String> = names.collect();
+        let close = closest(word, names.iter().map(String::as_str));
+        // A method's name alone.
+        let named = || names.iter().find(|name| name.rsplit('.').next() == Some(word)).map(String::as_str);
+        let hint = match close.or_else(named) {
+            Some(name) => format!(": did you mean `{name}`?"),
+            None if names.is_empty() => {
+                ": no names are known here; give its number, or name a registry with --registry FILE"
+                    .to_owned()
+            }
+            None => "; `drpc list` shows all".to_owned(),
+        };
+        UnknownName { kind, word: word.to_owned(), hint }
+    }
+}

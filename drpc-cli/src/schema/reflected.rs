@@ -1,0 +1,77 @@
+//! Names and types as the server tells them.
+
+use drpc::reflection::{BodyInfo, BodyKind, Catalogue, ReflectionClient};
+use drpc::{CallError, Client, Status};
+
+use super::sources::SchemaError;
+use super::{BodyType, MethodInfo, ModuleInfo, Schema};
+
+impl Schema {
+    /// What the server tells of itself; `None` if it has no reflection.
+    ///
+    /// `hint` is a line that is said where it can't be asked.
+    pub(crate) async fn of_server(
+        client: &Client,
+        hint: &'static str,
+    ) -> Result<Option<Schema>, SchemaError> {
+        let unusable = |cause| SchemaError::Reflection { cause, hint };
+        let reflection = ReflectionClient::new(client.clone());
+        let catalogue = match reflection.catalogue().await {
+            Ok(catalogue) => catalogue,
+            Err(error) if has_none(&error) => return Ok(None),
+            Err(error) => return Err(unusable(error.into())),
+        };
+        let descriptors = reflection.descriptors().await.map_err(|error| unusable(error.into()))?;
+        let mut schema = Schema::default();
+        let added = schema.pool.decode_file_descriptor_set(descriptors);
+        added.map_err(|error| unusable(error.into()))?;
+        schema.modules = modules(catalogue, &schema);
+        Ok(Some(schema))
+    }
+}
+
+/// DAOS's servers answer so, and ours without `.reflection(true)`.
+fn has_none(error: &CallError) -> bool {
+    matches!(error.status(), Some(Status::UNKNOWN_MODULE | Status::UNKNOWN_METHOD))
+}
+
+fn modules(catalogue: Catalogue, schema: &Schema) -> Vec<ModuleInfo> {
+    let module = |module: drpc::reflection::ModuleInfo| ModuleInfo {
+        id: module.id,
+        name: module.name,
+        doc: module.docs,
+        rule: module.rule,
+        methods: module.methods.into_iter().map(|method| info(method, schema)).collect(),
+    };
+    catalogue.modules.into_iter().map(module).collect()
+}
+
+fn info(method: drpc::reflection::MethodInfo, schema: &Schema) -> MethodInfo {
+    let kinds = [
+        method.is_idempotent.then(|| "idempotent".to_owned()),
+        method.is_stream.then(|| "stream".to_owned()),
+        method.has_fds.then(|| "fds".to_owned()),
+        method.timeout().map(|timeout| format!("timeout {}", humantime::format_duration(timeout))),
+    ];
+    MethodInfo {
+        kinds: kinds.into_iter().flatten().collect(),
+        request: body(&method.request, schema),
+        reply: body(&method.reply, schema),
+        id: method.id,
+        name: method.name,
+        doc: method.docs,
+        rule: method.rule,
+    }
+}
+
+fn body(told: &BodyInfo, schema: &Schema) -> BodyType {
+    match told.kind() {
+        BodyKind::Unknown => BodyType::Unknown,
+        BodyKind::Nothing => BodyType::Nothing,
+        BodyKind::Raw => BodyType::Raw,
+        BodyKind::Message | BodyKind::RustMessage => match schema.message(&told.type_name) {
+            Some(message) => BodyType::Message(message),
+            None => BodyType::Named(told.type_name.clone()),
+        },
+    }
+}

@@ -1,0 +1,176 @@
+//! Modules, methods and messages as text, in the form of .proto files.
+
+use std::collections::VecDeque;
+use std::fmt::{self, Write};
+
+use prost_reflect::{Cardinality, EnumDescriptor, FieldDescriptor, FileDescriptor, Kind, MessageDescriptor};
+
+use super::json::is_well_known;
+use super::{BodyType, MethodInfo, ModuleInfo};
+
+/// A module with some of its methods, and the messages that these lead to.
+pub(crate) struct Described<'a> {
+    pub(crate) module: &'a ModuleInfo,
+    pub(crate) methods: Vec<&'a MethodInfo>,
+}
+
+impl fmt::Display for Described<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Described { module, methods } = self;
+        write_comment(f, "", &module.doc)?;
+        write!(f, "service {} {{ // module {}", module.name, module.id)?;
+        write_notes(f, &[], module.rule.as_deref())?;
+        writeln!(f)?;
+        for (at, method) in methods.iter().enumerate() {
+            if at > 0 {
+                writeln!(f)?;
+            }
+            write_comment(f, "  ", &method.doc)?;
+            write!(
+                f,
+                "  rpc {} ({}) returns ({}); // {}",
+                method.name, method.request, method.reply, method.id
+            )?;
+            write_notes(f, &method.kinds, method.rule.as_deref())?;
+            writeln!(f)?;
+        }
+        writeln!(f, "}}")?;
+        for held in held_types(methods) {
+            writeln!(f)?;
+            match held {
+                Held::Message(message) => write_message(f, &message)?,
+                Held::Enum(values) => write_enum(f, &values)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for BodyType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BodyType::Unknown => "?",
+            BodyType::Nothing => "",
+            BodyType::Raw => "bytes",
+            BodyType::Message(message) => message.full_name(),
+            BodyType::Named(name) => name,
+        })
+    }
+}
+
+fn write_notes(f: &mut fmt::Formatter<'_>, kinds: &[String], rule: Option<&str>) -> fmt::Result {
+    for kind in kinds {
+        write!(f, ", {kind}")?;
+    }
+    rule.map_or(Ok(()), |rule| write!(f, ", allowed by rule \"{rule}\""))
+}
+
+fn write_comment(f: &mut dyn Write, indent: &str, text: &str) -> fmt::Result {
+    text.trim()
+        .lines()
+        .try_for_each(|line| writeln!(f, "{}", format!("{indent}// {}", line.trim()).trim_end()))
+}
+
+#[derive(Clone, PartialEq)]
+enum Held {
+    Message(MessageDescriptor),
+    Enum(EnumDescriptor),
+}
+
+/// All messages and enums of the methods' bodies, each once, those that hold before those that are held.
+fn held_types(methods: &[&MethodInfo]) -> Vec<Held> {
+    let bodies = methods.iter().flat_map(|method| [&method.request, &method.reply]);
+    let messages = bodies.filter_map(|body| match body {
+        BodyType::Message(message) => Some(Held::Message(message.clone())),
+        _ => None,
+    });
+    let (mut due, mut found): (VecDeque<Held>, Vec<Held>) = (messages.collect(), Vec::new());
+    while let Some(held) = due.pop_front() {
+        if found.contains(&held) {
+            continue;
+        }
+        if let Held::Message(message) = &held {
+            due.extend(message.fields().flat_map(|field| of_field(&field)));
+        }
+        found.push(held);
+    }
+    found
+}
+
+fn of_field(field: &FieldDescriptor) -> Option<Held> {
+    match field.kind() {
+        Kind::Message(entry) if field.is_map() => of_field(&entry.map_entry_value_field()),
+        // Everyone knows what it holds, and in JSON it has a form of its own.
+        Kind::Message(message) if is_well_known(&message) => None,
+        Kind::Message(message) => Some(Held::Message(message)),
+        Kind::Enum(values) => Some(Held::Enum(values)),
+        _ => None,
+    }
+}
+
+fn write_message(f: &mut fmt::Formatter<'_>, message: &MessageDescriptor) -> fmt::Result {
+    write_comment(f, "", &comment(&message.parent_file(), message.path()))?;
+    writeln!(f, "message {} {{", message.full_name())?;
+    let mut open_oneof = None;
+    for field in message.fields() {
+        let optional = field.field_descriptor_proto().proto3_optional();
+        let oneof = field.containing_oneof().filter(|_| !optional);
+        if open_oneof != oneof {
+            if open_oneof.is_some() {
+                writeln!(f, "  }}")?;
+            }
+            if let Some(oneof) = &oneof {
+                writeln!(f, "  oneof {} {{", oneof.name())?;
+            }
+            open_oneof.clone_from(&oneof);
+        }
+        let indent = if oneof.is_some() { "    " } else { "  " };
+        write_comment(f, indent, &comment(&message.parent_file(), field.path()))?;
+        let label = match field.cardinality() {
+            Cardinality::Repeated if !field.is_map() => "repeated ",
+            Cardinality::Required => "required ",
+            _ if optional => "optional ",
+            _ => "",
+        };
+        writeln!(f, "{indent}{label}{} {} = {};", type_name(&field), field.name(), field.number())?;
+    }
+    if open_oneof.is_some() {
+        writeln!(f, "  }}")?;
+    }
+    writeln!(f, "}}")
+}
+
+fn type_name(field: &FieldDescriptor) -> String {
+    match field.kind() {
+        Kind::Message(entry) if field.is_map() => {
+            format!(
+                "map<{}, {}>",
+                type_name(&entry.map_entry_key_field()),
+                type_name(&entry.map_entry_value_field())
+            )
+        }
+        Kind::Message(message) => message.full_name().to_owned(),
+        Kind::Enum(values) => values.full_name().to_owned(),
+        // The name of a scalar is that of its kind.
+        scalar => format!("{scalar:?}").to_lowercase(),
+    }
+}
+
+fn write_enum(f: &mut fmt::Formatter<'_>, values: &EnumDescriptor) -> fmt::Result {
+    write_comment(f, "", &comment(&values.parent_file(), values.path()))?;
+    writeln!(f, "enum {} {{", values.full_name())?;
+    for value in values.values() {
+        write_comment(f, "  ", &comment(&values.parent_file(), value.path()))?;
+        writeln!(f, "  {} = {};", value.name(), value.number())?;
+    }
+    writeln!(f, "}}")
+}
+
+/// What the .proto file says of a declaration, before or behind it.
+fn comment(file: &FileDescriptor, path: &[i32]) -> String {
+    let file = file.file_descriptor_proto();
+    let mut places = file.source_code_info.iter().flat_map(|info| &info.location);
+    let place = places.find(|place| place.path == path);
+    let parts = place.into_iter().flat_map(|place| [place.leading_comments(), place.trailing_comments()]);
+    parts.filter(|part| !part.trim().is_empty()).map(str::trim_end).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,86 @@
+//! The streams of a session in threads: one thread sends for all of them, as long as there are any.
+
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use futures_util::stream::{SelectAll, StreamExt};
+
+use super::parking::{Parking, Unparked};
+use super::session::SessionState;
+use crate::dispatch::outflow::Outflow;
+
+/// The streams that are to be sent.
+#[derive(Default)]
+pub(super) struct Streams(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// Those that the thread has not taken yet.
+    opened: VecDeque<Box<Outflow>>,
+    has_thread: bool,
+    /// Wakes the thread, once it may wait.
+    thread: Option<Waker>,
+}
+
+impl Streams {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SessionState {
+    /// Has the items of a stream sent, behind the response that opened it.
+    pub(super) fn send_stream(self: &Arc<Self>, stream: Box<Outflow>) {
+        let mut state = self.streams.state();
+        state.opened.push_back(stream);
+        if state.has_thread {
+            let thread = state.thread.clone();
+            drop(state);
+            return thread.into_iter().for_each(Waker::wake);
+        }
+        state.has_thread = true;
+        drop(state);
+        if let Err(error) = self.spawn_thread("-streams", SessionState::send_streams) {
+            let mut state = self.streams.state();
+            state.has_thread = false;
+            let opened = std::mem::take(&mut state.opened);
+            drop(state);
+            for mut stream in opened {
+                let failure = format!("the server can have no thread for the stream: {error}");
+                self.reply(stream.fail(failure.into()));
+            }
+        }
+    }
+
+    /// The thread of the streams.
+    fn send_streams(self: &Arc<Self>) {
+        let mut parking = Parking::default();
+        let waker = parking.waker();
+        let mut context = Context::from_waker(&waker);
+        let mut cut = pin!(self.connection.cut.cancelled());
+        let mut streams = SelectAll::new();
+        loop {
+            let is_cut = cut.as_mut().poll(&mut context).is_ready();
+            let mut state = self.streams.state();
+            state.thread.get_or_insert_with(|| waker.clone());
+            streams.extend(state.opened.drain(..));
+            if is_cut || streams.is_empty() {
+                (state.has_thread, state.thread) = (false, None);
+                return;
+            }
+            drop(state);
+            match streams.poll_next_unpin(&mut context) {
+                Poll::Ready(Some(response)) => self.reply(response),
+                Poll::Ready(None) => {}
+                Poll::Pending => {
+                    let watched = (!self.session.is_cancelled()).then_some(&self.connection.socket);
+                    if parking.park(watched, None) == Unparked::PeerLeft {
+                        self.session.cancel();
+                    }
+                }
+            }
+        }
+    }
+}
