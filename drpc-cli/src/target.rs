@@ -24,7 +24,7 @@ pub(crate) struct TargetArgs {
     /// How long connecting, and then each call, may take.
     #[arg(long, default_value = "5s", env = "DRPC_TIMEOUT", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,
-    /// The configuration file; without it, drpc/config.toml in $XDG_CONFIG_HOME or ~/.config, if it is there.
+    /// The configuration file; without it, drpc/config.toml in `$XDG_CONFIG_HOME` or ~/.config, if it is there.
     #[arg(long, value_name = "FILE", env = "DRPC_CONFIG")]
     pub(crate) config: Option<PathBuf>,
 }

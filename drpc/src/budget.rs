@@ -108,9 +108,12 @@ impl Lease {
 }
 
 impl Drop for Lease {
+    #[inline]
     fn drop(&mut self) {
-        // To give back never fails.
-        let _ = self.resize(0);
+        if self.bytes > 0 {
+            // To give back never fails.
+            let _ = self.resize(0);
+        }
     }
 }
 

@@ -228,7 +228,7 @@ fn read_input(known: BodyType, ahead: usize) -> mpsc::Receiver<Result<Bytes, Fai
 fn documents(input: impl Read, known: &BodyType) -> impl Iterator<Item = Result<Bytes, Failed>> {
     let values = serde_json::Deserializer::from_reader(input).into_iter::<Value>().enumerate();
     values.map(|(place, value)| match value {
-        Ok(value) => known.from_json(&value).map_err(|error| Failed::Body { number: place + 1, error }),
+        Ok(value) => known.bytes_of(&value).map_err(|error| Failed::Body { number: place + 1, error }),
         Err(cause) if cause.is_io() => Err(no_input(cause.into())),
         Err(cause) => Err(Failed::Request(format!("it is no JSON: {cause}"))),
     })

@@ -49,7 +49,7 @@ impl Place {
 
 impl BodyType {
     /// The bytes of what JSON says.
-    pub(crate) fn from_json(&self, value: &Value) -> Result<Bytes, BodyError> {
+    pub(crate) fn bytes_of(&self, value: &Value) -> Result<Bytes, BodyError> {
         match self {
             BodyType::Message(message) if !value.is_string() => encode(message, value),
             BodyType::Nothing if is_empty(value) => Ok(Bytes::new()),

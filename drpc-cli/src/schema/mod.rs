@@ -145,12 +145,12 @@ impl Schema {
 
     /// A request's bytes, from JSON or from hex digits.
     pub(crate) fn to_request(&self, method: i32, request: &Value) -> Result<Bytes, BodyError> {
-        self.request_type(method).from_json(request)
+        self.request_type(method).bytes_of(request)
     }
 
     /// A reply's bytes.
     pub(crate) fn to_reply(&self, method: i32, reply: &Value) -> Result<Bytes, BodyError> {
-        self.reply_type(method).from_json(reply)
+        self.reply_type(method).bytes_of(reply)
     }
 
     fn request_type(&self, method: i32) -> &BodyType {

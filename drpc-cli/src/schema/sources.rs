@@ -25,7 +25,7 @@ pub(crate) struct SchemaArgs {
     /// A folder of .proto files, which say what messages hold. May be given several times.
     #[arg(long, value_name = "DIR", env = "DRPC_PROTO", value_delimiter = ':')]
     pub(crate) proto: Vec<PathBuf>,
-    /// Compiled .proto files: a FileDescriptorSet, as `protoc -o` writes it. May be given several times.
+    /// Compiled .proto files: a set of descriptors, as `protoc -o` writes it. May be given several times.
     #[arg(long, value_name = "FILE", env = "DRPC_DESCRIPTORS", value_delimiter = ':')]
     pub(crate) descriptors: Vec<PathBuf>,
     /// DAOS's own modules and messages, which this tool brings along.

@@ -123,7 +123,7 @@ impl Shop {
 
     #[method(3)]
     async fn hang(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     #[method(4)]

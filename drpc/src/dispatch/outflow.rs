@@ -86,11 +86,10 @@ impl Stream for Outflow {
                     "an item of a stream passes no descriptors: pass them by a call of another method";
                 Poll::Ready(Some(this.fail(failure.into())))
             }
-            Some(Ok(body)) => {
-                let body = match this.call.context().session().hold_reply(body) {
-                    Ok(body) => body,
-                    Err(over) => return Poll::Ready(Some(this.fail(Failure::marshal(over)))),
-                };
+            Some(Ok(mut body)) => {
+                if let Err(over) = this.call.context().session().hold_reply(&mut body) {
+                    return Poll::Ready(Some(this.fail(Failure::marshal(over))));
+                }
                 open.call().sent(body.len());
                 this.counted.item(body.len());
                 let added = Some(ResponseFields::of_part(Part::Item).into());

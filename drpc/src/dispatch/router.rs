@@ -445,11 +445,10 @@ impl Processing {
     }
 
     #[inline]
-    fn succeed(&mut self, status: Status, body: Body) -> Response<Body> {
-        let body = match self.context.session().hold_reply(body) {
-            Ok(body) => body,
-            Err(over) => return self.failed(Failure::marshal(over)),
-        };
+    fn succeed(&mut self, status: Status, mut body: Body) -> Response<Body> {
+        if let Err(over) = self.context.session().hold_reply(&mut body) {
+            return self.failed(Failure::marshal(over));
+        }
         let mut response = Response { sequence: self.sequence, status, body, added: None };
         if self.passing.concerns(&response.body)
             && let Err(failure) = self.passing.answer(self.method, &mut response)

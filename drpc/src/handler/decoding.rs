@@ -57,7 +57,13 @@ impl Decoding {
         }
     }
 
-    /// Decodes a message.
+    /// Whether a body can have so many fields that they must be counted: each has two bytes at least.
+    #[inline]
+    pub(crate) fn counts(&self, body: &Bytes) -> bool {
+        body.len() > 2 * UNCOUNTED_FIELDS || body.len() > self.limit / (FIELD / 2)
+    }
+
+    /// Decodes a message whose fields count.
     pub(crate) fn decode<M: Message + Default>(&mut self, body: Bytes) -> Result<M, Refused> {
         if body.len() > self.limit {
             return Err(self.too_much(format!("it has {} bytes", body.len())));

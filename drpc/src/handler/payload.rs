@@ -80,6 +80,9 @@ impl<M: prost::Message + Default + 'static> Payload for M {
         }
         match (raw, body) {
             (Some(raw), _) => Ok(raw),
+            (None, Some(body)) if !decoding.counts(&body) => {
+                M::decode(body).map_err(Failure::unmarshal_payload)
+            }
             (None, body) => decoding.decode(body.unwrap_or_default()).map_err(Failure::unmarshal_payload),
         }
     }

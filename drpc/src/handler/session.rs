@@ -1,11 +1,11 @@
 //! One client's connection, as handlers, hooks and the server's owner see it.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{self, Poll};
 use std::time::{Instant, SystemTime};
+use std::{fmt, mem};
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
@@ -165,13 +165,22 @@ impl Session {
         self.account.as_ref()
     }
 
-    /// A reply of one of its calls, which is counted until it is sent.
-    pub(crate) fn hold_reply(&self, reply: Body) -> Result<Body, OverBudget> {
-        let len = reply.len();
-        let Some(account) = self.account.as_ref().filter(|_| len > SMALL) else { return Ok(reply) };
+    /// Has a reply of one of its calls counted until it is sent.
+    #[inline]
+    pub(crate) fn hold_reply(&self, reply: &mut Body) -> Result<(), OverBudget> {
+        match reply.len() {
+            0..=SMALL => Ok(()),
+            len => self.hold_large_reply(reply, len),
+        }
+    }
+
+    #[cold]
+    fn hold_large_reply(&self, reply: &mut Body, len: usize) -> Result<(), OverBudget> {
+        let Some(account) = &self.account else { return Ok(()) };
         let mut lease = account.lease(Purpose::Reply);
         lease.resize(len)?;
-        Ok(reply.leased(lease))
+        *reply = mem::take(reply).leased(lease);
+        Ok(())
     }
 
     /// Whether one more line of what its peer can cause is to be logged.

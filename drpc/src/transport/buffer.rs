@@ -46,6 +46,7 @@ pub(super) fn with_buffer<E>(
 }
 
 /// A copy of a packet that is short.
+#[inline(always)]
 fn short(packet: &[u8]) -> Option<Bytes> {
     Some(match packet.len() {
         0 => Bytes::new(),

@@ -91,10 +91,16 @@ impl Assembler {
     }
 
     /// A message that came in one packet, whose memory is counted from now on.
+    #[inline]
     pub(super) fn hold(&self, message: Bytes) -> Result<Bytes, FrameError> {
-        if message.len() <= SMALL {
-            return Ok(message);
+        match message.len() {
+            0..=SMALL => Ok(message),
+            _ => self.hold_large(message),
         }
+    }
+
+    #[cold]
+    fn hold_large(&self, message: Bytes) -> Result<Bytes, FrameError> {
         let mut lease = self.lease();
         // It keeps the buffer that it was received into.
         lease.resize(message.len().max(MAX_PACKET))?;

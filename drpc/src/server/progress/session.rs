@@ -513,8 +513,10 @@ impl SessionState {
                 *sent += 1;
                 *share -= 1;
             }
-            let sent = self.unsent.pop_front();
-            self.let_go(sent);
+            // Its bytes may be a stranger's.
+            if let Err(panic) = guarded(|| drop(self.unsent.pop_front())) {
+                self.log_drop(&panic);
+            }
             self.unsent_bytes -= self.unsent.front().map_or(0, |next| bytes_of(&next.response));
             done.replies += 1;
         }
@@ -523,15 +525,17 @@ impl SessionState {
     /// Drops replies, whose bytes may be a stranger's: its panic ends nothing (S10).
     fn let_go(&self, replies: impl IntoIterator<Item = Unsent>) {
         for reply in replies {
-            if let Err(panic) = guarded(|| drop(reply))
-                && self.session.may_log(Line::Panicked)
-            {
-                tracing::error!(
-                    session = self.session.id_without_span(),
-                    "a reply panicked as it was dropped: {}",
-                    Escaped(&panic)
-                );
+            if let Err(panic) = guarded(|| drop(reply)) {
+                self.log_drop(&panic);
             }
+        }
+    }
+
+    #[cold]
+    fn log_drop(&self, panic: &str) {
+        if self.session.may_log(Line::Panicked) {
+            let session = self.session.id_without_span();
+            tracing::error!(session, "a reply panicked as it was dropped: {}", Escaped(panic));
         }
     }
 
