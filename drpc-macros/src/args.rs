@@ -27,6 +27,8 @@ pub(crate) struct ModuleArgs {
     pub(crate) part: Option<Ident>,
     /// The module is for tests: the registry does not list it.
     pub(crate) unlisted: Option<Ident>,
+    /// Other hosts may reach the module, which no registry lists.
+    pub(crate) remote: Option<Ident>,
     /// Whether an argument was reported and left out; then nothing is missed.
     pub(crate) faulty: bool,
 }
@@ -105,6 +107,7 @@ impl ModuleArgs {
             prefix: None,
             part: None,
             unlisted: None,
+            remote: None,
             faulty: false,
         };
         for argument in arguments.parse2(tokens).unwrap_or_else(|error| vec![Err(error)]) {
@@ -145,6 +148,7 @@ impl ModuleArgs {
                 argument.flag()?;
             }
             "unlisted" => self.unlisted = Some(argument.flag()?),
+            "remote" => self.remote = Some(argument.flag()?),
             _ => {
                 return Err(argument.unknown(
                     &[
@@ -157,6 +161,7 @@ impl ModuleArgs {
                         "prefix",
                         "part",
                         "unlisted",
+                        "remote",
                     ],
                     "a key",
                     "id = 5",

@@ -86,6 +86,11 @@ impl<'r> Contract<'r> {
         self.module.id
     }
 
+    /// Whether other hosts may reach the module.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.module.remote
+    }
+
     /// Where the module stands: `modules.toml:12`.
     pub(crate) fn place(&self) -> String {
         place(self.registry, self.module.location)

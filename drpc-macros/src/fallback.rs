@@ -58,6 +58,7 @@ fn model(draft: &Draft, args: &ModuleArgs) -> Model {
         name: names::module(&draft.name),
         rule: None,
         unlisted: false,
+        remote: false,
         register: None,
         docs: draft.docs.clone(),
         allowed: draft.allowed.clone(),

@@ -28,6 +28,8 @@ pub(crate) struct Model {
     pub(crate) rule: Option<String>,
     /// Whether it is for tests alone.
     pub(crate) unlisted: bool,
+    /// Whether other hosts may reach it.
+    pub(crate) remote: bool,
     /// How a server makes the module by itself; nothing if it doesn't.
     pub(crate) register: Option<Register>,
     /// The doc comment of the user's item.

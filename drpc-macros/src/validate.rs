@@ -78,6 +78,12 @@ pub(crate) fn validate(
     let is_listed = registry.is_some() && args.unlisted.is_none();
     let method = |handler| method(handler, identity.as_ref(), is_listed, mistakes);
     let methods: Vec<Method> = draft.handlers.iter().filter_map(method).collect();
+    let listed = identity.as_ref().and_then(|identity| identity.contract.as_ref());
+    if let (Some(remote), Some(contract)) = (&args.remote, listed) {
+        let help = format!("leave it out, and write `remote = true` there ({})", contract.place());
+        mistakes.add(mistake(remote, "the registry says which modules other hosts may reach", help));
+    }
+    let remote = args.remote.is_some() || listed.is_some_and(Contract::is_remote);
     if !are_distinct(&methods, mistakes) || mistakes.count() > 0 {
         return None;
     }
@@ -94,6 +100,7 @@ pub(crate) fn validate(
         name,
         rule: args.allow.as_ref().map(LitStr::value),
         unlisted: args.unlisted.is_some(),
+        remote,
         register,
         docs: draft.docs.clone(),
         allowed: draft.allowed.clone(),

@@ -58,6 +58,7 @@ impl<'a> Checker<'a, '_> {
             name: name?.value.clone(),
             doc: draft.doc.clone(),
             owners: draft.owners.clone(),
+            remote: draft.remote,
             methods,
             reserved,
             location: self.source.location(draft.span.start),

@@ -110,6 +110,10 @@ pub enum ChangeKind {
     TextChanged,
     /// Other packages may implement a module.
     OwnersChanged,
+    /// Other hosts may now reach a module.
+    ModuleOpened,
+    /// Other hosts may no longer reach a module.
+    ModuleClosed,
 }
 
 impl ChangeKind {
@@ -121,8 +125,10 @@ impl ChangeKind {
             | ChangeKind::MethodRetired
             | ChangeKind::IdReserved
             | ChangeKind::TextChanged
-            | ChangeKind::OwnersChanged => Severity::Compatible,
+            | ChangeKind::OwnersChanged
+            | ChangeKind::ModuleOpened => Severity::Compatible,
             ChangeKind::ModuleRemoved
+            | ChangeKind::ModuleClosed
             | ChangeKind::ModuleRenumbered
             | ChangeKind::ModuleIdReused
             | ChangeKind::MethodRemoved
@@ -181,6 +187,17 @@ impl Comparison<'_> {
             let (before, now) = (owners(old), owners(new));
             let message = format!("module `{name}` was for {before} and is now for {now}");
             self.found(ChangeKind::OwnersChanged, message, new.location);
+        }
+        match (old.remote, new.remote) {
+            (false, true) => {
+                let message = format!("module `{name}` may now be reached from other hosts");
+                self.found(ChangeKind::ModuleOpened, message, new.location);
+            }
+            (true, false) => {
+                let message = format!("module `{name}` may no longer be reached from other hosts");
+                self.found(ChangeKind::ModuleClosed, message, new.location);
+            }
+            _ => {}
         }
         for id in new.method_ids() {
             self.method(old, new, id);
@@ -334,6 +351,10 @@ mod tests {
                 "compatible: module `greeter` has another doc",
                 "compatible: module `greeter` was for any package and is now for `a`, `b`"
             ]
+        );
+        assert_eq!(
+            changes("id = 5", "id = 5\nremote = true"),
+            ["compatible: module `greeter` may now be reached from other hosts"]
         );
         assert_eq!(
             changes("name = \"bye\"", "name = \"bye\", doc = \"Parts.\""),

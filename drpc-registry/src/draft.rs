@@ -11,6 +11,7 @@ pub(crate) struct ModuleDraft {
     pub(crate) name: Field<String>,
     pub(crate) doc: String,
     pub(crate) owners: Vec<String>,
+    pub(crate) remote: bool,
     pub(crate) methods: Vec<MethodDraft>,
     pub(crate) reserved: Vec<ReservedDraft>,
 }

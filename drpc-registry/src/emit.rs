@@ -27,7 +27,7 @@ impl Registry {
         toml::write(self)
     }
 
-    /// The registry as a C header, the form that DAOS keeps (M). It has no place for owners.
+    /// The registry as a C header, the form that DAOS keeps (M). It has no place for owners, nor for `remote`.
     pub fn to_c_header(&self) -> String {
         c_header::write(self)
     }

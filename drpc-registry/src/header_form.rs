@@ -307,6 +307,7 @@ impl Assembly<'_> {
                 name,
                 doc: entry.doc,
                 owners: Vec::new(),
+                remote: false,
                 methods: Vec::new(),
                 reserved: Vec::new(),
             });

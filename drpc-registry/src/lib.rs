@@ -34,6 +34,7 @@
 //! name = "greeter"                  # unique over the registry; lower_snake_case
 //! doc = "Greets people."            # optional
 //! owners = ["greeterd"]             # optional: the packages that may implement it; without it, any may
+//! remote = true                     # optional: other hosts may reach the module, through a server that lets them in
 //!
 //! [[module.method]]
 //! number = 1                        # 0 to 99 within the module; or `id = 501`
@@ -64,7 +65,7 @@
 //!
 //! A comment on an entry's own line is its doc; a comment `reserved ID: reason` on a line of its own reserves an ID,
 //! and every other number that is left out between a module's methods counts as reserved too, as it does for DAOS.
-//! The header has no place for owners.
+//! The header has no place for owners, nor for `remote`: its modules are reached from their own host alone.
 //!
 //! What the preprocessor could make of the list is an error, so that no ID is another one than the compiler's: a condition
 //! other than a guard around all of it, an `#include`, a macro in place of a number.

@@ -81,6 +81,8 @@ pub struct ModuleEntry {
     pub doc: String,
     /// The packages that may implement the module; empty if any may.
     pub owners: Vec<String>,
+    /// Whether other hosts may reach the module, through a server that lets them in.
+    pub remote: bool,
     /// The methods, in the order of the file.
     pub methods: Vec<MethodEntry>,
     /// The method IDs that must not be used again, in the order of the file.

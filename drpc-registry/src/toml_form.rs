@@ -28,12 +28,13 @@ pub(crate) fn read(text: &str, problems: &mut Vec<Problem>) -> Option<Vec<Module
 }
 
 fn module(span: Span, table: &DeTable<'_>, problems: &mut Vec<Problem>) -> ModuleDraft {
-    let keys = &["id", "name", "doc", "owners", "method", "reserved"];
+    let keys = &["id", "name", "doc", "owners", "remote", "method", "reserved"];
     let mut fields = Table::open("`[[module]]`", keys, span, table, problems);
     let id = fields.integer("id");
     let name = fields.string("name");
     let doc = fields.text("doc");
     let owners = fields.strings("owners");
+    let remote = fields.flag("remote");
     let methods = fields.tables("method");
     let reserved = fields.tables("reserved");
     ModuleDraft {
@@ -42,6 +43,7 @@ fn module(span: Span, table: &DeTable<'_>, problems: &mut Vec<Problem>) -> Modul
         name,
         doc,
         owners,
+        remote,
         methods: methods.into_iter().map(|(span, table)| method(span, table, problems)).collect(),
         reserved: reserved.into_iter().map(|(span, table)| reservation(span, table, problems)).collect(),
     }
@@ -154,6 +156,15 @@ impl<'t, 'p> Table<'t, 'p> {
     /// An optional string.
     fn text(&mut self, key: &str) -> String {
         self.string(key).given().map(|text| text.value.trim().to_owned()).unwrap_or_default()
+    }
+
+    /// An optional `true` or `false`.
+    fn flag(&mut self, key: &str) -> bool {
+        let Some(value) = self.table.get(key) else { return false };
+        value.get_ref().as_bool().unwrap_or_else(|| {
+            let _: Field<()> = self.wrong_type(key, "`true` or `false`", value, None);
+            false
+        })
     }
 
     /// An optional array of strings, which must not be empty when it is there.

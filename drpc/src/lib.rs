@@ -163,14 +163,12 @@ pub mod wire;
 pub mod private;
 
 pub use builtin::{health, reflection};
-#[cfg(feature = "client")]
-pub use client::Client;
-#[cfg(feature = "client")]
-pub use client::Streaming;
 pub use client::{
     AddedFields, Backoff, CallError, CallErrorKind, CallOptions, Caller, ClientBuilder, ConnectError,
     RetryPolicy,
 };
+#[cfg(feature = "client")]
+pub use client::{Attempt, Client, Streaming};
 pub use der::Der;
 pub use dispatch::authorization::Allow;
 #[cfg(feature = "tower")]
@@ -196,7 +194,7 @@ pub use server::Server;
 pub use server::ServerHandle;
 #[cfg(any(feature = "server", feature = "progress", feature = "blocking-server"))]
 pub use server::{BindError, ExistingSocket, Order, ServerBuilder};
-pub use transport::{Address, PeerCredentials};
+pub use transport::{Address, PeerCredentials, RemotePeer};
 pub use wire::{Body, FailureCause, InvalidTraceContext, Status, TraceContext, Wire, WireMode};
 
 /// A raw body, which a handler may take and return.
@@ -226,7 +224,7 @@ pub use async_trait::async_trait;
 /// assert_eq!(EchoMethod::Echo.id(), 700);
 /// ```
 ///
-/// Keys: `id` (an integer or a constant expression), `name`, `register` or `register = path`, `allow = "rule"`, `prefix`, `part`, `unlisted`,
+/// Keys: `id` (an integer or a constant expression), `name`, `register` or `register = path`, `allow = "rule"`, `prefix`, `part`, `unlisted`, `remote`,
 /// `crate = path`, `client_only`. A handler takes `&self` or `self: Arc<Self>`, an optional request by value and an optional `&Context`; it
 /// returns a message, `Bytes`, `()`, [`Submitted`], or a `Result` of these with any error.
 /// [The guide](guide::attribute) has all of it.

@@ -18,6 +18,7 @@ use crate::signature::{Call, Outcome, Parameter, borrows};
 //         fn name(&self) -> &str { "greeter" }
 //         fn rule(&self) -> Option<&str> { Some("users") } // With a rule.
 //         fn is_unlisted(&self) -> bool { true } // If it is unlisted.
+//         fn is_remote(&self) -> bool { true } // If other hosts may reach it.
 //         fn get_method(&self, id: i32) -> Option<Method> { GreeterMethod::from_id(id).map(GreeterMethod::method) }
 //         fn handle_call(self: Arc<Self>, context: Context, method: Method, body: Bytes) -> HandlerFuture {
 //             match GreeterMethod::from_id(method.id()) {
@@ -51,6 +52,13 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
             }
         }
     });
+    let remote = model.remote.then(|| {
+        quote! {
+            fn is_remote(&self) -> ::core::primitive::bool {
+                true
+            }
+        }
+    });
     let (generics, _, bounds) = model.generics.split_for_impl();
     let bounds = bounds.map(|bounds| &bounds.predicates);
     quote! {
@@ -71,6 +79,8 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
             #rule
 
             #unlisted
+
+            #remote
 
             fn get_method(&self, __id: ::core::primitive::i32) -> ::core::option::Option<#krate::Method> {
                 #methods::from_id(__id).map(#methods::method)

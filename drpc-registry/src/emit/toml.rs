@@ -14,6 +14,9 @@ pub(super) fn write(registry: &Registry) -> String {
             let owners: Vec<_> = module.owners.iter().map(|owner| string(owner)).collect();
             table.push_str(&format!("owners = [{}]\n", owners.join(", ")));
         }
+        if module.remote {
+            table.push_str("remote = true\n");
+        }
         tables.push(table);
         for method in methods(module) {
             let (number, name) = (method.number(), string(&method.name));

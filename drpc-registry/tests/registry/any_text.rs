@@ -53,7 +53,7 @@ fn pieces(pieces: &'static [&'static str]) -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(pieces), 0..40).prop_map(|pieces| pieces.concat())
 }
 
-const TOML: [&str; 24] = [
+const TOML: [&str; 26] = [
     "[[module]]\n",
     "[[module]]\n",
     "[[module.method]]\n",
@@ -73,6 +73,8 @@ const TOML: [&str; 24] = [
     "reason = \"é\\n|\"\n",
     "owners = [\"x\"]\n",
     "owners = 1\n",
+    "remote = true\n",
+    "remote = 1\n",
     "nmae = 1\n",
     "id = 1.5\n",
     "= \n",

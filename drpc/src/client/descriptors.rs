@@ -114,6 +114,8 @@ pub(super) fn refused(error: &io::Error, packet: &Packet<'_>) -> Option<CallErro
 pub(super) enum DescriptorFault {
     NotDeclared,
     PlainWire,
+    /// They stay on their host.
+    OtherHost,
     NoResponse,
     TooMany(usize),
     /// By the kernel, as the server wants.
@@ -140,6 +142,9 @@ impl fmt::Display for DescriptorFault {
             ),
             DescriptorFault::PlainWire => f.write_str(
                 "can't send the call: its method passes descriptors, and the plain wire of DAOS 2.6 does not",
+            ),
+            DescriptorFault::OtherHost => f.write_str(
+                "can't send the call: its method passes descriptors, which stay on their host; make it by a `Client`, on a socket",
             ),
             DescriptorFault::NoResponse => f.write_str(
                 "can't send the call: only a response tells that its descriptors have come; make it without \

@@ -47,7 +47,7 @@ use crate::wire::{
 /// | `Disconnected` | unless it was not wholly sent | if it was not wholly sent | what broke the connection |
 /// | `Reply`, `Submitted` | yes | no | the decoder's error |
 /// | `Status` | as the status says | no | |
-/// | `NoStream` | yes | no | |
+/// | `NoStream` | yes, unless the caller carries none | no | |
 #[derive(Clone)]
 pub struct CallError(Box<Kind>);
 
@@ -87,7 +87,7 @@ pub enum CallErrorKind {
     /// The request is too long for the wire ([W7](crate::guide::rules#wire)) or the limit; nothing was sent.
     TooLong,
     /// The server answered a call for a [stream](crate::guide::streams) with one reply: it does not know streams, as DAOS's don't. The call was
-    /// executed.
+    /// executed. Or the caller carries no streams, as that of drpc-grpc; then nothing was sent.
     NoStream,
     /// The call's [descriptors](crate::guide::descriptors) can't be passed, or the reply's were lost. The error says which, and whether anything was sent.
     Descriptors,
@@ -106,6 +106,8 @@ enum Kind {
     Payload(Arc<Failure>),
     TooLong(MessageTooLong),
     NoStream,
+    /// By a caller that carries none, over what is named here.
+    NoStreamsOver(&'static str),
     Stalled(Duration),
     Descriptors(DescriptorFault),
 }
@@ -123,7 +125,7 @@ impl CallError {
             },
             Kind::Unfinished(_) => CallErrorKind::Disconnected,
             Kind::Timeout(_) | Kind::Unsent(_) | Kind::Stalled(_) => CallErrorKind::Timeout,
-            Kind::NoStream => CallErrorKind::NoStream,
+            Kind::NoStream | Kind::NoStreamsOver(_) => CallErrorKind::NoStream,
             Kind::Status(..) => CallErrorKind::Status,
             Kind::Submitted => CallErrorKind::Submitted,
             Kind::Payload(_) => CallErrorKind::Reply,
@@ -243,6 +245,46 @@ impl CallError {
     }
 }
 
+/// For a [`Caller`](crate::Caller) of one's own.
+///
+/// ```
+/// use std::io;
+///
+/// use drpc::{CallError, CallErrorKind, ConnectError};
+///
+/// let refused = ConnectError::remote("https://host-3:7443", io::ErrorKind::ConnectionRefused.into());
+/// assert!(CallError::from(refused).is_retryable());
+///
+/// let broken = CallError::broken_off(io::ErrorKind::ConnectionReset.into());
+/// assert_eq!(broken.kind(), CallErrorKind::Disconnected);
+/// assert!(!broken.is_retryable());
+/// ```
+impl CallError {
+    /// The connection broke while the call was in flight, so that it may have been executed.
+    #[must_use]
+    pub fn broken_off(cause: io::Error) -> Self {
+        CallError::disconnected(Arc::new(cause.into()))
+    }
+
+    /// No reply came within that time, so that the call may have been executed.
+    #[must_use]
+    pub fn timeout(after: Duration) -> Self {
+        Kind::Timeout(after).into()
+    }
+
+    /// The request has more bytes than may be sent; nothing was.
+    #[must_use]
+    pub fn too_long(bytes: usize, limit: usize) -> Self {
+        MessageTooLong::new(bytes, limit).into()
+    }
+
+    /// The method answers by a [stream](crate::guide::streams), and the caller carries none over what is named; nothing was sent.
+    #[must_use]
+    pub fn no_streams_over(carrier: &'static str) -> Self {
+        Kind::NoStreamsOver(carrier).into()
+    }
+}
+
 impl CallError {
     /// The connection was no more before the call was sent (C3).
     pub(super) fn not_connected(cause: Arc<Disconnect>) -> Self {
@@ -264,10 +306,6 @@ impl CallError {
         Kind::Stalled(after).into()
     }
 
-    pub(super) fn timeout(after: Duration) -> Self {
-        Kind::Timeout(after).into()
-    }
-
     /// The time was over before anything was sent.
     pub(super) fn unsent(after: Duration) -> Self {
         Kind::Unsent(after).into()
@@ -285,7 +323,8 @@ impl CallError {
             | Kind::NotConnected(_)
             | Kind::Unfinished(_)
             | Kind::Unsent(_)
-            | Kind::TooLong(_) => true,
+            | Kind::TooLong(_)
+            | Kind::NoStreamsOver(_) => true,
             Kind::Disconnected(_)
             | Kind::Timeout(_)
             | Kind::Status(..)
@@ -380,6 +419,10 @@ impl fmt::Display for CallError {
             Kind::Stalled(after) => write!(f, "the stream gave nothing within {after:?}, and was given up"),
             Kind::NoStream => f.write_str(
                 "the server answered with one reply, and not with a stream: it does not know streams; the call was executed",
+            ),
+            Kind::NoStreamsOver(carrier) => write!(
+                f,
+                "can't send the call: streams do not go over {carrier} yet; make it by a `Client`, on a socket"
             ),
             Kind::Unsent(Duration::ZERO) => {
                 f.write_str("the time was over before the call was made; it was not executed")
@@ -534,6 +577,8 @@ enum ConnectCause {
     /// A socket of another type is there.
     OtherType(io::Error, SocketType),
     Io(io::Error),
+    /// Of an address on a network.
+    Network(io::Error),
     PathTooLong(usize),
     Timeout(Duration),
     Probe(Disconnect),
@@ -552,6 +597,14 @@ impl ConnectError {
             _ => ConnectCause::Io(cause),
         };
         ConnectError { path: path.to_owned(), cause }
+    }
+
+    /// An address on a network can't be reached, for a [`Caller`](crate::Caller) of one's own.
+    ///
+    /// The call is [retryable](CallError::is_retryable) if the cause's kind says that the server is not there or not yet.
+    #[must_use]
+    pub fn remote(address: &str, cause: io::Error) -> Self {
+        ConnectError { path: address.into(), cause: ConnectCause::Network(cause) }
     }
 
     #[cfg(any(feature = "client", feature = "progress"))]
@@ -573,7 +626,7 @@ impl ConnectError {
         ConnectError { path: path.to_owned(), cause: ConnectCause::NulInPath }
     }
 
-    /// The socket to connect to.
+    /// The socket to connect to, or the address.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -589,9 +642,10 @@ impl ConnectError {
     #[must_use]
     pub fn raw_os_error(&self) -> Option<i32> {
         match &self.cause {
-            ConnectCause::Io(cause) | ConnectCause::NotASocket(cause) | ConnectCause::OtherType(cause, _) => {
-                cause.raw_os_error()
-            }
+            ConnectCause::Io(cause)
+            | ConnectCause::Network(cause)
+            | ConnectCause::NotASocket(cause)
+            | ConnectCause::OtherType(cause, _) => cause.raw_os_error(),
             _ => None,
         }
     }
@@ -607,6 +661,14 @@ impl ConnectError {
                     Some(Errno::NOENT | Errno::CONNREFUSED | Errno::CONNRESET)
                 )
             }
+            ConnectCause::Network(cause) => matches!(
+                cause.kind(),
+                io::ErrorKind::ConnectionRefused
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::HostUnreachable
+                    | io::ErrorKind::NetworkUnreachable
+                    | io::ErrorKind::TimedOut
+            ),
             ConnectCause::Timeout(_) | ConnectCause::Probe(Disconnect::ByPeer) => true,
             _ => false,
         }
@@ -672,6 +734,15 @@ impl fmt::Display for ConnectError {
                     _ => Ok(()),
                 }
             }
+            ConnectCause::Network(cause) => {
+                write!(f, "{cause}")?;
+                match cause.kind() {
+                    io::ErrorKind::ConnectionRefused => {
+                        f.write_str("; nobody listens there: is the server started, and the port right?")
+                    }
+                    _ => Ok(()),
+                }
+            }
             ConnectCause::PathTooLong(len) => {
                 write!(
                     f,
@@ -704,9 +775,10 @@ impl fmt::Display for ConnectError {
 impl Error for ConnectError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.cause {
-            ConnectCause::Io(cause) | ConnectCause::NotASocket(cause) | ConnectCause::OtherType(cause, _) => {
-                Some(cause)
-            }
+            ConnectCause::Io(cause)
+            | ConnectCause::Network(cause)
+            | ConnectCause::NotASocket(cause)
+            | ConnectCause::OtherType(cause, _) => Some(cause),
             ConnectCause::Probe(cause) => cause.source(),
             _ => None,
         }

@@ -19,6 +19,8 @@ pub(crate) mod builder;
 mod call_state;
 pub(crate) mod caller;
 mod calls;
+#[cfg(feature = "client")]
+mod carried;
 #[cfg(any(feature = "client", feature = "progress"))]
 mod connection;
 mod deadline;
@@ -44,6 +46,8 @@ pub use added_fields::AddedFields;
 pub use backoff::Backoff;
 pub use builder::ClientBuilder;
 pub use caller::{CallOptions, Caller};
+#[cfg(feature = "client")]
+pub use carried::Attempt;
 pub use error::{CallError, CallErrorKind, ConnectError};
 #[cfg(feature = "client")]
 pub use handle::{Client, Streaming};

@@ -26,6 +26,8 @@ use crate::wire::{FailureCause, Status};
 /// assert!(!admins.allows(&session(1001, 27)));
 /// ```
 ///
+/// A rule by user or group allows nobody who calls from another host; [`certificate`](Self::certificate) does, and allows nobody on this host.
+///
 /// It is cheap to clone. [The chapter](crate::guide::access#authorization) has more.
 #[derive(Clone, Debug)]
 #[must_use = "a rule does nothing before it is given to a server"]
@@ -42,6 +44,8 @@ enum Who {
     Groups(Vec<u32>),
     /// A group by its name, which the system knows, or why it does not.
     Group(String, Result<u32, String>),
+    /// A name in the certificate of a caller on another host.
+    Certificate(String),
     When(Arc<dyn Fn(&Session) -> bool + Send + Sync>),
 }
 
@@ -107,10 +111,26 @@ impl Allow {
         Who::Group(name, found).into()
     }
 
+    /// Allows callers on other hosts whose certificate has a name, written with its kind, as [`RemotePeer`](crate::RemotePeer) has it.
+    ///
+    /// ```
+    /// use drpc::{Allow, PeerCredentials, RemotePeer, Session};
+    ///
+    /// let admins = Allow::root().or(Allow::certificate("CN=admin"));
+    ///
+    /// let remote = RemotePeer::new("192.0.2.7:50112").with_names(["CN=admin"]);
+    /// assert!(admins.allows(&Session::new(1, PeerCredentials::of_remote(remote.into()))));
+    /// assert!(admins.allows(&Session::new(2, PeerCredentials::new(0, 0))));
+    /// ```
+    pub fn certificate(name: impl Into<String>) -> Self {
+        Who::Certificate(name.into()).into()
+    }
+
     /// Allows those for whom a closure returns true: by their security label, by what an earlier call left in the [extensions](Session::extensions), by a
     /// configuration file.
     ///
-    /// It is called for each connection or call that the rule guards, and must not block. If it panics, access is denied.
+    /// It is called for each connection or call that the rule guards, and must not block. If it panics, access is denied. A caller on another host
+    /// has neither user nor group: [`PeerCredentials::remote`](crate::PeerCredentials::remote) tells.
     ///
     /// ```
     /// use drpc::Allow;
@@ -176,6 +196,7 @@ impl Who {
             Who::Users(uids) => uids.iter().any(|uid| peer.is_user(*uid)),
             Who::Groups(gids) => gids.iter().any(|gid| peer.is_in_group(*gid)),
             Who::Group(_, gid) => gid.as_ref().is_ok_and(|gid| peer.is_in_group(*gid)),
+            Who::Certificate(name) => peer.remote().is_some_and(|remote| remote.has_name(name)),
             Who::When(allows) => allows(session),
         }
     }
@@ -195,6 +216,7 @@ impl fmt::Debug for Who {
             Who::Groups(gids) => write!(f, "gids {gids:?}"),
             Who::Group(name, Ok(gid)) => write!(f, "group {name} (gid {gid})"),
             Who::Group(name, Err(why)) => write!(f, "group {name} ({why})"),
+            Who::Certificate(name) => write!(f, "certificate {name:?}"),
             Who::When(_) => f.write_str("when a closure says so"),
         }
     }
@@ -255,7 +277,7 @@ pub(crate) fn rules_of(module: &dyn Module) -> impl Iterator<Item = (Option<Meth
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::PeerCredentials;
+    use crate::transport::{PeerCredentials, RemotePeer};
 
     fn session(uid: u32, gid: u32, groups: &[u32]) -> Session {
         Session::new(1, PeerCredentials::new(uid, gid).with_groups(groups.iter().copied()))
@@ -281,6 +303,29 @@ mod tests {
             assert_eq!((rule.allows(&ann), rule.allows(&bob)), (allows_ann, allows_bob), "{rule:?}");
         }
         assert!(Allow::same_user().allows(&Session::new(1, PeerCredentials::this_process())));
+    }
+
+    #[test]
+    fn a_caller_on_another_host_is_known_by_its_certificate_alone() {
+        let peer = RemotePeer::new("192.0.2.7:1").with_names(["CN=admin", "DNS:host"]);
+        let remote = Session::new(1, PeerCredentials::of_remote(peer.into()));
+        let nobody = u32::MAX;
+        for (rule, allows) in [
+            (Allow::anyone(), true),
+            (Allow::root(), false),
+            (Allow::same_user(), false),
+            (Allow::uids([0, nobody]), false),
+            (Allow::gids([0, nobody]), false),
+            (Allow::certificate("CN=admin"), true),
+            (Allow::certificate("DNS:host"), true),
+            (Allow::certificate("admin"), false),
+            (Allow::certificate("CN=host"), false),
+            (Allow::certificate("CN=admin").except(Allow::certificate("DNS:host")), false),
+            (Allow::uid(0).or(Allow::certificate("CN=admin")), true),
+        ] {
+            assert_eq!(rule.allows(&remote), allows, "{rule:?}");
+        }
+        assert!(!Allow::certificate("CN=admin").allows(&session(0, 0, &[])));
     }
 
     #[test]

@@ -159,6 +159,16 @@ impl ModuleDescriptor {
         self.methods
     }
 
+    /// The full names in protobuf of what a method takes and what it returns; `()` is `google.protobuf.Empty`. `None` if either is raw bytes or a
+    /// message without a name, or the method is none of the module's.
+    #[cfg(feature = "reflection")]
+    #[must_use]
+    pub fn message_names(&self, method: i32) -> Option<[String; 2]> {
+        let place = self.methods.iter().position(|known| known.id() == method)?;
+        let MethodDescription { request, reply, .. } = self.descriptions.get(place)?;
+        Some([request.full_name()?, reply.full_name()?])
+    }
+
     /// A new module, if it was declared with `register`.
     #[must_use]
     pub fn create(&self) -> Option<Arc<dyn Module>> {

@@ -136,6 +136,12 @@ impl ModuleService {
         self.rules.define(name.into(), rule);
     }
 
+    /// Whether a rule of that name is defined. A server does better not to start with a module that names one which is not.
+    #[must_use]
+    pub fn has_rule(&self, name: &str) -> bool {
+        self.rules.names().any(|known| known == name)
+    }
+
     /// Puts a layer around the handlers of all modules, within the layers that are there: as in `tower::ServiceBuilder`, the first
     /// is the outermost. See [`middleware`](crate::middleware).
     ///
@@ -231,7 +237,7 @@ impl ModuleService {
     /// call is sent the text and details of the [`struct@Failure`] ([E5](crate::guide::rules#envelope)). A call whose caller has no time left is not started, and answered FAILURE.
     ///
     /// Dropping the future drops the handler at its `await`. Nothing else cuts it off: enforcing a [method's time-out](Method::timeout), which shows in the context's
-    /// [deadline](Context::deadline), is the server's job.
+    /// [deadline](Context::deadline), is the server's job: [`Processing::cut_off`].
     pub fn process(&self, context: Context, call: Call) -> Processing {
         self.process_at(context, call, Instant::now)
     }
@@ -396,6 +402,16 @@ impl Processing {
     #[must_use]
     pub fn context(&self) -> &Context {
         &self.context
+    }
+
+    /// The response to the call if its handler has had its [time](Context::deadline), for who enforces it.
+    ///
+    /// # Panics
+    ///
+    /// If there has been a response.
+    pub fn cut_off(&mut self) -> Response<Body> {
+        let cause = "the handler took too long, for its server or its caller, and was cut off";
+        self.failed(Failure::with_message(Status::FAILURE, cause).caused_by(FailureCause::TimedOut))
     }
 
     /// Whether it is the call that a client of this crate asks with which wire is spoken (W8).
@@ -563,8 +579,9 @@ impl Processing {
             method = self.method_id,
             method_name = self.method.map(Method::name),
             session = session.map(|session| session.id()),
-            uid = peer.map(|peer| peer.uid()),
+            uid = peer.filter(|peer| peer.remote().is_none()).map(|peer| peer.uid()),
             pid = peer.and_then(|peer| peer.pid()),
+            remote = peer.and_then(|peer| peer.remote()).map(tracing::field::display),
             sequence = self.sequence,
             status = %failure.status(),
             cause,

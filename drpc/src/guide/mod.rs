@@ -24,6 +24,7 @@
 //! | a time-out, a rate limit or my own code around every handler | [`middleware`] |
 //! | deadlines and traces that travel with a call | [`added_fields`] |
 //! | to pass open files, sockets or memory to another process | [`descriptors`] |
+//! | to reach a module from other hosts, by the same stub | [the crate drpc-grpc](https://docs.rs/drpc-grpc) |
 //! | to port a DAOS module | [`from_hand_written_dispatch`] |
 //! | to look up a rule such as [W8](crate::guide::rules#wire) | [`rules`] |
 

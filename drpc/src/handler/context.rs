@@ -71,6 +71,26 @@ impl Context {
         }
     }
 
+    /// The same context, with a [deadline](Self::deadline). Who made it sees to it that the handler is cut off then.
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// # use drpc::{Context, PeerCredentials, Session};
+    /// let session = Session::new(1, PeerCredentials::this_process());
+    /// let at = Instant::now() + Duration::from_secs(5);
+    /// assert_eq!(Context::new(session.into(), 1).with_deadline(at).deadline(), Some(at));
+    /// ```
+    #[must_use]
+    pub fn with_deadline(self, at: Instant) -> Self {
+        Context { deadline: Some(at), ..self }
+    }
+
+    /// The same context, with its caller's [trace context](Self::trace_context).
+    #[must_use]
+    pub fn with_trace_context(self, trace: TraceContext) -> Self {
+        self.with_trace(Some(trace.into()))
+    }
+
     /// The same context, whose handler may take so long from `now` on: the shorter of the server's limit and of what its caller has left.
     pub(crate) fn within(
         self,

@@ -153,6 +153,22 @@ impl Failure {
         }
     }
 
+    /// What another server answered a call with, to be passed on as it is: for a module that forwards its calls.
+    ///
+    /// ```
+    /// use drpc::{Failure, Status, wire::ResponseFields};
+    ///
+    /// let failure = Failure::passed_on(Status::FAILURE, ResponseFields::new("no pool tank", "".into()));
+    /// assert_eq!(failure.to_string(), "no pool tank");
+    /// ```
+    #[must_use]
+    pub fn passed_on(status: Status, fields: ResponseFields) -> Self {
+        let ResponseFields { error, details, cause, .. } = fields;
+        let failure =
+            if error.is_empty() { Failure::new(status) } else { Failure::with_message(status, error) };
+        Failure { details: (!details.is_empty()).then(|| details.into()), cause, ..failure }
+    }
+
     /// The server has no module with this ID ([D2](crate::guide::rules#dispatch)).
     #[must_use]
     pub fn unknown_module() -> Self {

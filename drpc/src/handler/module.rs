@@ -69,6 +69,13 @@ pub trait Module: Send + Sync + 'static {
         false
     }
 
+    /// Whether other hosts may reach the module, through a server that lets them in (that of the crate `drpc-grpc`): such a server takes no other.
+    ///
+    /// `#[drpc_module]` takes it from the registry (`remote = true`), or as `remote` where there is none.
+    fn is_remote(&self) -> bool {
+        false
+    }
+
     /// The method of a (system-wide) ID, or `None` if this module does not serve it ([D2](crate::guide::rules#dispatch), [D7](crate::guide::rules#dispatch)).
     fn get_method(&self, id: i32) -> Option<Method>;
 
@@ -104,6 +111,10 @@ impl<M: Module + ?Sized> Module for Arc<M> {
 
     fn is_unlisted(&self) -> bool {
         (**self).is_unlisted()
+    }
+
+    fn is_remote(&self) -> bool {
+        (**self).is_remote()
     }
 
     fn get_method(&self, id: i32) -> Option<Method> {

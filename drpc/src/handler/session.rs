@@ -329,8 +329,9 @@ impl Session {
         let _ = self.connection.set(connection);
     }
 
-    /// Tells the handlers that run that nobody waits for them.
-    pub(crate) fn cancel(&self) {
+    /// Tells the session's handlers that their caller has left ([S6](crate::guide::rules#server)): for who processes calls that no server of this
+    /// crate received, and for a test of a handler.
+    pub fn cancel(&self) {
         self.cancellation.cancel(Cancelled::CallerLeft);
         if let Some(controls) = self.controls() {
             controls.wake();

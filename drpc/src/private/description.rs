@@ -66,6 +66,18 @@ impl Carried {
     }
 }
 
+#[cfg(feature = "reflection")]
+impl Carried {
+    /// Its full name in protobuf, if it has one.
+    pub(crate) fn full_name(self) -> Option<String> {
+        match self {
+            Carried::Nothing => Some("google.protobuf.Empty".to_owned()),
+            Carried::Raw => None,
+            Carried::Message { full_name, .. } => full_name.map(|full_name| full_name()),
+        }
+    }
+}
+
 /// What a body carries that is of a type.
 #[doc(hidden)]
 #[macro_export]

@@ -12,14 +12,11 @@ use super::config::Config;
 use crate::descriptors::Arrived;
 use crate::dispatch::router::Processing;
 use crate::handler::context::Context;
-use crate::handler::failure::Failure;
 use crate::handler::session::{Listed, Session};
 use crate::observe::metrics;
 use crate::observe::peer_log::Line;
 use crate::transport::OverLong;
-use crate::wire::{
-    Body, Call, CallFields, Codec, FailureCause, FrameError, Head, Response, ResponseFields, Status, Wire,
-};
+use crate::wire::{Body, Call, CallFields, Codec, FrameError, Head, Response, ResponseFields, Status, Wire};
 
 /// What has come of one receive.
 pub(super) enum Incoming {
@@ -234,12 +231,6 @@ pub(super) fn refusal(fault: &SessionFault) -> Option<Response<Body>> {
         SessionFault::Frame(_) => Some(Response::unreadable_call()),
         _ => None,
     }
-}
-
-/// The answer to a call whose handler has had its time.
-pub(super) fn cut_off(processing: &mut Processing) -> Response<Body> {
-    let cause = "the handler took too long, for its server or its caller, and was cut off";
-    processing.failed(Failure::with_message(Status::FAILURE, cause).caused_by(FailureCause::TimedOut))
 }
 
 pub(super) fn log_opened(session: &Session) {

@@ -14,6 +14,7 @@ mod options;
 mod peer;
 #[cfg_attr(not(any(feature = "server", feature = "client")), path = "no_readiness.rs")]
 mod readiness;
+mod remote;
 mod seqpacket;
 mod spin;
 mod stepped;
@@ -27,6 +28,7 @@ pub(crate) use link::Link;
 pub(crate) use memory::{Connector, MemoryEnd};
 pub use peer::PeerCredentials;
 pub(crate) use readiness::AsyncSocket;
+pub use remote::RemotePeer;
 pub(crate) use seqpacket::{MAX_PATH, Mode, OverLong, Ready, Socket};
 pub(crate) use spin::Spin;
 pub(crate) use stepped::{Sockets, SteppedSocket};

@@ -6,11 +6,15 @@ use rustix::io::Errno;
 
 use super::namespace::{unmapped_gid, unmapped_uid};
 use super::options::{self, SO_PEERGROUPS, SO_PEERSEC};
+use super::remote::RemotePeer;
 
 /// The process at the other end of a connection, as the kernel saw it when the connection was made ([D8](crate::guide::rules#dispatch)).
 ///
 /// The kernel vouches for it: a client can't pretend to be another. It is read once, when the connection is accepted, so it names the process that
 /// connected, even if that process has since changed its user or passed the socket on.
+///
+/// A caller on another host, whom a server of gRPC lets in, has no such credentials: [`remote`](Self::remote) has its certificate's names, and user and
+/// group are 4294967295, which is nobody's.
 ///
 /// Its `Display` is what a log wants: `uid=1000 gid=1000 pid=4711`.
 ///
@@ -34,7 +38,11 @@ pub struct PeerCredentials {
     gid: u32,
     groups: Arc<[u32]>,
     security_label: Option<String>,
+    remote: Option<Arc<RemotePeer>>,
 }
+
+/// The number that the kernel gives no user and no group.
+const NOBODY: u32 = u32::MAX;
 
 impl PeerCredentials {
     /// Credentials made up, to try rules of access with: those of a connection are read from the kernel.
@@ -47,13 +55,34 @@ impl PeerCredentials {
     /// ```
     #[must_use]
     pub fn new(uid: u32, gid: u32) -> Self {
-        PeerCredentials { pid: None, uid, gid, groups: Arc::default(), security_label: None }
+        PeerCredentials { pid: None, uid, gid, groups: Arc::default(), security_label: None, remote: None }
     }
 
     /// The same with these supplementary groups.
     #[must_use]
     pub fn with_groups(self, groups: impl IntoIterator<Item = u32>) -> Self {
         PeerCredentials { groups: groups.into_iter().collect(), ..self }
+    }
+
+    /// Those of a caller on another host: none of this host's.
+    ///
+    /// ```
+    /// use drpc::{PeerCredentials, RemotePeer};
+    ///
+    /// let peer = RemotePeer::new("192.0.2.7:50112").with_names(["CN=admin"]);
+    /// let caller = PeerCredentials::of_remote(peer.into());
+    /// assert!(caller.remote().is_some_and(|peer| peer.has_name("CN=admin")));
+    /// assert_ne!(caller.uid(), 0);
+    /// ```
+    #[must_use]
+    pub fn of_remote(peer: Arc<RemotePeer>) -> Self {
+        PeerCredentials { remote: Some(peer), ..PeerCredentials::new(NOBODY, NOBODY) }
+    }
+
+    /// The caller, if it is on another host.
+    #[must_use]
+    pub fn remote(&self) -> Option<&RemotePeer> {
+        self.remote.as_deref()
     }
 
     /// The process ID; `None` if the process is not visible from here (another PID namespace).
@@ -93,12 +122,13 @@ impl PeerCredentials {
     /// Whether the process is in a group: its effective or a supplementary one.
     #[must_use]
     pub fn is_in_group(&self, gid: u32) -> bool {
-        unmapped_gid() != Some(gid) && (self.gid == gid || self.groups.contains(&gid))
+        let is_known = self.remote.is_none() && unmapped_gid() != Some(gid);
+        is_known && (self.gid == gid || self.groups.contains(&gid))
     }
 
     /// Whether it is this user, as far as this process can know.
     pub(crate) fn is_user(&self, uid: u32) -> bool {
-        self.uid == uid && !self.is_unmapped()
+        self.uid == uid && self.remote.is_none() && !self.is_unmapped()
     }
 
     /// The label that a security module such as `SELinux` or `AppArmor` gave the process (`SO_PEERSEC`); `None` where there is
@@ -118,6 +148,7 @@ impl PeerCredentials {
             gid: rustix::process::getegid().as_raw(),
             groups: groups.into_iter().map(|group| group.as_raw()).collect(),
             security_label: None,
+            remote: None,
         }
     }
 
@@ -137,13 +168,18 @@ impl PeerCredentials {
             gid,
             groups: kept(groups(socket)?),
             security_label: security_label(socket)?,
+            remote: None,
         })
     }
 }
 
-/// User, group and, if it is known, process: `uid=1000 gid=1000 pid=4711`.
+/// User, group and, if it is known, process: `uid=1000 gid=1000 pid=4711`. Of a caller on another host, names and address:
+/// `CN=admin at 192.0.2.7:50112`.
 impl fmt::Display for PeerCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(remote) = &self.remote {
+            return fmt::Display::fmt(remote, f);
+        }
         let PeerCredentials { pid, uid, gid, .. } = self;
         match self.is_unmapped() {
             true => write!(f, "uid={uid}(unmapped) gid={gid}")?,

@@ -179,6 +179,12 @@ pub struct MessageTooLong {
     pub(super) for_packet: bool,
 }
 
+impl MessageTooLong {
+    pub(crate) fn new(len: usize, limit: usize) -> Self {
+        MessageTooLong { len, limit, for_packet: false }
+    }
+}
+
 impl fmt::Display for MessageTooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let MessageTooLong { len, limit, for_packet } = self;

@@ -36,8 +36,8 @@ use crate::server::admission::log_refused;
 use crate::server::hooks::Opened;
 use crate::server::permits::{Permit, Waiting};
 use crate::server::protocol::{
-    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed,
-    log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
+    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, head_of, incoming, list, log_closed, log_idle,
+    log_opened, not_received, read_call, refusal, without_descriptors,
 };
 use crate::transport::{Spin, is_peer_gone, keeps_buffers, release_buffers};
 use crate::wire::{Body, Codec, Head, Packet, Response};
@@ -572,7 +572,7 @@ fn poll_in_time(processing: &mut Processing, context: &mut Context<'_>) -> Poll<
     let deadline = processing.context().deadline();
     match polled {
         Poll::Ready(Err(failure)) => Poll::Ready(processing.failed(failure)),
-        _ if deadline.is_some_and(|deadline| deadline <= Instant::now()) => Poll::Ready(cut_off(processing)),
+        _ if deadline.is_some_and(|deadline| deadline <= Instant::now()) => Poll::Ready(processing.cut_off()),
         Poll::Ready(outcome) => Poll::Ready(processing.respond(outcome)),
         Poll::Pending => Poll::Pending,
     }

@@ -79,7 +79,7 @@ impl Future for Running {
         let response = match (Pin::new(&mut self.processing).poll(context), &self.cut_off) {
             (Poll::Ready(response), _) => response,
             (Poll::Pending, Some(CutOff { timer: (deadline, _), .. })) if *deadline <= Instant::now() => {
-                protocol::cut_off(&mut self.processing)
+                self.processing.cut_off()
             }
             (Poll::Pending, cut_off) => {
                 if let Some(cut_off) = cut_off {

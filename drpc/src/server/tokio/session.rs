@@ -42,8 +42,8 @@ use crate::server::admission::log_refused;
 use crate::server::hooks::Opened;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
-    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, cut_off, head_of, incoming, list, log_closed,
-    log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
+    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, head_of, incoming, list, log_closed, log_idle,
+    log_opened, not_received, read_call, refusal, without_descriptors,
 };
 use crate::transport::{Link, PeerCredentials, is_peer_gone};
 use crate::wire::{Body, Codec, Packet, Response};
@@ -519,7 +519,7 @@ impl Future for Handling {
         }
         let Some(deadline) = self.processing.context().deadline() else { return Poll::Pending };
         let due = self.cut_off.get_or_insert_with(|| Box::pin(sleep_until(deadline.into())));
-        due.as_mut().poll(context).map(|()| Done { response: cut_off(&mut self.processing), stream: None })
+        due.as_mut().poll(context).map(|()| Done { response: self.processing.cut_off(), stream: None })
     }
 }
 

@@ -1,0 +1,91 @@
+use std::sync::Arc;
+
+use drpc::{Bytes, CallErrorKind, CallOptions, Client, Context, Failure, Method, Module, Reply, Status};
+
+/// A module of another server on this host, behind its socket: its calls are passed on as they are, over a [`Client`].
+///
+/// Give it to a [`ModuleService`](drpc::ModuleService), and a [`GrpcServer`](crate::GrpcServer) is a gateway to that server.
+///
+/// ```no_run
+/// use drpc::{AddedFields, Allow, Client, Method, ModuleService};
+/// use drpc_grpc::{Forwarded, GrpcServer, Tls};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let behind = Client::builder("/run/greeter.sock").added_fields(AddedFields::ALL).connect().await?;
+/// let hello = Method::new(5, 501, "hello").with_rule("admin");
+///
+/// let mut modules = ModuleService::new();
+/// modules.register(Forwarded::new(behind, 5, "greeter", [hello]))?;
+/// modules.define_rule("admin", Allow::certificate("CN=admin"));
+/// let tls = Tls::from_files("host.pem", "host.key", "ca.pem")?;
+/// GrpcServer::builder(modules).tls(tls).bind("0.0.0.0:7443").await?.serve().await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// **The server behind it sees the gateway's user, not the caller's certificate**, so rules for remote callers stand here, on the methods. Error texts, deadlines and
+/// trace contexts go through if the client [asks for and sends](drpc::ClientBuilder::added_fields) them. If that server can't be reached, a call is answered UNAVAILABLE.
+#[derive(Debug)]
+pub struct Forwarded {
+    client: Client,
+    id: i32,
+    name: String,
+    methods: Vec<Method>,
+}
+
+/// Left in the session of a call that was not executed, since the server behind is not there.
+pub(crate) struct Unreachable;
+
+impl Forwarded {
+    /// The module of an ID behind a client, under a name, with these methods. Those of another module are left out.
+    pub fn new(
+        client: Client,
+        id: i32,
+        name: impl Into<String>,
+        methods: impl IntoIterator<Item = Method>,
+    ) -> Self {
+        let methods = methods.into_iter().filter(|method| method.module() == id).collect();
+        Forwarded { client, id, name: name.into(), methods }
+    }
+}
+
+#[drpc::async_trait]
+impl Module for Forwarded {
+    fn id(&self) -> i32 {
+        self.id
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A gateway is made for other hosts.
+    fn is_remote(&self) -> bool {
+        true
+    }
+
+    fn get_method(&self, id: i32) -> Option<Method> {
+        self.methods.iter().copied().find(|method| method.id() == id)
+    }
+
+    async fn handle_call(
+        self: Arc<Self>,
+        context: Context,
+        method: Method,
+        body: Bytes,
+    ) -> Result<Reply, Failure> {
+        let options = CallOptions::new().on_behalf_of(&context);
+        let response = self.client.call_raw(method, body, &options).await.inspect_err(|error| {
+            if matches!(error.kind(), CallErrorKind::Connect | CallErrorKind::NotConnected) {
+                context.session().extensions().insert(Unreachable);
+            }
+        })?;
+        match response.status {
+            Status::SUCCESS => Ok(response.body.into()),
+            Status::SUBMITTED => Ok(Reply::Submitted),
+            failure => {
+                Err(Failure::passed_on(failure, response.added.map(|fields| *fields).unwrap_or_default()))
+            }
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The serving half: modules as gRPC services.
+
+mod connection;
+mod error;
+#[cfg(feature = "reflection")]
+mod reflection;
+mod service;
+
+use std::fmt;
+use std::future::{Future, pending};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use drpc::{Method, Module, ModuleService};
+use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::service::Routes;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use self::connection::Accepted;
+pub use self::error::ServeError;
+pub(crate) use self::service::AHEAD;
+use self::service::{Calls, Paths, Shared};
+use crate::names;
+use crate::tls::Tls;
+
+/// Serves modules to other hosts, as gRPC services.
+///
+/// ```no_run
+/// use drpc::{ModuleService, drpc_module};
+/// use drpc_grpc::{GrpcServer, Tls};
+///
+/// struct Greeter;
+///
+/// #[drpc_module(id = 5, remote)]
+/// impl Greeter {
+///     #[method(1)]
+///     fn hello(&self) {}
+/// }
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let mut modules = ModuleService::new();
+///     modules.register(Greeter)?;
+///     let tls = Tls::from_files("host.pem", "host.key", "ca.pem")?;
+///     GrpcServer::builder(modules).tls(tls).bind("0.0.0.0:7443").await?.serve().await?;
+///     Ok(())
+/// }
+/// ```
+///
+/// Beside the modules it serves gRPC's own health checks, under each service's name and under none, and with the feature `reflection` what tools list the services by.
+pub struct GrpcServer {
+    listener: TcpListener,
+    address: SocketAddr,
+    server: tonic::transport::Server,
+    routes: Routes,
+    health: HealthReporter,
+    services: Vec<String>,
+}
+
+/// The settings of a [`GrpcServer`].
+#[must_use = "it does nothing before it is bound"]
+pub struct GrpcServerBuilder {
+    modules: Arc<ModuleService>,
+    tls: Option<Tls>,
+    insecure_loopback: bool,
+    message_limit: usize,
+    handler_timeout: Option<Duration>,
+    #[cfg(feature = "reflection")]
+    descriptors: Vec<u8>,
+}
+
+/// As `ServerBuilder::message_limit`.
+pub(crate) const DEFAULT_MESSAGE_LIMIT: usize = 64 << 20;
+
+impl GrpcServer {
+    /// Settings for a server of these modules, with their rules and layers. Every one of them must be [`remote`](Module::is_remote).
+    ///
+    /// A module that is served on a socket, too, is one in an `Arc`, of which either service takes a clone.
+    pub fn builder(modules: impl Into<Arc<ModuleService>>) -> GrpcServerBuilder {
+        GrpcServerBuilder {
+            modules: modules.into(),
+            tls: None,
+            insecure_loopback: false,
+            message_limit: DEFAULT_MESSAGE_LIMIT,
+            handler_timeout: None,
+            #[cfg(feature = "reflection")]
+            descriptors: Vec::new(),
+        }
+    }
+
+    /// The address that it listens on.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until the future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError`] if the listening socket fails.
+    pub async fn serve(self) -> Result<(), ServeError> {
+        self.serve_until(pending()).await
+    }
+
+    /// Serves until a future is done, such as [`shutdown_signal`](https://docs.rs/drpc-uds). Then it takes no more connections, tells who asks for its health, and
+    /// returns once all calls are answered.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError`] if the listening socket fails.
+    pub async fn serve_until(mut self, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let connections = TcpListenerStream::new(self.listener).map(|accepted| accepted.map(Accepted::new));
+        let (health, services) = (self.health, self.services);
+        let stopped = async {
+            stop.await;
+            for service in services.iter().map(String::as_str).chain([""]) {
+                health.set_service_status(service, ServingStatus::NotServing).await;
+            }
+        };
+        let router = self.server.add_routes(self.routes);
+        router.serve_with_incoming_shutdown(connections, stopped).await.map_err(ServeError::serving)
+    }
+}
+
+impl GrpcServerBuilder {
+    /// Who this host is, and whose certificates its callers must show. Without it, a server does not start.
+    pub fn tls(self, tls: Tls) -> Self {
+        GrpcServerBuilder { tls: Some(tls), ..self }
+    }
+
+    /// Serves without TLS, on a loopback address alone, to whoever is on this host: for tests, and behind a proxy that does TLS. Nobody is known by name, so
+    /// that rules which name someone refuse all.
+    pub fn insecure_loopback(self) -> Self {
+        GrpcServerBuilder { insecure_loopback: true, ..self }
+    }
+
+    /// How many bytes a request or a reply may have: 64 MiB, unless this says otherwise. A longer request is refused before it is read; a longer reply fails
+    /// its call.
+    pub fn message_limit(self, bytes: usize) -> Self {
+        GrpcServerBuilder { message_limit: bytes, ..self }
+    }
+
+    /// How long a handler may take, of a method that does not say so itself. It is then dropped, and its caller answered `DEADLINE_EXCEEDED`.
+    pub fn handler_timeout(self, timeout: Duration) -> Self {
+        GrpcServerBuilder { handler_timeout: Some(timeout), ..self }
+    }
+
+    /// Serves reflection, by which tools list the services and make calls: `drpc::include_descriptors!()`, of the package that has the messages. Several may be given, one
+    /// after the other.
+    ///
+    /// Shown are the methods of modules that `#[drpc_module]` declares in this program, whose messages the descriptors have. One that takes or returns
+    /// raw bytes is not of protobuf, and is left out.
+    #[cfg(feature = "reflection")]
+    pub fn descriptors(mut self, descriptors: &[u8]) -> Self {
+        // Descriptor sets one behind the other are one.
+        self.descriptors.extend_from_slice(descriptors);
+        self
+    }
+
+    /// Checks the modules and listens.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError`]: without TLS that was not asked for, or on an address that others reach; a module that is not remote; a method that passes descriptors, or answers by a stream; a name that gRPC can't carry, or that two
+    /// have; certificates or descriptors that can't be read; the system's error.
+    pub async fn bind(self, address: impl ToSocketAddrs) -> Result<GrpcServer, ServeError> {
+        let (paths, services) = paths_of(&self.modules)?;
+        let server = self.transport()?;
+        let (health, health_service) = tonic_health::server::health_reporter();
+        let routes = Routes::new(health_service);
+        #[cfg(feature = "reflection")]
+        let routes = match self.descriptors.is_empty() {
+            true => routes,
+            false => reflection::add_to(routes, &self.modules, &self.descriptors)?,
+        };
+        let listener = TcpListener::bind(address).await.map_err(ServeError::listening)?;
+        let address = listener.local_addr().map_err(ServeError::listening)?;
+        if self.tls.is_none() && !address.ip().is_loopback() {
+            return Err(ServeError::open_to_others(address));
+        }
+        for service in &services {
+            health.set_service_status(service, ServingStatus::Serving).await;
+        }
+        let calls = Calls::new(Shared {
+            modules: self.modules,
+            paths,
+            message_limit: self.message_limit,
+            handler_timeout: self.handler_timeout,
+            calls: AtomicU64::new(1),
+        });
+        let routes = Routes::from(routes.into_axum_router().fallback_service(calls));
+        Ok(GrpcServer { listener, address, server, routes, health, services })
+    }
+
+    fn transport(&self) -> Result<tonic::transport::Server, ServeError> {
+        // A caller that is gone without a word, as in a partition, is noticed in half a minute.
+        let server = tonic::transport::Server::builder()
+            .http2_keepalive_interval(Some(Duration::from_secs(20)))
+            .http2_keepalive_timeout(Some(Duration::from_secs(10)));
+        match (&self.tls, self.insecure_loopback) {
+            (Some(tls), _) => server.tls_config(tls.of_server()).map_err(ServeError::tls),
+            (None, true) => Ok(server),
+            (None, false) => Err(ServeError::without_tls()),
+        }
+    }
+}
+
+/// What the methods of all modules are called by, and the names of their services.
+fn paths_of(modules: &ModuleService) -> Result<(Paths, Vec<String>), ServeError> {
+    let (mut paths, mut services) = (Paths::new(), Vec::new());
+    for module in modules.modules() {
+        let name = module.name();
+        if !module.is_remote() {
+            return Err(ServeError::not_remote(name, module.id()));
+        }
+        if !names::is_identifier(name) {
+            return Err(ServeError::bad_name(name));
+        }
+        let service = names::service(name);
+        if services.contains(&service) {
+            return Err(ServeError::name_taken(&service));
+        }
+        if let Some(rule) = module.rule().filter(|rule| !modules.has_rule(rule)) {
+            return Err(ServeError::no_rule(name, rule));
+        }
+        for method in methods_of(module) {
+            if let Some(rule) = method.rule().filter(|rule| !modules.has_rule(rule)) {
+                return Err(ServeError::no_rule(name, rule));
+            }
+            if method.has_fds() {
+                return Err(ServeError::passes_descriptors(name, method.name()));
+            }
+            if method.is_streaming() {
+                return Err(ServeError::streams(name, method.name()));
+            }
+            let path = format!("/{service}/{}", names::method(method.name()));
+            let ids = (module.id(), method.id());
+            if let Some((_, other)) = paths.insert(path.clone(), ids) {
+                return Err(ServeError::methods_alike(&path, other, method.id()));
+            }
+            paths.insert(names::path_of(method).to_string(), ids);
+        }
+        services.push(service);
+    }
+    match services.is_empty() {
+        true => Err(ServeError::no_modules()),
+        false => Ok((paths, services)),
+    }
+}
+
+/// The methods of a module: they are of its own hundred (M).
+pub(crate) fn methods_of(module: &dyn Module) -> impl Iterator<Item = Method> {
+    let first = i64::from(module.id()) * 100;
+    (first..first + 100).filter_map(|id| module.get_method(i32::try_from(id).ok()?))
+}
+
+impl fmt::Debug for GrpcServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GrpcServer")
+            .field("address", &self.address)
+            .field("services", &self.services)
+            .finish()
+    }
+}
+
+impl fmt::Debug for GrpcServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GrpcServerBuilder").field("modules", &self.modules).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,80 @@
+"""A gRPC client that knows nothing of drpc: what it is served, it learns by reflection.
+
+Arguments: the port, and a folder with ca.pem, admin.pem and admin.key.
+"""
+
+import sys
+from pathlib import Path
+
+import grpc
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
+from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from grpc_status import rpc_status
+
+port, folder = sys.argv[1], Path(sys.argv[2])
+address = f"localhost:{port}"
+authority = (folder / "ca.pem").read_bytes()
+admin = grpc.ssl_channel_credentials(
+    authority, (folder / "admin.key").read_bytes(), (folder / "admin.pem").read_bytes()
+)
+
+
+def check(what, found, expected):
+    assert found == expected, f"{what}: {found!r} is not {expected!r}"
+    print(f"ok: {what}")
+
+
+def failure(call):
+    try:
+        call()
+    except grpc.RpcError as error:
+        return error
+    raise AssertionError("the call did not fail")
+
+
+with grpc.secure_channel(address, admin) as channel:
+    reflection = ProtoReflectionDescriptorDatabase(channel)
+    check("list", "drpc.greeter" in reflection.get_services(), True)
+    service = DescriptorPool(reflection).FindServiceByName("drpc.greeter")
+    check("describe", [service.methods_by_name[name].input_type.full_name for name in ("Hello", "Stuck")],
+          ["hello.Hello", "google.protobuf.Empty"])
+    check("raw bytes are not shown", "Echo" in service.methods_by_name, False)
+
+    def call(method_name, time_limit=None, **fields):
+        method = service.methods_by_name[method_name]
+        request, reply = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
+        path = f"/{service.full_name}/{method_name}"
+        stub = channel.unary_unary(path, request.SerializeToString, reply.FromString)
+        return stub(request(**fields), timeout=time_limit)
+
+    check("unary", call("Hello", name="World").greeting, "Hello World")
+
+    error = failure(lambda: call("Wait", time_limit=0.05))
+    check("deadline of the caller", error.code(), grpc.StatusCode.DEADLINE_EXCEEDED)
+    error = failure(lambda: call("Stuck"))
+    check("deadline of the method", error.code(), grpc.StatusCode.DEADLINE_EXCEEDED)
+
+    error = failure(lambda: call("Fill", name="tank"))
+    check("code of an error", error.code(), grpc.StatusCode.UNKNOWN)
+    check("text of an error", error.details(), "tank is full: 7 bytes are used")
+    status, info = rpc_status.from_call(error), error_details_pb2.ErrorInfo()
+    check("details of an error", status.details[0].Unpack(info), True)
+    check("reason of an error", (info.reason, info.domain, dict(info.metadata)),
+          ("FAILURE", "drpc", {"status": "2", "cause": "handler"}))
+
+    call("Destroy")
+    error = failure(lambda: call("Local"))
+    check("denied", error.code(), grpc.StatusCode.PERMISSION_DENIED)
+    error = failure(lambda: channel.unary_unary("/drpc.greeter/NoSuch")(b""))
+    check("no such method", error.code(), grpc.StatusCode.UNIMPLEMENTED)
+
+    health = health_pb2_grpc.HealthStub(channel)
+    request = health_pb2.HealthCheckRequest(service="drpc.greeter")
+    check("health", health.Check(request).status, health_pb2.HealthCheckResponse.SERVING)
+
+with grpc.secure_channel(address, grpc.ssl_channel_credentials(authority)) as channel:
+    error = failure(lambda: channel.unary_unary("/drpc.greeter/Hello")(b"", timeout=10))
+    check("no certificate", error.code(), grpc.StatusCode.UNAVAILABLE)
