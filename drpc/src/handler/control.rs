@@ -15,8 +15,8 @@ use crate::wire::{Call, Control, Credit};
 
 /// The calls of a session whose client says such things. Another session has none, and pays nothing.
 pub(crate) struct Controls {
-    /// By sequence; those that live.
-    calls: Mutex<HashMap<i64, Weak<CallControl>>>,
+    /// By sequence.
+    calls: Mutex<HashMap<i64, Heard>>,
     /// How many streams are open, and may be.
     open: AtomicUsize,
     limit: usize,
@@ -24,6 +24,14 @@ pub(crate) struct Controls {
     closed: AtomicBool,
     /// The session has something to send before its streams may go on.
     held: AtomicBool,
+}
+
+/// A call that was read.
+enum Heard {
+    /// It has not begun: what was said of it meanwhile. Its thread may be about to begin it.
+    Due { credit: Credit, is_given_up: bool },
+    /// It is found as long as it lives.
+    Begun(Weak<CallControl>),
 }
 
 impl Controls {
@@ -47,32 +55,52 @@ impl Controls {
             stream: AtomicWaker::new(),
         });
         call.add(credit.unwrap_or_default());
-        self.calls().insert(sequence, Arc::downgrade(&call));
+        let heard = self.calls().insert(sequence, Heard::Begun(Arc::downgrade(&call)));
+        if let Some(Heard::Due { credit, is_given_up }) = heard {
+            call.add(credit);
+            if is_given_up {
+                call.heed(Control::Cancel);
+            }
+        }
         call
     }
 
-    /// Does what a message says about a call that runs; false for one that is a call.
+    /// Does what a message says about a call; false for one that is a call, of which something may be said from now on.
     #[cold]
     pub(crate) fn heeds(&self, message: &Bytes) -> bool {
-        let Ok(Call { sequence, added: Some(added), .. }) = Call::decode(message.clone()) else {
-            return false;
-        };
-        added.control.inspect(|control| self.heed(sequence, *control)).is_some()
+        let Ok(Call { sequence, added, .. }) = Call::decode(message.clone()) else { return false };
+        match added.and_then(|added| added.control) {
+            Some(control) => {
+                self.heed(sequence, control);
+                true
+            }
+            None => {
+                let due = Heard::Due { credit: Credit::default(), is_given_up: false };
+                self.calls().entry(sequence).or_insert(due);
+                false
+            }
+        }
     }
 
     /// Does what the client says of a call. One that has ended is not there any more.
     pub(crate) fn heed(&self, sequence: i64, control: Control) {
-        let call = self.calls().get(&sequence).and_then(Weak::upgrade);
-        match (call, control) {
-            (Some(call), Control::Credit(credit)) => {
-                call.add(credit);
-                call.stream.wake();
+        let mut calls = self.calls();
+        let begun = match (calls.get_mut(&sequence), control) {
+            (Some(Heard::Begun(call)), _) => call.upgrade(),
+            (Some(Heard::Due { credit, .. }), Control::Credit(more)) => {
+                credit.items = credit.items.saturating_add(more.items);
+                credit.bytes = credit.bytes.saturating_add(more.bytes);
+                None
             }
-            (Some(call), Control::Cancel) => {
-                call.cancellation.cancel(Cancelled::CallerGaveUp);
-                call.stream.wake();
+            (Some(Heard::Due { is_given_up, .. }), Control::Cancel) => {
+                *is_given_up = true;
+                None
             }
-            (None, _) => {}
+            (None, _) => None,
+        };
+        drop(calls);
+        if let Some(call) = begun {
+            call.heed(control);
         }
     }
 
@@ -96,11 +124,15 @@ impl Controls {
 
     /// Has every stream look again.
     pub(crate) fn wake(&self) {
-        let calls: Vec<_> = self.calls().values().filter_map(Weak::upgrade).collect();
+        let begun = |heard: &Heard| match heard {
+            Heard::Begun(call) => call.upgrade(),
+            Heard::Due { .. } => None,
+        };
+        let calls: Vec<_> = self.calls().values().filter_map(begun).collect();
         calls.iter().for_each(|call| call.stream.wake());
     }
 
-    fn calls(&self) -> MutexGuard<'_, HashMap<i64, Weak<CallControl>>> {
+    fn calls(&self) -> MutexGuard<'_, HashMap<i64, Heard>> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -177,6 +209,14 @@ impl CallControl {
         room.bytes = room.bytes.saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
+    fn heed(&self, control: Control) {
+        match control {
+            Control::Credit(credit) => self.add(credit),
+            Control::Cancel => self.cancellation.cancel(Cancelled::CallerGaveUp),
+        }
+        self.stream.wake();
+    }
+
     fn add(&self, credit: Credit) {
         let mut room = self.room();
         room.items = room.items.saturating_add(credit.items.into());
@@ -198,7 +238,9 @@ impl Drop for CallControl {
     fn drop(&mut self) {
         let mut calls = self.controls.calls();
         // A client may have begun another call by the same sequence.
-        if calls.get(&self.sequence).is_some_and(|call| call.strong_count() == 0) {
+        if let Some(Heard::Begun(call)) = calls.get(&self.sequence)
+            && call.strong_count() == 0
+        {
             calls.remove(&self.sequence);
         }
     }
@@ -216,5 +258,38 @@ impl OpenStream {
 impl Drop for OpenStream {
     fn drop(&mut self) {
         self.0.controls.open.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::CallFields;
+
+    fn read(controls: &Controls, sequence: i64, control: Option<Control>) -> bool {
+        let added =
+            control.map(|control| Box::new(CallFields { control: Some(control), ..CallFields::default() }));
+        let call: Call = Call { module: 7, method: 700, sequence, body: Bytes::new(), added };
+        controls.heeds(&call.encode())
+    }
+
+    #[test]
+    fn what_is_said_of_a_call_before_it_begins_is_kept_for_it() {
+        // On a server in threads, the next message may be read before the thread of a call begins it.
+        let controls = Arc::new(Controls::new(1));
+        assert!(!read(&controls, 5, None));
+        assert!(read(&controls, 5, Some(Control::Credit(Credit { items: 3, bytes: 10 }))));
+        assert!(read(&controls, 5, Some(Control::Cancel)));
+        let call = controls.begin(5, Some(Credit { items: 1, bytes: 1 }));
+        assert_eq!(call.cancellation().reason(), Some(Cancelled::CallerGaveUp));
+        let Room { items, bytes } = *call.room();
+        assert_eq!((items, bytes), (4, 11));
+        drop(call);
+
+        // Of one that has ended, or was never read, nothing is kept.
+        assert!(read(&controls, 5, Some(Control::Cancel)));
+        assert!(read(&controls, 6, Some(Control::Cancel)));
+        assert!(controls.calls().is_empty());
+        assert_eq!(controls.begin(6, None).cancellation().reason(), None);
     }
 }
