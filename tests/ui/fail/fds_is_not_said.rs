@@ -1,5 +1,5 @@
+//# errors: 2
 use drpc::{Bytes, Failure, WithFds, drpc_module};
-
 struct Files;
 
 type Opened = WithFds<()>;

@@ -1,3 +1,5 @@
+//! Descriptors go with requests and replies that are declared so.
+
 use drpc::{Bytes, Failure, WithFds, drpc_module};
 
 struct Files;
