@@ -119,7 +119,7 @@ fn a_reply_that_is_too_long_is_counted() {
     isolated("metrics::a_reply_that_is_too_long_is_counted", || {
         let figures = Figures::install();
         with_every_server(|driver| {
-            let module = echo().on(705, |_, _| async { Ok(vec![0; 200_000].into()) });
+            let module = echo().on(705, |_, _| async { Ok(vec![0; 2 << 20].into()) });
             let server = driver.start(Server::builder().module(module));
             let peer = RawPeer::connect(server.path());
             peer.send_call(Wire::Plain, 7, 705, 1, b"");
