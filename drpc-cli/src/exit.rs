@@ -1,6 +1,16 @@
 //! How the tool ends: its exit codes, and what it says of errors.
 
 use std::error::Error;
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use drpc::{BindError, CallError, ConnectError};
+
+use crate::recording::ReadError;
+use crate::schema::{SchemaError, UnknownName};
+use crate::target::ConfigError;
 
 /// The answer is another one than was hoped for: a status other than SUCCESS, a mistake, a difference.
 pub(crate) const OTHERWISE: u8 = 1;
@@ -8,6 +18,72 @@ pub(crate) const OTHERWISE: u8 = 1;
 pub(crate) const UNUSABLE: u8 = 2;
 /// It could not be done: there is no answer, or the output can't be written.
 pub(crate) const NOT_MADE: u8 = 3;
+
+/// Why a command that deals with servers came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failed {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    #[error(transparent)]
+    Name(#[from] UnknownName),
+    #[error(transparent)]
+    Recording(#[from] ReadError),
+    /// What was given is not fit for what is asked.
+    #[error("{0}")]
+    Given(String),
+    /// And what to do instead.
+    #[error("the server has no reflection; it needs `.reflection(true)` where it is built{0}")]
+    NoReflection(&'static str),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("can't begin")]
+    Begin(#[source] io::Error),
+    #[error("can't serve any more")]
+    Serve(#[source] io::Error),
+    #[error("can't write {}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("can't write the output")]
+    Output(#[from] io::Error),
+}
+
+impl Failed {
+    fn code(&self) -> u8 {
+        match self {
+            Failed::Schema(SchemaError::Reflection { .. }) => NOT_MADE,
+            Failed::Config(_)
+            | Failed::Schema(_)
+            | Failed::Name(_)
+            | Failed::Recording(_)
+            | Failed::Given(_) => UNUSABLE,
+            _ => NOT_MADE,
+        }
+    }
+}
+
+/// The exit code of what a command came to; says why, if that is nothing.
+pub(crate) fn ended(outcome: Result<ExitCode, Failed>) -> ExitCode {
+    match outcome {
+        Ok(code) => code,
+        // Who read has seen enough.
+        Err(Failed::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(failed) => {
+            print_error(&failed);
+            ExitCode::from(failed.code())
+        }
+    }
+}
+
+/// Runs what waits for a server, on this thread.
+pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(Failed::Begin)?.block_on(future)
+}
 
 /// Says why there is no answer, and the causes of that.
 pub(crate) fn print_error(error: &dyn Error) {

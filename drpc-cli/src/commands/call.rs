@@ -8,15 +8,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use drpc::wire::{Response, ResponseFields};
-use drpc::{AddedFields, Bytes, CallError, CallOptions, Client, ConnectError, Method, Status};
+use drpc::{AddedFields, Bytes, CallError, CallOptions, Client, Method, Status};
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::exit::{NOT_MADE, OTHERWISE, UNUSABLE, print_error};
-use crate::schema::{BodyError, BodyType, Found, Schema, SchemaArgs, SchemaError, UnknownName, template};
-use crate::target::{ConfigError, TargetArgs};
+use crate::exit::{Failed, NOT_MADE, OTHERWISE, block_on, ended, print_error};
+use crate::schema::{BodyType, Found, Schema, SchemaArgs, template};
+use crate::target::TargetArgs;
 
 /// Call a method and print its reply.
 ///
@@ -66,19 +66,7 @@ pub(crate) struct CallArgs {
 }
 
 pub(crate) fn run(args: &CallArgs) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let outcome = runtime.map_err(Failed::Runtime).and_then(|runtime| runtime.block_on(call(args)));
-    outcome.unwrap_or_else(|error| {
-        if matches!(&error, Failed::Output(cause) if cause.kind() == io::ErrorKind::BrokenPipe) {
-            return ExitCode::SUCCESS;
-        }
-        print_error(&error);
-        ExitCode::from(match error {
-            Failed::Connect(_) | Failed::Runtime(_) | Failed::Output(_) => NOT_MADE,
-            Failed::Schema(SchemaError::Reflection { .. }) => NOT_MADE,
-            _ => UNUSABLE,
-        })
-    })
+    ended(block_on(call(args)))
 }
 
 async fn call(args: &CallArgs) -> Result<ExitCode, Failed> {
@@ -147,7 +135,10 @@ fn print_template(found: Found<'_>) -> Result<ExitCode, Failed> {
     match found.info.map(|info| &info.request) {
         Some(BodyType::Message(message)) => print_line(&pretty(&template(message)))?,
         Some(BodyType::Nothing) => print_line("{}")?,
-        _ => return Err(Failed::NoTemplate),
+        _ => {
+            let problem = "the type of the request is not known: name it by --contract or --proto, or switch on the server's reflection";
+            return Err(Failed::Given(problem.to_owned()));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -185,16 +176,14 @@ fn requests(args: &CallArgs, found: Found<'_>) -> Result<Requests, Failed> {
         return Ok(Requests::Coming(read_input(known.clone(), args.parallel as usize)));
     }
     let bytes = match request.strip_prefix('@') {
-        Some(path) => {
-            fs::read(path).map_err(|cause| Failed::Request(format!("can't read it from {path}: {cause}")))?
-        }
+        Some(path) => fs::read(path).map_err(|cause| unfit(format!("can't read it from {path}: {cause}")))?,
         None if request == "-" => {
             let mut bytes = Vec::new();
             io::stdin().lock().read_to_end(&mut bytes).map_err(no_input)?;
             bytes
         }
         None if args.raw && !request.is_empty() => {
-            return Err(Failed::Request("with --raw, give it as @FILE or -".to_owned()));
+            return Err(unfit("with --raw, give it as @FILE or -"));
         }
         None => request.as_bytes().to_vec(),
     };
@@ -204,7 +193,7 @@ fn requests(args: &CallArgs, found: Found<'_>) -> Result<Requests, Failed> {
             let digits: Vec<u8> = bytes.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
             vec![
                 hex::decode(digits)
-                    .map_err(|cause| Failed::Request(format!("hex digits were expected: {cause}")))?
+                    .map_err(|cause| unfit(format!("hex digits were expected: {cause}")))?
                     .into(),
             ]
         }
@@ -228,9 +217,11 @@ fn read_input(known: BodyType, ahead: usize) -> mpsc::Receiver<Result<Bytes, Fai
 fn documents(input: impl Read, known: &BodyType) -> impl Iterator<Item = Result<Bytes, Failed>> {
     let values = serde_json::Deserializer::from_reader(input).into_iter::<Value>().enumerate();
     values.map(|(place, value)| match value {
-        Ok(value) => known.bytes_of(&value).map_err(|error| Failed::Body { number: place + 1, error }),
+        Ok(value) => known
+            .bytes_of(&value)
+            .map_err(|error| Failed::Given(format!("{}: {error}", request_name(place + 1)))),
         Err(cause) if cause.is_io() => Err(no_input(cause.into())),
-        Err(cause) => Err(Failed::Request(format!("it is no JSON: {cause}"))),
+        Err(cause) => Err(unfit(format!("it is no JSON: {cause}"))),
     })
 }
 
@@ -239,8 +230,12 @@ fn request_name(number: usize) -> String {
     if number == 1 { "the request".to_owned() } else { format!("request {number}") }
 }
 
+fn unfit(problem: impl std::fmt::Display) -> Failed {
+    Failed::Given(format!("the request: {problem}"))
+}
+
 fn no_input(cause: io::Error) -> Failed {
-    Failed::Request(format!("can't read it from standard input: {cause}"))
+    unfit(format!("can't read it from standard input: {cause}"))
 }
 
 /// Where what comes back goes: replies to standard output, all else to standard error.
@@ -326,28 +321,4 @@ fn pretty(value: &Value) -> String {
 
 fn print_line(text: &str) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{text}")
-}
-
-#[derive(Debug, thiserror::Error)]
-enum Failed {
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error(transparent)]
-    Schema(#[from] SchemaError),
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    #[error(transparent)]
-    Name(#[from] UnknownName),
-    #[error("{}: {error}", request_name(*.number))]
-    Body { number: usize, error: BodyError },
-    #[error("the request: {0}")]
-    Request(String),
-    #[error(
-        "the type of the request is not known: name it by --contract or --proto, or switch on the server's reflection"
-    )]
-    NoTemplate,
-    #[error("can't write the output: {0}")]
-    Output(#[from] io::Error),
-    #[error("can't start: {0}")]
-    Runtime(io::Error),
 }

@@ -3,14 +3,12 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use drpc::{AddedFields, ConnectError};
+use drpc::AddedFields;
 use serde_json::{Value, json};
 
-use crate::exit::{NOT_MADE, UNUSABLE, print_error};
-use crate::schema::{
-    BodyType, Described, MethodInfo, ModuleInfo, Schema, SchemaArgs, SchemaError, UnknownName,
-};
-use crate::target::{ConfigError, TargetArgs};
+use crate::exit::{Failed, block_on, ended};
+use crate::schema::{BodyType, Described, MethodInfo, ModuleInfo, Schema, SchemaArgs, UnknownName};
+use crate::target::TargetArgs;
 
 /// List the modules of a server and their methods.
 ///
@@ -52,32 +50,23 @@ pub(crate) struct DescribeArgs {
 
 pub(crate) fn list(args: &ListArgs) -> ExitCode {
     ended(schema(&args.target, &args.schema).and_then(|schema| {
-        let text = match args.json {
+        print(&match args.json {
             true => format!("{:#}\n", Value::Array(schema.modules().iter().map(module_json).collect())),
             false => listed(&schema),
-        };
-        Ok(io::stdout().lock().write_all(text.as_bytes())?)
+        })
     }))
 }
 
 pub(crate) fn describe(args: &DescribeArgs) -> ExitCode {
-    ended(schema(&args.target, &args.schema).and_then(|schema| {
-        let text = described(&schema, args.what.as_deref())?;
-        Ok(io::stdout().lock().write_all(text.as_bytes())?)
-    }))
+    ended(
+        schema(&args.target, &args.schema)
+            .and_then(|schema| print(&described(&schema, args.what.as_deref())?)),
+    )
 }
 
-fn ended(outcome: Result<(), Failed>) -> ExitCode {
-    let Err(error) = outcome else { return ExitCode::SUCCESS };
-    if matches!(&error, Failed::Output(cause) if cause.kind() == io::ErrorKind::BrokenPipe) {
-        return ExitCode::SUCCESS;
-    }
-    print_error(&error);
-    ExitCode::from(match error {
-        Failed::Schema(SchemaError::Reflection { .. }) => NOT_MADE,
-        Failed::Connect(_) | Failed::NoReflection | Failed::Output(_) | Failed::Runtime(_) => NOT_MADE,
-        Failed::Config(_) | Failed::Schema(_) | Failed::Name(_) => UNUSABLE,
-    })
+fn print(text: &str) -> Result<ExitCode, Failed> {
+    io::stdout().lock().write_all(text.as_bytes()).map_err(Failed::Output)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What files tell, or else the server.
@@ -86,11 +75,10 @@ fn schema(target: &TargetArgs, args: &SchemaArgs) -> Result<Schema, Failed> {
     if let Some(schema) = target.schema(args)? {
         return Ok(schema);
     }
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failed::Runtime)?;
-    runtime.block_on(async {
+    block_on(async {
         let client = target.client(AddedFields::NONE).connect().await?;
-        target.reflection(&client).await?.ok_or(Failed::NoReflection)
+        let instead = ", or name its modules by --registry, --contract or --daos";
+        target.reflection(&client).await?.ok_or(Failed::NoReflection(instead))
     })
 }
 
@@ -149,24 +137,4 @@ fn body_json(body: &BodyType) -> Value {
         BodyType::Unknown => Value::Null,
         known => Value::String(known.to_string()),
     }
-}
-
-#[derive(Debug, thiserror::Error)]
-enum Failed {
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error(transparent)]
-    Schema(#[from] SchemaError),
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    #[error(transparent)]
-    Name(#[from] UnknownName),
-    #[error(
-        "the server has no reflection; it needs `.reflection(true)` where it is built, or name its modules by --registry, --contract or --daos"
-    )]
-    NoReflection,
-    #[error("can't write the output: {0}")]
-    Output(#[from] io::Error),
-    #[error("can't start: {0}")]
-    Runtime(io::Error),
 }

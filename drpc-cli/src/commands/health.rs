@@ -4,10 +4,10 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use drpc::health::{HealthClient, ServingStatus};
-use drpc::{AddedFields, CallError, ConnectError, Status};
+use drpc::{AddedFields, Status};
 
-use crate::exit::{NOT_MADE, OTHERWISE, UNUSABLE, print_error};
-use crate::target::{ConfigError, TargetArgs};
+use crate::exit::{Failed, OTHERWISE, ended};
+use crate::target::TargetArgs;
 
 /// Ask whether a server, or one of its modules, serves, and print what it says.
 ///
@@ -26,18 +26,14 @@ pub(crate) struct HealthArgs {
 }
 
 pub(crate) fn run(args: &HealthArgs) -> ExitCode {
-    match ask(args) {
-        Ok(status) => told(args, status),
-        Err(error) => {
-            print_error(&error);
-            if let Failed::Call(error) = &error
-                && error.status() == Some(Status::UNKNOWN_MODULE)
-            {
-                eprintln!("hint: the server has no health check; it needs `.health(…)` where it is built");
-            }
-            ExitCode::from(if let Failed::Config(_) = error { UNUSABLE } else { NOT_MADE })
-        }
+    let asked = ask(args);
+    let has_none =
+        matches!(&asked, Err(Failed::Call(error)) if error.status() == Some(Status::UNKNOWN_MODULE));
+    let code = ended(asked.map(|status| told(args, status)));
+    if has_none {
+        eprintln!("hint: the server has no health check; it needs `.health(…)` where it is built");
     }
+    code
 }
 
 fn told(args: &HealthArgs, status: ServingStatus) -> ExitCode {
@@ -56,14 +52,4 @@ fn told(args: &HealthArgs, status: ServingStatus) -> ExitCode {
 fn ask(args: &HealthArgs) -> Result<ServingStatus, Failed> {
     let client = args.target.find()?.client(AddedFields::ERROR).connect_blocking()?;
     Ok(HealthClient::new(client).check(&args.module)?.status())
-}
-
-#[derive(Debug, thiserror::Error)]
-enum Failed {
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    #[error(transparent)]
-    Call(#[from] CallError),
 }

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use drpc::health::{HealthClient, ServingStatus};
 use drpc::reflection::{Catalogue, ReflectionClient};
-use drpc::{AddedFields, Allow, CallError, CallOptions, ConnectError, Method, PeerCredentials, Wire};
+use drpc::{AddedFields, Allow, CallError, CallOptions, Method, PeerCredentials, Wire};
 use serde_json::{Value, json};
 
-use crate::exit::{NOT_MADE, OTHERWISE, UNUSABLE, print_error};
-use crate::target::{ConfigError, Target, TargetArgs};
+use crate::exit::{Failed, OTHERWISE, block_on, ended};
+use crate::target::{Target, TargetArgs};
 
 /// Ask whether a server is up, which wire it speaks, who serves it, and how long it takes.
 ///
@@ -40,15 +40,7 @@ pub(crate) struct PingArgs {
 const PROBE: Method = Method::new(0, 0, "probe");
 
 pub(crate) fn run(args: &PingArgs) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let answered = runtime.map_err(Failed::Runtime).and_then(|runtime| runtime.block_on(ping(args)));
-    match answered.and_then(|answered| tell(args, &answered)) {
-        Ok(code) => code,
-        Err(error) => {
-            print_error(&error);
-            ExitCode::from(if let Failed::Config(_) = error { UNUSABLE } else { NOT_MADE })
-        }
-    }
+    ended(block_on(ping(args)).and_then(|answered| tell(args, &answered)))
 }
 
 async fn ping(args: &PingArgs) -> Result<Answered, Failed> {
@@ -217,18 +209,4 @@ impl fmt::Display for Answered {
 
 fn pings(count: usize) -> String {
     if count == 1 { "1 ping".to_owned() } else { format!("{count} pings") }
-}
-
-#[derive(Debug, thiserror::Error)]
-enum Failed {
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    #[error(transparent)]
-    Call(#[from] CallError),
-    #[error("can't begin")]
-    Runtime(#[source] io::Error),
-    #[error("can't write the output")]
-    Output(#[source] io::Error),
 }

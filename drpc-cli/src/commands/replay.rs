@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use drpc::testing::{RecordedPacket, Recording};
 use drpc::wire::{Call, Response};
-use drpc::{Bytes, Client, ConnectError};
+use drpc::{Bytes, Client};
 use serde_json::{Value, json};
 
 use super::count;
-use crate::exit::{NOT_MADE, OTHERWISE, UNUSABLE, print_error};
-use crate::recording::{self, Conversations, Event, Peer, ReadError, What};
-use crate::schema::{Schema, SchemaArgs, SchemaError};
+use crate::exit::{Failed, OTHERWISE, ended};
+use crate::recording::{self, Conversations, Event, Peer, What};
+use crate::schema::{Schema, SchemaArgs};
 
 /// Make recorded calls again, and compare the replies with the recorded ones.
 ///
@@ -46,16 +46,7 @@ pub(crate) struct ReplayArgs {
 }
 
 pub(crate) fn run(args: &ReplayArgs) -> ExitCode {
-    match replay(args) {
-        Ok(code) => code,
-        Err(error) => {
-            print_error(&error);
-            ExitCode::from(match error {
-                Failed::Schema(_) | Failed::Recording(_) => UNUSABLE,
-                Failed::Connect(_) | Failed::Output(_) => NOT_MADE,
-            })
-        }
-    }
+    ended(replay(args))
 }
 
 fn replay(args: &ReplayArgs) -> Result<ExitCode, Failed> {
@@ -169,16 +160,4 @@ impl Difference<'_> {
             "recorded": reply(self.before), "now": self.now.map(reply),
         })
     }
-}
-
-#[derive(Debug, thiserror::Error)]
-enum Failed {
-    #[error(transparent)]
-    Schema(#[from] SchemaError),
-    #[error(transparent)]
-    Recording(#[from] ReadError),
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    #[error("can't write the output")]
-    Output(#[from] io::Error),
 }

@@ -1,15 +1,14 @@
 //! `drpc show`: a recording, in lines or as a page.
 
-use std::error::Error;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::exit::{NOT_MADE, UNUSABLE, print_error};
+use crate::exit::{Failed, ended};
 use crate::page;
-use crate::recording::{self, Filter, Lines, ReadError};
-use crate::schema::{Schema, SchemaArgs, SchemaError};
+use crate::recording::{self, Filter, Lines};
+use crate::schema::{Schema, SchemaArgs};
 
 /// Show what `drpc trace --record` recorded: in lines, as a page, or in a form for trace viewers.
 ///
@@ -38,17 +37,7 @@ pub(crate) struct ShowArgs {
 }
 
 pub(crate) fn run(args: &ShowArgs) -> ExitCode {
-    match show(args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failed::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            print_error(&error as &dyn Error);
-            ExitCode::from(match error {
-                Failed::Schema(_) | Failed::Recording(_) => UNUSABLE,
-                Failed::File { .. } | Failed::Output(_) => NOT_MADE,
-            })
-        }
-    }
+    ended(show(args).map(|()| ExitCode::SUCCESS))
 }
 
 fn show(args: &ShowArgs) -> Result<(), Failed> {
@@ -71,16 +60,4 @@ fn show(args: &ShowArgs) -> Result<(), Failed> {
 
 fn write(path: &Path, text: &str) -> Result<(), Failed> {
     fs::write(path, text).map_err(|source| Failed::File { path: path.to_owned(), source })
-}
-
-#[derive(Debug, thiserror::Error)]
-enum Failed {
-    #[error(transparent)]
-    Schema(#[from] SchemaError),
-    #[error(transparent)]
-    Recording(#[from] ReadError),
-    #[error("can't write {}", path.display())]
-    File { path: PathBuf, source: io::Error },
-    #[error("can't write the output")]
-    Output(#[source] io::Error),
 }

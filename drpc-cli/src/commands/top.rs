@@ -15,13 +15,13 @@ use crossterm::terminal::{
 };
 use crossterm::{execute, queue};
 use drpc::reflection::{CallInfo, ReflectionClient, SessionInfo};
-use drpc::{AddedFields, CallError, Client, ConnectError, Status};
+use drpc::{AddedFields, CallError, Client, Status};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
-use crate::exit::{NOT_MADE, UNUSABLE, print_error};
-use crate::target::{ConfigError, TargetArgs};
+use crate::exit::{Failed, block_on, ended};
+use crate::target::TargetArgs;
 
 /// Watch the sessions of a server, and the calls that run in them.
 ///
@@ -70,27 +70,19 @@ enum Sort {
 const LONGEST: usize = 10;
 
 pub(crate) fn run(args: &TopArgs) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    match runtime.map_err(Failed::Runtime).and_then(|runtime| runtime.block_on(top(args))) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failed::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            print_error(&error);
-            ExitCode::from(if let Failed::Config(_) = error { UNUSABLE } else { NOT_MADE })
-        }
-    }
+    ended(block_on(top(args)).map(|()| ExitCode::SUCCESS))
 }
 
 async fn top(args: &TopArgs) -> Result<(), Failed> {
     let target = args.target.find()?;
     let client = target.client(AddedFields::NONE).connect().await?;
     let reflection = ReflectionClient::new(client);
-    let since = reflection.catalogue().await.map_err(Failed::of_call)?.serving_since();
+    let since = reflection.catalogue().await.map_err(unreflected)?.serving_since();
     let server = Server { name: args.target.socket.display().to_string(), since };
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failed::Runtime)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failed::Begin)?;
     tokio::select! {
         ended = watch(args, &server, &reflection) => ended,
-        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Failed::Runtime),
+        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Failed::Begin),
         _ = terminate.recv() => Ok(()),
     }
 }
@@ -104,7 +96,7 @@ async fn watch(args: &TopArgs, server: &Server, reflection: &ReflectionClient<Cl
     let mut before: Option<Look> = None;
     loop {
         ticks.tick().await;
-        let now = Look::take(reflection).await.map_err(Failed::of_call)?;
+        let now = Look::take(reflection).await.map_err(unreflected)?;
         let figures = Figures::of(before.as_ref(), &now, args.sort);
         let drawn = match &mut screen {
             Some(screen) => screen.draw(server, &figures),
@@ -346,29 +338,11 @@ fn interval(text: &str) -> Result<Duration, String> {
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-enum Failed {
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    #[error("the server has no reflection; it needs `.reflection(true)` where it is built")]
-    NoReflection,
-    #[error(transparent)]
-    Call(CallError),
-    #[error("can't begin")]
-    Runtime(#[source] io::Error),
-    #[error("can't write the output")]
-    Output(#[source] io::Error),
-}
-
-impl Failed {
-    /// Of a call of reflection.
-    fn of_call(error: CallError) -> Self {
-        match error.status() {
-            Some(Status::UNKNOWN_MODULE) => Failed::NoReflection,
-            _ => Failed::Call(error),
-        }
+/// Of a call of reflection.
+fn unreflected(error: CallError) -> Failed {
+    match error.status() {
+        Some(Status::UNKNOWN_MODULE) => Failed::NoReflection(""),
+        _ => Failed::Call(error),
     }
 }
 

@@ -8,12 +8,12 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use drpc::Client;
 use drpc::testing::{Proxy, Watched};
-use drpc::{BindError, Client};
 
-use crate::exit::{NOT_MADE, UNUSABLE, print_error};
+use crate::exit::{Failed, ended};
 use crate::recording::{Event, FORMAT, Filter, Lines, Peer};
-use crate::schema::{Schema, SchemaArgs, SchemaError};
+use crate::schema::{Schema, SchemaArgs};
 
 /// Show every call and reply between clients and a server, as they pass.
 ///
@@ -59,26 +59,18 @@ const BACKLOG: usize = 4096;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(args: &TraceArgs) -> ExitCode {
-    match trace(args) {
-        Ok(()) => ExitCode::SUCCESS,
-        // Who read has seen enough.
-        Err(Failed::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            print_error(&error);
-            ExitCode::from(if let Failed::Schema(_) = error { UNUSABLE } else { NOT_MADE })
-        }
-    }
+    ended(trace(args).map(|()| ExitCode::SUCCESS))
 }
 
 fn trace(args: &TraceArgs) -> Result<(), Failed> {
     let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failed::Runtime)?;
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failed::Begin)?;
     let schema = &match args.reflection {
         true => runtime.block_on(reflection(&args.target)),
         false => Schema::load(&args.schema)?,
     };
     let record = args.record.as_ref().map(|path| {
-        File::create(path).map(BufWriter::new).map_err(|source| Failed::Record { path: path.clone(), source })
+        File::create(path).map(BufWriter::new).map_err(|source| Failed::File { path: path.clone(), source })
     });
     let record = record.transpose()?;
     let (events, shown) = sync_channel(BACKLOG);
@@ -123,7 +115,7 @@ async fn relay(
     eprintln!("listening on {}, for {}; ctrl-c ends it", args.listen.display(), args.target.display());
     tokio::select! {
         served = proxy.serve() => served.map_err(Failed::Serve),
-        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Failed::Runtime),
+        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Failed::Begin),
         _ = stopped => Ok(()),
     }
 }
@@ -140,7 +132,7 @@ fn show(
     let mut out = anstream::AutoStream::auto(io::stdout());
     for event in std::iter::once(first).chain(events) {
         if let (Some(record), Some(path)) = (&mut record, &args.record) {
-            let failed = |source| Failed::Record { path: path.clone(), source };
+            let failed = |source| Failed::File { path: path.clone(), source };
             record.write_all(event.to_line().as_bytes()).map_err(failed)?;
             // What has happened is in the file, whatever becomes of this process.
             record.flush().map_err(failed)?;
@@ -189,20 +181,4 @@ fn event_of(watched: &Watched<'_>, begun: Begun) -> Option<Event> {
         }
         _ => return None,
     })
-}
-
-#[derive(Debug, thiserror::Error)]
-enum Failed {
-    #[error(transparent)]
-    Schema(#[from] SchemaError),
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    #[error("can't accept clients any more")]
-    Serve(#[source] io::Error),
-    #[error("can't begin")]
-    Runtime(#[source] io::Error),
-    #[error("can't write to {}", path.display())]
-    Record { path: PathBuf, source: io::Error },
-    #[error("can't write the output")]
-    Output(#[source] io::Error),
 }

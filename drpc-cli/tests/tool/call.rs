@@ -430,6 +430,9 @@ fn a_broken_pipe_is_no_failure() {
         "call s.sock shop.sweep --template",
         "call s.sock shop.sweep --repeat 100",
         "completions bash",
+        "ping s.sock",
+        "top s.sock --json",
+        "bench s.sock shop.sweep --calls 3",
     ];
     for line in commands {
         let (reader, writer) = io::pipe().unwrap();

@@ -185,7 +185,7 @@ drpc: can't listen on no/t.sock: No such file or directory (os error 2); make th
 "#]]);
     folder.drpc("trace t.sock s.sock --record no/r.jsonl").assert().code(3).stdout_eq("").stderr_eq(str![[
         r#"
-drpc: can't write to no/r.jsonl
+drpc: can't write no/r.jsonl
   because: No such file or directory (os error 2)
 
 "#

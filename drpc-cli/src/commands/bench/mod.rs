@@ -19,9 +19,9 @@ use files::HdrLog;
 use load::{Counts, Limit, Load, Run, histogram};
 use report::Report;
 
-use crate::exit::{NOT_MADE, OTHERWISE, UNUSABLE, print_error};
-use crate::schema::{Schema, SchemaArgs, SchemaError, UnknownName};
-use crate::target::{ConfigError, Target, TargetArgs};
+use crate::exit::{Failed, OTHERWISE, ended};
+use crate::schema::{Schema, SchemaArgs};
+use crate::target::{Target, TargetArgs};
 
 /// Measure how many calls a server answers, and how fast.
 ///
@@ -78,18 +78,8 @@ pub(crate) struct BenchArgs {
 }
 
 pub(crate) fn run(args: &BenchArgs) -> ExitCode {
-    let runtime = tokio::runtime::Runtime::new().map_err(Failed::Output);
-    match runtime.and_then(|runtime| runtime.block_on(bench(args))) {
-        Ok(code) => code,
-        Err(error) => {
-            print_error(&error);
-            ExitCode::from(match error {
-                Failed::Schema(SchemaError::Reflection { .. }) => NOT_MADE,
-                Failed::Config(_) | Failed::Schema(_) | Failed::Method(_) | Failed::Data(_) => UNUSABLE,
-                Failed::Connect(_) | Failed::File { .. } | Failed::Output(_) => NOT_MADE,
-            })
-        }
-    }
+    let runtime = tokio::runtime::Runtime::new().map_err(Failed::Begin);
+    ended(runtime.and_then(|runtime| runtime.block_on(bench(args))))
 }
 
 async fn bench(args: &BenchArgs) -> Result<ExitCode, Failed> {
@@ -105,7 +95,7 @@ async fn bench(args: &BenchArgs) -> Result<ExitCode, Failed> {
     let options = CallOptions::new().timeout(args.target.timeout);
     let load = Load { method, body, options, in_flight: usize::from(args.in_flight), rate: args.rate };
     let report = measure(args, &target, &load, title).await?;
-    Ok(tell(args, &report)?)
+    tell(args, &report).map_err(Failed::Output)
 }
 
 /// What names and types are needed, over a connection that is not measured.
@@ -127,10 +117,14 @@ fn is_json(data: &str) -> bool {
 /// JSON, or hex digits, as bytes.
 fn request(schema: &Schema, method: i32, data: &str) -> Result<Bytes, Failed> {
     let value = match is_json(data) {
-        true => serde_json::from_str(data).map_err(|error| Failed::Data(error.to_string()))?,
+        true => serde_json::from_str(data).map_err(|error| unsendable(&error))?,
         false => Value::String(data.to_owned()),
     };
-    schema.to_request(method, &value).map_err(|error| Failed::Data(error.to_string()))
+    schema.to_request(method, &value).map_err(|error| unsendable(&error))
+}
+
+fn unsendable(error: &dyn std::error::Error) -> Failed {
+    Failed::Given(format!("the request in --data can't be sent: {error}"))
 }
 
 /// What is measured, in a line.
@@ -227,24 +221,6 @@ async fn measure(args: &BenchArgs, target: &Target, load: &Load, title: String) 
             return Ok(report);
         }
     }
-}
-
-#[derive(Debug, thiserror::Error)]
-enum Failed {
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error(transparent)]
-    Schema(#[from] SchemaError),
-    #[error(transparent)]
-    Method(#[from] UnknownName),
-    #[error("the request in --data can't be sent: {0}")]
-    Data(String),
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    #[error("can't write {}", path.display())]
-    File { path: PathBuf, source: io::Error },
-    #[error("can't write what was measured")]
-    Output(#[from] io::Error),
 }
 
 /// Connects once for each connection, so that the calls need not.

@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use drpc::server::shutdown_signal;
-use drpc::{BindError, Bytes, Context, Failure, Method, Module, Reply, Server, Status, WireMode};
+use drpc::{Bytes, Context, Failure, Method, Module, Reply, Server, Status, WireMode};
 
-use canned::{Canned, CannedAnswer, CannedError, holds};
+use canned::{Canned, CannedAnswer, holds};
 
-use crate::exit::{NOT_MADE, UNUSABLE, print_error};
-use crate::schema::{ModuleInfo, Schema, SchemaArgs, SchemaError};
+use crate::exit::{Failed, ended};
+use crate::schema::{ModuleInfo, Schema, SchemaArgs};
 
 /// Serve the modules of a registry with canned replies, for a client to be written before its server.
 ///
@@ -54,25 +54,17 @@ pub(crate) struct ServeArgs {
 }
 
 pub(crate) fn run(args: &ServeArgs) -> ExitCode {
-    match serve(args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            print_error(&error);
-            ExitCode::from(match error {
-                Failed::Schema(_) | Failed::NoModules | Failed::Canned(_) => UNUSABLE,
-                Failed::Bind(_) | Failed::Serve(_) => NOT_MADE,
-            })
-        }
-    }
+    ended(serve(args).map(|()| ExitCode::SUCCESS))
 }
 
 fn serve(args: &ServeArgs) -> Result<(), Failed> {
     let schema = Arc::new(Schema::load(&args.schema)?);
     if schema.modules().is_empty() {
-        return Err(Failed::NoModules);
+        let problem = "there is nothing to serve: name the modules by --registry FILE or --contract FILE";
+        return Err(Failed::Given(problem.to_owned()));
     }
     let mut canned = match &args.replies {
-        Some(path) => canned::read(path, &schema)?,
+        Some(path) => canned::read(path, &schema).map_err(|error| Failed::Given(error.to_string()))?,
         None => Vec::new(),
     };
     let mut builder = Server::builder().wire(args.wire).explicit_modules_only();
@@ -82,7 +74,7 @@ fn serve(args: &ServeArgs) -> Result<(), Failed> {
         canned = others;
         builder = builder.module(Mock::new(module, ours, schema.clone()));
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failed::Serve)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failed::Begin)?;
     runtime.block_on(async {
         let server = builder.bind(&args.socket)?;
         eprintln!("listening on {}; ctrl-c ends it", args.socket.display());
@@ -179,18 +171,4 @@ impl Module for Mock {
         let _ = writeln!(io::stdout(), "{name} {request} {status} in {took:.1?} {reply}");
         answer.map(Reply::from)
     }
-}
-
-#[derive(Debug, thiserror::Error)]
-enum Failed {
-    #[error(transparent)]
-    Schema(#[from] SchemaError),
-    #[error("there is nothing to serve: name the modules by --registry FILE or --contract FILE")]
-    NoModules,
-    #[error(transparent)]
-    Canned(#[from] CannedError),
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    #[error("can't serve any more")]
-    Serve(#[source] io::Error),
 }
