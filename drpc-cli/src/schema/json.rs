@@ -91,8 +91,9 @@ pub(super) fn shown(known: &BodyType, body: &[u8]) -> Value {
     known.to_json(body).unwrap_or_else(|_| Value::String(hex::encode(body)))
 }
 
+/// No fields, or no hex digits.
 fn is_empty(value: &Value) -> bool {
-    value.is_null() || value.as_object().is_some_and(Map::is_empty)
+    value.is_null() || value == "" || value.as_object().is_some_and(Map::is_empty)
 }
 
 fn encode(message: &MessageDescriptor, value: &Value) -> Result<Bytes, BodyError> {

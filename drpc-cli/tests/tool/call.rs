@@ -432,7 +432,7 @@ fn a_broken_pipe_is_no_failure() {
         "completions bash",
         "ping s.sock",
         "top s.sock --json",
-        "bench s.sock shop.sweep --calls 3",
+        "bench s.sock shop.sweep --count 3",
     ];
     for line in commands {
         let (reader, writer) = io::pipe().unwrap();
