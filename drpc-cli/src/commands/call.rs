@@ -21,6 +21,7 @@ use crate::target::TargetArgs;
 /// Call a method and print its reply.
 ///
 /// Request and reply are JSON, by protobuf's mapping, where their types are known: from the server's reflection, or from the files named below.
+/// The items of a stream are printed as they come, a line each, until it ends, or until ctrl-c, which gives it up.
 ///
 /// Exit code: 0 if the server answers SUCCESS, 1 if it answers another status, 2 if the command line or the request is wrong, 3 if the call can't be
 /// made, or no response comes that can be read.
@@ -33,6 +34,7 @@ use crate::target::TargetArgs;
   drpc call /run/greeter.sock greeter.hello @request.json
   drpc call /run/daos_agent/daos_agent.sock --daos sec_agent.request_creds
   drpc call /run/greeter.sock 501 0a05576f726c64 --hex
+  drpc call /run/pools.sock pools.watch           # a stream, until ctrl-c
   cat requests.jsonl | drpc call /run/greeter.sock greeter.hello - --parallel 8"
 )]
 pub(crate) struct CallArgs {
@@ -57,6 +59,9 @@ pub(crate) struct CallArgs {
     /// Make up to so many calls at a time; replies are printed in the order of the requests.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000), hide_default_value = true)]
     parallel: u32,
+    /// The method answers by a stream. That is known where names are, so say it of a number alone.
+    #[arg(long)]
+    stream: bool,
     /// Don't ask for the text and the cause of an error, nor tell the server how long the call may take: send byte for byte what DAOS's own clients
     /// send. Else that is asked and told by fields that are added to DAOS's; a server that does not know them skips them.
     #[arg(long)]
@@ -96,6 +101,10 @@ async fn call(args: &CallArgs) -> Result<ExitCode, Failed> {
     let output = Output { args, found, is_alone: requests.are_one() };
     let begun = Instant::now();
     let method = Method::new(found.module_id, found.method_id, "called by the tool");
+    if args.stream || found.info.is_some_and(|info| info.is_stream) {
+        let output = Output { is_alone: false, ..output };
+        return print_streams(&client, method.streaming(), requests, &output).await;
+    }
     let mut responses =
         pin!(requests.stream().map(|body| make(&client, method, body)).buffered(args.parallel as usize));
     let (mut worst, mut calls, mut failed) = (0, 0_u64, 0_u64);
@@ -121,6 +130,60 @@ async fn make(
     body: Result<Bytes, Failed>,
 ) -> Result<Result<Response, CallError>, Failed> {
     Ok(client.call_raw(method, body?, &CallOptions::new()).await)
+}
+
+/// Prints the items of one stream after the other, until the last has ended or ctrl-c comes.
+async fn print_streams(
+    client: &Client,
+    method: Method,
+    requests: Requests,
+    output: &Output<'_>,
+) -> Result<ExitCode, Failed> {
+    let printing = async {
+        let mut worst = 0;
+        let mut bodies = requests.stream();
+        while let Some(body) = bodies.next().await {
+            worst = worst.max(print_items(client, method, body?, output).await?);
+        }
+        Ok(ExitCode::from(worst))
+    };
+    tokio::select! {
+        printed = printing => printed,
+        interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| ExitCode::SUCCESS).map_err(Failed::Begin),
+    }
+}
+
+async fn print_items(
+    client: &Client,
+    method: Method,
+    body: Bytes,
+    output: &Output<'_>,
+) -> Result<u8, Failed> {
+    let patience = output.args.target.timeout;
+    // A stream may take as long as it likes; to open it may not.
+    let options = CallOptions::new().timeout(Duration::MAX);
+    let mut items = match tokio::time::timeout(patience, client.open_raw(method, body, &options)).await {
+        Ok(Ok(items)) => items,
+        Ok(Err(error)) => return Ok(failed(&error)),
+        Err(_) => {
+            eprintln!("drpc: no stream was opened within {}", humantime::format_duration(patience));
+            return Ok(NOT_MADE);
+        }
+    };
+    let mut worst = 0;
+    while let Some(item) = items.next().await {
+        worst = worst.max(match item {
+            Ok(body) => output.print_body(&body)?,
+            Err(error) => failed(&error),
+        });
+    }
+    Ok(worst)
+}
+
+/// Says why a stream was not opened, or ended; gives the exit code for it.
+fn failed(error: &CallError) -> u8 {
+    print_error(error);
+    if error.status().is_some() { OTHERWISE } else { NOT_MADE }
 }
 
 fn rounded(begun: Instant) -> Duration {
@@ -259,8 +322,11 @@ impl Output<'_> {
             self.print_failure(&response);
             return Ok(OTHERWISE);
         }
+        self.print_body(&response.body)
+    }
+
+    fn print_body(&self, body: &[u8]) -> Result<u8, Failed> {
         let known = self.found.info.map_or(&BodyType::Unknown, |info| &info.reply);
-        let body = &response.body;
         match known {
             _ if self.args.raw => io::stdout().lock().write_all(body)?,
             BodyType::Message(_) | BodyType::Nothing if !self.args.hex => match known.to_json(body) {

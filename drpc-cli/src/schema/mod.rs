@@ -37,7 +37,9 @@ pub(crate) struct MethodInfo {
     pub(crate) name: String,
     pub(crate) doc: String,
     pub(crate) rule: Option<String>,
-    /// What else is to be known of it: `idempotent`, `stream`.
+    /// Whether it answers by a stream of replies.
+    pub(crate) is_stream: bool,
+    /// What else is to be known of it, in a word each: `idempotent`, `stream`.
     pub(crate) kinds: Vec<String>,
     pub(crate) request: BodyType,
     pub(crate) reply: BodyType,

@@ -54,6 +54,7 @@ fn info(method: drpc::reflection::MethodInfo, schema: &Schema) -> MethodInfo {
         method.timeout().map(|timeout| format!("timeout {}", humantime::format_duration(timeout))),
     ];
     MethodInfo {
+        is_stream: method.is_stream,
         kinds: kinds.into_iter().flatten().collect(),
         request: body(&method.request, schema),
         reply: body(&method.reply, schema),

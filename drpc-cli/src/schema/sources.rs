@@ -161,7 +161,10 @@ fn modules(
             known.request = promised_type(schema, promised, &method.request);
             known.reply = promised_type(schema, promised, &method.reply);
             known.rule.clone_from(&method.rule);
-            known.kinds = method.idempotent.then(|| "idempotent".to_owned()).into_iter().collect();
+            known.is_stream = method.streaming;
+            let kinds =
+                [(method.idempotent, "idempotent"), (method.streaming, "stream"), (method.fds, "fds")];
+            known.kinds = kinds.into_iter().filter(|(is, _)| *is).map(|(_, kind)| kind.to_owned()).collect();
         }
     }
     let whole = |(module, methods): (ModuleInfo, BTreeMap<_, _>)| ModuleInfo {
@@ -172,7 +175,16 @@ fn modules(
 }
 
 fn info(id: i32, name: &str, doc: &str, request: BodyType, reply: BodyType) -> MethodInfo {
-    MethodInfo { id, name: name.into(), doc: doc.into(), rule: None, kinds: Vec::new(), request, reply }
+    MethodInfo {
+        id,
+        name: name.into(),
+        doc: doc.into(),
+        rule: None,
+        is_stream: false,
+        kinds: Vec::new(),
+        request,
+        reply,
+    }
 }
 
 /// A .proto file says more of a message than a contract does: it has comments.

@@ -26,9 +26,10 @@ impl fmt::Display for Described<'_> {
                 writeln!(f)?;
             }
             write_comment(f, "  ", &method.doc)?;
+            let stream = if method.is_stream { "stream " } else { "" };
             write!(
                 f,
-                "  rpc {} ({}) returns ({}); // {}",
+                "  rpc {} ({}) returns ({stream}{}); // {}",
                 method.name, method.request, method.reply, method.id
             )?;
             write_notes(f, &method.kinds, method.rule.as_deref())?;
@@ -59,7 +60,8 @@ impl fmt::Display for BodyType {
 }
 
 fn write_notes(f: &mut fmt::Formatter<'_>, kinds: &[String], rule: Option<&str>) -> fmt::Result {
-    for kind in kinds {
+    // A stream is told of by what is returned.
+    for kind in kinds.iter().filter(|kind| *kind != "stream") {
         write!(f, ", {kind}")?;
     }
     rule.map_or(Ok(()), |rule| write!(f, ", allowed by rule \"{rule}\""))

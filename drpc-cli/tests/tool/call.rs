@@ -1,10 +1,11 @@
 //! `call`: requests and replies as JSON, digits and bytes, one and many.
 
-use std::io;
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::process::{Command, Stdio};
 
 use drpc::Wire;
+use rustix::process::{Pid, Signal, kill_process};
 use snapbox::str;
 
 use crate::shop::{PROTO, plain_shop, serve, serve_in_steps, serve_in_threads, shop};
@@ -415,6 +416,40 @@ drpc: the server closed the connection and did not answer; the call may have bee
 hint: the wire was chosen; without --wire, the server is asked for its own
 
 "#]]);
+}
+
+#[test]
+fn a_streams_items_are_printed_as_they_come() {
+    for serve in [serve, serve_in_threads, serve_in_steps] {
+        let folder = Folder::new();
+        let _server = serve(shop(), &folder.path("s.sock"));
+        let items = "{\"text\":\"customer 1\"}\n{\"text\":\"customer 2\"}\n";
+        folder.drpc("call s.sock shop.customers").assert().code(1).stdout_eq(items).stderr_eq(str![[r#"
+drpc: the server answered FAILURE: closed for the day
+
+"#]]);
+        let hex = "call s.sock 1208 --stream --hex";
+        folder.drpc(hex).assert().code(1).stdout_eq("0a0a637573746f6d65722031\n0a0a637573746f6d65722032\n");
+        let none = "call s.sock 1207 --stream --hex";
+        folder.drpc(none).assert().code(1).stdout_eq("").stderr_eq(str![[r#"
+drpc: the server answered FAILURE: the caller asks for a stream, and the method gives one reply
+
+"#]]);
+
+        // Ctrl-c gives up one that goes on.
+        let mut child = Command::new(snapbox::cmd::cargo_bin!("drpc"))
+            .args(["call", "s.sock", "shop.customers", "{\"item\":\"endless\"}"])
+            .current_dir(folder.path(""))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut printed = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert_eq!(printed.next().unwrap().unwrap(), "{\"text\":\"customer 1\"}");
+        assert_eq!(printed.next().unwrap().unwrap(), "{\"text\":\"customer 2\"}");
+        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+        assert!(printed.next().is_none());
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
 }
 
 /// Who reads no more has seen enough.

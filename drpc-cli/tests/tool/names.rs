@@ -18,6 +18,7 @@ fn what_every_kind_of_server_offers_is_listed() {
   1204 garble
   1205 by_hand
   1207 sweep
+  1208 customers          Tells of each customer, of whom there is no end where `item` says so.
 21474801 reflection
   2147480101 catalogue
   2147480102 descriptors
@@ -67,6 +68,9 @@ service shop { // module 12
   rpc by_hand (tool::shop::ByHand) returns (tool::shop::ByHand); // 1205
 
   rpc sweep () returns (); // 1207
+
+  // Tells of each customer, of whom there is no end where `item` says so.
+  rpc customers (shop.Order) returns (stream shop.Receipt); // 1208
 }
 
 // What to buy.
@@ -185,6 +189,17 @@ message shop.Receipt {
         "name": "sweep",
         "reply": "",
         "request": "",
+        "rule": null
+      },
+      {
+        "doc": "Tells of each customer, of whom there is no end where `item` says so.",
+        "id": 1208,
+        "kinds": [
+          "stream"
+        ],
+        "name": "customers",
+        "reply": "shop.Receipt",
+        "request": "shop.Order",
         "rule": null
       }
     ],

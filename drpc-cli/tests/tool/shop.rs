@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use drpc::{Allow, Bytes, Failure, Server, ServerBuilder, drpc_module};
+use drpc::{Allow, Bytes, Failure, Server, ServerBuilder, Stream, drpc_module};
+use futures_util::{StreamExt, stream};
 
 pub(crate) const PROTO: &str = r#"syntax = "proto3";
 package shop;
@@ -142,6 +143,20 @@ impl Shop {
 
     #[method(7)]
     fn sweep(&self) {}
+
+    /// Tells of each customer, of whom there is no end where `item` says so.
+    #[method(8, stream)]
+    fn customers(&self, order: Order) -> impl Stream<Item = Result<Receipt, Failure>> {
+        let customer = |number| match number {
+            3 => Err(Failure::from("closed for the day")),
+            _ => Ok(Receipt { text: format!("customer {number}") }),
+        };
+        let some = stream::iter((1..=3).map(customer));
+        match order.item.as_str() {
+            "endless" => some.take(2).chain(stream::pending()).boxed(),
+            _ => some.boxed(),
+        }
+    }
 }
 
 /// A server of the shop, with reflection. Nobody is its owner.
