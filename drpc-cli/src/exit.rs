@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use drpc::{BindError, CallError, ConnectError};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::recording::ReadError;
 use crate::schema::{SchemaError, UnknownName};
@@ -83,6 +84,27 @@ pub(crate) fn ended(outcome: Result<ExitCode, Failed>) -> ExitCode {
 pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(Failed::Begin)?.block_on(future)
+}
+
+/// Ctrl-c, or a polite request to end.
+pub(crate) struct Interrupt {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupt {
+    /// From here on neither ends the process by itself: call it before there is anything to interrupt.
+    pub(crate) fn listen() -> Result<Self, Failed> {
+        let listen = |kind| signal(kind).map_err(Failed::Begin);
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    pub(crate) async fn came(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => (),
+            _ = self.terminate.recv() => (),
+        }
+    }
 }
 
 /// Says why there is no answer, and the causes of that.

@@ -14,7 +14,7 @@ use futures_util::stream::{self, BoxStream};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::exit::{Failed, NOT_MADE, OTHERWISE, block_on, ended, print_error};
+use crate::exit::{Failed, Interrupt, NOT_MADE, OTHERWISE, block_on, ended, print_error};
 use crate::schema::{BodyType, Found, Schema, SchemaArgs, template};
 use crate::target::TargetArgs;
 
@@ -139,6 +139,7 @@ async fn print_streams(
     requests: Requests,
     output: &Output<'_>,
 ) -> Result<ExitCode, Failed> {
+    let mut interrupt = Interrupt::listen()?;
     let printing = async {
         let mut worst = 0;
         let mut bodies = requests.stream();
@@ -149,7 +150,7 @@ async fn print_streams(
     };
     tokio::select! {
         printed = printing => printed,
-        interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| ExitCode::SUCCESS).map_err(Failed::Begin),
+        () = interrupt.came() => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -17,10 +17,9 @@ use crossterm::{execute, queue};
 use drpc::reflection::{CallInfo, ReflectionClient, SessionInfo};
 use drpc::{AddedFields, CallError, Client, Status};
 use serde_json::{Value, json};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
-use crate::exit::{Failed, block_on, ended};
+use crate::exit::{Failed, Interrupt, block_on, ended};
 use crate::target::TargetArgs;
 
 /// Watch the sessions of a server, and the calls that run in them.
@@ -79,11 +78,10 @@ async fn top(args: &TopArgs) -> Result<(), Failed> {
     let reflection = ReflectionClient::new(client);
     let since = reflection.catalogue().await.map_err(unreflected)?.serving_since();
     let server = Server { name: args.target.socket.display().to_string(), since };
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failed::Begin)?;
+    let mut interrupt = Interrupt::listen()?;
     tokio::select! {
         ended = watch(args, &server, &reflection) => ended,
-        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Failed::Begin),
-        _ = terminate.recv() => Ok(()),
+        () = interrupt.came() => Ok(()),
     }
 }
 

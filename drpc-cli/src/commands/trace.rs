@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use drpc::Client;
 use drpc::testing::{Proxy, Watched};
 
-use crate::exit::{Failed, ended};
+use crate::exit::{Failed, Interrupt, ended};
 use crate::recording::{Event, FORMAT, Filter, Lines, Peer};
 use crate::schema::{Schema, SchemaArgs};
 
@@ -106,6 +106,7 @@ async fn relay(
     begun: Begun,
     stopped: tokio::sync::oneshot::Receiver<()>,
 ) -> Result<(), Failed> {
+    let mut interrupt = Interrupt::listen()?;
     let proxy = Proxy::bind(&args.listen, &args.target)?.watch(move |watched| {
         if let Some(event) = event_of(&watched, begun) {
             // If nobody shows it any more, the relay is about to be ended.
@@ -115,7 +116,7 @@ async fn relay(
     eprintln!("listening on {}, for {}; ctrl-c ends it", args.listen.display(), args.target.display());
     tokio::select! {
         served = proxy.serve() => served.map_err(Failed::Serve),
-        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Failed::Begin),
+        () = interrupt.came() => Ok(()),
         _ = stopped => Ok(()),
     }
 }

@@ -19,7 +19,7 @@ use files::HdrLog;
 use load::{Counts, Limit, Load, Run, histogram};
 use report::Report;
 
-use crate::exit::{Failed, OTHERWISE, ended};
+use crate::exit::{Failed, Interrupt, OTHERWISE, ended};
 use crate::schema::{Schema, SchemaArgs};
 use crate::target::{Target, TargetArgs};
 
@@ -183,6 +183,7 @@ async fn measure(args: &BenchArgs, target: &Target, load: &Load, title: String) 
         Some(file) => Some(HdrLog::begin(file, &mut serializer, &title, SystemTime::now())?),
         None => None,
     };
+    let mut interrupt = Interrupt::listen()?;
     let limit = args.count.map_or(Limit::Time(args.duration), Limit::Calls);
     let bar = progress_bar(limit);
     let (mut latencies, mut counts) = (histogram(), Counts::default());
@@ -191,7 +192,7 @@ async fn measure(args: &BenchArgs, target: &Target, load: &Load, title: String) 
     loop {
         let ended = tokio::select! {
             ended = run.wait(TICK) => ended,
-            _ = tokio::signal::ctrl_c() => {
+            () = interrupt.came() => {
                 run.stop();
                 run.wait(args.target.timeout).await
             }
