@@ -134,6 +134,7 @@ pub mod contract;
 mod der;
 mod descriptors;
 mod dispatch;
+mod flow;
 mod handler;
 mod observe;
 mod steps;
@@ -168,7 +169,7 @@ pub use client::{
     RetryPolicy,
 };
 #[cfg(feature = "client")]
-pub use client::{Attempt, Client, Streaming};
+pub use client::{Attempt, Client, Sending, Streaming, Upload};
 pub use der::Der;
 pub use dispatch::authorization::Allow;
 #[cfg(feature = "tower")]
@@ -180,6 +181,7 @@ pub use handler::context::Context;
 pub use handler::details::Details;
 pub use handler::extensions::Extensions;
 pub use handler::failure::Failure;
+pub use handler::incoming::{Incoming, IncomingIter};
 pub use handler::method::{Method, UnknownMethod};
 pub use handler::module::Module;
 pub use handler::payload::Payload;

@@ -6,7 +6,7 @@ use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::Stream;
+use tracing::Span;
 
 use crate::dispatch::authorization::{Allow, Rules};
 #[cfg(feature = "tower")]
@@ -18,7 +18,7 @@ use crate::handler::context::Context;
 use crate::handler::control::OpenStream;
 use crate::handler::failure::guard::guarded;
 use crate::handler::failure::{Escaped, Failure, chain};
-use crate::handler::method::Method;
+use crate::handler::method::{Method, Streams};
 #[cfg(feature = "reflection")]
 use crate::handler::module::methods_of;
 use crate::handler::module::{HandlerFuture, Module, name_of};
@@ -266,11 +266,8 @@ impl ModuleService {
             if let Some(rule) = found.rule() {
                 check(rule)?;
             }
-            if found.is_streaming() != asked.stream {
-                return Err(Failure::from(match asked.stream {
-                    true => "the caller asks for a stream, and the method gives one reply",
-                    false => "the method gives a stream, and its caller does not ask for one",
-                }));
+            if found.streams() != asked.streams {
+                return Err(asked.unlike(found));
             }
             if let Some(added) = added
                 && !added.descriptors.is_none()
@@ -365,7 +362,8 @@ pub struct Processing {
 struct Asked {
     /// To be told more of a failure than its status.
     error: bool,
-    stream: bool,
+    /// To be answered by a stream, or to send one.
+    streams: Streams,
     /// To be told that controls are known, where they are.
     control: bool,
 }
@@ -375,9 +373,27 @@ impl Asked {
     fn by(added: &CallFields, context: &Context) -> Self {
         Asked {
             error: added.wants_error,
-            stream: added.credit.is_some(),
+            streams: Streams::of(added.credit.is_some(), added.sends_items),
             control: added.asks_control && context.control().is_some(),
         }
+    }
+
+    /// The failure of a call whose method has other streams.
+    #[cold]
+    fn unlike(self, method: Method) -> Failure {
+        let text = match (self.streams.replies(), self.streams.requests()) {
+            (false, _) if method.is_streaming() => {
+                "the method gives a stream, and its caller does not ask for one"
+            }
+            (_, false) if method.is_client_streaming() => {
+                "the method takes a stream of items, and its caller sends none"
+            }
+            (_, true) if !method.is_client_streaming() => {
+                "the caller sends a stream of items, and the method takes one request"
+            }
+            _ => "the caller asks for a stream, and the method gives one reply",
+        };
+        text.into()
     }
 }
 
@@ -489,14 +505,16 @@ impl Processing {
     /// The first response of a stream, which says no more than that it is open. Its items are for [`take_stream`](Self::take_stream).
     #[cold]
     fn open(&mut self, items: ReplyStream) -> Response<Body> {
-        let open = match self.context.control().filter(|_| self.asked.stream) {
+        let control = self.context.control().filter(|_| self.asked.streams != Streams::Neither);
+        let credit = control.and_then(|control| control.window());
+        let open = match control {
             Some(control) => control.open(),
             None => Err("it answers with a stream, and there is none to be had here".into()),
         };
         match open {
             Ok(open) => {
                 self.stream = Some(Box::new(Opened { items, open }));
-                let added = Some(ResponseFields::of_part(Part::Opened).into());
+                let added = Some(ResponseFields { credit, ..ResponseFields::of_part(Part::Opened) }.into());
                 Response { sequence: self.sequence, added, ..Response::default() }
             }
             Err(failure) => self.failed(failure),
@@ -532,16 +550,25 @@ impl Processing {
         Some(Box::new(Outflow::new(rest, *stream)))
     }
 
-    /// Polls the items of a stream, as part of the call.
-    pub(super) fn poll_items(
+    /// Runs what polls the handler's stream, or a handler that takes one, as part of the call.
+    pub(super) fn poll_part<T>(
         &self,
-        items: &mut ReplyStream,
-        context: &mut task::Context<'_>,
-    ) -> Poll<Option<Result<Body, Failure>>> {
+        poll: impl FnOnce() -> Poll<Result<T, Failure>>,
+    ) -> Poll<Result<T, Failure>> {
         let _entered = self.observed.enter();
-        try_guarded(self.layered, || Ok(Pin::new(items).poll_next(context)))
-            .unwrap_or_else(|failure| Poll::Ready(Some(Err(failure))))
+        try_guarded(self.layered, || Ok(poll()))
+            .unwrap_or_else(|failure| Poll::Ready(Err(failure)))
             .map_err(|failure| failure.caused_by(FailureCause::Handler))
+    }
+
+    /// Whether there are layers around the handler.
+    pub(super) fn is_layered(&self) -> bool {
+        self.layered
+    }
+
+    /// Makes what a handler does elsewhere part of the call.
+    pub(super) fn span(&self) -> Span {
+        self.observed.span()
     }
 
     /// The last response of a stream that ended by itself, or was given up by its caller.
@@ -552,7 +579,7 @@ impl Processing {
     }
 
     /// Drops what a stream's items come from, which may panic (S10).
-    pub(super) fn drop_items(&self, items: ReplyStream) {
+    pub(super) fn drop_items<T>(&self, items: T) {
         if let Err(panic) = guarded(|| drop(items)) {
             self.log_drop("the stream", &panic);
         }

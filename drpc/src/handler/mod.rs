@@ -8,6 +8,8 @@ pub(crate) mod decoding;
 pub(crate) mod details;
 pub(crate) mod extensions;
 pub(crate) mod failure;
+pub(crate) mod inbox;
+pub(crate) mod incoming;
 pub(crate) mod method;
 pub(crate) mod module;
 pub(crate) mod payload;
