@@ -179,6 +179,7 @@ pub use dispatch::router::{DuplicateModule, ModuleService, Processing};
 pub use handler::cancellation::Cancelled;
 pub use handler::context::Context;
 pub use handler::details::Details;
+pub use handler::events::{Events, Slow, Subscription, Told, Watched};
 pub use handler::extensions::Extensions;
 pub use handler::failure::Failure;
 pub use handler::incoming::{Incoming, IncomingIter};

@@ -6,6 +6,7 @@ pub(crate) mod context;
 pub(crate) mod control;
 pub(crate) mod decoding;
 pub(crate) mod details;
+pub(crate) mod events;
 pub(crate) mod extensions;
 pub(crate) mod failure;
 pub(crate) mod inbox;
