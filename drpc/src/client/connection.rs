@@ -409,7 +409,7 @@ impl Shared {
         let mut sent = 0;
         if state.outbox.is_empty() {
             for packet in packets {
-                match self.link.try_send(&packet.slices(), packet.descriptors()) {
+                match self.link.try_send(&packet) {
                     Ok(()) => {
                         sent += 1;
                         unsent -= 1;
@@ -457,7 +457,7 @@ impl Shared {
         let Ok(mut packets) = Packets::new(self.wire, &head, &call.body, self.message_limit) else { return };
         if state.outbox.is_empty() {
             // It is one packet.
-            match packets.next().map_or(Ok(()), |packet| self.link.try_send(&packet.slices(), &[])) {
+            match packets.next().map_or(Ok(()), |packet| self.link.try_send(&packet)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.driver.wake(),
                 _ => return,
             }
@@ -491,7 +491,7 @@ impl Shared {
         let packets = self.packets(head, body).map_err(io::Error::other)?;
         let mut is_refused = None;
         for packet in packets.skip_sent(*sent) {
-            if let Err(error) = self.link.try_send(&packet.slices(), packet.descriptors()) {
+            if let Err(error) = self.link.try_send(&packet) {
                 is_refused = Some(refused(&error, &packet).ok_or(error)?);
                 break;
             }
@@ -530,7 +530,9 @@ impl Shared {
             let packet = ready!(received)?.ok_or(Disconnect::ByPeer)?;
             let Some(message) = codec.receive(packet)? else { continue };
             let mut response = Response::decode(message)?;
-            attach(&mut response, self.link.arrived());
+            if let Some(arrived) = self.link.arrived() {
+                attach(&mut response, arrived);
+            }
             let mut state = self.state();
             let addressee = match &response.added {
                 None => state.calls.resolve(&response),
