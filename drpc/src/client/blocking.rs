@@ -6,7 +6,7 @@ mod streaming;
 pub use streaming::{Exchange, Streaming, Upload};
 
 use std::fmt;
-use std::io::{self, IoSlice};
+use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,7 +39,8 @@ use crate::observe::peer_log::PeerLog;
 use crate::sync::parking_lot::{Condvar, Mutex};
 use crate::transport::{Mode, Ready, Socket, Spin, generation, is_peer_gone};
 use crate::wire::{
-    Body, Call, CallFields, Codec, Control, MAX_PLAIN_MESSAGE, Response, UNREADABLE_CALL, Wire, WireMode,
+    Body, Call, CallFields, Codec, Control, MAX_PLAIN_MESSAGE, Packet, Response, UNREADABLE_CALL, Wire,
+    WireMode,
 };
 
 /// A client whose calls block their thread until the reply arrives, without a runtime.
@@ -476,7 +477,7 @@ impl ClientBuilder {
 
     fn probe_blocking(&self, socket: &Socket, deadline: Deadline) -> Result<Wire, ConnectError> {
         let failed = |cause| ConnectError::probe(&self.path, cause);
-        socket.send(&[IoSlice::new(&PROBE)], &[]).map_err(|error| failed(error.into()))?;
+        socket.send(&Packet::raw(&PROBE, &[])).map_err(|error| failed(error.into()))?;
         let mut prober = Prober::new(self.message_limit);
         loop {
             if !socket.wait_readable(deadline.at).map_err(|error| failed(error.into()))? {
@@ -577,7 +578,7 @@ impl Connection {
         {
             for packet in packets {
                 // Whether the server is gone, the next call finds out.
-                let _ = self.line.send(&packet.slices(), &[]);
+                let _ = self.line.send(&packet);
             }
         }
     }
@@ -620,7 +621,7 @@ impl Connection {
         };
         let mut sent = Sent::Nothing;
         for packet in packets {
-            while let Err(error) = self.line.send(&packet.slices(), packet.descriptors()) {
+            while let Err(error) = self.line.send(&packet) {
                 if let Some(refused) = refused(&error, &packet) {
                     self.calls.take_back(call.sequence);
                     return Err(Fault::Unsent(refused));
@@ -702,7 +703,9 @@ impl Connection {
         let packet = packet.ok_or_else(|| self.line.ended())?;
         let Some(message) = self.codec.receive(packet).map_err(Disconnect::from)? else { return Ok(None) };
         let mut response = Response::decode(message).map_err(Disconnect::from)?;
-        attach(&mut response, self.line.arrived());
+        if let Some(arrived) = self.line.arrived() {
+            attach(&mut response, arrived);
+        }
         let addressee = match &response.added {
             None => self.calls.resolve(&response),
             Some(added) => {

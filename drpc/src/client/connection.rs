@@ -482,7 +482,7 @@ impl Shared {
         let mut sent = 0;
         if state.outbox.is_empty() {
             for packet in packets {
-                match self.link.try_send(&packet.slices(), packet.descriptors()) {
+                match self.link.try_send(&packet) {
                     Ok(()) => {
                         sent += 1;
                         unsent -= 1;
@@ -544,7 +544,7 @@ impl Shared {
         let (mut unsent, mut sent) = (packets.len(), 0);
         if state.outbox.is_empty() {
             for packet in packets {
-                match self.link.try_send(&packet.slices(), &[]) {
+                match self.link.try_send(&packet) {
                     Ok(()) => {
                         sent += 1;
                         unsent -= 1;
@@ -589,7 +589,7 @@ impl Shared {
         let packets = self.packets(head, body).map_err(io::Error::other)?;
         let mut is_refused = None;
         for packet in packets.skip_sent(*sent) {
-            if let Err(error) = self.link.try_send(&packet.slices(), packet.descriptors()) {
+            if let Err(error) = self.link.try_send(&packet) {
                 is_refused = Some(refused(&error, &packet).ok_or(error)?);
                 break;
             }
@@ -633,7 +633,9 @@ impl Shared {
             let packet = ready!(received)?.ok_or(Disconnect::ByPeer)?;
             let Some(message) = codec.receive(packet)? else { continue };
             let mut response = Response::decode(message)?;
-            attach(&mut response, self.link.arrived());
+            if let Some(arrived) = self.link.arrived() {
+                attach(&mut response, arrived);
+            }
             let mut state = self.state();
             let addressee = match &response.added {
                 None => state.calls.resolve(&response),

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
@@ -249,8 +250,7 @@ impl ModuleService {
         let (mut method, request_bytes) = (None, call.body.len());
         let added = call.added.as_deref();
         let time_left = added.and_then(|added| added.time_left);
-        let asked = added.map_or_else(Asked::default, |added| Asked::by(added, &context));
-        let passing = Passing::of(added);
+        let asked = added.map(|added| Asked::by(added, &context));
         // A module written by hand may panic before it gives a future, so this is inside the guard too.
         let handler = try_guarded(self.is_layered(), || {
             let module = module.ok_or_else(Failure::unknown_module)?;
@@ -266,18 +266,10 @@ impl ModuleService {
             if let Some(rule) = found.rule() {
                 check(rule)?;
             }
-            if found.streams() != asked.streams {
-                return Err(asked.unlike(found));
-            }
-            if let Some(added) = added
-                && !added.descriptors.is_none()
-            {
-                passing::check(found, &added.descriptors)?;
-                context = context.clone().with_descriptors(added.descriptors.clone());
-            }
-            if time_left == Some(Duration::ZERO) {
-                let failure = Failure::from("the caller's time was over before its call began");
-                return Err(failure.caused_by(FailureCause::TimedOut));
+            if let Some(added) = added {
+                heed(added, found, &mut context)?;
+            } else if found.streams() != Streams::Neither {
+                return Err(unlike(Streams::Neither, found));
             }
             if let Some(limit) = found.timeout() {
                 context = context.clone().within(Some(limit), time_left, now);
@@ -295,15 +287,13 @@ impl ModuleService {
         });
         Processing {
             observed,
-            handler: handler.map_err(Some),
-            stream: None,
+            handler: handler.map_or_else(Handler::None, Handler::Runs),
             module_id: call.module,
             module: module.cloned(),
             method_id: call.method,
             method,
             sequence: call.sequence,
             asked,
-            passing,
             layered: self.is_layered(),
             context,
         }
@@ -340,21 +330,28 @@ impl ModuleService {
 /// ```
 #[must_use = "a handler does nothing unless it is polled"]
 pub struct Processing {
-    /// The handler, or why there is none.
-    handler: Result<HandlerFuture<'static>, Option<Failure>>,
-    /// What the handler answered with, if that is a stream.
-    stream: Option<Box<Opened>>,
+    handler: Handler,
     module_id: i32,
     module: Option<Arc<dyn Module>>,
     method_id: i32,
     method: Option<Method>,
     sequence: i64,
-    asked: Asked,
-    passing: Passing,
+    /// `None` if the call has no added fields.
+    asked: Option<Asked>,
     /// Whether there are layers around the handler.
     layered: bool,
     context: Context,
     observed: ObservedCall,
+}
+
+/// How far a call's handler has come.
+enum Handler {
+    Runs(HandlerFuture<'static>),
+    /// There is none, and this is why.
+    None(Failure),
+    /// It has answered with a stream, which is to follow.
+    Opened(Box<Opened>),
+    Done,
 }
 
 /// What the caller asks for beside a reply (E5).
@@ -363,9 +360,10 @@ struct Asked {
     /// To be told more of a failure than its status.
     error: bool,
     /// To be answered by a stream, or to send one.
-    streams: Streams,
+    streams: bool,
     /// To be told that controls are known, where they are.
     control: bool,
+    passing: Passing,
 }
 
 impl Asked {
@@ -373,27 +371,10 @@ impl Asked {
     fn by(added: &CallFields, context: &Context) -> Self {
         Asked {
             error: added.wants_error,
-            streams: Streams::of(added.credit.is_some(), added.sends_items),
+            streams: added.credit.is_some() || added.sends_items,
             control: added.asks_control && context.control().is_some(),
+            passing: Passing::of(added),
         }
-    }
-
-    /// The failure of a call whose method has other streams.
-    #[cold]
-    fn unlike(self, method: Method) -> Failure {
-        let text = match (self.streams.replies(), self.streams.requests()) {
-            (false, _) if method.is_streaming() => {
-                "the method gives a stream, and its caller does not ask for one"
-            }
-            (_, false) if method.is_client_streaming() => {
-                "the method takes a stream of items, and its caller sends none"
-            }
-            (_, true) if !method.is_client_streaming() => {
-                "the caller sends a stream of items, and the method takes one request"
-            }
-            _ => "the caller asks for a stream, and the method gives one reply",
-        };
-        text.into()
     }
 }
 
@@ -440,12 +421,20 @@ impl Processing {
     pub(crate) fn poll_handler(&mut self, context: &mut task::Context<'_>) -> Poll<Result<Reply, Failure>> {
         let Processing { handler, observed, layered, .. } = self;
         match handler {
-            Ok(handler) => {
+            Handler::Runs(handler) => {
                 let _entered = observed.enter();
                 try_guarded(*layered, || Ok(handler.as_mut().poll(context)))
                     .unwrap_or_else(|failure| Poll::Ready(Err(failure)))
             }
-            Err(failure) => Poll::Ready(Err(failure.take().expect("a response is asked for once"))),
+            _ => self.poll_without_handler(),
+        }
+    }
+
+    #[cold]
+    fn poll_without_handler(&mut self) -> Poll<Result<Reply, Failure>> {
+        match mem::replace(&mut self.handler, Handler::Done) {
+            Handler::None(failure) => Poll::Ready(Err(failure)),
+            _ => panic!("a response is asked for once"),
         }
     }
 
@@ -460,33 +449,42 @@ impl Processing {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn succeed(&mut self, status: Status, mut body: Body) -> Response<Body> {
         if let Err(over) = self.context.session().hold_reply(&mut body) {
             return self.failed(Failure::marshal(over));
         }
         let mut response = Response { sequence: self.sequence, status, body, added: None };
-        if self.passing.concerns(&response.body)
-            && let Err(failure) = self.passing.answer(self.method, &mut response)
+        if (self.asked.is_some() || response.body.has_descriptors())
+            && let Err(failure) = self.add_to(&mut response)
         {
             return self.failed(failure);
-        }
-        if self.asked.control {
-            Self::say_takes_control(&mut response.added);
         }
         self.observed.end(&response);
         response
     }
 
+    /// Adds to the response what its caller has asked for, or says why it can't be sent.
+    #[cold]
+    fn add_to(&self, response: &mut Response<Body>) -> Result<(), Failure> {
+        let asked = self.asked.unwrap_or_default();
+        asked.passing.answer(self.method, response)?;
+        if asked.control {
+            Self::say_takes_control(&mut response.added);
+        }
+        Ok(())
+    }
+
     /// The response to the call, if its handler failed so; it is logged.
     pub(crate) fn failed(&mut self, mut failure: Failure) -> Response<Body> {
-        if self.handler.is_ok() {
+        if matches!(self.handler, Handler::Runs(_)) {
             failure = failure.caused_by(FailureCause::Handler);
         }
         self.log_failure(&failure);
         let status = failure.status();
-        let mut added = self.asked.error.then(|| Box::new(failure.as_fields()));
-        if self.asked.control {
+        let asked = self.asked.unwrap_or_default();
+        let mut added = asked.error.then(|| Box::new(failure.as_fields()));
+        if asked.control {
             Self::say_takes_control(&mut added);
         }
         let response = Response { added, ..Response::failure(self.sequence, status) };
@@ -505,7 +503,7 @@ impl Processing {
     /// The first response of a stream, which says no more than that it is open. Its items are for [`take_stream`](Self::take_stream).
     #[cold]
     fn open(&mut self, items: ReplyStream) -> Response<Body> {
-        let control = self.context.control().filter(|_| self.asked.streams != Streams::Neither);
+        let control = self.context.control().filter(|_| self.asked.is_some_and(|asked| asked.streams));
         let credit = control.and_then(|control| control.window());
         let open = match control {
             Some(control) => control.open(),
@@ -513,7 +511,10 @@ impl Processing {
         };
         match open {
             Ok(open) => {
-                self.stream = Some(Box::new(Opened { items, open }));
+                let opened = Handler::Opened(Box::new(Opened { items, open }));
+                if let Handler::Runs(handler) = mem::replace(&mut self.handler, opened) {
+                    self.drop_handler(handler);
+                }
                 let added = Some(ResponseFields { credit, ..ResponseFields::of_part(Part::Opened) }.into());
                 Response { sequence: self.sequence, added, ..Response::default() }
             }
@@ -524,25 +525,23 @@ impl Processing {
     /// What is to follow the response that was given, if that has opened a stream.
     #[inline]
     pub(crate) fn take_stream(&mut self) -> Option<Box<Outflow>> {
-        match self.stream {
-            None => None,
-            Some(_) => self.outflow(),
+        match self.handler {
+            Handler::Opened(_) => self.outflow(),
+            _ => None,
         }
     }
 
     #[cold]
     fn outflow(&mut self) -> Option<Box<Outflow>> {
-        let stream = self.stream.take()?;
+        let Handler::Opened(stream) = mem::replace(&mut self.handler, Handler::Done) else { return None };
         let rest = Processing {
-            handler: Err(None),
-            stream: None,
+            handler: Handler::Done,
             module_id: self.module_id,
             module: self.module.take(),
             method_id: self.method_id,
             method: self.method,
             sequence: self.sequence,
             asked: self.asked,
-            passing: self.passing,
             layered: self.layered,
             context: self.context.clone(),
             observed: self.observed.take(),
@@ -576,6 +575,13 @@ impl Processing {
         let response = Response { sequence: self.sequence, status, ..Response::default() };
         self.observed.end(&response);
         response
+    }
+
+    #[inline]
+    fn drop_handler(&self, handler: HandlerFuture<'static>) {
+        if let Err(panic) = guarded(|| drop(handler)) {
+            self.log_drop("the handler", &panic);
+        }
     }
 
     /// Drops what a stream's items come from, which may panic (S10).
@@ -646,11 +652,10 @@ impl Future for Processing {
 /// A handler that is cut off may panic as it is dropped where it waits (S10).
 impl Drop for Processing {
     fn drop(&mut self) {
-        if let Err(panic) = guarded(|| self.handler = Err(None)) {
-            self.log_drop("the handler", &panic);
-        }
-        if let Some(stream) = self.stream.take() {
-            self.drop_items(stream.items);
+        match mem::replace(&mut self.handler, Handler::Done) {
+            Handler::Runs(handler) => self.drop_handler(handler),
+            Handler::Opened(stream) => self.drop_items(stream.items),
+            Handler::None(_) | Handler::Done => {}
         }
     }
 }
@@ -687,6 +692,42 @@ impl Methods for ModuleService {
         });
         open.collect()
     }
+}
+
+/// Does what a call's added fields say before its handler begins, or says why that is not to begin (E5).
+#[cold]
+fn heed(added: &CallFields, method: Method, context: &mut Context) -> Result<(), Failure> {
+    let asked = Streams::of(added.credit.is_some(), added.sends_items);
+    if method.streams() != asked {
+        return Err(unlike(asked, method));
+    }
+    if !added.descriptors.is_none() {
+        passing::check(method, &added.descriptors)?;
+        *context = context.clone().with_descriptors(added.descriptors.clone());
+    }
+    if added.time_left == Some(Duration::ZERO) {
+        let failure = Failure::from("the caller's time was over before its call began");
+        return Err(failure.caused_by(FailureCause::TimedOut));
+    }
+    Ok(())
+}
+
+/// The failure of a call whose method has other streams than its caller asks for.
+#[cold]
+fn unlike(asked: Streams, method: Method) -> Failure {
+    let text = match (asked.replies(), asked.requests()) {
+        (false, _) if method.is_streaming() => {
+            "the method gives a stream, and its caller does not ask for one"
+        }
+        (_, false) if method.is_client_streaming() => {
+            "the method takes a stream of items, and its caller sends none"
+        }
+        (_, true) if !method.is_client_streaming() => {
+            "the caller sends a stream of items, and the method takes one request"
+        }
+        _ => "the caller asks for a stream, and the method gives one reply",
+    };
+    text.into()
 }
 
 /// Runs what belongs to a module, or to the layers around it; its panic is the failure of its call (S10).

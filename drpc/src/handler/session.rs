@@ -17,6 +17,7 @@ use crate::buffer::SMALL;
 use crate::handler::background::Background;
 use crate::handler::cancellation::{Cancellation, Cancelled};
 use crate::handler::control::{Controls, StreamLimits};
+use crate::handler::decoding::DEFAULT_DECODE_LIMIT;
 use crate::handler::extensions::Extensions;
 use crate::handler::method::Method;
 use crate::observe::peer_log::{Line, PeerLog, PeerLogs};
@@ -54,6 +55,8 @@ pub struct Session {
     span: Span,
     /// Where what it holds is counted; `None` outside of any server.
     account: Option<Arc<Account>>,
+    /// To how many bytes requests are decoded, unless their method says otherwise.
+    request_limit: usize,
     /// What its user may have logged.
     log: Arc<PeerLog>,
     opened_at: SystemTime,
@@ -121,6 +124,7 @@ impl Session {
             peer,
             span: Span::none(),
             account: None,
+            request_limit: DEFAULT_DECODE_LIMIT,
             log: Arc::default(),
             opened_at: SystemTime::now(),
             extensions: Extensions::default(),
@@ -159,6 +163,15 @@ impl Session {
     /// The same session, whose bytes are counted as its user's.
     pub(crate) fn with_budget(self, budget: &Budget) -> Self {
         Session { account: Some(budget.of(self.peer.uid())), ..self }
+    }
+
+    /// The same session, whose requests are decoded up to so many bytes.
+    pub(crate) fn with_request_limit(self, bytes: usize) -> Self {
+        Session { request_limit: bytes, ..self }
+    }
+
+    pub(crate) fn request_limit(&self) -> usize {
+        self.request_limit
     }
 
     pub(crate) fn account(&self) -> Option<&Arc<Account>> {

@@ -270,18 +270,22 @@ impl Head {
         }
     }
 
+    #[inline]
     fn put(&mut self, key: u8, mut value: u64) {
-        self.put_byte(key);
-        while value >= 0x80 {
-            self.put_byte(value as u8 | 0x80);
+        let at = usize::from(self.len);
+        let room = &mut self.bytes[at..at + MAX_FIELD];
+        room[0] = key;
+        let mut len = 1;
+        for byte in &mut room[1..] {
+            len += 1;
+            if value < 0x80 {
+                *byte = value as u8;
+                break;
+            }
+            *byte = value as u8 | 0x80;
             value >>= 7;
         }
-        self.put_byte(value as u8);
-    }
-
-    fn put_byte(&mut self, byte: u8) {
-        self.bytes[usize::from(self.len)] = byte;
-        self.len += 1;
+        self.len += len;
     }
 }
 
@@ -360,7 +364,15 @@ fn canonical<const N: usize>(message: &[u8]) -> Option<([u64; N], usize)> {
 }
 
 /// The varint at a place of at most nine bytes, and where it ends.
+#[inline(always)]
 fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
+    match *bytes.get(at)? {
+        byte if byte < 0x80 => Some((byte.into(), at + 1)),
+        _ => long_varint(bytes, at),
+    }
+}
+
+fn long_varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     let mut value = 0;
     for index in 0..9 {
         let byte = *bytes.get(at + index)?;
@@ -372,8 +384,11 @@ fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     None
 }
 
-/// The longest head: four fields of a one-byte key and a varint of at most ten bytes.
-const MAX_HEAD: usize = 4 * 11;
+/// The longest head: four fields.
+const MAX_HEAD: usize = 4 * MAX_FIELD;
+
+/// The longest field of a head: a key of one byte, and a varint of at most ten.
+const MAX_FIELD: usize = 11;
 
 #[cfg(test)]
 mod tests {

@@ -7,8 +7,9 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use drpc::wire::Call;
-use drpc::{Order, Server, Wire};
+use drpc::wire::{Call, CallFields, Control, Credit, Part};
+use drpc::{Bytes, Failure, Incoming, Order, Server, Stream, Wire, drpc_module};
+use futures_util::{TryStreamExt, stream};
 
 use crate::support::{
     AnyClient, Gate, Kind, PATIENCE, RawPeer, TestServer, WIRES, frame, gated, in_order, packets_of,
@@ -30,7 +31,7 @@ struct Cell<'a> {
 
 const CHUNKED: &[Wire] = &[Wire::Chunked];
 
-const ROWS: [Row; 17] = [
+const ROWS: [Row; 21] = [
     Row { fault: "leaves before it sends anything", wires: &WIRES, commit: |cell| drop(cell.peer()) },
     Row {
         fault: "leaves in mid message, after each packet",
@@ -222,6 +223,63 @@ const ROWS: [Row; 17] = [
         },
     },
     Row {
+        fault: "asks for a stream without end, has room for all of it, and never reads",
+        wires: &WIRES,
+        commit: |cell| {
+            let peer = cell.peer();
+            let credit = Some(Credit { items: u32::MAX, bytes: u64::MAX });
+            cell.open(&peer, 901, CallFields { credit, ..CallFields::default() });
+            for _ in 0..3 {
+                cell.say(&peer, Control::Credit(credit.unwrap()));
+            }
+            while !peer.has_packet() {
+                thread::yield_now();
+            }
+            cell.peer().assert_served(cell.wire);
+        },
+    },
+    Row {
+        fault: "sends items that there is no room for",
+        wires: &WIRES,
+        commit: |cell| {
+            let peer = cell.peer();
+            cell.open(&peer, 902, CallFields { sends_items: true, ..CallFields::default() });
+            for _ in 0..2000 {
+                cell.say(&peer, Control::Item);
+            }
+            cell.say(&peer, Control::End);
+            while peer.recv_response(cell.wire).part().is_some() {}
+            peer.assert_served(cell.wire);
+        },
+    },
+    Row {
+        fault: "leaves in the middle of a stream of its own",
+        wires: &WIRES,
+        commit: |cell| {
+            let peer = cell.peer();
+            cell.open(&peer, 902, CallFields { sends_items: true, ..CallFields::default() });
+            assert_eq!(peer.recv_response(cell.wire).part(), Some(Part::Opened));
+            cell.say(&peer, Control::Item);
+        },
+    },
+    Row {
+        fault: "says things of calls that never were, or have ended",
+        wires: &WIRES,
+        commit: |cell| {
+            let peer = cell.peer();
+            cell.open(&peer, 902, CallFields { sends_items: true, ..CallFields::default() });
+            cell.say(&peer, Control::End);
+            while peer.recv_response(cell.wire).part().is_some() {}
+            for sequence in [1, 77, -1, i64::MIN] {
+                let credit = Control::Credit(Credit { items: 1, bytes: 1 });
+                for control in [credit, Control::Item, Control::End, Control::Abort, Control::Cancel] {
+                    cell.say_of(&peer, sequence, control);
+                }
+            }
+            peer.assert_served(cell.wire);
+        },
+    },
+    Row {
         fault: "speaks another protocol",
         wires: &WIRES,
         commit: |cell| {
@@ -236,7 +294,41 @@ const ROWS: [Row; 17] = [
     },
 ];
 
+/// What answers by streams, and takes them.
+struct Streams;
+
+#[drpc_module(id = 9)]
+impl Streams {
+    /// It has no end.
+    #[method(1, stream)]
+    fn zeros(&self) -> impl Stream<Item = Result<Bytes, Failure>> + use<> {
+        stream::repeat_with(|| Ok(Bytes::from_static(&[0; 1000])))
+    }
+
+    #[method(2, stream)]
+    async fn take(&self, items: Incoming<Bytes>) -> Result<(), Failure> {
+        items.try_for_each(|_| async { Ok(()) }).await
+    }
+}
+
 impl Cell<'_> {
+    /// Asks for a stream, or sends one.
+    fn open(&self, peer: &RawPeer, method: i32, added: CallFields) {
+        let (body, added) = (Bytes::new(), Some(added.into()));
+        let call: Call = Call { module: 9, method, sequence: 1, body, added };
+        peer.send_message(self.wire, &call.encode());
+    }
+
+    fn say(&self, peer: &RawPeer, control: Control) {
+        self.say_of(peer, 1, control);
+    }
+
+    fn say_of(&self, peer: &RawPeer, sequence: i64, control: Control) {
+        let added = CallFields { control: Some(control), ..CallFields::default() };
+        let call: Call = Call { sequence, added: Some(added.into()), ..Call::default() };
+        peer.send_message(self.wire, &call.encode());
+    }
+
     fn peer(&self) -> RawPeer {
         RawPeer::connect(self.server.path())
     }
@@ -282,7 +374,8 @@ fn whatever_a_caller_does_the_others_are_served_and_nothing_is_left_of_it() {
                     }
                 })
                 .on_close(move |_| closed.lock().unwrap().send(()).unwrap())
-                .module(gated(&gate));
+                .module(gated(&gate))
+                .module(Streams);
             let server = driver.start(builder);
             // They were there before, and stay.
             let honest =
