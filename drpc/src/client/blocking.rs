@@ -3,7 +3,7 @@ mod lines;
 mod pipeline;
 mod streaming;
 
-pub use streaming::Streaming;
+pub use streaming::{Exchange, Streaming, Upload};
 
 use std::fmt;
 use std::io;
@@ -355,6 +355,8 @@ impl Inner {
 impl Caller for Client {
     type Outcome<R> = Result<R, CallError>;
     type Streaming<R> = Streaming<R>;
+    type Upload<T, R> = Upload<T, R>;
+    type Exchange<T, R> = Exchange<T, R>;
 
     fn call<Q: Payload, R: Payload>(
         &self,
@@ -372,6 +374,24 @@ impl Caller for Client {
         options: &CallOptions,
     ) -> Result<Streaming<R>, CallError> {
         self.open_stream(method, request.into_body(), options)
+    }
+
+    fn upload<Q: Payload, T: Payload, R: Payload>(
+        &self,
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Result<Upload<T, R>, CallError> {
+        self.open_upload(method, request.into_body(), options)
+    }
+
+    fn exchange<Q: Payload, T: Payload, R: Payload>(
+        &self,
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Result<Exchange<T, R>, CallError> {
+        self.open_exchange(method, request.into_body(), options)
     }
 }
 
@@ -552,7 +572,7 @@ impl Connection {
 
     /// Tells the server that a call was given up, if it knows that and there is room.
     fn cancel(&mut self, sequence: i64) {
-        let head = control(sequence, Control::Cancel).head();
+        let head = about(sequence, Control::Cancel, Body::new()).head();
         if self.takes_control
             && let Ok(packets) = self.codec.packets(&head, b"")
         {
@@ -705,10 +725,10 @@ impl Connection {
     }
 }
 
-/// What says something of a call.
-fn control(sequence: i64, control: Control) -> Call<Body> {
+/// What says something of a call; an item is its body.
+fn about(sequence: i64, control: Control, body: Body) -> Call<Body> {
     let added = CallFields { control: Some(control), ..CallFields::default() };
-    Call { module: 0, method: 0, sequence, body: Body::new(), added: Some(added.into()) }
+    Call { module: 0, method: 0, sequence, body, added: Some(added.into()) }
 }
 
 /// The fault of a connection on which a call was being sent.

@@ -7,7 +7,7 @@ use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::Stream;
+use tracing::Span;
 
 use crate::dispatch::authorization::{Allow, Rules};
 #[cfg(feature = "tower")]
@@ -19,7 +19,7 @@ use crate::handler::context::Context;
 use crate::handler::control::OpenStream;
 use crate::handler::failure::guard::guarded;
 use crate::handler::failure::{Escaped, Failure, chain};
-use crate::handler::method::Method;
+use crate::handler::method::{Method, Streams};
 #[cfg(feature = "reflection")]
 use crate::handler::module::methods_of;
 use crate::handler::module::{HandlerFuture, Module, name_of};
@@ -266,10 +266,10 @@ impl ModuleService {
             if let Some(rule) = found.rule() {
                 check(rule)?;
             }
-            if let Some(added) = added {
-                heed(added, found, &mut context)?;
-            } else if found.is_streaming() {
-                return Err(UNASKED_STREAM.into());
+            if let (Some(added), Some(asked)) = (added, asked) {
+                asked.heed(added, found, &mut context)?;
+            } else if found.streams() != Streams::Neither {
+                return Err(Asked::default().unlike(found));
             }
             if let Some(limit) = found.timeout() {
                 context = context.clone().within(Some(limit), time_left, now);
@@ -359,7 +359,8 @@ enum Handler {
 struct Asked {
     /// To be told more of a failure than its status.
     error: bool,
-    stream: bool,
+    /// To be answered by a stream, or to send one.
+    streams: Streams,
     /// To be told that controls are known, where they are.
     control: bool,
     passing: Passing,
@@ -370,10 +371,45 @@ impl Asked {
     fn by(added: &CallFields, context: &Context) -> Self {
         Asked {
             error: added.wants_error,
-            stream: added.credit.is_some(),
+            streams: Streams::of(added.credit.is_some(), added.sends_items),
             control: added.asks_control && context.control().is_some(),
             passing: Passing::of(added),
         }
+    }
+
+    /// Does what a call's added fields say before its handler begins, or says why that is not to begin (E5).
+    #[cold]
+    fn heed(self, added: &CallFields, method: Method, context: &mut Context) -> Result<(), Failure> {
+        if method.streams() != self.streams {
+            return Err(self.unlike(method));
+        }
+        if !added.descriptors.is_none() {
+            passing::check(method, &added.descriptors)?;
+            *context = context.clone().with_descriptors(added.descriptors.clone());
+        }
+        if added.time_left == Some(Duration::ZERO) {
+            let failure = Failure::from("the caller's time was over before its call began");
+            return Err(failure.caused_by(FailureCause::TimedOut));
+        }
+        Ok(())
+    }
+
+    /// The failure of a call whose method has other streams.
+    #[cold]
+    fn unlike(self, method: Method) -> Failure {
+        let text = match (self.streams.replies(), self.streams.requests()) {
+            (false, _) if method.is_streaming() => {
+                "the method gives a stream, and its caller does not ask for one"
+            }
+            (_, false) if method.is_client_streaming() => {
+                "the method takes a stream of items, and its caller sends none"
+            }
+            (_, true) if !method.is_client_streaming() => {
+                "the caller sends a stream of items, and the method takes one request"
+            }
+            _ => "the caller asks for a stream, and the method gives one reply",
+        };
+        text.into()
     }
 }
 
@@ -502,7 +538,10 @@ impl Processing {
     /// The first response of a stream, which says no more than that it is open. Its items are for [`take_stream`](Self::take_stream).
     #[cold]
     fn open(&mut self, items: ReplyStream) -> Response<Body> {
-        let open = match self.context.control().filter(|_| self.asked.is_some_and(|asked| asked.stream)) {
+        let asked = self.asked.unwrap_or_default();
+        let control = self.context.control().filter(|_| asked.streams != Streams::Neither);
+        let credit = control.and_then(|control| control.window());
+        let open = match control {
             Some(control) => control.open(),
             None => Err("it answers with a stream, and there is none to be had here".into()),
         };
@@ -512,7 +551,7 @@ impl Processing {
                 if let Handler::Runs(handler) = mem::replace(&mut self.handler, opened) {
                     self.drop_handler(handler);
                 }
-                let added = Some(ResponseFields::of_part(Part::Opened).into());
+                let added = Some(ResponseFields { credit, ..ResponseFields::of_part(Part::Opened) }.into());
                 Response { sequence: self.sequence, added, ..Response::default() }
             }
             Err(failure) => self.failed(failure),
@@ -546,16 +585,25 @@ impl Processing {
         Some(Box::new(Outflow::new(rest, *stream)))
     }
 
-    /// Polls the items of a stream, as part of the call.
-    pub(super) fn poll_items(
+    /// Runs what polls the handler's stream, or a handler that takes one, as part of the call.
+    pub(super) fn poll_part<T>(
         &self,
-        items: &mut ReplyStream,
-        context: &mut task::Context<'_>,
-    ) -> Poll<Option<Result<Body, Failure>>> {
+        poll: impl FnOnce() -> Poll<Result<T, Failure>>,
+    ) -> Poll<Result<T, Failure>> {
         let _entered = self.observed.enter();
-        try_guarded(self.layered, || Ok(Pin::new(items).poll_next(context)))
-            .unwrap_or_else(|failure| Poll::Ready(Some(Err(failure))))
+        try_guarded(self.layered, || Ok(poll()))
+            .unwrap_or_else(|failure| Poll::Ready(Err(failure)))
             .map_err(|failure| failure.caused_by(FailureCause::Handler))
+    }
+
+    /// Whether there are layers around the handler.
+    pub(super) fn is_layered(&self) -> bool {
+        self.layered
+    }
+
+    /// Makes what a handler does elsewhere part of the call.
+    pub(super) fn span(&self) -> Span {
+        self.observed.span()
     }
 
     /// The last response of a stream that ended by itself, or was given up by its caller.
@@ -573,7 +621,7 @@ impl Processing {
     }
 
     /// Drops what a stream's items come from, which may panic (S10).
-    pub(super) fn drop_items(&self, items: ReplyStream) {
+    pub(super) fn drop_items<T>(&self, items: T) {
         if let Err(panic) = guarded(|| drop(items)) {
             self.log_drop("the stream", &panic);
         }
@@ -680,29 +728,6 @@ impl Methods for ModuleService {
         });
         open.collect()
     }
-}
-
-const UNASKED_STREAM: &str = "the method gives a stream, and its caller does not ask for one";
-
-/// Does what a call's added fields say before its handler begins, or says why that is not to begin (E5).
-#[cold]
-fn heed(added: &CallFields, method: Method, context: &mut Context) -> Result<(), Failure> {
-    match (added.credit.is_some(), method.is_streaming()) {
-        (true, false) => {
-            return Err("the caller asks for a stream, and the method gives one reply".into());
-        }
-        (false, true) => return Err(UNASKED_STREAM.into()),
-        _ => {}
-    }
-    if !added.descriptors.is_none() {
-        passing::check(method, &added.descriptors)?;
-        *context = context.clone().with_descriptors(added.descriptors.clone());
-    }
-    if added.time_left == Some(Duration::ZERO) {
-        let failure = Failure::from("the caller's time was over before its call began");
-        return Err(failure.caused_by(FailureCause::TimedOut));
-    }
-    Ok(())
 }
 
 /// Runs what belongs to a module, or to the layers around it; its panic is the failure of its call (S10).

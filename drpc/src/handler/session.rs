@@ -16,7 +16,7 @@ use crate::budget::{Account, Budget, OverBudget, Purpose};
 use crate::buffer::SMALL;
 use crate::handler::background::Background;
 use crate::handler::cancellation::{Cancellation, Cancelled};
-use crate::handler::control::Controls;
+use crate::handler::control::{Controls, StreamLimits};
 use crate::handler::decoding::DEFAULT_DECODE_LIMIT;
 use crate::handler::extensions::Extensions;
 use crate::handler::method::Method;
@@ -306,8 +306,8 @@ impl Session {
     }
 
     /// As [`controls`](Self::controls), of a client that asks, which may have so many streams open.
-    pub(crate) fn controlled(&self, streams: usize) -> &Arc<Controls> {
-        self.controls.get_or_init(|| Arc::new(Controls::new(streams)))
+    pub(crate) fn controlled(&self, limits: StreamLimits) -> &Arc<Controls> {
+        self.controls.get_or_init(|| Arc::new(Controls::new(limits)))
     }
 
     /// Does what a message says about a call that runs; false for one that is a call. Nothing is looked at if the client has never asked
@@ -320,7 +320,7 @@ impl Session {
     /// Ends the stream of a call as if its caller had given it up.
     pub(crate) fn give_up(&self, sequence: i64) {
         if let Some(controls) = self.controls() {
-            controls.heed(sequence, Control::Cancel);
+            controls.heed(sequence, Control::Cancel, Bytes::new());
         }
     }
 

@@ -137,7 +137,7 @@ fn context_of_added(
         call.added = Some(Box::new(CallFields { descriptors, takes_descriptors, ..CallFields::default() }));
     }
     let (mut callers, mut trace) = (None, None);
-    let asks = |added: &CallFields| added.asks_control || added.credit.is_some();
+    let asks = |added: &CallFields| added.asks_control || added.credit.is_some() || added.sends_items;
     let controls = match call.added.as_deref().is_some_and(asks) {
         true => Some(context.session().controlled(config.limits.streams)),
         false => context.session().controls(),
