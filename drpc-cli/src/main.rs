@@ -14,6 +14,7 @@ mod page;
 mod recording;
 mod schema;
 mod target;
+mod words;
 
 use std::process::ExitCode;
 

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use crate::exit::{Failed, Interrupt, NOT_MADE, OTHERWISE, block_on, ended, print_error};
 use crate::schema::{BodyType, Found, Schema, SchemaArgs, template};
 use crate::target::TargetArgs;
+use crate::words::printable;
 
 /// Call a method and print its reply.
 ///
@@ -80,7 +81,7 @@ async fn call(args: &CallArgs) -> Result<ExitCode, Failed> {
         true => AddedFields::NONE,
         false => AddedFields::DEADLINE | AddedFields::ERROR,
     };
-    let from_files = target.schema(&args.schema)?;
+    let from_files = target.known.schema(&args.schema)?;
     if args.template
         && let Some(schema) = &from_files
     {
@@ -375,7 +376,7 @@ impl Output<'_> {
 fn print_added(added: &ResponseFields) {
     let ResponseFields { error, details, .. } = added;
     if !error.is_empty() {
-        eprintln!("error: {}", error.replace(char::is_control, "\u{fffd}"));
+        eprintln!("error: {}", printable(error));
     }
     if !details.is_empty() {
         eprintln!("details: {}", hex::encode(details));

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use drpc::health::{HealthClient, ServingStatus};
 use drpc::{AddedFields, Status};
+use serde_json::json;
 
 use crate::exit::{Failed, OTHERWISE, ended};
 use crate::target::TargetArgs;
@@ -23,6 +24,9 @@ pub(crate) struct HealthArgs {
     /// The module's name; without it, the server as a whole.
     #[arg(default_value = "", hide_default_value = true)]
     module: String,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn run(args: &HealthArgs) -> ExitCode {
@@ -38,7 +42,10 @@ pub(crate) fn run(args: &HealthArgs) -> ExitCode {
 
 fn told(args: &HealthArgs, status: ServingStatus) -> ExitCode {
     // The exit code tells it, too.
-    let _ = writeln!(io::stdout(), "{status}");
+    let _ = match args.json {
+        true => writeln!(io::stdout(), "{}", json!({ "module": args.module, "status": status.to_string() })),
+        false => writeln!(io::stdout(), "{status}"),
+    };
     match status {
         ServingStatus::Serving => return ExitCode::SUCCESS,
         ServingStatus::ServiceUnknown => {

@@ -13,8 +13,3 @@ pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod top;
 pub(crate) mod trace;
-
-/// `1 module`, `2 modules`.
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}

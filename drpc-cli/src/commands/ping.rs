@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::exit::{Failed, OTHERWISE, block_on, ended};
 use crate::target::{Target, TargetArgs};
+use crate::words::{count, printable};
 
 /// Ask whether a server is up, which wire it speaks, who serves it, and how long it takes.
 ///
@@ -122,7 +123,7 @@ impl Since {
     fn of(catalogue: Option<&Catalogue>, target: &Target) -> Option<Since> {
         let told = catalogue.and_then(Catalogue::serving_since).map(|time| Since { time, is_told: true });
         told.or_else(|| {
-            let time = fs::metadata(&target.path).and_then(|file| file.modified()).ok()?;
+            let time = fs::metadata(&target.known.path).and_then(|file| file.modified()).ok()?;
             Some(Since { time, is_told: false })
         })
     }
@@ -145,7 +146,7 @@ impl Answered {
     fn process(&self) -> Option<String> {
         let pid = self.server.as_ref()?.pid()?;
         let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
-        Some(String::from_utf8_lossy(name.trim_ascii_end()).replace(char::is_control, "\u{fffd}"))
+        Some(printable(&String::from_utf8_lossy(name.trim_ascii_end())))
     }
 
     fn to_json(&self) -> Value {
@@ -202,11 +203,8 @@ impl fmt::Display for Answered {
             None => writeln!(f, "  modules     unknown: it has no reflection")?,
         }
         writeln!(f, "  connecting  {:.1?}", self.connecting)?;
-        let (min, median, max) = (self.min(), self.median(), self.max());
-        writeln!(f, "  {:<11} min {min:.1?}, median {median:.1?}, max {max:.1?}", pings(self.pings.len()))
+        let (pings, min, median, max) =
+            (count(self.pings.len(), "ping"), self.min(), self.median(), self.max());
+        writeln!(f, "  {pings:<11} min {min:.1?}, median {median:.1?}, max {max:.1?}")
     }
-}
-
-fn pings(count: usize) -> String {
-    if count == 1 { "1 ping".to_owned() } else { format!("{count} pings") }
 }

@@ -39,6 +39,11 @@ impl SchemaArgs {
         let SchemaArgs { registry, contract, proto, descriptors, daos } = self;
         registry.is_none() && contract.is_none() && proto.is_empty() && descriptors.is_empty() && !daos
     }
+
+    /// What they tell; `None` if nothing is named.
+    pub(crate) fn load(&self) -> Result<Option<Schema>, SchemaError> {
+        (!self.is_empty()).then(|| load(self)).transpose()
+    }
 }
 
 /// A file of names or types can't be used.
@@ -57,13 +62,15 @@ pub(crate) enum SchemaError {
     Proto { cause: protox::Error },
     #[error("the server's reflection can't be used: {cause}{hint}")]
     Reflection { cause: Box<dyn std::error::Error + Send + Sync>, hint: &'static str },
+    #[error("what the recording keeps of the server's reflection can't be used: {cause}")]
+    Kept { cause: Box<dyn std::error::Error + Send + Sync> },
     #[error("the types of the contract don't fit together: {0}")]
     Types(DescriptorError),
     #[error("there is no .proto file in {}", path.display())]
     NoProto { path: PathBuf },
 }
 
-pub(super) fn load(args: &SchemaArgs) -> Result<Schema, SchemaError> {
+fn load(args: &SchemaArgs) -> Result<Schema, SchemaError> {
     let mut schema = Schema::default();
     for path in &args.descriptors {
         let bytes = fs::read(path).map_err(|cause| SchemaError::Unreadable { path: path.clone(), cause })?;

@@ -81,9 +81,9 @@ fn replies_are_chosen_by_what_is_asked() {
     snapbox::assert_data_eq!(
         said,
         str![[r#"
-greeter.hello {"birth_year":0,"name":"World"} SUCCESS in [..] {"greeting":"Hello World"}
-greeter.hello {"birth_year":1984,"name":""} FAILURE in [..] too old
-greeter.hello {"birth_year":0,"name":"X"} FAILURE in [..] no canned reply is left for this request
+greeter.hello {"name":"World","birth_year":0} SUCCESS in [..] {"greeting":"Hello World"}
+greeter.hello {"name":"","birth_year":1984} FAILURE in [..] too old
+greeter.hello {"name":"X","birth_year":0} FAILURE in [..] no canned reply is left for this request
 greeter.hello "ff" FAILURE in [..] no canned reply is left for this request
 
 "#]]

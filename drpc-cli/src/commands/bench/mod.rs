@@ -22,6 +22,7 @@ use report::Report;
 use crate::exit::{Failed, Interrupt, OTHERWISE, ended};
 use crate::schema::{Schema, SchemaArgs};
 use crate::target::{Target, TargetArgs};
+use crate::words;
 
 /// Measure how many calls a server answers, and how fast.
 ///
@@ -53,7 +54,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "BYTES", conflicts_with = "data")]
     size: Option<usize>,
     /// How long to measure.
-    #[arg(short, long, default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(short, long, default_value = "10s", value_parser = words::duration)]
     duration: Duration,
     /// How many calls to measure, instead of a time.
     #[arg(short = 'n', long, value_name = "CALLS", conflicts_with = "duration")]
@@ -62,7 +63,7 @@ pub(crate) struct BenchArgs {
     #[arg(short, long, value_name = "CALLS", value_parser = rate)]
     rate: Option<f64>,
     /// How long to call before the measurement begins.
-    #[arg(long, default_value = "1s", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "1s", value_parser = words::duration)]
     warm_up: Duration,
     /// Print the figures as one JSON object; latencies in nanoseconds.
     #[arg(long)]
@@ -100,7 +101,7 @@ async fn bench(args: &BenchArgs) -> Result<ExitCode, Failed> {
 
 /// What names and types are needed, over a connection that is not measured.
 async fn names(args: &BenchArgs, target: &Target) -> Result<Schema, Failed> {
-    if let Some(schema) = target.schema(&args.schema)? {
+    if let Some(schema) = target.known.schema(&args.schema)? {
         return Ok(schema);
     }
     if args.method.parse::<i32>().is_ok() && !is_json(&args.data) {

@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::Failed;
 use super::workspace::{self, Severity};
-use crate::commands::count;
 use crate::exit::OTHERWISE;
+use crate::words::count;
 
 /// Check a registry, and with --workspace also what a cargo workspace makes of it.
 ///

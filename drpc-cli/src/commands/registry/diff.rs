@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::Failed;
 use super::text::Text;
-use crate::commands::count;
 use crate::exit::OTHERWISE;
+use crate::words::count;
 
 /// Tell what changed from one registry, or contract, to a later one.
 ///
