@@ -7,10 +7,14 @@
 //! | 2 | the command line is wrong; a registry can't be read, or has mistakes and so can't be compared or printed |
 //! | 3 | the call could not be made, or no response came; the output could not be written |
 
+#[macro_use]
+mod note;
+
 mod args;
 mod commands;
 mod exit;
 mod page;
+mod progress;
 mod recording;
 mod schema;
 mod target;

@@ -20,7 +20,7 @@ pub(crate) struct TargetArgs {
     /// The server's socket: a path, an abstract name (@name), or the short name that the configuration file gives it.
     pub(crate) socket: PathBuf,
     /// The wire to speak: auto (ask the server), chunked (DAOS 2.8) or plain (DAOS 2.6).
-    #[arg(long, env = "DRPC_WIRE")]
+    #[arg(long, env = "DRPC_WIRE", value_parser = words::wire())]
     pub(crate) wire: Option<WireMode>,
     /// How long connecting, and then each call, may take.
     #[arg(long, default_value = "5s", env = "DRPC_TIMEOUT", value_parser = words::duration)]
@@ -107,7 +107,7 @@ impl ConfigArgs {
             Ok(None) => return Ok(plain()),
             // Nobody asked for the file, and there is a socket of that name without it.
             Err(error) if self.config.is_none() && socket.exists() => {
-                eprintln!("drpc: warning: {error}");
+                note!("drpc: warning: {error}");
                 return Ok(plain());
             }
             Err(error) => return Err(error),

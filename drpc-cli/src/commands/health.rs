@@ -35,21 +35,22 @@ pub(crate) fn run(args: &HealthArgs) -> ExitCode {
         matches!(&asked, Err(Failed::Call(error)) if error.status() == Some(Status::UNKNOWN_MODULE));
     let code = ended(asked.map(|status| told(args, status)));
     if has_none {
-        eprintln!("hint: the server has no health check; it needs `.health(…)` where it is built");
+        note!("hint: the server has no health check; it needs `.health(…)` where it is built");
     }
     code
 }
 
 fn told(args: &HealthArgs, status: ServingStatus) -> ExitCode {
     // The exit code tells it, too.
+    let module = Some(&args.module).filter(|module| !module.is_empty());
     let _ = match args.json {
-        true => writeln!(io::stdout(), "{}", json!({ "module": args.module, "status": status.to_string() })),
+        true => writeln!(io::stdout(), "{}", json!({ "module": module, "status": status.to_string() })),
         false => writeln!(io::stdout(), "{status}"),
     };
     match status {
         ServingStatus::Serving => return ExitCode::SUCCESS,
         ServingStatus::ServiceUnknown => {
-            eprintln!("hint: the server has no module `{}`", args.module);
+            note!("hint: the server has no module `{}`", args.module);
         }
         _ => {}
     }

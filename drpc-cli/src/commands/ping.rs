@@ -12,7 +12,8 @@ use drpc::reflection::{Catalogue, ReflectionClient};
 use drpc::{AddedFields, Allow, CallError, CallOptions, Method, PeerCredentials, Wire};
 use serde_json::{Value, json};
 
-use crate::exit::{Failed, OTHERWISE, block_on, ended};
+use crate::exit::{Failed, Interrupt, OTHERWISE, block_on, ended};
+use crate::progress::Progress;
 use crate::target::{Target, TargetArgs};
 use crate::words::{count, printable};
 
@@ -29,7 +30,7 @@ use crate::words::{count, printable};
 pub(crate) struct PingArgs {
     #[command(flatten)]
     target: TargetArgs,
-    /// How many pings to send, one after the other.
+    /// How many pings to send, one after the other. Ctrl-c ends it before.
     #[arg(short = 'n', long, value_name = "PINGS", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]
     count: u32,
     /// Print one JSON object; times in microseconds.
@@ -58,10 +59,24 @@ async fn ping(args: &PingArgs) -> Result<Answered, Failed> {
     let connecting = begun.elapsed();
     let wire = client.wire();
     let mut pings = Vec::new();
-    for _ in 0..args.count {
-        let begun = Instant::now();
-        client.call_raw(PROBE, "", &CallOptions::new()).await?;
-        pings.push(begun.elapsed());
+    let (mut interrupt, progress) = (Interrupt::listen()?, Progress::new(Some(args.count.into())));
+    let pinging = async {
+        for sent in 1..=u64::from(args.count) {
+            let begun = Instant::now();
+            client.call_raw(PROBE, "", &CallOptions::new()).await?;
+            pings.push(begun.elapsed());
+            progress.show(sent, || count(pings.len(), "ping"));
+        }
+        Ok::<(), Failed>(())
+    };
+    tokio::select! {
+        pinged = pinging => pinged?,
+        // What has been measured is told.
+        () = interrupt.came() => {}
+    }
+    drop(progress);
+    if pings.is_empty() {
+        return Err(Failed::Interrupted);
     }
     pings.sort_unstable();
     let health = if_served(HealthClient::new(client.clone()).check("").await)?;

@@ -12,6 +12,7 @@ use drpc::{Bytes, Client, ClientBuilder};
 use serde_json::{Value, json};
 
 use crate::exit::{Failed, OTHERWISE, ended};
+use crate::progress::Progress;
 use crate::recording::{self, Answer, Conversations, Event, Peer, What};
 use crate::schema::{Schema, SchemaArgs};
 use crate::target::ConfigArgs;
@@ -71,13 +72,15 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Failed> {
     };
     let mut out = io::stdout().lock();
     let (mut answered, mut different) = (0, 0);
-    for (session, recorded) in &sessions {
+    let progress = Progress::new(Some(sessions.len() as u64));
+    for (played, (session, recorded)) in (0..).zip(&sessions) {
+        progress.show(played, || format!("{played} of {}", count(sessions.len(), "session")));
         let playing = async { tokio::time::timeout(args.timeout, recorded.replay_calls(&builder)).await };
         let again = match runtime.block_on(playing) {
             Ok(again) => again?,
             Err(_) => {
                 let waited = humantime::format_duration(args.timeout);
-                eprintln!(
+                note!(
                     "hint: session {session} was given up after {waited}, in which some reply did not come"
                 );
                 Recording::new("given up", Vec::new())
@@ -97,8 +100,9 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Failed> {
             }
         }
     }
+    drop(progress);
     let (sessions, calls) = (count(sessions.len(), "session"), count(answered, "answered call"));
-    eprintln!("{sessions}, {calls}, {different} answered otherwise");
+    note!("{sessions}, {calls}, {different} answered otherwise");
     Ok(if different > 0 { ExitCode::from(OTHERWISE) } else { ExitCode::SUCCESS })
 }
 

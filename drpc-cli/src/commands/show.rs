@@ -58,7 +58,7 @@ fn show(args: &ShowArgs) -> Result<(), Failed> {
     if let Some(path) = &args.perfetto {
         write(path, &story.to_trace_events().to_string())?;
     }
-    eprintln!("{}", count(story.calls(), "call"));
+    note!("{}", count(story.calls(), "call"));
     Ok(())
 }
 

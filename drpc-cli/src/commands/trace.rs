@@ -106,7 +106,7 @@ async fn reflection(target: &Path) -> Option<Reflected> {
         async { Reflected::ask(&builder.connect().await?, "").await?.ok_or(Failed::NoReflection("")) };
     asked
         .await
-        .inspect_err(|failed: &Failed| eprintln!("drpc: warning: numbers are shown, no names: {failed}"))
+        .inspect_err(|failed: &Failed| note!("drpc: warning: numbers are shown, no names: {failed}"))
         .ok()
 }
 
@@ -125,7 +125,7 @@ async fn relay(
             let _ = events.send(event);
         }
     });
-    eprintln!("listening on {}, for {}; ctrl-c ends it", args.listen.display(), target.display());
+    note!("listening on {}, for {}; ctrl-c ends it", args.listen.display(), target.display());
     tokio::select! {
         served = proxy.serve() => served.map_err(Failed::Serve),
         () = interrupt.came() => Ok(()),

@@ -98,10 +98,20 @@ fn load(args: &SchemaArgs) -> Result<Schema, SchemaError> {
     if args.daos {
         contracts.push(daos::contract());
     }
+    let telling_more = contracts.iter().filter(|contract| tells_more(contract, &schema));
     let promised =
-        contracts.iter().map(Promised::of).collect::<Result<Vec<_>, _>>().map_err(SchemaError::Types)?;
+        telling_more.map(Promised::of).collect::<Result<Vec<_>, _>>().map_err(SchemaError::Types)?;
     schema.modules = modules(registry.as_ref(), &contracts, &schema, &promised);
     Ok(schema)
+}
+
+/// Whether it describes a message of a method that no .proto file does.
+fn tells_more(contract: &Contract, schema: &Schema) -> bool {
+    let mut methods = contract.modules.values().flat_map(|module| module.methods.values());
+    methods.any(|method| {
+        let is_unknown = |body: &Body| matches!(body, Body::Message(name) if schema.message(name).is_none());
+        is_unknown(&method.request) || is_unknown(&method.reply)
+    })
 }
 
 /// What the .proto files in these folders hold, each of which is a place that imports are looked for in.
@@ -152,8 +162,17 @@ fn modules(
         let (_, methods) =
             modules.entry(entry.id).or_insert_with(|| module(entry.id, &entry.name, &entry.doc, None));
         for method in &entry.methods {
-            let request = by_custom(schema, &entry.name, &method.name, &REQUESTS, true);
-            let reply = by_custom(schema, &entry.name, &method.name, &REPLIES, false);
+            let is_promised = |contract: &Contract| {
+                contract.modules.get(&entry.id).is_some_and(|module| module.methods.contains_key(&method.id))
+            };
+            let (request, reply) = match contracts.iter().any(is_promised) {
+                // The contract says it below.
+                true => (BodyType::Unknown, BodyType::Unknown),
+                false => (
+                    by_custom(schema, &entry.name, &method.name, &REQUESTS, true),
+                    by_custom(schema, &entry.name, &method.name, &REPLIES, false),
+                ),
+            };
             methods.insert(method.id, info(method.id, &method.name, &method.doc, request, reply));
         }
     }

@@ -247,5 +247,6 @@ fn comment(file: &FileDescriptor, path: &[i32]) -> String {
     let mut places = file.source_code_info.iter().flat_map(|info| &info.location);
     let place = places.find(|place| place.path == path);
     let parts = place.into_iter().flat_map(|place| [place.leading_comments(), place.trailing_comments()]);
-    parts.filter(|part| !part.trim().is_empty()).map(str::trim_end).collect::<Vec<_>>().join("\n")
+    let lines = parts.flat_map(|part| part.trim_end().lines());
+    lines.map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end()).collect::<Vec<_>>().join("\n")
 }

@@ -11,6 +11,7 @@ mod page;
 mod ping;
 mod registry;
 mod serve;
+mod shells;
 mod shop;
 mod support;
 mod top;

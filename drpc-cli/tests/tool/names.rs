@@ -607,7 +607,7 @@ fn what_is_described_comes_as_json() {
     "messages": [
       {
         "name": "shop.Order",
-        "doc": " What to buy.",
+        "doc": "What to buy.",
         "fields": [
           {
             "number": 1,
@@ -615,7 +615,7 @@ fn what_is_described_comes_as_json() {
             "type": "string",
             "label": null,
             "oneof": null,
-            "doc": " What it is called."
+            "doc": "What it is called."
           },
           {
             "number": 2,
@@ -687,7 +687,7 @@ fn what_is_described_comes_as_json() {
             "type": "shop.Order",
             "label": null,
             "oneof": null,
-            "doc": " What it was ordered with."
+            "doc": "What it was ordered with."
           },
           {
             "number": 11,
@@ -757,7 +757,7 @@ fn what_is_described_comes_as_json() {
           {
             "number": 1,
             "name": "RED",
-            "doc": " Like a brick."
+            "doc": "Like a brick."
           }
         ]
       }
@@ -786,14 +786,13 @@ fn the_environment_says_what_the_command_line_does_not() {
     folder.write("modules.toml", SHOP);
     let said = folder.drpc("list none.sock").env("DRPC_REGISTRY", "modules.toml").assert().code(0);
     assert!(String::from_utf8_lossy(&said.get_output().stdout).contains("1209 order"));
-    folder.drpc("list none.sock").env("DRPC_WIRE", "fast").assert().code(2).stdout_eq("").stderr_eq(str![[
-        r#"
-error: invalid value 'fast' for '--wire <WIRE>': expected `auto`, `chunked` or `plain`
+    folder.drpc("list none.sock").env("DRPC_WIRE", "fast").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+error: invalid value 'fast' for '--wire <WIRE>'
+  [possible values: auto, chunked, plain]
 
 For more information, try '--help'.
 
-"#
-    ]]);
+"#]]);
     folder.drpc("list none.sock").env("DRPC_TIMEOUT", "soon").assert().code(2).stdout_eq("").stderr_eq(str![
         [r#"
 error: invalid value 'soon' for '--timeout <TIMEOUT>': expected a time span, such as 5s or 100ms

@@ -276,3 +276,44 @@ drpc: can't read none:modules.toml from git: invalid object name 'none'.
 
 "#]]);
 }
+
+#[test]
+fn a_registry_is_json_for_programs() {
+    let folder = Folder::new();
+    folder.write(
+        "modules.toml",
+        "[[module]]\nid = 5\nname = \"greeter\"\ndoc = \"Greets.\"\nowners = [\"greeterd\"]\n\
+         method = [{ number = 1, name = \"hello\" }]\nreserved = [{ number = 2, reason = \"was bye\" }]\n",
+    );
+    folder.drpc("registry emit modules.toml json").assert().code(0).stderr_eq("").stdout_eq(str![[r#"
+{
+  "modules": [
+    {
+      "id": 5,
+      "name": "greeter",
+      "doc": "Greets.",
+      "owners": [
+        "greeterd"
+      ],
+      "remote": false,
+      "methods": [
+        {
+          "id": 501,
+          "number": 1,
+          "name": "hello",
+          "doc": ""
+        }
+      ],
+      "reserved": [
+        {
+          "id": 502,
+          "number": 2,
+          "reason": "was bye"
+        }
+      ]
+    }
+  ]
+}
+
+"#]]);
+}

@@ -123,6 +123,28 @@ fn a_reply_may_come_late_or_never() {
 }
 
 #[test]
+fn calls_are_told_of_as_json() {
+    let folder = Folder::with_registry();
+    folder.write(
+        "replies.toml",
+        "[[reply]]\nmethod = 501\nwhen = \"0a00\"\nreply = \"0a01\"\n\n[[reply]]\nmethod = 501\nerror = \"no\"\n",
+    );
+    let server = folder.spawn("serve s.sock --registry modules.toml --replies replies.toml --json");
+    let client = client(&folder.path("s.sock"));
+    call(&client, 501, b"\x0a\x00").unwrap();
+    call(&client, 501, b"").unwrap();
+    drop(client);
+    snapbox::assert_data_eq!(
+        String::from_utf8(server.interrupt().stdout).unwrap(),
+        str![[r#"
+{"method":"greeter.hello","request":"0a00","status":"SUCCESS","took_us":[..],"reply":"0a01"}
+{"method":"greeter.hello","request":"","status":"FAILURE","took_us":[..],"error":"no"}
+
+"#]]
+    );
+}
+
+#[test]
 fn mistakes_in_the_replies_are_told_before_anything_is_served() {
     let folder = Folder::with_registry();
     let serve = "serve s.sock --registry modules.toml --replies replies.toml";

@@ -7,7 +7,6 @@ use std::thread;
 
 use drpc::blocking::Client;
 use drpc::{AddedFields, CallOptions, Method, Wire};
-use futures_util::StreamExt;
 use rustix::net::{
     self, AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,

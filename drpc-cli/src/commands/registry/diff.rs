@@ -61,9 +61,9 @@ fn tell(args: &DiffArgs, changes: &[(bool, impl fmt::Display)], hint: &str) -> R
         }
     }
     let breaking = changes.iter().filter(|(is_breaking, _)| *is_breaking).count();
-    eprintln!("{}, {breaking} breaking", count(changes.len(), "change"));
+    note!("{}, {breaking} breaking", count(changes.len(), "change"));
     if breaking > 0 {
-        eprintln!("hint: {hint}");
+        note!("hint: {hint}");
         return Ok(ExitCode::from(OTHERWISE));
     }
     Ok(ExitCode::SUCCESS)

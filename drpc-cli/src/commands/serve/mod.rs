@@ -17,6 +17,7 @@ use canned::{Canned, CannedAnswer, holds};
 
 use crate::exit::{Failed, ended};
 use crate::schema::{ModuleInfo, Schema, SchemaArgs};
+use crate::words;
 
 /// Serve the modules of a registry with canned replies, for a client to be written before its server.
 ///
@@ -48,7 +49,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     replies: Option<PathBuf>,
     /// The wire to speak: auto (as the client does), chunked (DAOS 2.8) or plain (DAOS 2.6).
-    #[arg(long, default_value = "auto")]
+    #[arg(long, default_value = "auto", value_parser = words::wire())]
     wire: WireMode,
     /// Print JSON, one object in each line.
     #[arg(long)]
@@ -81,7 +82,7 @@ fn serve(args: &ServeArgs) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failed::Begin)?;
     runtime.block_on(async {
         let server = builder.bind(&args.socket)?;
-        eprintln!("listening on {}; ctrl-c ends it", args.socket.display());
+        note!("listening on {}; ctrl-c ends it", args.socket.display());
         server.serve_until(shutdown_signal()).await.map_err(Failed::Serve)?;
         Ok(())
     })
