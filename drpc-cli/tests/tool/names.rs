@@ -786,13 +786,15 @@ fn the_environment_says_what_the_command_line_does_not() {
     folder.write("modules.toml", SHOP);
     let said = folder.drpc("list none.sock").env("DRPC_REGISTRY", "modules.toml").assert().code(0);
     assert!(String::from_utf8_lossy(&said.get_output().stdout).contains("1209 order"));
-    folder.drpc("list none.sock").env("DRPC_WIRE", "fast").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+    folder.drpc("list none.sock").env("DRPC_WIRE", "fast").assert().code(2).stdout_eq("").stderr_eq(str![[
+        r#"
 error: invalid value 'fast' for '--wire <WIRE>'
   [possible values: auto, chunked, plain]
 
 For more information, try '--help'.
 
-"#]]);
+"#
+    ]]);
     folder.drpc("list none.sock").env("DRPC_TIMEOUT", "soon").assert().code(2).stdout_eq("").stderr_eq(str![
         [r#"
 error: invalid value 'soon' for '--timeout <TIMEOUT>': expected a time span, such as 5s or 100ms

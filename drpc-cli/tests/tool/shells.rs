@@ -92,7 +92,8 @@ fn man_pages_are_formatted() {
     folder.drpc("man pages").assert().code(0);
     for page in fs::read_dir(folder.path("pages")).unwrap() {
         let page = page.unwrap().path();
-        let output = Command::new("groff").args(["-man", "-ww", "-Tascii", "-P-cbou"]).arg(&page).output().unwrap();
+        let output =
+            Command::new("groff").args(["-man", "-ww", "-Tascii", "-P-cbou"]).arg(&page).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{}", page.display());
         assert!(String::from_utf8_lossy(&output.stdout).contains("SYNOPSIS"), "{}", page.display());
     }
