@@ -47,6 +47,9 @@ pub(crate) enum Failed {
     Begin(#[source] io::Error),
     #[error("interrupted before there was an answer")]
     Interrupted,
+    #[cfg(feature = "grpc")]
+    #[error(transparent)]
+    Gateway(#[from] drpc_grpc::ServeError),
     #[error("can't serve any more")]
     Serve(#[source] io::Error),
     #[error("can't write {}", path.display())]

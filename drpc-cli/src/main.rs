@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         Command::Call(args) => commands::call::run(&args),
         Command::Completions(args) => commands::completions::run(&args),
         Command::Describe(args) => commands::describe::describe(&args),
+        Command::Grpc(command) => commands::grpc::run(&command),
         Command::Health(args) => commands::health::run(&args),
         Command::List(args) => commands::describe::list(&args),
         Command::Man(args) => commands::man::run(&args),

@@ -90,9 +90,7 @@ struct Entry {
 impl TargetArgs {
     /// Finds the server.
     pub(crate) fn find(&self) -> Result<Target, ConfigError> {
-        let known = self.config.find(&self.socket)?;
-        let wire = self.wire.or(known.wire).unwrap_or(WireMode::Auto);
-        Ok(Target { known, wire, timeout: self.timeout })
+        Ok(self.config.find(&self.socket)?.at(self.wire, self.timeout))
     }
 }
 
@@ -194,6 +192,12 @@ impl Target {
 }
 
 impl Known {
+    /// How to talk to it: as the command line says, or else the configuration.
+    pub(crate) fn at(self, wire: Option<WireMode>, timeout: Duration) -> Target {
+        let wire = wire.or(self.wire).unwrap_or(WireMode::Auto);
+        Target { known: self, wire, timeout }
+    }
+
     /// The names and types that files tell: those of the command line, or else of the configuration.
     pub(crate) fn schema(&self, args: &SchemaArgs) -> Result<Option<Schema>, SchemaError> {
         if args.is_empty() { self.schema.load() } else { args.load() }

@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod call;
 pub(crate) mod completions;
 pub(crate) mod describe;
+pub(crate) mod grpc;
 pub(crate) mod health;
 pub(crate) mod man;
 pub(crate) mod ping;

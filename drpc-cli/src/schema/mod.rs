@@ -30,6 +30,8 @@ pub(crate) struct ModuleInfo {
     pub(crate) name: String,
     pub(crate) doc: String,
     pub(crate) rule: Option<String>,
+    /// Whether it is for other hosts, too.
+    pub(crate) is_remote: bool,
     pub(crate) methods: Vec<MethodInfo>,
 }
 

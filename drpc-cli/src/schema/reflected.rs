@@ -68,6 +68,7 @@ fn modules(catalogue: Catalogue, schema: &Schema) -> Vec<ModuleInfo> {
         name: module.name,
         doc: module.docs,
         rule: module.rule,
+        is_remote: module.is_remote,
         methods: module.methods.into_iter().map(|method| info(method, schema)).collect(),
     };
     catalogue.modules.into_iter().map(module).collect()

@@ -153,14 +153,14 @@ fn modules(
     promised: &[Promised<'_>],
 ) -> Vec<ModuleInfo> {
     let mut modules: BTreeMap<i32, (ModuleInfo, BTreeMap<i32, MethodInfo>)> = BTreeMap::new();
-    let module = |id, name: &str, doc: &str, rule: Option<&String>| {
-        let info =
-            ModuleInfo { id, name: name.into(), doc: doc.into(), rule: rule.cloned(), methods: Vec::new() };
-        (info, BTreeMap::new())
+    let module = |id, name: &str, doc: &str, is_remote| {
+        let (name, doc, methods) = (name.to_owned(), doc.to_owned(), Vec::new());
+        (ModuleInfo { id, name, doc, rule: None, is_remote, methods }, BTreeMap::new())
     };
     for entry in registry.into_iter().flat_map(Registry::modules) {
-        let (_, methods) =
-            modules.entry(entry.id).or_insert_with(|| module(entry.id, &entry.name, &entry.doc, None));
+        let (_, methods) = modules
+            .entry(entry.id)
+            .or_insert_with(|| module(entry.id, &entry.name, &entry.doc, entry.remote));
         for method in &entry.methods {
             let is_promised = |contract: &Contract| {
                 contract.modules.get(&entry.id).is_some_and(|module| module.methods.contains_key(&method.id))
@@ -177,8 +177,7 @@ fn modules(
         }
     }
     for (&id, listed) in contracts.iter().flat_map(|contract| &contract.modules) {
-        let (known, methods) =
-            modules.entry(id).or_insert_with(|| module(id, &listed.name, "", listed.rule.as_ref()));
+        let (known, methods) = modules.entry(id).or_insert_with(|| module(id, &listed.name, "", false));
         known.rule.clone_from(&listed.rule);
         for (&id, method) in &listed.methods {
             let known = methods

@@ -5,6 +5,7 @@
 
 mod bench;
 mod call;
+mod grpc;
 mod help;
 mod names;
 mod page;

@@ -656,6 +656,7 @@ impl Methods for ModuleService {
                 id: *id,
                 name: name_of(&**module).to_owned(),
                 rule: rule.unwrap_or_default(),
+                is_remote: guarded(|| module.is_remote()).unwrap_or_default(),
                 is_open,
                 open,
                 closed,

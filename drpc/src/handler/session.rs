@@ -97,6 +97,7 @@ pub(crate) struct ServedModule {
     pub(crate) id: i32,
     pub(crate) name: String,
     pub(crate) rule: Option<String>,
+    pub(crate) is_remote: bool,
     /// Whether its rule lets the caller in; else all of its methods are closed.
     pub(crate) is_open: bool,
     /// Those that the caller may call, by ascending ID.

@@ -42,6 +42,7 @@ fn module_info(module: ServedModule) -> ModuleInfo {
         methods: module.open.iter().map(|method| method_info(*method, &declarations)).collect(),
         name: module.name,
         rule: module.rule,
+        is_remote: module.is_remote,
     }
 }
 
