@@ -26,7 +26,7 @@ use crate::handler::module::{HandlerFuture, Module, name_of};
 use crate::handler::reply::{Reply, ReplyStream};
 use crate::handler::session::Methods;
 #[cfg(feature = "reflection")]
-use crate::handler::session::{OpenModule, Session};
+use crate::handler::session::{ServedModule, Session};
 use crate::observe::metrics;
 use crate::observe::peer_log::Line;
 use crate::observe::server::{Called, ObservedCall};
@@ -713,20 +713,25 @@ impl Methods for ModuleService {
     }
 
     #[cfg(feature = "reflection")]
-    fn open_to(&self, caller: &Session) -> Vec<OpenModule> {
+    fn served_to(&self, caller: &Session) -> Vec<ServedModule> {
         let admits = |rule: Option<&str>| rule.is_none_or(|rule| self.rules.check(rule, caller).is_ok());
-        let open = self.modules.iter().filter_map(|Entry { id, module, origin, .. }| {
+        let served = self.modules.iter().map(|Entry { id, module, origin, .. }| {
             // A module that can't say its rule answers every call FAILURE (S10).
-            let rule = guarded(|| module.rule().map(str::to_owned)).ok()?;
-            admits(rule.as_deref()).then(|| OpenModule {
+            let rule = guarded(|| module.rule().map(str::to_owned));
+            let is_open = rule.as_ref().is_ok_and(|rule| admits(rule.as_deref()));
+            let (open, closed) = methods_of(&**module).partition(|method| is_open && admits(method.rule()));
+            ServedModule {
                 id: *id,
                 name: name_of(&**module).to_owned(),
-                rule,
-                methods: methods_of(&**module).filter(|method| admits(method.rule())).collect(),
+                rule: rule.unwrap_or_default(),
+                is_remote: guarded(|| module.is_remote()).unwrap_or_default(),
+                is_open,
+                open,
+                closed,
                 origin: origin.clone(),
-            })
+            }
         });
-        open.collect()
+        served.collect()
     }
 }
 

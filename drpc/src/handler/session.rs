@@ -89,19 +89,24 @@ pub(crate) trait Connection: Send + Sync {
 /// The methods of a server.
 pub(crate) trait Methods: Send + Sync {
     fn find(&self, module: i32, method: i32) -> Option<Method>;
-    /// The modules whose rules let a caller in, by ascending ID, with those of their methods whose rules do.
+    /// The modules as a caller may see them, by ascending ID.
     #[cfg(feature = "reflection")]
-    fn open_to(&self, caller: &Session) -> Vec<OpenModule>;
+    fn served_to(&self, caller: &Session) -> Vec<ServedModule>;
 }
 
-/// A module, as far as a caller may call it.
+/// A module, and how far a caller may call it.
 #[cfg(feature = "reflection")]
-pub(crate) struct OpenModule {
+pub(crate) struct ServedModule {
     pub(crate) id: i32,
     pub(crate) name: String,
     pub(crate) rule: Option<String>,
-    /// By ascending ID.
-    pub(crate) methods: Vec<Method>,
+    pub(crate) is_remote: bool,
+    /// Whether its rule lets the caller in; else all of its methods are closed.
+    pub(crate) is_open: bool,
+    /// Those that the caller may call, by ascending ID.
+    pub(crate) open: Vec<Method>,
+    /// The others.
+    pub(crate) closed: Vec<Method>,
     /// Where it comes from, as the registry of declared modules shows one.
     pub(crate) origin: String,
 }
@@ -261,10 +266,10 @@ impl Session {
         calls
     }
 
-    /// What of its server the client may call.
+    /// What its server serves, and how far the client may call it.
     #[cfg(feature = "reflection")]
-    pub(crate) fn open_modules(&self) -> Vec<OpenModule> {
-        self.methods.as_ref().map(|methods| methods.open_to(self)).unwrap_or_default()
+    pub(crate) fn served_modules(&self) -> Vec<ServedModule> {
+        self.methods.as_ref().map(|methods| methods.served_to(self)).unwrap_or_default()
     }
 
     /// One more thread or task that carries calls of the session out.
