@@ -136,6 +136,7 @@ mod descriptors;
 mod dispatch;
 mod handler;
 mod observe;
+mod rate;
 mod steps;
 mod sync;
 mod transport;

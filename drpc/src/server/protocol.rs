@@ -76,6 +76,7 @@ pub(super) fn read_call(
         (Ok(call), Some(arrived)) => Ok(with_descriptors(call, *arrived)),
         (Err(error), _) => {
             metrics::call_unreadable();
+            session.count_bad_call();
             let hint = if framed { ": peer speaks the chunked wire of DAOS 2.8" } else { "" };
             if session.may_log(Line::CallUnreadable) {
                 tracing::warn!(session = session.id_without_span(), "{error}{hint}");
