@@ -5,6 +5,7 @@
 //! cargo run --release -p drpc-soak -- --minutes 10
 //! cargo run --release -p drpc-soak -- --seconds 20    # what CI has time for
 //! cargo run --release -p drpc-soak -- --server threads --sessions 1000
+//! cargo run --release -p drpc-soak -- --server steps
 //! cargo run --release -p drpc-soak -- --streams       # 35,000 streams or more, opened and dropped
 //! ```
 //!
@@ -62,6 +63,8 @@ enum Driver {
     Tokio,
     /// A thread for each session.
     Threads,
+    /// One loop of steps.
+    Steps,
 }
 
 #[derive(Args)]

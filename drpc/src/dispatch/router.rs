@@ -26,7 +26,7 @@ use crate::handler::module::{HandlerFuture, Module, name_of};
 use crate::handler::reply::{Reply, ReplyStream};
 use crate::handler::session::Methods;
 #[cfg(feature = "reflection")]
-use crate::handler::session::{OpenModule, Session};
+use crate::handler::session::{ServedModule, Session};
 use crate::observe::metrics;
 use crate::observe::peer_log::Line;
 use crate::observe::server::{Called, ObservedCall};
@@ -266,10 +266,10 @@ impl ModuleService {
             if let Some(rule) = found.rule() {
                 check(rule)?;
             }
-            if let Some(added) = added {
-                heed(added, found, &mut context)?;
+            if let (Some(added), Some(asked)) = (added, asked) {
+                asked.heed(added, found, &mut context)?;
             } else if found.streams() != Streams::Neither {
-                return Err(unlike(Streams::Neither, found));
+                return Err(Asked::default().unlike(found));
             }
             if let Some(limit) = found.timeout() {
                 context = context.clone().within(Some(limit), time_left, now);
@@ -360,7 +360,7 @@ struct Asked {
     /// To be told more of a failure than its status.
     error: bool,
     /// To be answered by a stream, or to send one.
-    streams: bool,
+    streams: Streams,
     /// To be told that controls are known, where they are.
     control: bool,
     passing: Passing,
@@ -371,10 +371,45 @@ impl Asked {
     fn by(added: &CallFields, context: &Context) -> Self {
         Asked {
             error: added.wants_error,
-            streams: added.credit.is_some() || added.sends_items,
+            streams: Streams::of(added.credit.is_some(), added.sends_items),
             control: added.asks_control && context.control().is_some(),
             passing: Passing::of(added),
         }
+    }
+
+    /// Does what a call's added fields say before its handler begins, or says why that is not to begin (E5).
+    #[cold]
+    fn heed(self, added: &CallFields, method: Method, context: &mut Context) -> Result<(), Failure> {
+        if method.streams() != self.streams {
+            return Err(self.unlike(method));
+        }
+        if !added.descriptors.is_none() {
+            passing::check(method, &added.descriptors)?;
+            *context = context.clone().with_descriptors(added.descriptors.clone());
+        }
+        if added.time_left == Some(Duration::ZERO) {
+            let failure = Failure::from("the caller's time was over before its call began");
+            return Err(failure.caused_by(FailureCause::TimedOut));
+        }
+        Ok(())
+    }
+
+    /// The failure of a call whose method has other streams.
+    #[cold]
+    fn unlike(self, method: Method) -> Failure {
+        let text = match (self.streams.replies(), self.streams.requests()) {
+            (false, _) if method.is_streaming() => {
+                "the method gives a stream, and its caller does not ask for one"
+            }
+            (_, false) if method.is_client_streaming() => {
+                "the method takes a stream of items, and its caller sends none"
+            }
+            (_, true) if !method.is_client_streaming() => {
+                "the caller sends a stream of items, and the method takes one request"
+            }
+            _ => "the caller asks for a stream, and the method gives one reply",
+        };
+        text.into()
     }
 }
 
@@ -481,6 +516,9 @@ impl Processing {
             failure = failure.caused_by(FailureCause::Handler);
         }
         self.log_failure(&failure);
+        if failure.is_of_a_bad_call() {
+            self.context.session().count_bad_call();
+        }
         let status = failure.status();
         let asked = self.asked.unwrap_or_default();
         let mut added = asked.error.then(|| Box::new(failure.as_fields()));
@@ -503,7 +541,8 @@ impl Processing {
     /// The first response of a stream, which says no more than that it is open. Its items are for [`take_stream`](Self::take_stream).
     #[cold]
     fn open(&mut self, items: ReplyStream) -> Response<Body> {
-        let control = self.context.control().filter(|_| self.asked.is_some_and(|asked| asked.streams));
+        let asked = self.asked.unwrap_or_default();
+        let control = self.context.control().filter(|_| asked.streams != Streams::Neither);
         let credit = control.and_then(|control| control.window());
         let open = match control {
             Some(control) => control.open(),
@@ -677,57 +716,26 @@ impl Methods for ModuleService {
     }
 
     #[cfg(feature = "reflection")]
-    fn open_to(&self, caller: &Session) -> Vec<OpenModule> {
+    fn served_to(&self, caller: &Session) -> Vec<ServedModule> {
         let admits = |rule: Option<&str>| rule.is_none_or(|rule| self.rules.check(rule, caller).is_ok());
-        let open = self.modules.iter().filter_map(|Entry { id, module, origin, .. }| {
+        let served = self.modules.iter().map(|Entry { id, module, origin, .. }| {
             // A module that can't say its rule answers every call FAILURE (S10).
-            let rule = guarded(|| module.rule().map(str::to_owned)).ok()?;
-            admits(rule.as_deref()).then(|| OpenModule {
+            let rule = guarded(|| module.rule().map(str::to_owned));
+            let is_open = rule.as_ref().is_ok_and(|rule| admits(rule.as_deref()));
+            let (open, closed) = methods_of(&**module).partition(|method| is_open && admits(method.rule()));
+            ServedModule {
                 id: *id,
                 name: name_of(&**module).to_owned(),
-                rule,
-                methods: methods_of(&**module).filter(|method| admits(method.rule())).collect(),
+                rule: rule.unwrap_or_default(),
+                is_remote: guarded(|| module.is_remote()).unwrap_or_default(),
+                is_open,
+                open,
+                closed,
                 origin: origin.clone(),
-            })
+            }
         });
-        open.collect()
+        served.collect()
     }
-}
-
-/// Does what a call's added fields say before its handler begins, or says why that is not to begin (E5).
-#[cold]
-fn heed(added: &CallFields, method: Method, context: &mut Context) -> Result<(), Failure> {
-    let asked = Streams::of(added.credit.is_some(), added.sends_items);
-    if method.streams() != asked {
-        return Err(unlike(asked, method));
-    }
-    if !added.descriptors.is_none() {
-        passing::check(method, &added.descriptors)?;
-        *context = context.clone().with_descriptors(added.descriptors.clone());
-    }
-    if added.time_left == Some(Duration::ZERO) {
-        let failure = Failure::from("the caller's time was over before its call began");
-        return Err(failure.caused_by(FailureCause::TimedOut));
-    }
-    Ok(())
-}
-
-/// The failure of a call whose method has other streams than its caller asks for.
-#[cold]
-fn unlike(asked: Streams, method: Method) -> Failure {
-    let text = match (asked.replies(), asked.requests()) {
-        (false, _) if method.is_streaming() => {
-            "the method gives a stream, and its caller does not ask for one"
-        }
-        (_, false) if method.is_client_streaming() => {
-            "the method takes a stream of items, and its caller sends none"
-        }
-        (_, true) if !method.is_client_streaming() => {
-            "the caller sends a stream of items, and the method takes one request"
-        }
-        _ => "the caller asks for a stream, and the method gives one reply",
-    };
-    text.into()
 }
 
 /// Runs what belongs to a module, or to the layers around it; its panic is the failure of its call (S10).
