@@ -217,6 +217,14 @@ pub(super) fn without_descriptors(
     Some(Response { added: Some(failure.into()), ..Response::failure(response.sequence, Status::FAILURE) })
 }
 
+/// S6: a client that has left needs no reply, and a stream of its is over. What it sent before is still executed.
+#[cold]
+pub(super) fn give_up_sending(session: &Session, response: &Response<Body>) {
+    if response.part().is_some() {
+        session.give_up(response.sequence);
+    }
+}
+
 /// How many bytes of a handler's a response keeps, to be counted while it waits.
 pub(super) fn bytes_of(response: &Response<Body>) -> usize {
     let added = response.added.as_deref().map_or(0, |added| added.error.len() + added.details.len());

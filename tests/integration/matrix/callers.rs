@@ -7,8 +7,9 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use drpc::wire::Call;
-use drpc::{Order, Server, Wire};
+use drpc::wire::{Call, CallFields, Control, Credit, Part};
+use drpc::{Bytes, Failure, Order, Server, Status, Stream, Wire, drpc_module};
+use futures_util::{StreamExt, stream};
 
 use crate::support::{
     AnyClient, Gate, Kind, PATIENCE, RawPeer, TestServer, WIRES, frame, gated, in_order, packets_of,
@@ -30,7 +31,7 @@ struct Cell<'a> {
 
 const CHUNKED: &[Wire] = &[Wire::Chunked];
 
-const ROWS: [Row; 17] = [
+const ROWS: [Row; 21] = [
     Row { fault: "leaves before it sends anything", wires: &WIRES, commit: |cell| drop(cell.peer()) },
     Row {
         fault: "leaves in mid message, after each packet",
@@ -222,6 +223,66 @@ const ROWS: [Row; 17] = [
         },
     },
     Row {
+        fault: "opens streams, and leaves before the first item or in the midst of them",
+        wires: &WIRES,
+        commit: |cell| {
+            for read in 0..4 {
+                let peer = cell.peer();
+                (1..=3).for_each(|sequence| peer.send_message(cell.wire, &opening(sequence, u32::MAX)));
+                (0..read).for_each(|_| drop(peer.recv_response(cell.wire)));
+            }
+        },
+    },
+    Row {
+        fault: "says that it has room for a stream, again and again, and takes nothing of it",
+        wires: &WIRES,
+        commit: |cell| {
+            let peer = cell.peer();
+            peer.send_message(cell.wire, &opening(1, 1));
+            assert_eq!(peer.recv_response(cell.wire).part(), Some(Part::Opened));
+            let more = Control::Credit(Credit { items: u32::MAX, bytes: u64::MAX });
+            let more = &packets_of(cell.wire, &saying(1, more))[0];
+            let other = cell.peer();
+            for _ in 0..1000 {
+                if !peer.try_send(more) {
+                    other.assert_served(cell.wire);
+                }
+            }
+        },
+    },
+    Row {
+        fault: "speaks of calls that it never made, and of some that are over",
+        wires: &WIRES,
+        commit: |cell| {
+            let peer = cell.peer();
+            peer.send_message(cell.wire, &opening(1, 0));
+            assert_eq!(peer.recv_response(cell.wire).part(), Some(Part::Opened));
+            for _ in 0..2 {
+                for stranger in [0, -1, i64::MIN, i64::MAX] {
+                    peer.send_message(cell.wire, &saying(stranger, Control::Cancel));
+                    let room = Control::Credit(Credit { items: u32::MAX, bytes: u64::MAX });
+                    peer.send_message(cell.wire, &saying(stranger, room));
+                }
+                peer.send_message(cell.wire, &saying(1, Control::Cancel));
+            }
+            let last = peer.recv_response(cell.wire);
+            assert_eq!((last.sequence, last.part()), (1, None));
+            peer.assert_served(cell.wire);
+        },
+    },
+    Row {
+        fault: "asks for a stream where there is none, and for a reply where there is a stream",
+        wires: &WIRES,
+        commit: |cell| {
+            let peer = cell.peer();
+            peer.send_message(cell.wire, &call_with(700, 1, credit(1)));
+            assert_eq!(peer.recv_response(cell.wire).status, Status::FAILURE);
+            peer.send_call(cell.wire, 8, 801, 2, b"");
+            assert_eq!(peer.recv_response(cell.wire).status, Status::FAILURE);
+            peer.assert_served(cell.wire);
+        },
+    },
+    Row {
         fault: "speaks another protocol",
         wires: &WIRES,
         commit: |cell| {
@@ -255,6 +316,36 @@ impl Cell<'_> {
     }
 }
 
+/// A module that streams without end.
+struct Pouring;
+
+#[drpc_module(id = 8, unlisted)]
+impl Pouring {
+    #[method(1, stream)]
+    fn pour(&self) -> impl Stream<Item = Result<Bytes, Failure>> + use<> {
+        stream::repeat(()).map(|()| Ok(vec![7; 10_000].into()))
+    }
+}
+
+/// A call that opens a stream, for so many items of which its caller has room.
+fn opening(sequence: i64, items: u32) -> Bytes {
+    call_with(801, sequence, credit(items))
+}
+
+fn credit(items: u32) -> CallFields {
+    CallFields { credit: Some(Credit { items, bytes: u64::MAX }), ..CallFields::default() }
+}
+
+/// What a client says of a call.
+fn saying(sequence: i64, control: Control) -> Bytes {
+    call_with(0, sequence, CallFields { control: Some(control), ..CallFields::default() })
+}
+
+fn call_with(method: i32, sequence: i64, added: CallFields) -> Bytes {
+    let added = Some(added.into());
+    Call::<Bytes> { module: method / 100, method, sequence, body: Bytes::new(), added }.encode()
+}
+
 /// The server closes; of a packet that there is still room for, it says before that it could not read the call (D1, W5).
 #[track_caller]
 fn assert_refused(peer: &RawPeer) {
@@ -282,8 +373,9 @@ fn whatever_a_caller_does_the_others_are_served_and_nothing_is_left_of_it() {
                     }
                 })
                 .on_close(move |_| closed.lock().unwrap().send(()).unwrap())
-                .module(gated(&gate));
-            let server = driver.start(builder);
+                .module(gated(&gate))
+                .module(Pouring);
+            let server = driver.start(builder.allow_unlisted());
             // They were there before, and stay.
             let honest =
                 [Kind::Async, Kind::Blocking, Kind::Progress].map(|kind| kind.connect_to(server.path()));

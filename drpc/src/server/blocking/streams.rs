@@ -77,7 +77,7 @@ impl SessionState {
                 Poll::Pending => {
                     let watched = (!self.session.is_cancelled()).then_some(&self.connection.socket);
                     if parking.park(watched, None) == Unparked::PeerLeft {
-                        self.session.outlive_client();
+                        self.session.cancel();
                     }
                 }
             }

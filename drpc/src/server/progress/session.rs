@@ -35,8 +35,8 @@ use crate::observe::peer_log::Line;
 use crate::server::hooks::Opened;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
-    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, head_of, incoming, list, log_closed, log_idle,
-    log_opened, not_received, read_call, refusal, without_descriptors,
+    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, give_up_sending, head_of, incoming, list,
+    log_closed, log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
 };
 use crate::steps::poller::Poller;
 use crate::steps::timers::Key;
@@ -330,7 +330,11 @@ impl SessionState {
     /// The client has left while its calls run, or wait: these are told, and finish (S6). What it sent before is still to be read.
     #[cold]
     fn outlive_client(&mut self, share: &mut usize, core: &mut Core, done: &mut Progress) {
-        self.session.outlive_client();
+        match self.reading || self.running > 0 || self.queued.is_some() {
+            true => self.session.outlive_client(),
+            // Streams end with their client.
+            false => self.session.cancel(),
+        }
         self.besides.get_or_insert_default().client_left = true;
         self.take_turn(share, core, done);
         self.let_go();
@@ -546,13 +550,18 @@ impl SessionState {
                     return;
                 }
                 // To a client that has left, nothing is sent.
-                let Some(socket) = &self.socket else { break };
+                let Some(socket) = &self.socket else {
+                    give_up_sending(&self.session, response);
+                    break;
+                };
                 let sending = socket.send(&packet.slices(), packet.descriptors());
                 match sending {
                     Ok(()) => {}
                     Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                    // S6: a client that has left needs no reply. What it sent before is still executed.
-                    Err(error) if is_peer_gone(&error) => break,
+                    Err(error) if is_peer_gone(&error) => {
+                        give_up_sending(&self.session, response);
+                        break;
+                    }
                     Err(error) => {
                         let Some(mut instead) = without_descriptors(&self.session, response, &error) else {
                             return self.abandon(SessionFault::Io(error));

@@ -42,8 +42,8 @@ use crate::server::admission::log_refused;
 use crate::server::hooks::Opened;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
-    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, head_of, incoming, list, log_closed, log_idle,
-    log_opened, not_received, read_call, refusal, without_descriptors,
+    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, give_up_sending, head_of, incoming, list,
+    log_closed, log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
 };
 use crate::transport::{Link, PeerCredentials, is_peer_gone};
 use crate::wire::{Body, Codec, Packet, Response};
@@ -244,7 +244,11 @@ impl SessionLoop {
     /// The client has left while its calls run, or wait (S6): what it sent before is still to be read.
     #[cold]
     fn outlive_client(&mut self) {
-        self.session.outlive_client();
+        match self.reading || !self.running.is_empty() || !self.queue.is_empty() {
+            true => self.session.outlive_client(),
+            // Streams end with their client.
+            false => self.session.cancel(),
+        }
         self.besides.get_or_insert_default().client_left = true;
         self.let_go();
     }
@@ -421,8 +425,10 @@ impl SessionLoop {
             let packets = self.codec.packets(&head, &response.body).map_err(io::Error::other)?;
             for packet in packets {
                 match self.send(&packet).await {
-                    // S6: a client that has left needs no reply. What it sent before is still executed.
-                    Err(SessionFault::Io(error)) if is_peer_gone(&error) => break,
+                    Err(SessionFault::Io(error)) if is_peer_gone(&error) => {
+                        give_up_sending(&self.session, &response);
+                        break;
+                    }
                     Err(SessionFault::Io(error)) if !packet.descriptors().is_empty() => {
                         response = without_descriptors(&self.session, &response, &error).ok_or(error)?;
                         head = head_of(&self.codec, &self.session, &mut response);
