@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use futures_util::Stream;
 
 use super::router::{Opened, Processing};
+use crate::budget::Lease;
 use crate::handler::control::{Halt, OpenStream};
 use crate::handler::failure::Failure;
 use crate::handler::reply::ReplyStream;
@@ -23,11 +24,13 @@ pub(crate) struct Outflow {
     /// The call's entry in its session's list.
     listed: Option<Listed>,
     counted: metrics::OpenStream,
+    _lease: Lease,
 }
 
 impl Outflow {
-    pub(super) fn new(call: Processing, Opened { items, open }: Opened) -> Self {
-        Outflow { call, stream: Some((items, open)), listed: None, counted: metrics::OpenStream::begin() }
+    pub(super) fn new(call: Processing, Opened { items, open, lease }: Opened) -> Self {
+        let counted = metrics::OpenStream::begin();
+        Outflow { call, stream: Some((items, open)), listed: None, counted, _lease: lease }
     }
 
     /// The same stream, of a call that is listed.

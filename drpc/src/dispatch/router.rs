@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::Stream;
 
+use crate::budget::Lease;
 use crate::dispatch::authorization::{Allow, Rules};
 #[cfg(feature = "tower")]
 use crate::dispatch::middleware::{Dispatch, Layers, Request};
@@ -385,6 +386,8 @@ impl Asked {
 pub(super) struct Opened {
     pub(super) items: ReplyStream,
     pub(super) open: OpenStream,
+    /// That it is counted.
+    pub(super) lease: Lease,
 }
 
 impl Processing {
@@ -496,9 +499,13 @@ impl Processing {
             Some(control) => control.open(),
             None => Err("it answers with a stream, and there is none to be had here".into()),
         };
-        match open {
-            Ok(open) => {
-                self.stream = Some(Box::new(Opened { items, open }));
+        let held = open.and_then(|open| {
+            let lease = self.context.session().hold_stream();
+            lease.map(|lease| (open, lease)).map_err(|over| over.to_string().into())
+        });
+        match held {
+            Ok((open, lease)) => {
+                self.stream = Some(Box::new(Opened { items, open, lease }));
                 let added = Some(ResponseFields::of_part(Part::Opened).into());
                 Response { sequence: self.sequence, added, ..Response::default() }
             }
