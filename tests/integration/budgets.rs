@@ -6,7 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use drpc::wire::{Call, CallFields, Credit};
+use drpc::wire::{Call, CallFields, Credit, Response};
 use drpc::{
     Body, Bytes, Failure, Order, PeerCredentials, Server, ServerBuilder, Status, Stream, Wire, WithFds,
     drpc_module,
@@ -274,9 +274,12 @@ fn streams_of_a_thousand_sessions_are_bounded() {
         // Once these have left, others have their room.
         drop(peers);
         loop {
+            // As long as many have left and their sessions are not over, a further one may be refused.
             let peer = server.connect();
-            peer.send(&opening(802, 1));
-            if peer.recv_response(Wire::Chunked).status == Status::SUCCESS {
+            if peer.send_unless_closed(&opening(802, 1))
+                && let Some(message) = peer.recv_message(Wire::Chunked)
+                && Response::decode(message.into()).unwrap().status == Status::SUCCESS
+            {
                 break;
             }
         }

@@ -16,7 +16,8 @@ use crate::budget::{Absence, Account, Budget, Lease, OverBudget, Purpose, STREAM
 use crate::buffer::SMALL;
 use crate::handler::background::Background;
 use crate::handler::cancellation::{Cancellation, Cancelled};
-use crate::handler::control::Controls;
+use crate::handler::control::{Controls, StreamLimits};
+use crate::handler::decoding::DEFAULT_DECODE_LIMIT;
 use crate::handler::extensions::Extensions;
 use crate::handler::method::Method;
 use crate::observe::peer_log::{Line, PeerLog, PeerLogs};
@@ -55,6 +56,8 @@ pub struct Session {
     span: Span,
     /// Where what it holds is counted; `None` outside of any server.
     account: Option<Arc<Account>>,
+    /// To how many bytes requests are decoded, unless their method says otherwise.
+    request_limit: usize,
     presence: Mutex<Presence>,
     /// What its user may have logged.
     log: Arc<PeerLog>,
@@ -104,19 +107,24 @@ pub(crate) trait Connection: Send + Sync {
 /// The methods of a server.
 pub(crate) trait Methods: Send + Sync {
     fn find(&self, module: i32, method: i32) -> Option<Method>;
-    /// The modules whose rules let a caller in, by ascending ID, with those of their methods whose rules do.
+    /// The modules as a caller may see them, by ascending ID.
     #[cfg(feature = "reflection")]
-    fn open_to(&self, caller: &Session) -> Vec<OpenModule>;
+    fn served_to(&self, caller: &Session) -> Vec<ServedModule>;
 }
 
-/// A module, as far as a caller may call it.
+/// A module, and how far a caller may call it.
 #[cfg(feature = "reflection")]
-pub(crate) struct OpenModule {
+pub(crate) struct ServedModule {
     pub(crate) id: i32,
     pub(crate) name: String,
     pub(crate) rule: Option<String>,
-    /// By ascending ID.
-    pub(crate) methods: Vec<Method>,
+    pub(crate) is_remote: bool,
+    /// Whether its rule lets the caller in; else all of its methods are closed.
+    pub(crate) is_open: bool,
+    /// Those that the caller may call, by ascending ID.
+    pub(crate) open: Vec<Method>,
+    /// The others.
+    pub(crate) closed: Vec<Method>,
     /// Where it comes from, as the registry of declared modules shows one.
     pub(crate) origin: String,
 }
@@ -139,6 +147,7 @@ impl Session {
             peer,
             span: Span::none(),
             account: None,
+            request_limit: DEFAULT_DECODE_LIMIT,
             presence: Mutex::default(),
             log: Arc::default(),
             bad_calls: Mutex::new(Bucket::new(BAD_CALLS)),
@@ -179,6 +188,15 @@ impl Session {
     /// The same session, whose bytes are counted as its user's.
     pub(crate) fn with_budget(self, budget: &Budget) -> Self {
         Session { account: Some(budget.of(self.peer.uid())), ..self }
+    }
+
+    /// The same session, whose requests are decoded up to so many bytes.
+    pub(crate) fn with_request_limit(self, bytes: usize) -> Self {
+        Session { request_limit: bytes, ..self }
+    }
+
+    pub(crate) fn request_limit(&self) -> usize {
+        self.request_limit
     }
 
     pub(crate) fn account(&self) -> Option<&Arc<Account>> {
@@ -275,10 +293,10 @@ impl Session {
         calls
     }
 
-    /// What of its server the client may call.
+    /// What its server serves, and how far the client may call it.
     #[cfg(feature = "reflection")]
-    pub(crate) fn open_modules(&self) -> Vec<OpenModule> {
-        self.methods.as_ref().map(|methods| methods.open_to(self)).unwrap_or_default()
+    pub(crate) fn served_modules(&self) -> Vec<ServedModule> {
+        self.methods.as_ref().map(|methods| methods.served_to(self)).unwrap_or_default()
     }
 
     /// One more thread or task that carries calls of the session out.
@@ -340,8 +358,8 @@ impl Session {
     }
 
     /// As [`controls`](Self::controls), of a client that asks, which may have so many streams open.
-    pub(crate) fn controlled(&self, streams: usize) -> &Arc<Controls> {
-        self.controls.get_or_init(|| Arc::new(Controls::new(streams)))
+    pub(crate) fn controlled(&self, limits: StreamLimits) -> &Arc<Controls> {
+        self.controls.get_or_init(|| Arc::new(Controls::new(limits)))
     }
 
     /// Does what a message says about a call that runs; false for one that is a call. Nothing is looked at if the client has never asked
@@ -354,7 +372,7 @@ impl Session {
     /// Ends the stream of a call as if its caller had given it up.
     pub(crate) fn give_up(&self, sequence: i64) {
         if let Some(controls) = self.controls() {
-            controls.heed(sequence, Control::Cancel);
+            controls.heed(sequence, Control::Cancel, Bytes::new());
         }
     }
 

@@ -281,7 +281,7 @@ impl SessionState {
                 Ok(Incoming::Closed) => {
                     if self.connection.peer_has_left() {
                         // Those who work for it are told, and finish (S6).
-                        match self.turns.running() {
+                        match self.turns.running() + self.session.open_streams() {
                             0 => self.session.cancel(),
                             _ => self.session.outlive_client(),
                         }
@@ -508,21 +508,18 @@ impl SessionState {
 
     #[inline]
     fn send(&self, codec: &Codec, head: &Head, response: &Response<Body>) -> Result<(), SessionFault> {
-        for packet in codec.packets(head, &response.body).map_err(io::Error::other)? {
-            match self.send_packet(&packet) {
-                Err(SessionFault::Io(error)) if is_peer_gone(&error) => {
-                    give_up_sending(&self.session, response);
-                    break;
-                }
-                result => result?,
+        let mut packets = codec.packets(head, &response.body).map_err(io::Error::other)?;
+        match packets.try_for_each(|packet| self.send_packet(&packet)) {
+            Err(SessionFault::Io(error)) if is_peer_gone(&error) => {
+                give_up_sending(&self.session, response);
+                Ok(())
             }
+            sent => sent,
         }
-        Ok(())
     }
 
     fn send_packet(&self, packet: &Packet<'_>) -> Result<(), SessionFault> {
-        let slices = packet.slices();
-        match self.connection.socket.send(&slices, packet.descriptors()) {
+        match self.connection.socket.send(packet) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             result => return Ok(result?),
         }
@@ -534,7 +531,7 @@ impl SessionState {
             if let Err(fault) = self.wait_for_room() {
                 break Err(fault);
             }
-            match self.connection.socket.send(&slices, packet.descriptors()) {
+            match self.connection.socket.send(packet) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 result => break result.map_err(SessionFault::Io),
             }

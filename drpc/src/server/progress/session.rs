@@ -35,13 +35,13 @@ use crate::observe::peer_log::Line;
 use crate::server::hooks::Opened;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
-    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, give_up_sending, head_of, incoming, list,
-    log_closed, log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
+    Incoming, READ_AHEAD, SessionFault, Unsent, bytes_of, context_of, give_up_sending, head_of, incoming,
+    list, log_closed, log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
 };
 use crate::steps::poller::Poller;
 use crate::steps::timers::Key;
 use crate::transport::{Socket, is_peer_gone};
-use crate::wire::{Body, Codec, Head, Response};
+use crate::wire::{Body, Codec, Response};
 
 /// How many packets a session may receive and send in one turn. What is left comes in the next step, after all others had theirs.
 const PACKETS_PER_TURN: usize = 32;
@@ -98,13 +98,6 @@ impl Besides {
     fn may_read_ahead(&self) -> bool {
         self.client_left || self.ahead_bytes < READ_AHEAD
     }
-}
-
-struct Unsent {
-    head: Head,
-    response: Response<Body>,
-    /// How many of its packets were sent.
-    packets: u32,
 }
 
 impl SessionState {
@@ -330,11 +323,7 @@ impl SessionState {
     /// The client has left while its calls run, or wait: these are told, and finish (S6). What it sent before is still to be read.
     #[cold]
     fn outlive_client(&mut self, share: &mut usize, core: &mut Core, done: &mut Progress) {
-        match self.reading || self.running > 0 || self.queued.is_some() {
-            true => self.session.outlive_client(),
-            // Streams end with their client.
-            false => self.session.cancel(),
-        }
+        self.session.outlive_client();
         self.besides.get_or_insert_default().client_left = true;
         self.take_turn(share, core, done);
         self.let_go();
@@ -554,7 +543,7 @@ impl SessionState {
                     give_up_sending(&self.session, response);
                     break;
                 };
-                let sending = socket.send(&packet.slices(), packet.descriptors());
+                let sending = socket.send(&packet);
                 match sending {
                     Ok(()) => {}
                     Err(error) if error.kind() == ErrorKind::WouldBlock => return,
