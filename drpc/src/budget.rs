@@ -15,6 +15,9 @@ use bytes::Bytes;
 
 use crate::buffer::SMALL;
 
+/// As how many bytes an open stream counts: its own state, and an item that is too short to be counted.
+pub(crate) const STREAM: usize = SMALL + (1 << 10);
+
 /// What a server may hold for its clients in all, and for one user of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Allowed {

@@ -1,16 +1,23 @@
 //! What a server holds for its clients: at the default settings, whatever one user tries, and an honest client beside it.
 
+use std::io::pipe;
+use std::os::fd::AsFd;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use drpc::wire::Call;
-use drpc::{Bytes, Order, PeerCredentials, Server, ServerBuilder, Status, Wire, drpc_module};
+use drpc::wire::{Call, CallFields, Credit, Response};
+use drpc::{
+    Body, Bytes, Failure, Order, PeerCredentials, Server, ServerBuilder, Status, Stream, Wire, WithFds,
+    drpc_module,
+};
+use futures_util::{StreamExt, stream};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::mpsc;
 
 use crate::support::{
-    Driver, Gate, Handlers, Logs, RawPeer, RunningMemory, call, gated, in_order, isolated, packets_of,
-    with_every_server,
+    Driver, Gate, Handlers, Logs, RawPeer, RunningMemory, call, frame, gated, in_order, isolated,
+    open_descriptors, packets_of, with_every_server,
 };
 
 const MIB: usize = 1 << 20;
@@ -24,8 +31,14 @@ const ALL: usize = 256 * MIB;
 /// What is there beside: the buffers that are kept for later, and what so many sessions and their threads are.
 const BESIDE: usize = 128 * MIB;
 
+/// How many sessions the attackers have.
+const SESSIONS: usize = 1000;
+
+/// How many streams each of these asks for: twice what there is room for.
+const STREAMS: i64 = 16;
+
 /// Runs a test with each server at the default settings, in a process of its own, while an honest client makes one call after the other, all
-/// of which must succeed.
+/// of which must succeed. How long they took is printed, and how long before.
 fn beside_an_honest_client(
     name: &str,
     builder: impl Fn() -> ServerBuilder,
@@ -39,18 +52,19 @@ fn beside_an_honest_client(
             let path = server.path();
             let attacked = Attacked { driver, path: path.to_owned(), before: RunningMemory::now() };
             let honest = RawPeer::connect(path);
-            honest.assert_served(Wire::Chunked);
+            let before = p99((0..2000).map(|_| time_of_a_call(&honest)).collect());
             thread::scope(|scope| {
-                let (stop, stopped) = std::sync::mpsc::channel::<()>();
+                let (stop, stopped) = channel::<()>();
                 scope.spawn(move || {
-                    let mut calls = 0;
-                    while stopped.recv_timeout(Duration::ZERO)
-                        == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
-                    {
-                        honest.assert_served(Wire::Chunked);
-                        calls += 1;
+                    let mut times = Vec::new();
+                    while stopped.recv_timeout(Duration::ZERO) == Err(RecvTimeoutError::Timeout) {
+                        times.push(time_of_a_call(&honest));
                     }
-                    println!("{calls} calls of the honest client");
+                    let calls = times.len();
+                    println!(
+                        "p99 of {calls} calls of the honest client: {:?}, and {before:?} before",
+                        p99(times)
+                    );
                 });
                 let first = RawPeer::connect(path);
                 attack(&first, &attacked);
@@ -58,6 +72,17 @@ fn beside_an_honest_client(
             });
         });
     });
+}
+
+fn time_of_a_call(client: &RawPeer) -> Duration {
+    let begun = Instant::now();
+    client.assert_served(Wire::Chunked);
+    begun.elapsed()
+}
+
+fn p99(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() * 99 / 100).copied().unwrap_or_default()
 }
 
 /// A server under attack.
@@ -94,7 +119,7 @@ fn half_messages_of_a_thousand_sessions_are_bounded() {
         let packets = packets(700, 8 * MIB);
         let (_, begun) = packets.split_last().unwrap();
         let mut kept = Vec::new();
-        for _ in 0..1000 {
+        for _ in 0..SESSIONS {
             let peer = server.connect();
             if begun.iter().all(|packet| peer.send_unless_closed(packet)) {
                 kept.push(peer);
@@ -151,6 +176,156 @@ fn requests_are_counted_until_their_handlers_let_go_of_them() {
         gate.open(1);
         assert_eq!(first.recv_response(Wire::Chunked).body.len(), 40 * MIB);
         first.assert_served(Wire::Chunked);
+    });
+}
+
+#[test]
+fn requests_of_a_thousand_sessions_whose_handlers_wait_are_bounded() {
+    let gate = Gate::new();
+    let builder = || Server::builder().module(gated(&gate));
+    let name = "requests_of_a_thousand_sessions_whose_handlers_wait_are_bounded";
+    beside_an_honest_client(name, builder, |_, server| {
+        let packets = packets(705, MIB);
+        let peers: Vec<_> = (0..SESSIONS).map(|_| server.connect()).collect();
+        for peer in &peers {
+            let _ = packets.iter().all(|packet| peer.send_unless_closed(packet));
+        }
+        // Either a handler has it, or it is refused.
+        let most = REQUESTS / MIB;
+        let mut refused = 0;
+        while refused < SESSIONS - most {
+            refused = peers.iter().filter(|peer| peer.has_packet()).count();
+        }
+        in_order(gate.arrived((SESSIONS - refused) as u32));
+        server.assert_grown_by_less_than(REQUESTS + BESIDE);
+        gate.open(SESSIONS - refused);
+        let answered = |peer: &&RawPeer| peer.recv_response(Wire::Chunked).status == Status::SUCCESS;
+        assert_eq!(peers.iter().filter(answered).count(), SESSIONS - refused);
+    });
+}
+
+#[test]
+fn replies_that_a_thousand_sessions_do_not_read_are_bounded() {
+    let builder = || {
+        let large = crate::support::echo().on(705, |_, _| async { Ok(vec![7; 4 * MIB].into()) });
+        Server::builder().module(large)
+    };
+    let name = "replies_that_a_thousand_sessions_do_not_read_are_bounded";
+    beside_an_honest_client(name, builder, |_, server| {
+        let peers: Vec<_> = (0..SESSIONS).map(|_| server.connect()).collect();
+        peers.iter().for_each(|peer| peer.send_call(Wire::Chunked, 7, 705, 1, b""));
+        let refused = peers.iter().filter(|peer| peer.recv_packet().len() < 100).count();
+        server.assert_grown_by_less_than(ALL + BESIDE);
+        assert!(SESSIONS - refused <= ALL / (4 * MIB), "{refused} were refused");
+    });
+}
+
+/// A module of streams, and of what passes descriptors.
+struct Lasting(Gate);
+
+#[drpc_module(id = 8, unlisted)]
+impl Lasting {
+    /// Items without end, each as long as may be without being counted.
+    #[method(1, stream)]
+    fn pour(&self) -> impl Stream<Item = Result<Bytes, Failure>> + use<> {
+        stream::repeat(()).map(|()| Ok(vec![7; 16 << 10].into()))
+    }
+
+    /// No item ever comes, and a kilobyte waits for it.
+    #[method(2, stream)]
+    fn wait(&self) -> impl Stream<Item = Result<Bytes, Failure>> + use<> {
+        let own = vec![7; 1 << 10];
+        stream::pending().map(move |()| Ok(own.clone().into()))
+    }
+
+    /// Keeps the descriptors that come, until the gate opens.
+    #[method(3, fds)]
+    async fn keep(&self, files: WithFds<Bytes>) {
+        self.0.pass().await;
+        drop(files);
+    }
+}
+
+/// The packet of a call that opens a stream, for which its caller has endless room.
+fn opening(method: i32, sequence: i64) -> Vec<u8> {
+    let credit = Some(Credit { items: u32::MAX, bytes: u64::MAX });
+    let added = Some(CallFields { credit, ..CallFields::default() }.into());
+    frame(&Call::<Bytes> { module: 8, method, sequence, body: Bytes::new(), added }.encode())
+}
+
+fn lasting(gate: &Gate) -> ServerBuilder {
+    Server::builder().module(crate::support::interop()).module(Lasting(gate.clone()))
+}
+
+#[test]
+fn streams_of_a_thousand_sessions_are_bounded() {
+    let builder = || lasting(&Gate::new());
+    beside_an_honest_client("streams_of_a_thousand_sessions_are_bounded", builder, |_, server| {
+        let peers: Vec<_> = (0..SESSIONS).map(|_| server.connect()).collect();
+        let mut refused = 0;
+        for sequence in 0..STREAMS {
+            peers.iter().for_each(|peer| peer.send(&opening(802, sequence)));
+            let responses = peers.iter().map(|peer| peer.recv_response(Wire::Chunked));
+            refused += responses.filter(|response| response.status == Status::FAILURE).count();
+        }
+        let open = SESSIONS * STREAMS as usize - refused;
+        assert!((1..=REQUESTS / (16 << 10)).contains(&open), "{open} streams are open");
+        server.assert_grown_by_less_than(REQUESTS + BESIDE);
+        // Once these have left, others have their room.
+        drop(peers);
+        loop {
+            // As long as many have left and their sessions are not over, a further one may be refused.
+            let peer = server.connect();
+            if peer.send_unless_closed(&opening(802, 1))
+                && let Some(message) = peer.recv_message(Wire::Chunked)
+                && Response::decode(message.into()).unwrap().status == Status::SUCCESS
+            {
+                break;
+            }
+        }
+    });
+}
+
+#[test]
+fn items_that_are_not_read_are_bounded() {
+    // However much room their callers say that they have: what a socket does not take is not asked for.
+    let builder = || lasting(&Gate::new());
+    beside_an_honest_client("items_that_are_not_read_are_bounded", builder, |_, server| {
+        let peers: Vec<_> = (0..SESSIONS / 10).map(|_| server.connect()).collect();
+        for sequence in 0..STREAMS {
+            peers.iter().for_each(|peer| peer.send(&opening(801, sequence)));
+        }
+        for peer in &peers {
+            assert_eq!(peer.recv_response(Wire::Chunked).status, Status::SUCCESS);
+        }
+        server.assert_grown_by_less_than(BESIDE);
+    });
+}
+
+#[test]
+fn descriptors_of_a_thousand_sessions_are_bounded() {
+    let gate = Gate::new();
+    let builder = || lasting(&gate);
+    beside_an_honest_client("descriptors_of_a_thousand_sessions_are_bounded", builder, |_, server| {
+        let peers: Vec<_> = (0..SESSIONS).map(|_| server.connect()).collect();
+        peers.iter().for_each(|peer| peer.assert_served(Wire::Chunked));
+        let before = open_descriptors();
+        // All sessions together may have a quarter of the files that the process may open.
+        let most = getrlimit(Resource::Nofile).current.unwrap() as usize / 4;
+        let (_reader, writer) = pipe().unwrap();
+        let passed = (0..16).map(|_| writer.try_clone().unwrap().into()).collect();
+        let body = Body::new().with_descriptors(passed);
+        let packet = frame(&Call { module: 8, method: 803, sequence: 1, body, added: None }.encode());
+        peers.iter().for_each(|peer| peer.pass_all(&[writer.as_fd(); 16], &packet).unwrap());
+        // Either a handler has them, or they are refused.
+        let kept = (most / 16).min(SESSIONS);
+        while peers.iter().filter(|peer| peer.has_packet()).count() < SESSIONS - kept {}
+        in_order(gate.arrived(kept as u32));
+        // In threads, one that waits has one of its own.
+        let now = open_descriptors();
+        assert!(now <= before + most + SESSIONS, "{before} descriptors were open, and {now} are");
+        gate.open(kept);
+        peers.iter().for_each(|peer| drop(peer.recv_response(Wire::Chunked)));
     });
 }
 

@@ -446,6 +446,7 @@ impl ClientBuilder {
             wire,
             calls: Calls::new(last_sequence),
             takes_control: false,
+            has_stream: false,
             spin: Spin::new(self.spin),
             log: PeerLog::default(),
             _counted: OpenConnection::begin(),
@@ -500,6 +501,8 @@ struct Connection {
     calls: Calls<()>,
     /// The server has shown that it knows what may be said of calls that run.
     takes_control: bool,
+    /// A stream was asked for.
+    has_stream: bool,
     spin: Spin,
     /// What the server may have logged.
     log: PeerLog,
@@ -546,6 +549,7 @@ impl Connection {
         state.stamp(&mut added);
         if let Some(added) = &mut added {
             added.asks_control &= !self.takes_control;
+            self.has_stream |= added.credit.is_some();
         }
         let sequence = self.calls.begin((!options.no_response).then_some(()));
         let (module, method) = (method.module(), method.id());
@@ -712,7 +716,10 @@ impl Connection {
                 self.takes_control |= added.takes_control || added.part.is_some();
                 match added.part {
                     None => self.calls.resolve(&response),
-                    Some(_) => self.calls.resolve_part(response.sequence),
+                    Some(_) => match self.calls.resolve_part(response.sequence) {
+                        Addressee::Waiting(()) if !self.has_stream => return Err(Disconnect::Overrun.into()),
+                        addressee => addressee,
+                    },
                 }
             }
         };

@@ -9,6 +9,7 @@ use futures_util::Stream;
 use tracing::Span;
 
 use super::router::{Opened, Processing};
+use crate::budget::Lease;
 use crate::handler::control::{Halt, OpenStream};
 use crate::handler::failure::Failure;
 use crate::handler::failure::guard::guarded;
@@ -33,6 +34,7 @@ pub(crate) struct Outflow {
     /// The call's entry in its session's list.
     listed: Option<Listed>,
     counted: metrics::OpenStream,
+    _lease: Lease,
 }
 
 /// What the responses come from.
@@ -47,9 +49,9 @@ enum Stage {
 }
 
 impl Outflow {
-    pub(super) fn new(call: Processing, Opened { items, open }: Opened) -> Self {
+    pub(super) fn new(call: Processing, Opened { items, open, lease }: Opened) -> Self {
         let counted = metrics::OpenStream::begin();
-        Outflow { call, stage: items.into(), open: Some(open), listed: None, counted }
+        Outflow { call, stage: items.into(), open: Some(open), listed: None, counted, _lease: lease }
     }
 
     /// The same stream, of a call that is listed.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tracing::Span;
 
+use crate::budget::Lease;
 use crate::dispatch::authorization::{Allow, Rules};
 #[cfg(feature = "tower")]
 use crate::dispatch::middleware::{Dispatch, Layers, Request};
@@ -417,6 +418,8 @@ impl Asked {
 pub(super) struct Opened {
     pub(super) items: ReplyStream,
     pub(super) open: OpenStream,
+    /// That it is counted.
+    pub(super) lease: Lease,
 }
 
 impl Processing {
@@ -548,9 +551,13 @@ impl Processing {
             Some(control) => control.open(),
             None => Err("it answers with a stream, and there is none to be had here".into()),
         };
-        match open {
-            Ok(open) => {
-                let opened = Handler::Opened(Box::new(Opened { items, open }));
+        let held = open.and_then(|open| {
+            let lease = self.context.session().hold_stream();
+            lease.map(|lease| (open, lease)).map_err(|over| over.to_string().into())
+        });
+        match held {
+            Ok((open, lease)) => {
+                let opened = Handler::Opened(Box::new(Opened { items, open, lease }));
                 if let Handler::Runs(handler) = mem::replace(&mut self.handler, opened) {
                     self.drop_handler(handler);
                 }

@@ -12,7 +12,7 @@ use futures_util::task::AtomicWaker;
 use tracing::Span;
 use tracing::span::EnteredSpan;
 
-use crate::budget::{Absence, Account, Budget, OverBudget, Purpose};
+use crate::budget::{Absence, Account, Budget, Lease, OverBudget, Purpose, STREAM};
 use crate::buffer::SMALL;
 use crate::handler::background::Background;
 use crate::handler::cancellation::{Cancellation, Cancelled};
@@ -219,6 +219,13 @@ impl Session {
         lease.resize(len)?;
         *reply = mem::take(reply).leased(lease);
         Ok(())
+    }
+
+    /// Has an open stream of one of its calls counted for as long as there is this.
+    pub(crate) fn hold_stream(&self) -> Result<Lease, OverBudget> {
+        let mut lease =
+            self.account.as_ref().map(|account| account.lease(Purpose::Request)).unwrap_or_default();
+        lease.resize(STREAM).map(|()| lease)
     }
 
     /// Whether one more line of what its peer can cause is to be logged.

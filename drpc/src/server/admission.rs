@@ -36,7 +36,7 @@ pub(super) fn check_access(session: &Session, config: &Config) -> Result<(), Ref
 
 /// Refuses a session whose user has left too many behind.
 pub(super) fn check_absent(session: &Session, budget: &Budget, config: &Config) -> Result<(), Refusal> {
-    let limit = config.limits.absent_sessions;
+    let limit = config.absent_sessions();
     match budget.absent(session.peer().uid()) < limit {
         true => Ok(()),
         false => Err(Refusal::Absent(limit).counted()),

@@ -73,15 +73,24 @@ impl Config {
         let bytes = self.limits.memory.unwrap_or(enough);
         Allowed { bytes, per_uid: self.limits.memory_per_uid.unwrap_or(bytes / 2) }
     }
+
+    /// How many sessions of one user may go on without their clients. Unless it is said, no more than leave others half of all.
+    pub(super) fn absent_sessions(&self) -> usize {
+        let half = self.limits.sessions.map_or(usize::MAX, |sessions| (sessions / 2).max(1));
+        self.limits.absent_sessions.unwrap_or(DEFAULT_ABSENT_SESSIONS.min(half))
+    }
 }
+
+/// How many sessions of one user may go on without their clients, unless it is said.
+const DEFAULT_ABSENT_SESSIONS: usize = 4096;
 
 /// How much of a server its clients may take up; `None` where there is no limit.
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
     pub(super) sessions: Option<usize>,
     pub(super) sessions_per_uid: Option<usize>,
-    /// Sessions of one user whose clients have left.
-    pub(super) absent_sessions: usize,
+    /// Sessions of one user whose clients have left; where it isn't said, see [`Config::absent_sessions`].
+    pub(super) absent_sessions: Option<usize>,
     pub(super) calls: Option<usize>,
     pub(super) calls_per_uid: Option<usize>,
     pub(super) idle: Option<Duration>,
@@ -100,7 +109,7 @@ impl Default for Limits {
         Limits {
             sessions: None,
             sessions_per_uid: None,
-            absent_sessions: 512,
+            absent_sessions: None,
             calls: None,
             calls_per_uid: None,
             idle: None,

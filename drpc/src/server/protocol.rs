@@ -17,8 +17,8 @@ use crate::observe::metrics;
 use crate::observe::peer_log::Line;
 use crate::transport::OverLong;
 use crate::wire::{
-    Body, Call, CallFields, Codec, EnvelopeError, FrameError, Head, MessageTooLong, Response, ResponseFields,
-    Status, Wire,
+    Body, Call, CallFields, Codec, EnvelopeError, FrameError, Head, MessageTooLong, Part, Response,
+    ResponseFields, Status, Wire,
 };
 
 /// What has come of one receive.
@@ -238,6 +238,14 @@ pub(super) fn without_descriptors(
     let failure =
         ResponseFields::new(format!("the reply's descriptors can't be passed: {error}"), Bytes::new());
     Some(Response { added: Some(failure.into()), ..Response::failure(response.sequence, Status::FAILURE) })
+}
+
+/// S6: a client that has left needs no reply, and no further items. What it sent before is still executed.
+#[cold]
+pub(super) fn give_up_sending(session: &Session, response: &Response<Body>) {
+    if response.part() == Some(Part::Item) {
+        session.give_up(response.sequence);
+    }
 }
 
 /// How many bytes of a handler's a response keeps, to be counted while it waits.

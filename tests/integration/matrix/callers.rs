@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use drpc::wire::{Call, CallFields, Control, Credit, Part};
-use drpc::{Bytes, Failure, Incoming, Order, Server, Stream, Wire, drpc_module};
+use drpc::{Bytes, Failure, Incoming, Order, Server, Status, Stream, Wire, drpc_module};
 use futures_util::{TryStreamExt, stream};
 
 use crate::support::{
@@ -31,7 +31,7 @@ struct Cell<'a> {
 
 const CHUNKED: &[Wire] = &[Wire::Chunked];
 
-const ROWS: [Row; 21] = [
+const ROWS: [Row; 23] = [
     Row { fault: "leaves before it sends anything", wires: &WIRES, commit: |cell| drop(cell.peer()) },
     Row {
         fault: "leaves in mid message, after each packet",
@@ -223,12 +223,23 @@ const ROWS: [Row; 21] = [
         },
     },
     Row {
+        fault: "opens streams, and leaves before the first item or in the midst of them",
+        wires: &WIRES,
+        commit: |cell| {
+            for read in 0..4 {
+                let peer = cell.peer();
+                (1..=3).for_each(|sequence| cell.open(&peer, 901, sequence, asking(u32::MAX)));
+                (0..read).for_each(|_| drop(peer.recv_response(cell.wire)));
+            }
+        },
+    },
+    Row {
         fault: "asks for a stream without end, has room for all of it, and never reads",
         wires: &WIRES,
         commit: |cell| {
             let peer = cell.peer();
             let credit = Some(Credit { items: u32::MAX, bytes: u64::MAX });
-            cell.open(&peer, 901, CallFields { credit, ..CallFields::default() });
+            cell.open(&peer, 901, 1, CallFields { credit, ..CallFields::default() });
             for _ in 0..3 {
                 cell.say(&peer, Control::Credit(credit.unwrap()));
             }
@@ -243,7 +254,7 @@ const ROWS: [Row; 21] = [
         wires: &WIRES,
         commit: |cell| {
             let peer = cell.peer();
-            cell.open(&peer, 902, CallFields { sends_items: true, ..CallFields::default() });
+            cell.open(&peer, 902, 1, CallFields { sends_items: true, ..CallFields::default() });
             for _ in 0..2000 {
                 cell.say(&peer, Control::Item);
             }
@@ -257,7 +268,7 @@ const ROWS: [Row; 21] = [
         wires: &WIRES,
         commit: |cell| {
             let peer = cell.peer();
-            cell.open(&peer, 902, CallFields { sends_items: true, ..CallFields::default() });
+            cell.open(&peer, 902, 1, CallFields { sends_items: true, ..CallFields::default() });
             assert_eq!(peer.recv_response(cell.wire).part(), Some(Part::Opened));
             cell.say(&peer, Control::Item);
         },
@@ -267,7 +278,7 @@ const ROWS: [Row; 21] = [
         wires: &WIRES,
         commit: |cell| {
             let peer = cell.peer();
-            cell.open(&peer, 902, CallFields { sends_items: true, ..CallFields::default() });
+            cell.open(&peer, 902, 1, CallFields { sends_items: true, ..CallFields::default() });
             cell.say(&peer, Control::End);
             while peer.recv_response(cell.wire).part().is_some() {}
             for sequence in [1, 77, -1, i64::MIN] {
@@ -276,6 +287,18 @@ const ROWS: [Row; 21] = [
                     cell.say_of(&peer, sequence, control);
                 }
             }
+            peer.assert_served(cell.wire);
+        },
+    },
+    Row {
+        fault: "asks for a stream where there is none, and for a reply where there is a stream",
+        wires: &WIRES,
+        commit: |cell| {
+            let peer = cell.peer();
+            cell.open(&peer, 700, 1, asking(1));
+            assert_eq!(peer.recv_response(cell.wire).status, Status::FAILURE);
+            peer.send_call(cell.wire, 9, 901, 2, b"");
+            assert_eq!(peer.recv_response(cell.wire).status, Status::FAILURE);
             peer.assert_served(cell.wire);
         },
     },
@@ -311,11 +334,16 @@ impl Streams {
     }
 }
 
+/// What asks for a stream, of which there is room for so many items.
+fn asking(items: u32) -> CallFields {
+    CallFields { credit: Some(Credit { items, bytes: u64::MAX }), ..CallFields::default() }
+}
+
 impl Cell<'_> {
     /// Asks for a stream, or sends one.
-    fn open(&self, peer: &RawPeer, method: i32, added: CallFields) {
+    fn open(&self, peer: &RawPeer, method: i32, sequence: i64, added: CallFields) {
         let (body, added) = (Bytes::new(), Some(added.into()));
-        let call: Call = Call { module: 9, method, sequence: 1, body, added };
+        let call: Call = Call { module: method / 100, method, sequence, body, added };
         peer.send_message(self.wire, &call.encode());
     }
 

@@ -3,8 +3,8 @@
 use std::io::stdin;
 use std::thread;
 
-use drpc::wire::Response;
-use drpc::{CallError, CallErrorKind, Wire};
+use drpc::wire::{Part, Response, ResponseFields};
+use drpc::{Bytes, CallError, CallErrorKind, Wire};
 
 use crate::support::{AnyClient, Fake, RawPeer, WIRES, answered, packets_of, pair, with_every_client};
 
@@ -33,7 +33,7 @@ use Sees::{Broken, Reply};
 const CHUNKED: &[Wire] = &[Wire::Chunked];
 const PLAIN: &[Wire] = &[Wire::Plain];
 
-const ROWS: [Row; 18] = [
+const ROWS: [Row; 20] = [
     Row {
         fault: "closes with the call unread, which the client sees as a reset",
         wires: &WIRES,
@@ -213,6 +213,31 @@ const ROWS: [Row; 18] = [
         goes_on: true,
     },
     Row {
+        fault: "sends items of calls that were never made, and then answers",
+        wires: &WIRES,
+        commit: |server, wire| {
+            let packets = reply(&server, wire);
+            for (stranger, part) in [(0, Part::Opened), (1 << 40, Part::Item), (-1, Part::Item)] {
+                server.send_message(wire, &part_of(stranger, part));
+            }
+            send(&server, &packets);
+            Some(server)
+        },
+        caller: Reply,
+        goes_on: true,
+    },
+    Row {
+        fault: "opens a stream that was not asked for",
+        wires: &WIRES,
+        commit: |server, wire| {
+            let sequence = server.recv_call(wire).expect("a call").sequence;
+            server.send_message(wire, &part_of(sequence, Part::Opened));
+            Some(server)
+        },
+        caller: Broken,
+        goes_on: false,
+    },
+    Row {
         fault: "passes a descriptor, and then answers",
         wires: &WIRES,
         commit: |server, wire| {
@@ -237,6 +262,12 @@ fn reply(server: &RawPeer, wire: Wire) -> Vec<Vec<u8>> {
 fn reply_to(sequence: i64, wire: Wire) -> Vec<Vec<u8>> {
     let response = Response::<bytes::Bytes> { sequence, body: body(wire).into(), ..Response::default() };
     packets_of(wire, &response.encode())
+}
+
+/// A response of a stream that goes on.
+fn part_of(sequence: i64, part: Part) -> Bytes {
+    let added = Some(ResponseFields { part: Some(part), ..ResponseFields::default() }.into());
+    Response::<Bytes> { sequence, added, ..Response::default() }.encode()
 }
 
 fn body(wire: Wire) -> Vec<u8> {

@@ -36,8 +36,8 @@ use crate::server::admission::log_refused;
 use crate::server::hooks::Opened;
 use crate::server::permits::{Permit, Waiting};
 use crate::server::protocol::{
-    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, head_of, incoming, list, log_closed, log_idle,
-    log_opened, not_received, read_call, refusal, without_descriptors,
+    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, give_up_sending, head_of, incoming, list,
+    log_closed, log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
 };
 use crate::transport::{Spin, is_peer_gone, keeps_buffers, release_buffers};
 use crate::wire::{Body, Codec, Head, Packet, Response};
@@ -510,8 +510,10 @@ impl SessionState {
     fn send(&self, codec: &Codec, head: &Head, response: &Response<Body>) -> Result<(), SessionFault> {
         let mut packets = codec.packets(head, &response.body).map_err(io::Error::other)?;
         match packets.try_for_each(|packet| self.send_packet(&packet)) {
-            // S6: a client that has left needs no reply. What it sent before is still executed.
-            Err(SessionFault::Io(error)) if is_peer_gone(&error) => Ok(()),
+            Err(SessionFault::Io(error)) if is_peer_gone(&error) => {
+                give_up_sending(&self.session, response);
+                Ok(())
+            }
             sent => sent,
         }
     }

@@ -23,12 +23,12 @@ impl ServerBuilder {
 
     /// How many sessions of one user (by effective user ID) may go on without their clients, which have closed their connections while their calls
     /// run: these are [told, and carried out to their end](crate::Context::cancellation) ([S6](crate::guide::rules#server)). With so many, a further connection of that user is
-    /// closed at once, and logged. 512 by default; 0 counts as 1.
+    /// closed at once, and logged. By default it is 4,096, or half of the [`session_limit`](Self::session_limit) if that is less; 0 counts as 1.
     ///
     /// Such a session holds what its handlers do, and no descriptor; on a [`blocking::Server`](crate::blocking::Server), where it has a thread that waits, its descriptor, too. A
     /// [`handler_timeout`](Self::handler_timeout) ends handlers that would never end.
     pub fn absent_session_limit(mut self, sessions: usize) -> Self {
-        self.config.limits.absent_sessions = sessions.max(1);
+        self.config.limits.absent_sessions = Some(sessions.max(1));
         self
     }
 
@@ -51,7 +51,8 @@ impl ServerBuilder {
 
     /// How many [streams](crate::guide::streams) of one session may be open at once. A further one is answered FAILURE. 0 refuses all.
     ///
-    /// An open stream holds one item at most, what its handler keeps, and a few hundred bytes. It does not count as a running call.
+    /// An open stream holds one item at most, what its handler keeps, and a few hundred bytes. It does not count as a running call, and as 17 KiB of the
+    /// [`memory_limit`](Self::memory_limit).
     pub fn stream_limit(mut self, streams: usize) -> Self {
         self.config.limits.streams.open = streams;
         self

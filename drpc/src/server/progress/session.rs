@@ -35,8 +35,8 @@ use crate::observe::peer_log::Line;
 use crate::server::hooks::Opened;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
-    Incoming, READ_AHEAD, SessionFault, Unsent, bytes_of, context_of, head_of, incoming, list, log_closed,
-    log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
+    Incoming, READ_AHEAD, SessionFault, Unsent, bytes_of, context_of, give_up_sending, head_of, incoming,
+    list, log_closed, log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
 };
 use crate::steps::poller::Poller;
 use crate::steps::timers::Key;
@@ -539,13 +539,18 @@ impl SessionState {
                     return;
                 }
                 // To a client that has left, nothing is sent.
-                let Some(socket) = &self.socket else { break };
+                let Some(socket) = &self.socket else {
+                    give_up_sending(&self.session, response);
+                    break;
+                };
                 let sending = socket.send(&packet);
                 match sending {
                     Ok(()) => {}
                     Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                    // S6: a client that has left needs no reply. What it sent before is still executed.
-                    Err(error) if is_peer_gone(&error) => break,
+                    Err(error) if is_peer_gone(&error) => {
+                        give_up_sending(&self.session, response);
+                        break;
+                    }
                     Err(error) => {
                         let Some(mut instead) = without_descriptors(&self.session, response, &error) else {
                             return self.abandon(SessionFault::Io(error));

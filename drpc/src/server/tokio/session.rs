@@ -42,8 +42,8 @@ use crate::server::admission::log_refused;
 use crate::server::hooks::Opened;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
-    Incoming, READ_AHEAD, SessionFault, Unsent, bytes_of, context_of, head_of, incoming, list, log_closed,
-    log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
+    Incoming, READ_AHEAD, SessionFault, Unsent, bytes_of, context_of, give_up_sending, head_of, incoming,
+    list, log_closed, log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
 };
 use crate::transport::{Link, PeerCredentials, is_peer_gone};
 use crate::wire::{Body, Codec, Packet, Response};
@@ -455,8 +455,10 @@ impl SessionLoop {
             let packets = self.codec.packets(&*head, &response.body).map_err(io::Error::other)?;
             for packet in packets.skip_sent(*sent) {
                 match self.wait_to_send(&packet).await {
-                    // S6: a client that has left needs no reply. What it sent before is still executed.
-                    Err(SessionFault::Io(error)) if is_peer_gone(&error) => break,
+                    Err(SessionFault::Io(error)) if is_peer_gone(&error) => {
+                        give_up_sending(&self.session, response);
+                        break;
+                    }
                     Err(SessionFault::Io(error)) if !packet.descriptors().is_empty() => {
                         let mut instead =
                             without_descriptors(&self.session, response, &error).ok_or(error)?;
