@@ -13,7 +13,7 @@ mod tls;
 
 /// For threads: calls that block.
 pub mod blocking {
-    pub use crate::caller::blocking::GrpcCaller;
+    pub use crate::caller::blocking::{GrpcCaller, Streaming};
 }
 
 pub use caller::{GrpcCaller, GrpcCallerBuilder};

@@ -8,7 +8,7 @@ use tonic::transport::Endpoint;
 
 use super::{GrpcCaller, Inner};
 use crate::causes;
-use crate::server::DEFAULT_MESSAGE_LIMIT;
+use crate::server::{CONNECTION_WINDOW, DEFAULT_MESSAGE_LIMIT, STREAM_WINDOW};
 use crate::tls::Tls;
 
 /// The settings of a [`GrpcCaller`].
@@ -153,6 +153,8 @@ impl GrpcCallerBuilder {
         };
         // A host that is gone without a word is noticed in half a minute, while a call waits for it.
         let endpoint = endpoint
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .http2_keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(10));
         Ok(endpoint.connect_timeout(self.connect_timeout).tcp_nodelay(true))

@@ -3,14 +3,16 @@
 pub(crate) mod blocking;
 mod builder;
 
-use std::convert::Infallible;
 use std::fmt;
-use std::future::{Future, ready};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use drpc::wire::Response;
-use drpc::{Attempt, CallError, CallOptions, Caller, ConnectError, Method, Payload, Status};
+use drpc::{
+    Attempt, Body, CallError, CallOptions, Caller, ConnectError, Method, Payload, Status, Stream, Streaming,
+};
+use futures_util::StreamExt;
 use tonic::Request;
 use tonic::client::Grpc;
 use tonic::metadata::MetadataMap;
@@ -46,7 +48,7 @@ use crate::{names, status};
 /// [`CallOptions`], and a call that fails is the same [`CallError`], with text, details and cause of the handler's failure, which need not be asked for here.
 ///
 /// A call that fails to connect was not executed, and is [retryable](CallError::is_retryable); one whose connection breaks, or whose time is over, may have been.
-/// A method that answers by a stream can't be called: streams do not go over gRPC yet. `CallOptions::no_response` waits for the response, which gRPC always sends, and drops it.
+/// `CallOptions::no_response` waits for the response, which gRPC always sends, and drops it.
 ///
 /// Cancel safe: a call that is dropped tells the server so, whose handler is told in turn.
 #[derive(Clone)]
@@ -85,8 +87,7 @@ impl GrpcCaller {
 impl Caller for GrpcCaller {
     type Outcome<R> = Pin<Box<dyn Future<Output = Result<R, CallError>> + Send>>;
 
-    /// There is none: streams do not go over gRPC yet.
-    type Streaming<R> = Infallible;
+    type Streaming<R> = Streaming<R>;
 
     fn call<Q: Payload, R: Payload>(
         &self,
@@ -101,21 +102,72 @@ impl Caller for GrpcCaller {
         })
     }
 
-    /// Streams do not go over gRPC yet: nothing is sent, and the error, of the kind [`NoStream`](drpc::CallErrorKind::NoStream), says so.
-    fn open<Q: Payload, R: Payload>(&self, _: Method, _: Q, _: &CallOptions) -> Self::Outcome<Infallible> {
-        Box::pin(ready(Err(CallError::no_streams_over("gRPC"))))
+    /// How much of the stream may come before it is taken, HTTP/2 says: 2 MiB, whatever [`stream_credit`](CallOptions::stream_credit) does.
+    fn open<Q: Payload, R: Payload>(
+        &self,
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Self::Outcome<Streaming<R>> {
+        let (caller, options) = (self.0.clone(), options.clone().or(&self.0.defaults));
+        Box::pin(async move {
+            let attempt = |attempt| caller.open(method, attempt);
+            options.carry_stream(&caller.address, method, request, caller.message_limit, attempt).await
+        })
     }
 }
 
 impl Inner {
     async fn attempt(&self, method: Method, attempt: Attempt) -> Result<Response, CallError> {
+        let (connection, time_left) = (self.least_busy(), attempt.time_left);
+        let request = self.request(attempt)?;
+        let mut grpc = Grpc::new((*connection).clone()).max_decoding_message_size(self.message_limit);
+        let answer = match grpc.ready().await {
+            Ok(()) => grpc.unary(request, names::path_of(method), Bodies).await,
+            Err(error) => Err(tonic::Status::from_error(error.into())),
+        };
+        match answer {
+            Ok(reply) => {
+                Ok(Response { status: status_of(&reply), body: reply.into_inner(), ..Response::default() })
+            }
+            Err(status) => status::from_grpc(&status, &self.address, time_left),
+        }
+    }
+
+    /// The responses of a stream; or the one that came in its place.
+    async fn open(
+        self: &Arc<Self>,
+        method: Method,
+        attempt: Attempt,
+    ) -> Result<Result<impl Stream<Item = Result<Response, CallError>> + use<>, Response>, CallError> {
+        let (connection, time_left) = (self.least_busy(), attempt.time_left);
+        let request = self.request(attempt)?;
+        let mut grpc = Grpc::new((*connection).clone()).max_decoding_message_size(self.message_limit);
+        let answer = match grpc.ready().await {
+            Ok(()) => grpc.server_streaming(request, names::path_of(method), Bodies).await,
+            Err(error) => Err(tonic::Status::from_error(error.into())),
+        };
+        let caller = self.clone();
+        match answer {
+            Ok(reply) if status_of(&reply) == Status::SUCCESS => {
+                Ok(Ok(reply.into_inner().map(move |item| {
+                    let _busy = &connection;
+                    match item {
+                        Ok(body) => Ok(Response { body, ..Response::default() }),
+                        Err(status) => status::from_grpc(&status, &caller.address, time_left),
+                    }
+                })))
+            }
+            Ok(reply) => Ok(Err(Response { status: status_of(&reply), ..Response::default() })),
+            Err(status) => status::from_grpc(&status, &self.address, time_left).map(Err),
+        }
+    }
+
+    fn request(&self, attempt: Attempt) -> Result<Request<Body>, CallError> {
         let Attempt { body, time_left, trace, .. } = attempt;
         if body.len() > self.message_limit {
             return Err(CallError::too_long(body.len(), self.message_limit));
         }
-        let connection = self.least_busy();
-        let limit = self.message_limit;
-        let mut grpc = Grpc::new((*connection).clone()).max_decoding_message_size(limit);
         let mut request = Request::new(body);
         if let Some(time_left) = time_left {
             // It is over here first, where it is the caller's time-out.
@@ -125,24 +177,18 @@ impl Inner {
             put(request.metadata_mut(), "traceparent", &trace.to_string());
             put(request.metadata_mut(), "tracestate", trace.state());
         }
-        let answer = match grpc.ready().await {
-            Ok(()) => grpc.unary(request, names::path_of(method), Bodies).await,
-            Err(error) => Err(tonic::Status::from_error(error.into())),
-        };
-        match answer {
-            Ok(reply) => {
-                let submitted = reply.metadata().contains_key(status::SUBMITTED);
-                let status = if submitted { Status::SUBMITTED } else { Status::SUCCESS };
-                Ok(Response { status, body: reply.into_inner(), ..Response::default() })
-            }
-            Err(status) => status::from_grpc(&status, &self.address, time_left),
-        }
+        Ok(request)
     }
 
     fn least_busy(&self) -> Arc<Channel> {
         let least = self.connections.iter().min_by_key(|connection| Arc::strong_count(connection));
         least.expect("a caller has a connection").clone()
     }
+}
+
+fn status_of<T>(reply: &tonic::Response<T>) -> Status {
+    let submitted = reply.metadata().contains_key(status::SUBMITTED);
+    if submitted { Status::SUBMITTED } else { Status::SUCCESS }
 }
 
 /// Nothing is put that is empty, or that no header can hold.

@@ -8,6 +8,7 @@ mod many_hosts;
 mod modules;
 mod python;
 mod start;
+mod streams;
 
 use std::net::SocketAddr;
 

@@ -224,6 +224,18 @@ impl CallError {
         }
     }
 
+    /// The failure of a handler that passes on what it asks another server for, such as a gateway's: what the server answered as it was, with
+    /// text, details and cause; any other error as this handler's own.
+    #[must_use]
+    pub fn passed_on(self) -> Failure {
+        match &*self.0 {
+            Kind::Status(status, added) => {
+                Failure::passed_on(*status, added.as_deref().cloned().unwrap_or_default())
+            }
+            _ => self.into(),
+        }
+    }
+
     pub(crate) fn answered(status: Status, added: Option<Box<ResponseFields>>) -> Self {
         match status {
             Status::SUBMITTED => Kind::Submitted.into(),

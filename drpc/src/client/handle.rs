@@ -2,6 +2,7 @@ mod connecting;
 mod pipeline;
 mod streaming;
 
+pub(super) use streaming::Source;
 pub use streaming::Streaming;
 
 use std::fmt;

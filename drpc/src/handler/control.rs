@@ -165,6 +165,13 @@ pub(crate) enum Halt {
 }
 
 impl CallControl {
+    /// Of a call whose stream always has room: who carries it asks for an item only if there is some.
+    pub(crate) fn of_polled(sequence: i64) -> Arc<Self> {
+        let call = Arc::new(Controls::new(1)).begin(sequence, None);
+        *call.room() = Room { items: u64::MAX, bytes: i64::MAX };
+        call
+    }
+
     pub(crate) fn cancellation(&self) -> &Cancellation {
         &self.cancellation
     }

@@ -338,6 +338,12 @@ impl Session {
         }
     }
 
+    /// Tells the session's handlers that the server shuts down ([S7](crate::guide::rules#server)), for who processes calls that no server of this crate
+    /// received: their replies are still wanted.
+    pub fn shut_down(&self) {
+        self.stop(Cancelled::ShuttingDown);
+    }
+
     /// Whether it is known that the client has left. Nobody is asked.
     pub(crate) fn caller_has_left(&self) -> bool {
         self.cancellation.reason() == Some(Cancelled::CallerLeft)

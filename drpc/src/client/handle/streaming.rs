@@ -16,7 +16,8 @@ use crate::client::caller::{CallOptions, StreamOptions};
 use crate::client::connection::Inflow;
 use crate::client::deadline::Deadline;
 use crate::client::error::CallError;
-use crate::client::reply::item_of;
+use crate::client::on_tokio::Carried;
+use crate::client::reply::{item_of, reply_of};
 use crate::client::runtime::{Runtime, Sleep};
 use crate::handler::method::Method;
 use crate::handler::payload::Payload;
@@ -62,22 +63,13 @@ impl Client {
         mut body: Body,
         options: &CallOptions,
     ) -> Result<Streaming<R>, CallError> {
-        let StreamOptions { credit: window, item_timeout } = options.of_stream();
+        let StreamOptions { credit: window, .. } = options.of_stream();
         let opening = Opening { window, opened: Mutex::default() };
         let response = self.make(&method, &mut body, options, &opening).await?;
         CallError::unless_opened(response)?;
-        let runtime = self.0.runtime.clone();
-        let whole = Deadline::at(runtime.clock(), options.deadline);
-        Ok(Streaming {
-            inflow: opening.opened.into_inner().unwrap_or_else(PoisonError::into_inner),
-            limit: self.reply_limit(),
-            over: whole.at.map(|at| runtime.sleep_until(at)),
-            whole,
-            item_timeout,
-            stalled: None,
-            runtime,
-            item: PhantomData,
-        })
+        let inflow = opening.opened.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let source = inflow.map(Source::Connection);
+        Ok(Streaming::new(source, self.0.runtime.clone(), options, self.reply_limit()))
     }
 }
 
@@ -138,7 +130,7 @@ impl Wanted for &Opening {
 /// Dropped before its end, it is given up, and the server told so: its handler's stream is dropped.
 pub struct Streaming<R = Bytes> {
     /// `None` once it has ended.
-    inflow: Option<Inflow>,
+    source: Option<Source>,
     runtime: Runtime,
     /// How much of an item is decoded.
     limit: usize,
@@ -149,6 +141,51 @@ pub struct Streaming<R = Bytes> {
     /// Set while the next item is waited for.
     stalled: Option<Sleep>,
     item: PhantomData<fn() -> R>,
+}
+
+/// Where the items come from.
+pub(in crate::client) enum Source {
+    Connection(Inflow),
+    /// Something else than this crate's sockets: see [`CallOptions::carry_stream`].
+    Carried(Carried),
+}
+
+impl Source {
+    fn poll_item<R: Payload>(
+        &mut self,
+        limit: usize,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<R, CallError>>> {
+        match self {
+            Source::Connection(inflow) => {
+                inflow.poll_next(context).map(|outcome| outcome.and_then(|outcome| item_of(outcome, limit)))
+            }
+            Source::Carried(items) => items
+                .poll_next(context)
+                .map(|outcome| outcome.map(|outcome| outcome.and_then(|item| reply_of(item, limit)))),
+        }
+    }
+}
+
+impl<R> Streaming<R> {
+    pub(in crate::client) fn new(
+        source: Option<Source>,
+        runtime: Runtime,
+        options: &CallOptions,
+        limit: usize,
+    ) -> Self {
+        let whole = Deadline::at(runtime.clock(), options.deadline);
+        Streaming {
+            source,
+            limit,
+            over: whole.at.map(|at| runtime.sleep_until(at)),
+            whole,
+            item_timeout: options.of_stream().item_timeout,
+            stalled: None,
+            runtime,
+            item: PhantomData,
+        }
+    }
 }
 
 impl<R: Payload> Streaming<R> {
@@ -162,9 +199,9 @@ impl<R: Payload> Streaming<R> {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<R, CallError>>> {
-        let Some(inflow) = &mut self.inflow else { return Poll::Ready(None) };
-        let item = match inflow.poll_next(context) {
-            Poll::Ready(outcome) => outcome.and_then(|outcome| item_of(outcome, self.limit)),
+        let Some(source) = &mut self.source else { return Poll::Ready(None) };
+        let item = match source.poll_item(self.limit, context) {
+            Poll::Ready(item) => item,
             Poll::Pending => match self.poll_time(context) {
                 Poll::Ready(error) => Some(Err(error)),
                 Poll::Pending => return Poll::Pending,
@@ -172,7 +209,7 @@ impl<R: Payload> Streaming<R> {
         };
         self.stalled = None;
         if !matches!(item, Some(Ok(_))) {
-            self.inflow = None;
+            self.source = None;
         }
         Poll::Ready(item)
     }
@@ -199,6 +236,6 @@ impl<R: Payload> Stream for Streaming<R> {
 
 impl<R> fmt::Debug for Streaming<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Streaming").field("has_ended", &self.inflow.is_none()).finish_non_exhaustive()
+        f.debug_struct("Streaming").field("has_ended", &self.source.is_none()).finish_non_exhaustive()
     }
 }
