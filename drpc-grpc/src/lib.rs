@@ -6,6 +6,7 @@ mod causes;
 mod codec;
 mod forward;
 mod hosts;
+mod io;
 mod names;
 mod server;
 mod status;

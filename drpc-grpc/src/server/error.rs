@@ -70,13 +70,6 @@ impl ServeError {
         )
     }
 
-    pub(super) fn tls(cause: tonic::transport::Error) -> Self {
-        Self::because(
-            "the certificates can't be used: are all three PEM, and the key that of the certificate?",
-            cause,
-        )
-    }
-
     pub(super) fn listening(cause: io::Error) -> Self {
         Self::because("can't listen", cause)
     }

@@ -18,13 +18,11 @@ use std::time::Duration;
 use drpc::{Method, Module, ModuleService};
 use futures_util::future::{Either, select};
 use tokio::net::{TcpListener, ToSocketAddrs};
-use tokio_stream::StreamExt;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use self::connection::Accepted;
+use self::connection::accept_on;
 use self::ending::{Ends, ending};
 pub use self::error::ServeError;
 pub(crate) use self::service::AHEAD;
@@ -60,6 +58,7 @@ use crate::tls::Tls;
 pub struct GrpcServer {
     listener: TcpListener,
     address: SocketAddr,
+    tls: Option<Tls>,
     server: tonic::transport::Server,
     routes: Routes,
     health: HealthReporter,
@@ -130,8 +129,8 @@ impl GrpcServer {
     ///
     /// [`ServeError`] if the listening socket fails.
     pub async fn serve_until(self, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let GrpcServer { listener, mut server, routes, health, services, ends, drain_timeout, .. } = self;
-        let connections = TcpListenerStream::new(listener).map(|accepted| accepted.map(Accepted::new));
+        let GrpcServer { listener, tls, mut server, routes, health, services, ends, drain_timeout, .. } =
+            self;
         let stopped = async {
             stop.await;
             for service in services.iter().map(String::as_str).chain([""]) {
@@ -139,7 +138,8 @@ impl GrpcServer {
             }
             ends.begin();
         };
-        let serving = server.add_routes(routes).serve_with_incoming_shutdown(connections, stopped);
+        let serving =
+            server.add_routes(routes).serve_with_incoming_shutdown(accept_on(listener, tls), stopped);
         match select(pin!(serving), pin!(ends.cut_after(drain_timeout))).await {
             Either::Left((served, _)) => served.map_err(ServeError::serving),
             Either::Right(_) => Ok(()),
@@ -194,10 +194,10 @@ impl GrpcServerBuilder {
     /// # Errors
     ///
     /// [`ServeError`]: without TLS that was not asked for, or on an address that others reach; a module that is not remote; a method that passes descriptors; a name that gRPC can't carry, or that two
-    /// have; certificates or descriptors that can't be read; the system's error.
+    /// have; descriptors that can't be read; the system's error.
     pub async fn bind(self, address: impl ToSocketAddrs) -> Result<GrpcServer, ServeError> {
         let (paths, services) = paths_of(&self.modules)?;
-        let server = self.transport()?;
+        self.refuse_open()?;
         let (health, health_service) = tonic_health::server::health_reporter();
         let routes = Routes::new(health_service);
         #[cfg(feature = "reflection")]
@@ -224,22 +224,35 @@ impl GrpcServerBuilder {
         });
         let routes = Routes::from(routes.into_axum_router().fallback_service(calls));
         let drain_timeout = self.drain_timeout;
-        Ok(GrpcServer { listener, address, server, routes, health, services, ends, drain_timeout })
+        Ok(GrpcServer {
+            listener,
+            address,
+            tls: self.tls,
+            server: transport(),
+            routes,
+            health,
+            services,
+            ends,
+            drain_timeout,
+        })
     }
 
-    fn transport(&self) -> Result<tonic::transport::Server, ServeError> {
-        // A caller that is gone without a word, as in a partition, is noticed in half a minute.
-        let server = tonic::transport::Server::builder()
-            .http2_keepalive_interval(Some(Duration::from_secs(20)))
-            .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW);
-        match (&self.tls, self.insecure_loopback) {
-            (Some(tls), _) => server.tls_config(tls.of_server()).map_err(ServeError::tls),
-            (None, true) => Ok(server),
-            (None, false) => Err(ServeError::without_tls()),
+    /// Without TLS it must be asked for.
+    fn refuse_open(&self) -> Result<(), ServeError> {
+        match self.tls.is_some() || self.insecure_loopback {
+            true => Ok(()),
+            false => Err(ServeError::without_tls()),
         }
     }
+}
+
+fn transport() -> tonic::transport::Server {
+    // A caller that is gone without a word, as in a partition, is noticed in half a minute.
+    tonic::transport::Server::builder()
+        .http2_keepalive_interval(Some(Duration::from_secs(20)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
 }
 
 /// What the methods of all modules are called by, and the names of their services.

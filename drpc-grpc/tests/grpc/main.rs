@@ -6,6 +6,7 @@ mod gateway;
 mod identity;
 mod many_hosts;
 mod modules;
+mod network;
 mod python;
 mod start;
 mod streams;

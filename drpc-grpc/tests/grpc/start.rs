@@ -97,10 +97,17 @@ async fn what_grpc_can_not_carry_or_tell_apart_is_refused() {
 
 #[tokio::test]
 async fn certificates_that_can_not_be_used_are_told_of() {
-    let nothing = Tls::from_pem("no certificate", "no key", "no authority");
-    let said = refusal(GrpcServer::builder(modules().0).tls(nothing.clone()), "127.0.0.1:0").await;
-    assert!(said.starts_with("the certificates can't be used"), "{said}");
-    assert!(GrpcCaller::connect("https://localhost:1", nothing).await.is_err());
+    let (authority, other) = (Authority::new(), Authority::new());
+    let (host, another) = (authority.host(), other.host());
+    for (certificate, key, by, text) in [
+        ("none", &*host.key, &*authority.certificate, "the certificate is not PEM: "),
+        (&host.certificate, "none", &authority.certificate, "the key is not PEM: "),
+        (&host.certificate, &host.key, "none", "the authority is not PEM: "),
+        (&host.certificate, &another.key, &authority.certificate, "the certificate and key can't be used: "),
+    ] {
+        let error = Tls::from_pem(certificate, key, by).unwrap_err();
+        assert!(error.to_string().starts_with(text), "{error}");
+    }
     let error = Tls::from_files("/no/such.pem", "/no/such.key", "/no/ca.pem").unwrap_err();
     assert!(error.to_string().starts_with("can't read /no/such.pem: "), "{error}");
 }
