@@ -124,7 +124,7 @@ impl GrpcCallerBuilder {
     /// [`ConnectError`] if an address is none, or no host can be reached; that of the first.
     pub async fn connect(self) -> Result<GrpcCaller, ConnectError> {
         let mut connections = self.lazy()?;
-        let mut refused = None;
+        let mut refused = Vec::new();
         for connection in connections.iter_mut().step_by(self.connections) {
             let (endpoint, connector) = self.endpoint(&connection.address)?;
             match endpoint.connect_with_connector(connector).await {
@@ -135,11 +135,11 @@ impl GrpcCallerBuilder {
                 Err(error) => {
                     connection.is_down();
                     let error = ConnectError::remote(&connection.address, causes::of_connecting(&error));
-                    refused.get_or_insert(error);
+                    refused.push(error);
                 }
             }
         }
-        Err(refused.expect("there is a host"))
+        Err(refused.swap_remove(0))
     }
 
     /// A caller that connects when it is called first. Within a tokio runtime.
