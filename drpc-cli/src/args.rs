@@ -4,6 +4,7 @@ use crate::commands::bench::BenchArgs;
 use crate::commands::call::CallArgs;
 use crate::commands::completions::CompletionsArgs;
 use crate::commands::describe::{DescribeArgs, ListArgs};
+use crate::commands::grpc::GrpcCommand;
 use crate::commands::health::HealthArgs;
 use crate::commands::man::ManArgs;
 use crate::commands::ping::PingArgs;
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     Show(ShowArgs),
     Top(TopArgs),
     Trace(TraceArgs),
+    #[command(subcommand)]
+    Grpc(GrpcCommand),
     #[command(subcommand)]
     Registry(RegistryCommand),
 }

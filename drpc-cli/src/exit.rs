@@ -45,6 +45,11 @@ pub(crate) enum Failed {
     Bind(#[from] BindError),
     #[error("can't begin")]
     Begin(#[source] io::Error),
+    #[error("interrupted before there was an answer")]
+    Interrupted,
+    #[cfg(feature = "grpc")]
+    #[error(transparent)]
+    Gateway(#[from] drpc_grpc::ServeError),
     #[error("can't serve any more")]
     Serve(#[source] io::Error),
     #[error("can't write {}", path.display())]
@@ -109,12 +114,12 @@ impl Interrupt {
 
 /// Says why there is no answer, and the causes of that.
 pub(crate) fn print_error(error: &dyn Error) {
-    eprintln!("drpc: {error}");
+    note!("drpc: {error}");
     let mut said = error.to_string();
     for cause in std::iter::successors(error.source(), |error| (*error).source()) {
         let cause = cause.to_string();
         if !said.contains(&cause) {
-            eprintln!("  because: {cause}");
+            note!("  because: {cause}");
             said = cause;
         }
     }

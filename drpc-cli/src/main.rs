@@ -7,13 +7,18 @@
 //! | 2 | the command line is wrong; a registry can't be read, or has mistakes and so can't be compared or printed |
 //! | 3 | the call could not be made, or no response came; the output could not be written |
 
+#[macro_use]
+mod note;
+
 mod args;
 mod commands;
 mod exit;
 mod page;
+mod progress;
 mod recording;
 mod schema;
 mod target;
+mod words;
 
 use std::process::ExitCode;
 
@@ -27,6 +32,7 @@ fn main() -> ExitCode {
         Command::Call(args) => commands::call::run(&args),
         Command::Completions(args) => commands::completions::run(&args),
         Command::Describe(args) => commands::describe::describe(&args),
+        Command::Grpc(command) => commands::grpc::run(&command),
         Command::Health(args) => commands::health::run(&args),
         Command::List(args) => commands::describe::list(&args),
         Command::Man(args) => commands::man::run(&args),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use drpc::{AddedFields, Client, ClientBuilder, WireMode};
@@ -12,29 +12,44 @@ use drpc_registry::closest;
 use serde::Deserialize;
 
 use crate::schema::{Schema, SchemaArgs, SchemaError};
+use crate::words;
 
 /// Where a server is, and how to talk to it.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct TargetArgs {
-    /// The server's socket: a path, or the short name that the configuration file gives it.
+    /// The server's socket: a path, an abstract name (@name), or the short name that the configuration file gives it.
     pub(crate) socket: PathBuf,
     /// The wire to speak: auto (ask the server), chunked (DAOS 2.8) or plain (DAOS 2.6).
-    #[arg(long, env = "DRPC_WIRE")]
+    #[arg(long, env = "DRPC_WIRE", value_parser = words::wire())]
     pub(crate) wire: Option<WireMode>,
     /// How long connecting, and then each call, may take.
-    #[arg(long, default_value = "5s", env = "DRPC_TIMEOUT", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "5s", env = "DRPC_TIMEOUT", value_parser = words::duration)]
     pub(crate) timeout: Duration,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// Where short names come from.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct ConfigArgs {
     /// The configuration file; without it, drpc/config.toml in `$XDG_CONFIG_HOME` or ~/.config, if it is there.
     #[arg(long, value_name = "FILE", env = "DRPC_CONFIG")]
-    pub(crate) config: Option<PathBuf>,
+    config: Option<PathBuf>,
 }
 
 /// A server, found.
 pub(crate) struct Target {
-    pub(crate) path: PathBuf,
+    pub(crate) known: Known,
     wire: WireMode,
     timeout: Duration,
-    /// What the configuration file names for it.
+}
+
+/// What is known of a server before it is asked.
+#[derive(Default)]
+pub(crate) struct Known {
+    pub(crate) path: PathBuf,
+    /// What the configuration file says of it.
+    wire: Option<WireMode>,
     schema: SchemaArgs,
 }
 
@@ -57,7 +72,7 @@ struct Config {
 }
 
 /// What is known of a socket by its short name. Relative paths are meant from the folder of the file.
-#[derive(Clone, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
     path: PathBuf,
@@ -73,50 +88,42 @@ struct Entry {
 }
 
 impl TargetArgs {
-    /// Finds the server. A word without a slash may be a short name of the configuration file.
+    /// Finds the server.
     pub(crate) fn find(&self) -> Result<Target, ConfigError> {
-        let plain = |path| Target {
-            path,
-            wire: self.wire.unwrap_or(WireMode::Auto),
-            timeout: self.timeout,
-            schema: SchemaArgs::default(),
+        Ok(self.config.find(&self.socket)?.at(self.wire, self.timeout))
+    }
+}
+
+impl ConfigArgs {
+    /// What is known of a socket: its path alone, unless it is a word, which may be a short name of the configuration file.
+    pub(crate) fn find(&self, socket: &Path) -> Result<Known, ConfigError> {
+        let plain = || Known { path: socket.to_owned(), ..Known::default() };
+        let word = socket.to_str().filter(|word| !word.contains('/') && !word.starts_with('@'));
+        let Some(name) = word else { return Ok(plain()) };
+        let (file, config) = match self.read() {
+            Ok(Some(read)) => read,
+            Ok(None) => return Ok(plain()),
+            // Nobody asked for the file, and there is a socket of that name without it.
+            Err(error) if self.config.is_none() && socket.exists() => {
+                note!("drpc: warning: {error}");
+                return Ok(plain());
+            }
+            Err(error) => return Err(error),
         };
-        let Some(name) = self.socket.to_str().filter(|name| !name.contains('/')) else {
-            return Ok(plain(self.socket.clone()));
-        };
-        let Some((file, config)) = self.read_config()? else { return Ok(plain(self.socket.clone())) };
-        let Some(entry) = config.socket.get(name).cloned() else {
-            return match closest(name, config.socket.keys().map(String::as_str)) {
-                Some(close) if !self.socket.exists() => Err(ConfigError::NoSuchName {
+        match config.socket.get(name) {
+            Some(entry) => entry.known(name, &file),
+            None => match closest(name, config.socket.keys().map(String::as_str)) {
+                Some(close) if !socket.exists() => Err(ConfigError::NoSuchName {
                     name: name.to_owned(),
                     close: close.to_owned(),
                     path: file,
                 }),
-                _ => Ok(plain(self.socket.clone())),
-            };
-        };
-        let folder = file.parent().unwrap_or(&file);
-        let wrong = |problem: String| ConfigError::Wrong {
-            path: file.clone(),
-            cause: serde::de::Error::custom(problem),
-        };
-        let wire = match (self.wire, &entry.wire) {
-            (Some(wire), _) => wire,
-            (None, Some(word)) => word.parse().map_err(|error| wrong(format!("socket `{name}`: {error}")))?,
-            (None, None) => WireMode::Auto,
-        };
-        let from_there = |path: &PathBuf| folder.join(path);
-        let schema = SchemaArgs {
-            registry: entry.registry.as_ref().map(from_there),
-            contract: entry.contract.as_ref().map(from_there),
-            proto: entry.proto.iter().map(from_there).collect(),
-            descriptors: entry.descriptors.iter().map(from_there).collect(),
-            daos: entry.daos,
-        };
-        Ok(Target { path: folder.join(&entry.path), wire, timeout: self.timeout, schema })
+                _ => Ok(plain()),
+            },
+        }
     }
 
-    fn read_config(&self) -> Result<Option<(PathBuf, Config)>, ConfigError> {
+    fn read(&self) -> Result<Option<(PathBuf, Config)>, ConfigError> {
         let Some(path) = self.config.clone().or_else(default_config) else { return Ok(None) };
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
@@ -132,6 +139,31 @@ impl TargetArgs {
     }
 }
 
+impl Entry {
+    fn known(&self, name: &str, file: &Path) -> Result<Known, ConfigError> {
+        let wire = self.wire.as_ref().map(|word| word.parse()).transpose().map_err(|error| {
+            let cause = serde::de::Error::custom(format!("socket `{name}`: {error}"));
+            ConfigError::Wrong { path: file.to_owned(), cause }
+        })?;
+        let folder = file.parent().unwrap_or(file);
+        let from_there = |path: &PathBuf| folder.join(path);
+        let schema = SchemaArgs {
+            registry: self.registry.as_ref().map(from_there),
+            contract: self.contract.as_ref().map(from_there),
+            proto: self.proto.iter().map(from_there).collect(),
+            descriptors: self.descriptors.iter().map(from_there).collect(),
+            daos: self.daos,
+        };
+        // An abstract name is in no folder.
+        let path = if self.path.as_os_str().as_encoded_bytes().starts_with(b"@") {
+            self.path.clone()
+        } else {
+            folder.join(&self.path)
+        };
+        Ok(Known { path, wire, schema })
+    }
+}
+
 fn default_config() -> Option<PathBuf> {
     let folder = env::var_os("XDG_CONFIG_HOME").filter(|folder| !folder.is_empty()).map(PathBuf::from);
     let folder = folder.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".config")))?;
@@ -141,7 +173,7 @@ fn default_config() -> Option<PathBuf> {
 impl Target {
     /// How to connect, with those fields added to calls.
     pub(crate) fn client(&self, fields: AddedFields) -> ClientBuilder {
-        let builder = Client::builder(&self.path).wire(self.wire).added_fields(fields);
+        let builder = Client::builder(&self.known.path).wire(self.wire).added_fields(fields);
         builder.connect_timeout(self.timeout).timeout(self.timeout)
     }
 
@@ -157,10 +189,17 @@ impl Target {
     pub(crate) async fn reflection(&self, client: &Client) -> Result<Option<Schema>, SchemaError> {
         Schema::of_server(client, self.hint()).await
     }
+}
+
+impl Known {
+    /// How to talk to it: as the command line says, or else the configuration.
+    pub(crate) fn at(self, wire: Option<WireMode>, timeout: Duration) -> Target {
+        let wire = wire.or(self.wire).unwrap_or(WireMode::Auto);
+        Target { known: self, wire, timeout }
+    }
 
     /// The names and types that files tell: those of the command line, or else of the configuration.
     pub(crate) fn schema(&self, args: &SchemaArgs) -> Result<Option<Schema>, SchemaError> {
-        let args = if args.is_empty() { &self.schema } else { args };
-        (!args.is_empty()).then(|| Schema::load(args)).transpose()
+        if args.is_empty() { self.schema.load() } else { args.load() }
     }
 }

@@ -28,7 +28,10 @@ fn the_exit_code_says_whether_it_serves() {
 
     assert_eq!(drpc(&socket, &[]), seen(0, "SERVING\n", ""));
     assert_eq!(drpc(&socket, &["disks"]), seen(0, "SERVING\n", ""));
+    assert_eq!(drpc(&socket, &["--json"]), seen(0, "{\"module\":null,\"status\":\"SERVING\"}\n", ""));
     health.set_module("disks", false);
+    let told = "{\"module\":\"disks\",\"status\":\"NOT_SERVING\"}\n";
+    assert_eq!(drpc(&socket, &["disks", "--json"]), seen(1, told, ""));
     assert_eq!(drpc(&socket, &["disks"]), seen(1, "NOT_SERVING\n", ""));
     let hint = "hint: the server has no module `pools`\n";
     assert_eq!(drpc(&socket, &["pools", "--wire", "plain"]), seen(1, "SERVICE_UNKNOWN\n", hint));

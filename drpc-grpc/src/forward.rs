@@ -34,6 +34,7 @@ pub struct Forwarded {
     client: Client,
     id: i32,
     name: String,
+    rule: Option<String>,
     methods: Vec<Method>,
 }
 
@@ -49,7 +50,13 @@ impl Forwarded {
         methods: impl IntoIterator<Item = Method>,
     ) -> Self {
         let methods = methods.into_iter().filter(|method| method.module() == id).collect();
-        Forwarded { client, id, name: name.into(), methods }
+        Forwarded { client, id, name: name.into(), rule: None, methods }
+    }
+
+    /// The same for those alone whom a [rule](drpc::ModuleService::define_rule) allows, beside the rules of its methods.
+    #[must_use]
+    pub fn with_rule(self, rule: impl Into<String>) -> Self {
+        Forwarded { rule: Some(rule.into()), ..self }
     }
 }
 
@@ -61,6 +68,10 @@ impl Module for Forwarded {
 
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn rule(&self) -> Option<&str> {
+        self.rule.as_deref()
     }
 
     /// A gateway is made for other hosts.

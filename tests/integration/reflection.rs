@@ -172,7 +172,8 @@ fn nobody_learns_of_what_they_may_not_call() {
             .module(echo())
             .rule("users", Allow::uids([me, stranger]))
             .rule("admin", Allow::uid(me))
-            .reflection(true);
+            .reflection(true)
+            .message_descriptors(b"no set");
         let server = server_of(builder).unwrap();
         let told = async |uid| {
             let catalogue = client_as(&server, uid).catalogue().await.unwrap();
@@ -184,6 +185,9 @@ fn nobody_learns_of_what_they_may_not_call() {
         let catalogue = client_as(&server, stranger + 1).catalogue().await.unwrap();
         let modules: Vec<_> = catalogue.modules.iter().map(|module| module.id).collect();
         assert_eq!(modules, [7, 21_474_801]);
+        // What can't be read can't be looked through for what is hidden from them.
+        assert_eq!(client_as(&server, me).descriptors().await.unwrap(), "no set");
+        assert_eq!(client_as(&server, stranger).descriptors().await.unwrap(), "");
     });
 }
 

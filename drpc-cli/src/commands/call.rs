@@ -15,13 +15,16 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::exit::{Failed, Interrupt, NOT_MADE, OTHERWISE, block_on, ended, print_error};
+use crate::progress::Progress;
 use crate::schema::{BodyType, Found, Schema, SchemaArgs, template};
 use crate::target::TargetArgs;
+use crate::words::printable;
 
 /// Call a method and print its reply.
 ///
 /// Request and reply are JSON, by protobuf's mapping, where their types are known: from the server's reflection, or from the files named below.
-/// The items of a stream are printed as they come, a line each, until it ends, or until ctrl-c, which gives it up.
+/// The items of a stream are printed as they come, a line each, until it ends, or until ctrl-c, which gives it up. Many calls end at ctrl-c, too, and
+/// what has come of them is summed up.
 ///
 /// Exit code: 0 if the server answers SUCCESS, 1 if it answers another status, 2 if the command line or the request is wrong, 3 if the call can't be
 /// made, or no response comes that can be read.
@@ -80,7 +83,7 @@ async fn call(args: &CallArgs) -> Result<ExitCode, Failed> {
         true => AddedFields::NONE,
         false => AddedFields::DEADLINE | AddedFields::ERROR,
     };
-    let from_files = target.schema(&args.schema)?;
+    let from_files = target.known.schema(&args.schema)?;
     if args.template
         && let Some(schema) = &from_files
     {
@@ -98,7 +101,8 @@ async fn call(args: &CallArgs) -> Result<ExitCode, Failed> {
         return print_template(found);
     }
     let requests = requests(args, found)?;
-    let output = Output { args, found, is_alone: requests.are_one() };
+    let expected = requests.count();
+    let output = Output { args, found, is_alone: expected == Some(1) };
     let begun = Instant::now();
     let method = Method::new(found.module_id, found.method_id, "called by the tool");
     if args.stream || found.info.is_some_and(|info| info.is_stream) {
@@ -108,19 +112,40 @@ async fn call(args: &CallArgs) -> Result<ExitCode, Failed> {
     let mut responses =
         pin!(requests.stream().map(|body| make(&client, method, body)).buffered(args.parallel as usize));
     let (mut worst, mut calls, mut failed) = (0, 0_u64, 0_u64);
-    while let Some(response) = responses.next().await {
+    // One alone is ended by the signal itself.
+    let mut interrupt = (!output.is_alone).then(Interrupt::listen).transpose()?;
+    // On a terminal the replies themselves tell.
+    let progress = (!io::stdout().is_terminal()).then(|| Progress::new(expected));
+    loop {
+        let response = tokio::select! {
+            response = responses.next() => response,
+            () = came(&mut interrupt) => None,
+        };
+        let Some(response) = response else { break };
         let code = output.print(response?)?;
         worst = worst.max(code);
         calls += 1;
         failed += u64::from(code != 0);
+        if let Some(progress) = &progress {
+            progress.show(calls, || format!("{calls} calls"));
+        }
     }
+    drop(progress);
     if worst == NOT_MADE && !target.hint().is_empty() {
-        eprintln!("{}", target.hint().trim_start());
+        note!("{}", target.hint().trim_start());
     }
     if !output.is_alone {
-        eprintln!("calls={calls} failed={failed} elapsed={}", humantime::format_duration(rounded(begun)));
+        note!("calls={calls} failed={failed} elapsed={}", humantime::format_duration(rounded(begun)));
     }
     Ok(ExitCode::from(worst))
+}
+
+/// Ctrl-c, where it is listened to.
+async fn came(interrupt: &mut Option<Interrupt>) {
+    match interrupt {
+        Some(interrupt) => interrupt.came().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Makes a call, if there is a body for it.
@@ -167,7 +192,7 @@ async fn print_items(
         Ok(Ok(items)) => items,
         Ok(Err(error)) => return Ok(failed(&error)),
         Err(_) => {
-            eprintln!("drpc: no stream was opened within {}", humantime::format_duration(patience));
+            note!("drpc: no stream was opened within {}", humantime::format_duration(patience));
             return Ok(NOT_MADE);
         }
     };
@@ -218,8 +243,12 @@ enum Requests {
 }
 
 impl Requests {
-    fn are_one(&self) -> bool {
-        matches!(self, Requests::Known { bodies, repeat: 1 } if bodies.len() == 1)
+    /// How many there are, if that is known.
+    fn count(&self) -> Option<u64> {
+        match self {
+            Requests::Known { bodies, repeat } => Some(bodies.len() as u64 * u64::from(*repeat)),
+            Requests::Coming(_) => None,
+        }
     }
 
     fn stream(self) -> BoxStream<'static, Result<Bytes, Failed>> {
@@ -334,8 +363,8 @@ impl Output<'_> {
                 Ok(value) if self.is_alone && io::stdout().is_terminal() => print_line(&pretty(&value))?,
                 Ok(value) => print_line(&value.to_string())?,
                 Err(error) => {
-                    eprintln!("drpc: the reply can't be read: {error}");
-                    eprintln!("its bytes: {}", hex::encode(body));
+                    note!("drpc: the reply can't be read: {error}");
+                    note!("its bytes: {}", hex::encode(body));
                     return Ok(NOT_MADE);
                 }
             },
@@ -349,23 +378,23 @@ impl Output<'_> {
         let name = status.name().map_or(status.code().to_string(), str::to_owned);
         let cause = added.as_ref().and_then(|added| added.cause);
         let cause = cause.map(|cause| format!(" cause={cause}")).unwrap_or_default();
-        eprintln!("status={name}{cause}");
+        note!("status={name}{cause}");
         if let Some(added) = added {
             print_added(added);
         }
         let Found { module_id, method_id, .. } = self.found;
         match *status {
-            Status::UNKNOWN_MODULE => eprintln!("hint: the server does not serve module {module_id}"),
+            Status::UNKNOWN_MODULE => note!("hint: the server does not serve module {module_id}"),
             Status::UNKNOWN_METHOD => {
-                eprintln!("hint: module {module_id} of the server has no method {method_id}");
+                note!("hint: module {module_id} of the server has no method {method_id}");
                 if (0..=99).contains(&method_id) && module_id != 0 {
                     let id = i64::from(module_id) * 100 + i64::from(method_id);
-                    eprintln!(
+                    note!(
                         "hint: method IDs are system-wide: number {method_id} of module {module_id} is {id}"
                     );
                 }
             }
-            Status::FAILED_UNMARSHAL_PAYLOAD => eprintln!("hint: the body is not this method's request"),
+            Status::FAILED_UNMARSHAL_PAYLOAD => note!("hint: the body is not this method's request"),
             _ => {}
         }
     }
@@ -375,10 +404,10 @@ impl Output<'_> {
 fn print_added(added: &ResponseFields) {
     let ResponseFields { error, details, .. } = added;
     if !error.is_empty() {
-        eprintln!("error: {}", error.replace(char::is_control, "\u{fffd}"));
+        note!("error: {}", printable(error));
     }
     if !details.is_empty() {
-        eprintln!("details: {}", hex::encode(details));
+        note!("details: {}", hex::encode(details));
     }
 }
 

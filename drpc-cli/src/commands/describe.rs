@@ -4,10 +4,10 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use drpc::AddedFields;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::exit::{Failed, block_on, ended};
-use crate::schema::{BodyType, Described, MethodInfo, ModuleInfo, Schema, SchemaArgs, UnknownName};
+use crate::schema::{Described, Schema, SchemaArgs, UnknownName};
 use crate::target::TargetArgs;
 
 /// List the modules of a server and their methods.
@@ -38,12 +38,16 @@ pub(crate) struct ListArgs {
 #[command(after_help = "Examples:
   drpc describe /run/greeter.sock
   drpc describe /run/greeter.sock greeter.hello
-  drpc describe /run/daos_agent/daos_agent.sock --daos mgmt")]
+  drpc describe /run/daos_agent/daos_agent.sock --daos mgmt
+  drpc describe /run/greeter.sock --json | jq '.[].messages[].name'")]
 pub(crate) struct DescribeArgs {
     #[command(flatten)]
     target: TargetArgs,
     /// A module, or one of its methods: greeter, greeter.hello, 5 or 501. Without it, all modules.
     what: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     schema: SchemaArgs,
 }
@@ -51,17 +55,24 @@ pub(crate) struct DescribeArgs {
 pub(crate) fn list(args: &ListArgs) -> ExitCode {
     ended(schema(&args.target, &args.schema).and_then(|schema| {
         print(&match args.json {
-            true => format!("{:#}\n", Value::Array(schema.modules().iter().map(module_json).collect())),
+            true => json_text(&described(&schema, None)?, Described::names_to_json),
             false => listed(&schema),
         })
     }))
 }
 
 pub(crate) fn describe(args: &DescribeArgs) -> ExitCode {
-    ended(
-        schema(&args.target, &args.schema)
-            .and_then(|schema| print(&described(&schema, args.what.as_deref())?)),
-    )
+    ended(schema(&args.target, &args.schema).and_then(|schema| {
+        let described = described(&schema, args.what.as_deref())?;
+        print(&match args.json {
+            true => json_text(&described, Described::to_json),
+            false => described.iter().map(Described::to_string).collect::<Vec<_>>().join("\n"),
+        })
+    }))
+}
+
+fn json_text<'a>(described: &[Described<'a>], to_json: fn(&Described<'a>) -> Value) -> String {
+    format!("{:#}\n", Value::Array(described.iter().map(to_json).collect()))
 }
 
 fn print(text: &str) -> Result<ExitCode, Failed> {
@@ -72,7 +83,7 @@ fn print(text: &str) -> Result<ExitCode, Failed> {
 /// What files tell, or else the server.
 fn schema(target: &TargetArgs, args: &SchemaArgs) -> Result<Schema, Failed> {
     let target = target.find()?;
-    if let Some(schema) = target.schema(args)? {
+    if let Some(schema) = target.known.schema(args)? {
         return Ok(schema);
     }
     block_on(async {
@@ -99,42 +110,17 @@ fn first_line(doc: &str) -> &str {
     doc.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default()
 }
 
-fn described(schema: &Schema, what: Option<&str>) -> Result<String, UnknownName> {
-    let all = |module| Described { module, methods: module.methods.iter().collect() }.to_string();
-    let Some(what) = what else {
-        return Ok(schema.modules().iter().map(all).collect::<Vec<_>>().join("\n"));
-    };
+/// The modules that are asked for; one alone with the method that is asked for.
+fn described<'a>(schema: &'a Schema, what: Option<&str>) -> Result<Vec<Described<'a>>, UnknownName> {
+    let Some(what) = what else { return Ok(schema.modules().iter().map(Described::all_of).collect()) };
     match schema.find_module(what) {
-        Ok(module) => return Ok(all(module)),
+        Ok(module) => return Ok(vec![Described::all_of(module)]),
         Err(unknown) if !what.contains('.') && what.parse::<i32>().is_err() => return Err(unknown),
         Err(_) => {}
     }
     let found = schema.find_method(what)?;
     match (schema.module(found.module_id), found.info) {
-        (Some(module), Some(info)) => Ok(Described { module, methods: vec![info] }.to_string()),
+        (Some(module), Some(info)) => Ok(vec![Described { module, methods: vec![info] }]),
         _ => Err(schema.unknown_method(what)),
-    }
-}
-
-fn module_json(module: &ModuleInfo) -> Value {
-    let method = |info: &MethodInfo| {
-        json!({
-            "id": info.id,
-            "name": info.name,
-            "doc": info.doc,
-            "rule": info.rule,
-            "kinds": info.kinds,
-            "request": body_json(&info.request),
-            "reply": body_json(&info.reply),
-        })
-    };
-    let methods: Vec<Value> = module.methods.iter().map(method).collect();
-    json!({ "id": module.id, "name": module.name, "doc": module.doc, "rule": module.rule, "methods": methods })
-}
-
-fn body_json(body: &BodyType) -> Value {
-    match body {
-        BodyType::Unknown => Value::Null,
-        known => Value::String(known.to_string()),
     }
 }

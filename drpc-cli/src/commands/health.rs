@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use drpc::health::{HealthClient, ServingStatus};
 use drpc::{AddedFields, Status};
+use serde_json::json;
 
 use crate::exit::{Failed, OTHERWISE, ended};
 use crate::target::TargetArgs;
@@ -23,6 +24,9 @@ pub(crate) struct HealthArgs {
     /// The module's name; without it, the server as a whole.
     #[arg(default_value = "", hide_default_value = true)]
     module: String,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn run(args: &HealthArgs) -> ExitCode {
@@ -31,18 +35,22 @@ pub(crate) fn run(args: &HealthArgs) -> ExitCode {
         matches!(&asked, Err(Failed::Call(error)) if error.status() == Some(Status::UNKNOWN_MODULE));
     let code = ended(asked.map(|status| told(args, status)));
     if has_none {
-        eprintln!("hint: the server has no health check; it needs `.health(…)` where it is built");
+        note!("hint: the server has no health check; it needs `.health(…)` where it is built");
     }
     code
 }
 
 fn told(args: &HealthArgs, status: ServingStatus) -> ExitCode {
     // The exit code tells it, too.
-    let _ = writeln!(io::stdout(), "{status}");
+    let module = Some(&args.module).filter(|module| !module.is_empty());
+    let _ = match args.json {
+        true => writeln!(io::stdout(), "{}", json!({ "module": module, "status": status.to_string() })),
+        false => writeln!(io::stdout(), "{status}"),
+    };
     match status {
         ServingStatus::Serving => return ExitCode::SUCCESS,
         ServingStatus::ServiceUnknown => {
-            eprintln!("hint: the server has no module `{}`", args.module);
+            note!("hint: the server has no module `{}`", args.module);
         }
         _ => {}
     }

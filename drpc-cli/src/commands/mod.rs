@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod call;
 pub(crate) mod completions;
 pub(crate) mod describe;
+pub(crate) mod grpc;
 pub(crate) mod health;
 pub(crate) mod man;
 pub(crate) mod ping;
@@ -13,8 +14,3 @@ pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod top;
 pub(crate) mod trace;
-
-/// `1 module`, `2 modules`.
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}

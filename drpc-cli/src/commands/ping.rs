@@ -12,8 +12,10 @@ use drpc::reflection::{Catalogue, ReflectionClient};
 use drpc::{AddedFields, Allow, CallError, CallOptions, Method, PeerCredentials, Wire};
 use serde_json::{Value, json};
 
-use crate::exit::{Failed, OTHERWISE, block_on, ended};
+use crate::exit::{Failed, Interrupt, OTHERWISE, block_on, ended};
+use crate::progress::Progress;
 use crate::target::{Target, TargetArgs};
+use crate::words::{count, printable};
 
 /// Ask whether a server is up, which wire it speaks, who serves it, and how long it takes.
 ///
@@ -28,7 +30,7 @@ use crate::target::{Target, TargetArgs};
 pub(crate) struct PingArgs {
     #[command(flatten)]
     target: TargetArgs,
-    /// How many pings to send, one after the other.
+    /// How many pings to send, one after the other. Ctrl-c ends it before.
     #[arg(short = 'n', long, value_name = "PINGS", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]
     count: u32,
     /// Print one JSON object; times in microseconds.
@@ -57,10 +59,24 @@ async fn ping(args: &PingArgs) -> Result<Answered, Failed> {
     let connecting = begun.elapsed();
     let wire = client.wire();
     let mut pings = Vec::new();
-    for _ in 0..args.count {
-        let begun = Instant::now();
-        client.call_raw(PROBE, "", &CallOptions::new()).await?;
-        pings.push(begun.elapsed());
+    let (mut interrupt, progress) = (Interrupt::listen()?, Progress::new(Some(args.count.into())));
+    let pinging = async {
+        for sent in 1..=u64::from(args.count) {
+            let begun = Instant::now();
+            client.call_raw(PROBE, "", &CallOptions::new()).await?;
+            pings.push(begun.elapsed());
+            progress.show(sent, || count(pings.len(), "ping"));
+        }
+        Ok::<(), Failed>(())
+    };
+    tokio::select! {
+        pinged = pinging => pinged?,
+        // What has been measured is told.
+        () = interrupt.came() => {}
+    }
+    drop(progress);
+    if pings.is_empty() {
+        return Err(Failed::Interrupted);
     }
     pings.sort_unstable();
     let health = if_served(HealthClient::new(client.clone()).check("").await)?;
@@ -122,7 +138,7 @@ impl Since {
     fn of(catalogue: Option<&Catalogue>, target: &Target) -> Option<Since> {
         let told = catalogue.and_then(Catalogue::serving_since).map(|time| Since { time, is_told: true });
         told.or_else(|| {
-            let time = fs::metadata(&target.path).and_then(|file| file.modified()).ok()?;
+            let time = fs::metadata(&target.known.path).and_then(|file| file.modified()).ok()?;
             Some(Since { time, is_told: false })
         })
     }
@@ -145,7 +161,7 @@ impl Answered {
     fn process(&self) -> Option<String> {
         let pid = self.server.as_ref()?.pid()?;
         let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
-        Some(String::from_utf8_lossy(name.trim_ascii_end()).replace(char::is_control, "\u{fffd}"))
+        Some(printable(&String::from_utf8_lossy(name.trim_ascii_end())))
     }
 
     fn to_json(&self) -> Value {
@@ -202,11 +218,8 @@ impl fmt::Display for Answered {
             None => writeln!(f, "  modules     unknown: it has no reflection")?,
         }
         writeln!(f, "  connecting  {:.1?}", self.connecting)?;
-        let (min, median, max) = (self.min(), self.median(), self.max());
-        writeln!(f, "  {:<11} min {min:.1?}, median {median:.1?}, max {max:.1?}", pings(self.pings.len()))
+        let (pings, min, median, max) =
+            (count(self.pings.len(), "ping"), self.min(), self.median(), self.max());
+        writeln!(f, "  {pings:<11} min {min:.1?}, median {median:.1?}, max {max:.1?}")
     }
-}
-
-fn pings(count: usize) -> String {
-    if count == 1 { "1 ping".to_owned() } else { format!("{count} pings") }
 }

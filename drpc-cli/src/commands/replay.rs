@@ -7,19 +7,23 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use drpc::testing::{RecordedPacket, Recording};
-use drpc::wire::{Call, Response};
-use drpc::{Bytes, Client};
+use drpc::wire::{Call, Part, Response};
+use drpc::{Bytes, Client, ClientBuilder};
 use serde_json::{Value, json};
 
-use super::count;
 use crate::exit::{Failed, OTHERWISE, ended};
-use crate::recording::{self, Conversations, Event, Peer, What};
+use crate::progress::Progress;
+use crate::recording::{self, Answer, Conversations, Event, Peer, What};
 use crate::schema::{Schema, SchemaArgs};
+use crate::target::ConfigArgs;
+use crate::words::{self, count};
 
 /// Make recorded calls again, and compare the replies with the recorded ones.
 ///
 /// The sessions of the recording are played one after the other, each over a connection of its own, packet by packet as they were
 /// recorded: a client's next packet is sent when as many have come from the server as had then.
+///
+/// Names and types come from the files named below, else from the recording, if it was made with --reflection, else from the server's own reflection.
 ///
 /// Exit code: 0 if all replies are as recorded, 1 if some are not, 2 if the command line is wrong or the recording can't be read, 3 if the
 /// server can't be connected to.
@@ -30,39 +34,53 @@ use crate::schema::{Schema, SchemaArgs};
 pub(crate) struct ReplayArgs {
     /// The recording.
     recording: PathBuf,
-    /// The server's socket.
+    /// The server's socket: a path, an abstract name (@name), or the short name that the configuration file gives it.
     socket: PathBuf,
     /// Compare the replies' statuses alone.
     #[arg(long)]
     status_only: bool,
     /// How long connecting, and then each session, may take.
-    #[arg(long, default_value = "30s", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "30s", value_parser = words::duration)]
     timeout: Duration,
     /// Print the differences as JSON, one object in each line.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
     schema: SchemaArgs,
 }
+
+/// How long a server may take to tell its names.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(args: &ReplayArgs) -> ExitCode {
     ended(replay(args))
 }
 
 fn replay(args: &ReplayArgs) -> Result<ExitCode, Failed> {
-    let schema = Schema::load(&args.schema)?;
-    let sessions = sessions(recording::read(&args.recording)?);
-    let builder = Client::builder(&args.socket).connect_timeout(args.timeout);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let target = args.config.find(&args.socket)?;
+    let events = recording::read(&args.recording)?;
+    let known = recording::schema(target.schema(&args.schema)?, &events)?;
+    let sessions = sessions(events);
+    let builder = Client::builder(&target.path).connect_timeout(args.timeout);
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failed::Begin)?;
+    let schema = match known {
+        Some(schema) => schema,
+        None => runtime.block_on(reflection(builder.clone().timeout(PATIENCE.min(args.timeout))))?,
+    };
     let mut out = io::stdout().lock();
     let (mut answered, mut different) = (0, 0);
-    for (session, recorded) in &sessions {
+    let progress = Progress::new(Some(sessions.len() as u64));
+    for (played, (session, recorded)) in (0..).zip(&sessions) {
+        progress.show(played, || format!("{played} of {}", count(sessions.len(), "session")));
         let playing = async { tokio::time::timeout(args.timeout, recorded.replay_calls(&builder)).await };
         let again = match runtime.block_on(playing) {
             Ok(again) => again?,
             Err(_) => {
                 let waited = humantime::format_duration(args.timeout);
-                eprintln!(
+                note!(
                     "hint: session {session} was given up after {waited}, in which some reply did not come"
                 );
                 Recording::new("given up", Vec::new())
@@ -71,22 +89,27 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Failed> {
         let (recorded, mut again) = (answers(recorded), answers(&again));
         answered += recorded.len();
         for (sequence, (call, before)) in recorded {
-            let now = again.remove(&sequence).map(|(_, response)| response);
-            if now.as_ref().is_some_and(|now| is_same(&before, now, args.status_only)) {
-                continue;
-            }
+            let now = again.remove(&sequence).map(|(_, responses)| responses).unwrap_or_default();
+            let Some(place) = first_difference(&before, &now, args.status_only) else { continue };
             different += 1;
-            let difference =
-                Difference { session: *session, call: &call, before: &before, now: now.as_ref() };
+            let (before, now) = (before.get(place), now.get(place));
+            let difference = Difference { session: *session, call: &call, place, before, now };
             match args.json {
                 true => writeln!(out, "{}", difference.to_json(&schema))?,
                 false => difference.write(&schema, &mut out)?,
             }
         }
     }
+    drop(progress);
     let (sessions, calls) = (count(sessions.len(), "session"), count(answered, "answered call"));
-    eprintln!("{sessions}, {calls}, {different} answered otherwise");
+    note!("{sessions}, {calls}, {different} answered otherwise");
     Ok(if different > 0 { ExitCode::from(OTHERWISE) } else { ExitCode::SUCCESS })
+}
+
+/// What the server tells of its names and types. Without them differences are shown in numbers.
+async fn reflection(builder: ClientBuilder) -> Result<Schema, Failed> {
+    let client = builder.connect().await?;
+    Ok(Schema::of_server(&client, "").await.ok().flatten().unwrap_or_default())
 }
 
 /// The packets of each session.
@@ -105,8 +128,8 @@ fn sessions(events: Vec<Event>) -> BTreeMap<u64, Recording> {
     sessions.into_iter().map(titled).collect()
 }
 
-/// The responses of a session with their calls, by the calls' sequences.
-fn answers(recording: &Recording) -> BTreeMap<i64, (Call, Response)> {
+/// The responses of a session with their calls, by the calls' sequences. A stream's are its opening, its items and its end.
+fn answers(recording: &Recording) -> BTreeMap<i64, (Call, Vec<Response>)> {
     let mut conversations = Conversations::default();
     let opened = Event::Opened { session: 1, at_us: 0, peer: None::<Peer> };
     conversations.take(&opened);
@@ -114,23 +137,34 @@ fn answers(recording: &Recording) -> BTreeMap<i64, (Call, Response)> {
         let (to, bytes) = (packet.direction.into(), packet.bytes.to_vec());
         conversations.take(&Event::Packet { session: 1, at_us: 0, to, bytes, descriptors: 0 })
     });
-    let answers = seen.filter_map(|seen| match seen.what {
-        What::Answer(answer) => answer.call.map(|(_, call)| (call.sequence, (call, answer.response))),
-        _ => None,
-    });
-    answers.collect()
+    let mut answers = BTreeMap::new();
+    for seen in seen {
+        if let What::Answer(Answer { asked: Some(asked), response }) = seen.what {
+            let (_, responses) =
+                answers.entry(asked.call.sequence).or_insert_with(|| (asked.call, Vec::new()));
+            responses.push(response);
+        }
+    }
+    answers
 }
 
-fn is_same(before: &Response, now: &Response, status_only: bool) -> bool {
-    before.status == now.status && (status_only || before.body == now.body)
+/// The place of the first response that is another one, or missing, or there beyond the others.
+fn first_difference(before: &[Response], now: &[Response], status_only: bool) -> Option<usize> {
+    let is_same = |(before, now): (&Response, &Response)| {
+        before.status == now.status && before.part() == now.part() && (status_only || before.body == now.body)
+    };
+    let same = before.iter().zip(now).take_while(|both| is_same(*both)).count();
+    (same < before.len().max(now.len())).then_some(same)
 }
 
-/// A reply that is another one than the recorded.
+/// A response that is another one than the recorded.
 struct Difference<'a> {
     session: u64,
     call: &'a Call,
-    before: &'a Response,
-    /// `None` if there was no reply.
+    /// Which of the call's responses it is: of a stream, number 0 opens it.
+    place: usize,
+    /// `None` if no more came.
+    before: Option<&'a Response>,
     now: Option<&'a Response>,
 }
 
@@ -140,24 +174,58 @@ impl Difference<'_> {
         let name = schema.method(*module, *method);
         writeln!(out, "#{} seq={sequence} {name} {}", self.session, schema.request(*method, body))?;
         writeln!(out, "  recorded: {}", self.outcome(schema, self.before))?;
-        let now = self.now.map_or_else(|| "no reply".to_owned(), |now| self.outcome(schema, now));
-        writeln!(out, "  now:      {now}")
+        writeln!(out, "  now:      {}", self.outcome(schema, self.now))
     }
 
-    fn outcome(&self, schema: &Schema, response: &Response) -> String {
-        format!("{} {}", response.status, schema.reply(self.call.method, response.status, &response.body))
+    fn outcome(&self, schema: &Schema, response: Option<&Response>) -> String {
+        let Some(response) = response else { return "no reply".to_owned() };
+        let body = schema.reply(self.call.method, response.status, &response.body);
+        match response.part() {
+            Some(Part::Opened) => "a stream".to_owned(),
+            Some(_) => format!("item {} {body}", self.place),
+            None => format!("{} {body}", response.status),
+        }
     }
 
     fn to_json(&self, schema: &Schema) -> Value {
         let Call { module, method, sequence, body, .. } = self.call;
         let reply = |response: &Response| {
             let body = schema.reply(*method, response.status, &response.body);
-            json!({ "status": response.status.to_string(), "body": body })
+            let item = (response.part() == Some(Part::Item)).then_some(self.place);
+            json!({ "status": response.status.to_string(), "item": item, "body": body })
         };
         json!({
             "session": self.session, "sequence": sequence, "method": schema.method(*module, *method),
             "request": schema.request(*method, body),
-            "recorded": reply(self.before), "now": self.now.map(reply),
+            "recorded": self.before.map(reply), "now": self.now.map(reply),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use drpc::Status;
+    use drpc::wire::ResponseFields;
+
+    use super::*;
+
+    fn response(part: Option<Part>, body: &'static str) -> Response {
+        let added = Some(ResponseFields { part, ..ResponseFields::default() }.into());
+        Response { sequence: 1, status: Status::SUCCESS, body: body.into(), added }
+    }
+
+    #[test]
+    fn streams_differ_where_the_first_of_their_responses_does() {
+        let opened = response(Some(Part::Opened), "");
+        let item = |body| response(Some(Part::Item), body);
+        let end = response(None, "");
+        let recorded = [opened.clone(), item("a"), item("b"), end.clone()];
+        let now = |responses: &[Response], status_only| first_difference(&recorded, responses, status_only);
+        assert_eq!(now(&recorded, false), None);
+        assert_eq!(now(&[opened.clone(), item("a"), item("c"), end.clone()], false), Some(2));
+        assert_eq!(now(&[opened.clone(), item("a"), item("c"), end.clone()], true), None);
+        assert_eq!(now(&[opened.clone(), item("a"), end.clone()], true), Some(2));
+        assert_eq!(now(&[opened, item("a"), item("b")], false), Some(3));
+        assert_eq!(now(&[], false), Some(0));
     }
 }

@@ -1,16 +1,19 @@
 //! `drpc show`: a recording, in lines or as a page.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::exit::{Failed, ended};
 use crate::page;
 use crate::recording::{self, Filter, Lines};
-use crate::schema::{Schema, SchemaArgs};
+use crate::schema::SchemaArgs;
+use crate::words::count;
 
 /// Show what `drpc trace --record` recorded: in lines, as a page, or in a form for trace viewers.
+///
+/// Names and types come from the files named below, or else from the recording, if it was made with --reflection.
 ///
 /// Exit code: 0 if it is shown, 2 if the command line is wrong or the recording can't be read, 3 if the output can't be written.
 #[derive(Debug, clap::Args)]
@@ -41,8 +44,8 @@ pub(crate) fn run(args: &ShowArgs) -> ExitCode {
 }
 
 fn show(args: &ShowArgs) -> Result<(), Failed> {
-    let schema = Schema::load(&args.schema)?;
     let events = recording::read(&args.recording)?;
+    let schema = recording::schema(args.schema.load()?, &events)?.unwrap_or_default();
     if args.html.is_none() && args.perfetto.is_none() {
         let mut lines = Lines::new(&schema, &args.filter, args.json);
         let mut out = anstream::AutoStream::auto(io::stdout().lock());
@@ -55,7 +58,8 @@ fn show(args: &ShowArgs) -> Result<(), Failed> {
     if let Some(path) = &args.perfetto {
         write(path, &story.to_trace_events().to_string())?;
     }
-    writeln!(io::stderr(), "{} calls", story.calls()).map_err(Failed::Output)
+    note!("{}", count(story.calls(), "call"));
+    Ok(())
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failed> {

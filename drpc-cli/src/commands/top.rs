@@ -21,6 +21,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::exit::{Failed, Interrupt, block_on, ended};
 use crate::target::TargetArgs;
+use crate::words::{self, printable};
 
 /// Watch the sessions of a server, and the calls that run in them.
 ///
@@ -282,11 +283,6 @@ fn method_name(call: &CallInfo) -> String {
     format!("{}.{}", call.module_name, call.method_name)
 }
 
-/// What others have named, without what would drive a terminal.
-fn printable(name: &str) -> String {
-    name.replace(char::is_control, "\u{fffd}")
-}
-
 fn shown_rate(rate: Option<f64>) -> String {
     rate.map_or("-".to_owned(), |rate| format!("{rate:.1}"))
 }
@@ -330,9 +326,9 @@ impl Drop for Screen {
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
+    match words::duration(text) {
         Ok(Duration::ZERO) => Err("expected a time above 0, such as 500ms".to_owned()),
-        parsed => parsed.map_err(|error| error.to_string()),
+        parsed => parsed,
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -12,27 +12,28 @@ use drpc::Client;
 use drpc::testing::{Proxy, Watched};
 
 use crate::exit::{Failed, Interrupt, ended};
-use crate::recording::{Event, FORMAT, Filter, Lines, Peer};
-use crate::schema::{Schema, SchemaArgs};
+use crate::recording::{self, Event, FORMAT, Filter, Lines, Peer};
+use crate::schema::{Reflected, Schema, SchemaArgs};
+use crate::target::ConfigArgs;
 
 /// Show every call and reply between clients and a server, as they pass.
 ///
 /// It listens on LISTEN, for the clients to be pointed at, and connects each of them to TARGET. Bytes and file descriptors pass
 /// unchanged, on either wire; the server sees this process as its client, with this process's user. It ends at ctrl-c.
 ///
-/// Names and types come from the files named below; with --reflection, from TARGET itself.
+/// Names and types come from the files named below; with --reflection, from TARGET itself, and then a recording has them, too.
 ///
 /// Exit code: 0 if it was ended by ctrl-c, 2 if the command line or the registry is wrong, 3 if it can't listen or write.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   drpc trace /tmp/seen.sock /run/greeter.sock --reflection
   drpc trace /tmp/seen.sock /run/greeter.sock --failed --slower 10ms
-  drpc trace /tmp/seen.sock /run/greeter.sock --record traffic.jsonl
+  drpc trace /tmp/seen.sock /run/greeter.sock --reflection --record traffic.jsonl
   drpc trace /tmp/seen.sock /run/greeter.sock --json | jq 'select(.took_us > 1000)'")]
 pub(crate) struct TraceArgs {
     /// The socket to listen on. It gets mode 0600; a stale one is replaced.
     listen: PathBuf,
-    /// The server's socket.
+    /// The server's socket: a path, an abstract name (@name), or the short name that the configuration file gives it.
     target: PathBuf,
     /// Also write all packets to a file, for `drpc show` and `drpc replay`. Filters don't apply to it.
     #[arg(long, value_name = "FILE")]
@@ -46,6 +47,8 @@ pub(crate) struct TraceArgs {
     /// Before it begins, ask TARGET for names and types, over a connection of its own: else it sees no connection but its clients'.
     #[arg(long)]
     reflection: bool,
+    #[command(flatten)]
+    config: ConfigArgs,
     #[command(flatten)]
     filter: Filter,
     #[command(flatten)]
@@ -65,26 +68,30 @@ pub(crate) fn run(args: &TraceArgs) -> ExitCode {
 fn trace(args: &TraceArgs) -> Result<(), Failed> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failed::Begin)?;
-    let schema = &match args.reflection {
-        true => runtime.block_on(reflection(&args.target)),
-        false => Schema::load(&args.schema)?,
+    let target = args.config.find(&args.target)?;
+    let reflected = match args.reflection {
+        true => runtime.block_on(reflection(&target.path)),
+        false => None,
     };
+    let begun = Begun { at: Instant::now(), epoch: SystemTime::now() };
+    let mut first = vec![begun.event(&target.path)];
+    first.extend(reflected.map(Event::Reflected));
+    let schema = &recording::schema(target.schema(&args.schema)?, &first)?.unwrap_or_default();
     let record = args.record.as_ref().map(|path| {
         File::create(path).map(BufWriter::new).map_err(|source| Failed::File { path: path.clone(), source })
     });
     let record = record.transpose()?;
     let (events, shown) = sync_channel(BACKLOG);
-    let begun = Begun { at: Instant::now(), epoch: SystemTime::now() };
     let (stop, stopped) = tokio::sync::oneshot::channel();
     thread::scope(|scope| {
         // A thread of its own: a slow terminal holds up no more than it must.
         let showing = scope.spawn(move || {
-            let shown = show(args, schema, record, shown, begun.first(args));
+            let shown = show(args, schema, record, first.into_iter().chain(shown));
             // Nobody waits for the traffic any more, if it is already over.
             let _ = stop.send(());
             shown
         });
-        let relayed = runtime.block_on(relay(args, events, begun, stopped));
+        let relayed = runtime.block_on(relay(args, &target.path, events, begun, stopped));
         // With it the connections' ends are told of, and then the last sender is gone.
         drop(runtime);
         let shown = showing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -93,27 +100,32 @@ fn trace(args: &TraceArgs) -> Result<(), Failed> {
 }
 
 /// What the server tells of its names and types. Without them a trace has numbers, rather than not begin.
-async fn reflection(target: &Path) -> Schema {
+async fn reflection(target: &Path) -> Option<Reflected> {
     let builder = Client::builder(target).connect_timeout(PATIENCE).timeout(PATIENCE);
-    let Ok(client) = builder.connect().await else { return Schema::default() };
-    Schema::of_server(&client, "").await.ok().flatten().unwrap_or_default()
+    let asked =
+        async { Reflected::ask(&builder.connect().await?, "").await?.ok_or(Failed::NoReflection("")) };
+    asked
+        .await
+        .inspect_err(|failed: &Failed| note!("drpc: warning: numbers are shown, no names: {failed}"))
+        .ok()
 }
 
 /// Relays until ctrl-c, or until nobody is shown anything any more.
 async fn relay(
     args: &TraceArgs,
+    target: &Path,
     events: SyncSender<Event>,
     begun: Begun,
     stopped: tokio::sync::oneshot::Receiver<()>,
 ) -> Result<(), Failed> {
     let mut interrupt = Interrupt::listen()?;
-    let proxy = Proxy::bind(&args.listen, &args.target)?.watch(move |watched| {
+    let proxy = Proxy::bind(&args.listen, target)?.watch(move |watched| {
         if let Some(event) = event_of(&watched, begun) {
             // If nobody shows it any more, the relay is about to be ended.
             let _ = events.send(event);
         }
     });
-    eprintln!("listening on {}, for {}; ctrl-c ends it", args.listen.display(), args.target.display());
+    note!("listening on {}, for {}; ctrl-c ends it", args.listen.display(), target.display());
     tokio::select! {
         served = proxy.serve() => served.map_err(Failed::Serve),
         () = interrupt.came() => Ok(()),
@@ -126,12 +138,11 @@ fn show(
     args: &TraceArgs,
     schema: &Schema,
     mut record: Option<BufWriter<File>>,
-    events: Receiver<Event>,
-    first: Event,
+    events: impl Iterator<Item = Event>,
 ) -> Result<(), Failed> {
     let mut lines = Lines::new(schema, &args.filter, args.json);
     let mut out = anstream::AutoStream::auto(io::stdout());
-    for event in std::iter::once(first).chain(events) {
+    for event in events {
         if let (Some(record), Some(path)) = (&mut record, &args.record) {
             let failed = |source| Failed::File { path: path.clone(), source };
             record.write_all(event.to_line().as_bytes()).map_err(failed)?;
@@ -153,9 +164,9 @@ struct Begun {
 }
 
 impl Begun {
-    fn first(&self, args: &TraceArgs) -> Event {
+    fn event(&self, target: &Path) -> Event {
         let epoch = self.epoch.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Event::Begun { format: FORMAT, target: args.target.clone(), epoch_us: epoch.as_micros() as u64 }
+        Event::Begun { format: FORMAT, target: target.to_owned(), epoch_us: epoch.as_micros() as u64 }
     }
 
     fn elapsed_us(&self) -> u64 {

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use drpc::wire::Call;
+use drpc::wire::{Call, Part, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::recording::{Answer, Conversations, Event, Filter, Peer, Seen, What};
+use crate::recording::{Answer, Asked, Conversations, Event, Filter, Peer, Seen, What};
 use crate::schema::Schema;
 
 /// The page, but for its data.
@@ -41,9 +41,21 @@ struct Exchange {
     begun_us: u64,
     request: Value,
     request_bytes: usize,
+    /// `None` for one that is not answered by a stream.
+    stream: Option<Streamed>,
     /// `None` for a call that was not answered.
     #[serde(flatten)]
     outcome: Option<Outcome>,
+}
+
+/// The items of a stream.
+#[derive(Default, Serialize)]
+struct Streamed {
+    /// When each came.
+    items_us: Vec<u64>,
+    /// The one that came last.
+    last: Value,
+    last_bytes: usize,
 }
 
 #[derive(Serialize)]
@@ -101,9 +113,12 @@ impl Story {
                 })
             };
             let asked = json!({ "sequence": call.sequence, "request": call.request });
+            let items = call.stream.as_ref().map(|stream| stream.items_us.len());
             let answered = call.outcome.as_ref().map_or_else(
-                || json!({ "status": "no reply" }),
-                |outcome| json!({ "status": outcome.status, "error": outcome.error, "reply": outcome.reply }),
+                || json!({ "status": "no reply", "items": items }),
+                |Outcome { status, error, reply, .. }| {
+                    json!({ "status": status, "error": error, "reply": reply, "items": items })
+                },
             );
             [event("b", call.begun_us, asked), event("e", end, answered)]
         });
@@ -130,7 +145,7 @@ impl Teller<'_> {
         match &seen.what {
             What::Call(call) => self.call(seen, call),
             What::Answer(answer) => self.answer(seen, answer),
-            What::Opened | What::Unreadable(..) | What::Closed(_) => {}
+            What::Opened | What::Control(..) | What::Unreadable(..) | What::Closed(_) => {}
         }
     }
 
@@ -153,13 +168,22 @@ impl Teller<'_> {
             begun_us: micros(seen.at),
             request: self.schema.request(call.method, &call.body),
             request_bytes: call.body.len(),
+            stream: None,
             outcome: None,
         });
     }
 
     fn answer(&mut self, seen: &Seen, answer: &Answer) {
-        let Some((_, call)) = &answer.call else { return };
-        let Some(place) = self.open.remove(&(seen.session, call.sequence)) else { return };
+        let Some(Asked { call, .. }) = &answer.asked else { return };
+        let Some(&place) = self.open.get(&(seen.session, call.sequence)) else { return };
+        if let Some(part) = answer.response.part() {
+            let stream = self.story.calls[place].stream.get_or_insert_default();
+            if part != Part::Opened {
+                stream.take(call, &answer.response, micros(seen.at), self.schema);
+            }
+            return;
+        }
+        self.open.remove(&(seen.session, call.sequence));
         self.taken[place] = self.filter.takes_peer(seen.peer.as_ref())
             && self.filter.takes_answer(answer, seen.at, self.schema);
         self.story.calls[place].outcome = Some(Outcome::of(call, answer, micros(seen.at), self.schema));
@@ -180,6 +204,14 @@ impl Lane {
             pid: peer.and_then(|peer| peer.pid),
             uid: peer.map(|peer| peer.uid),
         }
+    }
+}
+
+impl Streamed {
+    fn take(&mut self, call: &Call, item: &Response, at_us: u64, schema: &Schema) {
+        self.items_us.push(at_us);
+        self.last = schema.reply(call.method, item.status, &item.body);
+        self.last_bytes = item.body.len();
     }
 }
 

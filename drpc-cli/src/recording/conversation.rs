@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use drpc::testing::{Message, MessageReader};
-use drpc::wire::{Call, Response};
+use drpc::wire::{Call, Control, Part, Response};
 
 use super::event::{Event, Peer, To, packet};
 
@@ -28,6 +28,8 @@ pub(crate) struct Seen {
 pub(crate) enum What {
     Opened,
     Call(Call),
+    /// What a client says of a call that is under way.
+    Control(Control, Call),
     Answer(Answer),
     /// What goes there can't be read, here or from here on.
     Unreadable(To, String),
@@ -37,16 +39,25 @@ pub(crate) enum What {
 /// A response, and what it answers.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// The call, and when it was made; `None` for a response that nobody asked for.
-    pub(crate) call: Option<(Duration, Call)>,
+    /// `None` for a response that nobody asked for.
+    pub(crate) asked: Option<Asked>,
     pub(crate) response: Response,
+}
+
+/// A call that is not, or was not until now, answered for the last time.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) at: Duration,
+    pub(crate) call: Call,
+    /// How many items have come of the stream that answers it; `None` if it is no stream.
+    pub(crate) items: Option<usize>,
 }
 
 struct Conversation {
     peer: Option<Peer>,
     reader: MessageReader,
-    /// The calls that are not answered yet, in their order.
-    open: VecDeque<(Duration, Call)>,
+    /// In the order of the calls.
+    open: VecDeque<Asked>,
     /// Those that came with the packets of messages that are not complete, to the server and to the client.
     descriptors: [usize; 2],
 }
@@ -55,7 +66,7 @@ impl Conversations {
     /// What an event adds; a packet that completes no message adds nothing.
     pub(crate) fn take(&mut self, event: &Event) -> Option<Seen> {
         let (session, at_us) = match event {
-            Event::Begun { .. } => return None,
+            Event::Begun { .. } | Event::Reflected(_) => return None,
             Event::Opened { session, at_us, .. }
             | Event::Packet { session, at_us, .. }
             | Event::Closed { session, at_us, .. } => (*session, *at_us),
@@ -69,7 +80,7 @@ impl Conversations {
         });
         let mut descriptors = 0;
         let what = match event {
-            Event::Begun { .. } => return None,
+            Event::Begun { .. } | Event::Reflected(_) => return None,
             Event::Opened { peer, .. } => {
                 conversation.peer.clone_from(peer);
                 What::Opened
@@ -95,30 +106,45 @@ impl Conversation {
         match self.reader.read(&packet(at_us, to, bytes)) {
             Ok(None) => None,
             Ok(Some(Message::Call(call))) => {
-                self.open.push_back((Duration::from_micros(at_us), call.clone()));
-                Some(What::Call(call))
+                Some(match call.added.as_ref().and_then(|added| added.control) {
+                    Some(control) => What::Control(control, self.spoken_of(call)),
+                    None => {
+                        let at = Duration::from_micros(at_us);
+                        self.open.push_back(Asked { at, call: call.clone(), items: None });
+                        What::Call(call)
+                    }
+                })
             }
             Ok(Some(Message::Response(response))) => {
-                let call = self.answered_by(&response);
-                Some(What::Answer(Answer { call, response }))
+                let asked = self.answered_by(&response);
+                Some(What::Answer(Answer { asked, response }))
             }
             Err(error) => Some(What::Unreadable(to, error.to_string())),
         }
     }
 
-    /// The call of the response's sequence; a sequence of -1 answers the oldest (C5).
-    fn answered_by(&mut self, response: &Response) -> Option<(Duration, Call)> {
+    /// The call that a control is about; the control itself, if that call is over, or was never seen.
+    fn spoken_of(&self, control: Call) -> Call {
+        let about = self.open.iter().find(|asked| asked.call.sequence == control.sequence);
+        about.map_or(control, |asked| asked.call.clone())
+    }
+
+    /// The call of the response's sequence; a sequence of -1 answers the oldest (C5). Until its last response it stays open.
+    fn answered_by(&mut self, response: &Response) -> Option<Asked> {
         let place = match response.sequence {
             -1 => 0,
-            sequence => self.open.iter().position(|(_, call)| call.sequence == sequence)?,
+            sequence => self.open.iter().position(|asked| asked.call.sequence == sequence)?,
         };
-        self.open.remove(place)
+        let Some(part) = response.part() else { return self.open.remove(place) };
+        let asked = self.open.get_mut(place)?;
+        *asked.items.get_or_insert(0) += usize::from(part == Part::Item);
+        Some(asked.clone())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use drpc::wire::{Codec, Wire};
+    use drpc::wire::{CallFields, Codec, ResponseFields, Wire};
     use drpc::{Bytes, Status};
 
     use super::*;
@@ -129,25 +155,43 @@ mod tests {
         packets.next().expect("one packet").to_vec()
     }
 
+    fn sent(to: To, message: &[u8], at_us: u64) -> Event {
+        Event::Packet { session: 1, at_us, to, bytes: packets(message, &[]), descriptors: 0 }
+    }
+
     fn call(sequence: i64, at_us: u64) -> Event {
         let call = Call { module: 5, method: 501, sequence, body: Bytes::new(), added: None };
-        Event::Packet { session: 1, at_us, to: To::Server, bytes: packets(&call.head(), &[]), descriptors: 0 }
+        sent(To::Server, &call.encode(), at_us)
     }
 
     fn reply(sequence: i64, at_us: u64) -> Event {
         let response = Response { sequence, status: Status::FAILURE, body: Bytes::new(), added: None };
-        Event::Packet {
-            session: 1,
-            at_us,
-            to: To::Client,
-            bytes: packets(&response.head(), &[]),
-            descriptors: 0,
+        sent(To::Client, &response.encode(), at_us)
+    }
+
+    fn part(sequence: i64, part: Part) -> Event {
+        let added = ResponseFields { part: Some(part), ..ResponseFields::default() };
+        let response =
+            Response { sequence, status: Status::SUCCESS, body: Bytes::new(), added: Some(added.into()) };
+        sent(To::Client, &response.encode(), 15)
+    }
+
+    fn cancel(sequence: i64) -> Event {
+        let added = CallFields { control: Some(Control::Cancel), ..CallFields::default() };
+        let cancel = Call { module: 0, method: 0, sequence, body: Bytes::new(), added: Some(added.into()) };
+        sent(To::Server, &cancel.encode(), 16)
+    }
+
+    fn items(conversations: &mut Conversations, event: &Event) -> Option<usize> {
+        match conversations.take(event).expect("a message").what {
+            What::Answer(answer) => answer.asked.expect("it was asked for").items,
+            other => panic!("{other:?}"),
         }
     }
 
     fn answered(conversations: &mut Conversations, event: &Event) -> Option<i64> {
         match conversations.take(event).expect("a message").what {
-            What::Answer(answer) => answer.call.map(|(_, call)| call.sequence),
+            What::Answer(answer) => answer.asked.map(|asked| asked.call.sequence),
             other => panic!("{other:?}"),
         }
     }
@@ -164,6 +208,22 @@ mod tests {
         assert_eq!(answered(&mut conversations, &reply(9, 22)), None);
         assert_eq!(answered(&mut conversations, &reply(3, 23)), Some(3));
         assert_eq!(answered(&mut conversations, &reply(-1, 24)), None);
+    }
+
+    /// E5: a call stays open while parts of its stream come, and what is said of it is no call.
+    #[test]
+    fn a_stream_is_open_until_its_last_response() {
+        let mut conversations = Conversations::default();
+        conversations.take(&call(1, 10));
+        conversations.take(&call(2, 11));
+        assert_eq!(items(&mut conversations, &part(1, Part::Opened)), Some(0));
+        assert_eq!(items(&mut conversations, &part(1, Part::Item)), Some(1));
+        assert_eq!(items(&mut conversations, &reply(2, 12)), None);
+        assert_eq!(items(&mut conversations, &part(1, Part::Item)), Some(2));
+        let seen = conversations.take(&cancel(1)).expect("a message").what;
+        assert!(matches!(&seen, What::Control(Control::Cancel, call) if call.method == 501), "{seen:?}");
+        assert_eq!(items(&mut conversations, &reply(1, 20)), Some(2));
+        assert_eq!(answered(&mut conversations, &reply(-1, 21)), None);
     }
 
     #[test]

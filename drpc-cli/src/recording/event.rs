@@ -9,6 +9,9 @@ use drpc::testing::{Direction, ParseRecordingError, RecordedPacket, Recording};
 use drpc::{Bytes, PeerCredentials};
 use serde::{Deserialize, Serialize};
 
+use crate::schema::Reflected;
+use crate::words::printable;
+
 /// The version of the form that is written, and the one that is read.
 pub(crate) const FORMAT: u32 = 1;
 
@@ -24,6 +27,8 @@ pub(crate) enum Event {
         /// The time of day, in microseconds since 1970.
         epoch_us: u64,
     },
+    /// What the server told of its names and types, so that who reads needs nothing beside the recording.
+    Reflected(Reflected),
     Opened {
         session: u64,
         at_us: u64,
@@ -77,7 +82,7 @@ impl Peer {
         Peer {
             pid: credentials.pid(),
             uid: credentials.uid(),
-            program: program.map(|program| program.trim_end().replace(char::is_control, "\u{fffd}")),
+            program: program.map(|program| printable(program.trim_end())),
         }
     }
 }

@@ -6,6 +6,7 @@ use drpc::wire::Call;
 
 use super::{Answer, Peer};
 use crate::schema::Schema;
+use crate::words;
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Which calls")]
@@ -20,7 +21,7 @@ pub(crate) struct Filter {
     #[arg(long)]
     failed: bool,
     /// Those that take longer, such as 10ms.
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = words::duration)]
     slower: Option<Duration>,
 }
 
@@ -56,10 +57,14 @@ impl Filter {
         })
     }
 
-    /// Whether a reply is shown. One to no call is, unless certain methods are asked for.
+    /// Whether a response is shown. One to no call is, unless certain methods are asked for; a stream's items are only where no last response is
+    /// waited for.
     pub(crate) fn takes_answer(&self, answer: &Answer, at: Duration, schema: &Schema) -> bool {
-        let (took, is_wanted) = match &answer.call {
-            Some((called, call)) => (Some(at.saturating_sub(*called)), self.takes_call(call, schema)),
+        if answer.response.part().is_some() && self.needs_reply() {
+            return false;
+        }
+        let (took, is_wanted) = match &answer.asked {
+            Some(asked) => (Some(at.saturating_sub(asked.at)), self.takes_call(&asked.call, schema)),
             None => (None, self.methods.is_empty()),
         };
         is_wanted

@@ -5,11 +5,12 @@ use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
 use anstyle::{AnsiColor, Style};
-use drpc::wire::{Call, Response};
+use drpc::wire::{Call, Control, Part, Response};
 use serde_json::{Value, json};
 
-use super::{Answer, Conversations, Event, Filter, Peer, Seen, To, What};
+use super::{Answer, Asked, Conversations, Event, Filter, Peer, Seen, To, What};
 use crate::schema::Schema;
+use crate::words::{count, printable};
 
 /// The longest body that is shown in a line, in characters.
 const SHOWN: usize = 200;
@@ -45,10 +46,15 @@ impl<'a> Lines<'a> {
                     self.call(&seen, seen.at, call, out)?;
                 }
             }
+            What::Control(control, call) => {
+                if !self.filter.needs_reply() && self.filter.takes_call(call, self.schema) {
+                    self.control(&seen, *control, call, out)?;
+                }
+            }
             What::Answer(answer) => {
                 if self.filter.takes_answer(answer, seen.at, self.schema) {
-                    if let (true, Some((called, call))) = (self.filter.needs_reply(), &answer.call) {
-                        self.call(&seen, *called, call, out)?;
+                    if let (true, Some(asked)) = (self.filter.needs_reply(), &answer.asked) {
+                        self.call(&seen, asked.at, &asked.call, out)?;
                     }
                     self.answer(&seen, answer, out)?;
                 }
@@ -83,36 +89,71 @@ impl<'a> Lines<'a> {
         writeln!(out, "{start} > {method} seq={}{passed}{size}", call.sequence)
     }
 
-    fn answer(&self, seen: &Seen, answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
-        let Response { sequence, status, body: bytes, added } = &answer.response;
-        let (method, body, took) = match &answer.call {
-            Some((called, call)) => (
-                self.schema.method(call.module, call.method),
-                self.schema.reply(call.method, *status, bytes),
-                Some(seen.at.saturating_sub(*called)),
-            ),
-            None => ("no call".to_owned(), Value::String(hex::encode(bytes)), None),
+    fn control(&self, seen: &Seen, control: Control, call: &Call, out: &mut dyn Write) -> io::Result<()> {
+        let method = self.schema.method(call.module, call.method);
+        let (event, credit) = match control {
+            Control::Credit(credit) => ("credit", Some(credit)),
+            _ => ("cancel", None),
         };
-        let error = added.as_ref().map(|added| added.error.as_str()).filter(|error| !error.is_empty());
         if self.json {
             let line = json!({
-                "event": "reply", "time": self.time(seen.at), "session": seen.session, "peer": seen.peer,
-                "method": method, "method_id": answer.call.as_ref().map(|(_, call)| call.method),
-                "sequence": sequence, "status": status.to_string(), "error": error,
+                "event": event, "time": self.time(seen.at), "session": seen.session, "peer": seen.peer,
+                "method": method, "method_id": call.method, "sequence": call.sequence,
+                "items": credit.map(|credit| credit.items), "bytes": credit.map(|credit| credit.bytes),
+            });
+            return writeln!(out, "{line}");
+        }
+        let more = credit.map(|credit| format!(" for {} items, {} bytes", credit.items, credit.bytes));
+        let (start, more) = (self.start(seen, seen.at), more.unwrap_or_default());
+        writeln!(out, "{start} > {method} seq={} {ASIDE}{event}{more}{ASIDE:#}", call.sequence)
+    }
+
+    fn answer(&self, seen: &Seen, answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
+        let Response { sequence, status, body: bytes, added } = &answer.response;
+        let asked = answer.asked.as_ref();
+        let (method, body) = match asked {
+            Some(Asked { call, .. }) => {
+                (self.schema.method(call.module, call.method), self.schema.reply(call.method, *status, bytes))
+            }
+            None => ("no call".to_owned(), Value::String(hex::encode(bytes))),
+        };
+        let took = asked.map(|asked| seen.at.saturating_sub(asked.at));
+        let items = asked.and_then(|asked| asked.items);
+        let part = answer.response.part();
+        let error = added.as_ref().map(|added| added.error.as_str()).filter(|error| !error.is_empty());
+        if self.json {
+            let event = match part {
+                None => "reply",
+                Some(Part::Opened) => "stream",
+                Some(_) => "item",
+            };
+            let line = json!({
+                "event": event, "time": self.time(seen.at), "session": seen.session, "peer": seen.peer,
+                "method": method, "method_id": asked.map(|asked| asked.call.method),
+                "sequence": sequence, "status": status.to_string(), "error": error, "items": items,
                 "took_us": took.map(|took| took.as_micros() as u64), "bytes": bytes.len(), "body": body,
                 "descriptors": seen.descriptors,
             });
             return writeln!(out, "{line}");
         }
-        let style = if status.is_failure() { FAILED } else { Style::new() };
-        let mut line =
-            format!("{} < {method} seq={sequence} {style}{status}{style:#}", self.start(seen, seen.at));
+        let what = match part {
+            Some(Part::Opened) => format!("{ASIDE}a stream{ASIDE:#}"),
+            Some(_) => format!("item {}", items.unwrap_or_default()),
+            None if status.is_failure() => format!("{FAILED}{status}{FAILED:#}"),
+            None => status.to_string(),
+        };
+        let mut line = format!("{} < {method} seq={sequence} {what}", self.start(seen, seen.at));
         // Writing to a String does not fail.
+        if let (None, Some(items)) = (part, items) {
+            let _ = write!(line, " after {}", count(items, "item"));
+        }
         if let Some(took) = took {
             let _ = write!(line, " in {took:.1?}");
         }
         line.push_str(&passed(seen));
-        line.push_str(&shown(bytes.len(), &body));
+        if part != Some(Part::Opened) {
+            line.push_str(&shown(bytes.len(), &body));
+        }
         if let Some(error) = error {
             let _ = write!(line, ": {}", printable(error));
         }
@@ -165,9 +206,4 @@ fn shown(bytes: usize, body: &Value) -> String {
         Some((end, _)) => format!(" {bytes} bytes {}…", &text[..end]),
         None => format!(" {bytes} bytes {text}"),
     }
-}
-
-/// Somebody else's text, without what a terminal would obey.
-fn printable(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
 }

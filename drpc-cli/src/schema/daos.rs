@@ -18,11 +18,11 @@ pub(super) fn contract() -> Contract {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{BodyType, Schema, SchemaArgs};
+    use super::super::{BodyType, SchemaArgs};
 
     #[test]
     fn every_message_of_a_method_is_known() {
-        let schema = Schema::load(&SchemaArgs { daos: true, ..SchemaArgs::default() }).unwrap();
+        let schema = SchemaArgs { daos: true, ..SchemaArgs::default() }.load().unwrap().unwrap();
         assert!(schema.modules().len() >= 4);
         for info in schema.modules().iter().flat_map(|module| &module.methods) {
             for body in [&info.request, &info.reply] {

@@ -295,12 +295,12 @@ fn template_of(field: &FieldDescriptor, around: &mut Vec<MessageDescriptor>) -> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Schema, SchemaArgs};
+    use super::super::SchemaArgs;
     use super::*;
 
     #[test]
     fn a_template_can_be_sent() {
-        let schema = Schema::load(&SchemaArgs { daos: true, ..SchemaArgs::default() }).unwrap();
+        let schema = SchemaArgs { daos: true, ..SchemaArgs::default() }.load().unwrap().unwrap();
         for message in schema.pool.all_messages() {
             let template = template(&message);
             encode(&message, &template).unwrap_or_else(|error| panic!("{error}: {template}"));

@@ -13,6 +13,7 @@ use prost_reflect::{DescriptorPool, MessageDescriptor};
 use serde_json::Value;
 
 pub(crate) use json::{BodyError, template};
+pub(crate) use reflected::Reflected;
 pub(crate) use sources::{SchemaArgs, SchemaError};
 pub(crate) use text::Described;
 
@@ -29,6 +30,8 @@ pub(crate) struct ModuleInfo {
     pub(crate) name: String,
     pub(crate) doc: String,
     pub(crate) rule: Option<String>,
+    /// Whether it is for other hosts, too.
+    pub(crate) is_remote: bool,
     pub(crate) methods: Vec<MethodInfo>,
 }
 
@@ -68,10 +71,6 @@ pub(crate) struct Found<'a> {
 }
 
 impl Schema {
-    pub(crate) fn load(args: &SchemaArgs) -> Result<Schema, SchemaError> {
-        sources::load(args)
-    }
-
     pub(crate) fn modules(&self) -> &[ModuleInfo] {
         &self.modules
     }

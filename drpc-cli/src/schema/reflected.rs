@@ -1,10 +1,48 @@
 //! Names and types as the server tells them.
 
+use std::error::Error;
+
 use drpc::reflection::{BodyInfo, BodyKind, Catalogue, ReflectionClient};
 use drpc::{CallError, Client, Status};
+use prost::Message;
+use serde::{Deserialize, Serialize};
 
 use super::sources::SchemaError;
 use super::{BodyType, MethodInfo, ModuleInfo, Schema};
+
+/// What a server tells of itself, in the form in which it is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Reflected {
+    #[serde(with = "hex::serde")]
+    catalogue: Vec<u8>,
+    #[serde(with = "hex::serde")]
+    descriptors: Vec<u8>,
+}
+
+impl Reflected {
+    /// Asks a server; `None` if it has no reflection.
+    ///
+    /// `hint` is a line that is said where it can't be asked.
+    pub(crate) async fn ask(client: &Client, hint: &'static str) -> Result<Option<Reflected>, SchemaError> {
+        let unusable = |cause: CallError| SchemaError::Reflection { cause: cause.into(), hint };
+        let reflection = ReflectionClient::new(client.clone());
+        let catalogue = match reflection.catalogue().await {
+            Ok(catalogue) => catalogue.encode_to_vec(),
+            Err(error) if has_none(&error) => return Ok(None),
+            Err(error) => return Err(unusable(error)),
+        };
+        let descriptors = reflection.descriptors().await.map_err(unusable)?.into();
+        Ok(Some(Reflected { catalogue, descriptors }))
+    }
+
+    /// Its names and types.
+    pub(crate) fn schema(&self) -> Result<Schema, Box<dyn Error + Send + Sync>> {
+        let mut schema = Schema::default();
+        schema.pool.decode_file_descriptor_set(&*self.descriptors)?;
+        schema.modules = modules(Catalogue::decode(&*self.catalogue)?, &schema);
+        Ok(schema)
+    }
+}
 
 impl Schema {
     /// What the server tells of itself; `None` if it has no reflection.
@@ -14,19 +52,8 @@ impl Schema {
         client: &Client,
         hint: &'static str,
     ) -> Result<Option<Schema>, SchemaError> {
-        let unusable = |cause| SchemaError::Reflection { cause, hint };
-        let reflection = ReflectionClient::new(client.clone());
-        let catalogue = match reflection.catalogue().await {
-            Ok(catalogue) => catalogue,
-            Err(error) if has_none(&error) => return Ok(None),
-            Err(error) => return Err(unusable(error.into())),
-        };
-        let descriptors = reflection.descriptors().await.map_err(|error| unusable(error.into()))?;
-        let mut schema = Schema::default();
-        let added = schema.pool.decode_file_descriptor_set(descriptors);
-        added.map_err(|error| unusable(error.into()))?;
-        schema.modules = modules(catalogue, &schema);
-        Ok(Some(schema))
+        let Some(reflected) = Reflected::ask(client, hint).await? else { return Ok(None) };
+        reflected.schema().map(Some).map_err(|cause| SchemaError::Reflection { cause, hint })
     }
 }
 
@@ -41,6 +68,7 @@ fn modules(catalogue: Catalogue, schema: &Schema) -> Vec<ModuleInfo> {
         name: module.name,
         doc: module.docs,
         rule: module.rule,
+        is_remote: module.is_remote,
         methods: module.methods.into_iter().map(|method| info(method, schema)).collect(),
     };
     catalogue.modules.into_iter().map(module).collect()

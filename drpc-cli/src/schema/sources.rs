@@ -39,6 +39,11 @@ impl SchemaArgs {
         let SchemaArgs { registry, contract, proto, descriptors, daos } = self;
         registry.is_none() && contract.is_none() && proto.is_empty() && descriptors.is_empty() && !daos
     }
+
+    /// What they tell; `None` if nothing is named.
+    pub(crate) fn load(&self) -> Result<Option<Schema>, SchemaError> {
+        (!self.is_empty()).then(|| load(self)).transpose()
+    }
 }
 
 /// A file of names or types can't be used.
@@ -57,13 +62,15 @@ pub(crate) enum SchemaError {
     Proto { cause: protox::Error },
     #[error("the server's reflection can't be used: {cause}{hint}")]
     Reflection { cause: Box<dyn std::error::Error + Send + Sync>, hint: &'static str },
+    #[error("what the recording keeps of the server's reflection can't be used: {cause}")]
+    Kept { cause: Box<dyn std::error::Error + Send + Sync> },
     #[error("the types of the contract don't fit together: {0}")]
     Types(DescriptorError),
     #[error("there is no .proto file in {}", path.display())]
     NoProto { path: PathBuf },
 }
 
-pub(super) fn load(args: &SchemaArgs) -> Result<Schema, SchemaError> {
+fn load(args: &SchemaArgs) -> Result<Schema, SchemaError> {
     let mut schema = Schema::default();
     for path in &args.descriptors {
         let bytes = fs::read(path).map_err(|cause| SchemaError::Unreadable { path: path.clone(), cause })?;
@@ -91,10 +98,20 @@ pub(super) fn load(args: &SchemaArgs) -> Result<Schema, SchemaError> {
     if args.daos {
         contracts.push(daos::contract());
     }
+    let telling_more = contracts.iter().filter(|contract| tells_more(contract, &schema));
     let promised =
-        contracts.iter().map(Promised::of).collect::<Result<Vec<_>, _>>().map_err(SchemaError::Types)?;
+        telling_more.map(Promised::of).collect::<Result<Vec<_>, _>>().map_err(SchemaError::Types)?;
     schema.modules = modules(registry.as_ref(), &contracts, &schema, &promised);
     Ok(schema)
+}
+
+/// Whether it describes a message of a method that no .proto file does.
+fn tells_more(contract: &Contract, schema: &Schema) -> bool {
+    let mut methods = contract.modules.values().flat_map(|module| module.methods.values());
+    methods.any(|method| {
+        let is_unknown = |body: &Body| matches!(body, Body::Message(name) if schema.message(name).is_none());
+        is_unknown(&method.request) || is_unknown(&method.reply)
+    })
 }
 
 /// What the .proto files in these folders hold, each of which is a place that imports are looked for in.
@@ -136,23 +153,31 @@ fn modules(
     promised: &[Promised<'_>],
 ) -> Vec<ModuleInfo> {
     let mut modules: BTreeMap<i32, (ModuleInfo, BTreeMap<i32, MethodInfo>)> = BTreeMap::new();
-    let module = |id, name: &str, doc: &str, rule: Option<&String>| {
-        let info =
-            ModuleInfo { id, name: name.into(), doc: doc.into(), rule: rule.cloned(), methods: Vec::new() };
-        (info, BTreeMap::new())
+    let module = |id, name: &str, doc: &str, is_remote| {
+        let (name, doc, methods) = (name.to_owned(), doc.to_owned(), Vec::new());
+        (ModuleInfo { id, name, doc, rule: None, is_remote, methods }, BTreeMap::new())
     };
     for entry in registry.into_iter().flat_map(Registry::modules) {
-        let (_, methods) =
-            modules.entry(entry.id).or_insert_with(|| module(entry.id, &entry.name, &entry.doc, None));
+        let (_, methods) = modules
+            .entry(entry.id)
+            .or_insert_with(|| module(entry.id, &entry.name, &entry.doc, entry.remote));
         for method in &entry.methods {
-            let request = by_custom(schema, &entry.name, &method.name, &REQUESTS, true);
-            let reply = by_custom(schema, &entry.name, &method.name, &REPLIES, false);
+            let is_promised = |contract: &Contract| {
+                contract.modules.get(&entry.id).is_some_and(|module| module.methods.contains_key(&method.id))
+            };
+            let (request, reply) = match contracts.iter().any(is_promised) {
+                // The contract says it below.
+                true => (BodyType::Unknown, BodyType::Unknown),
+                false => (
+                    by_custom(schema, &entry.name, &method.name, &REQUESTS, true),
+                    by_custom(schema, &entry.name, &method.name, &REPLIES, false),
+                ),
+            };
             methods.insert(method.id, info(method.id, &method.name, &method.doc, request, reply));
         }
     }
     for (&id, listed) in contracts.iter().flat_map(|contract| &contract.modules) {
-        let (known, methods) =
-            modules.entry(id).or_insert_with(|| module(id, &listed.name, "", listed.rule.as_ref()));
+        let (known, methods) = modules.entry(id).or_insert_with(|| module(id, &listed.name, "", false));
         known.rule.clone_from(&listed.rule);
         for (&id, method) in &listed.methods {
             let known = methods

@@ -1,9 +1,13 @@
-//! Modules, methods and messages as text, in the form of .proto files.
+//! Modules, methods and messages as text, in the form of .proto files, and as JSON.
 
 use std::collections::VecDeque;
 use std::fmt::{self, Write};
 
-use prost_reflect::{Cardinality, EnumDescriptor, FieldDescriptor, FileDescriptor, Kind, MessageDescriptor};
+use prost_reflect::{
+    Cardinality, EnumDescriptor, EnumValueDescriptor, FieldDescriptor, FileDescriptor, Kind,
+    MessageDescriptor, OneofDescriptor,
+};
+use serde_json::{Value, json};
 
 use super::json::is_well_known;
 use super::{BodyType, MethodInfo, ModuleInfo};
@@ -12,6 +16,41 @@ use super::{BodyType, MethodInfo, ModuleInfo};
 pub(crate) struct Described<'a> {
     pub(crate) module: &'a ModuleInfo,
     pub(crate) methods: Vec<&'a MethodInfo>,
+}
+
+impl<'a> Described<'a> {
+    /// A module with all of its methods.
+    pub(crate) fn all_of(module: &'a ModuleInfo) -> Self {
+        Described { module, methods: module.methods.iter().collect() }
+    }
+
+    /// Module and methods, without what the messages hold.
+    pub(crate) fn names_to_json(&self) -> Value {
+        let method = |info: &&MethodInfo| {
+            json!({
+                "id": info.id, "name": info.name, "doc": info.doc, "rule": info.rule, "kinds": info.kinds,
+                "request": body_json(&info.request), "reply": body_json(&info.reply),
+            })
+        };
+        let ModuleInfo { id, name, doc, rule, .. } = self.module;
+        let methods: Vec<Value> = self.methods.iter().map(method).collect();
+        json!({ "id": id, "name": name, "doc": doc, "rule": rule, "methods": methods })
+    }
+
+    /// With the messages and enums.
+    pub(crate) fn to_json(&self) -> Value {
+        let (mut messages, mut enums) = (Vec::new(), Vec::new());
+        for held in held_types(&self.methods) {
+            match held {
+                Held::Message(message) => messages.push(message_json(&message)),
+                Held::Enum(values) => enums.push(enum_json(&values)),
+            }
+        }
+        let mut json = self.names_to_json();
+        json["messages"] = messages.into();
+        json["enums"] = enums.into();
+        json
+    }
 }
 
 impl fmt::Display for Described<'_> {
@@ -115,8 +154,7 @@ fn write_message(f: &mut fmt::Formatter<'_>, message: &MessageDescriptor) -> fmt
     writeln!(f, "message {} {{", message.full_name())?;
     let mut open_oneof = None;
     for field in message.fields() {
-        let optional = field.field_descriptor_proto().proto3_optional();
-        let oneof = field.containing_oneof().filter(|_| !optional);
+        let oneof = declared_oneof(&field);
         if open_oneof != oneof {
             if open_oneof.is_some() {
                 writeln!(f, "  }}")?;
@@ -128,12 +166,7 @@ fn write_message(f: &mut fmt::Formatter<'_>, message: &MessageDescriptor) -> fmt
         }
         let indent = if oneof.is_some() { "    " } else { "  " };
         write_comment(f, indent, &comment(&message.parent_file(), field.path()))?;
-        let label = match field.cardinality() {
-            Cardinality::Repeated if !field.is_map() => "repeated ",
-            Cardinality::Required => "required ",
-            _ if optional => "optional ",
-            _ => "",
-        };
+        let label = label(&field).map(|label| format!("{label} ")).unwrap_or_default();
         writeln!(f, "{indent}{label}{} {} = {};", type_name(&field), field.name(), field.number())?;
     }
     if open_oneof.is_some() {
@@ -168,11 +201,52 @@ fn write_enum(f: &mut fmt::Formatter<'_>, values: &EnumDescriptor) -> fmt::Resul
     writeln!(f, "}}")
 }
 
+fn body_json(body: &BodyType) -> Value {
+    match body {
+        BodyType::Unknown => Value::Null,
+        known => Value::String(known.to_string()),
+    }
+}
+
+fn message_json(message: &MessageDescriptor) -> Value {
+    let doc = |path: &[i32]| comment(&message.parent_file(), path);
+    let field = |field: FieldDescriptor| {
+        json!({
+            "number": field.number(), "name": field.name(), "type": type_name(&field), "label": label(&field),
+            "oneof": declared_oneof(&field).map(|oneof| oneof.name().to_owned()), "doc": doc(field.path()),
+        })
+    };
+    let fields: Vec<Value> = message.fields().map(field).collect();
+    json!({ "name": message.full_name(), "doc": doc(message.path()), "fields": fields })
+}
+
+fn enum_json(values: &EnumDescriptor) -> Value {
+    let doc = |path: &[i32]| comment(&values.parent_file(), path);
+    let value = |value: EnumValueDescriptor| json!({ "number": value.number(), "name": value.name(), "doc": doc(value.path()) });
+    json!({ "name": values.full_name(), "doc": doc(values.path()), "values": values.values().map(value).collect::<Vec<_>>() })
+}
+
+/// The word before a field's type, if there is one.
+fn label(field: &FieldDescriptor) -> Option<&'static str> {
+    match field.cardinality() {
+        Cardinality::Repeated if !field.is_map() => Some("repeated"),
+        Cardinality::Required => Some("required"),
+        _ if field.field_descriptor_proto().proto3_optional() => Some("optional"),
+        _ => None,
+    }
+}
+
+/// The oneof that a field is in, if the .proto file has it: an optional field is in one of its own.
+fn declared_oneof(field: &FieldDescriptor) -> Option<OneofDescriptor> {
+    field.containing_oneof().filter(|_| !field.field_descriptor_proto().proto3_optional())
+}
+
 /// What the .proto file says of a declaration, before or behind it.
 fn comment(file: &FileDescriptor, path: &[i32]) -> String {
     let file = file.file_descriptor_proto();
     let mut places = file.source_code_info.iter().flat_map(|info| &info.location);
     let place = places.find(|place| place.path == path);
     let parts = place.into_iter().flat_map(|place| [place.leading_comments(), place.trailing_comments()]);
-    parts.filter(|part| !part.trim().is_empty()).map(str::trim_end).collect::<Vec<_>>().join("\n")
+    let lines = parts.flat_map(|part| part.trim_end().lines());
+    lines.map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end()).collect::<Vec<_>>().join("\n")
 }

@@ -86,7 +86,7 @@ fn json_goes_there_and_back() {
     );
     let call = "call s.sock shop.echo @order.json --registry modules.toml --proto proto";
     folder.drpc(call).assert().code(0).stderr_eq("").stdout_eq(str![[r#"
-{"amount":0,"by_name":{"x":{"price":"2","text":""}},"cash":"5","children":[],"colour":"RED","due_at":"2026-01-02T03:04:05Z","item":"bus","lines":[{"price":"-1","text":"a"}],"parent":{"amount":0,"by_name":{},"children":[],"colour":"ANY","item":"fleet","lines":[],"token":""},"patience":"1.500s","token":"/w=="}
+{"item":"bus","amount":0,"lines":[{"text":"a","price":"-1"}],"by_name":{"x":{"text":"","price":"2"}},"cash":"5","colour":"RED","due_at":"2026-01-02T03:04:05Z","patience":"1.500s","parent":{"item":"fleet","amount":0,"lines":[],"by_name":{},"colour":"ANY","token":"","children":[]},"token":"/w==","children":[]}
 
 "#]]);
 }
@@ -101,22 +101,22 @@ fn a_template_is_a_request_to_fill_in() {
     let template =
         folder.drpc("call s.sock shop.buy --template").assert().code(0).stderr_eq("").stdout_eq(str![[r#"
 {
-  "amount": 0,
-  "by_name": {},
-  "card": "",
-  "children": [],
-  "colour": "ANY",
-  "due_at": "1970-01-01T00:00:00Z",
   "item": "",
+  "amount": 0,
   "lines": [
     {
-      "price": 0,
-      "text": ""
+      "text": "",
+      "price": 0
     }
   ],
-  "parent": null,
+  "by_name": {},
+  "card": "",
+  "colour": "ANY",
+  "due_at": "1970-01-01T00:00:00Z",
   "patience": "0s",
-  "token": ""
+  "parent": null,
+  "token": "",
+  "children": []
 }
 
 "#]]);

@@ -5,12 +5,14 @@
 
 mod bench;
 mod call;
+mod grpc;
 mod help;
 mod names;
 mod page;
 mod ping;
 mod registry;
 mod serve;
+mod shells;
 mod shop;
 mod support;
 mod top;

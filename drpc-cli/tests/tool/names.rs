@@ -131,121 +131,121 @@ message shop.Receipt {
     folder.drpc("list s.sock --json").assert().code(0).stderr_eq("").stdout_eq(str![[r#"
 [
   {
-    "doc": "Sells things.",
     "id": 12,
+    "name": "shop",
+    "doc": "Sells things.",
+    "rule": null,
     "methods": [
       {
-        "doc": "Buys a thing./n/nIt is sent by post.",
         "id": 1201,
+        "name": "buy",
+        "doc": "Buys a thing./n/nIt is sent by post.",
+        "rule": null,
         "kinds": [
           "idempotent",
           "timeout 2s"
         ],
-        "name": "buy",
-        "reply": "shop.Receipt",
         "request": "shop.Order",
-        "rule": null
+        "reply": "shop.Receipt"
       },
       {
-        "doc": "Returns the body as it came.",
         "id": 1202,
-        "kinds": [],
         "name": "echo",
-        "reply": "bytes",
+        "doc": "Returns the body as it came.",
+        "rule": null,
+        "kinds": [],
         "request": "bytes",
-        "rule": null
+        "reply": "bytes"
       },
       {
-        "doc": "",
         "id": 1203,
-        "kinds": [],
         "name": "hang",
-        "reply": "",
+        "doc": "",
+        "rule": null,
+        "kinds": [],
         "request": "",
-        "rule": null
+        "reply": ""
       },
       {
-        "doc": "",
         "id": 1204,
-        "kinds": [],
         "name": "garble",
-        "reply": "shop.Receipt",
+        "doc": "",
+        "rule": null,
+        "kinds": [],
         "request": "",
-        "rule": null
+        "reply": "shop.Receipt"
       },
       {
-        "doc": "",
         "id": 1205,
-        "kinds": [],
         "name": "by_hand",
-        "reply": "tool::shop::ByHand",
-        "request": "tool::shop::ByHand",
-        "rule": null
-      },
-      {
         "doc": "",
-        "id": 1207,
+        "rule": null,
         "kinds": [],
-        "name": "sweep",
-        "reply": "",
-        "request": "",
-        "rule": null
+        "request": "tool::shop::ByHand",
+        "reply": "tool::shop::ByHand"
       },
       {
-        "doc": "Tells of each customer, of whom there is no end where `item` says so.",
+        "id": 1207,
+        "name": "sweep",
+        "doc": "",
+        "rule": null,
+        "kinds": [],
+        "request": "",
+        "reply": ""
+      },
+      {
         "id": 1208,
+        "name": "customers",
+        "doc": "Tells of each customer, of whom there is no end where `item` says so.",
+        "rule": null,
         "kinds": [
           "stream"
         ],
-        "name": "customers",
-        "reply": "shop.Receipt",
         "request": "shop.Order",
-        "rule": null
+        "reply": "shop.Receipt"
       }
-    ],
-    "name": "shop",
-    "rule": null
+    ]
   },
   {
-    "doc": "",
     "id": 21474801,
+    "name": "reflection",
+    "doc": "",
+    "rule": null,
     "methods": [
       {
-        "doc": "",
         "id": 2147480101,
-        "kinds": [
-          "idempotent"
-        ],
         "name": "catalogue",
-        "reply": null,
+        "doc": "",
+        "rule": null,
+        "kinds": [
+          "idempotent"
+        ],
         "request": null,
-        "rule": null
+        "reply": null
       },
       {
-        "doc": "",
         "id": 2147480102,
+        "name": "descriptors",
+        "doc": "",
+        "rule": null,
         "kinds": [
           "idempotent"
         ],
-        "name": "descriptors",
-        "reply": null,
         "request": null,
-        "rule": null
+        "reply": null
       },
       {
-        "doc": "",
         "id": 2147480103,
+        "name": "sessions",
+        "doc": "",
+        "rule": null,
         "kinds": [
           "idempotent"
         ],
-        "name": "sessions",
-        "reply": null,
         "request": null,
-        "rule": null
+        "reply": null
       }
-    ],
-    "name": "reflection",
-    "rule": null
+    ]
   }
 ]
 
@@ -543,8 +543,241 @@ drpc: own.toml: socket `shop`: expected `auto`, `chunked` or `plain`
 drpc: can't read the configuration file none.toml: No such file or directory (os error 2)
 
 "#]]);
-    // A path needs no configuration.
+    // A path needs no configuration, nor does an abstract name.
     folder.drpc("list ./s.sock --config none.toml").assert().code(0);
+    folder.drpc("list @no.such.server --config none.toml").assert().code(3).stdout_eq("").stderr_eq(str![[r#"
+drpc: can't connect to @no.such.server: Connection refused (os error 111); is the server started, in this network namespace, and the name right?
+
+"#]]);
+}
+
+/// The file that nobody asked for stops no command that does without it.
+#[test]
+fn a_default_configuration_that_can_not_be_used_is_told_of() {
+    let folder = Folder::new();
+    let _server = serve(shop(), &folder.path("s.sock"));
+    folder.write("config/drpc/config.toml", "[socket.shop]\npaht = \"s.sock\"\n");
+    let listed = folder.drpc("list s.sock").assert().code(0).stderr_eq(str![[r#"
+drpc: warning: [..]/config/drpc/config.toml: TOML parse error at line 2, column 1
+  |
+2 | paht = "s.sock"
+  | ^^^^
+unknown field `paht`, expected one of `path`, `wire`, `registry`, `contract`, `proto`, `descriptors`, `daos`
+
+"#]]);
+    assert!(String::from_utf8_lossy(&listed.get_output().stdout).contains("1201 buy"));
+    // Where there is no such socket, it may be a short name.
+    folder.drpc("list shop").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+drpc: [..]/config/drpc/config.toml: TOML parse error at line 2, column 1
+...
+"#]]);
+    std::fs::remove_file(folder.path("config/drpc/config.toml")).unwrap();
+    std::fs::create_dir(folder.path("config/drpc/config.toml")).unwrap();
+    folder.drpc("list s.sock").assert().code(0).stderr_eq(str![[r#"
+drpc: warning: can't read the configuration file [..]/config/drpc/config.toml: Is a directory (os error 21)
+
+"#]]);
+}
+
+#[test]
+fn what_is_described_comes_as_json() {
+    let folder = Folder::new();
+    let _server = serve(shop(), &folder.path("s.sock"));
+    folder.drpc("describe s.sock shop.buy --json").assert().code(0).stderr_eq("").stdout_eq(str![[r#"
+[
+  {
+    "id": 12,
+    "name": "shop",
+    "doc": "Sells things.",
+    "rule": null,
+    "methods": [
+      {
+        "id": 1201,
+        "name": "buy",
+        "doc": "Buys a thing./n/nIt is sent by post.",
+        "rule": null,
+        "kinds": [
+          "idempotent",
+          "timeout 2s"
+        ],
+        "request": "shop.Order",
+        "reply": "shop.Receipt"
+      }
+    ],
+    "messages": [
+      {
+        "name": "shop.Order",
+        "doc": "What to buy.",
+        "fields": [
+          {
+            "number": 1,
+            "name": "item",
+            "type": "string",
+            "label": null,
+            "oneof": null,
+            "doc": "What it is called."
+          },
+          {
+            "number": 2,
+            "name": "amount",
+            "type": "uint32",
+            "label": null,
+            "oneof": null,
+            "doc": ""
+          },
+          {
+            "number": 3,
+            "name": "lines",
+            "type": "shop.Line",
+            "label": "repeated",
+            "oneof": null,
+            "doc": ""
+          },
+          {
+            "number": 4,
+            "name": "by_name",
+            "type": "map<string, shop.Line>",
+            "label": null,
+            "oneof": null,
+            "doc": ""
+          },
+          {
+            "number": 5,
+            "name": "card",
+            "type": "string",
+            "label": null,
+            "oneof": "payment",
+            "doc": ""
+          },
+          {
+            "number": 6,
+            "name": "cash",
+            "type": "uint64",
+            "label": null,
+            "oneof": "payment",
+            "doc": ""
+          },
+          {
+            "number": 7,
+            "name": "colour",
+            "type": "shop.Colour",
+            "label": null,
+            "oneof": null,
+            "doc": ""
+          },
+          {
+            "number": 8,
+            "name": "due_at",
+            "type": "google.protobuf.Timestamp",
+            "label": null,
+            "oneof": null,
+            "doc": ""
+          },
+          {
+            "number": 9,
+            "name": "patience",
+            "type": "google.protobuf.Duration",
+            "label": null,
+            "oneof": null,
+            "doc": ""
+          },
+          {
+            "number": 10,
+            "name": "parent",
+            "type": "shop.Order",
+            "label": null,
+            "oneof": null,
+            "doc": "What it was ordered with."
+          },
+          {
+            "number": 11,
+            "name": "token",
+            "type": "bytes",
+            "label": null,
+            "oneof": null,
+            "doc": ""
+          },
+          {
+            "number": 12,
+            "name": "children",
+            "type": "shop.Order",
+            "label": "repeated",
+            "oneof": null,
+            "doc": ""
+          }
+        ]
+      },
+      {
+        "name": "shop.Receipt",
+        "doc": "",
+        "fields": [
+          {
+            "number": 1,
+            "name": "text",
+            "type": "string",
+            "label": null,
+            "oneof": null,
+            "doc": ""
+          }
+        ]
+      },
+      {
+        "name": "shop.Line",
+        "doc": "",
+        "fields": [
+          {
+            "number": 1,
+            "name": "text",
+            "type": "string",
+            "label": null,
+            "oneof": null,
+            "doc": ""
+          },
+          {
+            "number": 2,
+            "name": "price",
+            "type": "sint64",
+            "label": null,
+            "oneof": null,
+            "doc": ""
+          }
+        ]
+      }
+    ],
+    "enums": [
+      {
+        "name": "shop.Colour",
+        "doc": "",
+        "values": [
+          {
+            "number": 0,
+            "name": "ANY",
+            "doc": ""
+          },
+          {
+            "number": 1,
+            "name": "RED",
+            "doc": "Like a brick."
+          }
+        ]
+      }
+    ]
+  }
+]
+
+"#]]);
+}
+
+/// Reflection tells no more than the catalogue does: nobody may open the till, and nobody is shown what only that needs.
+#[test]
+fn what_only_denied_methods_carry_is_not_told() {
+    let folder = Folder::new();
+    let _server = serve(shop(), &folder.path("s.sock"));
+    let client = drpc::blocking::Client::connect(folder.path("s.sock")).unwrap();
+    let told = drpc::reflection::ReflectionClient::new(client).descriptors().unwrap();
+    let told = String::from_utf8_lossy(&told);
+    assert!(told.contains("Receipt"));
+    assert!(!told.contains("Key") && !told.contains("safe"), "{told}");
 }
 
 #[test]
@@ -555,7 +788,8 @@ fn the_environment_says_what_the_command_line_does_not() {
     assert!(String::from_utf8_lossy(&said.get_output().stdout).contains("1209 order"));
     folder.drpc("list none.sock").env("DRPC_WIRE", "fast").assert().code(2).stdout_eq("").stderr_eq(str![[
         r#"
-error: invalid value 'fast' for '--wire <WIRE>': expected `auto`, `chunked` or `plain`
+error: invalid value 'fast' for '--wire <WIRE>'
+  [possible values: auto, chunked, plain]
 
 For more information, try '--help'.
 
@@ -563,7 +797,7 @@ For more information, try '--help'.
     ]]);
     folder.drpc("list none.sock").env("DRPC_TIMEOUT", "soon").assert().code(2).stdout_eq("").stderr_eq(str![
         [r#"
-error: invalid value 'soon' for '--timeout <TIMEOUT>': expected number at 0
+error: invalid value 'soon' for '--timeout <TIMEOUT>': expected a time span, such as 5s or 100ms
 
 For more information, try '--help'.
 

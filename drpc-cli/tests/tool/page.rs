@@ -10,7 +10,7 @@ const REGISTRY: &str = r#"
 [[module]]
 id = 5
 name = "greeter"
-method = [{ number = 1, name = "hello" }, { number = 2, name = "bye" }, { number = 3, name = "wait" }]
+method = [{ number = 1, name = "hello" }, { number = 2, name = "bye" }, { number = 3, name = "wait" }, { number = 4, name = "watch" }]
 "#;
 
 /// What the browser does with the page, and what it then sees there.
@@ -31,7 +31,7 @@ fn a_browser_shows_searches_and_zooms() {
         .drpc("show traffic.jsonl --registry modules.toml --html page.html")
         .assert()
         .code(0)
-        .stderr_eq("22 calls\n");
+        .stderr_eq("23 calls\n");
     let page = folder.read("page.html");
     assert!(!page.contains("<script>alert"), "a client's name is no markup");
     // What is complained of before the checks begin counts, too.

@@ -152,7 +152,7 @@ fn the_next_free_ids() {
     folder.drpc("registry next modules.toml").assert().code(0).stderr_eq("").stdout_eq("6\n");
     folder.drpc("registry next modules.toml greeter").assert().code(0).stderr_eq("").stdout_eq("502\n");
     folder.drpc("registry next modules.toml 5 --json").assert().code(0).stderr_eq("").stdout_eq(str![[r#"
-{"method":502,"module":5,"number":2}
+{"module":5,"method":502,"number":2}
 
 "#]]);
     folder.drpc("registry next modules.toml greter").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
@@ -196,7 +196,7 @@ error: `Other` can't be the name of a module
 
 "#]]);
     folder.drpc("registry check modules.toml --json").assert().code(1).stdout_eq(str![[r#"
-{"mistakes":[{"column":6,"help":"the next free module ID is 6","line":10,"message":"module ID 5 is listed twice"},{"column":8,"help":"write `other`","line":11,"message":"`Other` can't be the name of a module"}],"registry":"modules.toml"}
+{"registry":"modules.toml","mistakes":[{"message":"module ID 5 is listed twice","line":10,"column":6,"help":"the next free module ID is 6"},{"message":"`Other` can't be the name of a module","line":11,"column":8,"help":"write `other`"}]}
 
 "#]]);
     folder.drpc("registry check none.toml").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
@@ -210,7 +210,7 @@ the registry none.toml can't be read: No such file or directory (os error 2)
         .assert()
         .code(0)
         .stdout_eq(str![[r#"
-{"methods":1,"mistakes":[],"modules":1,"registry":"modules.toml"}
+{"registry":"modules.toml","modules":1,"methods":1,"mistakes":[]}
 
 "#]])
         .stderr_eq(str![[r#"
@@ -273,6 +273,47 @@ drpc: can't read main:none.toml from git: path 'none.toml' does not exist in 'ma
         .stdout_eq("")
         .stderr_eq(str![[r#"
 drpc: can't read none:modules.toml from git: invalid object name 'none'.
+
+"#]]);
+}
+
+#[test]
+fn a_registry_is_json_for_programs() {
+    let folder = Folder::new();
+    folder.write(
+        "modules.toml",
+        "[[module]]\nid = 5\nname = \"greeter\"\ndoc = \"Greets.\"\nowners = [\"greeterd\"]\n\
+         method = [{ number = 1, name = \"hello\" }]\nreserved = [{ number = 2, reason = \"was bye\" }]\n",
+    );
+    folder.drpc("registry emit modules.toml json").assert().code(0).stderr_eq("").stdout_eq(str![[r#"
+{
+  "modules": [
+    {
+      "id": 5,
+      "name": "greeter",
+      "doc": "Greets.",
+      "owners": [
+        "greeterd"
+      ],
+      "remote": false,
+      "methods": [
+        {
+          "id": 501,
+          "number": 1,
+          "name": "hello",
+          "doc": ""
+        }
+      ],
+      "reserved": [
+        {
+          "id": 502,
+          "number": 2,
+          "reason": "was bye"
+        }
+      ]
+    }
+  ]
+}
 
 "#]]);
 }

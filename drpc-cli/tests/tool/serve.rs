@@ -81,9 +81,9 @@ fn replies_are_chosen_by_what_is_asked() {
     snapbox::assert_data_eq!(
         said,
         str![[r#"
-greeter.hello {"birth_year":0,"name":"World"} SUCCESS in [..] {"greeting":"Hello World"}
-greeter.hello {"birth_year":1984,"name":""} FAILURE in [..] too old
-greeter.hello {"birth_year":0,"name":"X"} FAILURE in [..] no canned reply is left for this request
+greeter.hello {"name":"World","birth_year":0} SUCCESS in [..] {"greeting":"Hello World"}
+greeter.hello {"name":"","birth_year":1984} FAILURE in [..] too old
+greeter.hello {"name":"X","birth_year":0} FAILURE in [..] no canned reply is left for this request
 greeter.hello "ff" FAILURE in [..] no canned reply is left for this request
 
 "#]]
@@ -120,6 +120,28 @@ fn a_reply_may_come_late_or_never() {
     assert!(begun.elapsed() >= Duration::from_millis(30));
     let briefly = CallOptions::new().timeout(Duration::from_millis(50));
     assert!(client.call_raw(Method::new(5, 501, "hello"), "", &briefly).unwrap_err().is_timeout());
+}
+
+#[test]
+fn calls_are_told_of_as_json() {
+    let folder = Folder::with_registry();
+    folder.write(
+        "replies.toml",
+        "[[reply]]\nmethod = 501\nwhen = \"0a00\"\nreply = \"0a01\"\n\n[[reply]]\nmethod = 501\nerror = \"no\"\n",
+    );
+    let server = folder.spawn("serve s.sock --registry modules.toml --replies replies.toml --json");
+    let client = client(&folder.path("s.sock"));
+    call(&client, 501, b"\x0a\x00").unwrap();
+    call(&client, 501, b"").unwrap();
+    drop(client);
+    snapbox::assert_data_eq!(
+        String::from_utf8(server.interrupt().stdout).unwrap(),
+        str![[r#"
+{"method":"greeter.hello","request":"0a00","status":"SUCCESS","took_us":[..],"reply":"0a01"}
+{"method":"greeter.hello","request":"","status":"FAILURE","took_us":[..],"error":"no"}
+
+"#]]
+    );
 }
 
 #[test]

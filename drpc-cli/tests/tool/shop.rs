@@ -48,6 +48,11 @@ enum Colour {
 message Receipt {
   string text = 1;
 }
+
+// It is kept in the safe.
+message Key {
+  uint32 teeth = 1;
+}
 "#;
 
 /// The descriptors of [`PROTO`], as `protoc -o` writes them.
@@ -78,6 +83,17 @@ struct Receipt {
 
 impl prost::Name for Receipt {
     const NAME: &'static str = "Receipt";
+    const PACKAGE: &'static str = "shop";
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Key {
+    #[prost(uint32, tag = "1")]
+    teeth: u32,
+}
+
+impl prost::Name for Key {
+    const NAME: &'static str = "Key";
     const PACKAGE: &'static str = "shop";
 }
 
@@ -139,7 +155,7 @@ impl Shop {
 
     /// Opens the till.
     #[method(6, allow = "owner")]
-    fn open_till(&self) {}
+    fn open_till(&self, _: Key) {}
 
     #[method(7)]
     fn sweep(&self) {}

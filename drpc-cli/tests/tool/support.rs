@@ -118,7 +118,7 @@ impl Folder {
         let mut said = String::new();
         stderr.read_line(&mut said).unwrap();
         assert!(said.starts_with("listening on "), "{said}");
-        Running(Some(child))
+        Running { child: Some(child), said }
     }
 }
 
@@ -128,12 +128,16 @@ pub(crate) struct Serving {
 }
 
 /// A tool that runs until it is interrupted.
-pub(crate) struct Running(Option<Child>);
+pub(crate) struct Running {
+    child: Option<Child>,
+    /// That it listens.
+    pub(crate) said: String,
+}
 
 impl Running {
     /// Interrupts it, as ctrl-c does, and gives what it printed.
     pub(crate) fn interrupt(mut self) -> Output {
-        let child = self.0.take().unwrap();
+        let child = self.child.take().unwrap();
         interrupt(&child);
         child.wait_with_output().unwrap()
     }
@@ -141,7 +145,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(mut child) = self.0.take() {
+        if let Some(mut child) = self.child.take() {
             interrupt(&child);
             child.wait().unwrap();
         }

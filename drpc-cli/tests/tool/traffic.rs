@@ -1,12 +1,12 @@
 use std::fs::File;
-use std::io::{IoSlice, IoSliceMut, Read, Seek, Write};
+use std::io::{BufRead, IoSlice, IoSliceMut, Read, Seek, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::thread;
 
-use drpc::Wire;
 use drpc::blocking::Client;
+use drpc::{AddedFields, CallOptions, Method, Wire};
 use rustix::net::{
     self, AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
@@ -14,7 +14,7 @@ use rustix::net::{
 use snapbox::str;
 
 use crate::shop;
-use crate::support::{CONTRACT, Folder, Running, call, client};
+use crate::support::{CONTRACT, Folder, Running, call, client, interrupt};
 
 const REPLIES: &str = r#"
 [[reply]]
@@ -127,8 +127,8 @@ fn a_trace_is_json_for_programs() {
     snapbox::assert_data_eq!(
         stdout_of(trace),
         str![[r#"
-{"body":"ff","bytes":1,"descriptors":0,"event":"call","method":"greeter.hello","method_id":501,"peer":{"pid":[..],"program":"tool-[..]","uid":[..]},"sequence":2,"session":1,"time":"[..]"}
-{"body":"","bytes":0,"descriptors":0,"error":"nobody of that name","event":"reply","method":"greeter.hello","method_id":501,"peer":{"pid":[..],"program":"tool-[..]","uid":[..]},"sequence":2,"session":1,"status":"FAILURE","time":"[..]","took_us":[..]}
+{"event":"call","time":"[..]","session":1,"peer":{"pid":[..],"uid":[..],"program":"tool-[..]"},"method":"greeter.hello","method_id":501,"sequence":2,"bytes":1,"body":"ff","descriptors":0}
+{"event":"reply","time":"[..]","session":1,"peer":{"pid":[..],"uid":[..],"program":"tool-[..]"},"method":"greeter.hello","method_id":501,"sequence":2,"status":"FAILURE","error":"nobody of that name","items":null,"took_us":[..],"bytes":0,"body":"","descriptors":0}
 
 "#]]
     );
@@ -150,7 +150,7 @@ fn with_a_contract_bodies_are_json() {
         .code(0)
         .stderr_eq("")
         .stdout_eq(str![[r#"
-[..] #1 tool-[..] > greeter.hello seq=1 10 bytes {"birth_year":1984,"name":"World"}
+[..] #1 tool-[..] > greeter.hello seq=1 10 bytes {"name":"World","birth_year":1984}
 [..] #1 tool-[..] < greeter.hello seq=1 SUCCESS in [..] 2 bytes 0a05
 [..] #1 tool-[..] > greeter.hello seq=2 1 bytes ff
 [..] #1 tool-[..] < greeter.hello seq=2 FAILURE in [..] 0 bytes: nobody of that name
@@ -261,7 +261,7 @@ fn what_was_recorded_is_shown_and_made_again() {
 
 "#]]);
     folder.drpc(&format!("{replay} --status-only --json")).assert().code(1).stdout_eq(str![[r#"
-{"method":"greeter.hello","now":{"body":"0a06","status":"SUCCESS"},"recorded":{"body":"","status":"FAILURE"},"request":"ff","sequence":2,"session":1}
+{"session":1,"sequence":2,"method":"greeter.hello","request":"ff","recorded":{"status":"FAILURE","item":null,"body":""},"now":{"status":"SUCCESS","item":null,"body":"0a06"}}
 
 "#]]).stderr_eq(str![[r#"
 1 session, 3 answered calls, 1 answered otherwise
@@ -323,7 +323,7 @@ drpc: old.jsonl is of version 9, and this program reads 1: use the one that wrot
 
 "#]]);
     folder.drpc("show bad.jsonl").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
-drpc: bad.jsonl:2: this is no event of a recording: unknown variant `ended`, expected one of `begun`, `opened`, `packet`, `closed` at line 1 column 16
+drpc: bad.jsonl:2: this is no event of a recording: unknown variant `ended`, expected one of `begun`, `reflected`, `opened`, `packet`, `closed` at line 1 column 16
 
 "#]]);
     folder.drpc("show one.txt --html no/page.html").assert().code(3).stdout_eq("").stderr_eq(str![[r#"
@@ -440,10 +440,150 @@ fn names_and_types_are_asked_of_the_server() {
         stdout_of(trace),
         str![[r#"
 [..] #1 drpc[..] connected
-[..] #1 drpc[..] > shop.buy seq=1 5 bytes {"amount":0,[..]"item":"bus"[..]}
+[..] #1 drpc[..] > shop.buy seq=1 5 bytes {"item":"bus","amount":0,"lines":[],"by_name":{},"colour":"ANY","token":"","children":[]}
 [..] #1 drpc[..] < shop.buy seq=1 SUCCESS in [..] 9 bytes {"text":"one bus"}
 [..] #1 drpc[..] closed
 
 "#]]
     );
+}
+
+/// What a server told of itself is in the recording: it is shown, and made again, by name without any file.
+#[test]
+fn a_recording_keeps_names_and_types() {
+    let folder = Folder::new();
+    let server = shop::serve(shop::shop(), &folder.path("s.sock"));
+    let trace = folder.spawn("trace t.sock s.sock --reflection --quiet --record r.jsonl");
+    folder.drpc("call t.sock 1201 0a03627573 --hex --wire chunked").assert().code(0);
+    stdout_of(trace);
+    drop(server);
+    folder.drpc("show r.jsonl --method shop.buy").assert().code(0).stderr_eq("").stdout_eq(str![[r#"
+[..] #1 drpc[..] > shop.buy seq=1 5 bytes {"item":"bus","amount":0,"lines":[],"by_name":{},"colour":"ANY","token":"","children":[]}
+[..] #1 drpc[..] < shop.buy seq=1 SUCCESS in [..] 9 bytes {"text":"one bus"}
+
+"#]]);
+    folder.write(
+        "modules.toml",
+        "[[module]]\nid = 12\nname = \"shop\"\nmethod = [{ number = 1, name = \"buy\" }]\n",
+    );
+    let _mock = folder.spawn("serve s.sock --registry modules.toml");
+    folder.drpc("replay r.jsonl s.sock").assert().code(1).stdout_eq(str![[r##"
+#1 seq=1 shop.buy {"item":"bus","amount":0,"lines":[],"by_name":{},"colour":"ANY","token":"","children":[]}
+  recorded: SUCCESS {"text":"one bus"}
+  now:      FAILURE ""
+
+"##]]);
+    // Files come first.
+    let listed = folder.drpc("show r.jsonl --registry modules.toml --method shop.buy").assert().code(0);
+    assert!(
+        String::from_utf8_lossy(&listed.get_output().stdout).contains("> shop.buy seq=1 5 bytes 0a03627573")
+    );
+    let kept = folder.read("r.jsonl").replace("\"catalogue\":\"0a", "\"catalogue\":\"0f");
+    folder.write("broken.jsonl", &kept);
+    folder.drpc("show broken.jsonl").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+drpc: what the recording keeps of the server's reflection can't be used: failed to decode Protobuf message: [..]
+
+"#]]);
+}
+
+/// Without a file, and without names in the recording, the server is asked.
+#[test]
+fn a_replay_asks_the_server_for_names() {
+    let folder = Folder::new();
+    let server = shop::serve(shop::shop(), &folder.path("s.sock"));
+    let trace = folder.spawn("trace t.sock s.sock --quiet --record r.jsonl");
+    folder.drpc("call t.sock 1201 0a03627573 --hex --wire chunked").assert().code(0);
+    stdout_of(trace);
+    let otherwise = folder.read("r.jsonl").replace("6f6e6520627573", "74776f20627573");
+    folder.write("r.jsonl", &otherwise);
+    folder.drpc("replay r.jsonl s.sock").assert().code(1).stdout_eq(str![[r##"
+#1 seq=1 shop.buy {"item":"bus","amount":0,"lines":[],"by_name":{},"colour":"ANY","token":"","children":[]}
+  recorded: SUCCESS {"text":"two bus"}
+  now:      SUCCESS {"text":"one bus"}
+
+"##]]);
+    drop(server);
+}
+
+#[test]
+fn a_trace_that_is_told_no_names_says_so() {
+    let folder = Folder::new();
+    let _server = shop::serve(shop::plain_shop(), &folder.path("s.sock"));
+    let (tool, tracing) = (snapbox::cmd::cargo_bin!("drpc"), "trace t.sock s.sock --reflection");
+    let mut trace = std::process::Command::new(tool)
+        .args(tracing.split(' '))
+        .current_dir(folder.path("."))
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = std::io::BufReader::new(trace.stderr.take().unwrap()).lines();
+    assert_eq!(
+        said.next().unwrap().unwrap(),
+        "drpc: warning: numbers are shown, no names: the server has no reflection; it needs `.reflection(true)` where it is built"
+    );
+    assert_eq!(said.next().unwrap().unwrap(), "listening on t.sock, for s.sock; ctrl-c ends it");
+    interrupt(&trace);
+    assert!(trace.wait().unwrap().success());
+}
+
+/// A stream that ends by itself, and one that its caller gives up.
+fn streams(socket: &Path) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = drpc::Client::builder(socket)
+            .wire(Wire::Chunked)
+            .added_fields(AddedFields::ERROR)
+            .connect()
+            .await
+            .unwrap();
+        let customers = Method::new(12, 1208, "customers").streaming();
+        let mut some = client.open_raw(customers, "", &CallOptions::new()).await.unwrap();
+        while some.next().await.is_some() {}
+        let mut endless = client.open_raw(customers, "\x0a\x07endless", &CallOptions::new()).await.unwrap();
+        for _ in 0..2 {
+            endless.next().await.unwrap().unwrap();
+        }
+        drop(endless);
+        // When it is answered, the cancel has been sent.
+        client.call_raw(Method::new(12, 1207, "sweep"), "", &CallOptions::new()).await.unwrap();
+    });
+}
+
+/// E5: a stream is one call, whose items and end are shown.
+#[test]
+fn streams_are_shown_item_by_item() {
+    let folder = Folder::new();
+    let _server = shop::serve(shop::shop(), &folder.path("s.sock"));
+    let trace = folder.spawn("trace t.sock s.sock --reflection --method 1208 --record r.jsonl");
+    streams(&folder.path("t.sock"));
+    snapbox::assert_data_eq!(
+        stdout_of(trace),
+        str![[r#"
+[..] #1 tool-[..] > shop.customers seq=1 0 bytes {"item":"","amount":0,"lines":[],"by_name":{},"colour":"ANY","token":"","children":[]}
+[..] #1 tool-[..] < shop.customers seq=1 a stream in [..]
+[..] #1 tool-[..] < shop.customers seq=1 item 1 in [..] 12 bytes {"text":"customer 1"}
+[..] #1 tool-[..] < shop.customers seq=1 item 2 in [..] 12 bytes {"text":"customer 2"}
+[..] #1 tool-[..] < shop.customers seq=1 FAILURE after 2 items in [..] 0 bytes: closed for the day
+[..] #1 tool-[..] > shop.customers seq=2 9 bytes {"item":"endless","amount":0,"lines":[],"by_name":{},"colour":"ANY","token":"","children":[]}
+[..] #1 tool-[..] < shop.customers seq=2 a stream in [..]
+[..] #1 tool-[..] < shop.customers seq=2 item 1 in [..] 12 bytes {"text":"customer 1"}
+[..] #1 tool-[..] < shop.customers seq=2 item 2 in [..] 12 bytes {"text":"customer 2"}
+[..] #1 tool-[..] > shop.customers seq=2 cancel
+[..] #1 tool-[..] < shop.customers seq=2 FAILURE after 2 items in [..] 0 bytes
+
+"#]]
+    );
+    folder.drpc("show r.jsonl --failed --json").assert().code(0).stderr_eq("").stdout_eq(str![[r#"
+{"event":"call","time":"[..]","session":1,"peer":{"pid":[..],"uid":[..],"program":"tool-[..]"},"method":"shop.customers","method_id":1208,"sequence":1,"bytes":0,"body":{"item":"","amount":0,"lines":[],"by_name":{},"colour":"ANY","token":"","children":[]},"descriptors":0}
+{"event":"reply","time":"[..]","session":1,"peer":{"pid":[..],"uid":[..],"program":"tool-[..]"},"method":"shop.customers","method_id":1208,"sequence":1,"status":"FAILURE","error":"closed for the day","items":2,"took_us":[..],"bytes":0,"body":"","descriptors":0}
+{"event":"call","time":"[..]","session":1,"peer":{"pid":[..],"uid":[..],"program":"tool-[..]"},"method":"shop.customers","method_id":1208,"sequence":2,"bytes":9,"body":{"item":"endless","amount":0,"lines":[],"by_name":{},"colour":"ANY","token":"","children":[]},"descriptors":0}
+{"event":"reply","time":"[..]","session":1,"peer":{"pid":[..],"uid":[..],"program":"tool-[..]"},"method":"shop.customers","method_id":1208,"sequence":2,"status":"FAILURE","error":null,"items":2,"took_us":[..],"bytes":0,"body":"","descriptors":0}
+
+"#]]);
+    folder.drpc("show r.jsonl --html page.html --perfetto t.json").assert().code(0).stderr_eq(str![[r#"
+3 calls
+
+"#]]);
+    let events: serde_json::Value = serde_json::from_str(&folder.read("t.json")).unwrap();
+    assert_eq!(events["traceEvents"][2]["args"]["items"], 2);
 }

@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::{fmt, io};
@@ -64,6 +65,12 @@ impl Caller for GrpcCaller {
 
     type Streaming<R> = Streaming<R>;
 
+    /// There is none: what a caller sends as a stream does not go over gRPC yet.
+    type Upload<T, R> = Infallible;
+
+    /// As that.
+    type Exchange<T, R> = Infallible;
+
     /// # Panics
     ///
     /// Within an async runtime, which it would block.
@@ -87,6 +94,26 @@ impl Caller for GrpcCaller {
     ) -> Result<Streaming<R>, CallError> {
         let items = self.runtime.block_on(self.caller.open(method, request, options))?;
         Ok(Streaming { items, runtime: self.runtime.clone() })
+    }
+
+    /// Nothing is sent, and the error, of the kind [`NoStream`](drpc::CallErrorKind::NoStream), says so.
+    fn upload<Q: Payload, T: Payload, R: Payload>(
+        &self,
+        _: Method,
+        _: Q,
+        _: &CallOptions,
+    ) -> Result<Infallible, CallError> {
+        Err(CallError::no_streams_over("gRPC"))
+    }
+
+    /// As [`upload`](Self::upload).
+    fn exchange<Q: Payload, T: Payload, R: Payload>(
+        &self,
+        _: Method,
+        _: Q,
+        _: &CallOptions,
+    ) -> Result<Infallible, CallError> {
+        Err(CallError::no_streams_over("gRPC"))
     }
 }
 

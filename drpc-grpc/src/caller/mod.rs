@@ -4,8 +4,9 @@ pub(crate) mod blocking;
 mod builder;
 mod connector;
 
+use std::convert::Infallible;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -100,6 +101,12 @@ impl Caller for GrpcCaller {
 
     type Streaming<R> = Streaming<R>;
 
+    /// There is none: what a caller sends as a stream does not go over gRPC yet.
+    type Upload<T, R> = Infallible;
+
+    /// As that.
+    type Exchange<T, R> = Infallible;
+
     fn call<Q: Payload, R: Payload>(
         &self,
         method: Method,
@@ -125,6 +132,26 @@ impl Caller for GrpcCaller {
             let attempt = |attempt| caller.open(method, attempt);
             options.carry_stream(&caller.address, method, request, caller.message_limit, attempt).await
         })
+    }
+
+    /// Nothing is sent, and the error, of the kind [`NoStream`](drpc::CallErrorKind::NoStream), says so.
+    fn upload<Q: Payload, T: Payload, R: Payload>(
+        &self,
+        _: Method,
+        _: Q,
+        _: &CallOptions,
+    ) -> Self::Outcome<Infallible> {
+        Box::pin(ready(Err(CallError::no_streams_over("gRPC"))))
+    }
+
+    /// As [`upload`](Self::upload).
+    fn exchange<Q: Payload, T: Payload, R: Payload>(
+        &self,
+        _: Method,
+        _: Q,
+        _: &CallOptions,
+    ) -> Self::Outcome<Infallible> {
+        Box::pin(ready(Err(CallError::no_streams_over("gRPC"))))
     }
 }
 

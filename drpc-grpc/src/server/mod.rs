@@ -280,6 +280,9 @@ fn paths_of(modules: &ModuleService) -> Result<(Paths, Vec<String>), ServeError>
             if method.has_fds() {
                 return Err(ServeError::passes_descriptors(name, method.name()));
             }
+            if method.is_client_streaming() {
+                return Err(ServeError::takes_stream(name, method.name()));
+            }
             let path = format!("/{service}/{}", names::method(method.name()));
             if let Some(other) = paths.insert(path.clone(), method) {
                 return Err(ServeError::methods_alike(&path, other.id(), method.id()));

@@ -8,6 +8,7 @@ mod many_hosts;
 mod modules;
 mod network;
 mod python;
+mod readme;
 mod start;
 mod streams;
 

@@ -92,8 +92,23 @@ with grpc.secure_channel(address, admin) as channel:
     call("Destroy")
     error = failure(lambda: call("Local"))
     check("denied", error.code(), grpc.StatusCode.PERMISSION_DENIED)
-    error = failure(lambda: channel.unary_unary("/drpc.greeter/NoSuch")(b""))
-    check("no such method", error.code(), grpc.StatusCode.UNIMPLEMENTED)
+
+    def raw(path, body=b"", **options):
+        return channel.unary_unary(path)(body, **options)
+
+    for path, body, code in [
+        ("/drpc.greeter/NoSuch", b"", grpc.StatusCode.UNIMPLEMENTED),
+        ("/drpc.nosuch/Hello", b"", grpc.StatusCode.UNIMPLEMENTED),
+        ("/drpc.greeter/Hello", b"\x7f", grpc.StatusCode.INVALID_ARGUMENT),
+        ("/drpc.greeter/Panics", b"", grpc.StatusCode.INTERNAL),
+    ]:
+        check(f"{path} of {body!r}", failure(lambda: raw(path, body)).code(), code)
+    submitted = channel.unary_unary("/drpc.greeter/Submit").with_call(b"")[1].initial_metadata()
+    check("submitted", dict(submitted).get("drpc-submitted"), "1")
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    headers = [("traceparent", trace), ("tracestate", "vendor=value")]
+    check("trace context and deadline", raw("/drpc.greeter/Context", metadata=headers, timeout=60),
+          f'Some("{trace} vendor=value") Some(true)'.encode())
 
     health = health_pb2_grpc.HealthStub(channel)
     request = health_pb2.HealthCheckRequest(service="drpc.greeter")

@@ -14,7 +14,7 @@ use super::caller::CallOptions;
 use super::deadline::Deadline;
 use super::descriptors::DescriptorFault;
 use super::error::CallError;
-use super::handle::Source;
+use super::handle::{Patience, Source};
 use super::on_tokio::{Carried, Tokio};
 use super::reply::{reply_of, submitted};
 use super::retry::Attempts;
@@ -148,7 +148,7 @@ impl CallOptions {
         CallError::unless_opened(self.carry(address, method, request, Time::of_stream(self), open).await?)?;
         let items = opened.into_inner().unwrap_or_else(PoisonError::into_inner);
         let source = items.map(|items| Source::Carried(Carried::new(items)));
-        Ok(Streaming::new(source, Runtime::Tokio(Tokio), self, item_limit))
+        Ok(Streaming::new(source, Patience::of(&Runtime::Tokio(Tokio), self), item_limit))
     }
 
     async fn carry<A>(

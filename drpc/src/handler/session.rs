@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{self, Poll};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use std::{fmt, mem};
 
 use bytes::Bytes;
@@ -12,15 +12,17 @@ use futures_util::task::AtomicWaker;
 use tracing::Span;
 use tracing::span::EnteredSpan;
 
-use crate::budget::{Account, Budget, OverBudget, Purpose};
+use crate::budget::{Absence, Account, Budget, OverBudget, Purpose};
 use crate::buffer::SMALL;
 use crate::handler::background::Background;
 use crate::handler::cancellation::{Cancellation, Cancelled};
-use crate::handler::control::Controls;
+use crate::handler::control::{Controls, StreamLimits};
+use crate::handler::decoding::DEFAULT_DECODE_LIMIT;
 use crate::handler::extensions::Extensions;
 use crate::handler::method::Method;
 use crate::observe::peer_log::{Line, PeerLog, PeerLogs};
 use crate::observe::session::session_span;
+use crate::rate::{Bucket, Rate};
 use crate::transport::{Address, PeerCredentials};
 use crate::wire::{Body, Control};
 
@@ -54,8 +56,13 @@ pub struct Session {
     span: Span,
     /// Where what it holds is counted; `None` outside of any server.
     account: Option<Arc<Account>>,
+    /// To how many bytes requests are decoded, unless their method says otherwise.
+    request_limit: usize,
+    presence: Mutex<Presence>,
     /// What its user may have logged.
     log: Arc<PeerLog>,
+    /// The bad calls that its client may still make.
+    bad_calls: Mutex<Bucket>,
     opened_at: SystemTime,
     extensions: Extensions,
     cancellation: Cancellation,
@@ -77,6 +84,20 @@ pub struct Session {
     running: Mutex<Running>,
 }
 
+/// How many bad calls a client may make before its session is closed.
+const BAD_CALLS: Rate = Rate { most: 1000, once_in: Duration::from_millis(10) };
+
+/// Whether the client is there.
+#[derive(Default)]
+enum Presence {
+    #[default]
+    Present,
+    /// It has left, and what it has asked for is still carried out. Counted, where there is a server that counts.
+    Left(#[allow(dead_code, reason = "it counts until it is dropped")] Option<Absence>),
+    /// The session has ended, too.
+    Ended,
+}
+
 /// A connection that can be asked about its other end.
 pub(crate) trait Connection: Send + Sync {
     /// Whether the client has closed it altogether: a half-close does not count.
@@ -86,19 +107,24 @@ pub(crate) trait Connection: Send + Sync {
 /// The methods of a server.
 pub(crate) trait Methods: Send + Sync {
     fn find(&self, module: i32, method: i32) -> Option<Method>;
-    /// The modules whose rules let a caller in, by ascending ID, with those of their methods whose rules do.
+    /// The modules as a caller may see them, by ascending ID.
     #[cfg(feature = "reflection")]
-    fn open_to(&self, caller: &Session) -> Vec<OpenModule>;
+    fn served_to(&self, caller: &Session) -> Vec<ServedModule>;
 }
 
-/// A module, as far as a caller may call it.
+/// A module, and how far a caller may call it.
 #[cfg(feature = "reflection")]
-pub(crate) struct OpenModule {
+pub(crate) struct ServedModule {
     pub(crate) id: i32,
     pub(crate) name: String,
     pub(crate) rule: Option<String>,
-    /// By ascending ID.
-    pub(crate) methods: Vec<Method>,
+    pub(crate) is_remote: bool,
+    /// Whether its rule lets the caller in; else all of its methods are closed.
+    pub(crate) is_open: bool,
+    /// Those that the caller may call, by ascending ID.
+    pub(crate) open: Vec<Method>,
+    /// The others.
+    pub(crate) closed: Vec<Method>,
     /// Where it comes from, as the registry of declared modules shows one.
     pub(crate) origin: String,
 }
@@ -121,7 +147,10 @@ impl Session {
             peer,
             span: Span::none(),
             account: None,
+            request_limit: DEFAULT_DECODE_LIMIT,
+            presence: Mutex::default(),
             log: Arc::default(),
+            bad_calls: Mutex::new(Bucket::new(BAD_CALLS)),
             opened_at: SystemTime::now(),
             extensions: Extensions::default(),
             cancellation: Cancellation::default(),
@@ -159,6 +188,15 @@ impl Session {
     /// The same session, whose bytes are counted as its user's.
     pub(crate) fn with_budget(self, budget: &Budget) -> Self {
         Session { account: Some(budget.of(self.peer.uid())), ..self }
+    }
+
+    /// The same session, whose requests are decoded up to so many bytes.
+    pub(crate) fn with_request_limit(self, bytes: usize) -> Self {
+        Session { request_limit: bytes, ..self }
+    }
+
+    pub(crate) fn request_limit(&self) -> usize {
+        self.request_limit
     }
 
     pub(crate) fn account(&self) -> Option<&Arc<Account>> {
@@ -248,10 +286,10 @@ impl Session {
         calls
     }
 
-    /// What of its server the client may call.
+    /// What its server serves, and how far the client may call it.
     #[cfg(feature = "reflection")]
-    pub(crate) fn open_modules(&self) -> Vec<OpenModule> {
-        self.methods.as_ref().map(|methods| methods.open_to(self)).unwrap_or_default()
+    pub(crate) fn served_modules(&self) -> Vec<ServedModule> {
+        self.methods.as_ref().map(|methods| methods.served_to(self)).unwrap_or_default()
     }
 
     /// One more thread or task that carries calls of the session out.
@@ -271,6 +309,26 @@ impl Session {
         self.stop(Cancelled::SessionClosed);
     }
 
+    /// The client has made a call that can't be read, is of nothing that there is, or is not allowed it. Who does so without end is closed.
+    #[cold]
+    pub(crate) fn count_bad_call(&self) {
+        let may_go_on = self.bad_calls.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now());
+        if may_go_on || self.is_stopping() {
+            return;
+        }
+        if self.may_log(Line::SessionFaulted) {
+            let Rate { most, once_in } = BAD_CALLS;
+            let each_second = Duration::from_secs(1).as_millis() / once_in.as_millis();
+            tracing::warn!(
+                session = self.id_without_span(),
+                peer = %self.peer,
+                "closing the session: of its calls, more than {most}, and {each_second} in each second, can't be read, name nothing \
+                 that there is, or are denied"
+            );
+        }
+        self.close();
+    }
+
     pub(crate) fn background(&self) -> Option<&Arc<dyn Background>> {
         self.background.as_ref()
     }
@@ -281,7 +339,7 @@ impl Session {
             && !self.is_cancelled()
             && connection.upgrade().is_some_and(|connection| connection.peer_has_left())
         {
-            self.cancel();
+            self.outlive_client();
         }
         &self.cancellation
     }
@@ -293,8 +351,8 @@ impl Session {
     }
 
     /// As [`controls`](Self::controls), of a client that asks, which may have so many streams open.
-    pub(crate) fn controlled(&self, streams: usize) -> &Arc<Controls> {
-        self.controls.get_or_init(|| Arc::new(Controls::new(streams)))
+    pub(crate) fn controlled(&self, limits: StreamLimits) -> &Arc<Controls> {
+        self.controls.get_or_init(|| Arc::new(Controls::new(limits)))
     }
 
     /// Does what a message says about a call that runs; false for one that is a call. Nothing is looked at if the client has never asked
@@ -307,7 +365,7 @@ impl Session {
     /// Ends the stream of a call as if its caller had given it up.
     pub(crate) fn give_up(&self, sequence: i64) {
         if let Some(controls) = self.controls() {
-            controls.heed(sequence, Control::Cancel);
+            controls.heed(sequence, Control::Cancel, Bytes::new());
         }
     }
 
@@ -342,6 +400,26 @@ impl Session {
     /// received: their replies are still wanted.
     pub fn shut_down(&self) {
         self.stop(Cancelled::ShuttingDown);
+    }
+
+    /// The client has left while something is carried out for it: tells the handlers, which go on.
+    pub(crate) fn outlive_client(&self) {
+        let mut presence = self.presence();
+        if let Presence::Present = *presence {
+            *presence = Presence::Left(self.account.as_ref().map(Account::absence));
+        }
+        drop(presence);
+        self.cancel();
+    }
+
+    /// The session has ended: tells the handlers that go on by themselves.
+    pub(crate) fn end(&self) {
+        *self.presence() = Presence::Ended;
+        self.cancel();
+    }
+
+    fn presence(&self) -> MutexGuard<'_, Presence> {
+        self.presence.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether it is known that the client has left. Nobody is asked.

@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
-use super::admission::{Admission, Refusal, check_access, log_refused};
+use super::admission::{Admission, Refusal, check_absent, check_access, log_refused};
 use super::config::Config;
 use crate::budget::Budget;
 use crate::handler::background::Background;
@@ -75,6 +75,7 @@ impl<T: Abort> Sessions<T> {
             .with_methods(self.methods.clone())
             .with_log(&self.logs)
             .with_budget(&self.budget)
+            .with_request_limit(config.request_limit)
             .observed(config.address.as_ref());
         let session = Arc::new(session);
         match self.admit(&session, config) {
@@ -89,6 +90,7 @@ impl<T: Abort> Sessions<T> {
     fn admit(&self, session: &Arc<Session>, config: &Config) -> Result<(), Refusal> {
         // A stranger's code, so nothing is locked.
         check_access(session, config)?;
+        check_absent(session, &self.budget, config)?;
         let mut state = self.state();
         state.admission.enter(session, config)?;
         state.live.insert(session.id(), Live { session: session.clone(), task: None, cut: false });
@@ -115,7 +117,7 @@ impl<T: Abort> Sessions<T> {
             state.admission.leave(session);
         }
         drop(state);
-        session.cancel();
+        session.end();
     }
 
     /// The live sessions, the oldest first.

@@ -12,7 +12,6 @@ use std::time::{Duration, SystemTime};
 
 use drpc::{AddedFields, Bytes, CallOptions, Client, ConnectError, Method};
 use hdrhistogram::serialization::V2DeflateSerializer;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
 use files::HdrLog;
@@ -20,8 +19,10 @@ use load::{Counts, Limit, Load, Run, histogram};
 use report::Report;
 
 use crate::exit::{Failed, Interrupt, OTHERWISE, ended};
+use crate::progress::Progress;
 use crate::schema::{Schema, SchemaArgs};
 use crate::target::{Target, TargetArgs};
+use crate::words;
 
 /// Measure how many calls a server answers, and how fast.
 ///
@@ -53,7 +54,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "BYTES", conflicts_with = "data")]
     size: Option<usize>,
     /// How long to measure.
-    #[arg(short, long, default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(short, long, default_value = "10s", value_parser = words::duration)]
     duration: Duration,
     /// How many calls to measure, instead of a time.
     #[arg(short = 'n', long, value_name = "CALLS", conflicts_with = "duration")]
@@ -62,7 +63,7 @@ pub(crate) struct BenchArgs {
     #[arg(short, long, value_name = "CALLS", value_parser = rate)]
     rate: Option<f64>,
     /// How long to call before the measurement begins.
-    #[arg(long, default_value = "1s", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "1s", value_parser = words::duration)]
     warm_up: Duration,
     /// Print the figures as one JSON object; latencies in nanoseconds.
     #[arg(long)]
@@ -100,7 +101,7 @@ async fn bench(args: &BenchArgs) -> Result<ExitCode, Failed> {
 
 /// What names and types are needed, over a connection that is not measured.
 async fn names(args: &BenchArgs, target: &Target) -> Result<Schema, Failed> {
-    if let Some(schema) = target.schema(&args.schema)? {
+    if let Some(schema) = target.known.schema(&args.schema)? {
         return Ok(schema);
     }
     if args.method.parse::<i32>().is_ok() && !is_json(&args.data) {
@@ -144,10 +145,10 @@ fn tell(args: &BenchArgs, report: &Report) -> io::Result<ExitCode> {
     }
     if report.counts.not_begun > 0 {
         let (late, calls) = (report.counts.not_begun, report.counts.calls);
-        eprintln!(
+        note!(
             "hint: {late} calls that were due could not begin, beside {calls} that did: the server, or this machine, does not keep up"
         );
-        eprintln!(
+        note!(
             "hint: latencies would only grow with time; ask for a lower --rate, or for more --connections or --in-flight"
         );
     }
@@ -185,7 +186,7 @@ async fn measure(args: &BenchArgs, target: &Target, load: &Load, title: String) 
     };
     let mut interrupt = Interrupt::listen()?;
     let limit = args.count.map_or(Limit::Time(args.duration), Limit::Calls);
-    let bar = progress_bar(limit);
+    let progress = progress(limit);
     let (mut latencies, mut counts) = (histogram(), Counts::default());
     let (mut span, mut span_begun) = (histogram(), Duration::ZERO);
     let mut run = Run::begin(&clients, load, limit);
@@ -199,7 +200,7 @@ async fn measure(args: &BenchArgs, target: &Target, load: &Load, title: String) 
         };
         let elapsed = run.elapsed();
         run.collect(&mut span, &mut counts);
-        show_progress(&bar, limit, elapsed, counts.calls);
+        show_progress(&progress, limit, elapsed, counts.calls);
         if ended || elapsed - span_begun >= SPAN {
             if let Some(hdr) = &mut hdr {
                 hdr.write(&span, span_begun, elapsed - span_begun)?;
@@ -210,7 +211,7 @@ async fn measure(args: &BenchArgs, target: &Target, load: &Load, title: String) 
             span_begun = elapsed;
         }
         if ended {
-            bar.finish_and_clear();
+            drop(progress);
             let report = Report { title, elapsed, counts, latencies };
             drop(hdr);
             if let Some(mut file) = hdr_file {
@@ -244,20 +245,17 @@ fn create(path: &Path) -> Result<File, Failed> {
     File::create(path).map_err(|source| Failed::File { path: path.to_owned(), source })
 }
 
-/// On a terminal alone.
-fn progress_bar(limit: Limit) -> ProgressBar {
-    let length = match limit {
+fn progress(limit: Limit) -> Progress {
+    Progress::new(Some(match limit {
         Limit::Calls(calls) => calls,
         Limit::Time(time) => time.as_millis() as u64,
-    };
-    let style = ProgressStyle::with_template("{bar:40} {percent:>3}% {msg}");
-    ProgressBar::new(length).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    }))
 }
 
-fn show_progress(bar: &ProgressBar, limit: Limit, elapsed: Duration, calls: u64) {
-    bar.set_position(match limit {
+fn show_progress(progress: &Progress, limit: Limit, elapsed: Duration, calls: u64) {
+    let position = match limit {
         Limit::Calls(_) => calls,
         Limit::Time(_) => elapsed.as_millis() as u64,
-    });
-    bar.set_message(format!("{:.0} calls/s", calls as f64 / elapsed.as_secs_f64()));
+    };
+    progress.show(position, || format!("{:.0} calls/s", calls as f64 / elapsed.as_secs_f64()));
 }

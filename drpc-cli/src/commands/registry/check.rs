@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::Failed;
 use super::workspace::{self, Severity};
-use crate::commands::count;
 use crate::exit::OTHERWISE;
+use crate::words::count;
 
 /// Check a registry, and with --workspace also what a cargo workspace makes of it.
 ///
@@ -55,7 +55,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, Failed> {
         writeln!(io::stdout(), "{sound}")?;
     }
     let (modules, methods) = (count(modules, "module"), count(methods, "method"));
-    eprintln!("{}: {modules}, {methods}, no mistakes", path.display());
+    note!("{}: {modules}, {methods}, no mistakes", path.display());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -68,7 +68,7 @@ fn mistaken(args: &CheckArgs, error: &RegistryError) -> Result<ExitCode, Failed>
         let mistakes: Vec<_> = mistakes.collect();
         writeln!(io::stdout(), "{}", json!({ "registry": args.registry, "mistakes": mistakes }))?;
     }
-    anstream::eprintln!("{}", error.coloured());
+    note!("{}", error.coloured());
     Ok(ExitCode::from(OTHERWISE))
 }
 
@@ -83,12 +83,12 @@ fn check_workspace(args: &CheckArgs, registry: &Registry) -> Result<ExitCode, Fa
         writeln!(io::stdout(), "{report}")?;
     }
     for finding in &found.findings {
-        anstream::eprintln!("{}\n", finding.draw(folder, &Renderer::styled()));
+        note!("{}\n", finding.draw(folder, &Renderer::styled()));
     }
     let errors = found.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     let warnings = found.findings.len() - errors;
     let (modules, errors_found, warnings) =
         (count(found.modules, "module"), count(errors, "error"), count(warnings, "warning"));
-    eprintln!("{modules} in the workspace, {errors_found}, {warnings}");
+    note!("{modules} in the workspace, {errors_found}, {warnings}");
     Ok(if errors > 0 { ExitCode::from(OTHERWISE) } else { ExitCode::SUCCESS })
 }

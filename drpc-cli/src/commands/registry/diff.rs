@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::Failed;
 use super::text::Text;
-use crate::commands::count;
 use crate::exit::OTHERWISE;
+use crate::words::count;
 
 /// Tell what changed from one registry, or contract, to a later one.
 ///
@@ -61,9 +61,9 @@ fn tell(args: &DiffArgs, changes: &[(bool, impl fmt::Display)], hint: &str) -> R
         }
     }
     let breaking = changes.iter().filter(|(is_breaking, _)| *is_breaking).count();
-    eprintln!("{}, {breaking} breaking", count(changes.len(), "change"));
+    note!("{}, {breaking} breaking", count(changes.len(), "change"));
     if breaking > 0 {
-        eprintln!("hint: {hint}");
+        note!("hint: {hint}");
         return Ok(ExitCode::from(OTHERWISE));
     }
     Ok(ExitCode::SUCCESS)

@@ -9,7 +9,7 @@ use super::Failed;
 /// Print the registry that a C header holds, as TOML.
 ///
 /// A header has no place for owners: they come from the registry that --owners-of names, for the modules that have the same ID and
-/// name there.
+/// name there. `drpc registry emit HEADER json` prints a header for programs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   drpc registry import daos/src/include/daos/drpc_modules.h > proto/modules.toml

@@ -44,16 +44,16 @@ pub(crate) fn run(command: &RegistryCommand) -> ExitCode {
     };
     done.unwrap_or_else(|failed| match failed {
         Failed::Registry(error) => {
-            anstream::eprintln!("{}", error.coloured());
+            note!("{}", error.coloured());
             ExitCode::from(UNUSABLE)
         }
         Failed::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Failed::Output(error) => {
-            eprintln!("drpc: can't write the output: {error}");
+            note!("drpc: can't write the output: {error}");
             ExitCode::from(NOT_MADE)
         }
         other => {
-            eprintln!("drpc: {other}");
+            note!("drpc: {other}");
             ExitCode::from(UNUSABLE)
         }
     })

@@ -61,6 +61,6 @@ pub(super) fn run(args: &NextArgs) -> Result<ExitCode, Failed> {
 }
 
 fn none_left(what: &str) -> ExitCode {
-    eprintln!("drpc: {what}");
+    note!("drpc: {what}");
     ExitCode::from(OTHERWISE)
 }

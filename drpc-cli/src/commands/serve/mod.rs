@@ -7,15 +7,17 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use drpc::server::shutdown_signal;
 use drpc::{Bytes, Context, Failure, Method, Module, Reply, Server, Status, WireMode};
+use serde_json::json;
 
 use canned::{Canned, CannedAnswer, holds};
 
 use crate::exit::{Failed, ended};
 use crate::schema::{ModuleInfo, Schema, SchemaArgs};
+use crate::words;
 
 /// Serve the modules of a registry with canned replies, for a client to be written before its server.
 ///
@@ -47,8 +49,11 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     replies: Option<PathBuf>,
     /// The wire to speak: auto (as the client does), chunked (DAOS 2.8) or plain (DAOS 2.6).
-    #[arg(long, default_value = "auto")]
+    #[arg(long, default_value = "auto", value_parser = words::wire())]
     wire: WireMode,
+    /// Print JSON, one object in each line.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     schema: SchemaArgs,
 }
@@ -58,7 +63,7 @@ pub(crate) fn run(args: &ServeArgs) -> ExitCode {
 }
 
 fn serve(args: &ServeArgs) -> Result<(), Failed> {
-    let schema = Arc::new(Schema::load(&args.schema)?);
+    let schema = Arc::new(args.schema.load()?.unwrap_or_default());
     if schema.modules().is_empty() {
         let problem = "there is nothing to serve: name the modules by --registry FILE or --contract FILE";
         return Err(Failed::Given(problem.to_owned()));
@@ -72,12 +77,12 @@ fn serve(args: &ServeArgs) -> Result<(), Failed> {
         let (ours, others) =
             canned.into_iter().partition(|canned| module.methods.iter().any(|info| info.id == canned.method));
         canned = others;
-        builder = builder.module(Mock::new(module, ours, schema.clone()));
+        builder = builder.module(Mock::new(module, ours, schema.clone(), args.json));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failed::Begin)?;
     runtime.block_on(async {
         let server = builder.bind(&args.socket)?;
-        eprintln!("listening on {}; ctrl-c ends it", args.socket.display());
+        note!("listening on {}; ctrl-c ends it", args.socket.display());
         server.serve_until(shutdown_signal()).await.map_err(Failed::Serve)?;
         Ok(())
     })
@@ -90,10 +95,12 @@ struct Mock {
     methods: Vec<Method>,
     canned: Vec<(Canned, AtomicU32)>,
     schema: Arc<Schema>,
+    /// Whether calls are told of in JSON.
+    json: bool,
 }
 
 impl Mock {
-    fn new(module: &ModuleInfo, canned: Vec<Canned>, schema: Arc<Schema>) -> Mock {
+    fn new(module: &ModuleInfo, canned: Vec<Canned>, schema: Arc<Schema>, json: bool) -> Mock {
         // Names live as long as the program: there are as many as the registry has.
         let method = |id, name: &str| Method::new(module.id, id, name.to_owned().leak());
         Mock {
@@ -102,6 +109,7 @@ impl Mock {
             methods: module.methods.iter().map(|info| method(info.id, &info.name)).collect(),
             canned: canned.into_iter().map(|canned| (canned, AtomicU32::new(0))).collect(),
             schema,
+            json,
         }
     }
 
@@ -141,6 +149,29 @@ impl Mock {
     }
 }
 
+impl Mock {
+    /// A line of a call.
+    fn tell(&self, method: Method, body: &[u8], answer: &Result<Bytes, Failure>, took: Duration) {
+        let name = self.schema.method(self.id, method.id());
+        let request = self.schema.request(method.id(), body);
+        let (status, kind, said) = match answer {
+            Ok(reply) => (Status::SUCCESS, "reply", self.schema.reply(method.id(), Status::SUCCESS, reply)),
+            Err(failure) => (failure.status(), "error", failure.to_string().into()),
+        };
+        let line = match (self.json, answer) {
+            (true, _) => json!({
+                "method": name, "request": request, "status": status.to_string(),
+                "took_us": took.as_micros() as u64, kind: said,
+            })
+            .to_string(),
+            (false, Ok(_)) => format!("{name} {request} {status} in {took:.1?} {said}"),
+            (false, Err(failure)) => format!("{name} {request} {status} in {took:.1?} {failure}"),
+        };
+        // A reader who has gone is no reason to answer otherwise.
+        let _ = writeln!(io::stdout(), "{line}");
+    }
+}
+
 #[drpc::async_trait]
 impl Module for Mock {
     fn id(&self) -> i32 {
@@ -158,17 +189,7 @@ impl Module for Mock {
     async fn handle_call(self: Arc<Self>, _: Context, method: Method, body: Bytes) -> Result<Reply, Failure> {
         let begun = Instant::now();
         let answer = self.answer(method, &body).await;
-        let name = self.schema.method(self.id, method.id());
-        let request = self.schema.request(method.id(), &body);
-        let (status, reply) = match &answer {
-            Ok(reply) => {
-                (Status::SUCCESS, self.schema.reply(method.id(), Status::SUCCESS, reply).to_string())
-            }
-            Err(failure) => (failure.status(), failure.to_string()),
-        };
-        let took = begun.elapsed();
-        // A reader who has gone is no reason to answer otherwise.
-        let _ = writeln!(io::stdout(), "{name} {request} {status} in {took:.1?} {reply}");
+        self.tell(method, &body, &answer, begun.elapsed());
         answer.map(Reply::from)
     }
 }

@@ -1,24 +1,48 @@
 //! What a server serves, as far as a caller may call it; with what the attribute left in the program about it.
 
+use std::collections::HashSet;
+
 use super::messages::{BodyInfo, BodyKind, MethodInfo, ModuleInfo};
 use crate::dispatch::registry::{ModuleDescriptor, declared_modules};
 use crate::handler::method::Method;
-use crate::handler::session::{OpenModule, Session};
+use crate::handler::session::{ServedModule, Session};
 use crate::private::{Carried, MethodDescription};
 
 /// The modules that a caller may call.
 pub(super) fn catalogue(caller: &Session) -> Vec<ModuleInfo> {
-    caller.open_modules().into_iter().map(module_info).collect()
+    caller.served_modules().into_iter().filter(|module| module.is_open).map(module_info).collect()
 }
 
-fn module_info(module: OpenModule) -> ModuleInfo {
+/// The messages that a server's methods carry, by their full names in protobuf.
+pub(super) struct Carriers {
+    /// Of methods that the caller may call.
+    pub(super) open: HashSet<String>,
+    /// Of the others; nothing if there are no others.
+    pub(super) closed: Option<HashSet<String>>,
+}
+
+impl Carriers {
+    pub(super) fn of(caller: &Session) -> Self {
+        let (mut open, mut closed, mut is_closed) = (HashSet::new(), HashSet::new(), false);
+        for module in caller.served_modules() {
+            let declarations = Declarations::of(&module);
+            open.extend(module.open.iter().flat_map(|method| declarations.messages(*method)));
+            closed.extend(module.closed.iter().flat_map(|method| declarations.messages(*method)));
+            is_closed |= !module.closed.is_empty();
+        }
+        Carriers { open, closed: is_closed.then_some(closed) }
+    }
+}
+
+fn module_info(module: ServedModule) -> ModuleInfo {
     let declarations = Declarations::of(&module);
     ModuleInfo {
         id: module.id,
         docs: declarations.docs(),
-        methods: module.methods.iter().map(|method| method_info(*method, &declarations)).collect(),
+        methods: module.open.iter().map(|method| method_info(*method, &declarations)).collect(),
         name: module.name,
         rule: module.rule,
+        is_remote: module.is_remote,
     }
 }
 
@@ -63,7 +87,7 @@ fn text(docs: &str) -> String {
 struct Declarations(Vec<&'static ModuleDescriptor>);
 
 impl Declarations {
-    fn of(module: &OpenModule) -> Self {
+    fn of(module: &ServedModule) -> Self {
         let mut declared: Vec<_> = declared_modules()
             .filter(|declared| declared.id() == module.id && declared.name() == module.name)
             .collect();
@@ -73,6 +97,13 @@ impl Declarations {
 
     fn docs(&self) -> String {
         self.0.first().map(|declared| text(declared.docs())).unwrap_or_default()
+    }
+
+    /// The messages that its calls and responses carry.
+    fn messages(&self, method: Method) -> impl Iterator<Item = String> {
+        let description = self.description(method).into_iter();
+        let bodies = description.flat_map(|description| [description.request, description.reply]);
+        bodies.filter_map(Carried::full_name)
     }
 
     fn description(&self, method: Method) -> Option<&'static MethodDescription> {

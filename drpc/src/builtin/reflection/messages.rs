@@ -39,6 +39,9 @@ pub struct ModuleInfo {
     /// Those that the caller may call, by ascending ID.
     #[prost(message, repeated, tag = "5")]
     pub methods: Vec<MethodInfo>,
+    /// Whether it is [for other hosts](crate::Module::is_remote), too.
+    #[prost(bool, tag = "6")]
+    pub is_remote: bool,
 }
 
 /// A method that a caller may call.

@@ -5,6 +5,8 @@
 
 #[cfg(feature = "reflection")]
 mod catalogue;
+#[cfg(feature = "reflection")]
+mod descriptors;
 mod messages;
 #[cfg(feature = "reflection")]
 pub(crate) mod server;
@@ -73,7 +75,8 @@ impl<C: Caller> ReflectionClient<C> {
     }
 
     /// The messages that the server's calls carry: an encoded `google.protobuf.FileDescriptorSet`, which is empty if the server
-    /// was given none (`ServerBuilder::message_descriptors`). A file may stand in it more than once.
+    /// was given none (`ServerBuilder::message_descriptors`). A file may stand in it more than once. What only methods carry that the
+    /// caller may not call is not in it.
     ///
     /// Not everything that the catalogue names is in it: a message may be declared in Rust alone.
     pub fn descriptors(&self) -> C::Outcome<Bytes> {

@@ -5,7 +5,8 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use super::catalogue::catalogue;
+use super::catalogue::{Carriers, catalogue};
+use super::descriptors;
 use super::messages::{Catalogue, SessionsRequest};
 pub(crate) use super::sessions::Live;
 use super::sessions::unix_ms;
@@ -57,7 +58,7 @@ impl Module for ReflectionModule {
                 let catalogue = Catalogue { modules, serving_since_unix_ms: unix_ms(self.made_at) };
                 catalogue.into_body().into_bytes()
             }
-            DESCRIPTORS => self.descriptors.clone(),
+            DESCRIPTORS => descriptors::open_to(&Carriers::of(context.session()), &self.descriptors),
             SESSIONS => {
                 let mut decoding = context.decoding(method, &body);
                 let request = SessionsRequest::from_body_within(body, &mut decoding)?;

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::messages::{CallInfo, SessionInfo, Sessions};
 use crate::dispatch::authorization::Allow;
-use crate::handler::session::{OpenModule, RunningCall, Session};
+use crate::handler::session::{RunningCall, ServedModule, Session};
 
 /// How many sessions stand on a page.
 const PAGE: usize = 256;
@@ -38,8 +38,8 @@ impl Live {
             let visible = sessions.range(behind).map(|(_, session)| session);
             visible.filter(|session| seen.allows(session)).take(PAGE + 1).cloned().collect()
         };
-        let open = caller.open_modules();
-        let page = visible.iter().take(PAGE).map(|session| info(session, caller, &open));
+        let served = caller.served_modules();
+        let page = visible.iter().take(PAGE).map(|session| info(session, caller, &served));
         Sessions { sessions: page.collect(), has_more: visible.len() > PAGE }
     }
 
@@ -57,7 +57,7 @@ fn seen_by(caller: &Session) -> Allow {
     }
 }
 
-fn info(session: &Session, caller: &Session, open: &[OpenModule]) -> SessionInfo {
+fn info(session: &Session, caller: &Session, served: &[ServedModule]) -> SessionInfo {
     let peer = session.peer();
     let running = session.running_calls();
     SessionInfo {
@@ -69,15 +69,15 @@ fn info(session: &Session, caller: &Session, open: &[OpenModule]) -> SessionInfo
         opened_at_unix_ms: unix_ms(session.opened_at()),
         calls_done: session.calls_done(),
         calls_running: running.len().try_into().unwrap_or(u32::MAX),
-        running: running.iter().filter_map(|call| call_info(call, open)).take(CALLS).collect(),
+        running: running.iter().filter_map(|call| call_info(call, served)).take(CALLS).collect(),
         is_own: session.id() == caller.id(),
     }
 }
 
 /// What the caller may know of a call: nothing, if it may not call the method.
-fn call_info(call: &RunningCall, open: &[OpenModule]) -> Option<CallInfo> {
+fn call_info(call: &RunningCall, served: &[ServedModule]) -> Option<CallInfo> {
     let method = call.method();
-    let module = open.iter().find(|module| module.methods.contains(&method))?;
+    let module = served.iter().find(|module| module.open.contains(&method))?;
     Some(CallInfo {
         module: method.module(),
         method: method.id(),

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::ServerBuilder;
 use crate::descriptors::MAX;
+use crate::wire::Credit;
 
 impl ServerBuilder {
     /// The maximum number of open sessions. A further connection is closed at once, and logged. 0 counts as 1.
@@ -17,6 +18,17 @@ impl ServerBuilder {
     /// and logged. 0 counts as 1.
     pub fn session_limit_per_uid(mut self, sessions: usize) -> Self {
         self.config.limits.sessions_per_uid = Some(sessions.max(1));
+        self
+    }
+
+    /// How many sessions of one user (by effective user ID) may go on without their clients, which have closed their connections while their calls
+    /// run: these are [told, and carried out to their end](crate::Context::cancellation) ([S6](crate::guide::rules#server)). With so many, a further connection of that user is
+    /// closed at once, and logged. 512 by default; 0 counts as 1.
+    ///
+    /// Such a session holds what its handlers do, and no descriptor; on a [`blocking::Server`](crate::blocking::Server), where it has a thread that waits, its descriptor, too. A
+    /// [`handler_timeout`](Self::handler_timeout) ends handlers that would never end.
+    pub fn absent_session_limit(mut self, sessions: usize) -> Self {
+        self.config.limits.absent_sessions = sessions.max(1);
         self
     }
 
@@ -41,7 +53,16 @@ impl ServerBuilder {
     ///
     /// An open stream holds one item at most, what its handler keeps, and a few hundred bytes. It does not count as a running call.
     pub fn stream_limit(mut self, streams: usize) -> Self {
-        self.config.limits.streams = streams;
+        self.config.limits.streams.open = streams;
+        self
+    }
+
+    /// How much a caller may have sent of a [stream](crate::guide::streams) of its own and the handler not taken yet: 256 items and 1 MiB in their bodies, unless this
+    /// says otherwise. One item may be longer than what is left of the bytes. 0 is taken as 1.
+    ///
+    /// An open stream counts in the [`memory_limit`](Self::memory_limit) with these bytes.
+    pub fn stream_credit(mut self, items: u32, bytes: u64) -> Self {
+        self.config.limits.streams.window = Credit { items: items.max(1), bytes: bytes.max(1) };
         self
     }
 

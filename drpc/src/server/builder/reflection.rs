@@ -47,8 +47,9 @@ impl ServerBuilder {
     /// Adds to what [`reflection`](Self::reflection) tells of messages: give
     /// [`include_descriptors!()`](crate::include_descriptors), for each package that has some.
     ///
-    /// Everyone who may connect is shown all of it, also messages of methods that they may not call. It is copied once, and a reply of
-    /// `descriptors` shares it; it must fit the [`message_limit`](Self::message_limit).
+    /// A caller is not shown what only methods carry that they may not call; to such a caller no `service` and no option of one's own is
+    /// shown either, and nothing at all if the set can't be read. To who may call all it is sent as it is, without a copy. It must fit the
+    /// [`message_limit`](Self::message_limit).
     pub fn message_descriptors(mut self, set: &[u8]) -> Self {
         self.reflection.descriptors.extend_from_slice(set);
         self

@@ -1,0 +1,144 @@
+//! The gateway.
+
+use std::net::SocketAddr;
+
+use drpc::server::shutdown_signal;
+use drpc::{AddedFields, Allow, Client, Method, ModuleService};
+use drpc_grpc::{Forwarded, GrpcServer, GrpcServerBuilder, Tls};
+
+use super::ServeArgs;
+use crate::exit::{Failed, block_on};
+use crate::schema::{MethodInfo, ModuleInfo, Schema};
+use crate::words::count;
+
+pub(super) fn serve(args: &ServeArgs) -> Result<(), Failed> {
+    block_on(async {
+        let target = args.config.find(&args.socket)?.at(args.wire, args.timeout);
+        let from_files = target.known.schema(&args.schema)?;
+        let builder = target.client(AddedFields::ALL).connections(args.connections.into());
+        let client = builder.connect().await?;
+        let schema = match from_files {
+            Some(schema) => schema,
+            None => {
+                let instead = ", or name its modules by --registry";
+                target.reflection(&client).await?.ok_or(Failed::NoReflection(instead))?
+            }
+        };
+        let chosen = chosen(args, &schema)?;
+        let server = secured(args, GrpcServer::builder(forwarded(args, &client, &chosen)?))?;
+        let server = server.bind(&args.listen).await?;
+        note!("listening on {}, for {}; ctrl-c ends it", server.local_addr(), target.known.path.display());
+        for module in &chosen {
+            note!("  drpc.{}: {}", module.name, count(served(module).count(), "method"));
+        }
+        server.serve_until(shutdown_signal()).await?;
+        Ok(())
+    })
+}
+
+/// The modules to serve: those that are for other hosts, or those of them that are asked for.
+fn chosen<'a>(args: &ServeArgs, schema: &'a Schema) -> Result<Vec<&'a ModuleInfo>, Failed> {
+    if args.modules.is_empty() {
+        let remote: Vec<_> = schema.modules().iter().filter(|module| module.is_remote).collect();
+        return match remote.is_empty() {
+            true => Err(Failed::Given(format!("no module is for other hosts: {HOW_TO_BE_REMOTE}"))),
+            false => Ok(remote),
+        };
+    }
+    let named = args.modules.iter().map(|word| match schema.find_module(word)? {
+        module if module.is_remote => Ok(module),
+        module => {
+            let problem = format!("module `{}` is not for other hosts: {HOW_TO_BE_REMOTE}", module.name);
+            Err(Failed::Given(problem))
+        }
+    });
+    named.collect()
+}
+
+const HOW_TO_BE_REMOTE: &str =
+    "write `remote = true` in its entry of the registry, or `remote` in its attribute where it is unlisted";
+
+/// All of a module's methods but those that pass descriptors.
+fn served(module: &ModuleInfo) -> impl Iterator<Item = &MethodInfo> {
+    module.methods.iter().filter(|info| !info.kinds.iter().any(|kind| kind == "fds"))
+}
+
+/// The modules, each behind the client, with the rules that guard them.
+fn forwarded(args: &ServeArgs, client: &Client, chosen: &[&ModuleInfo]) -> Result<ModuleService, Failed> {
+    let mut service = ModuleService::new();
+    for (name, allow) in rules(args) {
+        service.define_rule(name, allow);
+    }
+    for module in chosen {
+        let rules = module.rule.iter().chain(served(module).filter_map(|info| info.rule.as_ref()));
+        for rule in rules {
+            if service.has_rule(rule) {
+                continue;
+            }
+            if args.insecure_loopback {
+                // Nobody is known by name.
+                service.define_rule(rule, Allow::gids([]));
+            } else {
+                return Err(Failed::Given(format!(
+                    "module `{}` is for those whom rule `{rule}` allows: say who of other hosts that is, such as --rule {rule}=CN=admin",
+                    module.name
+                )));
+            }
+        }
+        let mut forwarded = Forwarded::new(
+            client.clone(),
+            module.id,
+            &module.name,
+            served(module).map(|info| method(module, info)),
+        );
+        if let Some(rule) = &module.rule {
+            forwarded = forwarded.with_rule(rule);
+        }
+        // They come from one list, where each has an ID of its own.
+        service.register(forwarded).map_err(|error| Failed::Given(error.to_string()))?;
+    }
+    Ok(service)
+}
+
+/// Each rule with all the names that are given for it.
+fn rules(args: &ServeArgs) -> Vec<(&str, Allow)> {
+    let mut rules: Vec<(&str, Allow)> = Vec::new();
+    for (rule, name) in &args.rules {
+        let allow = Allow::certificate(name);
+        match rules.iter_mut().find(|(known, _)| known == rule) {
+            Some((_, known)) => *known = known.clone().or(allow),
+            None => rules.push((rule, allow)),
+        }
+    }
+    rules
+}
+
+fn method(module: &ModuleInfo, info: &MethodInfo) -> Method {
+    // Names live as long as the program: there are as many as the server has.
+    let leaked = |name: &str| -> &'static str { name.to_owned().leak() };
+    let method = Method::new(module.id, info.id, leaked(&info.name));
+    let method = if info.is_stream { method.streaming() } else { method };
+    match &info.rule {
+        Some(rule) => method.with_rule(leaked(rule)),
+        None => method,
+    }
+}
+
+fn secured(args: &ServeArgs, server: GrpcServerBuilder) -> Result<GrpcServerBuilder, Failed> {
+    match (&args.cert, &args.key, &args.client_ca) {
+        (Some(certificate), Some(key), Some(authority)) => {
+            let tls = Tls::from_files(certificate, key, authority);
+            Ok(server.tls(tls.map_err(|error| Failed::Given(error.to_string()))?))
+        }
+        _ if is_open_to_others(&args.listen) => Err(Failed::Given(format!(
+            "other hosts would reach {} without TLS: --insecure-loopback is for 127.0.0.1 or [::1]; give --cert, --key and --client-ca for any other address",
+            args.listen
+        ))),
+        _ => Ok(server.insecure_loopback()),
+    }
+}
+
+/// As far as an address tells that is no name.
+fn is_open_to_others(address: &str) -> bool {
+    address.parse::<SocketAddr>().is_ok_and(|address| !address.ip().is_loopback())
+}
