@@ -167,6 +167,25 @@ impl Schema {
         self.modules.iter().flat_map(|module| &module.methods).find(|info| info.id == method)
     }
 
+    /// What is known of messages, as a set of descriptors.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn descriptors(&self) -> Vec<u8> {
+        self.pool.encode_to_vec()
+    }
+
+    /// The full names of a method's request and reply, if the descriptors tell of both.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn messages(&self, method: &MethodInfo) -> Option<[&str; 2]> {
+        let name = |body| match body {
+            &BodyType::Nothing => Some("google.protobuf.Empty"),
+            BodyType::Message(message) if self.pool.get_message_by_name(message.full_name()).is_some() => {
+                Some(message.full_name())
+            }
+            _ => None,
+        };
+        Some([name(&method.request)?, name(&method.reply)?])
+    }
+
     /// A message of this full name, or the only one of this name without its package.
     fn message(&self, name: &str) -> Option<MessageDescriptor> {
         self.pool.get_message_by_name(name).or_else(|| {

@@ -72,6 +72,8 @@ pub struct GrpcServerBuilder {
     handler_timeout: Option<Duration>,
     #[cfg(feature = "reflection")]
     descriptors: Vec<u8>,
+    #[cfg(feature = "reflection")]
+    carried: reflection::Carried,
 }
 
 /// As `ServerBuilder::message_limit`.
@@ -90,6 +92,8 @@ impl GrpcServer {
             handler_timeout: None,
             #[cfg(feature = "reflection")]
             descriptors: Vec::new(),
+            #[cfg(feature = "reflection")]
+            carried: reflection::Carried::new(),
         }
     }
 
@@ -163,6 +167,14 @@ impl GrpcServerBuilder {
         self
     }
 
+    /// Says which messages a method carries, by their full names in protobuf: one of a module that no `#[drpc_module]` in this program declares, such as a
+    /// [`Forwarded`](crate::Forwarded) one.
+    #[cfg(feature = "reflection")]
+    pub fn carried(mut self, method: i32, request: impl Into<String>, reply: impl Into<String>) -> Self {
+        self.carried.insert(method, [request.into(), reply.into()]);
+        self
+    }
+
     /// Checks the modules and listens.
     ///
     /// # Errors
@@ -177,7 +189,7 @@ impl GrpcServerBuilder {
         #[cfg(feature = "reflection")]
         let routes = match self.descriptors.is_empty() {
             true => routes,
-            false => reflection::add_to(routes, &self.modules, &self.descriptors)?,
+            false => reflection::add_to(routes, &self.modules, &self.descriptors, &self.carried)?,
         };
         let listener = TcpListener::bind(address).await.map_err(ServeError::listening)?;
         let address = listener.local_addr().map_err(ServeError::listening)?;

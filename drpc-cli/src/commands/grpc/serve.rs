@@ -25,7 +25,13 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failed> {
             }
         };
         let chosen = chosen(args, &schema)?;
-        let server = secured(args, GrpcServer::builder(forwarded(args, &client, &chosen)?))?;
+        let server =
+            GrpcServer::builder(forwarded(args, &client, &chosen)?).descriptors(&schema.descriptors());
+        let methods = chosen.iter().flat_map(|module| served(module));
+        let carried = methods.filter_map(|info| Some((info.id, schema.messages(info)?)));
+        let server =
+            carried.fold(server, |server, (id, [request, reply])| server.carried(id, request, reply));
+        let server = secured(args, server)?;
         let server = server.bind(&args.listen).await?;
         note!("listening on {}, for {}; ctrl-c ends it", server.local_addr(), target.known.path.display());
         for module in &chosen {
