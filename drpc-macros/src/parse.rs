@@ -7,7 +7,7 @@ use syn::{Attribute, GenericParam, Generics, Item, Meta, Type, parse_quote};
 use crate::args::{MethodArgs, ModuleArgs};
 use crate::item::{self, Block, Function, Header, Member, Unreadable, flat, is_punct};
 use crate::mistake::{Mistakes, mistake};
-use crate::signature::{Call, KnownCall, Surroundings, ungrouped, unsized_parameter};
+use crate::signature::{Call, Surroundings, ungrouped, unsized_parameter};
 
 /// A module as it was written.
 pub(crate) struct Draft {
@@ -275,16 +275,19 @@ fn with_attributes(
     }
 }
 
-/// Whether a handler that returns a stream says so, and the other way round.
+/// Whether a handler that takes or returns a stream says so, and the other way round.
 fn check_stream(args: &MethodArgs, attribute: &Attribute, call: &Call) -> syn::Result<()> {
-    match (call.known().map(KnownCall::streams), &args.stream) {
-        (Some(true), None) if !args.faulty => {
+    let streams = call.known().map(|call| (call.streams(), call.taken_item().is_some()));
+    match (streams, &args.stream) {
+        (Some((true, _) | (_, true)), None) if !args.faulty => {
             let help = "say it to those who read the attribute, too: `#[method(4, stream)]`";
-            Err(mistake(attribute, "a handler that returns a stream has the key `stream`", help))
+            let does = if let Some((true, _)) = streams { "returns" } else { "takes" };
+            Err(mistake(attribute, format_args!("a handler that {does} a stream has the key `stream`"), help))
         }
-        (Some(false), Some(stream)) => {
-            let help = "let the handler return `impl Stream<Item = Result<Event, Failure>>`, or a `Result` of that; else leave `stream` out";
-            Err(mistake(stream, "`stream` is for a handler that returns one", help))
+        (Some((false, false)), Some(stream)) => {
+            let help = "let the handler take an `Incoming<Piece>`, or return `impl Stream<Item = Result<Event, Failure>>`, or a `Result` of \
+                        that; else leave `stream` out";
+            Err(mistake(stream, "`stream` is for a handler that takes or returns one", help))
         }
         _ => Ok(()),
     }

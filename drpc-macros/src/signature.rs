@@ -43,6 +43,10 @@ pub(crate) enum Parameter {
     Context {
         ty: TokenStream,
     },
+    /// `Incoming`: the stream that the caller sends.
+    Incoming {
+        item: TokenStream,
+    },
 }
 
 /// What a handler returns.
@@ -79,7 +83,15 @@ impl KnownCall {
     pub(crate) fn request(&self) -> Option<(&Ident, &TokenStream)> {
         self.parameters.iter().find_map(|parameter| match parameter {
             Parameter::Request { name, ty } => Some((name, ty)),
-            Parameter::Context { .. } => None,
+            Parameter::Context { .. } | Parameter::Incoming { .. } => None,
+        })
+    }
+
+    /// What the items are that the handler takes, if it takes a stream of them.
+    pub(crate) fn taken_item(&self) -> Option<&TokenStream> {
+        self.parameters.iter().find_map(|parameter| match parameter {
+            Parameter::Incoming { item } => Some(item),
+            Parameter::Request { .. } | Parameter::Context { .. } => None,
         })
     }
 
@@ -171,7 +183,7 @@ impl Surroundings<'_> {
         }
     }
 
-    /// By reference is the context, by value is the request.
+    /// By reference is the context, by value is the request, or the stream that the caller sends.
     fn parameter(&self, input: &PatType) -> syn::Result<Parameter> {
         if let Some(attribute) = input.attrs.iter().find(|attribute| attribute.path().is_ident("cfg")) {
             let help = "put `#[cfg(…)]` on two handlers, one for either case";
@@ -185,6 +197,13 @@ impl Surroundings<'_> {
             Type::Reference(reference) => {
                 Ok(Parameter::Context { ty: self.travelling(&reference.elem, "a reference")? })
             }
+            ty if let Some(items) = incoming_types(ty) => match items[..] {
+                [item] => Ok(Parameter::Incoming { item: self.payload(item, "an item")? }),
+                _ => {
+                    let help = "write `Incoming<Piece>`, or `Incoming<Bytes>` for bodies as they are";
+                    Err(mistake(ty, "`Incoming` says what its items are", help))
+                }
+            },
             ty => {
                 let name = match &*input.pat {
                     Pat::Ident(pat) if !pat.ident.to_string().starts_with('_') => pat.ident.clone(),
@@ -281,9 +300,14 @@ fn parameter_name(parameter: &GenericParam) -> Option<&Ident> {
     }
 }
 
-/// How many parameters are not references.
+/// How many parameters are neither references nor streams.
 fn requests(signature: &Signature) -> usize {
-    let is_request = |input: &&FnArg| matches!(input, FnArg::Typed(input) if !matches!(ungrouped(&input.ty), Type::Reference(_)));
+    let is_request = |input: &&FnArg| match input {
+        FnArg::Typed(input) => {
+            !matches!(ungrouped(&input.ty), Type::Reference(_)) && incoming_types(&input.ty).is_none()
+        }
+        FnArg::Receiver(_) => false,
+    };
     signature.inputs.iter().filter(is_request).count()
 }
 
@@ -347,6 +371,10 @@ impl Parameter {
             Parameter::Context { .. } => {
                 ("a handler takes one reference, the context", "leave one of them out")
             }
+            Parameter::Incoming { .. } => (
+                "a handler takes one stream",
+                "let the items be of one message, with a `oneof` of what they may be",
+            ),
         };
         let is_same = |other: &Parameter| mem::discriminant(other) == mem::discriminant(&self);
         if others.iter().any(is_same) { Err(mistake(input, what, help)) } else { Ok(self) }
@@ -368,6 +396,18 @@ fn result_types(ty: &Type) -> Option<(&Type, Option<&Type>)> {
         }
         _ => None,
     }
+}
+
+/// The types in `Incoming<…>`, of which there is one; nothing for another type.
+fn incoming_types(ty: &Type) -> Option<Vec<&Type>> {
+    let Type::Path(ty) = ungrouped(ty) else { return None };
+    let last = ty.path.segments.last().filter(|last| last.ident == "Incoming")?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return Some(Vec::new()) };
+    let types = arguments.args.iter().filter_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    });
+    Some(types.collect())
 }
 
 /// What the items of a stream are, of `impl Stream<Item = …>`.

@@ -134,6 +134,7 @@ pub mod contract;
 mod der;
 mod descriptors;
 mod dispatch;
+mod flow;
 mod handler;
 mod observe;
 mod steps;
@@ -168,7 +169,7 @@ pub use client::{
     RetryPolicy,
 };
 #[cfg(feature = "client")]
-pub use client::{Attempt, Client, Streaming};
+pub use client::{Attempt, Client, Sending, Streaming, Upload};
 pub use der::Der;
 pub use dispatch::authorization::Allow;
 #[cfg(feature = "tower")]
@@ -178,8 +179,10 @@ pub use dispatch::router::{DuplicateModule, ModuleService, Processing};
 pub use handler::cancellation::Cancelled;
 pub use handler::context::Context;
 pub use handler::details::Details;
+pub use handler::events::{Events, Slow, Subscription, Told, Watched};
 pub use handler::extensions::Extensions;
 pub use handler::failure::Failure;
+pub use handler::incoming::{Incoming, IncomingIter};
 pub use handler::method::{Method, UnknownMethod};
 pub use handler::module::Module;
 pub use handler::payload::Payload;

@@ -85,7 +85,7 @@
 use std::io;
 use std::sync::Arc;
 
-pub use crate::client::progress::{Client, PendingCall, Streaming};
+pub use crate::client::progress::{Client, PendingCall, Sending, Streaming, Upload};
 pub use crate::server::progress::{Progress, Server};
 
 impl Server {

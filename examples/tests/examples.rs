@@ -59,6 +59,19 @@ fn watch_sees_what_is_there_and_what_becomes_of_it() {
 }
 
 #[test]
+fn upload_stores_what_was_sent_whole() {
+    let output = Command::new(env!("CARGO_BIN_EXE_upload")).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{stdout}");
+    let (before, rest) = stdout.split_once("disk: ").unwrap();
+    let (refusal, after) = rest.split_once('\n').unwrap();
+    assert_eq!(before, "notes: 20 bytes\n");
+    assert!(refusal.contains("FAILURE"), "{refusal}");
+    let expected = "a piece of 3 bytes\na piece of 5 bytes\nand that was all: true\nthread: 13 bytes\nstored: notes, thread\n";
+    assert_eq!(after, expected);
+}
+
+#[test]
 fn memory_is_read_where_it_is_if_its_seals_say_so() {
     let output = Command::new(env!("CARGO_BIN_EXE_memory")).output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();

@@ -50,6 +50,7 @@ fn the_fields_are_those_of_daos_and_ours_behind_them() {
             field(1010, "credit", "drpc.Credit"),
             field(1011, "control", "drpc.Control"),
             field(1012, "asks_control", "bool"),
+            field(1013, "sends_items", "bool"),
             field(1020, "descriptors", "uint32"),
             field(1021, "takes_descriptors", "bool"),
         ]
@@ -66,6 +67,7 @@ fn the_fields_are_those_of_daos_and_ours_behind_them() {
             field(1002, "error_cause", "drpc.ErrorCause"),
             field(1010, "part", "drpc.Part"),
             field(1011, "takes_control", "bool"),
+            field(1012, "credit", "drpc.Credit"),
             field(1020, "descriptors", "uint32"),
             field(1021, "took_descriptors", "bool"),
         ]
@@ -105,17 +107,25 @@ fn call_by_the_file(descriptor: &MessageDescriptor, call: &Call) -> DynamicMessa
         None => (0, added.credit),
         Some(Control::Cancel) => (2, None),
         Some(Control::Credit(credit)) => (1, Some(credit)),
+        Some(Control::Item) => (3, None),
+        Some(Control::End) => (4, None),
+        Some(Control::Abort) => (5, None),
         Some(control) => panic!("{control:?} is not in the file"),
     };
     if let Some(credit) = credit {
-        let mut theirs_too = DynamicMessage::new(message("drpc.Credit"));
-        theirs_too.set_field_by_name("items", Value::U32(credit.items));
-        theirs_too.set_field_by_name("bytes", Value::U64(credit.bytes));
-        theirs.set_field_by_name("credit", Value::Message(theirs_too));
+        theirs.set_field_by_name("credit", credit_by_the_file(credit));
     }
     theirs.set_field_by_name("control", Value::EnumNumber(control));
     theirs.set_field_by_name("asks_control", Value::Bool(added.asks_control));
+    theirs.set_field_by_name("sends_items", Value::Bool(added.sends_items));
     theirs
+}
+
+fn credit_by_the_file(credit: Credit) -> Value {
+    let mut theirs = DynamicMessage::new(message("drpc.Credit"));
+    theirs.set_field_by_name("items", Value::U32(credit.items));
+    theirs.set_field_by_name("bytes", Value::U64(credit.bytes));
+    Value::Message(theirs)
 }
 
 fn response_by_the_file(descriptor: &MessageDescriptor, response: &Response) -> DynamicMessage {
@@ -136,10 +146,15 @@ fn response_by_the_file(descriptor: &MessageDescriptor, response: &Response) -> 
         None => 0,
         Some(Part::Opened) => 1,
         Some(Part::Item) => 2,
+        Some(Part::Credit) => 3,
+        Some(Part::Enough) => 4,
         Some(part) => panic!("{part:?} is not in the file"),
     };
     theirs.set_field_by_name("part", Value::EnumNumber(part));
     theirs.set_field_by_name("takes_control", Value::Bool(added.takes_control));
+    if let Some(credit) = added.credit {
+        theirs.set_field_by_name("credit", credit_by_the_file(credit));
+    }
     theirs.set_field_by_name("took_descriptors", Value::Bool(added.took_descriptors));
     theirs
 }
@@ -167,15 +182,16 @@ fn fields_of_a_call() -> impl Strategy<Value = Box<CallFields>> {
         Just((None, None)),
         credit().prop_map(|credit| (Some(credit), None)),
         credit().prop_map(|credit| (None, Some(Control::Credit(credit)))),
-        Just((None, Some(Control::Cancel))),
+        prop::sample::select(vec![Control::Cancel, Control::End, Control::Abort])
+            .prop_map(|control| (None, Some(control))),
     ];
     let time_left = option::of(any::<u64>().prop_map(Duration::from_micros));
-    let flags = any::<(bool, bool, bool)>();
+    let flags = any::<(bool, bool, bool, bool)>();
     let fields = (time_left, option::of(trace), stream_or_control, flags);
     fields
         .prop_map(|(time_left, trace, (credit, control), flags)| {
-            let (wants_error, takes_descriptors, asks_control) = flags;
-            let fields = CallFields { time_left, wants_error, trace, ..CallFields::default() };
+            let (wants_error, takes_descriptors, asks_control, sends_items) = flags;
+            let fields = CallFields { time_left, wants_error, trace, sends_items, ..CallFields::default() };
             Box::new(CallFields { takes_descriptors, credit, control, asks_control, ..fields })
         })
         .prop_filter("none", |fields| **fields != CallFields::default())
@@ -192,7 +208,7 @@ fn every_envelope_is_written_and_read_as_the_file_says() {
         body in prop::collection::vec(any::<u8>(), 0..300),
         to_call in option::of(fields_of_a_call()),
         to_response in option::of(("ü{1,40}", prop::collection::vec(any::<u8>(), 0..40), causes(), any::<bool>())),
-        part in option::of(prop::sample::select(vec![Part::Opened, Part::Item])),
+        part in option::of(prop::sample::select(vec![Part::Opened, Part::Item, Part::Credit, Part::Enough])),
     )| {
         let body = Bytes::from(body);
         let call = Call { module: module as i32, method: method as i32, sequence, body: body.clone(), added: to_call };

@@ -48,5 +48,6 @@ mod testing;
 mod threads;
 mod timeouts;
 mod ui;
+mod uploads;
 mod vectors;
 mod wires;

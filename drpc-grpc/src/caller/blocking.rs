@@ -64,6 +64,12 @@ impl Caller for GrpcCaller {
     /// There is none: streams do not go over gRPC yet.
     type Streaming<R> = Infallible;
 
+    /// As that.
+    type Upload<T, R> = Infallible;
+
+    /// As that.
+    type Exchange<T, R> = Infallible;
+
     /// # Panics
     ///
     /// Within an async runtime, which it would block.
@@ -79,6 +85,26 @@ impl Caller for GrpcCaller {
 
     /// As that of [`GrpcCaller`](crate::GrpcCaller): an error, of the kind [`NoStream`](drpc::CallErrorKind::NoStream).
     fn open<Q: Payload, R: Payload>(
+        &self,
+        _: Method,
+        _: Q,
+        _: &CallOptions,
+    ) -> Result<Infallible, CallError> {
+        Err(CallError::no_streams_over("gRPC"))
+    }
+
+    /// As [`open`](Self::open).
+    fn upload<Q: Payload, T: Payload, R: Payload>(
+        &self,
+        _: Method,
+        _: Q,
+        _: &CallOptions,
+    ) -> Result<Infallible, CallError> {
+        Err(CallError::no_streams_over("gRPC"))
+    }
+
+    /// As [`open`](Self::open).
+    fn exchange<Q: Payload, T: Payload, R: Payload>(
         &self,
         _: Method,
         _: Q,

@@ -88,6 +88,12 @@ impl Caller for GrpcCaller {
     /// There is none: streams do not go over gRPC yet.
     type Streaming<R> = Infallible;
 
+    /// As that.
+    type Upload<T, R> = Infallible;
+
+    /// As that.
+    type Exchange<T, R> = Infallible;
+
     fn call<Q: Payload, R: Payload>(
         &self,
         method: Method,
@@ -103,6 +109,26 @@ impl Caller for GrpcCaller {
 
     /// Streams do not go over gRPC yet: nothing is sent, and the error, of the kind [`NoStream`](drpc::CallErrorKind::NoStream), says so.
     fn open<Q: Payload, R: Payload>(&self, _: Method, _: Q, _: &CallOptions) -> Self::Outcome<Infallible> {
+        Box::pin(ready(Err(CallError::no_streams_over("gRPC"))))
+    }
+
+    /// As [`open`](Self::open).
+    fn upload<Q: Payload, T: Payload, R: Payload>(
+        &self,
+        _: Method,
+        _: Q,
+        _: &CallOptions,
+    ) -> Self::Outcome<Infallible> {
+        Box::pin(ready(Err(CallError::no_streams_over("gRPC"))))
+    }
+
+    /// As [`open`](Self::open).
+    fn exchange<Q: Payload, T: Payload, R: Payload>(
+        &self,
+        _: Method,
+        _: Q,
+        _: &CallOptions,
+    ) -> Self::Outcome<Infallible> {
         Box::pin(ready(Err(CallError::no_streams_over("gRPC"))))
     }
 }

@@ -54,7 +54,7 @@ impl ServeError {
 
     pub(super) fn streams(module: &str, method: &str) -> Self {
         Self::new(format!(
-            "method `{method}` of module `{module}` answers by a stream, and streams do not go over gRPC yet: serve it on a socket alone, in a module of its own"
+            "method `{method}` of module `{module}` takes a stream or answers by one, and streams do not go over gRPC yet: serve it on a socket alone, in a module of its own"
         ))
     }
 

@@ -248,7 +248,7 @@ fn paths_of(modules: &ModuleService) -> Result<(Paths, Vec<String>), ServeError>
             if method.has_fds() {
                 return Err(ServeError::passes_descriptors(name, method.name()));
             }
-            if method.is_streaming() {
+            if method.is_streaming() || method.is_client_streaming() {
                 return Err(ServeError::streams(name, method.name()));
             }
             let path = format!("/{service}/{}", names::method(method.name()));

@@ -1,6 +1,6 @@
 //! The typed client.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 
 use super::asked_types::{as_requested, received};
@@ -67,7 +67,8 @@ pub(crate) fn client(model: &Model) -> TokenStream {
     }
 }
 
-// A handler that returns a stream has `caller.open`, and `C::Outcome<C::Streaming<…>>`.
+// A handler that returns a stream has `caller.open`, and `C::Outcome<C::Streaming<…>>`; one that takes a stream has `caller.upload`, and
+// `C::Outcome<C::Upload<Piece, …>>`; one that does both has `caller.exchange`.
 //
 // Output:
 //     #[cfg_attr(not(doctest), doc = "Greets a person by name.")]
@@ -95,20 +96,28 @@ fn client_function(model: &Model, method: &Method) -> TokenStream {
         }
     };
     let received = received(model, method, call);
+    let (taken, comma) = (call.taken_item(), call.taken_item().map(|_| quote!(,)));
+    let (make, kind) = match (call.streams(), taken.is_some()) {
+        (false, false) => (quote!(call), None),
+        (true, false) => (quote!(open), Some("Streaming")),
+        (false, true) => (quote!(upload), Some("Upload")),
+        (true, true) => (quote!(exchange), Some("Exchange")),
+    };
     let given = around(
         &received,
         |place| {
             let krate = name_at(krate, place);
-            let of_stream =
-                call.streams().then(|| quote_spanned!(here(place)=> <__C as #krate::Caller>::Streaming<));
+            let of_stream = kind.map(|kind| {
+                let kind = Ident::new(kind, here(place));
+                quote_spanned!(here(place)=> <__C as #krate::Caller>::#kind< #taken #comma)
+            });
             quote_spanned!(here(place)=> <__C as #krate::Caller>::Outcome< #of_stream)
         },
         |place| {
-            let of_stream = call.streams().then(|| quote_spanned!(place=> >));
+            let of_stream = kind.map(|_| quote_spanned!(place=> >));
             quote_spanned!(place=> #of_stream >)
         },
     );
-    let make = if call.streams() { quote!(open) } else { quote!(call) };
     let (parameter, request, argument) = match call.request() {
         Some((name, ty)) => {
             let sent = as_requested(model, method, ty, "sent");
@@ -120,7 +129,7 @@ fn client_function(model: &Model, method: &Method) -> TokenStream {
         #notes
         #(#cfgs)*
         pub fn #handler(&self, #parameter) -> #given {
-            self.caller.#make::<#request, #received>(#methods::#variant.method(), #argument, &self.options)
+            self.caller.#make::<#request, #taken #comma #received>(#methods::#variant.method(), #argument, &self.options)
         }
     }
 }

@@ -106,6 +106,7 @@ fn methods_functions(model: &Model, name: &Ident) -> TokenStream {
             || method.timeout.is_some()
             || method.request_limit.is_some()
             || streams(method)
+            || takes_stream(method)
     };
     let method = match model.methods.iter().any(says_more) {
         false => method,
@@ -114,13 +115,14 @@ fn methods_functions(model: &Model, name: &Ident) -> TokenStream {
                 |method_model| {
                     let Method { variant, cfgs, rule, idempotent, fds, timeout, request_limit, .. } = method_model;
                     let streaming = streams(method_model).then(|| quote!(.streaming()));
+                    let client_streaming = takes_stream(method_model).then(|| quote!(.client_streaming()));
                     let idempotent = idempotent.then(|| quote!(.idempotent()));
                     let fds = fds.map(|_| quote!(.fds()));
                     let rule = rule.as_ref().map(|rule| quote!(.with_rule(#rule)));
                     let timeout = timeout
                         .map(|millis| quote!(.with_timeout(::core::time::Duration::from_millis(#millis))));
                     let request_limit = request_limit.map(|bytes| quote!(.with_request_limit(#bytes)));
-                    quote!(#(#cfgs)* Self::#variant => #method #rule #idempotent #fds #timeout #request_limit #streaming)
+                    quote!(#(#cfgs)* Self::#variant => #method #rule #idempotent #fds #timeout #request_limit #streaming #client_streaming)
                 },
             );
             quote!(match self { #(#arms,)* })
@@ -208,6 +210,11 @@ fn methods_conversions(model: &Model, name: &Ident) -> TokenStream {
 /// Whether a method's handler returns a stream.
 fn streams(method: &Method) -> bool {
     method.call.known().is_some_and(KnownCall::streams)
+}
+
+/// Whether a method's handler takes a stream.
+fn takes_stream(method: &Method) -> bool {
+    method.call.known().is_some_and(|call| call.taken_item().is_some())
 }
 
 /// A method's system-wide ID, as it stands in the enum.

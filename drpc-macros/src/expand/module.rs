@@ -122,6 +122,11 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
 //         let items = Self::ticks(&self);
 //         outlet.send(items).await
 //     })
+//
+// One that takes a stream:
+//     Some(StoreMethod::Upload) => private::taking::<Piece>(&context.clone(), method, move |incoming| Box::pin(async move {
+//         …Self::upload(&self, incoming).await…
+//     }))
 pub(super) fn arm(model: &Model, method: &Method) -> TokenStream {
     let Call::Known(call) = &method.call else { return TokenStream::new() };
     let krate = &model.krate;
@@ -143,6 +148,7 @@ pub(super) fn arm(model: &Model, method: &Method) -> TokenStream {
     };
     let arguments = call.parameters.iter().map(|parameter| match parameter {
         Parameter::Request { .. } => quote!(__request),
+        Parameter::Incoming { .. } => quote!(__incoming),
         Parameter::Context { ty } => {
             let of = around(
                 ty,
@@ -202,6 +208,20 @@ pub(super) fn arm(model: &Model, method: &Method) -> TokenStream {
     let boxed = match call.streams() {
         false => quote_spanned!(span=> #private::Box::pin(async move { #request #answer })),
         true => quote_spanned!(span=> #private::stream(move |__outlet| async move { #request #answer })),
+    };
+    let boxed = match call.taken_item() {
+        None => boxed,
+        Some(item) => {
+            let taking = around(
+                item,
+                |place| {
+                    let krate = name_at(krate, place);
+                    quote_spanned!(here(place)=> #krate::private::taking::<)
+                },
+                |place| quote_spanned!(place=> >),
+            );
+            quote!(#taking(&::core::clone::Clone::clone(&__context), __method, move |__incoming| #boxed))
+        }
     };
     quote! {
         #(#cfgs)*

@@ -1,10 +1,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
+use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use slab::Slab;
 
 use super::error::{CallError, Disconnect};
+use super::outgo::Outgo;
+use crate::flow::Room;
 use crate::wire::{Credit, Part, Response};
 
 /// Where the calls of one connection find their responses: each has an entry from its beginning until it takes its last result, or is
@@ -33,8 +36,10 @@ enum Answer {
 struct Inbox {
     waker: Option<Waker>,
     came: VecDeque<Outcome>,
-    items: u64,
-    bytes: i64,
+    /// What the server may still send.
+    room: Room,
+    /// The items that the caller sends, if it does.
+    outgo: Option<Arc<Outgo>>,
 }
 
 impl Answers {
@@ -42,27 +47,30 @@ impl Answers {
         self.answers.insert(Answer::Awaited(None))
     }
 
-    /// The call of a key, which has only begun, asks for a stream.
-    pub(super) fn expect_stream(&mut self, key: Key, credit: Credit) {
-        self.streams.insert(key, Inbox::default());
-        self.give_credit(key, credit);
+    /// The call of a key, which has only begun, asks for a stream, or sends one.
+    pub(super) fn expect_stream(&mut self, key: Key, credit: Credit, outgo: Option<Arc<Outgo>>) {
+        let inbox = Inbox { room: credit.into(), outgo, ..Inbox::default() };
+        self.streams.insert(key, inbox);
     }
 
     /// The caller has room for more of its stream.
     pub(super) fn give_credit(&mut self, key: Key, credit: Credit) {
         if let Some(inbox) = self.streams.get_mut(&key) {
-            inbox.items = inbox.items.saturating_add(credit.items.into());
-            inbox.bytes = inbox.bytes.saturating_add(i64::try_from(credit.bytes).unwrap_or(i64::MAX));
+            inbox.room.add(credit);
         }
+    }
+
+    /// The items that the caller sends, if it does.
+    pub(super) fn outgo(&self, key: Key) -> Option<&Arc<Outgo>> {
+        self.streams.get(&key)?.outgo.as_ref()
     }
 
     /// Counts a part of a stream that has come: an error for one that was not asked for, or that there is no room for.
     pub(super) fn count(&mut self, key: Key, part: Part, bytes: usize) -> Result<(), Disconnect> {
         match (self.streams.get_mut(&key), part) {
             (Some(_), Part::Opened) => Ok(()),
-            (Some(inbox), Part::Item) if inbox.items > 0 && inbox.bytes > 0 => {
-                inbox.items -= 1;
-                inbox.bytes = inbox.bytes.saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX));
+            (Some(inbox), Part::Item) if inbox.room.is_open() => {
+                inbox.room.take(bytes);
                 Ok(())
             }
             _ => Err(Disconnect::Overrun),
@@ -75,8 +83,7 @@ impl Answers {
         if !self.streams.is_empty()
             && let Some(inbox) = self.streams.get_mut(&key)
         {
-            inbox.came.push_back(outcome);
-            return inbox.waker.take();
+            return inbox.put(outcome);
         }
         match mem::replace(&mut self.answers[key], Answer::Here(outcome)) {
             Answer::Awaited(waker) => waker,
@@ -114,15 +121,36 @@ impl Answers {
 
     #[cold]
     fn free_stream(&mut self, key: Key) -> Option<Outcome> {
-        self.streams.remove(&key)?.came.pop_front()
+        let mut inbox = self.streams.remove(&key)?;
+        if let Some(outgo) = inbox.outgo {
+            outgo.end();
+        }
+        inbox.came.pop_front()
     }
 }
 
 impl Inbox {
+    fn put(&mut self, outcome: Outcome) -> Option<Waker> {
+        let is_last = is_last(&outcome);
+        self.came.push_back(outcome);
+        match &self.outgo {
+            None => self.waker.take(),
+            Some(outgo) => {
+                if is_last {
+                    outgo.end();
+                }
+                Some(outgo.waker())
+            }
+        }
+    }
+
     fn next_or_wait(&mut self, context: &Context<'_>) -> Option<Outcome> {
         let next = self.came.pop_front();
         if next.is_none() {
-            self.waker = Some(context.waker().clone());
+            match &self.outgo {
+                None => self.waker = Some(context.waker().clone()),
+                Some(outgo) => outgo.receiver_waits(context),
+            }
         }
         next
     }

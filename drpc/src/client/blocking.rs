@@ -3,10 +3,10 @@ mod lines;
 mod pipeline;
 mod streaming;
 
-pub use streaming::Streaming;
+pub use streaming::{Exchange, Streaming, Upload};
 
 use std::fmt;
-use std::io::{self, IoSlice};
+use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,7 +39,8 @@ use crate::observe::peer_log::PeerLog;
 use crate::sync::parking_lot::{Condvar, Mutex};
 use crate::transport::{Mode, Ready, Socket, Spin, generation, is_peer_gone};
 use crate::wire::{
-    Body, Call, CallFields, Codec, Control, MAX_PLAIN_MESSAGE, Response, UNREADABLE_CALL, Wire, WireMode,
+    Body, Call, CallFields, Codec, Control, MAX_PLAIN_MESSAGE, Packet, Response, UNREADABLE_CALL, Wire,
+    WireMode,
 };
 
 /// A client whose calls block their thread until the reply arrives, without a runtime.
@@ -354,6 +355,8 @@ impl Inner {
 impl Caller for Client {
     type Outcome<R> = Result<R, CallError>;
     type Streaming<R> = Streaming<R>;
+    type Upload<T, R> = Upload<T, R>;
+    type Exchange<T, R> = Exchange<T, R>;
 
     fn call<Q: Payload, R: Payload>(
         &self,
@@ -371,6 +374,24 @@ impl Caller for Client {
         options: &CallOptions,
     ) -> Result<Streaming<R>, CallError> {
         self.open_stream(method, request.into_body(), options)
+    }
+
+    fn upload<Q: Payload, T: Payload, R: Payload>(
+        &self,
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Result<Upload<T, R>, CallError> {
+        self.open_upload(method, request.into_body(), options)
+    }
+
+    fn exchange<Q: Payload, T: Payload, R: Payload>(
+        &self,
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Result<Exchange<T, R>, CallError> {
+        self.open_exchange(method, request.into_body(), options)
     }
 }
 
@@ -456,7 +477,7 @@ impl ClientBuilder {
 
     fn probe_blocking(&self, socket: &Socket, deadline: Deadline) -> Result<Wire, ConnectError> {
         let failed = |cause| ConnectError::probe(&self.path, cause);
-        socket.send(&[IoSlice::new(&PROBE)], &[]).map_err(|error| failed(error.into()))?;
+        socket.send(&Packet::raw(&PROBE, &[])).map_err(|error| failed(error.into()))?;
         let mut prober = Prober::new(self.message_limit);
         loop {
             if !socket.wait_readable(deadline.at).map_err(|error| failed(error.into()))? {
@@ -551,13 +572,13 @@ impl Connection {
 
     /// Tells the server that a call was given up, if it knows that and there is room.
     fn cancel(&mut self, sequence: i64) {
-        let head = control(sequence, Control::Cancel).head();
+        let head = about(sequence, Control::Cancel, Body::new()).head();
         if self.takes_control
             && let Ok(packets) = self.codec.packets(&head, b"")
         {
             for packet in packets {
                 // Whether the server is gone, the next call finds out.
-                let _ = self.line.send(&packet.slices(), &[]);
+                let _ = self.line.send(&packet);
             }
         }
     }
@@ -600,7 +621,7 @@ impl Connection {
         };
         let mut sent = Sent::Nothing;
         for packet in packets {
-            while let Err(error) = self.line.send(&packet.slices(), packet.descriptors()) {
+            while let Err(error) = self.line.send(&packet) {
                 if let Some(refused) = refused(&error, &packet) {
                     self.calls.take_back(call.sequence);
                     return Err(Fault::Unsent(refused));
@@ -682,7 +703,9 @@ impl Connection {
         let packet = packet.ok_or_else(|| self.line.ended())?;
         let Some(message) = self.codec.receive(packet).map_err(Disconnect::from)? else { return Ok(None) };
         let mut response = Response::decode(message).map_err(Disconnect::from)?;
-        attach(&mut response, self.line.arrived());
+        if let Some(arrived) = self.line.arrived() {
+            attach(&mut response, arrived);
+        }
         let addressee = match &response.added {
             None => self.calls.resolve(&response),
             Some(added) => {
@@ -702,10 +725,10 @@ impl Connection {
     }
 }
 
-/// What says something of a call.
-fn control(sequence: i64, control: Control) -> Call<Body> {
+/// What says something of a call; an item is its body.
+fn about(sequence: i64, control: Control, body: Body) -> Call<Body> {
     let added = CallFields { control: Some(control), ..CallFields::default() };
-    Call { module: 0, method: 0, sequence, body: Body::new(), added: Some(added.into()) }
+    Call { module: 0, method: 0, sequence, body, added: Some(added.into()) }
 }
 
 /// The fault of a connection on which a call was being sent.

@@ -41,6 +41,12 @@ pub trait Caller: Clone {
     /// A stream that comes in.
     type Streaming<R>;
 
+    /// A stream that goes out, and the reply to it.
+    type Upload<T, R>;
+
+    /// A stream that goes out, and one that comes in.
+    type Exchange<T, R>;
+
     /// Calls a method.
     fn call<Q: Payload, R: Payload>(
         &self,
@@ -56,6 +62,22 @@ pub trait Caller: Clone {
         request: Q,
         options: &CallOptions,
     ) -> Self::Outcome<Self::Streaming<R>>;
+
+    /// Calls a method that takes a [stream](crate::guide::streams), and answers it by one reply.
+    fn upload<Q: Payload, T: Payload, R: Payload>(
+        &self,
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Self::Outcome<Self::Upload<T, R>>;
+
+    /// Calls a method that takes a stream and answers by one.
+    fn exchange<Q: Payload, T: Payload, R: Payload>(
+        &self,
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Self::Outcome<Self::Exchange<T, R>>;
 }
 
 /// Options for one call.
@@ -153,7 +175,7 @@ impl CallOptions {
         self
     }
 
-    /// How long to wait for each item of a stream, and for its end. One that takes longer is given up, and fails with
+    /// How long to wait for each item of a stream, for its end, and for room for an item that is sent. One that takes longer is given up, and fails with
     /// [`Timeout`](crate::CallErrorKind::Timeout). Without it, only the [`deadline`](Self::deadline) counts, which is that of the whole stream.
     #[must_use]
     pub fn item_timeout(mut self, timeout: Duration) -> Self {

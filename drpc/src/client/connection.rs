@@ -19,10 +19,10 @@ mod model;
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::io;
 use std::pin::pin;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
+use std::{io, mem};
 
 use futures_util::lock;
 use futures_util::task::AtomicWaker;
@@ -31,9 +31,11 @@ use super::answers::{Answers, Key, is_last};
 use super::calls::{Addressee, Calls};
 use super::descriptors::{Passing, attach, refused};
 use super::error::{CallError, Disconnect};
+use super::outgo::Outgo;
 use super::reply::{report_unknown, submitted};
 use super::runtime::{Runtime, Task};
 use crate::descriptors::Limits;
+use crate::flow::Renewal;
 use crate::handler::method::Method;
 use crate::observe::metrics;
 use crate::observe::peer_log::PeerLog;
@@ -91,6 +93,8 @@ struct State {
     answers: Answers,
     /// What the socket did not take at once. Only the first may be partly sent.
     outbox: VecDeque<Outgoing>,
+    /// The streams that wait until that is empty.
+    held_up: Vec<Arc<Outgo>>,
     /// Set once, when the connection is no more.
     broken: Option<Arc<Disconnect>>,
 }
@@ -118,7 +122,7 @@ impl Connection {
         last_sequence: i64,
     ) -> Self {
         let (calls, answers) = (Calls::new(last_sequence), Answers::default());
-        let state = State { calls, answers, outbox: VecDeque::new(), broken: None };
+        let state = State { calls, answers, outbox: VecDeque::new(), held_up: Vec::new(), broken: None };
         let shared = Arc::new(Shared {
             longest_packet: link.longest_packet(),
             link,
@@ -171,16 +175,20 @@ impl Connection {
             return Err(CallError::not_connected(cause.clone()));
         }
         let key = state.answers.begin();
+        let mut may_receive = !no_response;
         if let Some(added) = &mut added {
             added.asks_control &= !self.shared.takes_control.load(Ordering::Relaxed);
-            if let Some(credit) = added.credit {
-                state.answers.expect_stream(key, credit);
+            if added.credit.is_some() || added.sends_items {
+                // Who sends may wait for credit while nobody wants an item.
+                may_receive &= !added.sends_items;
+                let outgo = added.sends_items.then(Arc::default);
+                state.answers.expect_stream(key, added.credit.unwrap_or_default(), outgo);
             }
         }
         let (on_response, on_sent) = if no_response { (None, Some(key)) } else { (Some(key), None) };
         let sequence = state.calls.begin(on_response);
         let (module, method) = (method.module(), method.id());
-        let mut call = Call { module, method, sequence, body: std::mem::take(body), added };
+        let mut call = Call { module, method, sequence, body: mem::take(body), added };
         let told = match self.shared.send_now(&mut state, &mut call, on_sent) {
             Ok(told) => told,
             Err(error) => {
@@ -193,7 +201,7 @@ impl Connection {
         if state.outbox.back().is_some_and(|queued| queued.sequence == sequence && queued.sent == 0) {
             *body = call.body;
         }
-        let alone = state.calls.len() == 1 && !no_response;
+        let alone = state.calls.len() == 1 && may_receive;
         self.shared.set_reader(if alone { sequence } else { DRIVER });
         drop(state);
         wake(told);
@@ -221,7 +229,7 @@ impl Connection {
             }
         };
         if given_up == GivenUp::UnderWay && self.shared.takes_control.load(Ordering::Relaxed) {
-            self.shared.say(&mut state, sequence, Control::Cancel);
+            self.shared.control(&mut state, sequence, Control::Cancel);
         }
         self.shared.set_reader(DRIVER);
         given_up
@@ -231,7 +239,7 @@ impl Connection {
     fn give_credit(&self, sequence: i64, key: Key, credit: Credit) {
         let mut state = self.shared.state();
         state.answers.give_credit(key, credit);
-        self.shared.say(&mut state, sequence, Control::Credit(credit));
+        self.shared.control(&mut state, sequence, Control::Credit(credit));
     }
 
     /// Closes the connection; every call that waits on it fails (C7).
@@ -295,12 +303,9 @@ impl InFlight<'_> {
     /// The rest of the stream that the response has opened; nothing, if it has opened none.
     pub(super) fn take_stream(&mut self, connection: &Arc<Connection>, window: Credit) -> Option<Inflow> {
         let (connection, sequence) = (connection.clone(), self.sequence);
-        self.key.take().map(|key| Inflow {
-            connection,
-            sequence,
-            key: Some(key),
-            window,
-            taken: Credit::default(),
+        self.key.take().map(|key| {
+            let outgo = connection.shared.state().answers.outgo(key).cloned();
+            Inflow { connection, sequence, key: Some(key), renewal: Renewal::of(window), outgo }
         })
     }
 
@@ -317,13 +322,18 @@ pub(super) struct Inflow {
     sequence: i64,
     /// `None` once it has ended.
     key: Option<Key>,
-    /// How much may come at once.
-    window: Credit,
-    /// What was taken and the server does not know of.
-    taken: Credit,
+    renewal: Renewal,
+    /// What is sent on the same call, if it is.
+    outgo: Option<Arc<Outgo>>,
 }
 
 impl Inflow {
+    /// The way out for the items of its caller.
+    pub(super) fn outflow(&self) -> Option<Outflow> {
+        let (connection, sequence, outgo) = (self.connection.clone(), self.sequence, self.outgo.clone()?);
+        Some(Outflow { connection, sequence, outgo, is_open: true })
+    }
+
     /// Waits for its next response; `None` once the last was given.
     pub(super) fn poll_next(
         &mut self,
@@ -333,13 +343,22 @@ impl Inflow {
         let outcome = ready!(self.connection.poll_response(context, self.sequence, key));
         match &outcome {
             Ok(response) if response.part().is_some() => {
-                if let Some(credit) = self.window.after(&mut self.taken, response) {
+                let items = u32::from(response.part() == Some(Part::Item));
+                if let Some(credit) = self.renewal.took(items, response.body.len()) {
                     self.connection.give_credit(self.sequence, key, credit);
                 }
             }
-            _ => self.key = None,
+            _ => {
+                self.key = None;
+                self.tell_sender();
+            }
         }
         Poll::Ready(Some(outcome))
+    }
+
+    /// Has who sends see that the call is over.
+    fn tell_sender(&self) {
+        wake(self.outgo.as_ref().map(Outgo::waker));
     }
 }
 
@@ -347,7 +366,61 @@ impl Drop for Inflow {
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {
             self.connection.abandon(self.sequence, key);
+            self.tell_sender();
         }
+    }
+}
+
+/// A stream that goes out. Dropped before its end, the server is told that these were not all of its items.
+pub(super) struct Outflow {
+    connection: Arc<Connection>,
+    sequence: i64,
+    outgo: Arc<Outgo>,
+    /// Its end was not sent.
+    is_open: bool,
+}
+
+impl Outflow {
+    /// Sends an item once there is room for it, at the server and in the socket; false if no more are taken.
+    pub(super) fn poll_send(
+        &mut self,
+        context: &Context<'_>,
+        item: &mut Option<Body>,
+    ) -> Poll<Result<bool, CallError>> {
+        if !ready!(self.outgo.poll_room(context)) {
+            return Poll::Ready(Ok(false));
+        }
+        let shared = &self.connection.shared;
+        let mut state = shared.state();
+        if !state.outbox.is_empty() {
+            if !state.held_up.iter().any(|waiting| Arc::ptr_eq(waiting, &self.outgo)) {
+                state.held_up.push(self.outgo.clone());
+            }
+            return Poll::Pending;
+        }
+        let body = item.take().unwrap_or_default();
+        let bytes = body.len();
+        shared.say(&mut state, self.sequence, Control::Item, body)?;
+        self.outgo.take(bytes);
+        Poll::Ready(Ok(true))
+    }
+
+    /// These were all.
+    pub(super) fn end(&mut self) {
+        self.stop(Control::End);
+    }
+
+    fn stop(&mut self, control: Control) {
+        if mem::replace(&mut self.is_open, false) && !self.outgo.has_ended() {
+            let shared = &self.connection.shared;
+            shared.control(&mut shared.state(), self.sequence, control);
+        }
+    }
+}
+
+impl Drop for Outflow {
+    fn drop(&mut self) {
+        self.stop(Control::Abort);
     }
 }
 
@@ -409,7 +482,7 @@ impl Shared {
         let mut sent = 0;
         if state.outbox.is_empty() {
             for packet in packets {
-                match self.link.try_send(&packet.slices(), packet.descriptors()) {
+                match self.link.try_send(&packet) {
                     Ok(()) => {
                         sent += 1;
                         unsent -= 1;
@@ -449,20 +522,45 @@ impl Shared {
         Ok(Vec::new())
     }
 
-    /// Says something of a call. If the connection is no more, whoever receives will find that.
-    fn say(&self, state: &mut State, sequence: i64, control: Control) {
+    /// Says something of a call that has no body.
+    fn control(&self, state: &mut State, sequence: i64, control: Control) {
+        // It is one packet, which is never too long.
+        let _ = self.say(state, sequence, control, Body::new());
+    }
+
+    /// Says something of a call, as far as the socket takes it, and leaves the rest to the driver. If the connection is no more, whoever
+    /// receives will find that.
+    fn say(
+        &self,
+        state: &mut State,
+        sequence: i64,
+        control: Control,
+        body: Body,
+    ) -> Result<(), MessageTooLong> {
         let added = CallFields { control: Some(control), ..CallFields::default() };
-        let call = Call { module: 0, method: 0, sequence, body: Body::new(), added: Some(added.into()) };
+        let call = Call { module: 0, method: 0, sequence, body, added: Some(added.into()) };
         let head = call.head();
-        let Ok(mut packets) = Packets::new(self.wire, &head, &call.body, self.message_limit) else { return };
+        let packets = self.packets(&head, &call.body)?;
+        let (mut unsent, mut sent) = (packets.len(), 0);
         if state.outbox.is_empty() {
-            // It is one packet.
-            match packets.next().map_or(Ok(()), |packet| self.link.try_send(&packet.slices(), &[])) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.driver.wake(),
-                _ => return,
+            for packet in packets {
+                match self.link.try_send(&packet) {
+                    Ok(()) => {
+                        sent += 1;
+                        unsent -= 1;
+                    }
+                    Err(error) if is_peer_gone(&error) => return Ok(()),
+                    // The driver tries again, and finds what else is wrong.
+                    Err(_) => break,
+                }
             }
+            if unsent == 0 {
+                return Ok(());
+            }
+            self.driver.wake();
         }
-        state.outbox.push_back(Outgoing { sequence: CONTROL, head, body: call.body, sent: 0, on_sent: None });
+        state.outbox.push_back(Outgoing { sequence: CONTROL, head, body: call.body, sent, on_sent: None });
+        Ok(())
     }
 
     /// Sends what is in the outbox, until the connection is no more.
@@ -491,7 +589,7 @@ impl Shared {
         let packets = self.packets(head, body).map_err(io::Error::other)?;
         let mut is_refused = None;
         for packet in packets.skip_sent(*sent) {
-            if let Err(error) = self.link.try_send(&packet.slices(), packet.descriptors()) {
+            if let Err(error) = self.link.try_send(&packet) {
                 is_refused = Some(refused(&error, &packet).ok_or(error)?);
                 break;
             }
@@ -505,8 +603,13 @@ impl Shared {
         }
         let on_sent = state.outbox.pop_front().and_then(|call| call.on_sent);
         let told = on_sent.and_then(|key| state.answers.put(key, Ok(submitted())));
+        let held_up = match state.outbox.is_empty() {
+            true => mem::take(&mut state.held_up),
+            false => Vec::new(),
+        };
         drop(state);
         wake(told);
+        wake(held_up.iter().map(Outgo::waker));
         Ok(())
     }
 
@@ -530,11 +633,21 @@ impl Shared {
             let packet = ready!(received)?.ok_or(Disconnect::ByPeer)?;
             let Some(message) = codec.receive(packet)? else { continue };
             let mut response = Response::decode(message)?;
-            attach(&mut response, self.link.arrived());
+            if let Some(arrived) = self.link.arrived() {
+                attach(&mut response, arrived);
+            }
             let mut state = self.state();
             let addressee = match &response.added {
                 None => state.calls.resolve(&response),
-                Some(added) => self.resolve_added(&mut state, &response, added)?,
+                Some(added) => match self.resolve_added(&mut state, &response, added)? {
+                    Resolved::To(addressee) => addressee,
+                    Resolved::Sender(sender) => {
+                        drop((state, codec));
+                        wake(Some(sender));
+                        codec = self.incoming();
+                        continue;
+                    }
+                },
             };
             match addressee {
                 Addressee::Waiting(key) if own == Some(key) => {
@@ -570,21 +683,32 @@ impl Shared {
         state: &mut State,
         response: &Response,
         added: &ResponseFields,
-    ) -> Result<Addressee<Key>, Disconnect> {
+    ) -> Result<Resolved, Disconnect> {
         if added.takes_control || added.part.is_some() {
             self.takes_control.store(true, Ordering::Relaxed);
         }
-        let Some(part) = added.part else { return Ok(state.calls.resolve(response)) };
+        let Some(part) = added.part else { return Ok(Resolved::To(state.calls.resolve(response))) };
         let addressee = state.calls.resolve_part(response.sequence);
         match addressee {
-            Addressee::Waiting(key) => state.answers.count(key, part, response.body.len())?,
+            Addressee::Waiting(key) => {
+                if let Some(outgo) = state.answers.outgo(key) {
+                    outgo.add(added.credit.unwrap_or_default());
+                    if part == Part::Enough {
+                        outgo.end();
+                    }
+                    if matches!(part, Part::Credit | Part::Enough) {
+                        return Ok(Resolved::Sender(outgo.waker()));
+                    }
+                }
+                state.answers.count(key, part, response.body.len())?;
+            }
             // Only now it is known that the server can be told.
             Addressee::Abandoned if part == Part::Opened => {
-                self.say(state, response.sequence, Control::Cancel);
+                self.control(state, response.sequence, Control::Cancel);
             }
             _ => {}
         }
-        Ok(addressee)
+        Ok(Resolved::To(addressee))
     }
 
     /// The connection is no more: tells all calls, and the server, which need not wait for a client that listens no more
@@ -599,6 +723,13 @@ impl Shared {
         self.driver.wake();
         self.link.hang_up();
     }
+}
+
+/// What a response with added fields comes to.
+enum Resolved {
+    To(Addressee<Key>),
+    /// It says something to who sends items, which is woken once nothing is locked.
+    Sender(Waker),
 }
 
 impl State {
@@ -623,7 +754,7 @@ impl State {
         if !matches!(*cause, Disconnect::Closed) {
             metrics::connection_lost();
         }
-        for call in std::mem::take(&mut self.outbox) {
+        for call in mem::take(&mut self.outbox) {
             let key = self.calls.take_back(call.sequence).or(call.on_sent);
             let error = if call.sent > 0 { CallError::unfinished } else { CallError::not_connected };
             if let Some(key) = key {

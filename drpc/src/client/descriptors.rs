@@ -89,11 +89,9 @@ impl Passing {
 }
 
 /// Puts descriptors to the response that they came with.
-#[inline]
-pub(super) fn attach(response: &mut Response, arrived: Option<Box<Arrived>>) {
-    if let Some(arrived) = arrived {
-        response.added.get_or_insert_default().descriptors.come(*arrived);
-    }
+#[cold]
+pub(super) fn attach(response: &mut Response, arrived: Box<Arrived>) {
+    response.added.get_or_insert_default().descriptors.come(*arrived);
 }
 
 /// Why the kernel did not send a call that passes descriptors; `None` if it has nothing to do with them.

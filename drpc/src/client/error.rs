@@ -48,6 +48,7 @@ use crate::wire::{
 /// | `Reply`, `Submitted` | yes | no | the decoder's error |
 /// | `Status` | as the status says | no | |
 /// | `NoStream` | yes, unless the caller carries none | no | |
+/// | `NotTaken` | yes, or it still is | no | |
 #[derive(Clone)]
 pub struct CallError(Box<Kind>);
 
@@ -89,6 +90,9 @@ pub enum CallErrorKind {
     /// The server answered a call for a [stream](crate::guide::streams) with one reply: it does not know streams, as DAOS's don't. The call was
     /// executed. Or the caller carries no streams, as that of drpc-grpc; then nothing was sent.
     NoStream,
+    /// The server takes no more items of a [stream](crate::guide::streams) that the caller sends: the handler has answered already, or has stopped taking them. This is
+    /// no failure: the answer says what came of the call.
+    NotTaken,
     /// The call's [descriptors](crate::guide::descriptors) can't be passed, or the reply's were lost. The error says which, and whether anything was sent.
     Descriptors,
 }
@@ -109,6 +113,7 @@ enum Kind {
     /// By a caller that carries none, over what is named here.
     NoStreamsOver(&'static str),
     Stalled(Duration),
+    NotTaken,
     Descriptors(DescriptorFault),
 }
 
@@ -130,6 +135,7 @@ impl CallError {
             Kind::Submitted => CallErrorKind::Submitted,
             Kind::Payload(_) => CallErrorKind::Reply,
             Kind::TooLong(_) => CallErrorKind::TooLong,
+            Kind::NotTaken => CallErrorKind::NotTaken,
             Kind::Descriptors(_) => CallErrorKind::Descriptors,
         }
     }
@@ -306,6 +312,11 @@ impl CallError {
         Kind::Stalled(after).into()
     }
 
+    /// The server takes no more of what the caller sends.
+    pub(super) fn not_taken() -> Self {
+        Kind::NotTaken.into()
+    }
+
     /// The time was over before anything was sent.
     pub(super) fn unsent(after: Duration) -> Self {
         Kind::Unsent(after).into()
@@ -331,6 +342,7 @@ impl CallError {
             | Kind::Submitted
             | Kind::NoStream
             | Kind::Stalled(_)
+            | Kind::NotTaken
             | Kind::Payload(_) => false,
         }
     }
@@ -416,9 +428,14 @@ impl fmt::Display for CallError {
             Kind::Timeout(after) => {
                 write!(f, "no reply came within {after:?}; the call may have been executed")
             }
-            Kind::Stalled(after) => write!(f, "the stream gave nothing within {after:?}, and was given up"),
+            Kind::Stalled(after) => {
+                write!(f, "the stream gave nothing within {after:?}, nor room for more, and was given up")
+            }
+            Kind::NotTaken => f.write_str(
+                "the server takes no more items: its handler has answered, or has stopped taking them; `finish` gives the answer",
+            ),
             Kind::NoStream => f.write_str(
-                "the server answered with one reply, and not with a stream: it does not know streams; the call was executed",
+                "the server answered at once, and not by a stream: it does not know streams of this kind; the call was executed",
             ),
             Kind::NoStreamsOver(carrier) => write!(
                 f,

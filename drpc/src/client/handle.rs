@@ -2,7 +2,7 @@ mod connecting;
 mod pipeline;
 mod streaming;
 
-pub use streaming::Streaming;
+pub use streaming::{Sending, Streaming, Upload};
 
 use std::fmt;
 use std::future::Future;
@@ -343,6 +343,8 @@ impl Client {
 impl Caller for Client {
     type Outcome<R> = Pin<Box<dyn Future<Output = Result<R, CallError>> + Send>>;
     type Streaming<R> = Streaming<R>;
+    type Upload<T, R> = Upload<T, R>;
+    type Exchange<T, R> = (Sending<T>, Streaming<R>);
 
     fn call<Q: Payload, R: Payload>(
         &self,
@@ -367,6 +369,28 @@ impl Caller for Client {
         let (client, options) = (self.clone(), options.clone());
         let body = request.into_body();
         Box::pin(async move { client.open_stream(method, body, &options).await })
+    }
+
+    fn upload<Q: Payload, T: Payload, R: Payload>(
+        &self,
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Self::Outcome<Upload<T, R>> {
+        let (client, options) = (self.clone(), options.clone());
+        let body = request.into_body();
+        Box::pin(async move { client.open_upload(method, body, &options).await })
+    }
+
+    fn exchange<Q: Payload, T: Payload, R: Payload>(
+        &self,
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Self::Outcome<(Sending<T>, Streaming<R>)> {
+        let (client, options) = (self.clone(), options.clone());
+        let body = request.into_body();
+        Box::pin(async move { client.open_exchange(method, body, &options).await })
     }
 }
 

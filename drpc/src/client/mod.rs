@@ -31,6 +31,8 @@ pub(crate) mod handle;
 #[cfg(any(feature = "client", feature = "progress"))]
 #[cfg_attr(not(feature = "client"), path = "no_tokio.rs")]
 mod on_tokio;
+#[cfg(any(feature = "client", feature = "progress"))]
+mod outgo;
 mod pool;
 mod probe;
 #[cfg(feature = "progress")]
@@ -50,5 +52,5 @@ pub use caller::{CallOptions, Caller};
 pub use carried::Attempt;
 pub use error::{CallError, CallErrorKind, ConnectError};
 #[cfg(feature = "client")]
-pub use handle::{Client, Streaming};
+pub use handle::{Client, Sending, Streaming, Upload};
 pub use retry::RetryPolicy;

@@ -206,6 +206,8 @@ impl Client {
 impl Caller for Client {
     type Outcome<R> = PendingCall<Result<R, CallError>>;
     type Streaming<R> = Streaming<R>;
+    type Upload<T, R> = Upload<T, R>;
+    type Exchange<T, R> = (Sending<T>, Streaming<R>);
 
     fn call<Q: Payload, R: Payload>(
         &self,
@@ -224,6 +226,32 @@ impl Caller for Client {
     ) -> Self::Outcome<Streaming<R>> {
         let (opening, steps) = (self.client.open(method, request, options), self.steps.clone());
         let call = Box::pin(async move { Ok(Streaming { stream: opening.await?, steps }) });
+        PendingCall { call, steps: self.steps.clone() }
+    }
+
+    fn upload<Q: Payload, T: Payload, R: Payload>(
+        &self,
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Self::Outcome<Upload<T, R>> {
+        let (opening, steps) = (self.client.upload(method, request, options), self.steps.clone());
+        let call = Box::pin(async move { Ok(Upload { upload: opening.await?, steps }) });
+        PendingCall { call, steps: self.steps.clone() }
+    }
+
+    fn exchange<Q: Payload, T: Payload, R: Payload>(
+        &self,
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Self::Outcome<(Sending<T>, Streaming<R>)> {
+        let (opening, steps) = (self.client.exchange(method, request, options), self.steps.clone());
+        let call = Box::pin(async move {
+            let (sending, stream) = opening.await?;
+            let sending = Sending { sending, steps: steps.clone() };
+            Ok((sending, Streaming { stream, steps }))
+        });
         PendingCall { call, steps: self.steps.clone() }
     }
 }
@@ -395,6 +423,123 @@ impl<R: Payload> Stream for Streaming<R> {
 impl<R> fmt::Debug for Streaming<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.stream.fmt(f)
+    }
+}
+
+/// A stream that a progress [`Client`] sends, and then its reply: as [`drpc::Upload`](crate::Upload), but items go out in the client's steps.
+///
+/// ```no_run
+/// # #[derive(Clone, PartialEq, prost::Message)] pub struct Piece { #[prost(bytes = "bytes", tag = "1")] pub bytes: drpc::Bytes }
+/// # #[derive(Clone, PartialEq, prost::Message)] pub struct Stored { #[prost(uint64, tag = "1")] pub bytes: u64 }
+/// # #[drpc::drpc_module(id = 8, client_only)]
+/// # pub trait Store { #[method(1, stream)] fn upload(&self, pieces: drpc::Incoming<Piece>) -> Stored; }
+/// use std::time::Duration;
+///
+/// use drpc::progress::Client;
+/// use futures_util::stream;
+///
+/// let client = Client::builder("/run/store.sock").connect_progress()?;
+/// let pieces = ["one", "two"].map(|text| Piece { bytes: text.into() });
+/// StoreClient::new(client.clone()).upload().when_done(|upload| match upload {
+///     Ok(upload) => upload.finish_with(stream::iter(pieces)).when_done(|stored| println!("{stored:?}")),
+///     Err(error) => println!("{error}"),
+/// });
+/// client.progress(Duration::from_secs(1))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Upload<T = Bytes, R = Bytes> {
+    upload: handle::Upload<T, R>,
+    /// Its client lives as long as it does.
+    steps: Arc<Steps>,
+}
+
+impl<T: Payload, R: Payload> Upload<T, R> {
+    /// Sends an item, once there is room for it. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`drpc::Upload::send`](crate::Upload::send).
+    pub async fn send(&mut self, item: T) -> Result<(), CallError> {
+        self.upload.send(item).await
+    }
+
+    /// Sends all of these, and waits for the reply; ends before if the server takes no more.
+    pub fn finish_with(
+        self,
+        items: impl Stream<Item = T> + Send + 'static,
+    ) -> PendingCall<Result<R, CallError>> {
+        PendingCall { call: Box::pin(self.upload.finish_with(items)), steps: self.steps }
+    }
+
+    /// Says that these were all the items, and waits for the reply.
+    pub fn finish(self) -> PendingCall<Result<R, CallError>> {
+        PendingCall { call: Box::pin(self.upload.finish()), steps: self.steps }
+    }
+}
+
+impl<T, R> fmt::Debug for Upload<T, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.upload.fmt(f)
+    }
+}
+
+/// A stream that a progress [`Client`] sends, of a call that is answered by a [`Streaming`]: as [`drpc::Sending`](crate::Sending), but items go out in the
+/// client's steps.
+///
+/// ```no_run
+/// # #[derive(Clone, PartialEq, prost::Message)] pub struct Number { #[prost(uint64, tag = "1")] pub number: u64 }
+/// # #[drpc::drpc_module(id = 7, client_only)]
+/// # pub trait Squares { #[method(6, stream)] fn square(&self, numbers: drpc::Incoming<Number>) -> impl drpc::Stream<Item = Result<Number, drpc::Failure>>; }
+/// use std::time::Duration;
+///
+/// use drpc::progress::Client;
+/// use futures_util::stream;
+///
+/// let client = Client::builder("/run/squares.sock").connect_progress()?;
+/// SquaresClient::new(client.clone()).square().when_done(|opened| match opened {
+///     Ok((numbers, squares)) => {
+///         squares.for_each(|square| println!("{square:?}"));
+///         let all = stream::iter((1..=3).map(|number| Number { number }));
+///         numbers.finish_with(all).when_done(|sent| println!("{sent:?}"));
+///     }
+///     Err(error) => println!("{error}"),
+/// });
+/// client.progress(Duration::from_secs(1))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Sending<T = Bytes> {
+    sending: handle::Sending<T>,
+    /// Its client lives as long as it does.
+    steps: Arc<Steps>,
+}
+
+impl<T: Payload> Sending<T> {
+    /// Sends an item, once there is room for it. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`drpc::Sending::send`](crate::Sending::send).
+    pub async fn send(&mut self, item: T) -> Result<(), CallError> {
+        self.sending.send(item).await
+    }
+
+    /// Sends all of these, and says that they were all; ends before if the server takes no more.
+    pub fn finish_with(
+        self,
+        items: impl Stream<Item = T> + Send + 'static,
+    ) -> PendingCall<Result<(), CallError>> {
+        PendingCall { call: Box::pin(self.sending.finish_with(items)), steps: self.steps }
+    }
+
+    /// These were all the items: the server's handler sees the end.
+    pub fn finish(self) {
+        self.sending.finish();
+    }
+}
+
+impl<T> fmt::Debug for Sending<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.sending.fmt(f)
     }
 }
 

@@ -4,9 +4,9 @@ use std::any::TypeId;
 
 use super::error::CallError;
 use crate::handler::decoding::Decoding;
-use crate::handler::payload::Payload;
+use crate::handler::payload::{NO_FDS_IN_ITEMS, Payload};
 use crate::observe::peer_log::{Line, PeerLog};
-use crate::wire::{Response, Status};
+use crate::wire::{Body, Response, Status};
 
 /// The reply in a response, if a message comes to no more than the limit.
 pub(super) fn reply_of<R: Payload>(response: Response, limit: usize) -> Result<R, CallError> {
@@ -38,6 +38,12 @@ pub(super) fn item_of<R: Payload>(
         Ok(last) if last.status == Status::SUCCESS => None,
         Ok(last) => Some(Err(CallError::answered(last.status, last.added))),
     }
+}
+
+/// An item that is to be sent.
+pub(super) fn item_body<T: Payload>(item: T) -> Body {
+    const { assert!(!T::WITH_FDS, "{}", NO_FDS_IN_ITEMS) };
+    item.into_body()
 }
 
 /// C5: a reply that no call waits for is reported, and delivered to none.

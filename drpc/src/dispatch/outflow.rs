@@ -1,39 +1,76 @@
-//! A stream that goes out: from what a handler answered with to the responses of its call.
+//! A call that is a stream, one way or both: from what its handler answered with to the responses.
 
+use std::mem;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use futures_util::Stream;
+use tracing::Span;
 
 use super::router::{Opened, Processing};
 use crate::handler::control::{Halt, OpenStream};
 use crate::handler::failure::Failure;
-use crate::handler::reply::ReplyStream;
+use crate::handler::failure::guard::guarded;
+use crate::handler::inbox::{Due, End};
+use crate::handler::incoming::poll_in_session;
+use crate::handler::module::HandlerFuture;
+use crate::handler::reply::{Reply, ReplyStream, Source};
 use crate::handler::session::Listed;
 use crate::observe::metrics;
 use crate::wire::{Body, Part, Response, ResponseFields, Status};
 
-/// The responses that follow the one that opened a stream: an item each, as far as the caller has room, and the last one, which ends it.
+/// The responses that follow the one that opened a stream, up to the last one, which ends it: the handler's items, as far as the caller has
+/// room, and the credit for the caller's own.
 ///
-/// Its handler is told of its caller's leaving or giving up, and what the items come from is dropped then.
+/// A handler's stream is dropped once its caller has left or given up. A handler that takes the caller's items is told so by them, and
+/// finishes.
 pub(crate) struct Outflow {
     call: Processing,
+    stage: Stage,
     /// `None` once it has ended.
-    stream: Option<(ReplyStream, OpenStream)>,
+    open: Option<OpenStream>,
     /// The call's entry in its session's list.
     listed: Option<Listed>,
     counted: metrics::OpenStream,
 }
 
+/// What the responses come from.
+enum Stage {
+    /// A handler that takes items.
+    Handler(HandlerFuture<'static>),
+    /// One that is carried out on another thread.
+    Elsewhere(Arc<Outcome>),
+    /// The handler's stream.
+    Items(ReplyStream),
+    Ended,
+}
+
 impl Outflow {
     pub(super) fn new(call: Processing, Opened { items, open }: Opened) -> Self {
-        Outflow { call, stream: Some((items, open)), listed: None, counted: metrics::OpenStream::begin() }
+        let counted = metrics::OpenStream::begin();
+        Outflow { call, stage: items.into(), open: Some(open), listed: None, counted }
     }
 
     /// The same stream, of a call that is listed.
     pub(crate) fn listed(mut self: Box<Self>, listed: Option<Listed>) -> Box<Self> {
         self.listed = listed;
         self
+    }
+
+    /// A handler that takes items, to be carried out by a thread of its own, which it may block.
+    pub(crate) fn take_handler(&mut self) -> Option<HandlerElsewhere> {
+        let outcome = Arc::new(Outcome::default());
+        match mem::replace(&mut self.stage, Stage::Elsewhere(outcome.clone())) {
+            Stage::Handler(handler) => {
+                let (layered, span) = (self.call.is_layered(), self.call.span());
+                Some(HandlerElsewhere { handler: Some(handler), layered, span, outcome })
+            }
+            stage => {
+                self.stage = stage;
+                None
+            }
+        }
     }
 
     /// Ends the stream before its time; gives its last response.
@@ -43,9 +80,10 @@ impl Outflow {
     }
 
     fn stop(&mut self) {
-        if let Some((items, open)) = self.stream.take() {
-            self.call.drop_items(items);
-            drop(open);
+        let stage = mem::replace(&mut self.stage, Stage::Ended);
+        self.call.drop_items(stage);
+        if let Some(open) = self.open.take() {
+            open.call().end_items(End::Answered);
         }
         self.listed = None;
     }
@@ -55,6 +93,87 @@ impl Outflow {
         let context = self.call.context();
         context.was_given_up() || context.session().caller_has_left()
     }
+
+    /// What the caller is to be told of its own items.
+    fn due(&self, context: &Context<'_>) -> Option<Response<Body>> {
+        let fields = match self.open.as_ref()?.call().due(context)? {
+            Due::Credit(credit) => {
+                ResponseFields { credit: Some(credit), ..ResponseFields::of_part(Part::Credit) }
+            }
+            Due::Enough => ResponseFields::of_part(Part::Enough),
+        };
+        Some(self.part(fields, Body::new()))
+    }
+
+    fn part(&self, fields: ResponseFields, body: Body) -> Response<Body> {
+        let (sequence, status) = (self.call.sequence(), Status::SUCCESS);
+        Response { sequence, status, body, added: Some(fields.into()) }
+    }
+
+    /// Waits for a handler that takes items; gives the last response, unless it goes on with a stream.
+    fn poll_handler(&mut self, context: &mut Context<'_>) -> Poll<Option<Response<Body>>> {
+        let Outflow { call, stage, .. } = self;
+        let polled = match stage {
+            Stage::Handler(handler) => call.poll_part(|| poll_in_session(|| handler.as_mut().poll(context))),
+            Stage::Elsewhere(outcome) => call.poll_part(|| outcome.poll(context)),
+            Stage::Items(_) | Stage::Ended => return Poll::Ready(None),
+        };
+        let Poll::Ready(outcome) = polled else { return Poll::Pending };
+        match outcome {
+            Ok(Reply::Stream(items)) => {
+                let handler = mem::replace(&mut self.stage, items.into());
+                self.call.drop_items(handler);
+                Poll::Ready(None)
+            }
+            outcome => {
+                self.stop();
+                Poll::Ready(Some(self.call.respond(outcome)))
+            }
+        }
+    }
+
+    /// Waits for an item of the handler's stream, and room for it.
+    fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Option<Response<Body>>> {
+        if self.is_unwanted() {
+            self.stop();
+            // The client counts on an end, but nobody failed.
+            return Poll::Ready(Some(self.call.end_stream(Status::FAILURE)));
+        }
+        let (Stage::Items(items), Some(open)) = (&mut self.stage, &self.open) else {
+            return Poll::Ready(None);
+        };
+        match open.call().may_send() {
+            Ok(()) => {}
+            Err(Halt::ForNow) => return Poll::Pending,
+            Err(Halt::ForGood) => {
+                let failure = "the session ends, and the caller has no room for more of the stream";
+                return Poll::Ready(Some(self.fail(failure.into())));
+            }
+        }
+        let polled = self.call.poll_part(|| Pin::new(items).poll_next(context).map(Option::transpose));
+        let Poll::Ready(item) = polled else { return Poll::Pending };
+        Poll::Ready(Some(match item {
+            // They are announced by a call, and an item is none.
+            Ok(Some(body)) if !body.descriptors().is_empty() => {
+                let failure =
+                    "an item of a stream passes no descriptors: pass them by a call of another method";
+                self.fail(failure.into())
+            }
+            Ok(Some(mut body)) => {
+                if let Err(over) = self.call.context().session().hold_reply(&mut body) {
+                    return Poll::Ready(Some(self.fail(Failure::marshal(over))));
+                }
+                open.call().sent(body.len());
+                self.counted.item(body.len());
+                self.part(ResponseFields::of_part(Part::Item), body)
+            }
+            Ok(None) => {
+                self.stop();
+                self.call.end_stream(Status::SUCCESS)
+            }
+            Err(failure) => self.fail(failure),
+        }))
+    }
 }
 
 impl Stream for Outflow {
@@ -62,49 +181,22 @@ impl Stream for Outflow {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Response<Body>>> {
         let this = &mut *self;
-        let Some((_, open)) = &this.stream else { return Poll::Ready(None) };
-        // It registers its waker first of all.
-        let may_send = open.call().may_send(context);
-        if this.is_unwanted() {
-            this.stop();
-            // The client counts on an end, but nobody failed.
-            return Poll::Ready(Some(this.call.end_stream(Status::FAILURE)));
+        let Some(open) = &this.open else { return Poll::Ready(None) };
+        // Asked first of all: it registers the waker.
+        if open.call().is_held(context) && !this.is_unwanted() {
+            return Poll::Pending;
         }
-        match may_send {
-            Ok(()) => {}
-            Err(Halt::ForNow) => return Poll::Pending,
-            Err(Halt::ForGood) => {
-                let failure = "the session ends, and the caller has no room for more of the stream";
-                return Poll::Ready(Some(this.fail(failure.into())));
-            }
+        if let Some(due) = this.due(context) {
+            return Poll::Ready(Some(due));
         }
-        let Some((items, open)) = &mut this.stream else { return Poll::Ready(None) };
-        match ready!(this.call.poll_items(items, context)) {
-            // They are announced by a call, and an item is none.
-            Some(Ok(body)) if !body.descriptors().is_empty() => {
-                let failure =
-                    "an item of a stream passes no descriptors: pass them by a call of another method";
-                Poll::Ready(Some(this.fail(failure.into())))
-            }
-            Some(Ok(mut body)) => {
-                if let Err(over) = this.call.context().session().hold_reply(&mut body) {
-                    return Poll::Ready(Some(this.fail(Failure::marshal(over))));
-                }
-                open.call().sent(body.len());
-                this.counted.item(body.len());
-                let added = Some(ResponseFields::of_part(Part::Item).into());
-                Poll::Ready(Some(Response {
-                    sequence: this.call.sequence(),
-                    status: Status::SUCCESS,
-                    body,
-                    added,
-                }))
-            }
-            Some(Err(failure)) => Poll::Ready(Some(this.fail(failure))),
-            None => {
-                this.stop();
-                Poll::Ready(Some(this.call.end_stream(Status::SUCCESS)))
-            }
+        let polled = match this.poll_handler(context) {
+            Poll::Ready(None) => this.poll_item(context),
+            polled => polled,
+        };
+        match polled {
+            // Some of the caller's items may have been taken.
+            Poll::Pending => this.due(context).map_or(Poll::Pending, |due| Poll::Ready(Some(due))),
+            polled => polled,
         }
     }
 }
@@ -113,5 +205,80 @@ impl Stream for Outflow {
 impl Drop for Outflow {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// A handler that is carried out on a thread of its own.
+pub(crate) struct HandlerElsewhere {
+    /// `None` once it is done.
+    handler: Option<HandlerFuture<'static>>,
+    layered: bool,
+    span: Span,
+    outcome: Arc<Outcome>,
+}
+
+impl HandlerElsewhere {
+    /// Carries it out as far as it goes; its stream has what it comes to.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(mut handler) = self.handler.take() else { return Poll::Ready(()) };
+        let _entered = self.span.enter();
+        let outcome = match guarded(|| handler.as_mut().poll(context)) {
+            Ok(Poll::Pending) => {
+                self.handler = Some(handler);
+                return Poll::Pending;
+            }
+            Ok(Poll::Ready(outcome)) => outcome,
+            Err(panic) => Err(Failure::panicked(panic, self.layered)),
+        };
+        self.outcome.put(handler, outcome);
+        Poll::Ready(())
+    }
+}
+
+/// What came of a handler elsewhere, which is dropped with its call.
+#[derive(Default)]
+struct Outcome(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    done: Option<(HandlerFuture<'static>, Result<Reply, Failure>)>,
+    waker: Option<Waker>,
+}
+
+impl Outcome {
+    fn put(&self, handler: HandlerFuture<'static>, outcome: Result<Reply, Failure>) {
+        let mut state = self.state();
+        state.done = Some((handler, outcome));
+        let waker = state.waker.take();
+        drop(state);
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    fn poll(&self, context: &Context<'_>) -> Poll<Result<Reply, Failure>> {
+        let mut state = self.state();
+        match state.done.take() {
+            Some((handler, outcome)) => {
+                drop(state);
+                drop(handler);
+                Poll::Ready(outcome)
+            }
+            None => {
+                state.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<ReplyStream> for Stage {
+    fn from(stream: ReplyStream) -> Self {
+        match stream.0 {
+            Source::Handler(handler) => Stage::Handler(handler),
+            source => Stage::Items(ReplyStream(source)),
+        }
     }
 }

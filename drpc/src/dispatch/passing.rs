@@ -16,22 +16,11 @@ pub(super) struct Passing {
 }
 
 impl Passing {
-    #[inline]
-    pub(super) fn of(added: Option<&CallFields>) -> Self {
-        added.map_or_else(Passing::default, |added| Passing {
-            from_caller: !added.descriptors.is_none(),
-            to_caller: added.takes_descriptors,
-        })
-    }
-
-    /// Whether a reply has descriptors, or has to tell of those of its call.
-    #[inline]
-    pub(super) fn concerns(self, reply: &Body) -> bool {
-        self.from_caller || reply.has_descriptors()
+    pub(super) fn of(added: &CallFields) -> Self {
+        Passing { from_caller: !added.descriptors.is_none(), to_caller: added.takes_descriptors }
     }
 
     /// Adds to the response what its caller is to know, or says why it can't be sent.
-    #[cold]
     pub(super) fn answer(self, method: Option<Method>, response: &mut Response<Body>) -> Result<(), Failure> {
         if response.body.has_descriptors() {
             self.check_reply(method, &response.body)?;

@@ -1,12 +1,13 @@
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::Stream;
+use tracing::Span;
 
 use crate::dispatch::authorization::{Allow, Rules};
 #[cfg(feature = "tower")]
@@ -18,7 +19,7 @@ use crate::handler::context::Context;
 use crate::handler::control::OpenStream;
 use crate::handler::failure::guard::guarded;
 use crate::handler::failure::{Escaped, Failure, chain};
-use crate::handler::method::Method;
+use crate::handler::method::{Method, Streams};
 #[cfg(feature = "reflection")]
 use crate::handler::module::methods_of;
 use crate::handler::module::{HandlerFuture, Module, name_of};
@@ -249,8 +250,7 @@ impl ModuleService {
         let (mut method, request_bytes) = (None, call.body.len());
         let added = call.added.as_deref();
         let time_left = added.and_then(|added| added.time_left);
-        let asked = added.map_or_else(Asked::default, |added| Asked::by(added, &context));
-        let passing = Passing::of(added);
+        let asked = added.map(|added| Asked::by(added, &context));
         // A module written by hand may panic before it gives a future, so this is inside the guard too.
         let handler = try_guarded(self.is_layered(), || {
             let module = module.ok_or_else(Failure::unknown_module)?;
@@ -266,21 +266,10 @@ impl ModuleService {
             if let Some(rule) = found.rule() {
                 check(rule)?;
             }
-            if found.is_streaming() != asked.stream {
-                return Err(Failure::from(match asked.stream {
-                    true => "the caller asks for a stream, and the method gives one reply",
-                    false => "the method gives a stream, and its caller does not ask for one",
-                }));
-            }
-            if let Some(added) = added
-                && !added.descriptors.is_none()
-            {
-                passing::check(found, &added.descriptors)?;
-                context = context.clone().with_descriptors(added.descriptors.clone());
-            }
-            if time_left == Some(Duration::ZERO) {
-                let failure = Failure::from("the caller's time was over before its call began");
-                return Err(failure.caused_by(FailureCause::TimedOut));
+            if let (Some(added), Some(asked)) = (added, asked) {
+                asked.heed(added, found, &mut context)?;
+            } else if found.streams() != Streams::Neither {
+                return Err(Asked::default().unlike(found));
             }
             if let Some(limit) = found.timeout() {
                 context = context.clone().within(Some(limit), time_left, now);
@@ -298,15 +287,13 @@ impl ModuleService {
         });
         Processing {
             observed,
-            handler: handler.map_err(Some),
-            stream: None,
+            handler: handler.map_or_else(Handler::None, Handler::Runs),
             module_id: call.module,
             module: module.cloned(),
             method_id: call.method,
             method,
             sequence: call.sequence,
             asked,
-            passing,
             layered: self.is_layered(),
             context,
         }
@@ -343,21 +330,28 @@ impl ModuleService {
 /// ```
 #[must_use = "a handler does nothing unless it is polled"]
 pub struct Processing {
-    /// The handler, or why there is none.
-    handler: Result<HandlerFuture<'static>, Option<Failure>>,
-    /// What the handler answered with, if that is a stream.
-    stream: Option<Box<Opened>>,
+    handler: Handler,
     module_id: i32,
     module: Option<Arc<dyn Module>>,
     method_id: i32,
     method: Option<Method>,
     sequence: i64,
-    asked: Asked,
-    passing: Passing,
+    /// `None` if the call has no added fields.
+    asked: Option<Asked>,
     /// Whether there are layers around the handler.
     layered: bool,
     context: Context,
     observed: ObservedCall,
+}
+
+/// How far a call's handler has come.
+enum Handler {
+    Runs(HandlerFuture<'static>),
+    /// There is none, and this is why.
+    None(Failure),
+    /// It has answered with a stream, which is to follow.
+    Opened(Box<Opened>),
+    Done,
 }
 
 /// What the caller asks for beside a reply (E5).
@@ -365,9 +359,11 @@ pub struct Processing {
 struct Asked {
     /// To be told more of a failure than its status.
     error: bool,
-    stream: bool,
+    /// To be answered by a stream, or to send one.
+    streams: Streams,
     /// To be told that controls are known, where they are.
     control: bool,
+    passing: Passing,
 }
 
 impl Asked {
@@ -375,9 +371,45 @@ impl Asked {
     fn by(added: &CallFields, context: &Context) -> Self {
         Asked {
             error: added.wants_error,
-            stream: added.credit.is_some(),
+            streams: Streams::of(added.credit.is_some(), added.sends_items),
             control: added.asks_control && context.control().is_some(),
+            passing: Passing::of(added),
         }
+    }
+
+    /// Does what a call's added fields say before its handler begins, or says why that is not to begin (E5).
+    #[cold]
+    fn heed(self, added: &CallFields, method: Method, context: &mut Context) -> Result<(), Failure> {
+        if method.streams() != self.streams {
+            return Err(self.unlike(method));
+        }
+        if !added.descriptors.is_none() {
+            passing::check(method, &added.descriptors)?;
+            *context = context.clone().with_descriptors(added.descriptors.clone());
+        }
+        if added.time_left == Some(Duration::ZERO) {
+            let failure = Failure::from("the caller's time was over before its call began");
+            return Err(failure.caused_by(FailureCause::TimedOut));
+        }
+        Ok(())
+    }
+
+    /// The failure of a call whose method has other streams.
+    #[cold]
+    fn unlike(self, method: Method) -> Failure {
+        let text = match (self.streams.replies(), self.streams.requests()) {
+            (false, _) if method.is_streaming() => {
+                "the method gives a stream, and its caller does not ask for one"
+            }
+            (_, false) if method.is_client_streaming() => {
+                "the method takes a stream of items, and its caller sends none"
+            }
+            (_, true) if !method.is_client_streaming() => {
+                "the caller sends a stream of items, and the method takes one request"
+            }
+            _ => "the caller asks for a stream, and the method gives one reply",
+        };
+        text.into()
     }
 }
 
@@ -424,12 +456,20 @@ impl Processing {
     pub(crate) fn poll_handler(&mut self, context: &mut task::Context<'_>) -> Poll<Result<Reply, Failure>> {
         let Processing { handler, observed, layered, .. } = self;
         match handler {
-            Ok(handler) => {
+            Handler::Runs(handler) => {
                 let _entered = observed.enter();
                 try_guarded(*layered, || Ok(handler.as_mut().poll(context)))
                     .unwrap_or_else(|failure| Poll::Ready(Err(failure)))
             }
-            Err(failure) => Poll::Ready(Err(failure.take().expect("a response is asked for once"))),
+            _ => self.poll_without_handler(),
+        }
+    }
+
+    #[cold]
+    fn poll_without_handler(&mut self) -> Poll<Result<Reply, Failure>> {
+        match mem::replace(&mut self.handler, Handler::Done) {
+            Handler::None(failure) => Poll::Ready(Err(failure)),
+            _ => panic!("a response is asked for once"),
         }
     }
 
@@ -444,33 +484,42 @@ impl Processing {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn succeed(&mut self, status: Status, mut body: Body) -> Response<Body> {
         if let Err(over) = self.context.session().hold_reply(&mut body) {
             return self.failed(Failure::marshal(over));
         }
         let mut response = Response { sequence: self.sequence, status, body, added: None };
-        if self.passing.concerns(&response.body)
-            && let Err(failure) = self.passing.answer(self.method, &mut response)
+        if (self.asked.is_some() || response.body.has_descriptors())
+            && let Err(failure) = self.add_to(&mut response)
         {
             return self.failed(failure);
-        }
-        if self.asked.control {
-            Self::say_takes_control(&mut response.added);
         }
         self.observed.end(&response);
         response
     }
 
+    /// Adds to the response what its caller has asked for, or says why it can't be sent.
+    #[cold]
+    fn add_to(&self, response: &mut Response<Body>) -> Result<(), Failure> {
+        let asked = self.asked.unwrap_or_default();
+        asked.passing.answer(self.method, response)?;
+        if asked.control {
+            Self::say_takes_control(&mut response.added);
+        }
+        Ok(())
+    }
+
     /// The response to the call, if its handler failed so; it is logged.
     pub(crate) fn failed(&mut self, mut failure: Failure) -> Response<Body> {
-        if self.handler.is_ok() {
+        if matches!(self.handler, Handler::Runs(_)) {
             failure = failure.caused_by(FailureCause::Handler);
         }
         self.log_failure(&failure);
         let status = failure.status();
-        let mut added = self.asked.error.then(|| Box::new(failure.as_fields()));
-        if self.asked.control {
+        let asked = self.asked.unwrap_or_default();
+        let mut added = asked.error.then(|| Box::new(failure.as_fields()));
+        if asked.control {
             Self::say_takes_control(&mut added);
         }
         let response = Response { added, ..Response::failure(self.sequence, status) };
@@ -489,14 +538,20 @@ impl Processing {
     /// The first response of a stream, which says no more than that it is open. Its items are for [`take_stream`](Self::take_stream).
     #[cold]
     fn open(&mut self, items: ReplyStream) -> Response<Body> {
-        let open = match self.context.control().filter(|_| self.asked.stream) {
+        let asked = self.asked.unwrap_or_default();
+        let control = self.context.control().filter(|_| asked.streams != Streams::Neither);
+        let credit = control.and_then(|control| control.window());
+        let open = match control {
             Some(control) => control.open(),
             None => Err("it answers with a stream, and there is none to be had here".into()),
         };
         match open {
             Ok(open) => {
-                self.stream = Some(Box::new(Opened { items, open }));
-                let added = Some(ResponseFields::of_part(Part::Opened).into());
+                let opened = Handler::Opened(Box::new(Opened { items, open }));
+                if let Handler::Runs(handler) = mem::replace(&mut self.handler, opened) {
+                    self.drop_handler(handler);
+                }
+                let added = Some(ResponseFields { credit, ..ResponseFields::of_part(Part::Opened) }.into());
                 Response { sequence: self.sequence, added, ..Response::default() }
             }
             Err(failure) => self.failed(failure),
@@ -506,25 +561,23 @@ impl Processing {
     /// What is to follow the response that was given, if that has opened a stream.
     #[inline]
     pub(crate) fn take_stream(&mut self) -> Option<Box<Outflow>> {
-        match self.stream {
-            None => None,
-            Some(_) => self.outflow(),
+        match self.handler {
+            Handler::Opened(_) => self.outflow(),
+            _ => None,
         }
     }
 
     #[cold]
     fn outflow(&mut self) -> Option<Box<Outflow>> {
-        let stream = self.stream.take()?;
+        let Handler::Opened(stream) = mem::replace(&mut self.handler, Handler::Done) else { return None };
         let rest = Processing {
-            handler: Err(None),
-            stream: None,
+            handler: Handler::Done,
             module_id: self.module_id,
             module: self.module.take(),
             method_id: self.method_id,
             method: self.method,
             sequence: self.sequence,
             asked: self.asked,
-            passing: self.passing,
             layered: self.layered,
             context: self.context.clone(),
             observed: self.observed.take(),
@@ -532,16 +585,25 @@ impl Processing {
         Some(Box::new(Outflow::new(rest, *stream)))
     }
 
-    /// Polls the items of a stream, as part of the call.
-    pub(super) fn poll_items(
+    /// Runs what polls the handler's stream, or a handler that takes one, as part of the call.
+    pub(super) fn poll_part<T>(
         &self,
-        items: &mut ReplyStream,
-        context: &mut task::Context<'_>,
-    ) -> Poll<Option<Result<Body, Failure>>> {
+        poll: impl FnOnce() -> Poll<Result<T, Failure>>,
+    ) -> Poll<Result<T, Failure>> {
         let _entered = self.observed.enter();
-        try_guarded(self.layered, || Ok(Pin::new(items).poll_next(context)))
-            .unwrap_or_else(|failure| Poll::Ready(Some(Err(failure))))
+        try_guarded(self.layered, || Ok(poll()))
+            .unwrap_or_else(|failure| Poll::Ready(Err(failure)))
             .map_err(|failure| failure.caused_by(FailureCause::Handler))
+    }
+
+    /// Whether there are layers around the handler.
+    pub(super) fn is_layered(&self) -> bool {
+        self.layered
+    }
+
+    /// Makes what a handler does elsewhere part of the call.
+    pub(super) fn span(&self) -> Span {
+        self.observed.span()
     }
 
     /// The last response of a stream that ended by itself, or was given up by its caller.
@@ -551,8 +613,15 @@ impl Processing {
         response
     }
 
+    #[inline]
+    fn drop_handler(&self, handler: HandlerFuture<'static>) {
+        if let Err(panic) = guarded(|| drop(handler)) {
+            self.log_drop("the handler", &panic);
+        }
+    }
+
     /// Drops what a stream's items come from, which may panic (S10).
-    pub(super) fn drop_items(&self, items: ReplyStream) {
+    pub(super) fn drop_items<T>(&self, items: T) {
         if let Err(panic) = guarded(|| drop(items)) {
             self.log_drop("the stream", &panic);
         }
@@ -619,11 +688,10 @@ impl Future for Processing {
 /// A handler that is cut off may panic as it is dropped where it waits (S10).
 impl Drop for Processing {
     fn drop(&mut self) {
-        if let Err(panic) = guarded(|| self.handler = Err(None)) {
-            self.log_drop("the handler", &panic);
-        }
-        if let Some(stream) = self.stream.take() {
-            self.drop_items(stream.items);
+        match mem::replace(&mut self.handler, Handler::Done) {
+            Handler::Runs(handler) => self.drop_handler(handler),
+            Handler::Opened(stream) => self.drop_items(stream.items),
+            Handler::None(_) | Handler::Done => {}
         }
     }
 }

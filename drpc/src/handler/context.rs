@@ -12,7 +12,7 @@ use crate::descriptors::Descriptors;
 use crate::handler::background::{Work, spawn_without_server};
 use crate::handler::cancellation::{Cancellation, Cancelled};
 use crate::handler::control::CallControl;
-use crate::handler::decoding::{DEFAULT_DECODE_LIMIT, Decoding};
+use crate::handler::decoding::Decoding;
 use crate::handler::method::Method;
 use crate::handler::session::Session;
 use crate::transport::PeerCredentials;
@@ -43,8 +43,6 @@ pub struct Context {
     deadline: Option<Instant>,
     /// What came with the call besides its body; `None` if nothing did.
     added: Option<Arc<Added>>,
-    /// The server's limit for requests that are decoded.
-    request_limit: usize,
     /// It is that of work in the background, which goes on when the caller has left.
     in_background: bool,
 }
@@ -61,14 +59,7 @@ impl Context {
     /// The context of a call outside of any server, as in a unit test of a hand-written [`Module`](crate::Module).
     #[must_use]
     pub fn new(session: Arc<Session>, sequence: i64) -> Self {
-        Context {
-            session,
-            sequence,
-            deadline: None,
-            added: None,
-            request_limit: DEFAULT_DECODE_LIMIT,
-            in_background: false,
-        }
+        Context { session, sequence, deadline: None, added: None, in_background: false }
     }
 
     /// The same context, with a [deadline](Self::deadline). Who made it sees to it that the handler is cut off then.
@@ -131,13 +122,10 @@ impl Context {
         self.added.as_deref().cloned().unwrap_or_default()
     }
 
-    pub(crate) fn with_request_limit(self, bytes: usize) -> Self {
-        Context { request_limit: bytes, ..self }
-    }
-
     /// How a request of the method is decoded.
+    #[inline]
     pub(crate) fn decoding(&self, method: Method, body: &Bytes) -> Decoding {
-        let limit = method.request_limit().unwrap_or(self.request_limit);
+        let limit = method.request_limit().unwrap_or_else(|| self.session.request_limit());
         Decoding::of_request(&self.session, body, limit)
     }
 

@@ -1,16 +1,20 @@
-//! What a client says of its calls while they run: that it gives one up, and how much of a stream it has room for.
+//! What a client says of its calls while they run: that it gives one up, how much of a stream it has room for, and the items of its own.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::Context;
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 
+use crate::budget::{Lease, Purpose};
+use crate::flow::Room;
 use crate::handler::cancellation::{Cancellation, Cancelled};
 use crate::handler::failure::Failure;
+use crate::handler::inbox::{Due, End, Inbox};
+use crate::handler::session::Session;
 use crate::wire::{Call, Control, Credit};
 
 /// The calls of a session whose client says such things. Another session has none, and pays nothing.
@@ -19,11 +23,20 @@ pub(crate) struct Controls {
     calls: Mutex<HashMap<i64, Heard>>,
     /// How many streams are open, and may be.
     open: AtomicUsize,
-    limit: usize,
+    limits: StreamLimits,
     /// Nothing more is heard of the client, so that no stream gets room any more.
     closed: AtomicBool,
     /// The session has something to send before its streams may go on.
     held: AtomicBool,
+}
+
+/// How much a session's streams may take up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StreamLimits {
+    /// How many may be open.
+    pub(crate) open: usize,
+    /// How much a caller may send of each that was not taken.
+    pub(crate) window: Credit,
 }
 
 /// A call that was read.
@@ -35,11 +48,11 @@ enum Heard {
 }
 
 impl Controls {
-    pub(crate) fn new(streams: usize) -> Self {
+    pub(crate) fn new(limits: StreamLimits) -> Self {
         Controls {
             calls: Mutex::default(),
             open: AtomicUsize::new(0),
-            limit: streams,
+            limits,
             closed: AtomicBool::new(false),
             held: AtomicBool::new(false),
         }
@@ -53,13 +66,14 @@ impl Controls {
             cancellation: Cancellation::default(),
             room: Mutex::new(Room::default()),
             stream: AtomicWaker::new(),
+            items: OnceLock::new(),
         });
         call.add(credit.unwrap_or_default());
         let heard = self.calls().insert(sequence, Heard::Begun(Arc::downgrade(&call)));
         if let Some(Heard::Due { credit, is_given_up }) = heard {
             call.add(credit);
             if is_given_up {
-                call.heed(Control::Cancel);
+                call.heed(Control::Cancel, Bytes::new());
             }
         }
         call
@@ -68,10 +82,14 @@ impl Controls {
     /// Does what a message says about a call; false for one that is a call, of which something may be said from now on.
     #[cold]
     pub(crate) fn heeds(&self, message: &Bytes) -> bool {
-        let Ok(Call { sequence, added, .. }) = Call::decode(message.clone()) else { return false };
+        if let Some((sequence, item)) = Call::item_in(message) {
+            self.heed(sequence, Control::Item, item);
+            return true;
+        }
+        let Ok(Call { sequence, added, body, .. }) = Call::decode(message.clone()) else { return false };
         match added.and_then(|added| added.control) {
             Some(control) => {
-                self.heed(sequence, control);
+                self.heed(sequence, control, body);
                 true
             }
             None => {
@@ -82,8 +100,8 @@ impl Controls {
         }
     }
 
-    /// Does what the client says of a call. One that has ended is not there any more.
-    pub(crate) fn heed(&self, sequence: i64, control: Control) {
+    /// Does what the client says of a call; an item is what it says with it. A call that has ended is not there any more.
+    pub(crate) fn heed(&self, sequence: i64, control: Control, item: Bytes) {
         let mut calls = self.calls();
         let begun = match (calls.get_mut(&sequence), control) {
             (Some(Heard::Begun(call)), _) => call.upgrade(),
@@ -92,7 +110,8 @@ impl Controls {
                 credit.bytes = credit.bytes.saturating_add(more.bytes);
                 None
             }
-            (Some(Heard::Due { is_given_up, .. }), Control::Cancel) => {
+            // Items come once the stream was opened, and no sooner.
+            (Some(Heard::Due { is_given_up, .. }), _) => {
                 *is_given_up = true;
                 None
             }
@@ -100,7 +119,7 @@ impl Controls {
         };
         drop(calls);
         if let Some(call) = begun {
-            call.heed(control);
+            call.heed(control, item);
         }
     }
 
@@ -112,7 +131,10 @@ impl Controls {
     /// Nothing more is heard of the client.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        self.wake();
+        for call in self.begun() {
+            call.stream.wake();
+            call.end_items(End::Unheard);
+        }
     }
 
     /// Has the streams wait, or go on.
@@ -124,12 +146,15 @@ impl Controls {
 
     /// Has every stream look again.
     pub(crate) fn wake(&self) {
+        self.begun().iter().for_each(|call| call.stream.wake());
+    }
+
+    fn begun(&self) -> Vec<Arc<CallControl>> {
         let begun = |heard: &Heard| match heard {
             Heard::Begun(call) => call.upgrade(),
             Heard::Due { .. } => None,
         };
-        let calls: Vec<_> = self.calls().values().filter_map(begun).collect();
-        calls.iter().for_each(|call| call.stream.wake());
+        self.calls().values().filter_map(begun).collect()
     }
 
     fn calls(&self) -> MutexGuard<'_, HashMap<i64, Heard>> {
@@ -146,19 +171,13 @@ pub(crate) struct CallControl {
     room: Mutex<Room>,
     /// The stream that it opened.
     stream: AtomicWaker,
-}
-
-/// How much its caller has room for.
-#[derive(Default)]
-struct Room {
-    items: u64,
-    /// Less than nothing once an item was longer than what was left.
-    bytes: i64,
+    /// The items that its caller sends, and the bytes that they may come to; nothing if it sends none.
+    items: OnceLock<(Arc<Inbox>, Lease)>,
 }
 
 /// Why a stream can't go on now.
 pub(crate) enum Halt {
-    /// Its caller has no room, or something else is to be sent first.
+    /// Its caller has no room.
     ForNow,
     /// There will never be room again.
     ForGood,
@@ -176,7 +195,7 @@ impl CallControl {
     /// If as many are open as may be.
     pub(crate) fn open(self: &Arc<Self>) -> Result<OpenStream, Failure> {
         let controls = &self.controls;
-        let may_open = |open: usize| (open < controls.limit).then_some(open + 1);
+        let may_open = |open: usize| (open < controls.limits.open).then_some(open + 1);
         match controls.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, may_open) {
             Ok(_) => Ok(OpenStream(self.clone())),
             Err(open) => {
@@ -186,16 +205,56 @@ impl CallControl {
         }
     }
 
-    /// Whether the stream may send an item. Whoever asks is woken once it may, or its caller has given it up.
-    pub(crate) fn may_send(&self, context: &Context<'_>) -> Result<(), Halt> {
-        self.stream.register(context.waker());
-        if self.controls.held.load(Ordering::Acquire) {
-            return Err(Halt::ForNow);
+    /// Takes the items that its caller sends, from now on.
+    ///
+    /// # Errors
+    ///
+    /// If the server has no memory left for them.
+    pub(crate) fn take_items(&self, session: &Session) -> Result<Arc<Inbox>, Failure> {
+        let window = self.controls.limits.window;
+        let mut lease =
+            session.account().map_or_else(Lease::default, |account| account.lease(Purpose::Request));
+        lease.resize(usize::try_from(window.bytes).unwrap_or(usize::MAX)).map_err(Failure::from_error)?;
+        let (inbox, _) = self.items.get_or_init(|| (Arc::new(Inbox::new(window)), lease));
+        if self.controls.closed.load(Ordering::Acquire) {
+            inbox.end(End::Unheard);
         }
+        if self.cancellation.is_cancelled() {
+            inbox.end(End::GivenUp);
+        }
+        Ok(inbox.clone())
+    }
+
+    /// How much its caller may send at once of the items that are taken.
+    pub(crate) fn window(&self) -> Option<Credit> {
+        self.items.get().map(|(inbox, _)| inbox.window())
+    }
+
+    /// What its caller is to be told of its items. Whoever asks is woken once there is something.
+    pub(crate) fn due(&self, context: &Context<'_>) -> Option<Due> {
+        self.items.get()?.0.take_due(context)
+    }
+
+    /// No more of these items come.
+    pub(crate) fn end_items(&self, end: End) {
+        if let Some((inbox, _)) = self.items.get() {
+            inbox.end(end);
+        }
+    }
+
+    /// Whether the session has something else to send first. Whoever asks is woken once it has not, its caller has given the call up, or there
+    /// is room for more of the stream.
+    pub(crate) fn is_held(&self, context: &Context<'_>) -> bool {
+        self.stream.register(context.waker());
+        self.controls.held.load(Ordering::Acquire)
+    }
+
+    /// Whether the stream may send an item.
+    pub(crate) fn may_send(&self) -> Result<(), Halt> {
         // Looked at first: what came before the end counts.
         let closed = self.controls.closed.load(Ordering::Acquire);
         let room = self.room();
-        match room.items > 0 && room.bytes > 0 {
+        match room.is_open() {
             true => Ok(()),
             false if closed => Err(Halt::ForGood),
             false => Err(Halt::ForNow),
@@ -204,23 +263,32 @@ impl CallControl {
 
     /// An item of so many bytes is sent.
     pub(crate) fn sent(&self, bytes: usize) {
-        let mut room = self.room();
-        room.items = room.items.saturating_sub(1);
-        room.bytes = room.bytes.saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.room().take(bytes);
     }
 
-    fn heed(&self, control: Control) {
+    fn heed(&self, control: Control, item: Bytes) {
         match control {
-            Control::Credit(credit) => self.add(credit),
-            Control::Cancel => self.cancellation.cancel(Cancelled::CallerGaveUp),
+            Control::Item => {
+                if let Some((inbox, _)) = self.items.get() {
+                    inbox.put(item);
+                }
+            }
+            Control::End => self.end_items(End::Complete),
+            Control::Abort => self.end_items(End::Aborted),
+            Control::Credit(credit) => {
+                self.add(credit);
+                self.stream.wake();
+            }
+            Control::Cancel => {
+                self.cancellation.cancel(Cancelled::CallerGaveUp);
+                self.end_items(End::GivenUp);
+                self.stream.wake();
+            }
         }
-        self.stream.wake();
     }
 
     fn add(&self, credit: Credit) {
-        let mut room = self.room();
-        room.items = room.items.saturating_add(credit.items.into());
-        room.bytes = room.bytes.saturating_add(i64::try_from(credit.bytes).unwrap_or(i64::MAX));
+        self.room().add(credit);
     }
 
     fn room(&self) -> MutexGuard<'_, Room> {
@@ -276,14 +344,14 @@ mod tests {
     #[test]
     fn what_is_said_of_a_call_before_it_begins_is_kept_for_it() {
         // On a server in threads, the next message may be read before the thread of a call begins it.
-        let controls = Arc::new(Controls::new(1));
+        let window = Credit { items: 1, bytes: 1 };
+        let controls = Arc::new(Controls::new(StreamLimits { open: 1, window }));
         assert!(!read(&controls, 5, None));
         assert!(read(&controls, 5, Some(Control::Credit(Credit { items: 3, bytes: 10 }))));
         assert!(read(&controls, 5, Some(Control::Cancel)));
         let call = controls.begin(5, Some(Credit { items: 1, bytes: 1 }));
         assert_eq!(call.cancellation().reason(), Some(Cancelled::CallerGaveUp));
-        let Room { items, bytes } = *call.room();
-        assert_eq!((items, bytes), (4, 11));
+        assert_eq!(*call.room(), Credit { items: 4, bytes: 11 }.into());
         drop(call);
 
         // Of one that has ended, or was never read, nothing is kept.

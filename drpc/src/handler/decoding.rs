@@ -32,29 +32,37 @@ const LONG: usize = 256 << 10;
 #[derive(Debug)]
 pub struct Decoding {
     limit: usize,
-    setting: &'static str,
-    /// Whose request it is, until it is decoded; `None` if it is too short to count.
-    session: Option<Arc<Session>>,
-    lease: Lease,
+    of: Of,
+}
+
+/// What is decoded.
+#[derive(Debug)]
+enum Of {
+    Reply,
+    /// A request that is too short to be counted in its session's budget.
+    ShortRequest,
+    /// A request that may have to be counted.
+    Request(Arc<Session>),
+    /// A request that is counted.
+    Counted(Box<Lease>),
 }
 
 impl Decoding {
     /// Of a request, which is counted in its session's budget.
+    #[inline]
     pub(crate) fn of_request(session: &Arc<Session>, body: &Bytes, limit: usize) -> Self {
         // A field has two bytes at least.
-        let session = (body.len() > 2 * UNCOUNTED_FIELDS).then(|| session.clone());
-        let setting = "`ServerBuilder::request_limit`, or the method's `request_limit`, says";
-        Decoding { limit, setting, session, lease: Lease::default() }
+        let of = match body.len() > 2 * UNCOUNTED_FIELDS {
+            true => Of::Request(session.clone()),
+            false => Of::ShortRequest,
+        };
+        Decoding { limit, of }
     }
 
     /// Of a reply.
+    #[inline]
     pub(crate) fn of_reply(limit: usize) -> Self {
-        Decoding {
-            limit,
-            setting: "`ClientBuilder::reply_limit` says",
-            session: None,
-            lease: Lease::default(),
-        }
+        Decoding { limit, of: Of::Reply }
     }
 
     /// Whether a body can have so many fields that they must be counted: each has two bytes at least.
@@ -68,18 +76,14 @@ impl Decoding {
         if body.len() > self.limit {
             return Err(self.too_much(format!("it has {} bytes", body.len())));
         }
-        let session = self.session.take();
-        if let Some(account) = session.as_ref().and_then(|session| session.account()) {
-            self.lease = account.lease(Purpose::Request);
-        }
-        match session.as_ref().and_then(|session| session.background()) {
-            Some(background) if body.len() >= LONG => {
-                let (mut body, mut decoded) = (Some(body), None);
-                background.do_long(&mut || decoded = body.take().map(|body| self.decode_now(body)));
-                decoded.unwrap_or_else(|| Ok(M::default()))
-            }
-            _ => self.decode_now(body),
-        }
+        let background = match &self.of {
+            Of::Request(session) if body.len() >= LONG => session.background().cloned(),
+            _ => None,
+        };
+        let Some(background) = background else { return self.decode_now(body) };
+        let (mut body, mut decoded) = (Some(body), None);
+        background.do_long(&mut || decoded = body.take().map(|body| self.decode_now(body)));
+        decoded.unwrap_or_else(|| Ok(M::default()))
     }
 
     fn decode_now<M: Message + Default>(&mut self, body: Bytes) -> Result<M, Refused> {
@@ -106,12 +110,23 @@ impl Decoding {
             return Err(self.too_much(text));
         }
         let granted = (2 * fields).min(self.limit / FIELD);
-        self.lease.resize(granted * DECODED_FIELD).map_err(Refused::OverBudget)?;
+        if let Of::Request(session) = &self.of
+            && let Some(account) = session.account()
+        {
+            self.of = Of::Counted(Box::new(account.lease(Purpose::Request)));
+        }
+        if let Of::Counted(lease) = &mut self.of {
+            lease.resize(granted * DECODED_FIELD).map_err(Refused::OverBudget)?;
+        }
         Ok(granted)
     }
 
     fn too_much(&self, has: String) -> Refused {
-        Refused::TooMuch { has, limit: self.limit, setting: self.setting }
+        let setting = match self.of {
+            Of::Reply => "`ClientBuilder::reply_limit` says",
+            _ => "`ServerBuilder::request_limit`, or the method's `request_limit`, says",
+        };
+        Refused::TooMuch { has, limit: self.limit, setting }
     }
 }
 

@@ -20,8 +20,37 @@ pub struct Method {
     timeout_nanos: Option<NonZeroU64>,
     request_limit: Option<NonZeroU32>,
     idempotent: bool,
-    streams: bool,
+    streams: Streams,
     fds: bool,
+}
+
+/// Which sides of a call are streams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Streams {
+    #[default]
+    Neither,
+    Replies,
+    Requests,
+    Both,
+}
+
+impl Streams {
+    pub(crate) const fn of(replies: bool, requests: bool) -> Self {
+        match (replies, requests) {
+            (false, false) => Streams::Neither,
+            (true, false) => Streams::Replies,
+            (false, true) => Streams::Requests,
+            (true, true) => Streams::Both,
+        }
+    }
+
+    pub(crate) const fn replies(self) -> bool {
+        matches!(self, Streams::Replies | Streams::Both)
+    }
+
+    pub(crate) const fn requests(self) -> bool {
+        matches!(self, Streams::Requests | Streams::Both)
+    }
 }
 
 impl Method {
@@ -36,7 +65,7 @@ impl Method {
             timeout_nanos: None,
             request_limit: None,
             idempotent: false,
-            streams: false,
+            streams: Streams::Neither,
             fds: false,
         }
     }
@@ -79,12 +108,36 @@ impl Method {
     /// ```
     #[must_use]
     pub const fn streaming(self) -> Self {
-        Method { streams: true, ..self }
+        Method { streams: Streams::of(true, self.streams.requests()), ..self }
     }
 
     /// Whether the method answers by a stream.
     #[must_use]
     pub const fn is_streaming(self) -> bool {
+        self.streams.replies()
+    }
+
+    /// The same method, which takes a stream of items from its caller: [`Reply::taking`](crate::Reply::taking). `#[method(5, stream)]` declares it of a handler
+    /// that takes an [`Incoming`](crate::Incoming).
+    ///
+    /// ```
+    /// use drpc::Method;
+    ///
+    /// const UPLOAD: Method = Method::new(7, 705, "upload").client_streaming();
+    /// assert!(UPLOAD.is_client_streaming() && !UPLOAD.is_streaming());
+    /// ```
+    #[must_use]
+    pub const fn client_streaming(self) -> Self {
+        Method { streams: Streams::of(self.streams.replies(), true), ..self }
+    }
+
+    /// Whether the method takes a stream of items from its caller.
+    #[must_use]
+    pub const fn is_client_streaming(self) -> bool {
+        self.streams.requests()
+    }
+
+    pub(crate) const fn streams(self) -> Streams {
         self.streams
     }
 

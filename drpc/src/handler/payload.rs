@@ -97,6 +97,9 @@ impl<M: prost::Message + Default + 'static> Payload for M {
     }
 }
 
+/// Said by the compiler.
+pub(crate) const NO_FDS_IN_ITEMS: &str = "an item of a stream passes no descriptors: pass them by a call of a method of its own, declared with `fds`";
+
 mod sealed {
     pub trait Sealed {}
 

@@ -1,14 +1,20 @@
 //! What a handler answers a call with, if it does not fail.
 
 use std::fmt;
+use std::future::Future;
+use std::mem;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{self, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::stream::{Stream, StreamExt};
 
+use crate::handler::context::Context;
 use crate::handler::failure::Failure;
-use crate::handler::payload::Payload;
+use crate::handler::incoming::Incoming;
+use crate::handler::method::Method;
+use crate::handler::module::HandlerFuture;
+use crate::handler::payload::{NO_FDS_IN_ITEMS, Payload};
 use crate::wire::{Body, Status};
 
 /// The successful answer to a call, as a [`Module`](crate::Module) returns it. The other is a [`Failure`](struct@crate::Failure).
@@ -43,7 +49,53 @@ impl Reply {
     /// assert_eq!(reply.status(), Status::SUCCESS);
     /// ```
     pub fn stream<P: Payload>(items: impl Stream<Item = Result<P, Failure>> + Send + 'static) -> Self {
-        Reply::Stream(ReplyStream(Box::pin(items.map(|item| item.map(Payload::into_body)))))
+        Reply::Stream(ReplyStream::new(items.map(|item| item.map(Payload::into_body))))
+    }
+
+    /// The answer of a method that [takes a stream](crate::Method::client_streaming), for modules written by hand: the handler takes the items, while other calls of
+    /// the session go on, and what it returns answers the call.
+    ///
+    /// ```
+    /// use drpc::{Bytes, Context, Failure, Incoming, Method, Reply};
+    ///
+    /// fn count(context: &Context, method: Method) -> Result<Reply, Failure> {
+    ///     Reply::taking(context, method, |mut pieces: Incoming<Bytes>| async move {
+    ///         let mut bytes = 0;
+    ///         while let Some(piece) = pieces.next().await {
+    ///             bytes += piece?.len();
+    ///         }
+    ///         Ok(Bytes::from(bytes.to_string()).into())
+    ///     })
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the context is that of a call whose caller sends no items, or there is no memory for them.
+    pub fn taking<T, F>(
+        context: &Context,
+        method: Method,
+        handler: impl FnOnce(Incoming<T>) -> F,
+    ) -> Result<Reply, Failure>
+    where
+        T: Payload,
+        F: Future<Output = Result<Reply, Failure>> + Send + 'static,
+    {
+        Self::taking_boxed(context, method, |incoming| Box::pin(handler(incoming)))
+    }
+
+    pub(crate) fn taking_boxed<T: Payload>(
+        context: &Context,
+        method: Method,
+        handler: impl FnOnce(Incoming<T>) -> HandlerFuture<'static>,
+    ) -> Result<Reply, Failure> {
+        const { assert!(!T::WITH_FDS, "{}", NO_FDS_IN_ITEMS) };
+        let Some(control) = context.control() else {
+            return Err("it takes a stream of items, and there is none to be had here".into());
+        };
+        let inbox = control.take_items(context.session())?;
+        let incoming = Incoming::new(inbox, context.clone(), method);
+        Ok(Reply::Stream(ReplyStream(Source::Handler(handler(incoming)))))
     }
 
     /// The status to send.
@@ -65,20 +117,43 @@ impl Reply {
     }
 }
 
-/// The items of a [`Reply::Stream`], as bodies; the first failure is the last that comes.
-pub struct ReplyStream(Pin<Box<dyn Stream<Item = Result<Body, Failure>> + Send>>);
+/// The items of a [`Reply::Stream`], as bodies; the first failure is the last that comes. Of a handler that [takes a stream](Reply::taking) it is what that
+/// answers with: the items of its stream, or its reply alone.
+pub struct ReplyStream(pub(crate) Source);
+
+/// Where the items come from.
+pub(crate) enum Source {
+    Items(Pin<Box<dyn Stream<Item = Result<Body, Failure>> + Send>>),
+    /// A handler that takes items, and then answers.
+    Handler(HandlerFuture<'static>),
+    Ended,
+}
 
 impl ReplyStream {
     pub(crate) fn new(items: impl Stream<Item = Result<Body, Failure>> + Send + 'static) -> Self {
-        ReplyStream(Box::pin(items))
+        ReplyStream(Source::Items(Box::pin(items)))
     }
 }
 
 impl Stream for ReplyStream {
     type Item = Result<Body, Failure>;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.as_mut().poll_next(context)
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            let reply = match &mut self.0 {
+                Source::Items(items) => return items.as_mut().poll_next(context),
+                Source::Handler(handler) => ready!(handler.as_mut().poll(context)),
+                Source::Ended => return Poll::Ready(None),
+            };
+            // The handler is dropped.
+            let _ = mem::replace(&mut self.0, Source::Ended);
+            match reply {
+                Ok(Reply::Stream(stream)) => *self = stream,
+                Ok(Reply::Success(body)) => return Poll::Ready(Some(Ok(body))),
+                Ok(Reply::Submitted) => {}
+                Err(failure) => return Poll::Ready(Some(Err(failure))),
+            }
+        }
     }
 }
 

@@ -16,7 +16,8 @@ use crate::budget::{Account, Budget, OverBudget, Purpose};
 use crate::buffer::SMALL;
 use crate::handler::background::Background;
 use crate::handler::cancellation::{Cancellation, Cancelled};
-use crate::handler::control::Controls;
+use crate::handler::control::{Controls, StreamLimits};
+use crate::handler::decoding::DEFAULT_DECODE_LIMIT;
 use crate::handler::extensions::Extensions;
 use crate::handler::method::Method;
 use crate::observe::peer_log::{Line, PeerLog, PeerLogs};
@@ -54,6 +55,8 @@ pub struct Session {
     span: Span,
     /// Where what it holds is counted; `None` outside of any server.
     account: Option<Arc<Account>>,
+    /// To how many bytes requests are decoded, unless their method says otherwise.
+    request_limit: usize,
     /// What its user may have logged.
     log: Arc<PeerLog>,
     opened_at: SystemTime,
@@ -126,6 +129,7 @@ impl Session {
             peer,
             span: Span::none(),
             account: None,
+            request_limit: DEFAULT_DECODE_LIMIT,
             log: Arc::default(),
             opened_at: SystemTime::now(),
             extensions: Extensions::default(),
@@ -164,6 +168,15 @@ impl Session {
     /// The same session, whose bytes are counted as its user's.
     pub(crate) fn with_budget(self, budget: &Budget) -> Self {
         Session { account: Some(budget.of(self.peer.uid())), ..self }
+    }
+
+    /// The same session, whose requests are decoded up to so many bytes.
+    pub(crate) fn with_request_limit(self, bytes: usize) -> Self {
+        Session { request_limit: bytes, ..self }
+    }
+
+    pub(crate) fn request_limit(&self) -> usize {
+        self.request_limit
     }
 
     pub(crate) fn account(&self) -> Option<&Arc<Account>> {
@@ -298,8 +311,8 @@ impl Session {
     }
 
     /// As [`controls`](Self::controls), of a client that asks, which may have so many streams open.
-    pub(crate) fn controlled(&self, streams: usize) -> &Arc<Controls> {
-        self.controls.get_or_init(|| Arc::new(Controls::new(streams)))
+    pub(crate) fn controlled(&self, limits: StreamLimits) -> &Arc<Controls> {
+        self.controls.get_or_init(|| Arc::new(Controls::new(limits)))
     }
 
     /// Does what a message says about a call that runs; false for one that is a call. Nothing is looked at if the client has never asked
@@ -312,7 +325,7 @@ impl Session {
     /// Ends the stream of a call as if its caller had given it up.
     pub(crate) fn give_up(&self, sequence: i64) {
         if let Some(controls) = self.controls() {
-            controls.heed(sequence, Control::Cancel);
+            controls.heed(sequence, Control::Cancel, Bytes::new());
         }
     }
 

@@ -9,7 +9,7 @@ pub(crate) struct End(usize);
 const STATUSES: usize = 8;
 
 /// Those that are no status of DAOS's.
-const OTHERS: [&str; 10] = [
+const OTHERS: [&str; 11] = [
     "other",
     "dropped",
     "connect",
@@ -20,6 +20,7 @@ const OTHERS: [&str; 10] = [
     "too_long",
     "no_stream",
     "descriptors",
+    "not_taken",
 ];
 
 #[cfg_attr(not(feature = "metrics"), allow(dead_code, reason = "the span of a call needs but a part"))]
@@ -53,6 +54,7 @@ impl End {
             CallErrorKind::TooLong => 7,
             CallErrorKind::NoStream => 8,
             CallErrorKind::Descriptors => 9,
+            CallErrorKind::NotTaken => 10,
         };
         End(STATUSES + place)
     }

@@ -49,6 +49,11 @@ impl ObservedCall {
         self.0.as_ref().map(|observed| observed.span.enter())
     }
 
+    /// The span of the call, for what goes on elsewhere.
+    pub(crate) fn span(&self) -> Span {
+        self.0.as_ref().map_or_else(Span::none, |observed| observed.span.clone())
+    }
+
     /// The call's handler has answered, or was cut off.
     #[inline]
     pub(crate) fn end(&mut self, response: &Response<Body>) {

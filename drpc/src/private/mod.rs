@@ -35,7 +35,7 @@ pub use self::returned::{
     Kind, NEITHER, Otherwise, REPLY, RESULT, Returned, assert_reply, assert_reply_with_fds, assert_returned,
     assert_returned_with_fds, kind,
 };
-pub use self::stream::{Outlet, stream};
+pub use self::stream::{Outlet, stream, taking};
 pub use crate::dispatch::registry::ModuleDescriptor;
 pub use crate::handler::module::HandlerFuture;
 pub use crate::handler::reply::IntoReply;

@@ -1,6 +1,6 @@
 //! From a handler that returns a stream to a reply: handler and stream are one future, which owns the module that they may borrow from.
 
-use std::future::{Future, poll_fn};
+use std::future::{Future, poll_fn, ready};
 use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,9 +8,12 @@ use std::task::{Context, Poll};
 
 use futures_util::stream::Stream;
 
+use crate::handler::context::Context as CallContext;
 use crate::handler::failure::Failure;
+use crate::handler::incoming::Incoming;
+use crate::handler::method::Method;
 use crate::handler::module::HandlerFuture;
-use crate::handler::payload::Payload;
+use crate::handler::payload::{NO_FDS_IN_ITEMS, Payload};
 use crate::handler::reply::{Reply, ReplyStream};
 use crate::wire::Body;
 
@@ -31,6 +34,16 @@ where
         .await?;
         Ok(Reply::Stream(ReplyStream::new(Items { running: Some(running), slot })))
     })
+}
+
+/// The call of a handler that takes a stream. What `run` gives calls the handler.
+#[must_use]
+pub fn taking<'a, T: Payload>(
+    context: &CallContext,
+    method: Method,
+    run: impl FnOnce(Incoming<T>) -> HandlerFuture<'static>,
+) -> HandlerFuture<'a> {
+    Box::pin(ready(Reply::taking_boxed(context, method, run)))
 }
 
 /// What is on its way from the future to whoever polls it: both are polled together, so it is never waited for.
@@ -63,6 +76,7 @@ impl Outlet {
         T: Payload,
         E: Into<Failure>,
     {
+        const { assert!(!T::WITH_FDS, "{}", NO_FDS_IN_ITEMS) };
         self.put(Sent::Opened).await;
         let mut items = pin!(items);
         while let Some(item) = poll_fn(|context| items.as_mut().poll_next(context)).await {

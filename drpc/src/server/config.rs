@@ -8,9 +8,10 @@ use super::hooks::Hooks;
 use crate::budget::Allowed;
 use crate::descriptors;
 use crate::dispatch::authorization::Allow;
+use crate::handler::control::StreamLimits;
 use crate::handler::decoding::DEFAULT_DECODE_LIMIT;
 use crate::transport::Address;
-use crate::wire::{DEFAULT_MESSAGE_LIMIT, WireMode};
+use crate::wire::{Credit, DEFAULT_MESSAGE_LIMIT, WireMode};
 
 /// How many bytes a server holds for its clients, unless it or its longest message says more.
 const DEFAULT_MEMORY_LIMIT: usize = 512 << 20;
@@ -82,8 +83,8 @@ pub(super) struct Limits {
     pub(super) calls: Option<usize>,
     pub(super) calls_per_uid: Option<usize>,
     pub(super) idle: Option<Duration>,
-    /// Streams of one session.
-    pub(super) streams: usize,
+    /// Of one session.
+    pub(super) streams: StreamLimits,
     /// Bytes of a session's replies that wait behind another.
     pub(super) pending_replies: usize,
     /// Bytes that are held for all clients, and for those of one user; where it isn't said, see [`Config::allowed`].
@@ -100,7 +101,7 @@ impl Default for Limits {
             calls: None,
             calls_per_uid: None,
             idle: None,
-            streams: 256,
+            streams: StreamLimits { open: 256, window: Credit { items: 256, bytes: 1 << 20 } },
             pending_replies: 256 << 20,
             memory: None,
             memory_per_uid: None,

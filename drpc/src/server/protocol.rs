@@ -16,7 +16,10 @@ use crate::handler::session::{Listed, Session};
 use crate::observe::metrics;
 use crate::observe::peer_log::Line;
 use crate::transport::OverLong;
-use crate::wire::{Body, Call, CallFields, Codec, FrameError, Head, Response, ResponseFields, Status, Wire};
+use crate::wire::{
+    Body, Call, CallFields, Codec, EnvelopeError, FrameError, Head, MessageTooLong, Response, ResponseFields,
+    Status, Wire,
+};
 
 /// What has come of one receive.
 pub(super) enum Incoming {
@@ -61,7 +64,7 @@ pub(super) fn not_received(codec: &mut Codec, error: io::Error) -> SessionFault 
 pub(super) const READ_AHEAD: usize = 64 << 10;
 
 /// The call that a message is, or the answer to one that is none (D1): the session goes on.
-#[inline]
+#[inline(always)]
 pub(super) fn read_call(
     codec: &Codec,
     session: &Session,
@@ -71,18 +74,23 @@ pub(super) fn read_call(
     // W8: a peer of the other wire is named.
     let framed = codec.wire() == Some(Wire::Plain) && crate::wire::is_first_chunk(&message);
     metrics::received(message.len());
-    match (Call::decode(message), arrived) {
-        (Ok(call), None) => Ok(call),
-        (Ok(call), Some(arrived)) => Ok(with_descriptors(call, *arrived)),
-        (Err(error), _) => {
-            metrics::call_unreadable();
-            let hint = if framed { ": peer speaks the chunked wire of DAOS 2.8" } else { "" };
-            if session.may_log(Line::CallUnreadable) {
-                tracing::warn!(session = session.id_without_span(), "{error}{hint}");
-            }
-            Err(Response::unreadable_call())
-        }
+    match Call::decode(message) {
+        Ok(call) => Ok(match arrived {
+            None => call,
+            Some(arrived) => with_descriptors(call, *arrived),
+        }),
+        Err(error) => Err(unreadable(session, &error, framed)),
     }
+}
+
+#[cold]
+fn unreadable(session: &Session, error: &EnvelopeError, framed: bool) -> Response<Body> {
+    metrics::call_unreadable();
+    let hint = if framed { ": peer speaks the chunked wire of DAOS 2.8" } else { "" };
+    if session.may_log(Line::CallUnreadable) {
+        tracing::warn!(session = session.id_without_span(), "{error}{hint}");
+    }
+    Response::unreadable_call()
 }
 
 /// A call with what came along with it.
@@ -103,7 +111,7 @@ pub(super) fn context_of(
     came: Option<Instant>,
     now: fn() -> Instant,
 ) -> Context {
-    let context = Context::new(session.clone(), call.sequence).with_request_limit(config.request_limit);
+    let context = Context::new(session.clone(), call.sequence);
     if call.added.is_some() || session.controls().is_some() {
         return context_of_added(context, call, config, came, now());
     }
@@ -129,7 +137,7 @@ fn context_of_added(
         call.added = Some(Box::new(CallFields { descriptors, takes_descriptors, ..CallFields::default() }));
     }
     let (mut callers, mut trace) = (None, None);
-    let asks = |added: &CallFields| added.asks_control || added.credit.is_some();
+    let asks = |added: &CallFields| added.asks_control || added.credit.is_some() || added.sends_items;
     let controls = match call.added.as_deref().is_some_and(asks) {
         true => Some(context.session().controlled(config.limits.streams)),
         false => context.session().controls(),
@@ -167,10 +175,25 @@ pub(super) fn log_idle(session: &Session) {
 #[inline]
 pub(super) fn head_of(codec: &Codec, session: &Session, response: &mut Response<Body>) -> Head {
     let head = response.head();
-    let Err(error) = codec.packets(&head, &response.body) else {
-        metrics::sent(head.len() + response.body.len());
-        return head;
-    };
+    match codec.check(&head, &response.body) {
+        Ok(len) => {
+            metrics::sent(len);
+            head
+        }
+        Err(error) => head_of_too_long(session, response, &error),
+    }
+}
+
+/// A response that is not sent, or not as a whole.
+pub(super) struct Unsent {
+    pub(super) head: Head,
+    pub(super) response: Response<Body>,
+    /// How many of its packets were sent.
+    pub(super) packets: u32,
+}
+
+#[cold]
+fn head_of_too_long(session: &Session, response: &mut Response<Body>, error: &MessageTooLong) -> Head {
     metrics::reply_too_long();
     if session.may_log(Line::ReplyTooLong) {
         tracing::warn!(

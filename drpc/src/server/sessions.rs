@@ -75,6 +75,7 @@ impl<T: Abort> Sessions<T> {
             .with_methods(self.methods.clone())
             .with_log(&self.logs)
             .with_budget(&self.budget)
+            .with_request_limit(config.request_limit)
             .observed(config.address.as_ref());
         let session = Arc::new(session);
         match self.admit(&session, config) {

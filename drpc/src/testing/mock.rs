@@ -9,6 +9,7 @@ use crate::descriptors::Descriptors;
 use crate::handler::context::Context;
 use crate::handler::decoding::Decoding;
 use crate::handler::failure::Failure;
+use crate::handler::incoming::Incoming;
 use crate::handler::method::Method;
 use crate::handler::module::Module;
 use crate::handler::payload::Payload;
@@ -84,11 +85,15 @@ enum Handler {
     /// A reply, or a failure.
     Fixed(Status, Body),
     Stream(Arc<[Result<Body, Status>]>),
+    Upload(Arc<Mutex<Uploaded>>),
     Hang,
 }
 
 /// What a handler answers; or, as the outer error, why the request can't be read.
 type Function = dyn FnMut(Bytes, &Descriptors) -> Result<Result<Reply, Failure>, Failure> + Send;
+
+/// As [`Function`], of the request and the items that followed it.
+type Uploaded = dyn FnMut(Bytes, Vec<Bytes>) -> Result<Result<Reply, Failure>, Failure> + Send;
 
 struct Logged {
     call: MockCall,
@@ -172,6 +177,39 @@ impl MockModule {
     pub fn stream<R: Payload>(self, method: i32, items: impl IntoIterator<Item = Result<R, Status>>) -> Self {
         let items = items.into_iter().map(|item| item.map(Payload::into_body));
         self.answer(method, Handler::Stream(items.collect()), false)
+    }
+
+    /// Answers a method that takes a [stream](crate::guide::streams) by a function of its request and all of the items. A request or an item that can't be read is
+    /// answered `FAILED_UNMARSHAL_PAYLOAD`; a caller that did not send all gets no answer of the function's.
+    ///
+    /// ```
+    /// use drpc::testing::{self, MockModule};
+    /// use drpc::{Bytes, CallOptions, Caller, Method, Server, Upload};
+    ///
+    /// #[tokio::main]
+    /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let mock = MockModule::new(8, "store").upload(801, |(), pieces: Vec<Bytes>| Ok(Bytes::from(pieces.concat())));
+    ///     let client = testing::client_of(Server::builder().explicit_modules_only().module(mock))?;
+    ///     let method = Method::new(8, 801, "upload").client_streaming();
+    ///     let mut upload: Upload<Bytes, Bytes> = client.upload(method, (), &CallOptions::new()).await?;
+    ///     upload.send("one".into()).await?;
+    ///     upload.send("two".into()).await?;
+    ///     assert_eq!(upload.finish().await?, "onetwo");
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn upload<Q: Payload, T: Payload, R: IntoReply>(
+        self,
+        method: i32,
+        mut handler: impl FnMut(Q, Vec<T>) -> Result<R, Failure> + Send + 'static,
+    ) -> Self {
+        let function = move |body, items: Vec<Bytes>| {
+            let request = Q::from_body(body)?;
+            let items = items.into_iter().map(T::from_body).collect::<Result<_, _>>()?;
+            Ok(handler(request, items).map(R::into_reply))
+        };
+        self.answer(method, Handler::Upload(Arc::new(Mutex::new(function))), false)
     }
 
     /// Never answers a method.
@@ -323,6 +361,19 @@ impl MockModule {
         Taken { place: state.calls.len() - 1, answer, is_known }
     }
 
+    /// Runs the function that answers a call.
+    fn run(
+        &self,
+        place: usize,
+        function: impl FnOnce() -> Result<Result<Reply, Failure>, Failure>,
+    ) -> Result<Reply, Failure> {
+        // Taken back below, unless it panics.
+        self.set_problem(place, Some(PANICKED));
+        let result = function();
+        self.set_problem(place, result.is_err().then_some(UNREADABLE));
+        result?
+    }
+
     fn set_problem(&self, place: usize, problem: Option<&'static str>) {
         self.state().calls[place].problem = problem;
     }
@@ -360,6 +411,10 @@ impl Module for MockModule {
             true => method.streaming(),
             false => method,
         };
+        let method = match answers.clone().any(|answer| matches!(answer.handler, Handler::Upload(_))) {
+            true => method.client_streaming(),
+            false => method,
+        };
         Some(if answers.any(|answer| answer.fds) { method.fds() } else { method })
     }
 
@@ -388,14 +443,22 @@ impl Module for MockModule {
                 let items: Vec<_> = items.iter().map(|item| item.clone().map_err(Failure::new)).collect();
                 Ok(Reply::Stream(ReplyStream::new(stream::iter(items))))
             }
-            Handler::Hang => std::future::pending().await,
-            Handler::Call(function) => {
-                // Taken back below, unless it panics.
-                self.set_problem(taken.place, Some(PANICKED));
-                let result = function.lock().unwrap_or_else(PoisonError::into_inner)(body, &descriptors);
-                self.set_problem(taken.place, result.is_err().then_some(UNREADABLE));
-                result?
+            Handler::Upload(function) => {
+                let mock = self.clone();
+                Reply::taking(&context, method, |mut incoming: Incoming<Bytes>| async move {
+                    let mut items = Vec::new();
+                    while let Some(item) = incoming.next().await {
+                        items.push(item?);
+                    }
+                    mock.run(taken.place, || {
+                        function.lock().unwrap_or_else(PoisonError::into_inner)(body, items)
+                    })
+                })
             }
+            Handler::Hang => std::future::pending().await,
+            Handler::Call(function) => self.run(taken.place, || {
+                function.lock().unwrap_or_else(PoisonError::into_inner)(body, &descriptors)
+            }),
         }
     }
 }

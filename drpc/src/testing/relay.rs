@@ -8,7 +8,7 @@
 //! Sessions in memory without a recorder and without faults have no relay.
 
 use std::future::{pending, poll_fn};
-use std::io::{self, IoSlice};
+use std::io;
 use std::mem;
 use std::os::fd::OwnedFd;
 
@@ -20,6 +20,7 @@ use super::recording::Direction;
 use super::watch::WatchedSession;
 use crate::descriptors::Limits;
 use crate::transport::{Link, MemoryEnd};
+use crate::wire::Packet;
 
 /// What is in the middle.
 #[derive(Clone, Debug, Default)]
@@ -137,9 +138,10 @@ impl Carrier<'_> {
     /// Sends a packet with the descriptors that came with it; without them, if they are refused: their message then says that they are
     /// missing.
     async fn send(&self, packet: &[u8], descriptors: &[OwnedFd]) -> io::Result<()> {
-        let packet = [IoSlice::new(packet)];
-        match self.to.send(&packet, descriptors).await {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => self.to.send(&packet, &[]).await,
+        match self.to.send(&Packet::raw(packet, descriptors)).await {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                self.to.send(&Packet::raw(packet, &[])).await
+            }
             sent => sent,
         }
     }

@@ -1,4 +1,3 @@
-use std::io::IoSlice;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -9,6 +8,7 @@ use crate::client::builder::ClientBuilder;
 use crate::client::error::ConnectError;
 use crate::client::handle::Client;
 use crate::transport::{Connector, Link, MemoryEnd};
+use crate::wire::Packet;
 
 impl Recording {
     /// Plays the client: connects as the builder says, sends the client's packets again, and returns a recording of what was sent and
@@ -134,7 +134,7 @@ async fn play(recording: &Recording, link: &Link, side: Direction) -> Vec<Record
     let mut passed = Vec::new();
     for packet in recording.packets() {
         let bytes = if packet.direction == side {
-            match link.send(&[IoSlice::new(&packet.bytes)], &[]).await {
+            match link.send(&Packet::raw(&packet.bytes, &[])).await {
                 Ok(()) => packet.bytes.clone(),
                 Err(_) => break,
             }

@@ -1,6 +1,5 @@
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
-use std::os::fd::OwnedFd;
+use std::io;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -9,7 +8,7 @@ use super::memory::MemoryEnd;
 use super::readiness::AsyncSocket;
 use super::stepped::SteppedSocket;
 use crate::descriptors::{Arrived, Limits};
-use crate::wire::MAX_PLAIN_MESSAGE;
+use crate::wire::{MAX_PLAIN_MESSAGE, Packet};
 
 /// One end of a connection, that can be waited on: a socket's, under tokio or in steps, or a pair's in memory.
 ///
@@ -63,17 +62,17 @@ impl Link {
     }
 
     /// Sends one packet, whole, and passes descriptors with it, if there is room for it now.
-    pub(crate) fn try_send(&self, packet: &[IoSlice<'_>], descriptors: &[OwnedFd]) -> io::Result<()> {
+    pub(crate) fn try_send(&self, packet: &Packet<'_>) -> io::Result<()> {
         match self {
-            Link::Socket(socket) => socket.try_send(packet, descriptors),
-            Link::Stepped(socket) => socket.try_send(packet, descriptors),
-            Link::Memory(end) => end.try_send(packet, descriptors),
+            Link::Socket(socket) => socket.try_send(packet),
+            Link::Stepped(socket) => socket.try_send(packet),
+            Link::Memory(end) => end.try_send(packet),
         }
     }
 
     /// Sends one packet, whole. Cancel safe: it is sent or it is not.
-    pub(crate) async fn send(&self, packet: &[IoSlice<'_>], descriptors: &[OwnedFd]) -> io::Result<()> {
-        self.when_there_is_room(|| self.try_send(packet, descriptors)).await
+    pub(crate) async fn send(&self, packet: &Packet<'_>) -> io::Result<()> {
+        self.when_there_is_room(|| self.try_send(packet)).await
     }
 
     /// Waits until an operation that sends does not say `WouldBlock`. Cancel safe if the operation is.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::io::{self, IoSlice};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use crate::descriptors::{Arrived, Intake, Limits};
 use crate::sync::{Mutex, MutexGuard};
+use crate::wire::Packet;
 
 /// Packets that wait in one direction before a sender has to; about what a socket's send buffer holds.
 const QUEUE_LIMIT: usize = 256;
@@ -106,8 +107,8 @@ impl MemoryEnd {
         self.incoming.state().intake.as_ref()?.arrived()
     }
 
-    pub(super) fn try_send(&self, packet: &[IoSlice<'_>], descriptors: &[OwnedFd]) -> io::Result<()> {
-        self.outgoing.state().push(packet, descriptors)
+    pub(super) fn try_send(&self, packet: &Packet<'_>) -> io::Result<()> {
+        self.outgoing.state().push(packet)
     }
 
     /// Waits until a packet can be sent, or it is known that none can.
@@ -160,7 +161,7 @@ impl Queue {
 }
 
 impl State {
-    fn push(&mut self, packet: &[IoSlice<'_>], descriptors: &[OwnedFd]) -> io::Result<()> {
+    fn push(&mut self, packet: &Packet<'_>) -> io::Result<()> {
         if self.closed || self.refused {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
@@ -168,12 +169,11 @@ impl State {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         // As the kernel answers.
-        if !descriptors.is_empty() && self.intake.is_none() {
+        if !packet.descriptors().is_empty() && self.intake.is_none() {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
-        let descriptors = descriptors.iter().map(OwnedFd::try_clone).collect::<io::Result<_>>()?;
-        let packet = packet.iter().flat_map(|slice| &**slice).copied().collect();
-        self.packets.push_back((packet, descriptors));
+        let descriptors = packet.descriptors().iter().map(OwnedFd::try_clone).collect::<io::Result<_>>()?;
+        self.packets.push_back((packet.to_vec().into(), descriptors));
         wake(&mut self.receiver);
         Ok(())
     }

@@ -1,12 +1,12 @@
 //! The twin of `readiness` for builds without tokio, which have no such socket.
 
-use std::io::{self, IoSlice};
-use std::os::fd::OwnedFd;
+use std::io;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
 use super::seqpacket::Socket;
+use crate::wire::Packet;
 
 #[derive(Debug)]
 pub(crate) enum AsyncSocket {}
@@ -26,7 +26,7 @@ impl AsyncSocket {
         match *self {}
     }
 
-    pub(crate) fn try_send(&self, _: &[IoSlice<'_>], _: &[OwnedFd]) -> io::Result<()> {
+    pub(crate) fn try_send(&self, _: &Packet<'_>) -> io::Result<()> {
         match *self {}
     }
 

@@ -1,5 +1,5 @@
 use std::future::Future;
-use std::io::{self, IoSlice};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::pin::pin;
 use std::sync::OnceLock;
@@ -15,6 +15,7 @@ use tokio::time::sleep;
 
 use super::seqpacket::{Mode, Socket};
 use super::spin::Spin;
+use crate::wire::Packet;
 
 /// How long a send waits that can't be told when there is room.
 const RETRY: Duration = Duration::from_millis(5);
@@ -100,8 +101,8 @@ impl AsyncSocket {
     }
 
     /// Sends one packet, whole, if there is room for it now.
-    pub(crate) fn try_send(&self, packet: &[IoSlice<'_>], descriptors: &[OwnedFd]) -> io::Result<()> {
-        self.socket().send(packet, descriptors)
+    pub(crate) fn try_send(&self, packet: &Packet<'_>) -> io::Result<()> {
+        self.socket().send(packet)
     }
 
     /// Waits until an operation that sends does not say `WouldBlock`. Cancel safe if the operation is.

@@ -20,7 +20,7 @@ use super::buffer::with_buffer;
 use super::options;
 use super::peer::PeerCredentials;
 use crate::descriptors::{self, Arrived, Intake, Limits};
-use crate::wire::MAX_PACKET;
+use crate::wire::{MAX_PACKET, Packet};
 
 /// The longest path of a socket, in bytes: what a `sockaddr_un` holds before its NUL (S2).
 pub(crate) const MAX_PATH: usize = 107;
@@ -250,18 +250,23 @@ impl Socket {
         }
     }
 
-    /// Sends one packet, whole, and passes descriptors with it, or says `WouldBlock`, whatever the socket's mode.
+    /// Sends one packet, whole, and passes its descriptors, or says `WouldBlock`, whatever the socket's mode.
     #[inline]
-    pub(crate) fn send(&self, slices: &[IoSlice<'_>], descriptors: &[OwnedFd]) -> io::Result<()> {
-        if !descriptors.is_empty() {
-            return self.send_with(slices, descriptors);
+    pub(crate) fn send(&self, packet: &Packet<'_>) -> io::Result<()> {
+        if !packet.descriptors().is_empty() {
+            return self.send_with(&packet.slices(), packet.descriptors());
         }
         let mut short = [0; SHORT];
-        match join(slices, &mut short) {
+        match packet.join(&mut short) {
             Some(packet) => retry(|| net::send(&self.fd, packet, SEND)),
-            None => retry(|| net::sendmsg(&self.fd, slices, &mut SendAncillaryBuffer::default(), SEND)),
+            None => self.send_parts(&packet.slices()),
         }
         .map(drop)
+    }
+
+    #[inline(never)]
+    fn send_parts(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        retry(|| net::sendmsg(&self.fd, slices, &mut SendAncillaryBuffer::default(), SEND))
     }
 
     /// How long a packet may be that is sent, in bytes (W7).
@@ -407,16 +412,6 @@ fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> io::Result<T> {
     }
 }
 
-/// The slices in one piece, if there is room for them.
-fn join<'a>(slices: &[IoSlice<'_>], room: &'a mut [u8]) -> Option<&'a [u8]> {
-    let mut len = 0;
-    for slice in slices {
-        room.get_mut(len..len + slice.len())?.copy_from_slice(slice);
-        len += slice.len();
-    }
-    Some(&room[..len])
-}
-
 /// W10: a packet that was cut is an error, never a shortened message.
 #[derive(Debug)]
 pub(crate) struct OverLong {
@@ -460,7 +455,7 @@ mod tests {
         let (socket, peer) = as_before_6_16();
         for _ in 0..3 {
             let (mut reader, writer) = pipe().unwrap();
-            peer.send(&[IoSlice::new(b"a packet")], &[writer.into()]).unwrap();
+            peer.send(&Packet::raw(b"a packet", &[writer.into()])).unwrap();
             assert_eq!(socket.recv(None, MAX_PACKET).unwrap().unwrap(), "a packet");
             assert!(socket.arrived().is_some(), "its message is refused");
             assert_eq!(reader.read(&mut [0]).unwrap(), 0);
@@ -468,11 +463,11 @@ mod tests {
         }
         // What nobody has received, too; also that of an empty packet behind another.
         let (mut reader, writer) = pipe().unwrap();
-        peer.send(&[IoSlice::new(b"")], &[]).unwrap();
-        peer.send(&[IoSlice::new(b"")], &[writer.into()]).unwrap();
+        peer.send(&Packet::raw(b"", &[])).unwrap();
+        peer.send(&Packet::raw(b"", &[writer.into()])).unwrap();
         drop(socket);
         assert_eq!(reader.read(&mut [0]).unwrap(), 0);
-        assert!(is_gone(&peer.send(&[IoSlice::new(b"a packet")], &[])));
+        assert!(is_gone(&peer.send(&Packet::raw(b"a packet", &[]))));
     }
 
     fn is_gone(sent: &io::Result<()>) -> bool {

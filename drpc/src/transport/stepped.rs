@@ -1,7 +1,7 @@
 use std::collections::HashMap;
-use std::io::{self, IoSlice};
+use std::io;
 use std::mem;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -12,6 +12,7 @@ use rustix::event::epoll::EventFlags;
 
 use super::seqpacket::Socket;
 use crate::steps::poller::{Found, Poller};
+use crate::wire::Packet;
 
 /// How many packets are received from a socket in one step. What is left comes in the next, after all others had theirs.
 const PACKETS_PER_STEP: u32 = 32;
@@ -156,8 +157,8 @@ impl SteppedSocket {
     }
 
     /// Sends one packet, whole, if there is room for it now.
-    pub(crate) fn try_send(&self, packet: &[IoSlice<'_>], descriptors: &[OwnedFd]) -> io::Result<()> {
-        self.watched.socket.send(packet, descriptors)
+    pub(crate) fn try_send(&self, packet: &Packet<'_>) -> io::Result<()> {
+        self.watched.socket.send(packet)
     }
 
     /// Waits until there may be room in the socket, after it had none. The last task that asked is woken.

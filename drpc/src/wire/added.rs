@@ -41,6 +41,8 @@ pub struct CallFields {
     pub control: Option<Control>,
     /// Whether the caller wants to be told that the server knows controls.
     pub asks_control: bool,
+    /// Whether the caller will send items, as far as the server has room for them.
+    pub sends_items: bool,
     /// The descriptors that came with the call. Those of a call that goes out are [its body's](super::Body::with_descriptors).
     pub descriptors: Descriptors,
     /// Whether the caller takes descriptors with the reply.
@@ -50,7 +52,7 @@ pub struct CallFields {
 impl CallFields {
     /// Takes what is there of them out of a message. A trace context that breaks W3C's rules is as good as none.
     pub(super) fn taken_from(call: &mut proto::Call) -> Option<CallFields> {
-        let credit = call.credit.take().map(|credit| Credit { items: credit.items, bytes: credit.bytes });
+        let credit = call.credit.take().map(Credit::from);
         let control = Control::from_code(call.control, credit);
         let fields = CallFields {
             time_left: call.time_left_us.map(Duration::from_micros),
@@ -59,6 +61,7 @@ impl CallFields {
             credit: credit.filter(|_| control.is_none()),
             control,
             asks_control: call.asks_control,
+            sends_items: call.sends_items,
             descriptors: Descriptors::announced(call.descriptors),
             takes_descriptors: call.takes_descriptors,
         };
@@ -84,14 +87,27 @@ impl CallFields {
             wants_error: self.wants_error,
             traceparent: trace.map(ToString::to_string).unwrap_or_default().into(),
             tracestate: trace.map(|trace| trace.state().to_owned()).unwrap_or_default().into(),
-            credit: credit.map(|credit| proto::Credit { items: credit.items, bytes: credit.bytes }),
+            credit: credit.map(proto::Credit::from),
             control,
             asks_control: self.asks_control,
+            sends_items: self.sends_items,
             descriptors: count(descriptors, &self.descriptors),
             takes_descriptors: self.takes_descriptors,
             ..proto::Call::default()
         };
         added.encode_to_vec().into()
+    }
+}
+
+impl From<proto::Credit> for Credit {
+    fn from(proto::Credit { items, bytes }: proto::Credit) -> Self {
+        Credit { items, bytes }
+    }
+}
+
+impl From<Credit> for proto::Credit {
+    fn from(Credit { items, bytes }: Credit) -> Self {
+        proto::Credit { items, bytes }
     }
 }
 
@@ -121,6 +137,8 @@ pub struct ResponseFields {
     pub part: Option<Part>,
     /// Whether the server knows controls.
     pub takes_control: bool,
+    /// For how many more of the caller's items the server has room.
+    pub credit: Option<Credit>,
     /// The descriptors that came with the reply. Those of a reply that goes out are [its body's](super::Body::with_descriptors).
     pub descriptors: Descriptors,
     /// Whether the server took the descriptors of the call: one that knows of none does not say so.
@@ -168,6 +186,7 @@ impl ResponseFields {
             cause: FailureCause::from_code(response.error_cause),
             part: Part::from_code(response.part),
             takes_control: response.takes_control,
+            credit: response.credit.take().map(Credit::from),
             descriptors: Descriptors::announced(response.descriptors),
             took_descriptors: response.took_descriptors,
         };
@@ -192,6 +211,7 @@ impl ResponseFields {
             error_cause: self.cause.map_or(0, FailureCause::code),
             part: self.part.map_or(0, Part::code),
             takes_control: self.takes_control,
+            credit: self.credit.map(proto::Credit::from),
             descriptors: count(descriptors, &self.descriptors),
             took_descriptors: self.took_descriptors,
             ..proto::Response::default()
@@ -258,10 +278,12 @@ mod tests {
         }
         let credit = Credit { items: 64, bytes: 1 << 20 };
         sets.push(CallFields { credit: Some(credit), ..CallFields::default() });
-        for control in [Control::Cancel, Control::Credit(credit)] {
+        for control in [Control::Cancel, Control::Item, Control::End, Control::Abort, Control::Credit(credit)]
+        {
             sets.push(CallFields { control: Some(control), ..CallFields::default() });
         }
-        sets.push(CallFields { asks_control: true, ..sets[sets.len() - 4].clone() });
+        let fullest = sets[sets.len() - 7].clone();
+        sets.push(CallFields { asks_control: true, sends_items: true, ..fullest });
         sets
     }
 
@@ -352,9 +374,11 @@ mod tests {
     #[test]
     fn the_parts_of_a_stream_are_read_as_prost_reads_them() {
         // E5: an item has a way of its own through the decoder.
-        for part in [Part::Opened, Part::Item] {
+        let room = Some(Credit { items: 3, bytes: 1 << 40 });
+        for part in [Part::Opened, Part::Item, Part::Credit, Part::Enough] {
             for body in ["", "an item"] {
-                let added = ResponseFields::of_part(part);
+                let credit = room.filter(|_| part == Part::Credit);
+                let added = ResponseFields { credit, ..ResponseFields::of_part(part) };
                 let sent: Response = Response {
                     sequence: 300,
                     body: body.into(),
@@ -372,6 +396,24 @@ mod tests {
         // A body that ends as an item does is a body.
         let sent: Response = Response { sequence: 5, body: Part::ITEM_TAIL.into(), ..Response::default() };
         assert_eq!(Response::decode(sent.encode()).unwrap(), sent);
+    }
+
+    #[test]
+    fn the_items_of_a_caller_are_read_as_prost_reads_them() {
+        // E5: these have a way of their own, too.
+        for body in ["", "an item"] {
+            let added = CallFields { control: Some(Control::Item), ..CallFields::default() };
+            let sent: Call =
+                Call { sequence: 300, body: body.into(), added: Some(added.into()), ..Call::default() };
+            let message = sent.encode();
+            assert_eq!(Call::item_in(&message), Some((300, body.into())));
+            assert_eq!(Call::decode(message.clone()).unwrap(), sent);
+            let theirs = proto::Call::decode(&message[..]).unwrap();
+            assert_eq!((theirs.control, theirs.sequence, theirs.body), (3, 300, body.into()));
+        }
+        // A call whose body ends as an item does is a call.
+        let call: Call = Call { sequence: 5, body: Control::ITEM_TAIL.into(), ..Call::default() };
+        assert_eq!(Call::item_in(&call.encode()), None);
     }
 
     #[test]

@@ -92,19 +92,19 @@ impl Assembler {
 
     /// A message that came in one packet, whose memory is counted from now on.
     #[inline]
-    pub(super) fn hold(&self, message: Bytes) -> Result<Bytes, FrameError> {
+    pub(super) fn hold(&self, message: Bytes) -> Result<Option<Bytes>, FrameError> {
         match message.len() {
-            0..=SMALL => Ok(message),
+            0..=SMALL => Ok(Some(message)),
             _ => self.hold_large(message),
         }
     }
 
     #[cold]
-    fn hold_large(&self, message: Bytes) -> Result<Bytes, FrameError> {
+    fn hold_large(&self, message: Bytes) -> Result<Option<Bytes>, FrameError> {
         let mut lease = self.lease();
         // It keeps the buffer that it was received into.
         lease.resize(message.len().max(MAX_PACKET))?;
-        Ok(lease.around(message))
+        Ok(Some(lease.around(message)))
     }
 
     fn lease(&self) -> Lease {
@@ -123,7 +123,7 @@ impl Assembler {
         };
         if header.total_chunks == 1 {
             check_sum(total as u64, packet.len() as u64)?;
-            return self.hold(packet).map(Some);
+            return self.hold(packet);
         }
         let mut partial = Partial {
             total,

@@ -83,7 +83,7 @@ impl Body {
     /// How many bytes it has in all.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.segments().map(Bytes::len).sum()
+        Segments::from(self).len()
     }
 
     /// Whether it has no byte.
@@ -262,6 +262,7 @@ pub struct Segments<'a> {
 }
 
 impl<'a> Segments<'a> {
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.first.len() + self.rest().iter().map(Bytes::len).sum::<usize>()
     }
@@ -270,6 +271,12 @@ impl<'a> Segments<'a> {
     #[inline]
     pub(super) fn descriptors(&self) -> &'a [OwnedFd] {
         self.more.map_or(&[], |more| &more.descriptors)
+    }
+
+    /// The bytes, if they are in one piece.
+    #[inline]
+    pub(super) fn as_one(&self) -> Option<&'a [u8]> {
+        self.rest().is_empty().then_some(self.first)
     }
 
     fn rest(self) -> &'a [Bytes] {

@@ -29,8 +29,8 @@ pub struct Packet<'a> {
     end: usize,
     /// What stands behind the body: the added fields (E5).
     tail: &'a [u8],
-    /// Whether its message begins with it.
-    is_first: bool,
+    /// A message's go with its first packet.
+    descriptors: &'a [OwnedFd],
 }
 
 /// The parts of a packet, for a vectored write.
@@ -50,7 +50,21 @@ pub struct Packet<'a> {
 /// ```
 pub type Slices<'a> = SmallVec<[IoSlice<'a>; 5]>;
 
-impl Packet<'_> {
+impl<'a> Packet<'a> {
+    /// A packet that is made already.
+    pub(crate) fn raw(packet: &'a [u8], descriptors: &'a [OwnedFd]) -> Self {
+        Packet {
+            header: [0; ChunkHeader::LEN],
+            header_len: 0,
+            head: packet,
+            body: Segments::from(&[]),
+            start: 0,
+            end: 0,
+            tail: &[],
+            descriptors,
+        }
+    }
+
     /// The packet's parts, in order; some may be empty.
     #[must_use]
     pub fn slices(&self) -> Slices<'_> {
@@ -66,7 +80,24 @@ impl Packet<'_> {
     /// The descriptors to pass with the packet: a message's go with its first one.
     #[must_use]
     pub fn descriptors(&self) -> &[OwnedFd] {
-        if self.is_first { self.body.descriptors() } else { &[] }
+        self.descriptors
+    }
+
+    /// The packet in one piece, put together in `room`, if it is short enough for that and its body is in one.
+    #[inline]
+    pub(crate) fn join<'b>(&self, room: &'b mut [u8]) -> Option<&'b [u8]> {
+        let body = &self.body.as_one()?[self.start..self.end];
+        let mut len = self.header_len;
+        if len > 0 {
+            *room.first_chunk_mut()? = self.header;
+        }
+        for part in [self.head, body, self.tail] {
+            if !part.is_empty() {
+                room.get_mut(len..len + part.len())?.copy_from_slice(part);
+                len += part.len();
+            }
+        }
+        Some(&room[..len])
     }
 
     /// The packet in one piece.
@@ -122,18 +153,11 @@ impl<'a> Packets<'a> {
         let (envelope, body) = (head.into(), body.into());
         let body_len = body.len();
         let len = envelope.len() + body_len;
-        if len > limit {
-            return Err(MessageTooLong { len, limit, for_packet: false });
-        }
-        let packet = packet.min(MAX_PLAIN_MESSAGE);
-        if wire == Wire::Plain && len > packet {
-            return Err(MessageTooLong { len, limit: packet, for_packet: true });
-        }
+        check_len(wire, len, limit, packet)?;
         let total = match wire {
+            Wire::Chunked if len > ChunkHeader::MAX_DATA => len.div_ceil(ChunkHeader::MAX_DATA) as u32,
             // W3: the empty message is one packet, and there is never an empty trailing chunk.
-            Wire::Chunked => u32::try_from(len.div_ceil(ChunkHeader::MAX_DATA).max(1))
-                .map_err(|_| MessageTooLong { len, limit, for_packet: false })?,
-            Wire::Plain => 1,
+            Wire::Chunked | Wire::Plain => 1,
         };
         Ok(Packets { wire, envelope, body, body_len, next: 0, total })
     }
@@ -161,7 +185,7 @@ impl<'a> Packets<'a> {
             start: start.clamp(body_at, tail_at) - body_at,
             end: end.clamp(body_at, tail_at) - body_at,
             tail: &after[start.max(tail_at) - tail_at..end.max(tail_at) - tail_at],
-            is_first: chunk_idx == 0,
+            descriptors: if chunk_idx == 0 { self.body.descriptors() } else { &[] },
         }
     }
 
@@ -169,6 +193,22 @@ impl<'a> Packets<'a> {
     pub(crate) fn skip_sent(mut self, sent: u32) -> Self {
         self.next = sent.min(self.total);
         self
+    }
+}
+
+/// Whether a message of so many bytes can be sent, in packets of at most so many bytes on the plain wire.
+#[inline]
+pub(super) fn check_len(wire: Wire, len: usize, limit: usize, packet: usize) -> Result<(), MessageTooLong> {
+    let packet = packet.min(MAX_PLAIN_MESSAGE);
+    match wire {
+        Wire::Plain if len > packet && len <= limit => {
+            Err(MessageTooLong { len, limit: packet, for_packet: true })
+        }
+        Wire::Chunked if len / ChunkHeader::MAX_DATA >= u32::MAX as usize => {
+            Err(MessageTooLong { len, limit, for_packet: false })
+        }
+        _ if len > limit => Err(MessageTooLong { len, limit, for_packet: false }),
+        _ => Ok(()),
     }
 }
 
@@ -197,7 +237,7 @@ impl<'a> Iterator for Packets<'a> {
             start: 0,
             end: self.body_len,
             tail: after,
-            is_first: true,
+            descriptors: self.body.descriptors(),
         })
     }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::assemble::Assembler;
 use super::body::Segments;
-use super::chunk::Packets;
+use super::chunk::{Packets, check_len};
 use super::envelope::Envelope;
 use super::error::{FrameError, MessageTooLong};
 use super::generation::{Wire, WireMode};
@@ -101,7 +101,7 @@ impl Codec {
             Wire::Plain if packet.len() > self.limit => {
                 Err(FrameError::OverLimit { total: packet.len() as u64, limit: self.limit })
             }
-            Wire::Plain => self.assembler.hold(packet).map(Some),
+            Wire::Plain => self.assembler.hold(packet),
         }
     }
 
@@ -140,6 +140,17 @@ impl Codec {
     /// Whether a packet that is no chunk is a message of the plain wire.
     fn is_of_plain_wire(&self, packet: &[u8]) -> bool {
         ChunkHeader::parse_checked(packet).is_err() && is_plain_envelope(packet)
+    }
+
+    /// Whether a message can be sent, given as [`packets`](Self::packets) takes it.
+    #[inline]
+    pub(crate) fn check<'a>(
+        &self,
+        head: impl Into<Envelope<'a>>,
+        body: impl Into<Segments<'a>>,
+    ) -> Result<usize, MessageTooLong> {
+        let len = head.into().len() + body.into().len();
+        check_len(self.wire.unwrap_or(Wire::Chunked), len, self.limit, self.longest_sent).map(|()| len)
     }
 
     /// The packets of a message, given as its head (see [`Call::head`](super::Call::head)) and its body.

@@ -12,7 +12,7 @@ use super::body::Segments;
 use super::error::EnvelopeError;
 use super::proto;
 use super::status::Status;
-use super::stream::Part;
+use super::stream::{Control, Part};
 
 /// A call of one method of one module ([E1](crate::guide::rules#envelope)).
 ///
@@ -91,6 +91,13 @@ impl Call {
         let proto::Call { module, method, sequence, body, .. } = call;
         Ok(Call { module, method, sequence, body, added })
     }
+
+    /// The sequence and the body of an item that a caller sends, as encoders write one: of these there are many.
+    pub(crate) fn item_in(message: &Bytes) -> Option<(i64, Bytes)> {
+        let before = message.strip_suffix(Control::ITEM_TAIL)?;
+        let ([module, method, sequence], body) = canonical(before)?;
+        (module == 0 && method == 0).then(|| (sequence as i64, message.slice(body..before.len())))
+    }
 }
 
 impl<B> Call<B>
@@ -107,7 +114,10 @@ where
     #[must_use]
     pub fn head(&self) -> Head {
         let body = Segments::from(&self.body);
-        let mut head = Head::new(CallFields::tail(self.added.as_deref(), body.descriptors()));
+        let mut head = match &self.added {
+            Some(added) if added.control == Some(Control::Item) => Head::of_item(Fixed::OfCaller),
+            added => Head::new(CallFields::tail(added.as_deref(), body.descriptors())),
+        };
         head.put_number(1, self.module.into());
         head.put_number(2, self.method.into());
         head.put_number(3, self.sequence);
@@ -176,7 +186,7 @@ where
     pub fn head(&self) -> Head {
         let body = Segments::from(&self.body);
         let mut head = match &self.added {
-            Some(added) if added.part == Some(Part::Item) => Head { is_item: true, ..Head::new(None) },
+            Some(added) if added.part == Some(Part::Item) => Head::of_item(Fixed::OfServer),
             added => Head::new(ResponseFields::tail(added.as_deref(), body.descriptors())),
         };
         head.put_number(1, self.sequence);
@@ -226,13 +236,24 @@ pub struct Head {
     bytes: [u8; MAX_HEAD],
     /// Empty, and nothing allocated, without added fields.
     tail: Box<[u8]>,
-    /// The tail is that of an item of a stream, for which nothing is allocated.
-    is_item: bool,
+    fixed: Fixed,
+}
+
+/// A tail for which nothing is allocated: that of an item of a stream.
+#[derive(Clone, Copy, Debug)]
+enum Fixed {
+    No,
+    OfServer,
+    OfCaller,
 }
 
 impl Head {
     fn new(tail: Option<Box<[u8]>>) -> Head {
-        Head { len: 0, bytes: [0; MAX_HEAD], tail: tail.unwrap_or_default(), is_item: false }
+        Head { len: 0, bytes: [0; MAX_HEAD], tail: tail.unwrap_or_default(), fixed: Fixed::No }
+    }
+
+    fn of_item(fixed: Fixed) -> Head {
+        Head { fixed, ..Head::new(None) }
     }
 
     /// A field that is a number. proto3 leaves out one that holds its default.
@@ -249,18 +270,22 @@ impl Head {
         }
     }
 
+    #[inline]
     fn put(&mut self, key: u8, mut value: u64) {
-        self.put_byte(key);
-        while value >= 0x80 {
-            self.put_byte(value as u8 | 0x80);
+        let at = usize::from(self.len);
+        let room = &mut self.bytes[at..at + MAX_FIELD];
+        room[0] = key;
+        let mut len = 1;
+        for byte in &mut room[1..] {
+            len += 1;
+            if value < 0x80 {
+                *byte = value as u8;
+                break;
+            }
+            *byte = value as u8 | 0x80;
             value >>= 7;
         }
-        self.put_byte(value as u8);
-    }
-
-    fn put_byte(&mut self, byte: u8) {
-        self.bytes[usize::from(self.len)] = byte;
-        self.len += 1;
+        self.len += len;
     }
 }
 
@@ -297,7 +322,12 @@ impl Envelope<'_> {
 
 impl<'a> From<&'a Head> for Envelope<'a> {
     fn from(head: &'a Head) -> Self {
-        Envelope { before: head, after: if head.is_item { Part::ITEM_TAIL } else { &head.tail } }
+        let after = match head.fixed {
+            Fixed::No => &*head.tail,
+            Fixed::OfServer => Part::ITEM_TAIL,
+            Fixed::OfCaller => Control::ITEM_TAIL,
+        };
+        Envelope { before: head, after }
     }
 }
 
@@ -334,7 +364,15 @@ fn canonical<const N: usize>(message: &[u8]) -> Option<([u64; N], usize)> {
 }
 
 /// The varint at a place of at most nine bytes, and where it ends.
+#[inline(always)]
 fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
+    match *bytes.get(at)? {
+        byte if byte < 0x80 => Some((byte.into(), at + 1)),
+        _ => long_varint(bytes, at),
+    }
+}
+
+fn long_varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     let mut value = 0;
     for index in 0..9 {
         let byte = *bytes.get(at + index)?;
@@ -346,8 +384,11 @@ fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     None
 }
 
-/// The longest head: four fields of a one-byte key and a varint of at most ten bytes.
-const MAX_HEAD: usize = 4 * 11;
+/// The longest head: four fields.
+const MAX_HEAD: usize = 4 * MAX_FIELD;
+
+/// The longest field of a head: a key of one byte, and a varint of at most ten.
+const MAX_FIELD: usize = 11;
 
 #[cfg(test)]
 mod tests {

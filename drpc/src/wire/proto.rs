@@ -27,6 +27,8 @@ pub(super) struct Call {
     pub(super) control: i32,
     #[prost(bool, tag = "1012")]
     pub(super) asks_control: bool,
+    #[prost(bool, tag = "1013")]
+    pub(super) sends_items: bool,
     #[prost(uint32, tag = "1020")]
     pub(super) descriptors: u32,
     #[prost(bool, tag = "1021")]
@@ -61,6 +63,8 @@ pub(super) struct Response {
     pub(super) part: i32,
     #[prost(bool, tag = "1011")]
     pub(super) takes_control: bool,
+    #[prost(message, optional, tag = "1012")]
+    pub(super) credit: Option<Credit>,
     #[prost(uint32, tag = "1020")]
     pub(super) descriptors: u32,
     #[prost(bool, tag = "1021")]

@@ -1,7 +1,5 @@
 //! What a stream adds to the envelope (E5): who receives says how much it has room for, and each item says that more follow.
 
-use super::envelope::Response;
-
 /// How much may be sent to who gives it: so many items, and so many bytes in their bodies.
 ///
 /// One item may be longer than what is left of the bytes, so that no item is too long for any credit.
@@ -20,16 +18,6 @@ pub struct Credit {
     pub items: u32,
     /// Bytes of their bodies.
     pub bytes: u64,
-}
-
-impl Credit {
-    /// Notes that a part was taken of what this is the window of; gives the credit for what was taken, once that is half of the window.
-    pub(crate) fn after(&self, taken: &mut Credit, part: &Response) -> Option<Credit> {
-        taken.items += u32::from(part.part() == Some(Part::Item));
-        taken.bytes += part.body.len() as u64;
-        let is_due = taken.items > self.items / 2 || taken.bytes > self.bytes / 2;
-        is_due.then(|| std::mem::take(taken))
-    }
 }
 
 /// What a message says about a call that is under way, whose sequence it has, in place of being a call.
@@ -51,17 +39,29 @@ pub enum Control {
     Credit(Credit),
     /// The caller has given the call up.
     Cancel,
+    /// The message's body is the next item of the stream that the caller sends.
+    Item,
+    /// The caller has sent all of its items.
+    End,
+    /// The caller sends no more items, though these were not all.
+    Abort,
 }
 
 impl Control {
     const CREDIT: i32 = 1;
     const CANCEL: i32 = 2;
+    const ITEM: i32 = 3;
+    const END: i32 = 4;
+    const ABORT: i32 = 5;
 
     /// As it travels: its number, and the credit beside it.
     pub(super) fn code(self) -> (i32, Option<Credit>) {
         match self {
             Control::Credit(credit) => (Control::CREDIT, Some(credit)),
             Control::Cancel => (Control::CANCEL, None),
+            Control::Item => (Control::ITEM, None),
+            Control::End => (Control::END, None),
+            Control::Abort => (Control::ABORT, None),
         }
     }
 
@@ -70,9 +70,15 @@ impl Control {
         match code {
             0 => None,
             Control::CANCEL => Some(Control::Cancel),
+            Control::ITEM => Some(Control::Item),
+            Control::END => Some(Control::End),
+            Control::ABORT => Some(Control::Abort),
             _ => Some(Control::Credit(credit.filter(|_| code == Control::CREDIT).unwrap_or_default())),
         }
     }
+
+    /// What stands behind the body of an item that a caller sends: the field of [`Control::Item`], and nothing else.
+    pub(super) const ITEM_TAIL: &'static [u8] = &[0x98, 0x3f, 3];
 }
 
 /// What a [`Response`](super::Response) is of a stream. Its last response is no part, and ends it by its status.
@@ -83,6 +89,10 @@ pub enum Part {
     Opened,
     /// An item, behind which others may follow.
     Item,
+    /// The server has room for more of the items that the caller sends.
+    Credit,
+    /// The server takes no more of these items. The call goes on.
+    Enough,
 }
 
 impl Part {
@@ -90,6 +100,8 @@ impl Part {
         match self {
             Part::Opened => 1,
             Part::Item => 2,
+            Part::Credit => 3,
+            Part::Enough => 4,
         }
     }
 
@@ -98,6 +110,8 @@ impl Part {
         match code {
             0 => None,
             1 => Some(Part::Opened),
+            3 => Some(Part::Credit),
+            4 => Some(Part::Enough),
             _ => Some(Part::Item),
         }
     }

@@ -7,17 +7,16 @@
 use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 
-use drpc::{Client, Context, Failure, Server, Stream, blocking, drpc_module};
+use drpc::{Client, Context, Events, Failure, Server, Slow, Stream, blocking, drpc_module};
 use drpc_examples::hello::Hello;
 use drpc_examples::registry;
 use futures_util::{StreamExt, stream};
-use tokio::sync::broadcast::{self, error::RecvError};
 
 /// A module that knows of pools; of each its name alone.
 struct Pools {
     names: Mutex<Vec<String>>,
     /// Holds the last 64 for readers that are slow.
-    created: broadcast::Sender<String>,
+    created: Events<String>,
 }
 
 impl Pools {
@@ -37,28 +36,16 @@ impl Pools {
     /// The pools that there are, and then each that is created, until the server shuts down.
     #[method(2, stream)]
     fn watch(&self, context: &Context) -> impl Stream<Item = Result<Hello, Failure>> {
-        // Before the snapshot is taken: what is created in between comes twice rather than never.
-        let changes = self.created.subscribe();
-        let snapshot = stream::iter(self.names()).map(|name| Ok(Hello { name }));
-        let changes = stream::unfold(changes, |mut changes| async move {
-            match changes.recv().await {
-                Ok(name) => Some((Ok(Hello { name }), changes)),
-                // A reader that was too slow begins anew.
-                Err(RecvError::Lagged(lost)) => {
-                    Some((Err(format!("{lost} events were lost").into()), changes))
-                }
-                Err(RecvError::Closed) => None,
-            }
-        });
-        snapshot.chain(changes).take_until(context.cancelled())
+        // What is created in between comes twice rather than never; a reader that is too slow gets an error, and begins anew.
+        let names = self.created.subscribe(Slow::Ends).starting_with(|| self.names());
+        names.map(|told| Ok(Hello { name: told?.event })).take_until(context.cancelled())
     }
 
     /// Makes a pool.
     #[method(3)]
     fn create(&self, pool: Hello) {
         self.names.lock().unwrap_or_else(PoisonError::into_inner).push(pool.name.clone());
-        // An error says that nobody watches.
-        let _ = self.created.send(pool.name);
+        self.created.send(pool.name);
     }
 }
 
@@ -66,7 +53,7 @@ impl Pools {
 async fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::temp_dir().join(format!("drpc-watch-{}.sock", std::process::id()));
     let names = Mutex::new(vec!["home".to_owned(), "tank".to_owned()]);
-    let server = Server::builder().module(Pools { names, created: broadcast::channel(64).0 }).bind(&path)?;
+    let server = Server::builder().module(Pools { names, created: Events::new(64) }).bind(&path)?;
     let handle = server.handle();
     let serving = tokio::spawn(server.serve());
 

@@ -10,10 +10,10 @@ use bytes::Bytes;
 use drpc::progress::{self, PendingCall};
 use drpc::wire::Response;
 use drpc::{
-    CallError, CallOptions, Caller, Client, ClientBuilder, ConnectError, Method, Payload, Streaming, Wire,
-    blocking,
+    CallError, CallOptions, Caller, Client, ClientBuilder, ConnectError, Method, Payload, Sending, Streaming,
+    Upload, Wire, blocking,
 };
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use tokio::runtime::Runtime;
 use tracing::dispatcher::{self, Dispatch};
 
@@ -187,6 +187,46 @@ impl AnyClient {
         })
     }
 
+    /// Opens a stream to the server, which replies once.
+    pub(crate) fn upload<Q: Payload, T: Payload, R: Payload>(
+        &self,
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Result<AnyUpload<T, R>, CallError> {
+        Ok(match self {
+            AnyClient::Async(client, runtime) => {
+                let upload = runtime.block_on(client.upload(method, request, options))?;
+                AnyUpload::Async(upload, runtime.clone())
+            }
+            AnyClient::Blocking(client) => AnyUpload::Blocking(client.upload(method, request, options)?),
+            AnyClient::Progress(client, steps) => {
+                let upload = steps.wait(client.upload(method, request, options))?;
+                AnyUpload::Progress(upload, steps.clone())
+            }
+        })
+    }
+
+    /// Opens a stream both ways.
+    pub(crate) fn exchange<Q: Payload, T: Payload, R: Payload>(
+        &self,
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Result<AnyExchange<T, R>, CallError> {
+        Ok(match self {
+            AnyClient::Async(client, runtime) => {
+                let (sending, streaming) = runtime.block_on(client.exchange(method, request, options))?;
+                AnyExchange::Async(Some(sending), streaming, runtime.clone())
+            }
+            AnyClient::Blocking(client) => AnyExchange::Blocking(client.exchange(method, request, options)?),
+            AnyClient::Progress(client, steps) => {
+                let (sending, streaming) = steps.wait(client.exchange(method, request, options))?;
+                AnyExchange::Progress(Some(sending), streaming, steps.clone())
+            }
+        })
+    }
+
     /// Calls the echo method and checks the reply.
     #[track_caller]
     pub(crate) fn assert_served(&self) {
@@ -265,6 +305,83 @@ impl<R: Payload> Iterator for AnyStreaming<R> {
             AnyStreaming::Async(stream, runtime) => runtime.block_on(stream.next()),
             AnyStreaming::Blocking(stream) => stream.next(),
             AnyStreaming::Progress(stream, steps) => steps.runtime.block_on(StreamExt::next(stream)),
+        }
+    }
+}
+
+/// A stream that either client sends, with calls that block.
+pub(crate) enum AnyUpload<T, R> {
+    Async(Upload<T, R>, Arc<Runtime>),
+    Blocking(blocking::Upload<T, R>),
+    Progress(progress::Upload<T, R>, Arc<Steps>),
+}
+
+impl<T: Payload, R: Payload> AnyUpload<T, R> {
+    pub(crate) fn send(&mut self, item: T) -> Result<(), CallError> {
+        match self {
+            AnyUpload::Async(upload, runtime) => runtime.block_on(upload.send(item)),
+            AnyUpload::Blocking(upload) => upload.send(item),
+            AnyUpload::Progress(upload, steps) => steps.runtime.block_on(upload.send(item)),
+        }
+    }
+
+    pub(crate) fn finish(self) -> Result<R, CallError> {
+        match self {
+            AnyUpload::Async(upload, runtime) => runtime.block_on(upload.finish()),
+            AnyUpload::Blocking(upload) => upload.finish(),
+            AnyUpload::Progress(upload, steps) => steps.wait(upload.finish()),
+        }
+    }
+
+    pub(crate) fn finish_with<I>(self, items: I) -> Result<R, CallError>
+    where
+        I: IntoIterator<Item = T, IntoIter: Send + 'static>,
+    {
+        match self {
+            AnyUpload::Async(upload, runtime) => runtime.block_on(upload.finish_with(stream::iter(items))),
+            AnyUpload::Blocking(upload) => upload.finish_with(items),
+            AnyUpload::Progress(upload, steps) => steps.wait(upload.finish_with(stream::iter(items))),
+        }
+    }
+}
+
+/// A stream both ways of either client, with calls that block.
+pub(crate) enum AnyExchange<T, R> {
+    Async(Option<Sending<T>>, Streaming<R>, Arc<Runtime>),
+    Blocking(blocking::Exchange<T, R>),
+    Progress(Option<progress::Sending<T>>, progress::Streaming<R>, Arc<Steps>),
+}
+
+impl<T: Payload, R: Payload> AnyExchange<T, R> {
+    pub(crate) fn send(&mut self, item: T) -> Result<(), CallError> {
+        match self {
+            AnyExchange::Async(sending, _, runtime) => {
+                runtime.block_on(sending.as_mut().expect("goes on").send(item))
+            }
+            AnyExchange::Blocking(exchange) => exchange.send(item),
+            AnyExchange::Progress(sending, _, steps) => {
+                steps.runtime.block_on(sending.as_mut().expect("goes on").send(item))
+            }
+        }
+    }
+
+    pub(crate) fn finish(&mut self) {
+        match self {
+            AnyExchange::Async(sending, ..) => sending.take().expect("goes on").finish(),
+            AnyExchange::Blocking(exchange) => exchange.finish().expect("is sent"),
+            AnyExchange::Progress(sending, ..) => sending.take().expect("goes on").finish(),
+        }
+    }
+}
+
+impl<T: Payload, R: Payload> Iterator for AnyExchange<T, R> {
+    type Item = Result<R, CallError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            AnyExchange::Async(_, streaming, runtime) => runtime.block_on(streaming.next()),
+            AnyExchange::Blocking(exchange) => exchange.next(),
+            AnyExchange::Progress(_, streaming, steps) => steps.runtime.block_on(StreamExt::next(streaming)),
         }
     }
 }

@@ -10,17 +10,18 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::{Client, Connection, Fault, Sent, control};
+use super::{Client, Connection, Fault, Sent, about};
 use crate::client::call_state::CallState;
-use crate::client::caller::{CallOptions, StreamOptions};
+use crate::client::caller::CallOptions;
 use crate::client::deadline::Deadline;
-use crate::client::error::{CallError, Disconnect};
-use crate::client::reply::item_of;
+use crate::client::error::{CallError, CallErrorKind, Disconnect};
+use crate::client::reply::{item_body, item_of, reply_of};
 use crate::client::retry::Attempts;
+use crate::flow::{Renewal, Room};
 use crate::handler::method::Method;
 use crate::handler::payload::Payload;
 use crate::observe::client::MadeCall;
-use crate::wire::{Body, Control, Credit, Response};
+use crate::wire::{Body, CallFields, Control, Credit, Part, Response};
 
 impl Client {
     /// Calls a [streaming](Method::streaming) method with a marshalled body; returns the stream of its items as they are, once the
@@ -59,22 +60,52 @@ impl Client {
         body: Body,
         options: &CallOptions,
     ) -> Result<Streaming<R>, CallError> {
-        let StreamOptions { credit: window, item_timeout } = options.of_stream();
+        let flow = self.open_flow(&method, &body, options, Asked { receives: true, sends: false })?;
+        Ok(Streaming { flow, limit: self.0.config.reply_limit, item: PhantomData })
+    }
+
+    pub(super) fn open_upload<T: Payload, R: Payload>(
+        &self,
+        method: Method,
+        body: Body,
+        options: &CallOptions,
+    ) -> Result<Upload<T, R>, CallError> {
+        let flow = self.open_flow(&method, &body, options, Asked { receives: false, sends: true })?;
+        Ok(Upload { flow, limit: self.0.config.reply_limit, types: PhantomData })
+    }
+
+    pub(super) fn open_exchange<T: Payload, R: Payload>(
+        &self,
+        method: Method,
+        body: Body,
+        options: &CallOptions,
+    ) -> Result<Exchange<T, R>, CallError> {
+        let flow = self.open_flow(&method, &body, options, Asked { receives: true, sends: true })?;
+        Ok(Exchange { flow, limit: self.0.config.reply_limit, types: PhantomData })
+    }
+
+    fn open_flow(
+        &self,
+        method: &Method,
+        body: &Body,
+        options: &CallOptions,
+        asked: Asked,
+    ) -> Result<Flow, CallError> {
         let mut opened = None;
-        let observed = MadeCall::begin(&method, &self.0.config.path, body.len());
-        let response = observed.run(|| self.open_in_time(&method, &body, options, &mut opened))?;
+        let observed = MadeCall::begin(method, &self.0.config.path, body.len());
+        let response = observed.run(|| self.open_in_time(method, body, options, asked, &mut opened))?;
         let sequence = response.sequence;
+        let room = response.added.as_ref().and_then(|added| added.credit).unwrap_or_default();
         CallError::unless_opened(response)?;
-        Ok(Streaming {
+        Ok(Flow {
             connection: opened,
             sequence,
             early: VecDeque::new(),
-            limit: self.0.config.reply_limit,
-            window,
-            taken: Credit::default(),
+            renewal: Renewal::of(asked.window(options).unwrap_or_default()),
+            room: room.into(),
+            is_open: asked.sends,
             whole: Deadline::at(Instant::now, options.deadline),
-            item_timeout,
-            item: PhantomData,
+            item_timeout: options.of_stream().item_timeout,
         })
     }
 
@@ -83,12 +114,13 @@ impl Client {
         method: &Method,
         body: &Body,
         options: &CallOptions,
+        asked: Asked,
         opened: &mut Option<Box<Connection>>,
     ) -> Result<Response, CallError> {
         let mut state = self.begin(options);
         let mut attempts = Attempts::of(options.retry.as_ref(), self.0.config.retry.as_ref());
         loop {
-            let outcome = self.attempt_to_open(method, body.clone(), options, &mut state, opened);
+            let outcome = self.attempt_to_open(method, body.clone(), options, asked, &mut state, opened);
             match attempts.next(method, outcome, state.deadline) {
                 ControlFlow::Continue(pause) => sleep(pause),
                 ControlFlow::Break(outcome) => return outcome,
@@ -101,12 +133,15 @@ impl Client {
         method: &Method,
         mut body: Body,
         options: &CallOptions,
+        asked: Asked,
         state: &mut CallState<'_>,
         opened: &mut Option<Box<Connection>>,
     ) -> Result<Response, CallError> {
         state.begin_attempt();
         let mut added = state.added(options);
-        added.get_or_insert_default().credit = Some(options.of_stream().credit);
+        let fields: &mut CallFields = added.get_or_insert_default();
+        fields.credit = asked.window(options);
+        fields.sends_items = asked.sends;
         let connection = opened.insert(Box::new(self.connection_of_its_own(state)?));
         let mut early = Vec::new();
         let made = connection.call(method, &mut body, added, options, state, &mut early);
@@ -164,66 +199,334 @@ impl Client {
 /// A stream has a connection of its own, whatever [`connections`](crate::ClientBuilder::connections) says, and closes it when it is dropped or at
 /// its end: so the server learns of a stream that is given up.
 pub struct Streaming<R = Bytes> {
-    /// `None` once it has ended.
-    connection: Option<Box<Connection>>,
-    sequence: i64,
-    /// What came while a credit was sent.
-    early: VecDeque<Response>,
+    flow: Flow,
     /// How much of an item is decoded.
     limit: usize,
-    window: Credit,
-    /// What was taken and the server does not know of.
-    taken: Credit,
-    whole: Deadline,
-    item_timeout: Option<Duration>,
     item: PhantomData<fn() -> R>,
-}
-
-impl<R> Streaming<R> {
-    fn next_response(&mut self) -> Option<Result<Response, CallError>> {
-        let connection = self.connection.as_mut()?;
-        let item = Deadline::after(self.item_timeout);
-        let deadline = item.or_before(self.whole);
-        let received = match self.early.pop_front() {
-            Some(response) => Ok(response),
-            None => connection.receive(deadline),
-        };
-        let response = received.and_then(|response| {
-            if response.part().is_some()
-                && let Some(credit) = self.window.after(&mut self.taken, &response)
-            {
-                let mut early = Vec::new();
-                let more = control(self.sequence, Control::Credit(credit));
-                connection.send(&more, &CallOptions::new(), deadline, &mut early)?;
-                self.early.extend(early);
-            }
-            Ok(response)
-        });
-        Some(response.map_err(|fault| match (fault, item.at) {
-            (Fault::Timeout(_), Some(at)) if deadline.at == Some(at) => {
-                CallError::stalled(self.item_timeout.unwrap_or_default())
-            }
-            (Fault::Timeout(_), _) => self.whole.passed(),
-            (fault, _) => error_of(fault, &deadline),
-        }))
-    }
 }
 
 impl<R: Payload> Iterator for Streaming<R> {
     type Item = Result<R, CallError>;
 
     fn next(&mut self) -> Option<Result<R, CallError>> {
-        let item = self.next_response().and_then(|outcome| item_of(outcome, self.limit));
-        if !matches!(item, Some(Ok(_))) {
-            self.connection = None;
-        }
-        item
+        self.flow.next_item(self.limit)
     }
 }
 
 impl<R> fmt::Debug for Streaming<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Streaming").field("has_ended", &self.connection.is_none()).finish_non_exhaustive()
+        f.debug_struct("Streaming").field("has_ended", &self.flow.has_ended()).finish_non_exhaustive()
+    }
+}
+
+/// A stream that a blocking [`Client`] sends, and then its reply: a call of a [method](crate::guide::streams) that takes an
+/// [`Incoming`](crate::Incoming).
+///
+/// ```no_run
+/// # #[derive(Clone, PartialEq, prost::Message)] pub struct Piece { #[prost(bytes = "bytes", tag = "1")] pub bytes: drpc::Bytes }
+/// # #[derive(Clone, PartialEq, prost::Message)] pub struct Stored { #[prost(uint64, tag = "1")] pub bytes: u64 }
+/// # #[drpc::drpc_module(id = 8, client_only)]
+/// # pub trait Store { #[method(1, stream)] fn upload(&self, pieces: drpc::Incoming<Piece>) -> Stored; }
+/// use drpc::blocking::Client;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = StoreClient::new(Client::connect("/run/store.sock")?);
+/// let pieces = ["one", "two"].map(|text| Piece { bytes: text.into() });
+/// println!("{} bytes are stored", store.upload()?.finish_with(pieces)?.bytes);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// It sends no more than the server has [room](crate::ServerBuilder::stream_credit) for, and blocks otherwise. **Dropped before it was finished, the call is given
+/// up**: its connection, which is its own, closes, and the server's handler is told that these were not all.
+pub struct Upload<T = Bytes, R = Bytes> {
+    flow: Flow,
+    limit: usize,
+    types: PhantomData<fn(T) -> R>,
+}
+
+impl<T: Payload, R: Payload> Upload<T, R> {
+    /// Sends an item, once there is room for it.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`]: what the call failed with, if that is known already; of kind [`NotTaken`](CallErrorKind::NotTaken) if the server takes no more, so that
+    /// [`finish`](Self::finish) is next; of kind `Timeout` if the server had no room for too long; and of kind `TooLong` for an item that is too long for a
+    /// message. After the last, others can be sent.
+    pub fn send(&mut self, item: T) -> Result<(), CallError> {
+        let sent = self.flow.send(item_body(item));
+        if sent.as_ref().is_err_and(|error| error.kind() == CallErrorKind::NotTaken)
+            && let Some(response) = self.flow.early.back()
+            && response.part().is_none()
+            && response.status.is_failure()
+        {
+            return Err(CallError::answered(response.status, response.added.clone()));
+        }
+        sent
+    }
+
+    /// Sends all of these, and waits for the reply; ends before if the server takes no more.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send), but for `NotTaken`, and of [`finish`](Self::finish).
+    pub fn finish_with(mut self, items: impl IntoIterator<Item = T>) -> Result<R, CallError> {
+        self.flow.send_all(items)?;
+        self.finish()
+    }
+
+    /// Says that these were all the items, and waits for the reply.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`] if the call failed, or there is no reply.
+    pub fn finish(mut self) -> Result<R, CallError> {
+        self.flow.finish()?;
+        match self.flow.next_response() {
+            Some(response) => reply_of(response?, self.limit),
+            None => Err(CallError::not_taken()),
+        }
+    }
+}
+
+impl<T, R> fmt::Debug for Upload<T, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upload").field("has_ended", &self.flow.has_ended()).finish_non_exhaustive()
+    }
+}
+
+/// A stream that a blocking [`Client`] sends, and one that it receives, on the same call of a [method](crate::guide::streams) that takes
+/// an [`Incoming`](crate::Incoming) and answers by a stream.
+///
+/// ```no_run
+/// # #[derive(Clone, PartialEq, prost::Message)] pub struct Number { #[prost(uint64, tag = "1")] pub number: u64 }
+/// # #[drpc::drpc_module(id = 7, client_only)]
+/// # pub trait Squares { #[method(6, stream)] fn square(&self, numbers: drpc::Incoming<Number>) -> impl drpc::Stream<Item = Result<Number, drpc::Failure>>; }
+/// use drpc::blocking::Client;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut squares = SquaresClient::new(Client::connect("/run/squares.sock")?).square()?;
+/// for number in 1..=3 {
+///     squares.send(Number { number })?;
+///     if let Some(square) = squares.next() {
+///         println!("{}", square?.number);
+///     }
+/// }
+/// squares.finish()?;
+/// assert!(squares.next().is_none());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// It is an iterator of what the server sends. While an item waits for room, what comes is kept, up to the [credit](CallOptions::stream_credit). A server that
+/// takes no more before its own items are taken waits for its client, and its client for it: then take some, or set an
+/// [`item_timeout`](CallOptions::item_timeout).
+///
+/// Dropped before its end, it closes its connection, which is its own: so the server learns that it is given up.
+pub struct Exchange<T = Bytes, R = Bytes> {
+    flow: Flow,
+    limit: usize,
+    types: PhantomData<fn(T) -> R>,
+}
+
+impl<T: Payload, R: Payload> Exchange<T, R> {
+    /// Sends an item, once there is room for it.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`]: of kind [`NotTaken`](CallErrorKind::NotTaken) if the server takes no more, or the call is over, which the next item tells of; of kind `Timeout` if
+    /// the server had no room for too long; and of kind `TooLong` for an item that is too long for a message. After the last, others can be sent.
+    pub fn send(&mut self, item: T) -> Result<(), CallError> {
+        self.flow.send(item_body(item))
+    }
+
+    /// Says that these were all the items; what the server sends may still come.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`] if that can't be sent.
+    pub fn finish(&mut self) -> Result<(), CallError> {
+        self.flow.finish()
+    }
+}
+
+impl<T, R: Payload> Iterator for Exchange<T, R> {
+    type Item = Result<R, CallError>;
+
+    fn next(&mut self) -> Option<Result<R, CallError>> {
+        self.flow.next_item(self.limit)
+    }
+}
+
+impl<T, R> fmt::Debug for Exchange<T, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").field("has_ended", &self.flow.has_ended()).finish_non_exhaustive()
+    }
+}
+
+/// Which ways a call is a stream.
+#[derive(Clone, Copy)]
+struct Asked {
+    receives: bool,
+    sends: bool,
+}
+
+impl Asked {
+    fn window(self, options: &CallOptions) -> Option<Credit> {
+        self.receives.then(|| options.of_stream().credit)
+    }
+}
+
+/// A call that is a stream, on a connection of its own.
+struct Flow {
+    /// `None` once it has ended.
+    connection: Option<Box<Connection>>,
+    sequence: i64,
+    /// What came while something was sent.
+    early: VecDeque<Response>,
+    renewal: Renewal,
+    /// How much the server has room for.
+    room: Room,
+    /// Items may still be sent.
+    is_open: bool,
+    whole: Deadline,
+    item_timeout: Option<Duration>,
+}
+
+impl Flow {
+    fn has_ended(&self) -> bool {
+        self.connection.is_none() && self.early.is_empty()
+    }
+
+    fn next_item<R: Payload>(&mut self, limit: usize) -> Option<Result<R, CallError>> {
+        let item = self.next_response().and_then(|outcome| item_of(outcome, limit));
+        if !matches!(item, Some(Ok(_))) {
+            self.connection = None;
+            self.early.clear();
+        }
+        item
+    }
+
+    /// The next response that is not only about the items that are sent.
+    fn next_response(&mut self) -> Option<Result<Response, CallError>> {
+        if self.connection.is_none() && self.early.is_empty() {
+            return None;
+        }
+        while self.early.is_empty() {
+            if let Err(error) = self.receive() {
+                return Some(Err(error));
+            }
+        }
+        let response = self.early.pop_front()?;
+        if response.part() == Some(Part::Item)
+            && let Some(credit) = self.renewal.took(1, response.body.len())
+            && let Err(error) = self.say(Control::Credit(credit), Body::new())
+        {
+            return Some(Err(error));
+        }
+        Some(Ok(response))
+    }
+
+    fn send(&mut self, item: Body) -> Result<(), CallError> {
+        while self.is_open && !self.room.is_open() {
+            self.receive()?;
+        }
+        if !self.is_open || self.connection.is_none() {
+            return Err(CallError::not_taken());
+        }
+        let bytes = item.len();
+        self.say(Control::Item, item)?;
+        self.room.take(bytes);
+        Ok(())
+    }
+
+    fn send_all<T: Payload>(&mut self, items: impl IntoIterator<Item = T>) -> Result<(), CallError> {
+        for item in items {
+            match self.send(item_body(item)) {
+                Err(error) if error.kind() == CallErrorKind::NotTaken => break,
+                sent => sent?,
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), CallError> {
+        match std::mem::take(&mut self.is_open) {
+            true => self.say(Control::End, Body::new()),
+            false => Ok(()),
+        }
+    }
+
+    /// Receives one response, and keeps it unless it is about the items that are sent.
+    fn receive(&mut self) -> Result<(), CallError> {
+        let deadline = self.deadline();
+        let Some(connection) = &mut self.connection else { return Err(CallError::not_taken()) };
+        let received = connection.receive(deadline);
+        let response = received.map_err(|fault| self.failed(fault, &deadline))?;
+        self.keep(response)
+    }
+
+    fn keep(&mut self, response: Response) -> Result<(), CallError> {
+        let Some(part) = response.part() else {
+            self.is_open = false;
+            self.early.push_back(response);
+            return Ok(());
+        };
+        match part {
+            Part::Opened => {}
+            Part::Credit => self.room.add(response.added.and_then(|added| added.credit).unwrap_or_default()),
+            Part::Enough => self.is_open = false,
+            // No more than there is room for may come.
+            Part::Item if self.early.len() as u64 > u64::from(self.renewal.window().items) => {
+                self.connection = None;
+                return Err(CallError::disconnected(Disconnect::Overrun.into()));
+            }
+            Part::Item => self.early.push_back(response),
+        }
+        Ok(())
+    }
+
+    /// Says something of the call; what comes meanwhile is kept.
+    fn say(&mut self, control: Control, body: Body) -> Result<(), CallError> {
+        let deadline = self.deadline();
+        let Some(connection) = &mut self.connection else { return Err(CallError::not_taken()) };
+        let message = about(self.sequence, control, body);
+        let mut early = Vec::new();
+        let sent = connection.send(&message, &CallOptions::new(), deadline, &mut early);
+        for response in early {
+            self.keep(response)?;
+        }
+        match sent {
+            // The server is gone; what it said before is still to be received.
+            Ok(_) | Err(Fault::Gone) => Ok(()),
+            // It has answered, and gone.
+            Err(_) if self.early.back().is_some_and(|last| last.part().is_none()) => Ok(()),
+            Err(fault) => Err(self.failed(fault, &deadline)),
+        }
+    }
+
+    fn deadline(&self) -> Deadline {
+        Deadline::after(self.item_timeout).or_before(self.whole)
+    }
+
+    /// The error of a step. But for an item that was never sent, the call is over.
+    fn failed(&mut self, fault: Fault, deadline: &Deadline) -> CallError {
+        let fault = match fault {
+            Fault::Unsent(error) => match error.not_connected_because() {
+                // The call was under way.
+                Some(cause) => Fault::Disconnect(cause.clone()),
+                None => return error,
+            },
+            fault => fault,
+        };
+        self.connection = None;
+        match fault {
+            Fault::Timeout(_) if deadline.at != self.whole.at => {
+                CallError::stalled(self.item_timeout.unwrap_or_default())
+            }
+            Fault::Timeout(_) => self.whole.passed(),
+            fault => error_of(fault, deadline),
+        }
     }
 }
 

@@ -95,7 +95,7 @@ fn answer(link: &Link, call: Call) {
     let response = Response { sequence: call.sequence, body: call.body, ..Response::default() };
     for packet in Packets::new(Wire::Chunked, &response.head(), &response.body, 1 << 20).unwrap() {
         // The client may have closed.
-        let _ = link.try_send(&packet.slices(), &[]);
+        let _ = link.try_send(&packet);
     }
 }
 

@@ -16,7 +16,7 @@ use crate::client::probe::{PROBE, PROBE_SEQUENCE, Prober};
 use crate::client::runtime::Runtime;
 use crate::observe::metrics;
 use crate::transport::{Link, Mode, Socket};
-use crate::wire::{Wire, WireMode};
+use crate::wire::{Packet, Wire, WireMode};
 
 impl Client {
     /// The connection to make a call on: the one with the fewest calls, or a new one.
@@ -190,7 +190,7 @@ impl ClientBuilder {
 }
 
 async fn probe(link: &Link, message_limit: usize) -> Result<Wire, Disconnect> {
-    link.send(&[io::IoSlice::new(&PROBE)], &[]).await?;
+    link.send(&Packet::raw(&PROBE, &[])).await?;
     let mut prober = Prober::new(message_limit);
     loop {
         if let Some(wire) = prober.receive(link.recv().await?)? {

@@ -3,24 +3,24 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::marker::PhantomData;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 
 use super::{Abandonable, Client, Wanted};
-use crate::client::caller::{CallOptions, StreamOptions};
-use crate::client::connection::Inflow;
+use crate::client::caller::CallOptions;
+use crate::client::connection::{Inflow, Outflow};
 use crate::client::deadline::Deadline;
-use crate::client::error::CallError;
-use crate::client::reply::item_of;
+use crate::client::error::{CallError, CallErrorKind};
+use crate::client::reply::{item_body, item_of, reply_of};
 use crate::client::runtime::{Runtime, Sleep};
 use crate::handler::method::Method;
 use crate::handler::payload::Payload;
-use crate::wire::{Body, CallFields, Credit};
+use crate::wire::{Body, CallFields, Credit, Response};
 
 impl Client {
     /// Calls a [streaming](Method::streaming) method with a marshalled body; returns the stream of its items as they are, once the
@@ -59,42 +59,127 @@ impl Client {
     pub(super) async fn open_stream<R: Payload>(
         &self,
         method: Method,
-        mut body: Body,
+        body: Body,
         options: &CallOptions,
     ) -> Result<Streaming<R>, CallError> {
-        let StreamOptions { credit: window, item_timeout } = options.of_stream();
-        let opening = Opening { window, opened: Mutex::default() };
-        let response = self.make(&method, &mut body, options, &opening).await?;
+        let (inflow, patience) = self.open_flow(&method, body, options, true, false).await?;
+        Ok(Streaming { inflow, patience, limit: self.reply_limit(), item: PhantomData })
+    }
+
+    pub(super) async fn open_upload<T: Payload, R: Payload>(
+        &self,
+        method: Method,
+        body: Body,
+        options: &CallOptions,
+    ) -> Result<Upload<T, R>, CallError> {
+        let (inflow, patience) = self.open_flow(&method, body, options, false, true).await?;
+        let sending = self.sending(inflow.as_ref(), options);
+        let limit = self.reply_limit();
+        Ok(Upload { inflow, patience, limit, sending, answer: None, reply: PhantomData })
+    }
+
+    pub(super) async fn open_exchange<T: Payload, R: Payload>(
+        &self,
+        method: Method,
+        body: Body,
+        options: &CallOptions,
+    ) -> Result<(Sending<T>, Streaming<R>), CallError> {
+        let (inflow, patience) = self.open_flow(&method, body, options, true, true).await?;
+        let sending = self.sending(inflow.as_ref(), options);
+        Ok((sending, Streaming { inflow, patience, limit: self.reply_limit(), item: PhantomData }))
+    }
+
+    async fn open_flow(
+        &self,
+        method: &Method,
+        mut body: Body,
+        options: &CallOptions,
+        receives: bool,
+        sends: bool,
+    ) -> Result<(Option<Inflow>, Patience), CallError> {
+        let window = receives.then(|| options.of_stream().credit);
+        let opening = Opening { window, sends, opened: Mutex::default() };
+        let response = self.make(method, &mut body, options, &opening).await?;
         CallError::unless_opened(response)?;
-        let runtime = self.0.runtime.clone();
-        let whole = Deadline::at(runtime.clock(), options.deadline);
-        Ok(Streaming {
-            inflow: opening.opened.into_inner().unwrap_or_else(PoisonError::into_inner),
-            limit: self.reply_limit(),
-            over: whole.at.map(|at| runtime.sleep_until(at)),
-            whole,
-            item_timeout,
-            stalled: None,
-            runtime,
-            item: PhantomData,
-        })
+        let inflow = opening.opened.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok((inflow, Patience::of(&self.0.runtime, options)))
+    }
+
+    fn sending<T>(&self, inflow: Option<&Inflow>, options: &CallOptions) -> Sending<T> {
+        let patience = Patience::of(&self.0.runtime, options);
+        Sending { outflow: inflow.and_then(Inflow::outflow), patience, item: PhantomData }
     }
 }
 
-/// A stream, and what has become of it.
+/// A call that is a stream, and what has become of it.
 struct Opening {
-    window: Credit,
+    /// How much of a stream may come, if the call asks for one.
+    window: Option<Credit>,
+    sends: bool,
     opened: Mutex<Option<Inflow>>,
 }
 
 impl Wanted for &Opening {
     fn ask(self, added: &mut Option<Box<CallFields>>) {
-        added.get_or_insert_default().credit = Some(self.window);
+        let added = added.get_or_insert_default();
+        added.credit = self.window;
+        added.sends_items = self.sends;
     }
 
     fn keep(self, call: &mut Abandonable<'_>) {
         *self.opened.lock().unwrap_or_else(PoisonError::into_inner) =
-            call.in_flight.take_stream(call.connection, self.window);
+            call.in_flight.take_stream(call.connection, self.window.unwrap_or_default());
+    }
+}
+
+/// How long is waited for a stream.
+struct Patience {
+    runtime: Runtime,
+    /// When the stream must be over, and what tells of that.
+    whole: Deadline,
+    over: Option<Sleep>,
+    item_timeout: Option<Duration>,
+    /// Set while the next step is waited for.
+    stalled: Option<Sleep>,
+}
+
+impl Patience {
+    fn of(runtime: &Runtime, options: &CallOptions) -> Self {
+        let whole = Deadline::at(runtime.clock(), options.deadline);
+        Patience {
+            over: whole.at.map(|at| runtime.sleep_until(at)),
+            whole,
+            item_timeout: options.of_stream().item_timeout,
+            stalled: None,
+            runtime: runtime.clone(),
+        }
+    }
+
+    /// What comes of a step, within the time for it.
+    fn poll<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        step: Poll<Result<T, CallError>>,
+    ) -> Poll<Result<T, CallError>> {
+        let polled = match step {
+            Poll::Pending => self.poll_time(context).map(Err),
+            ready => ready,
+        };
+        if polled.is_ready() {
+            self.stalled = None;
+        }
+        polled
+    }
+
+    fn poll_time(&mut self, context: &mut Context<'_>) -> Poll<CallError> {
+        if let Some(over) = &mut self.over
+            && over.as_mut().poll(context).is_ready()
+        {
+            return Poll::Ready(self.whole.passed());
+        }
+        let Some(timeout) = self.item_timeout else { return Poll::Pending };
+        let stalled = self.stalled.get_or_insert_with(|| self.runtime.sleep(timeout));
+        stalled.as_mut().poll(context).map(|()| CallError::stalled(timeout))
     }
 }
 
@@ -139,15 +224,9 @@ impl Wanted for &Opening {
 pub struct Streaming<R = Bytes> {
     /// `None` once it has ended.
     inflow: Option<Inflow>,
-    runtime: Runtime,
+    patience: Patience,
     /// How much of an item is decoded.
     limit: usize,
-    /// When the stream must be over, and what tells of that.
-    whole: Deadline,
-    over: Option<Sleep>,
-    item_timeout: Option<Duration>,
-    /// Set while the next item is waited for.
-    stalled: Option<Sleep>,
     item: PhantomData<fn() -> R>,
 }
 
@@ -163,29 +242,13 @@ impl<R: Payload> Streaming<R> {
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<R, CallError>>> {
         let Some(inflow) = &mut self.inflow else { return Poll::Ready(None) };
-        let item = match inflow.poll_next(context) {
-            Poll::Ready(outcome) => outcome.and_then(|outcome| item_of(outcome, self.limit)),
-            Poll::Pending => match self.poll_time(context) {
-                Poll::Ready(error) => Some(Err(error)),
-                Poll::Pending => return Poll::Pending,
-            },
-        };
-        self.stalled = None;
+        let received = inflow.poll_next(context).map(Option::transpose);
+        let outcome = ready!(self.patience.poll(context, received)).transpose();
+        let item = outcome.and_then(|outcome| item_of(outcome, self.limit));
         if !matches!(item, Some(Ok(_))) {
             self.inflow = None;
         }
         Poll::Ready(item)
-    }
-
-    fn poll_time(&mut self, context: &mut Context<'_>) -> Poll<CallError> {
-        if let Some(over) = &mut self.over
-            && over.as_mut().poll(context).is_ready()
-        {
-            return Poll::Ready(self.whole.passed());
-        }
-        let Some(timeout) = self.item_timeout else { return Poll::Pending };
-        let stalled = self.stalled.get_or_insert_with(|| self.runtime.sleep(timeout));
-        stalled.as_mut().poll(context).map(|()| CallError::stalled(timeout))
     }
 }
 
@@ -200,5 +263,231 @@ impl<R: Payload> Stream for Streaming<R> {
 impl<R> fmt::Debug for Streaming<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Streaming").field("has_ended", &self.inflow.is_none()).finish_non_exhaustive()
+    }
+}
+
+/// A stream that goes to a server, of a call of a [method](crate::guide::streams) that answers by a stream as well.
+///
+/// ```
+/// use drpc::{Failure, Incoming, Server, Stream, drpc_module, testing};
+/// use futures_util::StreamExt;
+///
+/// #[derive(Clone, PartialEq, prost::Message)]
+/// pub struct Number {
+///     #[prost(uint64, tag = "1")]
+///     pub number: u64,
+/// }
+///
+/// struct Squares;
+///
+/// #[drpc_module(id = 7)]
+/// impl Squares {
+///     #[method(6, stream)]
+///     fn square(&self, numbers: Incoming<Number>) -> impl Stream<Item = Result<Number, Failure>> {
+///         numbers.map(|number| number.map(|Number { number }| Number { number: number * number }))
+///     }
+/// }
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let client = SquaresClient::new(testing::client_of(Server::builder().module(Squares))?);
+///     let (mut numbers, mut squares) = client.square().await?;
+///     for number in 1..=3 {
+///         numbers.send(Number { number }).await?;
+///         println!("{}", squares.next().await.unwrap()?.number);
+///     }
+///     numbers.finish();
+///     assert!(squares.next().await.is_none());
+///     Ok(())
+/// }
+/// ```
+///
+/// It sends no more than the server has [room](crate::ServerBuilder::stream_credit) for, and waits otherwise, holding up no other call. **Dropped without
+/// [`finish`](Self::finish), the server's handler is told that these were not all.** When the [`Streaming`] beside it is dropped, the whole call is given up.
+pub struct Sending<T = Bytes> {
+    /// `None` once nothing more can be sent.
+    outflow: Option<Outflow>,
+    patience: Patience,
+    item: PhantomData<fn(T)>,
+}
+
+impl<T: Payload> Sending<T> {
+    /// Sends an item, once there is room for it. Cancel safe: an item whose future is dropped was not sent.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`]: of kind [`NotTaken`](CallErrorKind::NotTaken) if the server takes no more, or the call is over, which the [`Streaming`] beside it tells of; of
+    /// kind `Timeout` if the server had no room for too long; and of kind `TooLong` for an item that is too long for a message. After the last, others can be sent.
+    pub async fn send(&mut self, item: T) -> Result<(), CallError> {
+        let mut body = Some(item_body(item));
+        poll_fn(|context| self.poll_send(context, &mut body)).await
+    }
+
+    /// Sends all of these, and [finishes](Self::finish); ends before if the server takes no more.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send), but for `NotTaken`.
+    pub async fn finish_with(mut self, items: impl Stream<Item = T>) -> Result<(), CallError> {
+        self.send_all(items).await?;
+        self.finish();
+        Ok(())
+    }
+
+    /// These were all the items: the server's handler sees the end.
+    pub fn finish(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        if let Some(mut outflow) = self.outflow.take() {
+            outflow.end();
+        }
+    }
+
+    async fn send_all(&mut self, items: impl Stream<Item = T>) -> Result<(), CallError> {
+        let mut items = pin!(items);
+        while let Some(item) = items.next().await {
+            match self.send(item).await {
+                Err(error) if error.kind() == CallErrorKind::NotTaken => break,
+                sent => sent?,
+            }
+        }
+        Ok(())
+    }
+
+    fn poll_send(
+        &mut self,
+        context: &mut Context<'_>,
+        body: &mut Option<Body>,
+    ) -> Poll<Result<(), CallError>> {
+        let Some(outflow) = &mut self.outflow else { return Poll::Ready(Err(CallError::not_taken())) };
+        let polled = outflow.poll_send(context, body);
+        Poll::Ready(match ready!(self.patience.poll(context, polled)) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                self.outflow = None;
+                Err(CallError::not_taken())
+            }
+            Err(error) => {
+                if error.is_timeout() {
+                    self.outflow = None;
+                }
+                Err(error)
+            }
+        })
+    }
+}
+
+impl<T> fmt::Debug for Sending<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sending").field("has_ended", &self.outflow.is_none()).finish_non_exhaustive()
+    }
+}
+
+/// A stream that goes to a server, and then its reply: a call of a [method](crate::guide::streams) that takes an [`Incoming`](crate::Incoming).
+///
+/// ```no_run
+/// # #[derive(Clone, PartialEq, prost::Message)] pub struct Piece { #[prost(bytes = "bytes", tag = "1")] pub bytes: drpc::Bytes }
+/// # #[derive(Clone, PartialEq, prost::Message)] pub struct Stored { #[prost(uint64, tag = "1")] pub bytes: u64 }
+/// # #[drpc::drpc_module(id = 8, client_only)]
+/// # pub trait Store { #[method(1, stream)] fn upload(&self, pieces: drpc::Incoming<Piece>) -> Stored; }
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use drpc::Client;
+///
+/// let store = StoreClient::new(Client::connect("/run/store.sock").await?);
+/// let mut upload = store.upload().await?;
+/// for text in ["one", "two"] {
+///     upload.send(Piece { bytes: text.into() }).await?;
+/// }
+/// println!("{} bytes are stored", upload.finish().await?.bytes);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// It sends no more than the server has [room](crate::ServerBuilder::stream_credit) for, and waits otherwise, holding up no other call. **Dropped before it
+/// was finished, the call is given up**: the server's handler is told that these were not all.
+pub struct Upload<T = Bytes, R = Bytes> {
+    // Dropped first: the whole call is given up, and not its items alone.
+    inflow: Option<Inflow>,
+    patience: Patience,
+    limit: usize,
+    sending: Sending<T>,
+    /// What came before it was asked for.
+    answer: Option<Result<Response, CallError>>,
+    reply: PhantomData<fn() -> R>,
+}
+
+impl<T: Payload, R: Payload> Upload<T, R> {
+    /// Sends an item, once there is room for it. Cancel safe: an item whose future is dropped was not sent.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`]: what the call failed with, if it did already; of kind [`NotTaken`](CallErrorKind::NotTaken) if the server takes no more, so that [`finish`](Self::finish)
+    /// is next; of kind `Timeout` if the server had no room for too long; and of kind `TooLong` for an item that is too long for a message. After the last,
+    /// others can be sent.
+    pub async fn send(&mut self, item: T) -> Result<(), CallError> {
+        let mut body = Some(item_body(item));
+        let sent = poll_fn(|context| self.sending.poll_send(context, &mut body)).await;
+        match sent {
+            Err(error) if error.kind() == CallErrorKind::NotTaken => match self.early_answer().await {
+                Some(Err(failure)) => Err(failure.clone()),
+                Some(Ok(response)) if response.status.is_failure() => {
+                    Err(CallError::answered(response.status, response.added.clone()))
+                }
+                _ => Err(error),
+            },
+            sent => sent,
+        }
+    }
+
+    /// Sends all of these, and waits for the reply; ends before if the server takes no more.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send), but for `NotTaken`, and of [`finish`](Self::finish).
+    pub async fn finish_with(mut self, items: impl Stream<Item = T>) -> Result<R, CallError> {
+        self.sending.send_all(items).await?;
+        self.finish().await
+    }
+
+    /// Says that these were all the items, and waits for the reply.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`] if the call failed, or there is no reply.
+    pub async fn finish(mut self) -> Result<R, CallError> {
+        self.sending.end();
+        if self.answer.is_none() {
+            self.answer = poll_fn(|context| self.poll_answer(context)).await;
+        }
+        let response = self.answer.take().unwrap_or_else(|| Err(CallError::not_taken()))?;
+        reply_of(response, self.limit)
+    }
+
+    /// The answer, if it is here.
+    async fn early_answer(&mut self) -> Option<&Result<Response, CallError>> {
+        if self.answer.is_none() {
+            self.answer = poll_fn(|context| match self.poll_answer(context) {
+                Poll::Pending => Poll::Ready(None),
+                ready => ready,
+            })
+            .await;
+        }
+        self.answer.as_ref()
+    }
+
+    fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Response, CallError>>> {
+        let Some(inflow) = &mut self.inflow else { return Poll::Ready(None) };
+        let received = inflow.poll_next(context).map(Option::transpose);
+        let outcome = ready!(self.patience.poll(context, received)).transpose();
+        self.inflow = None;
+        Poll::Ready(outcome)
+    }
+}
+
+impl<T, R> fmt::Debug for Upload<T, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upload").field("has_ended", &self.inflow.is_none()).finish_non_exhaustive()
     }
 }

@@ -505,19 +505,16 @@ impl SessionState {
 
     #[inline]
     fn send(&self, codec: &Codec, head: &Head, response: &Response<Body>) -> Result<(), SessionFault> {
-        for packet in codec.packets(head, &response.body).map_err(io::Error::other)? {
-            match self.send_packet(&packet) {
-                // S6: a client that has left needs no reply. What it sent before is still executed.
-                Err(SessionFault::Io(error)) if is_peer_gone(&error) => break,
-                result => result?,
-            }
+        let mut packets = codec.packets(head, &response.body).map_err(io::Error::other)?;
+        match packets.try_for_each(|packet| self.send_packet(&packet)) {
+            // S6: a client that has left needs no reply. What it sent before is still executed.
+            Err(SessionFault::Io(error)) if is_peer_gone(&error) => Ok(()),
+            sent => sent,
         }
-        Ok(())
     }
 
     fn send_packet(&self, packet: &Packet<'_>) -> Result<(), SessionFault> {
-        let slices = packet.slices();
-        match self.connection.socket.send(&slices, packet.descriptors()) {
+        match self.connection.socket.send(packet) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             result => return Ok(result?),
         }
@@ -529,7 +526,7 @@ impl SessionState {
             if let Err(fault) = self.wait_for_room() {
                 break Err(fault);
             }
-            match self.connection.socket.send(&slices, packet.descriptors()) {
+            match self.connection.socket.send(packet) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 result => break result.map_err(SessionFault::Io),
             }

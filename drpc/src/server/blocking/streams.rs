@@ -1,6 +1,9 @@
-//! The streams of a session in threads: one thread sends for all of them, as long as there are any.
+//! The streams of a session in threads: one thread sends for all of them, as long as there are any. A handler that takes a stream may
+//! block for its items, and has a thread of its own.
 
 use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -9,7 +12,8 @@ use futures_util::stream::{SelectAll, StreamExt};
 
 use super::parking::{Parking, Unparked};
 use super::session::SessionState;
-use crate::dispatch::outflow::Outflow;
+use crate::dispatch::outflow::{HandlerElsewhere, Outflow};
+use crate::handler::failure::Failure;
 
 /// The streams that are to be sent.
 #[derive(Default)]
@@ -32,7 +36,12 @@ impl Streams {
 
 impl SessionState {
     /// Has the items of a stream sent, behind the response that opened it.
-    pub(super) fn send_stream(self: &Arc<Self>, stream: Box<Outflow>) {
+    pub(super) fn send_stream(self: &Arc<Self>, mut stream: Box<Outflow>) {
+        if let Some(handler) = stream.take_handler()
+            && let Err(error) = self.spawn_thread("-stream", |state| state.carry_out_handler(handler))
+        {
+            return self.reply(stream.fail(no_thread(&error)));
+        }
         let mut state = self.streams.state();
         state.opened.push_back(stream);
         if state.has_thread {
@@ -48,9 +57,19 @@ impl SessionState {
             let opened = std::mem::take(&mut state.opened);
             drop(state);
             for mut stream in opened {
-                let failure = format!("the server can have no thread for the stream: {error}");
-                self.reply(stream.fail(failure.into()));
+                self.reply(stream.fail(no_thread(&error)));
             }
+        }
+    }
+
+    /// The thread of a handler that takes a stream.
+    fn carry_out_handler(self: &Arc<Self>, mut handler: HandlerElsewhere) {
+        let mut parking = Parking::default();
+        let waker = parking.waker();
+        let mut context = Context::from_waker(&waker);
+        let mut cut = pin!(self.connection.cut.cancelled());
+        while cut.as_mut().poll(&mut context).is_pending() && handler.poll(&mut context).is_pending() {
+            parking.park(None, None);
         }
     }
 
@@ -83,4 +102,8 @@ impl SessionState {
             }
         }
     }
+}
+
+fn no_thread(error: &io::Error) -> Failure {
+    format!("the server can have no thread for the stream: {error}").into()
 }

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::ServerBuilder;
 use crate::descriptors::MAX;
+use crate::wire::Credit;
 
 impl ServerBuilder {
     /// The maximum number of open sessions. A further connection is closed at once, and logged. 0 counts as 1.
@@ -41,7 +42,16 @@ impl ServerBuilder {
     ///
     /// An open stream holds one item at most, what its handler keeps, and a few hundred bytes. It does not count as a running call.
     pub fn stream_limit(mut self, streams: usize) -> Self {
-        self.config.limits.streams = streams;
+        self.config.limits.streams.open = streams;
+        self
+    }
+
+    /// How much a caller may have sent of a [stream](crate::guide::streams) of its own and the handler not taken yet: 256 items and 1 MiB in their bodies, unless this
+    /// says otherwise. One item may be longer than what is left of the bytes. 0 is taken as 1.
+    ///
+    /// An open stream counts in the [`memory_limit`](Self::memory_limit) with these bytes.
+    pub fn stream_credit(mut self, items: u32, bytes: u64) -> Self {
+        self.config.limits.streams.window = Credit { items: items.max(1), bytes: bytes.max(1) };
         self
     }
 

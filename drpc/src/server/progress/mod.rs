@@ -384,6 +384,7 @@ impl Server {
             .with_methods(self.core.service.clone())
             .with_log(&self.logs)
             .with_budget(&self.budget)
+            .with_request_limit(self.core.config.request_limit)
             .observed(self.core.config.address.as_ref());
         let session = Arc::new(session);
         self.poller.add(&socket, id, EventFlags::IN)?;

@@ -35,13 +35,13 @@ use crate::observe::peer_log::Line;
 use crate::server::hooks::Opened;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
-    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, head_of, incoming, list, log_closed, log_idle,
-    log_opened, not_received, read_call, refusal, without_descriptors,
+    Incoming, READ_AHEAD, SessionFault, Unsent, bytes_of, context_of, head_of, incoming, list, log_closed,
+    log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
 };
 use crate::steps::poller::Poller;
 use crate::steps::timers::Key;
 use crate::transport::{Socket, is_peer_gone};
-use crate::wire::{Body, Codec, Head, Response};
+use crate::wire::{Body, Codec, Response};
 
 /// How many packets a session may receive and send in one turn. What is left comes in the next step, after all others had theirs.
 const PACKETS_PER_TURN: usize = 32;
@@ -88,13 +88,6 @@ struct Besides {
     ahead_bytes: usize,
     /// What came with the call that begins next, if others were read behind it.
     arrived: Option<Box<Arrived>>,
-}
-
-struct Unsent {
-    head: Head,
-    response: Response<Body>,
-    /// How many of its packets were sent.
-    packets: u32,
 }
 
 impl SessionState {
@@ -495,7 +488,7 @@ impl SessionState {
                 if *share == 0 {
                     return;
                 }
-                let sending = self.socket.send(&packet.slices(), packet.descriptors());
+                let sending = self.socket.send(&packet);
                 match sending {
                     Ok(()) => {}
                     Err(error) if error.kind() == ErrorKind::WouldBlock => return,

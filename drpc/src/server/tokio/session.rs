@@ -42,8 +42,8 @@ use crate::server::admission::log_refused;
 use crate::server::hooks::Opened;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
-    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, head_of, incoming, list, log_closed, log_idle,
-    log_opened, not_received, read_call, refusal, without_descriptors,
+    Incoming, READ_AHEAD, SessionFault, Unsent, bytes_of, context_of, head_of, incoming, list, log_closed,
+    log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
 };
 use crate::transport::{Link, PeerCredentials, is_peer_gone};
 use crate::wire::{Body, Codec, Packet, Response};
@@ -91,14 +91,15 @@ struct Besides {
 
 /// What a session has to act upon.
 enum Event {
-    /// A client's message has come, whole.
-    Message(Bytes),
     /// A call is done.
-    Finished(Response<Body>),
+    Answered(Response<Body>),
     /// The client has closed its end.
     Closed,
     Fault(SessionFault),
 }
+
+/// A client's message, whole; `None` once the client has closed its end.
+type Received = Result<Option<Bytes>, SessionFault>;
 
 impl SessionLoop {
     pub(super) fn new(link: Link, session: Arc<Session>, server: Arc<Shared>) -> Self {
@@ -151,17 +152,16 @@ impl SessionLoop {
         let mut outcome = Ok(());
         while let Some(event) = poll_fn(|context| self.poll_event(context)).await {
             match event {
-                Event::Message(message) => {
-                    if let Some(response) = self.begin(message).await {
-                        self.reply(response).await?;
+                Event::Answered(response) => {
+                    if let Some(unsent) = self.try_reply(response) {
+                        self.send(unsent).await?;
                     }
                 }
-                Event::Finished(response) => self.reply(response).await?,
                 Event::Closed => self.stop_reading(),
                 Event::Fault(fault) => {
                     self.stop_reading();
-                    if let Some(refusal) = refusal(&fault) {
-                        self.reply(refusal).await?;
+                    if let Some(unsent) = refusal(&fault).and_then(|refusal| self.try_reply(refusal)) {
+                        self.send(unsent).await?;
                     }
                     outcome = Err(fault);
                 }
@@ -170,37 +170,53 @@ impl SessionLoop {
         outcome
     }
 
-    /// Waits for what is next; `None` once nothing is read any more and nothing runs.
+    /// Begins the calls that come, and waits for what is next; `None` once nothing is read any more and nothing runs.
     fn poll_event(&mut self, context: &mut task::Context<'_>) -> Poll<Option<Event>> {
-        if let Some(response) = self.finished.pop_front() {
-            self.finished_bytes -= bytes_of(&response);
-            return Poll::Ready(Some(Event::Finished(response)));
+        loop {
+            if let Some(response) = self.finished.pop_front() {
+                self.finished_bytes -= bytes_of(&response);
+                return Poll::Ready(Some(Event::Answered(response)));
+            }
+            if !self.running.is_empty()
+                && let Poll::Ready(Some(done)) = self.running.poll_next_unpin(context)
+            {
+                add_stream(&mut self.besides, done.stream);
+                return Poll::Ready(Some(Event::Answered(done.response)));
+            }
+            let (streams, kept) = match &self.besides {
+                None => (false, false),
+                Some(besides) => (!besides.streams.is_empty(), !besides.ahead.is_empty()),
+            };
+            let busy = !self.running.is_empty() || streams;
+            if !self.ending && self.session.poll_stop(context).is_ready() {
+                self.end();
+            }
+            let calls_wait = !self.queue.is_empty() || kept;
+            if !self.reading && !busy && !calls_wait {
+                return Poll::Ready(None);
+            }
+            let room = self.running.len() < self.server.config.order.limit();
+            if room
+                && (self.reading || calls_wait)
+                && let Poll::Ready(received) = self.poll_call(context)
+            {
+                let message = match received {
+                    Ok(Some(message)) => message,
+                    Ok(None) => return Poll::Ready(Some(Event::Closed)),
+                    Err(fault) => return Poll::Ready(Some(Event::Fault(fault))),
+                };
+                match self.begin(message, context) {
+                    Some(response) => return Poll::Ready(Some(Event::Answered(response))),
+                    None => continue,
+                }
+            }
+            return self.poll_rest(busy, context);
         }
-        if !self.running.is_empty()
-            && let Poll::Ready(Some(done)) = self.running.poll_next_unpin(context)
-        {
-            add_stream(&mut self.besides, done.stream);
-            return Poll::Ready(Some(Event::Finished(done.response)));
-        }
-        let (streams, kept) = match &self.besides {
-            None => (false, false),
-            Some(besides) => (!besides.streams.is_empty(), !besides.ahead.is_empty()),
-        };
-        let busy = !self.running.is_empty() || streams;
-        if !self.ending && self.session.poll_stop(context).is_ready() {
-            self.end();
-        }
-        let calls_wait = !self.queue.is_empty() || kept;
-        if !self.reading && !busy && !calls_wait {
-            return Poll::Ready(None);
-        }
-        let room = self.running.len() < self.server.config.order.limit();
-        if room
-            && (self.reading || calls_wait)
-            && let Poll::Ready(event) = self.poll_call(context)
-        {
-            return Poll::Ready(Some(event));
-        }
+    }
+
+    /// What there is to wait for while no call comes.
+    #[inline(always)]
+    fn poll_rest(&mut self, busy: bool, context: &mut task::Context<'_>) -> Poll<Option<Event>> {
         if self.session.controls().is_some()
             && let Poll::Ready(event) = self.poll_besides(context)
         {
@@ -212,7 +228,7 @@ impl SessionLoop {
         {
             self.session.cancel();
             if let Err(error) = closed {
-                return Poll::Ready(Some(SessionFault::Io(error).into()));
+                return Poll::Ready(Some(Event::Fault(SessionFault::Io(error))));
             }
         }
         let idle = !self.ending && !busy && self.rest_due.is_none() && self.queue.is_empty();
@@ -247,13 +263,14 @@ impl SessionLoop {
             self.besides.get_or_insert_default().arrived = Some(arrived);
         }
         while self.reading && self.besides.as_ref().is_none_or(|besides| besides.ahead_bytes < READ_AHEAD) {
-            let Poll::Ready(event) = self.poll_message(context) else { break };
-            match event {
-                Event::Message(message) => {
+            let Poll::Ready(received) = self.poll_message(context) else { break };
+            match received {
+                Ok(Some(message)) => {
                     let arrived = self.link.arrived();
                     self.besides.get_or_insert_default().keep(message, arrived);
                 }
-                event => return Poll::Ready(event),
+                Ok(None) => return Poll::Ready(Event::Closed),
+                Err(fault) => return Poll::Ready(Event::Fault(fault)),
             }
         }
         let Some(besides) = self.besides.as_mut().filter(|besides| !besides.streams.is_empty()) else {
@@ -264,7 +281,7 @@ impl SessionLoop {
         match besides.streams.poll_next_unpin(context) {
             Poll::Ready(Some(response)) => {
                 coop.made_progress();
-                Poll::Ready(Event::Finished(response))
+                Poll::Ready(Event::Answered(response))
             }
             _ => Poll::Pending,
         }
@@ -272,11 +289,11 @@ impl SessionLoop {
 
     /// The next of the calls that were kept. Without one, nothing is to be waited for if nothing is read any more.
     #[cold]
-    fn poll_kept(&mut self, context: &mut task::Context<'_>) -> Option<Poll<Event>> {
+    fn poll_kept(&mut self, context: &mut task::Context<'_>) -> Option<Poll<Received>> {
         match self.besides.as_mut()?.take() {
             Some(message) => Some(match self.queue.enter(message) {
-                Some(message) => Poll::Ready(Event::Message(message)),
-                None => self.queue.poll(context).map(Event::Message),
+                Some(message) => Poll::Ready(Ok(Some(message))),
+                None => self.queue.poll(context).map(|message| Ok(Some(message))),
             }),
             None => (!self.reading).then_some(Poll::Pending),
         }
@@ -293,7 +310,8 @@ impl SessionLoop {
     }
 
     /// Receives the next message, and waits until the server has room for its call.
-    fn poll_call(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
+    #[inline(always)]
+    fn poll_call(&mut self, context: &mut task::Context<'_>) -> Poll<Received> {
         if self.queue.is_empty() {
             if self.besides.is_some()
                 && let Some(polled) = self.poll_kept(context)
@@ -301,31 +319,31 @@ impl SessionLoop {
                 return polled;
             }
             match ready!(self.poll_message(context)) {
-                Event::Message(message) => {
+                Ok(Some(message)) => {
                     if let Some(message) = self.queue.enter(message) {
-                        return Poll::Ready(Event::Message(message));
+                        return Poll::Ready(Ok(Some(message)));
                     }
                 }
-                event => return Poll::Ready(event),
+                ended => return Poll::Ready(ended),
             }
         }
-        self.queue.poll(context).map(Event::Message)
+        self.queue.poll(context).map(|message| Ok(Some(message)))
     }
 
     /// Receives the next message that is a call. What has come of it so far is kept in the codec.
     // It is a part of `poll_event`, as far as a session without `besides` is concerned.
     #[inline(always)]
-    fn poll_message(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
+    fn poll_message(&mut self, context: &mut task::Context<'_>) -> Poll<Received> {
         loop {
             // Handlers that wait may want this thread.
             let idle = self.running.is_empty();
             let longest = self.codec.longest_packet();
             let packet = match self.link.poll_recv(context, self.codec.rest(), longest, idle) {
                 Poll::Ready(Ok(packet)) => packet,
-                Poll::Ready(Err(error)) => return Poll::Ready(not_received(&mut self.codec, error).into()),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(not_received(&mut self.codec, error))),
                 Poll::Pending => {
                     return match &mut self.rest_due {
-                        Some(due) => due.as_mut().poll(context).map(|()| SessionFault::HalfMessage.into()),
+                        Some(due) => due.as_mut().poll(context).map(|()| Err(SessionFault::HalfMessage)),
                         None => Poll::Pending,
                     };
                 }
@@ -334,22 +352,22 @@ impl SessionLoop {
                 Ok(Incoming::Message(message)) => {
                     self.rest_due = None;
                     if self.session.controls().is_none() {
-                        return Poll::Ready(Event::Message(message));
+                        return Poll::Ready(Ok(Some(message)));
                     }
                     match self.heed(message) {
-                        Some(message) => return Poll::Ready(Event::Message(message)),
+                        Some(message) => return Poll::Ready(Ok(Some(message))),
                         None => continue,
                     }
                 }
                 Ok(Incoming::Part) => {}
-                Ok(Incoming::Closed) => return Poll::Ready(Event::Closed),
-                Err(fault) => return Poll::Ready(fault.into()),
+                Ok(Incoming::Closed) => return Poll::Ready(Ok(None)),
+                Err(fault) => return Poll::Ready(Err(fault)),
             }
             match &self.rest_due {
                 None => self.rest_due = Some(Box::pin(sleep(self.server.config.message_timeout))),
                 // Chunks that keep coming leave the timer no chance to be looked at.
                 Some(due) if due.deadline() <= Instant::now() => {
-                    return Poll::Ready(SessionFault::HalfMessage.into());
+                    return Poll::Ready(Err(SessionFault::HalfMessage));
                 }
                 Some(_) => {}
             }
@@ -357,7 +375,8 @@ impl SessionLoop {
     }
 
     /// Begins a call; gives its answer if the handler is ready at once.
-    async fn begin(&mut self, message: Bytes) -> Option<Response<Body>> {
+    #[inline(always)]
+    fn begin(&mut self, message: Bytes, context: &mut task::Context<'_>) -> Option<Response<Body>> {
         self.idle.interrupt();
         let (permit, came) = (self.queue.take_permit(), self.queue.take_came());
         let kept = self.besides.as_mut().and_then(|besides| besides.arrived.take());
@@ -367,10 +386,10 @@ impl SessionLoop {
                 Err(response) => return Some(response),
             };
         let now = || Instant::now().into_std();
-        let context = context_of(&self.session, &mut call, &self.server.config, came, now);
+        let calls = context_of(&self.session, &mut call, &self.server.config, came, now);
         self.worker.begin(call.module, call.method, call.sequence);
-        let mut processing = self.server.service.process_at(context, call, now);
-        let polled = poll_fn(|context| Poll::Ready(Pin::new(&mut processing).poll(context))).await;
+        let mut processing = self.server.service.process_at(calls, call, now);
+        let polled = Pin::new(&mut processing).poll(context);
         self.worker.rest();
         match polled {
             Poll::Ready(response) => {
@@ -388,18 +407,35 @@ impl SessionLoop {
         }
     }
 
-    /// Sends a response, whole (W10).
-    async fn reply(&mut self, mut response: Response<Body>) -> Result<(), SessionFault> {
-        let mut head = head_of(&self.codec, &self.session, &mut response);
+    /// Sends a response, as far as there is room for it now; gives what is left of it.
+    fn try_reply(&self, mut response: Response<Body>) -> Option<Box<Unsent>> {
+        let head = head_of(&self.codec, &self.session, &mut response);
+        let mut sent = 0;
+        let is_sent = self.codec.packets(&head, &response.body).is_ok_and(|mut packets| {
+            packets.all(|packet| {
+                let is_sent = self.link.try_send(&packet).is_ok();
+                sent += u32::from(is_sent);
+                is_sent
+            })
+        });
+        // Another error than that there is no room comes again, where the rest is sent.
+        (!is_sent).then(|| Unsent { head, response, packets: sent }.into())
+    }
+
+    /// Sends what is left of a response, so that it goes out whole (W10).
+    async fn send(&mut self, mut unsent: Box<Unsent>) -> Result<(), SessionFault> {
         'response: loop {
-            let packets = self.codec.packets(&head, &response.body).map_err(io::Error::other)?;
-            for packet in packets {
-                match self.send(&packet).await {
+            let Unsent { head, response, packets: sent } = &mut *unsent;
+            let packets = self.codec.packets(&*head, &response.body).map_err(io::Error::other)?;
+            for packet in packets.skip_sent(*sent) {
+                match self.wait_to_send(&packet).await {
                     // S6: a client that has left needs no reply. What it sent before is still executed.
                     Err(SessionFault::Io(error)) if is_peer_gone(&error) => break,
                     Err(SessionFault::Io(error)) if !packet.descriptors().is_empty() => {
-                        response = without_descriptors(&self.session, &response, &error).ok_or(error)?;
-                        head = head_of(&self.codec, &self.session, &mut response);
+                        let mut instead =
+                            without_descriptors(&self.session, response, &error).ok_or(error)?;
+                        let head = head_of(&self.codec, &self.session, &mut instead);
+                        *unsent = Unsent { head, response: instead, packets: 0 };
                         continue 'response;
                     }
                     result => result?,
@@ -409,16 +445,11 @@ impl SessionLoop {
         }
     }
 
-    /// Sends one packet of a response.
+    /// Sends one packet of a response, for which there was no room.
     ///
-    /// While the client has no room for it, the calls that run go on: they may hold what other sessions wait for (S1), and
+    /// Until there is, the calls that run go on: they may hold what other sessions wait for (S1), and
     /// they are told of a shutdown (S7). None is begun, so that what they answer meanwhile is no more than may run at once.
-    async fn send(&mut self, packet: &Packet<'_>) -> Result<(), SessionFault> {
-        let slices = packet.slices();
-        match self.link.try_send(&slices, packet.descriptors()) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            result => return Ok(result?),
-        }
+    async fn wait_to_send(&mut self, packet: &Packet<'_>) -> Result<(), SessionFault> {
         let SessionLoop {
             link,
             session,
@@ -435,7 +466,7 @@ impl SessionLoop {
         let limit = server.config.limits.pending_replies;
         queue.step_back();
         idle.interrupt();
-        let mut sending = pin!(link.send(&slices, packet.descriptors()));
+        let mut sending = pin!(link.send(packet));
         let sent = poll_fn(|context| {
             if let Poll::Ready(result) = sending.as_mut().poll(context) {
                 return Poll::Ready(result.map_err(SessionFault::Io));
@@ -535,11 +566,5 @@ pub(crate) fn spawn_in_memory(server: Arc<Shared>, link: Link, peer: PeerCredent
         }
         let task = tokio::spawn(SessionLoop::new(link, session, server.clone()).run());
         server.sessions.attach(id, task.abort_handle());
-    }
-}
-
-impl From<SessionFault> for Event {
-    fn from(fault: SessionFault) -> Self {
-        Event::Fault(fault)
     }
 }

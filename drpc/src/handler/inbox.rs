@@ -1,0 +1,154 @@
+//! What has come of the items that a caller sends, between the session that receives them and the handler that takes them.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use futures_util::task::AtomicWaker;
+
+use crate::flow::{Renewal, Room};
+use crate::wire::Credit;
+
+/// The items of one call: no more than its caller was given credit for.
+pub(crate) struct Inbox {
+    state: Mutex<State>,
+    /// Who tells the caller of its credit.
+    teller: AtomicWaker,
+}
+
+struct State {
+    came: VecDeque<Bytes>,
+    /// What the caller may still send.
+    room: Room,
+    renewal: Renewal,
+    end: Option<End>,
+    taker: Option<Waker>,
+    /// What the caller is to be told.
+    due: Option<Due>,
+    /// The handler takes no more.
+    is_let_go: bool,
+}
+
+/// Why no more items come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// These were all.
+    Complete,
+    /// The caller stopped in the middle.
+    Aborted,
+    /// The caller has given up the call.
+    GivenUp,
+    /// The caller sent what there was no room for.
+    Overrun,
+    /// Nothing more is heard of the caller.
+    Unheard,
+    /// The call was answered.
+    Answered,
+}
+
+/// What a caller is to be told of its items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// There is room for more.
+    Credit(Credit),
+    /// No more are taken.
+    Enough,
+}
+
+impl Inbox {
+    pub(crate) fn new(window: Credit) -> Self {
+        let state = State {
+            came: VecDeque::new(),
+            room: window.into(),
+            renewal: Renewal::of(window),
+            end: None,
+            taker: None,
+            due: None,
+            is_let_go: false,
+        };
+        Inbox { state: Mutex::new(state), teller: AtomicWaker::new() }
+    }
+
+    /// How much may come at once.
+    pub(crate) fn window(&self) -> Credit {
+        self.state().renewal.window()
+    }
+
+    /// An item has come.
+    pub(crate) fn put(&self, item: Bytes) {
+        let mut state = self.state();
+        if !state.room.is_open() {
+            drop(state);
+            return self.end(End::Overrun);
+        }
+        state.room.take(item.len());
+        if state.end.is_none() && !state.is_let_go {
+            state.came.push_back(item);
+        }
+        wake(state);
+    }
+
+    /// No more items come; the first reason counts.
+    pub(crate) fn end(&self, end: End) {
+        let mut state = self.state();
+        state.end.get_or_insert(end);
+        wake(state);
+    }
+
+    /// Waits for the next item.
+    pub(crate) fn poll_next(&self, context: &Context<'_>) -> Poll<Result<Bytes, End>> {
+        let mut state = self.state();
+        let Some(item) = state.came.pop_front() else {
+            if let Some(end) = state.end {
+                return Poll::Ready(Err(end));
+            }
+            state.taker = Some(context.waker().clone());
+            return Poll::Pending;
+        };
+        if let Some(credit) = state.renewal.took(1, item.len())
+            && state.end.is_none()
+        {
+            state.room.add(credit);
+            let mut due = match state.due {
+                Some(Due::Credit(due)) => due,
+                _ => Credit::default(),
+            };
+            due.items = due.items.saturating_add(credit.items);
+            due.bytes = due.bytes.saturating_add(credit.bytes);
+            state.due = Some(Due::Credit(due));
+            drop(state);
+            self.teller.wake();
+        }
+        Poll::Ready(Ok(item))
+    }
+
+    /// The handler takes no more.
+    pub(crate) fn let_go(&self) {
+        let mut state = self.state();
+        state.is_let_go = true;
+        state.due = state.end.is_none().then_some(Due::Enough);
+        let unwanted = mem::take(&mut state.came);
+        drop(state);
+        drop(unwanted);
+        self.teller.wake();
+    }
+
+    /// What the caller is to be told now. Whoever asks is woken once there is something.
+    pub(crate) fn take_due(&self, context: &Context<'_>) -> Option<Due> {
+        self.teller.register(context.waker());
+        self.state().due.take()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes the handler, once nothing is locked.
+fn wake(mut state: MutexGuard<'_, State>) {
+    let taker = state.taker.take();
+    drop(state);
+    taker.into_iter().for_each(Waker::wake);
+}
