@@ -139,7 +139,10 @@ fn answers(recording: &Recording) -> BTreeMap<i64, (Call, Vec<Response>)> {
     });
     let mut answers = BTreeMap::new();
     for seen in seen {
-        if let What::Answer(Answer { asked: Some(asked), response }) = seen.what {
+        if let What::Answer(Answer { asked: Some(asked), response }) = seen.what
+            // How much room a server makes, and when, is no part of its answer.
+            && !matches!(response.part(), Some(Part::Credit | Part::Enough))
+        {
             let (_, responses) =
                 answers.entry(asked.call.sequence).or_insert_with(|| (asked.call, Vec::new()));
             responses.push(response);

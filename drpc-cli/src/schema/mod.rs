@@ -42,6 +42,8 @@ pub(crate) struct MethodInfo {
     pub(crate) rule: Option<String>,
     /// Whether it answers by a stream of replies.
     pub(crate) is_stream: bool,
+    /// Whether it takes a stream, too.
+    pub(crate) is_client_stream: bool,
     /// What else is to be known of it, in a word each: `idempotent`, `stream`.
     pub(crate) kinds: Vec<String>,
     pub(crate) request: BodyType,

@@ -78,11 +78,13 @@ fn info(method: drpc::reflection::MethodInfo, schema: &Schema) -> MethodInfo {
     let kinds = [
         method.is_idempotent.then(|| "idempotent".to_owned()),
         method.is_stream.then(|| "stream".to_owned()),
+        method.is_client_stream.then(|| "client stream".to_owned()),
         method.has_fds.then(|| "fds".to_owned()),
         method.timeout().map(|timeout| format!("timeout {}", humantime::format_duration(timeout))),
     ];
     MethodInfo {
         is_stream: method.is_stream,
+        is_client_stream: method.is_client_stream,
         kinds: kinds.into_iter().flatten().collect(),
         request: body(&method.request, schema),
         reply: body(&method.reply, schema),

@@ -587,3 +587,29 @@ fn streams_are_shown_item_by_item() {
     let events: serde_json::Value = serde_json::from_str(&folder.read("t.json")).unwrap();
     assert_eq!(events["traceEvents"][2]["args"]["items"], 2);
 }
+
+/// E5: what a caller sends belongs to its call.
+#[test]
+fn items_that_a_caller_sends_are_shown_too() {
+    let folder = Folder::new();
+    let _server = shop::serve(shop::shop(), &folder.path("s.sock"));
+    let trace = folder.spawn("trace t.sock s.sock --reflection --method 1209 --record r.jsonl");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client =
+            drpc::Client::builder(folder.path("t.sock")).wire(Wire::Chunked).connect().await.unwrap();
+        let mut counting = shop::ShopClient::new(client).count().await.unwrap();
+        counting.send("a".into()).await.unwrap();
+        counting.send("bc".into()).await.unwrap();
+        assert_eq!(counting.finish().await.unwrap().text, "2 things");
+    });
+    snapbox::assert_data_eq!(stdout_of(trace), str![[r#""#]]);
+    folder.drpc("replay r.jsonl s.sock").assert().code(0).stdout_eq("").stderr_eq(str![[r#"
+1 session, 1 answered call, 0 answered otherwise
+
+"#]]);
+    folder.drpc("call s.sock shop.count").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+drpc: `shop.count` takes a stream, which this command does not send
+
+"#]]);
+}

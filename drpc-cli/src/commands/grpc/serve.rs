@@ -64,9 +64,10 @@ fn chosen<'a>(args: &ServeArgs, schema: &'a Schema) -> Result<Vec<&'a ModuleInfo
 const HOW_TO_BE_REMOTE: &str =
     "write `remote = true` in its entry of the registry, or `remote` in its attribute where it is unlisted";
 
-/// All of a module's methods but those that pass descriptors.
+/// All of a module's methods but those that pass descriptors, or take a stream.
 fn served(module: &ModuleInfo) -> impl Iterator<Item = &MethodInfo> {
-    module.methods.iter().filter(|info| !info.kinds.iter().any(|kind| kind == "fds"))
+    let stays = |info: &MethodInfo| info.is_client_stream || info.kinds.iter().any(|kind| kind == "fds");
+    module.methods.iter().filter(move |info| !stays(info))
 }
 
 /// The modules, each behind the client, with the rules that guard them.

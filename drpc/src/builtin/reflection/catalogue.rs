@@ -63,6 +63,7 @@ fn method_info(method: Method, declarations: &Declarations) -> MethodInfo {
         reply: body(|description| description.reply),
         is_stream: method.is_streaming(),
         has_fds: method.has_fds(),
+        is_client_stream: method.is_client_streaming(),
     }
 }
 

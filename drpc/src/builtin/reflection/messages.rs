@@ -80,6 +80,9 @@ pub struct MethodInfo {
     /// Whether file descriptors travel with its calls or responses.
     #[prost(bool, tag = "11")]
     pub has_fds: bool,
+    /// Whether it takes a stream of items, behind its request. What these are is not told.
+    #[prost(bool, tag = "12")]
+    pub is_client_stream: bool,
 }
 
 impl MethodInfo {
