@@ -23,6 +23,7 @@ soak minutes="10":
     cargo run --release -p drpc-soak -- --minutes {{minutes}}
     cargo run --release -p drpc-soak -- idle
     cargo run --release -p drpc-soak -- --server threads --sessions 1000 --minutes {{minutes}}
+    cargo run --release -p drpc-soak -- --server steps --minutes {{minutes}}
 
 # Needs cargo-fuzz. New inputs go to fuzz/corpus, which is nobody's but yours. What the servers' threads hold when a run ends is no leak.
 fuzz target="session" seconds="3600":

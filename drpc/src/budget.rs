@@ -1,5 +1,5 @@
 //! How many bytes a server holds for its clients, and for each user of them: of messages that come in, of requests that are carried out,
-//! of replies that are not sent yet.
+//! of replies that are not sent yet. And how many sessions go on though their clients have left.
 //!
 //! Bytes are counted by a [`Lease`], which lies where they lie: beside the buffer of a message that comes in, in the owner of a
 //! [`Bytes`], with a request that was decoded. So they are counted for as long as anybody has them, also a handler whose
@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
@@ -38,11 +38,12 @@ struct Held {
     of_uid: HashMap<u32, Sum>,
 }
 
-/// Bytes that are held.
+/// What is held: bytes, and sessions without a client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Sum {
     requests: usize,
     replies: usize,
+    absent: usize,
 }
 
 /// What bytes are held for.
@@ -69,12 +70,33 @@ impl Budget {
     pub(crate) fn of(&self, uid: u32) -> Arc<Account> {
         Arc::new(Account { ledger: self.0.clone(), uid })
     }
+
+    /// How many of a user's sessions go on without their clients.
+    pub(crate) fn absent(&self, uid: u32) -> usize {
+        self.0.held().of_uid.get(&uid).map_or(0, |of_user| of_user.absent)
+    }
 }
 
 impl Account {
     /// A lease of nothing as yet.
     pub(crate) fn lease(self: &Arc<Self>, purpose: Purpose) -> Lease {
         Lease { account: Some((self.clone(), purpose)), bytes: 0 }
+    }
+
+    /// Has one of the user's sessions counted as one without its client.
+    pub(crate) fn absence(self: &Arc<Self>) -> Absence {
+        self.ledger.update(self.uid, |of_user| of_user.absent += 1);
+        Absence(self.clone())
+    }
+}
+
+/// That a session goes on without its client is counted; until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Absence(Arc<Account>);
+
+impl Drop for Absence {
+    fn drop(&mut self) {
+        self.0.ledger.update(self.0.uid, |of_user| of_user.absent -= 1);
     }
 }
 
@@ -131,7 +153,7 @@ impl AsRef<[u8]> for Leased {
 
 impl Ledger {
     fn change(&self, uid: u32, purpose: Purpose, from: usize, to: usize) -> Result<(), OverBudget> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.held();
         let mut of_user = held.of_uid.get(&uid).copied().unwrap_or_default();
         let mut all = held.all;
         of_user.change(purpose, from, to);
@@ -142,11 +164,19 @@ impl Ledger {
             return Err(OverBudget { wanted, held: of_user.counted(purpose) - wanted });
         }
         held.all = all;
-        match of_user == Sum::default() {
-            true => held.of_uid.remove(&uid),
-            false => held.of_uid.insert(uid, of_user),
-        };
+        held.set(uid, of_user);
         Ok(())
+    }
+
+    fn update(&self, uid: u32, change: impl FnOnce(&mut Sum)) {
+        let mut held = self.held();
+        let mut of_user = held.of_uid.get(&uid).copied().unwrap_or_default();
+        change(&mut of_user);
+        held.set(uid, of_user);
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How much one user may hold, once all hold so much: as much as is left for the others. So whoever comes finds some room, however many
@@ -158,6 +188,16 @@ impl Ledger {
             Purpose::Reply => (bytes, per_uid),
         };
         per_uid.min(bytes.saturating_sub(all.counted(purpose)))
+    }
+}
+
+impl Held {
+    /// Who holds nothing is forgotten.
+    fn set(&mut self, uid: u32, of_user: Sum) {
+        match of_user == Sum::default() {
+            true => self.of_uid.remove(&uid),
+            false => self.of_uid.insert(uid, of_user),
+        };
     }
 }
 
@@ -266,6 +306,16 @@ mod tests {
         take(&account, Request, MIB).unwrap_err();
         drop(slice);
         take(&account, Request, MIB).unwrap();
+    }
+
+    #[test]
+    fn sessions_without_their_clients_are_counted_by_user() {
+        let budget = budget();
+        let (ann, bob) = (budget.of(1), budget.of(2));
+        let absences = [ann.absence(), budget.of(1).absence(), bob.absence()];
+        assert_eq!((budget.absent(1), budget.absent(2), budget.absent(3)), (2, 1, 0));
+        drop(absences);
+        assert!(budget.0.held().of_uid.is_empty());
     }
 
     #[test]

@@ -137,6 +137,7 @@ mod dispatch;
 mod flow;
 mod handler;
 mod observe;
+mod rate;
 mod steps;
 mod sync;
 mod transport;

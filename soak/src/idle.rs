@@ -14,7 +14,7 @@ use crate::{Driver, Error};
 /// What a connection may cost the server, in bytes.
 fn most(driver: Driver) -> usize {
     match driver {
-        Driver::Tokio => 4 << 10,
+        Driver::Tokio | Driver::Steps => 4 << 10,
         // Of its stack, what a thread has used.
         Driver::Threads => 32 << 10,
     }

@@ -5,6 +5,7 @@
 //! cargo run --release -p drpc-soak -- --minutes 10
 //! cargo run --release -p drpc-soak -- --seconds 20    # what CI has time for
 //! cargo run --release -p drpc-soak -- --server threads --sessions 1000
+//! cargo run --release -p drpc-soak -- --server steps
 //! ```
 //!
 //! Either server is warmed up by waves of sessions, soaked in more waves of the same kind, and measured after each with the last
@@ -56,6 +57,8 @@ enum Driver {
     Tokio,
     /// A thread for each session.
     Threads,
+    /// One loop of steps.
+    Steps,
 }
 
 #[derive(Args)]

@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -82,6 +84,24 @@ pub(crate) fn serve(driver: Driver, socket: &Path) -> Result<(), Error> {
             server.serve_until(stop)?;
             Ok(())
         }
+        Driver::Steps => {
+            let mut server = builder.bind_progress(socket)?;
+            let (waker, asked) = (server.waker(), Arc::new(AtomicBool::new(false)));
+            let to_stop = asked.clone();
+            runtime.spawn(async move {
+                stop.await;
+                to_stop.store(true, Ordering::SeqCst);
+                waker.wake();
+            });
+            say()?;
+            while !server.is_drained() {
+                server.progress(Duration::MAX)?;
+                if asked.load(Ordering::SeqCst) {
+                    server.begin_shutdown();
+                }
+            }
+            Ok(())
+        }
     }
 }
 
@@ -129,7 +149,7 @@ impl ServerProcess {
         let begun = Instant::now();
         let descriptors = self.idle.0 + sessions;
         let threads = match self.driver {
-            Driver::Tokio => self.idle.1,
+            Driver::Tokio | Driver::Steps => self.idle.1,
             Driver::Threads => self.idle.1 + sessions,
         };
         loop {

@@ -2,10 +2,11 @@
 
 use std::thread;
 
-use drpc::{Allow, Server, Wire};
+use drpc::wire::Call;
+use drpc::{Allow, Bytes, Server, Wire, drpc_module};
 
 use crate::support::{
-    Fake, Logs, RawPeer, WIRES, builder, header, interop, with_every_client, with_every_server,
+    Fake, Logs, RawPeer, WIRES, builder, frame, header, interop, with_every_client, with_every_server,
 };
 
 const FLOOD: usize = 10_000;
@@ -17,12 +18,11 @@ fn calls_that_fail_or_cant_be_read_are_logged_a_few_times_and_counted() {
     with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
         let server = driver.start(Server::builder().module(interop()));
-        let peer = RawPeer::connect(server.path());
-        for sequence in 0..FLOOD {
-            peer.send_call(Wire::Chunked, 9, 900, sequence as i64, b"");
-            let _ = peer.recv_response(Wire::Chunked);
-            peer.send_message(Wire::Chunked, b"\xff");
-            let _ = peer.recv_response(Wire::Chunked);
+        let mut peer = RawPeer::connect(server.path());
+        for _ in 0..FLOOD {
+            if !(is_answered(&peer, &unknown()) && is_answered(&peer, b"\xff")) {
+                peer = RawPeer::connect(server.path());
+            }
         }
         // Whoever connects anew has no new allowance.
         for _ in 0..FLOOD / 10 {
@@ -31,16 +31,74 @@ fn calls_that_fail_or_cant_be_read_are_logged_a_few_times_and_counted() {
             let _ = peer.recv_response(Wire::Chunked);
             peer.assert_closed();
         }
-        peer.assert_served(Wire::Chunked);
+        RawPeer::connect(server.path()).assert_served(Wire::Chunked);
         server.stop();
-        for kind in ["call failed", "session closed"] {
+        // Sessions that were closed for their bad calls count with those that a fault closed.
+        for (kind, least) in [("call failed", 100), ("session closed", 50)] {
             let lines = logs.count(kind);
-            assert!((100..FEW).contains(&lines), "{lines} lines of `{kind}`");
+            assert!((least..FEW).contains(&lines), "{lines} lines of `{kind}`");
         }
         let lines = logs.count("");
         assert!(lines < 4 * FEW, "{lines} lines");
         logs.assert_contain("more left out: ");
     });
+}
+
+/// A call of a module that there is not.
+fn unknown() -> Vec<u8> {
+    call_of(9, 900)
+}
+
+fn call_of(module: i32, method: i32) -> Vec<u8> {
+    let call = Call::<Bytes> { module, method, sequence: 1, body: Bytes::from_static(b"\xff"), added: None };
+    call.encode().into()
+}
+
+/// Sends a message; false if the session has ended, before it or at it.
+fn is_answered(peer: &RawPeer, message: &[u8]) -> bool {
+    peer.send_unless_closed(&frame(message)) && peer.recv().is_some()
+}
+
+#[test]
+fn a_session_of_bad_calls_without_end_is_closed_when_what_was_sent_is_answered() {
+    with_every_server(|driver| {
+        let (logs, _guard) = Logs::of_this_thread();
+        let builder = Server::builder().module(interop()).module(Typed).rule("nobody", Allow::no_one());
+        let server = driver.start(builder.allow_unlisted());
+        let honest = RawPeer::connect(server.path());
+        // Of no module, of no method, with a request that can't be read, not allowed, and no call at all.
+        for bad in [unknown(), call_of(7, 799), call_of(8, 801), call_of(8, 802), b"\xff".to_vec()] {
+            let peer = RawPeer::connect(server.path());
+            let answered = (0..FLOOD * 10).take_while(|_| is_answered(&peer, &bad)).count();
+            assert!((1_000..FLOOD).contains(&answered), "{answered} bad calls were answered");
+            peer.assert_closed();
+            // A few are no flood, and another session is another's.
+            let peer = RawPeer::connect(server.path());
+            assert!((0..900).all(|_| is_answered(&peer, &bad)));
+            peer.assert_served(Wire::Chunked);
+            honest.assert_served(Wire::Chunked);
+        }
+        logs.wait_for("closing the session: of its calls, more than 1000, and 100 in each second");
+        // However many calls fail that are none of these.
+        assert!((0..FLOOD / 2).all(|_| is_answered(&honest, &call_of(7, 701))));
+    });
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Named {
+    #[prost(string, tag = "1")]
+    name: String,
+}
+
+struct Typed;
+
+#[drpc_module(id = 8, unlisted)]
+impl Typed {
+    #[method(1)]
+    fn read(&self, _: Named) {}
+
+    #[method(2, allow = "nobody")]
+    fn forbidden(&self) {}
 }
 
 #[test]

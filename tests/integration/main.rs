@@ -2,6 +2,7 @@
 //!
 //! Every test names the rule that it proves: S1, W8, or a row of H.
 
+mod absent;
 mod access;
 mod activation;
 mod added_fields;

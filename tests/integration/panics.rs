@@ -108,16 +108,26 @@ fn work_that_panics_as_it_is_cut_off_does_not_keep_the_server() {
     // S7, S10.
     with_every_server(|driver| {
         let (logs, _guard) = Logs::of_this_thread();
-        let module = interop().on(705, |context: Context, body| async move {
-            context.spawn(|_| async {
-                let _ = wait_with_a_bomb().await;
-            });
-            Ok(body)
+        let gate = Gate::new();
+        let module = interop().on(705, {
+            let gate = gate.clone();
+            move |context: Context, body| {
+                let gate = gate.clone();
+                async move {
+                    context.spawn(|_| async move {
+                        gate.arrive();
+                        let _ = wait_with_a_bomb().await;
+                    });
+                    Ok(body)
+                }
+            }
         });
         let server = driver.start(Server::builder().drain_timeout(Duration::from_millis(20)).module(module));
         let peer = RawPeer::connect(server.path());
         peer.send_call(Wire::Chunked, 7, 705, 1, b"");
         assert_eq!(peer.recv_response(Wire::Chunked).status, Status::SUCCESS);
+        // The reply may be there before the work has begun; work that is cut before that has no bomb.
+        in_order(gate.arrived(1));
         server.stop();
         logs.wait_for("panicked as it was dropped: a bomb went off");
     });

@@ -516,6 +516,9 @@ impl Processing {
             failure = failure.caused_by(FailureCause::Handler);
         }
         self.log_failure(&failure);
+        if failure.is_of_a_bad_call() {
+            self.context.session().count_bad_call();
+        }
         let status = failure.status();
         let asked = self.asked.unwrap_or_default();
         let mut added = asked.error.then(|| Box::new(failure.as_fields()));

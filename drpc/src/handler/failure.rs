@@ -207,6 +207,15 @@ impl Failure {
         Failure { cause: self.cause.or(Some(cause)), ..self }
     }
 
+    /// Whether the call was bad: it can't be read, is of nothing that there is, or is not allowed its caller.
+    pub(crate) fn is_of_a_bad_call(&self) -> bool {
+        self.cause == Some(FailureCause::Denied)
+            || matches!(
+                self.status,
+                Status::UNKNOWN_MODULE | Status::UNKNOWN_METHOD | Status::FAILED_UNMARSHAL_PAYLOAD
+            )
+    }
+
     /// What every caller is told.
     #[must_use]
     pub fn status(&self) -> Status {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{self, Poll};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use std::{fmt, mem};
 
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use futures_util::task::AtomicWaker;
 use tracing::Span;
 use tracing::span::EnteredSpan;
 
-use crate::budget::{Account, Budget, OverBudget, Purpose};
+use crate::budget::{Absence, Account, Budget, OverBudget, Purpose};
 use crate::buffer::SMALL;
 use crate::handler::background::Background;
 use crate::handler::cancellation::{Cancellation, Cancelled};
@@ -22,6 +22,7 @@ use crate::handler::extensions::Extensions;
 use crate::handler::method::Method;
 use crate::observe::peer_log::{Line, PeerLog, PeerLogs};
 use crate::observe::session::session_span;
+use crate::rate::{Bucket, Rate};
 use crate::transport::{Address, PeerCredentials};
 use crate::wire::{Body, Control};
 
@@ -57,8 +58,11 @@ pub struct Session {
     account: Option<Arc<Account>>,
     /// To how many bytes requests are decoded, unless their method says otherwise.
     request_limit: usize,
+    presence: Mutex<Presence>,
     /// What its user may have logged.
     log: Arc<PeerLog>,
+    /// The bad calls that its client may still make.
+    bad_calls: Mutex<Bucket>,
     opened_at: SystemTime,
     extensions: Extensions,
     cancellation: Cancellation,
@@ -78,6 +82,20 @@ pub struct Session {
     methods: Option<Arc<dyn Methods>>,
     /// The calls whose handlers wait for something.
     running: Mutex<Running>,
+}
+
+/// How many bad calls a client may make before its session is closed.
+const BAD_CALLS: Rate = Rate { most: 1000, once_in: Duration::from_millis(10) };
+
+/// Whether the client is there.
+#[derive(Default)]
+enum Presence {
+    #[default]
+    Present,
+    /// It has left, and what it has asked for is still carried out. Counted, where there is a server that counts.
+    Left(#[allow(dead_code, reason = "it counts until it is dropped")] Option<Absence>),
+    /// The session has ended, too.
+    Ended,
 }
 
 /// A connection that can be asked about its other end.
@@ -130,7 +148,9 @@ impl Session {
             span: Span::none(),
             account: None,
             request_limit: DEFAULT_DECODE_LIMIT,
+            presence: Mutex::default(),
             log: Arc::default(),
+            bad_calls: Mutex::new(Bucket::new(BAD_CALLS)),
             opened_at: SystemTime::now(),
             extensions: Extensions::default(),
             cancellation: Cancellation::default(),
@@ -289,6 +309,26 @@ impl Session {
         self.stop(Cancelled::SessionClosed);
     }
 
+    /// The client has made a call that can't be read, is of nothing that there is, or is not allowed it. Who does so without end is closed.
+    #[cold]
+    pub(crate) fn count_bad_call(&self) {
+        let may_go_on = self.bad_calls.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now());
+        if may_go_on || self.is_stopping() {
+            return;
+        }
+        if self.may_log(Line::SessionFaulted) {
+            let Rate { most, once_in } = BAD_CALLS;
+            let each_second = Duration::from_secs(1).as_millis() / once_in.as_millis();
+            tracing::warn!(
+                session = self.id_without_span(),
+                peer = %self.peer,
+                "closing the session: of its calls, more than {most}, and {each_second} in each second, can't be read, name nothing \
+                 that there is, or are denied"
+            );
+        }
+        self.close();
+    }
+
     pub(crate) fn background(&self) -> Option<&Arc<dyn Background>> {
         self.background.as_ref()
     }
@@ -299,7 +339,7 @@ impl Session {
             && !self.is_cancelled()
             && connection.upgrade().is_some_and(|connection| connection.peer_has_left())
         {
-            self.cancel();
+            self.outlive_client();
         }
         &self.cancellation
     }
@@ -354,6 +394,26 @@ impl Session {
         if let Some(controls) = self.controls() {
             controls.wake();
         }
+    }
+
+    /// The client has left while something is carried out for it: tells the handlers, which go on.
+    pub(crate) fn outlive_client(&self) {
+        let mut presence = self.presence();
+        if let Presence::Present = *presence {
+            *presence = Presence::Left(self.account.as_ref().map(Account::absence));
+        }
+        drop(presence);
+        self.cancel();
+    }
+
+    /// The session has ended: tells the handlers that go on by themselves.
+    pub(crate) fn end(&self) {
+        *self.presence() = Presence::Ended;
+        self.cancel();
+    }
+
+    fn presence(&self) -> MutexGuard<'_, Presence> {
+        self.presence.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether it is known that the client has left. Nobody is asked.

@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::rate::{Bucket, Rate};
+
 /// What a peer can cause to be logged. Each kind has an allowance of its own, so that none hides another.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Line {
@@ -97,44 +99,30 @@ impl PeerLogs {
     }
 }
 
-/// A token bucket.
+/// How many lines of one kind there may be.
+const LINES: Rate = Rate { most: 100, once_in: Duration::from_millis(100) };
+
+/// The lines of one kind that may still be.
 #[derive(Debug)]
 struct Allowance {
-    lines: u32,
-    /// Up to when lines were earned; `None` while it was never used.
-    earned_until: Option<Instant>,
+    lines: Bucket,
     left_out: u64,
 }
 
 impl Allowance {
-    /// So many lines at once,
-    const MOST: u32 = 100;
-    /// and one more in each such time.
-    const EARNS_IN: Duration = Duration::from_millis(100);
-
     /// Takes a line, if there is one left; gives how many were left out before it.
     fn take(&mut self, now: Instant) -> Option<u64> {
-        let since = *self.earned_until.get_or_insert(now);
-        let times = now.saturating_duration_since(since).as_millis() / Self::EARNS_IN.as_millis();
-        let earned = u32::try_from(times).unwrap_or(u32::MAX);
-        self.lines = self.lines.saturating_add(earned).min(Self::MOST);
-        self.earned_until = since.checked_add(Self::EARNS_IN.saturating_mul(earned)).or(Some(now));
-        match self.lines.checked_sub(1) {
-            Some(lines) => {
-                self.lines = lines;
-                Some(std::mem::take(&mut self.left_out))
-            }
-            None => {
-                self.left_out += 1;
-                None
-            }
+        if self.lines.take(now) {
+            return Some(std::mem::take(&mut self.left_out));
         }
+        self.left_out += 1;
+        None
     }
 }
 
 impl Default for Allowance {
     fn default() -> Self {
-        Allowance { lines: Self::MOST, earned_until: None, left_out: 0 }
+        Allowance { lines: Bucket::new(LINES), left_out: 0 }
     }
 }
 
@@ -143,20 +131,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_is_logged_then_ten_a_second_and_what_is_left_out_is_counted() {
+    fn a_burst_is_logged_and_what_is_left_out_is_counted() {
         let mut allowance = Allowance::default();
         let begin = Instant::now();
         let taken = (0..10_000).filter(|_| allowance.take(begin).is_some()).count();
         assert_eq!(taken, 100);
         let a_second_later = begin + Duration::from_secs(1);
         assert_eq!(allowance.take(a_second_later), Some(9_900));
-        let taken = (0..10_000).filter(|_| allowance.take(a_second_later).is_some()).count();
-        assert_eq!(taken, 9);
-        // It earns no more than a burst, however long it rests.
-        let a_day_later = begin + Duration::from_secs(86_400);
-        assert_eq!(allowance.take(a_day_later), Some(9_991));
-        let taken = (0..10_000).filter(|_| allowance.take(a_day_later).is_some()).count();
-        assert_eq!(taken, 99);
+        assert_eq!(allowance.take(a_second_later), Some(0));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::config::Config;
+use crate::budget::Budget;
 use crate::handler::failure::Failure;
 use crate::handler::session::Session;
 use crate::observe::metrics;
@@ -22,6 +23,7 @@ pub(super) enum Refusal {
     NotAllowed,
     Sessions(usize),
     SessionsPerUid(usize),
+    Absent(usize),
 }
 
 /// Refuses a session whose peer may not connect.
@@ -29,6 +31,15 @@ pub(super) fn check_access(session: &Session, config: &Config) -> Result<(), Ref
     match &config.access {
         Some(rule) if !rule.admits(session) => Err(Refusal::NotAllowed.counted()),
         _ => Ok(()),
+    }
+}
+
+/// Refuses a session whose user has left too many behind.
+pub(super) fn check_absent(session: &Session, budget: &Budget, config: &Config) -> Result<(), Refusal> {
+    let limit = config.limits.absent_sessions;
+    match budget.absent(session.peer().uid()) < limit {
+        true => Ok(()),
+        false => Err(Refusal::Absent(limit).counted()),
     }
 }
 
@@ -76,6 +87,7 @@ impl Refusal {
             Refusal::NotAllowed => "access",
             Refusal::Sessions(_) => "session_limit",
             Refusal::SessionsPerUid(_) => "session_limit_per_uid",
+            Refusal::Absent(_) => "absent_session_limit",
         });
         self
     }
@@ -95,6 +107,11 @@ impl fmt::Display for Refusal {
             Refusal::SessionsPerUid(limit) => {
                 write!(f, "{limit} sessions of this user are open, and no more may be")
             }
+            Refusal::Absent(limit) => write!(
+                f,
+                "{limit} sessions of this user go on though their clients have left, and no more may: see \
+                 `ServerBuilder::absent_session_limit`, and `handler_timeout`, which ends what they wait for"
+            ),
         }
     }
 }

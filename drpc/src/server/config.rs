@@ -80,6 +80,8 @@ impl Config {
 pub(super) struct Limits {
     pub(super) sessions: Option<usize>,
     pub(super) sessions_per_uid: Option<usize>,
+    /// Sessions of one user whose clients have left.
+    pub(super) absent_sessions: usize,
     pub(super) calls: Option<usize>,
     pub(super) calls_per_uid: Option<usize>,
     pub(super) idle: Option<Duration>,
@@ -98,6 +100,7 @@ impl Default for Limits {
         Limits {
             sessions: None,
             sessions_per_uid: None,
+            absent_sessions: 512,
             calls: None,
             calls_per_uid: None,
             idle: None,

@@ -86,6 +86,7 @@ pub(super) fn read_call(
 #[cold]
 fn unreadable(session: &Session, error: &EnvelopeError, framed: bool) -> Response<Body> {
     metrics::call_unreadable();
+    session.count_bad_call();
     let hint = if framed { ": peer speaks the chunked wire of DAOS 2.8" } else { "" };
     if session.may_log(Line::CallUnreadable) {
         tracing::warn!(session = session.id_without_span(), "{error}{hint}");

@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
-use super::admission::{Admission, Refusal, check_access, log_refused};
+use super::admission::{Admission, Refusal, check_absent, check_access, log_refused};
 use super::config::Config;
 use crate::budget::Budget;
 use crate::handler::background::Background;
@@ -90,6 +90,7 @@ impl<T: Abort> Sessions<T> {
     fn admit(&self, session: &Arc<Session>, config: &Config) -> Result<(), Refusal> {
         // A stranger's code, so nothing is locked.
         check_access(session, config)?;
+        check_absent(session, &self.budget, config)?;
         let mut state = self.state();
         state.admission.enter(session, config)?;
         state.live.insert(session.id(), Live { session: session.clone(), task: None, cut: false });
@@ -116,7 +117,7 @@ impl<T: Abort> Sessions<T> {
             state.admission.leave(session);
         }
         drop(state);
-        session.cancel();
+        session.end();
     }
 
     /// The live sessions, the oldest first.

@@ -21,6 +21,11 @@ pub(crate) enum Link {
 }
 
 impl Link {
+    /// One that ends here: for who has nothing more to say to a peer that has left.
+    pub(crate) fn to_nobody() -> Self {
+        Link::Memory(MemoryEnd::pair().0)
+    }
+
     /// Receives one packet, whole; `None` at end of file. The packet is appended to `into`, if that is given, and the
     /// result is empty; else it has `longest` bytes at most. Who is `idle`, and has nothing better to do than to wait, spins first, if that was asked for.
     pub(crate) fn poll_recv(

@@ -281,7 +281,10 @@ impl SessionState {
                 Ok(Incoming::Closed) => {
                     if self.connection.peer_has_left() {
                         // Those who work for it are told, and finish (S6).
-                        self.session.cancel();
+                        match self.turns.running() + self.session.open_streams() {
+                            0 => self.session.cancel(),
+                            _ => self.session.outlive_client(),
+                        }
                     }
                     return None;
                 }
@@ -448,7 +451,7 @@ impl SessionState {
             // Once it is known that the client has left, the socket would wake for ever.
             let watched = (!self.session.is_cancelled()).then_some(&self.connection.socket);
             if parking.park(watched, deadline) == Unparked::PeerLeft {
-                self.session.cancel();
+                self.session.outlive_client();
             }
         }
     }

@@ -96,7 +96,7 @@ impl SessionState {
                 Poll::Pending => {
                     let watched = (!self.session.is_cancelled()).then_some(&self.connection.socket);
                     if parking.park(watched, None) == Unparked::PeerLeft {
-                        self.session.cancel();
+                        self.session.outlive_client();
                     }
                 }
             }

@@ -21,6 +21,17 @@ impl ServerBuilder {
         self
     }
 
+    /// How many sessions of one user (by effective user ID) may go on without their clients, which have closed their connections while their calls
+    /// run: these are [told, and carried out to their end](crate::Context::cancellation) ([S6](crate::guide::rules#server)). With so many, a further connection of that user is
+    /// closed at once, and logged. 512 by default; 0 counts as 1.
+    ///
+    /// Such a session holds what its handlers do, and no descriptor; on a [`blocking::Server`](crate::blocking::Server), where it has a thread that waits, its descriptor, too. A
+    /// [`handler_timeout`](Self::handler_timeout) ends handlers that would never end.
+    pub fn absent_session_limit(mut self, sessions: usize) -> Self {
+        self.config.limits.absent_sessions = sessions.max(1);
+        self
+    }
+
     /// The maximum number of calls running at once, over all sessions. 0 counts as 1.
     ///
     /// A session that finds no capacity keeps the one call that it has read, stops reading, and queues behind those that came before, so every session gets served,

@@ -27,7 +27,7 @@ use self::running::Finished;
 use self::session::SessionState;
 use self::shared::{Core, Due};
 
-use super::admission::{Admission, check_access, log_refused};
+use super::admission::{Admission, check_absent, check_access, log_refused};
 use super::backoff::Backoff;
 use super::builder::ServerBuilder;
 use super::config::Config;
@@ -409,6 +409,7 @@ impl Server {
     fn admit(&mut self, session: &Arc<Session>) -> Result<Opened, Failure> {
         let config = &self.core.config;
         check_access(session, config)?;
+        check_absent(session, &self.budget, config)?;
         self.admission.enter(session, config)?;
         Opened::new(&config.hooks, session).inspect_err(|_| self.admission.leave(session))
     }

@@ -47,7 +47,8 @@ use crate::wire::{Body, Codec, Response};
 const PACKETS_PER_TURN: usize = 32;
 
 pub(super) struct SessionState {
-    socket: Socket,
+    /// `None` once the client has left, and nothing of it is left to be read.
+    socket: Option<Socket>,
     codec: Codec,
     session: Arc<Session>,
     /// Whether more calls are to be read.
@@ -88,6 +89,15 @@ struct Besides {
     ahead_bytes: usize,
     /// What came with the call that begins next, if others were read behind it.
     arrived: Option<Box<Arrived>>,
+    /// The client has left: what it sent before is all read, so that its socket can be let go of.
+    client_left: bool,
+}
+
+impl Besides {
+    /// Of a client that has left there is no more than its socket held.
+    fn may_read_ahead(&self) -> bool {
+        self.client_left || self.ahead_bytes < READ_AHEAD
+    }
 }
 
 impl SessionState {
@@ -95,7 +105,7 @@ impl SessionState {
     pub(super) fn new(socket: Socket, session: Arc<Session>, codec: Codec, opened: Opened) -> Self {
         session.span().in_scope(|| log_opened(&session));
         SessionState {
-            socket,
+            socket: Some(socket),
             codec,
             worker: session.add_worker(),
             session,
@@ -125,8 +135,12 @@ impl SessionState {
 
     /// Whether there is nothing left to do.
     pub(super) fn is_finished(&self) -> bool {
-        let is_at_work = self.running > 0 || self.queued.is_some() || self.is_busy_besides();
-        !self.reading && !is_at_work && self.unsent.is_empty()
+        !self.reading && !self.is_at_work() && self.unsent.is_empty()
+    }
+
+    /// Whether something is carried out for the client, or is to be.
+    fn is_at_work(&self) -> bool {
+        self.running > 0 || self.queued.is_some() || self.is_busy_besides()
     }
 
     /// Whether a stream is open, or a call was read that there is no room for.
@@ -142,11 +156,8 @@ impl SessionState {
         let _entered = self.session.enter();
         let mut share = PACKETS_PER_TURN;
         self.take_turn(&mut share, core, done);
-        if ready.contains(EventFlags::HUP)
-            && (self.running > 0 || self.queued.is_some() || self.is_busy_besides())
-        {
-            // The client has left: those who work for it are told, and finish (S6).
-            self.session.cancel();
+        if ready.contains(EventFlags::HUP) && self.is_at_work() {
+            self.outlive_client(&mut share, core, done);
         }
         if share == PACKETS_PER_TURN { ready } else { EventFlags::empty() }
     }
@@ -161,8 +172,9 @@ impl SessionState {
             if *share == 0 || !self.wants_calls(core) {
                 break;
             }
+            let Some(socket) = &self.socket else { break };
             let longest = self.codec.longest_packet();
-            match self.socket.recv(self.codec.rest(), longest) {
+            match socket.recv(self.codec.rest(), longest) {
                 Ok(packet) => self.take(packet, core, done),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => {
@@ -229,8 +241,7 @@ impl SessionState {
     /// Sets the timer for a session that does nothing, from now on if it has been `active`; takes it back from one that does.
     pub(super) fn time_idleness(&mut self, core: &mut Core, active: bool) {
         let Some(limit) = core.config.limits.idle else { return };
-        let is_at_work = self.running > 0 || self.queued.is_some() || self.is_busy_besides();
-        let idle = !is_at_work && self.rest_due.is_none();
+        let idle = !self.is_at_work() && self.rest_due.is_none();
         if idle && !active && self.idle.is_some() {
             return;
         }
@@ -251,7 +262,7 @@ impl SessionState {
         }
         if self.unsent.is_empty() {
             log_idle(&self.session);
-            self.socket.end_receiving();
+            self.end_receiving();
         } else {
             self.abandon(SessionFault::ReplyUnread);
         }
@@ -299,14 +310,43 @@ impl SessionState {
     /// Takes nothing more than what the client has sent by now, which is carried out, and tells the handlers that run (S7): so a call is
     /// either answered, or its client knows that it was not sent.
     pub(super) fn stop(&mut self, reason: Cancelled) {
-        self.socket.end_receiving();
+        self.end_receiving();
         self.session.stop(reason);
+    }
+
+    fn end_receiving(&self) {
+        if let Some(socket) = &self.socket {
+            socket.end_receiving();
+        }
+    }
+
+    /// The client has left while its calls run, or wait: these are told, and finish (S6). What it sent before is still to be read.
+    #[cold]
+    fn outlive_client(&mut self, share: &mut usize, core: &mut Core, done: &mut Progress) {
+        self.session.outlive_client();
+        self.besides.get_or_insert_default().client_left = true;
+        self.take_turn(share, core, done);
+        self.let_go();
+    }
+
+    /// Gives the descriptor of a client back that has left, once nothing of it is left to be read.
+    fn let_go(&mut self) {
+        if let Some(besides) = &mut self.besides
+            && besides.client_left
+            && !self.reading
+            && let Some(socket) = self.socket.take()
+        {
+            // What came with the call that waits.
+            besides.arrived = besides.arrived.take().or_else(|| socket.arrived());
+            self.watched = None;
+        }
     }
 
     /// Has the socket watched for what the session waits for.
     ///
     /// To save system calls, something of no use now stays watched until the socket is ready for it `in_vain`.
     pub(super) fn watch(&mut self, core: &Core, poller: &Poller, in_vain: EventFlags) {
+        let Some(socket) = &self.socket else { return };
         let token = self.session.id();
         let wanted = match self.unsent.is_empty() {
             true if self.wants_calls(core) => EventFlags::IN,
@@ -317,10 +357,10 @@ impl SessionState {
         let ended = wanted.is_empty() && in_vain.intersects(EventFlags::HUP | EventFlags::ERR);
         let result = match self.watched {
             None if wanted.is_empty() => return,
-            None => poller.add(&self.socket, token, wanted),
-            Some(_) if ended => poller.delete(&self.socket),
+            None => poller.add(socket, token, wanted),
+            Some(_) if ended => poller.delete(socket),
             Some(watched) if watched.contains(wanted) && in_vain.is_empty() => return,
-            Some(_) => poller.modify(&self.socket, token, wanted),
+            Some(_) => poller.modify(socket, token, wanted),
         };
         self.watched = (!ended).then_some(wanted);
         if let Err(error) = result {
@@ -329,9 +369,13 @@ impl SessionState {
     }
 
     fn wants_calls(&self, core: &Core) -> bool {
-        let kept = || self.besides.as_ref().map_or(0, |besides| besides.ahead_bytes);
-        let may_keep = || self.session.controls().is_some() && kept() < READ_AHEAD;
-        self.reading && self.unsent.is_empty() && (self.has_room(core) || may_keep())
+        let may_keep = || self.besides.as_ref().is_none_or(|besides| besides.may_read_ahead());
+        self.reading && self.unsent.is_empty() && (self.has_room(core) || (self.reads_ahead() && may_keep()))
+    }
+
+    /// Whether messages are read while there is no room for a call.
+    fn reads_ahead(&self) -> bool {
+        self.session.controls().is_some() || self.besides.as_ref().is_some_and(|besides| besides.client_left)
     }
 
     /// Whether another call may begin.
@@ -356,12 +400,12 @@ impl SessionState {
         match incoming(&mut self.codec, packet) {
             Ok(Incoming::Message(message)) => {
                 core.timers.cancel(self.rest_due.take());
-                let message = match self.session.controls() {
-                    None => {
+                let message = match self.reads_ahead() {
+                    false => {
                         done.calls += 1;
                         message
                     }
-                    Some(_) => match self.heed(message, core, done) {
+                    true => match self.heed(message, core, done) {
                         Some(message) => message,
                         None => return,
                     },
@@ -378,23 +422,29 @@ impl SessionState {
     #[cold]
     fn heed(&mut self, message: Bytes, core: &Core, done: &mut Progress) -> Option<Bytes> {
         if self.session.heeds(&message) {
-            drop(self.socket.arrived());
+            drop(self.came_along());
             return None;
         }
         done.calls += 1;
         if self.has_room(core) {
             return Some(message);
         }
+        let arrived = self.came_along();
         let besides = self.besides.get_or_insert_default();
         besides.ahead_bytes += message.len();
-        besides.ahead.push_back((message, self.socket.arrived()));
+        besides.ahead.push_back((message, arrived));
         None
+    }
+
+    /// What came with the message that was read last.
+    fn came_along(&self) -> Option<Box<Arrived>> {
+        self.socket.as_ref()?.arrived()
     }
 
     /// What came with the call that begins.
     fn arrived(&mut self) -> Option<Box<Arrived>> {
         let kept = self.besides.as_mut().and_then(|besides| besides.arrived.take());
-        kept.or_else(|| self.socket.arrived())
+        kept.or_else(|| self.came_along())
     }
 
     fn stop_reading(&mut self) {
@@ -409,8 +459,8 @@ impl SessionState {
         match core.permits.try_acquire(self.session.peer().uid()) {
             Some(permit) => self.begin(message, None, permit, core),
             None => {
-                if self.session.controls().is_some()
-                    && let Some(arrived) = self.socket.arrived()
+                if self.reads_ahead()
+                    && let Some(arrived) = self.came_along()
                 {
                     // What is read behind it may bring others.
                     self.besides.get_or_insert_default().arrived = Some(arrived);
@@ -488,7 +538,9 @@ impl SessionState {
                 if *share == 0 {
                     return;
                 }
-                let sending = self.socket.send(&packet);
+                // To a client that has left, nothing is sent.
+                let Some(socket) = &self.socket else { break };
+                let sending = socket.send(&packet);
                 match sending {
                     Ok(()) => {}
                     Err(error) if error.kind() == ErrorKind::WouldBlock => return,
@@ -516,7 +568,7 @@ impl SessionState {
     }
 
     /// Drops replies, whose bytes may be a stranger's: its panic ends nothing (S10).
-    fn let_go(&self, replies: impl IntoIterator<Item = Unsent>) {
+    fn drop_replies(&self, replies: impl IntoIterator<Item = Unsent>) {
         for reply in replies {
             if let Err(panic) = guarded(|| drop(reply)) {
                 self.log_drop(&panic);
@@ -553,7 +605,7 @@ impl SessionState {
     fn abandon(&mut self, fault: SessionFault) {
         self.stop_reading();
         let unsent = mem::take(&mut self.unsent);
-        self.let_go(unsent);
+        self.drop_replies(unsent);
         self.unsent_bytes = 0;
         self.cut = true;
         self.fault.get_or_insert(fault);
@@ -565,7 +617,7 @@ impl Drop for SessionState {
         let _entered = self.session.enter();
         log_closed(&self.session, self.fault.as_ref());
         let unsent = mem::take(&mut self.unsent);
-        self.let_go(unsent);
-        self.session.cancel();
+        self.drop_replies(unsent);
+        self.session.end();
     }
 }

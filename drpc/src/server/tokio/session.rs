@@ -87,6 +87,8 @@ struct Besides {
     ahead_bytes: usize,
     /// What came with the call that begins next, if others were read behind it.
     arrived: Option<Box<Arrived>>,
+    /// The client has left: what it sent before is all read, so that its connection can be let go of.
+    client_left: bool,
 }
 
 /// What a session has to act upon.
@@ -217,18 +219,21 @@ impl SessionLoop {
     /// What there is to wait for while no call comes.
     #[inline(always)]
     fn poll_rest(&mut self, busy: bool, context: &mut task::Context<'_>) -> Poll<Option<Event>> {
-        if self.session.controls().is_some()
+        if (self.besides.is_some() || self.session.controls().is_some())
             && let Poll::Ready(event) = self.poll_besides(context)
         {
             return Poll::Ready(Some(event));
         }
-        if busy
+        if (busy || !self.queue.is_empty())
             && !self.session.is_cancelled()
             && let Poll::Ready(closed) = self.link.poll_peer_closed(context)
         {
-            self.session.cancel();
+            self.outlive_client();
             if let Err(error) = closed {
                 return Poll::Ready(Some(Event::Fault(SessionFault::Io(error))));
+            }
+            if let Poll::Ready(event) = self.poll_besides(context) {
+                return Poll::Ready(Some(event));
             }
         }
         let idle = !self.ending && !busy && self.rest_due.is_none() && self.queue.is_empty();
@@ -249,6 +254,27 @@ impl SessionLoop {
     fn stop_reading(&mut self) {
         self.reading = false;
         self.session.is_read();
+        self.let_go();
+    }
+
+    /// The client has left while its calls run, or wait (S6): what it sent before is still to be read.
+    #[cold]
+    fn outlive_client(&mut self) {
+        self.session.outlive_client();
+        self.besides.get_or_insert_default().client_left = true;
+        self.let_go();
+    }
+
+    /// Gives the descriptor of a client back that has left, once nothing of it is left to be read.
+    fn let_go(&mut self) {
+        if let Some(besides) = &mut self.besides
+            && besides.client_left
+            && !self.reading
+        {
+            // What came with the call that waits.
+            besides.arrived = besides.arrived.take().or_else(|| self.link.arrived());
+            self.link = Link::to_nobody();
+        }
     }
 
     /// Reads what there is no room for yet, since the client may say something of what runs behind it; or else gives the next response of
@@ -262,7 +288,7 @@ impl SessionLoop {
             // It came with the call that waits; what is read now comes behind.
             self.besides.get_or_insert_default().arrived = Some(arrived);
         }
-        while self.reading && self.besides.as_ref().is_none_or(|besides| besides.ahead_bytes < READ_AHEAD) {
+        while self.reading && self.besides.as_ref().is_none_or(|besides| besides.may_read_ahead()) {
             let Poll::Ready(received) = self.poll_message(context) else { break };
             match received {
                 Ok(Some(message)) => {
@@ -497,6 +523,11 @@ impl SessionLoop {
 }
 
 impl Besides {
+    /// Of a client that has left there is no more than its socket held.
+    fn may_read_ahead(&self) -> bool {
+        self.client_left || self.ahead_bytes < READ_AHEAD
+    }
+
     fn keep(&mut self, message: Bytes, arrived: Option<Box<Arrived>>) {
         self.ahead_bytes += message.len();
         self.ahead.push_back((message, arrived));
