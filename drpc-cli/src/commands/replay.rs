@@ -184,7 +184,7 @@ impl Difference<'_> {
         let Some(response) = response else { return "no reply".to_owned() };
         let body = schema.reply(self.call.method, response.status, &response.body);
         match response.part() {
-            Some(Part::Opened) => "a stream".to_owned(),
+            Some(Part::Opened) => "opened".to_owned(),
             Some(_) => format!("item {} {body}", self.place),
             None => format!("{} {body}", response.status),
         }

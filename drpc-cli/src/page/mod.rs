@@ -184,15 +184,14 @@ impl Teller<'_> {
     }
 
     fn answer(&mut self, seen: &Seen, answer: &Answer) {
-        let Some(Asked { call, .. }) = &answer.asked else { return };
+        let Some(Asked { call, items, .. }) = &answer.asked else { return };
         let Some(&place) = self.open.get(&(seen.session, call.sequence)) else { return };
-        if let Some(Part::Credit | Part::Enough) = answer.response.part() {
-            return;
-        }
         if let Some(part) = answer.response.part() {
-            let stream = self.story.calls[place].stream.get_or_insert_default();
-            if part == Part::Item {
-                stream.take(call, &answer.response, micros(seen.at), self.schema);
+            if items.is_some() {
+                let stream = self.story.calls[place].stream.get_or_insert_default();
+                if part == Part::Item {
+                    stream.take(call, &answer.response, micros(seen.at), self.schema);
+                }
             }
             return;
         }

@@ -153,8 +153,9 @@ impl Conversation {
         };
         let Some(part) = response.part() else { return self.open.remove(place) };
         let asked = self.open.get_mut(place)?;
-        // The others are about the items that the caller sends.
-        if let Part::Opened | Part::Item = part {
+        // That it is open is said of a stream of the caller's, too; and the others are about that alone.
+        let asks_for_stream = asked.call.added.as_ref().is_some_and(|added| added.credit.is_some());
+        if part == Part::Item || part == Part::Opened && asks_for_stream {
             *asked.items.get_or_insert(0) += usize::from(part == Part::Item);
         }
         Some(asked.clone())
@@ -197,7 +198,7 @@ mod tests {
 
     fn said(conversations: &mut Conversations, sequence: i64, control: Control) -> (i32, usize) {
         let added = CallFields { control: Some(control), ..CallFields::default() };
-        let said = Call { sequence, added: Some(added.into()), ..Call::default() };
+        let said: Call = Call { sequence, added: Some(added.into()), ..Call::default() };
         match conversations.take(&sent(To::Server, &said.encode(), 16)).expect("a message").what {
             What::Control(said) if said.control == control => (said.call.method, said.sent),
             other => panic!("{other:?}"),
@@ -238,7 +239,7 @@ mod tests {
         let mut conversations = Conversations::default();
         conversations.take(&call(1, 10));
         conversations.take(&call(2, 11));
-        assert_eq!(items(&mut conversations, &part(1, Part::Opened)), Some(0));
+        assert_eq!(items(&mut conversations, &part(1, Part::Opened)), None);
         assert_eq!(items(&mut conversations, &part(1, Part::Item)), Some(1));
         assert_eq!(items(&mut conversations, &reply(2, 12)), None);
         assert_eq!(items(&mut conversations, &part(1, Part::Item)), Some(2));

@@ -156,7 +156,7 @@ impl<'a> Lines<'a> {
             return writeln!(out, "{line}");
         }
         let what = match part {
-            Some(Part::Opened) => format!("{ASIDE}a stream{ASIDE:#}"),
+            Some(Part::Opened) => format!("{ASIDE}opened{ASIDE:#}"),
             Some(Part::Credit) => format!("{ASIDE}{}{ASIDE:#}", room(credit)),
             Some(Part::Enough) => format!("{ASIDE}enough{ASIDE:#}"),
             Some(_) => format!("item {}", items.unwrap_or_default()),

@@ -177,7 +177,7 @@ impl Schema {
 
     /// The full names of a method's request and reply, if the descriptors tell of both.
     #[cfg(feature = "grpc")]
-    pub(crate) fn messages(&self, method: &MethodInfo) -> Option<[&str; 2]> {
+    pub(crate) fn messages<'a>(&self, method: &'a MethodInfo) -> Option<[&'a str; 2]> {
         let name = |body| match body {
             &BodyType::Nothing => Some("google.protobuf.Empty"),
             BodyType::Message(message) if self.pool.get_message_by_name(message.full_name()).is_some() => {

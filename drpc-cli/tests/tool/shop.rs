@@ -76,9 +76,9 @@ impl prost::Name for Order {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct Receipt {
+pub(crate) struct Receipt {
     #[prost(string, tag = "1")]
-    text: String,
+    pub(crate) text: String,
 }
 
 impl prost::Name for Receipt {

@@ -560,12 +560,12 @@ fn streams_are_shown_item_by_item() {
         stdout_of(trace),
         str![[r#"
 [..] #1 tool-[..] > shop.customers seq=1 0 bytes {"item":"","amount":0,"lines":[],"by_name":{},"colour":"ANY","token":"","children":[]}
-[..] #1 tool-[..] < shop.customers seq=1 a stream in [..]
+[..] #1 tool-[..] < shop.customers seq=1 opened in [..]
 [..] #1 tool-[..] < shop.customers seq=1 item 1 in [..] 12 bytes {"text":"customer 1"}
 [..] #1 tool-[..] < shop.customers seq=1 item 2 in [..] 12 bytes {"text":"customer 2"}
 [..] #1 tool-[..] < shop.customers seq=1 FAILURE after 2 items in [..] 0 bytes: closed for the day
 [..] #1 tool-[..] > shop.customers seq=2 9 bytes {"item":"endless","amount":0,"lines":[],"by_name":{},"colour":"ANY","token":"","children":[]}
-[..] #1 tool-[..] < shop.customers seq=2 a stream in [..]
+[..] #1 tool-[..] < shop.customers seq=2 opened in [..]
 [..] #1 tool-[..] < shop.customers seq=2 item 1 in [..] 12 bytes {"text":"customer 1"}
 [..] #1 tool-[..] < shop.customers seq=2 item 2 in [..] 12 bytes {"text":"customer 2"}
 [..] #1 tool-[..] > shop.customers seq=2 cancel
@@ -603,7 +603,18 @@ fn items_that_a_caller_sends_are_shown_too() {
         counting.send("bc".into()).await.unwrap();
         assert_eq!(counting.finish().await.unwrap().text, "2 things");
     });
-    snapbox::assert_data_eq!(stdout_of(trace), str![[r#""#]]);
+    snapbox::assert_data_eq!(
+        stdout_of(trace),
+        str![[r#"
+[..] #1 tool-[..] > shop.count seq=1 0 bytes {}
+[..] #1 tool-[..] < shop.count seq=1 opened in [..]
+[..] #1 tool-[..] > shop.count seq=1 item 1 1 bytes 61
+[..] #1 tool-[..] > shop.count seq=1 item 2 2 bytes 6263
+[..] #1 tool-[..] > shop.count seq=1 end after 2 items
+[..] #1 tool-[..] < shop.count seq=1 SUCCESS in [..] 10 bytes {"text":"2 things"}
+
+"#]]
+    );
     folder.drpc("replay r.jsonl s.sock").assert().code(0).stdout_eq("").stderr_eq(str![[r#"
 1 session, 1 answered call, 0 answered otherwise
 

@@ -2,12 +2,11 @@
 
 use std::net::SocketAddr;
 
-use drpc::server::shutdown_signal;
 use drpc::{AddedFields, Allow, Client, Method, ModuleService};
 use drpc_grpc::{Forwarded, GrpcServer, GrpcServerBuilder, Tls};
 
 use super::ServeArgs;
-use crate::exit::{Failed, block_on};
+use crate::exit::{Failed, Interrupt, block_on};
 use crate::schema::{MethodInfo, ModuleInfo, Schema};
 use crate::words::count;
 
@@ -32,12 +31,13 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failed> {
         let server =
             carried.fold(server, |server, (id, [request, reply])| server.carried(id, request, reply));
         let server = secured(args, server)?;
+        let mut interrupt = Interrupt::listen()?;
         let server = server.bind(&args.listen).await?;
         note!("listening on {}, for {}; ctrl-c ends it", server.local_addr(), target.known.path.display());
         for module in &chosen {
             note!("  drpc.{}: {}", module.name, count(served(module).count(), "method"));
         }
-        server.serve_until(shutdown_signal()).await?;
+        server.serve_until(interrupt.came()).await?;
         Ok(())
     })
 }
