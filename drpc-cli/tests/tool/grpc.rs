@@ -68,7 +68,10 @@ fn a_tool_without_grpc_says_how_to_get_it() {
         .assert()
         .code(2)
         .stdout_eq("")
-        .stderr_eq(str![[r#""#]]);
+        .stderr_eq(str![[r#"
+drpc: this `drpc` is built without gRPC: `cargo install drpc-cli --features grpc` gives one that has it
+
+"#]]);
 }
 
 #[cfg(feature = "grpc")]
