@@ -120,7 +120,7 @@ pub(crate) fn print_error(error: &dyn Error) {
         let cause = cause.to_string();
         if !said.contains(&cause) {
             note!("  because: {cause}");
-            said = cause;
+            said.push_str(&cause);
         }
     }
 }

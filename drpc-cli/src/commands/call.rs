@@ -100,6 +100,10 @@ async fn call(args: &CallArgs) -> Result<ExitCode, Failed> {
     if args.template {
         return print_template(found);
     }
+    if found.info.is_some_and(|info| info.is_client_stream) {
+        let problem = format!("`{}` takes a stream, which this command does not send", args.method);
+        return Err(Failed::Given(problem));
+    }
     let requests = requests(args, found)?;
     let expected = requests.count();
     let output = Output { args, found, is_alone: expected == Some(1) };

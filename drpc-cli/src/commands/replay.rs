@@ -139,7 +139,10 @@ fn answers(recording: &Recording) -> BTreeMap<i64, (Call, Vec<Response>)> {
     });
     let mut answers = BTreeMap::new();
     for seen in seen {
-        if let What::Answer(Answer { asked: Some(asked), response }) = seen.what {
+        if let What::Answer(Answer { asked: Some(asked), response }) = seen.what
+            // How much room a server makes, and when, is no part of its answer.
+            && !matches!(response.part(), Some(Part::Credit | Part::Enough))
+        {
             let (_, responses) =
                 answers.entry(asked.call.sequence).or_insert_with(|| (asked.call, Vec::new()));
             responses.push(response);
@@ -181,7 +184,7 @@ impl Difference<'_> {
         let Some(response) = response else { return "no reply".to_owned() };
         let body = schema.reply(self.call.method, response.status, &response.body);
         match response.part() {
-            Some(Part::Opened) => "a stream".to_owned(),
+            Some(Part::Opened) => "opened".to_owned(),
             Some(_) => format!("item {} {body}", self.place),
             None => format!("{} {body}", response.status),
         }

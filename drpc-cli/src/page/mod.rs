@@ -7,7 +7,7 @@ use drpc::wire::{Call, Part, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::recording::{Answer, Asked, Conversations, Event, Filter, Peer, Seen, What};
+use crate::recording::{Answer, Asked, Conversations, Event, Filter, Peer, Said, Seen, What};
 use crate::schema::Schema;
 
 /// The page, but for its data.
@@ -41,6 +41,8 @@ struct Exchange {
     begun_us: u64,
     request: Value,
     request_bytes: usize,
+    /// How many items its caller has sent after it.
+    sent: usize,
     /// `None` for one that is not answered by a stream.
     stream: Option<Streamed>,
     /// `None` for a call that was not answered.
@@ -145,7 +147,8 @@ impl Teller<'_> {
         match &seen.what {
             What::Call(call) => self.call(seen, call),
             What::Answer(answer) => self.answer(seen, answer),
-            What::Opened | What::Control(..) | What::Unreadable(..) | What::Closed(_) => {}
+            What::Control(said) => self.said(seen, said),
+            What::Opened | What::Unreadable(..) | What::Closed(_) => {}
         }
     }
 
@@ -168,18 +171,27 @@ impl Teller<'_> {
             begun_us: micros(seen.at),
             request: self.schema.request(call.method, &call.body),
             request_bytes: call.body.len(),
+            sent: 0,
             stream: None,
             outcome: None,
         });
     }
 
+    fn said(&mut self, seen: &Seen, said: &Said) {
+        if let Some(&place) = self.open.get(&(seen.session, said.call.sequence)) {
+            self.story.calls[place].sent = said.sent;
+        }
+    }
+
     fn answer(&mut self, seen: &Seen, answer: &Answer) {
-        let Some(Asked { call, .. }) = &answer.asked else { return };
+        let Some(Asked { call, items, .. }) = &answer.asked else { return };
         let Some(&place) = self.open.get(&(seen.session, call.sequence)) else { return };
         if let Some(part) = answer.response.part() {
-            let stream = self.story.calls[place].stream.get_or_insert_default();
-            if part != Part::Opened {
-                stream.take(call, &answer.response, micros(seen.at), self.schema);
+            if items.is_some() {
+                let stream = self.story.calls[place].stream.get_or_insert_default();
+                if part == Part::Item {
+                    stream.take(call, &answer.response, micros(seen.at), self.schema);
+                }
             }
             return;
         }

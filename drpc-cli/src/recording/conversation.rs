@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use drpc::Bytes;
 use drpc::testing::{Message, MessageReader};
 use drpc::wire::{Call, Control, Part, Response};
 
@@ -28,12 +29,23 @@ pub(crate) struct Seen {
 pub(crate) enum What {
     Opened,
     Call(Call),
-    /// What a client says of a call that is under way.
-    Control(Control, Call),
+    Control(Said),
     Answer(Answer),
     /// What goes there can't be read, here or from here on.
     Unreadable(To, String),
     Closed(Option<String>),
+}
+
+/// What a client says of a call that is under way.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) control: Control,
+    /// Of an item.
+    pub(crate) body: Bytes,
+    /// The call; the message itself, if that call is over, or was never seen.
+    pub(crate) call: Call,
+    /// How many items the client has sent for it, this one included.
+    pub(crate) sent: usize,
 }
 
 /// A response, and what it answers.
@@ -49,6 +61,8 @@ pub(crate) struct Answer {
 pub(crate) struct Asked {
     pub(crate) at: Duration,
     pub(crate) call: Call,
+    /// How many items its caller has sent after it.
+    sent: usize,
     /// How many items have come of the stream that answers it; `None` if it is no stream.
     pub(crate) items: Option<usize>,
 }
@@ -107,10 +121,10 @@ impl Conversation {
             Ok(None) => None,
             Ok(Some(Message::Call(call))) => {
                 Some(match call.added.as_ref().and_then(|added| added.control) {
-                    Some(control) => What::Control(control, self.spoken_of(call)),
+                    Some(control) => What::Control(self.said(control, call)),
                     None => {
                         let at = Duration::from_micros(at_us);
-                        self.open.push_back(Asked { at, call: call.clone(), items: None });
+                        self.open.push_back(Asked { at, call: call.clone(), sent: 0, items: None });
                         What::Call(call)
                     }
                 })
@@ -123,10 +137,12 @@ impl Conversation {
         }
     }
 
-    /// The call that a control is about; the control itself, if that call is over, or was never seen.
-    fn spoken_of(&self, control: Call) -> Call {
-        let about = self.open.iter().find(|asked| asked.call.sequence == control.sequence);
-        about.map_or(control, |asked| asked.call.clone())
+    fn said(&mut self, control: Control, message: Call) -> Said {
+        let body = message.body.clone();
+        let about = self.open.iter_mut().find(|asked| asked.call.sequence == message.sequence);
+        let Some(asked) = about else { return Said { control, body, call: message, sent: 0 } };
+        asked.sent += usize::from(control == Control::Item);
+        Said { control, body, call: asked.call.clone(), sent: asked.sent }
     }
 
     /// The call of the response's sequence; a sequence of -1 answers the oldest (C5). Until its last response it stays open.
@@ -137,15 +153,19 @@ impl Conversation {
         };
         let Some(part) = response.part() else { return self.open.remove(place) };
         let asked = self.open.get_mut(place)?;
-        *asked.items.get_or_insert(0) += usize::from(part == Part::Item);
+        // That it is open is said of a stream of the caller's, too; and the others are about that alone.
+        let asks_for_stream = asked.call.added.as_ref().is_some_and(|added| added.credit.is_some());
+        if part == Part::Item || part == Part::Opened && asks_for_stream {
+            *asked.items.get_or_insert(0) += usize::from(part == Part::Item);
+        }
         Some(asked.clone())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use drpc::Status;
     use drpc::wire::{CallFields, Codec, ResponseFields, Wire};
-    use drpc::{Bytes, Status};
 
     use super::*;
 
@@ -176,10 +196,13 @@ mod tests {
         sent(To::Client, &response.encode(), 15)
     }
 
-    fn cancel(sequence: i64) -> Event {
-        let added = CallFields { control: Some(Control::Cancel), ..CallFields::default() };
-        let cancel = Call { module: 0, method: 0, sequence, body: Bytes::new(), added: Some(added.into()) };
-        sent(To::Server, &cancel.encode(), 16)
+    fn said(conversations: &mut Conversations, sequence: i64, control: Control) -> (i32, usize) {
+        let added = CallFields { control: Some(control), ..CallFields::default() };
+        let said: Call = Call { sequence, added: Some(added.into()), ..Call::default() };
+        match conversations.take(&sent(To::Server, &said.encode(), 16)).expect("a message").what {
+            What::Control(said) if said.control == control => (said.call.method, said.sent),
+            other => panic!("{other:?}"),
+        }
     }
 
     fn items(conversations: &mut Conversations, event: &Event) -> Option<usize> {
@@ -216,14 +239,26 @@ mod tests {
         let mut conversations = Conversations::default();
         conversations.take(&call(1, 10));
         conversations.take(&call(2, 11));
-        assert_eq!(items(&mut conversations, &part(1, Part::Opened)), Some(0));
+        assert_eq!(items(&mut conversations, &part(1, Part::Opened)), None);
         assert_eq!(items(&mut conversations, &part(1, Part::Item)), Some(1));
         assert_eq!(items(&mut conversations, &reply(2, 12)), None);
         assert_eq!(items(&mut conversations, &part(1, Part::Item)), Some(2));
-        let seen = conversations.take(&cancel(1)).expect("a message").what;
-        assert!(matches!(&seen, What::Control(Control::Cancel, call) if call.method == 501), "{seen:?}");
+        assert_eq!(said(&mut conversations, 1, Control::Cancel), (501, 0));
         assert_eq!(items(&mut conversations, &reply(1, 20)), Some(2));
         assert_eq!(answered(&mut conversations, &reply(-1, 21)), None);
+    }
+
+    /// E5: so are the items that a caller sends, and what the server says of them is no item of its own.
+    #[test]
+    fn what_a_caller_sends_belongs_to_its_call() {
+        let mut conversations = Conversations::default();
+        conversations.take(&call(1, 10));
+        assert_eq!(said(&mut conversations, 1, Control::Item), (501, 1));
+        assert_eq!(items(&mut conversations, &part(1, Part::Credit)), None);
+        assert_eq!(said(&mut conversations, 1, Control::Item), (501, 2));
+        assert_eq!(said(&mut conversations, 1, Control::End), (501, 2));
+        assert_eq!(answered(&mut conversations, &reply(1, 20)), Some(1));
+        assert_eq!(said(&mut conversations, 1, Control::Item), (0, 0));
     }
 
     #[test]

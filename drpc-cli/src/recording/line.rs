@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
 use anstyle::{AnsiColor, Style};
-use drpc::wire::{Call, Control, Part, Response};
+use drpc::wire::{Call, Control, Credit, Part, Response};
 use serde_json::{Value, json};
 
-use super::{Answer, Asked, Conversations, Event, Filter, Peer, Seen, To, What};
+use super::{Answer, Asked, Conversations, Event, Filter, Peer, Said, Seen, To, What};
 use crate::schema::Schema;
 use crate::words::{count, printable};
 
@@ -46,9 +46,9 @@ impl<'a> Lines<'a> {
                     self.call(&seen, seen.at, call, out)?;
                 }
             }
-            What::Control(control, call) => {
-                if !self.filter.needs_reply() && self.filter.takes_call(call, self.schema) {
-                    self.control(&seen, *control, call, out)?;
+            What::Control(said) => {
+                if !self.filter.needs_reply() && self.filter.takes_call(&said.call, self.schema) {
+                    self.said(&seen, said, out)?;
                 }
             }
             What::Answer(answer) => {
@@ -89,23 +89,35 @@ impl<'a> Lines<'a> {
         writeln!(out, "{start} > {method} seq={}{passed}{size}", call.sequence)
     }
 
-    fn control(&self, seen: &Seen, control: Control, call: &Call, out: &mut dyn Write) -> io::Result<()> {
+    fn said(&self, seen: &Seen, said: &Said, out: &mut dyn Write) -> io::Result<()> {
+        let Said { control, body, call, sent } = said;
         let method = self.schema.method(call.module, call.method);
-        let (event, credit) = match control {
-            Control::Credit(credit) => ("credit", Some(credit)),
-            _ => ("cancel", None),
+        // What the items are is told nowhere.
+        let item = (*control == Control::Item).then(|| Value::String(hex::encode(body)));
+        let (event, items, bytes) = match control {
+            Control::Credit(credit) => ("credit", Some(credit.items as usize), Some(credit.bytes)),
+            Control::Item => ("sent", Some(*sent), Some(body.len() as u64)),
+            Control::End => ("end", Some(*sent), None),
+            Control::Abort => ("abort", Some(*sent), None),
+            _ => ("cancel", None, None),
         };
         if self.json {
             let line = json!({
                 "event": event, "time": self.time(seen.at), "session": seen.session, "peer": seen.peer,
                 "method": method, "method_id": call.method, "sequence": call.sequence,
-                "items": credit.map(|credit| credit.items), "bytes": credit.map(|credit| credit.bytes),
+                "items": items, "bytes": bytes, "body": item, "descriptors": seen.descriptors,
             });
             return writeln!(out, "{line}");
         }
-        let more = credit.map(|credit| format!(" for {} items, {} bytes", credit.items, credit.bytes));
-        let (start, more) = (self.start(seen, seen.at), more.unwrap_or_default());
-        writeln!(out, "{start} > {method} seq={} {ASIDE}{event}{more}{ASIDE:#}", call.sequence)
+        let what = match (control, &item) {
+            (_, Some(item)) => format!("item {sent}{}{}", passed(seen), shown(body.len(), item)),
+            (Control::Credit(credit), _) => format!("{ASIDE}{}{ASIDE:#}", room(*credit)),
+            (Control::End | Control::Abort, _) => {
+                format!("{ASIDE}{event} after {}{ASIDE:#}", count(*sent, "item"))
+            }
+            _ => format!("{ASIDE}{event}{ASIDE:#}"),
+        };
+        writeln!(out, "{} > {method} seq={} {what}", self.start(seen, seen.at), call.sequence)
     }
 
     fn answer(&self, seen: &Seen, answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
@@ -120,24 +132,33 @@ impl<'a> Lines<'a> {
         let took = asked.map(|asked| seen.at.saturating_sub(asked.at));
         let items = asked.and_then(|asked| asked.items);
         let part = answer.response.part();
+        let credit = added.as_ref().and_then(|added| added.credit).unwrap_or_default();
         let error = added.as_ref().map(|added| added.error.as_str()).filter(|error| !error.is_empty());
         if self.json {
             let event = match part {
                 None => "reply",
                 Some(Part::Opened) => "stream",
+                Some(Part::Credit) => "credit",
+                Some(Part::Enough) => "enough",
                 Some(_) => "item",
+            };
+            let (items, size) = match part {
+                Some(Part::Credit) => (Some(credit.items as usize), credit.bytes),
+                _ => (items, bytes.len() as u64),
             };
             let line = json!({
                 "event": event, "time": self.time(seen.at), "session": seen.session, "peer": seen.peer,
                 "method": method, "method_id": asked.map(|asked| asked.call.method),
                 "sequence": sequence, "status": status.to_string(), "error": error, "items": items,
-                "took_us": took.map(|took| took.as_micros() as u64), "bytes": bytes.len(), "body": body,
+                "took_us": took.map(|took| took.as_micros() as u64), "bytes": size, "body": body,
                 "descriptors": seen.descriptors,
             });
             return writeln!(out, "{line}");
         }
         let what = match part {
-            Some(Part::Opened) => format!("{ASIDE}a stream{ASIDE:#}"),
+            Some(Part::Opened) => format!("{ASIDE}opened{ASIDE:#}"),
+            Some(Part::Credit) => format!("{ASIDE}{}{ASIDE:#}", room(credit)),
+            Some(Part::Enough) => format!("{ASIDE}enough{ASIDE:#}"),
             Some(_) => format!("item {}", items.unwrap_or_default()),
             None if status.is_failure() => format!("{FAILED}{status}{FAILED:#}"),
             None => status.to_string(),
@@ -151,7 +172,7 @@ impl<'a> Lines<'a> {
             let _ = write!(line, " in {took:.1?}");
         }
         line.push_str(&passed(seen));
-        if part != Some(Part::Opened) {
+        if let None | Some(Part::Item) = part {
             line.push_str(&shown(bytes.len(), &body));
         }
         if let Some(error) = error {
@@ -184,6 +205,11 @@ impl<'a> Lines<'a> {
     fn time(&self, at: Duration) -> String {
         humantime::format_rfc3339_micros(self.begun + at).to_string()
     }
+}
+
+/// For how much more of a stream there is room.
+fn room(credit: Credit) -> String {
+    format!("credit for {}, {} bytes", count(credit.items as usize, "item"), credit.bytes)
 }
 
 /// What passed beside a message.

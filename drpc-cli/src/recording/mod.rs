@@ -5,7 +5,7 @@ mod event;
 mod filter;
 mod line;
 
-pub(crate) use conversation::{Answer, Asked, Conversations, Seen, What};
+pub(crate) use conversation::{Answer, Asked, Conversations, Said, Seen, What};
 pub(crate) use event::{Event, FORMAT, Peer, ReadError, To, read};
 pub(crate) use filter::Filter;
 pub(crate) use line::Lines;

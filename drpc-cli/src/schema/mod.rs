@@ -42,6 +42,8 @@ pub(crate) struct MethodInfo {
     pub(crate) rule: Option<String>,
     /// Whether it answers by a stream of replies.
     pub(crate) is_stream: bool,
+    /// Whether it takes a stream, too.
+    pub(crate) is_client_stream: bool,
     /// What else is to be known of it, in a word each: `idempotent`, `stream`.
     pub(crate) kinds: Vec<String>,
     pub(crate) request: BodyType,
@@ -165,6 +167,25 @@ impl Schema {
     /// A method by its ID, which is unique.
     fn info(&self, method: i32) -> Option<&MethodInfo> {
         self.modules.iter().flat_map(|module| &module.methods).find(|info| info.id == method)
+    }
+
+    /// What is known of messages, as a set of descriptors.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn descriptors(&self) -> Vec<u8> {
+        self.pool.encode_to_vec()
+    }
+
+    /// The full names of a method's request and reply, if the descriptors tell of both.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn messages<'a>(&self, method: &'a MethodInfo) -> Option<[&'a str; 2]> {
+        let name = |body| match body {
+            &BodyType::Nothing => Some("google.protobuf.Empty"),
+            BodyType::Message(message) if self.pool.get_message_by_name(message.full_name()).is_some() => {
+                Some(message.full_name())
+            }
+            _ => None,
+        };
+        Some([name(&method.request)?, name(&method.reply)?])
     }
 
     /// A message of this full name, or the only one of this name without its package.

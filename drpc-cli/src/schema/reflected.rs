@@ -84,6 +84,7 @@ fn info(method: drpc::reflection::MethodInfo, schema: &Schema) -> MethodInfo {
     ];
     MethodInfo {
         is_stream: method.is_stream,
+        is_client_stream: method.items.is_some(),
         kinds: kinds.into_iter().flatten().collect(),
         request: body(&method.request, schema),
         reply: body(&method.reply, schema),

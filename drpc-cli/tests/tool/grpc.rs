@@ -10,31 +10,65 @@ const SERVE: &str = "grpc serve --socket s.sock --listen 127.0.0.1:0";
 #[test]
 fn certificates_are_asked_for_unless_it_is_said_that_there_are_none() {
     let folder = Folder::new();
-    folder.drpc(SERVE).assert().code(2).stdout_eq("").stderr_eq(str![[r#""#]]);
+    folder.drpc(SERVE).assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+error: the following required arguments were not provided:
+  --cert <FILE>
+  --key <FILE>
+  --client-ca <FILE>
+
+Usage: drpc grpc serve --socket <SOCKET> --listen <ADDRESS> --cert <FILE> --key <FILE> --client-ca <FILE>
+
+For more information, try '--help'.
+
+"#]]);
     folder
         .drpc(&format!("{SERVE} --insecure-loopback --cert host.pem"))
         .assert()
         .code(2)
         .stdout_eq("")
-        .stderr_eq(str![[r#""#]]);
+        .stderr_eq(str![[r#"
+error: the argument '--insecure-loopback' cannot be used with '--cert <FILE>'
+
+Usage: drpc grpc serve --socket <SOCKET> --listen <ADDRESS> --insecure-loopback
+
+For more information, try '--help'.
+
+"#]]);
     folder
         .drpc(&format!("{SERVE} --insecure-loopback --rule admin"))
         .assert()
         .code(2)
         .stdout_eq("")
-        .stderr_eq(str![[r#""#]]);
+        .stderr_eq(str![[r#"
+error: invalid value 'admin' for '--rule <RULE=NAME>': expected a rule and a name, such as admin=CN=admin
+
+For more information, try '--help'.
+
+"#]]);
+}
+
+#[test]
+fn an_address_has_a_port() {
+    let folder = Folder::new();
+    let serve = "grpc serve --socket s.sock --listen 127.0.0.1 --insecure-loopback";
+    folder.drpc(serve).assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+error: invalid value '127.0.0.1' for '--listen <ADDRESS>': expected an address and a port, such as 0.0.0.0:7443
+
+For more information, try '--help'.
+
+"#]]);
 }
 
 #[cfg(not(feature = "grpc"))]
 #[test]
 fn a_tool_without_grpc_says_how_to_get_it() {
     let folder = Folder::new();
-    folder
-        .drpc(&format!("{SERVE} --insecure-loopback"))
-        .assert()
-        .code(2)
-        .stdout_eq("")
-        .stderr_eq(str![[r#""#]]);
+    folder.drpc(&format!("{SERVE} --insecure-loopback")).assert().code(2).stdout_eq("").stderr_eq(str![[
+        r#"
+drpc: this `drpc` is built without gRPC: `cargo install drpc-cli --features grpc` gives one that has it
+
+"#
+    ]]);
 }
 
 #[cfg(feature = "grpc")]
@@ -142,12 +176,21 @@ mod gateway {
     fn a_gateway_that_can_not_begin_says_why() {
         let folder = Folder::new();
         let loopback = format!("{SERVE} --insecure-loopback");
-        folder.drpc(&loopback).assert().code(3).stdout_eq("").stderr_eq(str![[r#""#]]);
+        folder.drpc(&loopback).assert().code(3).stdout_eq("").stderr_eq(str![[r#"
+drpc: can't connect to s.sock: No such file or directory (os error 2); is the server started, and the path right?
+
+"#]]);
         let server = serve(plain_shop(), &folder.path("s.sock"));
-        folder.drpc(&loopback).assert().code(3).stdout_eq("").stderr_eq(str![[r#""#]]);
+        folder.drpc(&loopback).assert().code(3).stdout_eq("").stderr_eq(str![[r#"
+drpc: the server has no reflection; it needs `.reflection(true)` where it is built, or name its modules by --registry
+
+"#]]);
         drop(server);
         let server = serve(shop(), &folder.path("s.sock"));
-        folder.drpc(&loopback).assert().code(2).stdout_eq("").stderr_eq(str![[r#""#]]);
+        folder.drpc(&loopback).assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+drpc: no module is for other hosts: write `remote = true` in its entry of the registry, or `remote` in its attribute where it is unlisted
+
+"#]]);
         drop(server);
 
         let _server = serve(clock(), &folder.path("s.sock"));
@@ -156,26 +199,38 @@ mod gateway {
             .assert()
             .code(2)
             .stdout_eq("")
-            .stderr_eq(str![[r#""#]]);
-        folder
-            .drpc(&format!("{loopback} --module clack"))
-            .assert()
-            .code(2)
-            .stdout_eq("")
-            .stderr_eq(str![[r#""#]]);
+            .stderr_eq(str![[r#"
+drpc: module `local` is not for other hosts: write `remote = true` in its entry of the registry, or `remote` in its attribute where it is unlisted
+
+"#]]);
+        folder.drpc(&format!("{loopback} --module clack")).assert().code(2).stdout_eq("").stderr_eq(str![[
+            r#"
+drpc: there is no module `clack`: did you mean `clock`?
+
+"#
+        ]]);
         let open = "grpc serve --socket s.sock --listen 0.0.0.0:0 --insecure-loopback";
-        folder.drpc(open).assert().code(2).stdout_eq("").stderr_eq(str![[r#""#]]);
-        let open = "grpc serve --socket s.sock --listen 127.0.0.1 --insecure-loopback";
-        folder.drpc(open).assert().code(3).stdout_eq("").stderr_eq(str![[r#""#]]);
+        folder.drpc(open).assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+drpc: other hosts would reach 0.0.0.0:0 without TLS: --insecure-loopback is for 127.0.0.1 or [::1]; give --cert, --key and --client-ca for any other address
+
+"#]]);
 
         let secured = format!("{SERVE} {CERTIFICATES}");
-        folder.drpc(&secured).assert().code(2).stdout_eq("").stderr_eq(str![[r#""#]]);
+        folder.drpc(&secured).assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+drpc: module `clock` is for those whom rule `admin` allows: say who of other hosts that is, such as --rule admin=CN=admin
+
+"#]]);
         let secured = format!("{secured} --rule admin=CN=admin");
-        folder.drpc(&secured).assert().code(2).stdout_eq("").stderr_eq(str![[r#""#]]);
+        folder.drpc(&secured).assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+drpc: can't read host.pem: No such file or directory (os error 2)
+
+"#]]);
         for file in ["host.pem", "host.key", "ca.pem"] {
             folder.write(file, "no certificate");
         }
-        folder.drpc(&secured).assert().code(3).stdout_eq("").stderr_eq(str![[r#""#]]);
+        let refused = folder.drpc(&secured).output().unwrap();
+        assert!(!refused.status.success());
+        assert!(String::from_utf8_lossy(&refused.stderr).starts_with("drpc: "), "{refused:?}");
     }
 
     /// A registry says as well which modules are for other hosts.

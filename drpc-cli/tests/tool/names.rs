@@ -19,6 +19,7 @@ fn what_every_kind_of_server_offers_is_listed() {
   1205 by_hand
   1207 sweep
   1208 customers          Tells of each customer, of whom there is no end where `item` says so.
+  1209 count              Counts what comes.
 21474801 reflection
   2147480101 catalogue
   2147480102 descriptors
@@ -71,6 +72,9 @@ service shop { // module 12
 
   // Tells of each customer, of whom there is no end where `item` says so.
   rpc customers (shop.Order) returns (stream shop.Receipt); // 1208
+
+  // Counts what comes.
+  rpc count () returns (shop.Receipt); // 1209, client stream
 }
 
 // What to buy.
@@ -202,6 +206,17 @@ message shop.Receipt {
           "stream"
         ],
         "request": "shop.Order",
+        "reply": "shop.Receipt"
+      },
+      {
+        "id": 1209,
+        "name": "count",
+        "doc": "Counts what comes.",
+        "rule": null,
+        "kinds": [
+          "client stream"
+        ],
+        "request": "",
         "reply": "shop.Receipt"
       }
     ]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use drpc::{Allow, Bytes, Failure, Server, ServerBuilder, Stream, drpc_module};
+use drpc::{Allow, Bytes, Failure, Incoming, Server, ServerBuilder, Stream, drpc_module};
 use futures_util::{StreamExt, stream};
 
 pub(crate) const PROTO: &str = r#"syntax = "proto3";
@@ -76,9 +76,9 @@ impl prost::Name for Order {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct Receipt {
+pub(crate) struct Receipt {
     #[prost(string, tag = "1")]
-    text: String,
+    pub(crate) text: String,
 }
 
 impl prost::Name for Receipt {
@@ -159,6 +159,16 @@ impl Shop {
 
     #[method(7)]
     fn sweep(&self) {}
+
+    /// Counts what comes.
+    #[method(9, stream)]
+    async fn count(&self, mut things: Incoming<Bytes>) -> Receipt {
+        let mut count = 0;
+        while let Some(Ok(_)) = things.next().await {
+            count += 1;
+        }
+        Receipt { text: format!("{count} things") }
+    }
 
     /// Tells of each customer, of whom there is no end where `item` says so.
     #[method(8, stream)]

@@ -560,12 +560,12 @@ fn streams_are_shown_item_by_item() {
         stdout_of(trace),
         str![[r#"
 [..] #1 tool-[..] > shop.customers seq=1 0 bytes {"item":"","amount":0,"lines":[],"by_name":{},"colour":"ANY","token":"","children":[]}
-[..] #1 tool-[..] < shop.customers seq=1 a stream in [..]
+[..] #1 tool-[..] < shop.customers seq=1 opened in [..]
 [..] #1 tool-[..] < shop.customers seq=1 item 1 in [..] 12 bytes {"text":"customer 1"}
 [..] #1 tool-[..] < shop.customers seq=1 item 2 in [..] 12 bytes {"text":"customer 2"}
 [..] #1 tool-[..] < shop.customers seq=1 FAILURE after 2 items in [..] 0 bytes: closed for the day
 [..] #1 tool-[..] > shop.customers seq=2 9 bytes {"item":"endless","amount":0,"lines":[],"by_name":{},"colour":"ANY","token":"","children":[]}
-[..] #1 tool-[..] < shop.customers seq=2 a stream in [..]
+[..] #1 tool-[..] < shop.customers seq=2 opened in [..]
 [..] #1 tool-[..] < shop.customers seq=2 item 1 in [..] 12 bytes {"text":"customer 1"}
 [..] #1 tool-[..] < shop.customers seq=2 item 2 in [..] 12 bytes {"text":"customer 2"}
 [..] #1 tool-[..] > shop.customers seq=2 cancel
@@ -586,4 +586,41 @@ fn streams_are_shown_item_by_item() {
 "#]]);
     let events: serde_json::Value = serde_json::from_str(&folder.read("t.json")).unwrap();
     assert_eq!(events["traceEvents"][2]["args"]["items"], 2);
+}
+
+/// E5: what a caller sends belongs to its call.
+#[test]
+fn items_that_a_caller_sends_are_shown_too() {
+    let folder = Folder::new();
+    let _server = shop::serve(shop::shop(), &folder.path("s.sock"));
+    let trace = folder.spawn("trace t.sock s.sock --reflection --method 1209 --record r.jsonl");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client =
+            drpc::Client::builder(folder.path("t.sock")).wire(Wire::Chunked).connect().await.unwrap();
+        let mut counting = shop::ShopClient::new(client).count().await.unwrap();
+        counting.send("a".into()).await.unwrap();
+        counting.send("bc".into()).await.unwrap();
+        assert_eq!(counting.finish().await.unwrap().text, "2 things");
+    });
+    snapbox::assert_data_eq!(
+        stdout_of(trace),
+        str![[r#"
+[..] #1 tool-[..] > shop.count seq=1 0 bytes {}
+[..] #1 tool-[..] < shop.count seq=1 opened in [..]
+[..] #1 tool-[..] > shop.count seq=1 item 1 1 bytes 61
+[..] #1 tool-[..] > shop.count seq=1 item 2 2 bytes 6263
+[..] #1 tool-[..] > shop.count seq=1 end after 2 items
+[..] #1 tool-[..] < shop.count seq=1 SUCCESS in [..] 10 bytes {"text":"2 things"}
+
+"#]]
+    );
+    folder.drpc("replay r.jsonl s.sock").assert().code(0).stdout_eq("").stderr_eq(str![[r#"
+1 session, 1 answered call, 0 answered otherwise
+
+"#]]);
+    folder.drpc("call s.sock shop.count").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+drpc: `shop.count` takes a stream, which this command does not send
+
+"#]]);
 }

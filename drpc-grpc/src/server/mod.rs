@@ -78,6 +78,8 @@ pub struct GrpcServerBuilder {
     drain_timeout: Duration,
     #[cfg(feature = "reflection")]
     descriptors: Vec<u8>,
+    #[cfg(feature = "reflection")]
+    carried: reflection::Carried,
 }
 
 /// As `ServerBuilder::message_limit`.
@@ -103,6 +105,8 @@ impl GrpcServer {
             drain_timeout: Duration::from_secs(5),
             #[cfg(feature = "reflection")]
             descriptors: Vec::new(),
+            #[cfg(feature = "reflection")]
+            carried: reflection::Carried::new(),
         }
     }
 
@@ -189,6 +193,14 @@ impl GrpcServerBuilder {
         self
     }
 
+    /// Says which messages a method carries, by their full names in protobuf: one of a module that no `#[drpc_module]` in this program declares, such as a
+    /// [`Forwarded`](crate::Forwarded) one.
+    #[cfg(feature = "reflection")]
+    pub fn carried(mut self, method: i32, request: impl Into<String>, reply: impl Into<String>) -> Self {
+        self.carried.insert(method, [request.into(), reply.into()]);
+        self
+    }
+
     /// Checks the modules and listens.
     ///
     /// # Errors
@@ -203,7 +215,7 @@ impl GrpcServerBuilder {
         #[cfg(feature = "reflection")]
         let routes = match self.descriptors.is_empty() {
             true => routes,
-            false => reflection::add_to(routes, &self.modules, &self.descriptors)?,
+            false => reflection::add_to(routes, &self.modules, &self.descriptors, &self.carried)?,
         };
         let listener = TcpListener::bind(address).await.map_err(ServeError::listening)?;
         let address = listener.local_addr().map_err(ServeError::listening)?;

@@ -53,7 +53,7 @@ pub(crate) struct ServeArgs {
     #[arg(long)]
     socket: PathBuf,
     /// Where other hosts connect to: an address and a port.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     listen: String,
     /// This host's certificate, in PEM; it may be a chain.
     #[arg(long, value_name = "FILE", required_unless_present = "insecure_loopback", requires = "key")]
@@ -103,6 +103,14 @@ fn serve(_: &ServeArgs) -> Result<(), Failed> {
     let problem =
         "this `drpc` is built without gRPC: `cargo install drpc-cli --features grpc` gives one that has it";
     Err(Failed::Given(problem.to_owned()))
+}
+
+/// A host, by address or name, and a port.
+fn address(text: &str) -> Result<String, String> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
+        _ => Err("expected an address and a port, such as 0.0.0.0:7443".to_owned()),
+    }
 }
 
 /// `admin=CN=ops`: the rule ends at the first `=`.

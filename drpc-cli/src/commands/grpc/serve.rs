@@ -2,12 +2,11 @@
 
 use std::net::SocketAddr;
 
-use drpc::server::shutdown_signal;
 use drpc::{AddedFields, Allow, Client, Method, ModuleService};
 use drpc_grpc::{Forwarded, GrpcServer, GrpcServerBuilder, Tls};
 
 use super::ServeArgs;
-use crate::exit::{Failed, block_on};
+use crate::exit::{Failed, Interrupt, block_on};
 use crate::schema::{MethodInfo, ModuleInfo, Schema};
 use crate::words::count;
 
@@ -25,13 +24,20 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failed> {
             }
         };
         let chosen = chosen(args, &schema)?;
-        let server = secured(args, GrpcServer::builder(forwarded(args, &client, &chosen)?))?;
+        let server =
+            GrpcServer::builder(forwarded(args, &client, &chosen)?).descriptors(&schema.descriptors());
+        let methods = chosen.iter().flat_map(|module| served(module));
+        let carried = methods.filter_map(|info| Some((info.id, schema.messages(info)?)));
+        let server =
+            carried.fold(server, |server, (id, [request, reply])| server.carried(id, request, reply));
+        let server = secured(args, server)?;
+        let mut interrupt = Interrupt::listen()?;
         let server = server.bind(&args.listen).await?;
         note!("listening on {}, for {}; ctrl-c ends it", server.local_addr(), target.known.path.display());
         for module in &chosen {
             note!("  drpc.{}: {}", module.name, count(served(module).count(), "method"));
         }
-        server.serve_until(shutdown_signal()).await?;
+        server.serve_until(interrupt.came()).await?;
         Ok(())
     })
 }
@@ -58,9 +64,10 @@ fn chosen<'a>(args: &ServeArgs, schema: &'a Schema) -> Result<Vec<&'a ModuleInfo
 const HOW_TO_BE_REMOTE: &str =
     "write `remote = true` in its entry of the registry, or `remote` in its attribute where it is unlisted";
 
-/// All of a module's methods but those that pass descriptors.
+/// All of a module's methods but those that pass descriptors, or take a stream.
 fn served(module: &ModuleInfo) -> impl Iterator<Item = &MethodInfo> {
-    module.methods.iter().filter(|info| !info.kinds.iter().any(|kind| kind == "fds"))
+    let stays = |info: &MethodInfo| info.is_client_stream || info.kinds.iter().any(|kind| kind == "fds");
+    module.methods.iter().filter(move |info| !stays(info))
 }
 
 /// The modules, each behind the client, with the rules that guard them.
