@@ -3,16 +3,21 @@
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=proto");
+    #[cfg(feature = "grpc")]
+    for_tonic()?;
     #[cfg(feature = "peers")]
-    peers()?;
+    for_ttrpc()?;
     Ok(())
 }
 
-#[cfg(feature = "peers")]
-fn peers() -> Result<(), Box<dyn std::error::Error>> {
+#[cfg(feature = "grpc")]
+fn for_tonic() -> Result<(), Box<dyn std::error::Error>> {
     let files = protox::compile(["proto/echo.proto"], ["proto"])?;
-    tonic_prost_build::configure().bytes(".").compile_fds(files)?;
+    Ok(tonic_prost_build::configure().bytes(".").compile_fds(files)?)
+}
 
+#[cfg(feature = "peers")]
+fn for_ttrpc() -> Result<(), Box<dyn std::error::Error>> {
     // A folder of its own: both make a file `echo.rs`.
     let folder = std::path::PathBuf::from(std::env::var("OUT_DIR")?).join("ttrpc");
     std::fs::create_dir_all(&folder)?;

@@ -1,6 +1,10 @@
 use std::sync::Arc;
+use std::time::Instant;
 
-use drpc::{Bytes, CallErrorKind, CallOptions, Client, Context, Failure, Method, Module, Reply, Status};
+use drpc::{
+    Bytes, CallError, CallErrorKind, CallOptions, Client, Context, Failure, Method, Module, Reply, Status,
+};
+use futures_util::StreamExt;
 
 /// A module of another server on this host, behind its socket: its calls are passed on as they are, over a [`Client`].
 ///
@@ -85,12 +89,18 @@ impl Module for Forwarded {
         method: Method,
         body: Bytes,
     ) -> Result<Reply, Failure> {
-        let options = CallOptions::new().on_behalf_of(&context);
-        let response = self.client.call_raw(method, body, &options).await.inspect_err(|error| {
+        let passed_on = |error: CallError| {
             if matches!(error.kind(), CallErrorKind::Connect | CallErrorKind::NotConnected) {
                 context.session().extensions().insert(Unreachable);
             }
-        })?;
+            error.passed_on()
+        };
+        if method.is_streaming() {
+            let items = self.client.open_raw(method, body, &to_open(&context)).await.map_err(passed_on)?;
+            return Ok(Reply::stream(items.map(|item| item.map_err(CallError::passed_on))));
+        }
+        let options = CallOptions::new().on_behalf_of(&context);
+        let response = self.client.call_raw(method, body, &options).await.map_err(passed_on)?;
         match response.status {
             Status::SUCCESS => Ok(response.body.into()),
             Status::SUBMITTED => Ok(Reply::Submitted),
@@ -98,5 +108,17 @@ impl Module for Forwarded {
                 Err(Failure::passed_on(failure, response.added.map(|fields| *fields).unwrap_or_default()))
             }
         }
+    }
+}
+
+/// A handler's time is that until its stream is open; what follows is dropped by who serves it.
+fn to_open(context: &Context) -> CallOptions {
+    let options = match context.trace_context() {
+        Some(trace) => CallOptions::new().trace_context(trace.clone()),
+        None => CallOptions::new(),
+    };
+    match context.deadline() {
+        Some(at) => options.timeout(at.saturating_duration_since(Instant::now())),
+        None => options,
     }
 }

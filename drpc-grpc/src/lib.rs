@@ -6,6 +6,7 @@ mod causes;
 mod codec;
 mod forward;
 mod hosts;
+mod io;
 mod names;
 mod server;
 mod status;
@@ -13,7 +14,7 @@ mod tls;
 
 /// For threads: calls that block.
 pub mod blocking {
-    pub use crate::caller::blocking::GrpcCaller;
+    pub use crate::caller::blocking::{GrpcCaller, Streaming};
 }
 
 pub use caller::{GrpcCaller, GrpcCallerBuilder};

@@ -11,6 +11,9 @@ pub(crate) struct Room {
 }
 
 impl Room {
+    /// More than will ever be sent.
+    pub(crate) const ENDLESS: Room = Room { items: u64::MAX, bytes: i64::MAX };
+
     pub(crate) fn add(&mut self, credit: Credit) {
         self.items = self.items.saturating_add(credit.items.into());
         self.bytes = self.bytes.saturating_add(i64::try_from(credit.bytes).unwrap_or(i64::MAX));

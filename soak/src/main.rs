@@ -6,6 +6,7 @@
 //! cargo run --release -p drpc-soak -- --seconds 20    # what CI has time for
 //! cargo run --release -p drpc-soak -- --server threads --sessions 1000
 //! cargo run --release -p drpc-soak -- --server steps
+//! cargo run --release -p drpc-soak -- --streams       # 35,000 streams or more, opened and dropped
 //! ```
 //!
 //! Either server is warmed up by waves of sessions, soaked in more waves of the same kind, and measured after each with the last
@@ -32,6 +33,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use self::sessions::Wave;
+
 /// What went wrong, for people.
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -43,6 +46,9 @@ struct Cli {
     /// How many sessions a wave has.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(100..))]
     sessions: u32,
+    /// Sessions of streams alone, ten in each, both ways, which are opened and dropped at another moment each.
+    #[arg(long)]
+    streams: bool,
     /// Which server is soaked, or has idle connections.
     #[arg(long, value_enum, default_value_t = Driver::Tokio)]
     server: Driver,
@@ -93,7 +99,10 @@ fn main() -> ExitCode {
     measure::make_allocator_measurable();
     let cli = Cli::parse();
     let result = match &cli.role {
-        None => soak::run(cli.server, cli.time.duration(), cli.sessions as usize),
+        None => {
+            let wave = Wave { sessions: cli.sessions as usize, streams: cli.streams };
+            soak::run(cli.server, cli.time.duration(), wave)
+        }
         Some(Role::Idle { connections }) => idle::run(cli.server, *connections as usize),
         Some(Role::Serve { socket }) => server::serve(cli.server, socket),
         Some(Role::Die { socket }) => raw::die_in_mid_message(socket),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use clap::ValueEnum;
-use drpc::{Failure, Server, Stream, drpc_module};
+use drpc::{Failure, Incoming, Server, Stream, drpc_module};
 use futures_util::{StreamExt, stream};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -42,6 +42,19 @@ impl Soaked {
     #[method(3, stream)]
     fn numbers(&self) -> impl Stream<Item = Result<Bytes, Failure>> + use<> {
         stream::iter(0u64..).map(|number| Ok(Bytes::copy_from_slice(&number.to_le_bytes())))
+    }
+
+    /// Takes numbers, in their order; returns how many.
+    #[method(4, stream)]
+    async fn take(&self, mut numbers: Incoming<Bytes>) -> Result<Bytes, Failure> {
+        let mut taken = 0u64;
+        while let Some(number) = numbers.next().await {
+            if number? != taken.to_le_bytes()[..] {
+                return Err("a number came out of its turn".into());
+            }
+            taken += 1;
+        }
+        Ok(Bytes::copy_from_slice(&taken.to_le_bytes()))
     }
 
     /// Returns unused memory to the kernel, so that what is resident is in use.

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use drpc::{CallOptions, Client, ClientBuilder, Method, Wire};
+use drpc::{CallOptions, Caller, Client, ClientBuilder, Method, Upload, Wire, blocking};
 use tokio::process::Command;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
@@ -26,6 +26,7 @@ const CALLS: usize = 10;
 pub(crate) const ECHO: Method = Method::new(7, 700, "echo");
 const SLOW_ECHO: Method = Method::new(7, 701, "slow_echo");
 const NUMBERS: Method = Method::new(7, 703, "numbers").streaming();
+const TAKE: Method = Method::new(7, 704, "take").client_streaming();
 
 /// How long a call may take that is sure to be answered.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,6 +34,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A client's settings, so that a reply that is lost is an error.
 pub(crate) fn builder(socket: &Path) -> ClientBuilder {
     Client::builder(socket).timeout(PATIENCE)
+}
+
+/// What a wave is made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Wave {
+    pub(crate) sessions: usize,
+    /// Of streams alone, which are opened and dropped.
+    pub(crate) streams: bool,
 }
 
 /// What became of a wave.
@@ -44,10 +53,10 @@ pub(crate) struct Tally {
     pub(crate) calls: usize,
 }
 
-/// Runs so many sessions; `done` tells how many have ended. An error is that of the first that went wrong.
+/// Runs the sessions of a wave; `done` tells how many have ended. An error is that of the first that went wrong.
 pub(crate) async fn wave(
     socket: PathBuf,
-    sessions: usize,
+    Wave { sessions, streams }: Wave,
     restarts: Arc<Restarts>,
     done: watch::Sender<usize>,
 ) -> Result<Tally, Error> {
@@ -59,12 +68,14 @@ pub(crate) async fn wave(
         let (socket, restarts) = (socket.clone(), restarts.clone());
         running.spawn(async move {
             let began = restarts.mark();
-            let result = session(number, &socket).await;
+            let result = session(number, streams, &socket).await;
             drop(permit);
             match result {
                 Ok(calls) => Ok(Tally { sessions: 1, interrupted: 0, calls }),
                 Err(_) if restarts.since(began) => Ok(Tally { sessions: 1, interrupted: 1, calls: 0 }),
-                Err(error) => Err(Error::from(format!("session {number} ({}): {error}", kind(number)))),
+                Err(error) => {
+                    Err(Error::from(format!("session {number} ({}): {error}", kind(number, streams))))
+                }
             }
         });
         while let Some(ended) = running.try_join_next() {
@@ -111,7 +122,11 @@ impl Tally {
 }
 
 /// What a session does, by its number.
-fn kind(number: usize) -> &'static str {
+fn kind(number: usize, streams: bool) -> &'static str {
+    if streams {
+        return ["drops streams", "drops uploads", "drops streams, blocking", "drops uploads, blocking"]
+            [number % 4];
+    }
     match (number % 10, number / 10 % 4) {
         (0, 0 | 1) => "closes in mid message",
         (0, 2) => "exits in mid message",
@@ -119,7 +134,8 @@ fn kind(number: usize) -> &'static str {
         (1, _) => "never reads",
         (2, _) => "half-closes",
         (3, 0 | 1) => "gives calls up",
-        (3, _) => "drops streams",
+        (3, 2) => "drops streams",
+        (3, _) => "drops uploads",
         (4, _) => "leaves without waiting",
         (5 | 6, _) => "blocking",
         _ => "async",
@@ -127,9 +143,9 @@ fn kind(number: usize) -> &'static str {
 }
 
 /// One session; gives how many calls were answered right.
-async fn session(number: usize, socket: &Path) -> Result<usize, Error> {
+async fn session(number: usize, streams: bool, socket: &Path) -> Result<usize, Error> {
     let wire = if number.is_multiple_of(3) { Wire::Plain } else { Wire::Chunked };
-    match kind(number) {
+    match kind(number, streams) {
         "closes in mid message" => on_a_thread(socket, raw::close_in_mid_message).await,
         "exits in mid message" => exit_in_mid_message(socket).await,
         "stalls in mid message" => on_a_thread(socket, raw::stall_in_mid_message).await,
@@ -137,6 +153,13 @@ async fn session(number: usize, socket: &Path) -> Result<usize, Error> {
         "half-closes" => on_a_thread(socket, raw::half_close).await,
         "gives calls up" => give_calls_up(number, socket).await,
         "drops streams" => drop_streams(number, socket).await,
+        "drops uploads" => drop_uploads(number, socket).await,
+        "drops streams, blocking" => {
+            on_a_thread(socket, move |socket| drop_streams_blocking(number, socket)).await
+        }
+        "drops uploads, blocking" => {
+            on_a_thread(socket, move |socket| drop_uploads_blocking(number, socket)).await
+        }
         "leaves without waiting" => leave_without_waiting(number, socket).await,
         "blocking" => on_a_thread(socket, move |socket| call_blocking(number, socket, wire)).await,
         _ => call(number, socket, wire).await,
@@ -216,6 +239,51 @@ async fn drop_streams(number: usize, socket: &Path) -> Result<usize, Error> {
     }
     drop(client);
     drop(last);
+    Ok(CALLS)
+}
+
+/// Sends streams, and drops each at another moment, unless it is finished.
+async fn drop_uploads(number: usize, socket: &Path) -> Result<usize, Error> {
+    let client = builder(socket).connect().await?;
+    for call in 0..CALLS {
+        let mut upload: Upload<Bytes, Bytes> = client.upload(TAKE, (), &CallOptions::new()).await?;
+        let numbers = ((number + call) * 37 % 400) as u64;
+        for sent in 0..numbers {
+            upload.send(Bytes::copy_from_slice(&sent.to_le_bytes())).await?;
+        }
+        if call % 3 == 0 {
+            check(&upload.finish().await?, &numbers.to_le_bytes())?;
+        }
+        let body = body(number, call, usize::MAX);
+        let response = client.call_raw(ECHO, body.clone(), &CallOptions::new()).await?;
+        check(&response.body, &body)?;
+    }
+    Ok(CALLS)
+}
+
+fn drop_streams_blocking(number: usize, socket: &Path) -> Result<usize, Error> {
+    let client = builder(socket).connect_blocking()?;
+    for call in 0..CALLS {
+        let numbers = client.open_raw(NUMBERS, "", &CallOptions::new().stream_credit(8, 1 << 20))?;
+        for (came, expected) in numbers.zip(0..((number + call) % 25) as u64) {
+            check(&came?, &expected.to_le_bytes())?;
+        }
+    }
+    Ok(CALLS)
+}
+
+fn drop_uploads_blocking(number: usize, socket: &Path) -> Result<usize, Error> {
+    let client = builder(socket).connect_blocking()?;
+    for call in 0..CALLS {
+        let mut upload: blocking::Upload<Bytes, Bytes> = client.upload(TAKE, (), &CallOptions::new())?;
+        let numbers = ((number + call) * 37 % 400) as u64;
+        for sent in 0..numbers {
+            upload.send(Bytes::copy_from_slice(&sent.to_le_bytes()))?;
+        }
+        if call % 3 == 0 {
+            check(&upload.finish()?, &numbers.to_le_bytes())?;
+        }
+    }
     Ok(CALLS)
 }
 

@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use crate::measure::{Measure, return_free_memory};
 use crate::restarts::Restarts;
 use crate::server::ServerProcess;
-use crate::sessions::{Tally, fill_the_pools, wave};
+use crate::sessions::{Tally, Wave, fill_the_pools, wave};
 use crate::survivors::Survivors;
 use crate::{Driver, Error};
 
@@ -21,21 +21,21 @@ const WINDOW: usize = 3;
 const TOLERANCE: usize = 5;
 
 /// Runs the whole, and prints the figures.
-pub(crate) fn run(driver: Driver, time: Duration, sessions: usize) -> Result<(), Error> {
+pub(crate) fn run(driver: Driver, time: Duration, of: Wave) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let directory = tempfile::tempdir()?;
-    let result = runtime.block_on(soak(driver, time, sessions, directory.path().join("soak.sock")));
+    let result = runtime.block_on(soak(driver, time, of, directory.path().join("soak.sock")));
     // If that failed, there may be callers left who wait.
     runtime.shutdown_background();
     result
 }
 
-async fn soak(driver: Driver, time: Duration, sessions: usize, socket: PathBuf) -> Result<(), Error> {
+async fn soak(driver: Driver, time: Duration, of: Wave, socket: PathBuf) -> Result<(), Error> {
     let begun = Instant::now();
     let restarts = Arc::new(Restarts::default());
     let mut server = ServerProcess::start(driver, &socket)?;
     let survivors = Survivors::start(&socket, restarts.clone()).await?;
-    let mut soak = Soak { socket, sessions, restarts, survivors, total: Tally::default() };
+    let mut soak = Soak { socket, of, restarts, survivors, total: Tally::default() };
 
     let first = soak.server(&server, begun + time / 2).await?;
     server = soak.restart(server).await?;
@@ -63,7 +63,8 @@ async fn soak(driver: Driver, time: Duration, sessions: usize, socket: PathBuf) 
 
 struct Soak {
     socket: PathBuf,
-    sessions: usize,
+    /// What each wave is made of.
+    of: Wave,
     restarts: Arc<Restarts>,
     survivors: Survivors,
     total: Tally,
@@ -107,7 +108,7 @@ impl Soak {
     async fn wave(&mut self, name: &str, server: &ServerProcess) -> Result<Idle, Error> {
         let begun = Instant::now();
         let (done, _) = watch::channel(0);
-        let tally = wave(self.socket.clone(), self.sessions, self.restarts.clone(), done).await?;
+        let tally = wave(self.socket.clone(), self.of, self.restarts.clone(), done).await?;
         let time = begun.elapsed();
         self.survivors.check()?;
         let measure = self.measure(server).await?;
@@ -133,8 +134,8 @@ impl Soak {
     /// Restarts the server when a quarter of a wave is done.
     async fn restart(&mut self, server: ServerProcess) -> Result<ServerProcess, Error> {
         let (done, mut ended) = watch::channel(0);
-        let running = tokio::spawn(wave(self.socket.clone(), self.sessions, self.restarts.clone(), done));
-        let quarter = self.sessions / 4;
+        let running = tokio::spawn(wave(self.socket.clone(), self.of, self.restarts.clone(), done));
+        let quarter = self.of.sessions / 4;
         // If the wave ends before, its result says why.
         let _ = ended.wait_for(|ended| *ended >= quarter).await;
 

@@ -1,5 +1,6 @@
 //! Streams from client to server, and both ways (E5, S5, S6, S7), over every server and client.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
@@ -12,10 +13,12 @@ use drpc::{
     ServerBuilder, Status, Stream, Wire, drpc_module,
 };
 use futures_util::{FutureExt, StreamExt};
+use proptest::prelude::*;
+use prost::Message;
 
 use super::support::{
     AnyClient, AnyExchange, AnyUpload, Driver, Fake, Kind, PATIENCE, RawPeer, SOON, TestServer, WIRES,
-    builder, in_order, pair, with_every_client, with_every_server,
+    builder, header, in_order, pair, with_every_client, with_every_server,
 };
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -619,5 +622,183 @@ fn who_only_sends_learns_of_the_end() {
         drop(streaming);
         let error = sending.send(number(1)).await.unwrap_err();
         assert_eq!(error.kind(), CallErrorKind::NotTaken);
+    });
+}
+
+/// What a client does, in any order.
+#[derive(Clone, Debug)]
+enum Step {
+    Ping,
+    Open {
+        both_ways: bool,
+    },
+    /// Of one of the streams that were opened.
+    Say {
+        stream: usize,
+        control: Control,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let control = prop_oneof![6 => Just(Control::Item), 1 => Just(Control::End), 1 => Just(Control::Abort), 1 => Just(Control::Cancel)];
+    prop_oneof![
+        1 => Just(Step::Ping),
+        2 => any::<bool>().prop_map(|both_ways| Step::Open { both_ways }),
+        8 => (0..8usize, control).prop_map(|(stream, control)| Step::Say { stream, control }),
+    ]
+}
+
+/// A stream, as its client sees it.
+#[derive(Debug)]
+struct Opened {
+    both_ways: bool,
+    room: u32,
+    sent: Vec<u64>,
+    came: Vec<u64>,
+    /// How the client ended it.
+    end: Option<Control>,
+    is_cancelled: bool,
+    status: Option<Status>,
+}
+
+/// The client of a property test: it sends what it is told to, as far as there is room.
+struct Chunked {
+    peer: RawPeer,
+    chunk: usize,
+    last: i64,
+    streams: BTreeMap<i64, Opened>,
+    pings: VecDeque<i64>,
+}
+
+impl Chunked {
+    fn send(&self, call: &Call) {
+        let message = call.encode();
+        let total = message.len().div_ceil(self.chunk);
+        for (index, data) in message.chunks(self.chunk).enumerate() {
+            let mut packet = header(message.len() as u64, data.len() as u64, index as u32, total as u32);
+            packet.extend_from_slice(data);
+            self.peer.send(&packet);
+        }
+    }
+
+    fn call(&mut self, method: i32, added: CallFields) -> i64 {
+        self.last += 1;
+        let (sequence, added) = (self.last, Some(added.into()));
+        self.send(&Call { module: 9, method, sequence, body: Bytes::new(), added });
+        sequence
+    }
+
+    fn ping(&mut self) {
+        let sequence = self.call(907, CallFields::default());
+        self.pings.push_back(sequence);
+    }
+
+    fn say(&mut self, sequence: i64, control: Control) {
+        let is_over = |stream: &Opened| stream.end.is_some() || stream.status.is_some();
+        if control == Control::Item {
+            while self.streams[&sequence].room == 0 && !is_over(&self.streams[&sequence]) {
+                self.receive();
+            }
+        }
+        let stream = self.streams.get_mut(&sequence).unwrap();
+        let mut body = Bytes::new();
+        match control {
+            Control::Item if is_over(stream) => return,
+            Control::Item => {
+                let next = self.last as u64 + stream.sent.len() as u64;
+                stream.sent.push(next);
+                stream.room -= 1;
+                body = number(next).encode_to_vec().into();
+            }
+            control => {
+                stream.end.get_or_insert(control);
+                stream.is_cancelled |= control == Control::Cancel;
+            }
+        }
+        let added = CallFields { control: Some(control), ..CallFields::default() };
+        self.send(&Call { module: 0, method: 0, sequence, body, added: Some(added.into()) });
+    }
+
+    fn take(&mut self, step: &Step) {
+        match *step {
+            Step::Ping => self.ping(),
+            Step::Open { both_ways } => {
+                let credit = both_ways.then_some(Credit { items: 1000, bytes: 1 << 20 });
+                let added = CallFields { credit, sends_items: true, ..CallFields::default() };
+                let sequence = self.call(if both_ways { 903 } else { 901 }, added);
+                let (sent, came) = (Vec::new(), Vec::new());
+                let opened =
+                    Opened { both_ways, room: 0, sent, came, end: None, is_cancelled: false, status: None };
+                self.streams.insert(sequence, opened);
+                // Nothing is said of it before the server has shown that it knows how.
+                while self.streams[&sequence].room == 0 {
+                    self.receive();
+                }
+            }
+            Step::Say { stream, control } => {
+                if let Some(sequence) = self.streams.keys().nth(stream).copied() {
+                    self.say(sequence, control);
+                }
+            }
+        }
+    }
+
+    /// Receives a response, and checks that it is due.
+    fn receive(&mut self) {
+        let response = self.peer.recv_response(Wire::Chunked);
+        if response.part().is_none() && self.pings.front() == Some(&response.sequence) {
+            self.pings.pop_front();
+            return;
+        }
+        let stream = self.streams.get_mut(&response.sequence).expect("a stream of this client's");
+        assert_eq!(stream.status, None, "nothing follows the end");
+        let number = || Number::decode(response.body.clone()).unwrap().number;
+        match response.part() {
+            Some(Part::Opened | Part::Credit) => {
+                stream.room += response.added.as_ref().unwrap().credit.unwrap().items;
+                assert!(stream.room <= 4, "{stream:?}");
+            }
+            Some(Part::Item) => {
+                stream.came.push(number());
+                assert_eq!(
+                    stream.came.last(),
+                    stream.sent.get(stream.came.len() - 1).map(|sent| 2 * sent).as_ref()
+                );
+            }
+            Some(part) => panic!("{part:?}"),
+            None => {
+                let is_whole = stream.end == Some(Control::End);
+                match response.status {
+                    Status::SUCCESS if stream.both_ways => assert_eq!(stream.came.len(), stream.sent.len()),
+                    Status::SUCCESS => assert_eq!(number(), stream.sent.iter().sum::<u64>()),
+                    _ => assert!(!is_whole || stream.is_cancelled, "{stream:?}"),
+                }
+                assert!(is_whole || response.status.is_failure(), "{stream:?}");
+                stream.status = Some(response.status);
+            }
+        }
+    }
+}
+
+#[test]
+fn any_interleaving_of_calls_items_ends_and_cancels_gives_each_its_own() {
+    // W3, W10: over any chunking.
+    with_every_server(|driver| {
+        let (server, _heard) = serve(driver, |server| server.stream_credit(4, 1 << 20));
+        let steps = prop::collection::vec(step(), 0..60);
+        proptest!(ProptestConfig::with_cases(40), |(steps in steps, chunk in 1..60usize)| {
+            let peer = RawPeer::connect(server.path());
+            let (streams, pings) = (BTreeMap::new(), VecDeque::new());
+            let mut client = Chunked { peer, chunk, last: 0, streams, pings };
+            steps.iter().for_each(|step| client.take(step));
+            client.ping();
+            let open = client.streams.iter().filter(|(_, stream)| stream.end.is_none());
+            for sequence in open.map(|(sequence, _)| *sequence).collect::<Vec<_>>() {
+                client.say(sequence, Control::End);
+            }
+            while !client.pings.is_empty() || client.streams.values().any(|stream| stream.status.is_none()) {
+                client.receive();
+            }
+        });
     });
 }

@@ -1,4 +1,4 @@
-//! How many items of 64 B a second come on one stream, beside how many calls a second one connection makes with 16 in flight:
+//! How many items of 64 B a second come on one stream, and go on one, beside how many calls a second one connection makes with 16 in flight:
 //! of each server, with the async client, in one process.
 //!
 //! ```sh
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use drpc::{Client, Failure, Order, Server, ServerBuilder, Stream, drpc_module};
+use drpc::{Client, Failure, Incoming, Order, Server, ServerBuilder, Stream, drpc_module};
 use futures_util::stream;
 
 /// How long each is measured.
@@ -38,12 +38,24 @@ impl Echo {
     fn repeat(&self, item: Bytes) -> impl Stream<Item = Result<Bytes, Failure>> + use<> {
         stream::repeat_with(move || Ok(item.clone()))
     }
+
+    /// Takes items.
+    #[method(2, stream)]
+    async fn take(&self, mut items: Incoming<Bytes>) -> Result<(), Failure> {
+        while let Some(item) = items.next().await {
+            item?;
+        }
+        Ok(())
+    }
 }
 
 fn main() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let builder = || Server::builder().module(Echo).order(Order::Concurrent(IN_FLIGHT));
-    println!("{:12} {:>12} {:>12} {:>8}", "server", "items/s", "calls/s", "ratio");
+    println!(
+        "{:12} {:>12} {:>12} {:>12} {:>8} {:>8}",
+        "server", "received/s", "sent/s", "calls/s", "ratio", "ratio"
+    );
     for (name, serve) in [
         ("tokio", on_tokio as fn(ServerBuilder, &Path, &AtomicBool) -> Result<()>),
         ("threads", in_threads),
@@ -58,20 +70,30 @@ fn main() -> Result<()> {
         let measured = measure(&socket);
         stop.store(true, Ordering::Relaxed);
         serving.join().expect("a server does not panic")?;
-        let (items, calls) = measured?;
-        println!("{name:12} {items:12.0} {calls:12.0} {:8.2}", items / calls);
+        let Measured { received, sent, calls } = measured?;
+        println!(
+            "{name:12} {received:12.0} {sent:12.0} {calls:12.0} {:8.2} {:8.2}",
+            received / calls,
+            sent / calls
+        );
     }
     Ok(())
 }
 
-/// Items and calls a second.
-fn measure(socket: &Path) -> Result<(f64, f64)> {
+/// What there was of each in a second.
+struct Measured {
+    received: f64,
+    sent: f64,
+    calls: f64,
+}
+
+fn measure(socket: &Path) -> Result<Measured> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let client =
         Client::builder(socket).wait_until_ready(Duration::from_secs(10)).server_answers_in_order(false);
     let client = runtime.block_on(client.connect())?;
     let echo = EchoClient::new(client);
-    let items = runtime.block_on(runtime.spawn({
+    let received = runtime.block_on(runtime.spawn({
         let echo = echo.clone();
         async move {
             let mut items = echo.repeat(vec![7; SIZE].into()).await?;
@@ -83,6 +105,21 @@ fn measure(socket: &Path) -> Result<(f64, f64)> {
                 }
                 count += 100;
             }
+            anyhow::Ok(f64::from(count) / begun.elapsed().as_secs_f64())
+        }
+    }))??;
+    let sent = runtime.block_on(runtime.spawn({
+        let echo = echo.clone();
+        async move {
+            let (mut items, item) = (echo.take().await?, Bytes::from(vec![7; SIZE]));
+            let (begun, mut count) = (Instant::now(), 0u32);
+            while begun.elapsed() < WINDOW {
+                for _ in 0..100 {
+                    items.send(item.clone()).await?;
+                }
+                count += 100;
+            }
+            items.finish().await?;
             anyhow::Ok(f64::from(count) / begun.elapsed().as_secs_f64())
         }
     }))??;
@@ -102,7 +139,7 @@ fn measure(socket: &Path) -> Result<(f64, f64)> {
     for caller in callers {
         calls += runtime.block_on(caller)??;
     }
-    Ok((items, calls))
+    Ok(Measured { received, sent, calls })
 }
 
 fn on_tokio(builder: ServerBuilder, socket: &Path, stop: &AtomicBool) -> Result<()> {

@@ -57,6 +57,7 @@ pub(super) fn section(results: &Results) -> Option<String> {
         ("The server in threads", in_threads(&compare)),
         ("The server on tokio", on_tokio(&compare)),
         ("Every server under a client without a library", bare(&compare)),
+        ("Between hosts", between_hosts(&compare)),
     ];
     let tables: String = tables
         .into_iter()
@@ -226,6 +227,19 @@ fn bare(compare: &Compare<'_>) -> Vec<Target> {
                 placements: None,
             });
         }
+    }
+    targets
+}
+
+/// What drpc over gRPC costs to tonic alone, on the same TCP.
+fn between_hosts(compare: &Compare<'_>) -> Vec<Target> {
+    let mut targets = Vec::new();
+    for (size, name, limit) in [(SIZES[0].0, SIZES[0].1, 1.15), (SIZES[3].0, SIZES[3].1, 1.10)] {
+        let to_tonic = |system| move |setting| compare.ratio(system, "tonic-tcp", setting, P50);
+        let what = format!("{name}, p50: a module and its stub over gRPC to tonic");
+        targets.push(compare.one_at_a_time(what, size, Limit::AtMost(limit), to_tonic("grpc")));
+        let what = format!("{name}, p50: the same through a gateway to a socket to tonic");
+        targets.push(compare.told(what, size, to_tonic("grpc-gateway")));
     }
     targets
 }

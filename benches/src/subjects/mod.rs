@@ -5,14 +5,16 @@ mod bare;
 mod capnp_rpc;
 mod drpc;
 mod floor;
-#[cfg(feature = "peers")]
+#[cfg(feature = "grpc")]
+mod grpc;
+#[cfg(feature = "grpc")]
 mod on_tokio;
 #[cfg(feature = "peers")]
 mod shmipc;
 pub(crate) mod subject;
 #[cfg(feature = "peers")]
 mod tarpc;
-#[cfg(feature = "peers")]
+#[cfg(feature = "grpc")]
 mod tonic;
 #[cfg(feature = "peers")]
 mod ttrpc;
@@ -24,7 +26,7 @@ mod zlink;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-#[cfg(feature = "peers")]
+#[cfg(feature = "grpc")]
 use on_tokio::OnTokio;
 use subject::Subject;
 
@@ -32,9 +34,15 @@ use subject::Subject;
 pub(crate) fn all() -> Vec<&'static dyn Subject> {
     let mut all = floor::all();
     all.extend(drpc::all());
-    #[cfg(feature = "peers")]
+    #[cfg(feature = "grpc")]
     all.extend([
         OnTokio::<tonic::Tonic>::NEW,
+        OnTokio::<tonic::TonicTcp>::NEW,
+        OnTokio::<grpc::Grpc>::NEW,
+        OnTokio::<grpc::Gateway>::NEW,
+    ]);
+    #[cfg(feature = "peers")]
+    all.extend([
         OnTokio::<ttrpc::Ttrpc>::NEW,
         OnTokio::<tarpc::Tarpc>::NEW,
         OnTokio::<zbus::Zbus>::NEW,

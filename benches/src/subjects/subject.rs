@@ -43,6 +43,8 @@ pub(crate) enum Kind {
     Ours,
     /// An RPC that a user could pick instead.
     Peer,
+    /// gRPC between hosts, over TCP: held against its own kind, one call at a time.
+    BetweenHosts,
     /// What a user could pick instead who wants no more than to move bytes.
     Transport,
 }

@@ -1,17 +1,21 @@
-//! tonic: gRPC over HTTP/2, here on a Unix socket.
+//! tonic: gRPC over HTTP/2, on a Unix socket, or on TCP as between hosts.
 
 use anyhow::Result;
 use hyper_util::rt::TokioIo;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_stream::wrappers::UnixListenerStream;
+use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Request, Response, Status};
 use tower::service_fn;
 
+use super::grpc::{self, LOOPBACK};
 use super::on_tokio::Rpc;
+use super::subject::Kind;
 use crate::job::{Job, Setup};
 use crate::load::Echo;
 use crate::payload::Payload;
+use crate::setting::Load;
 
 #[allow(unreachable_pub, clippy::doc_markdown, clippy::missing_errors_doc, reason = "generated")]
 mod proto {
@@ -50,6 +54,33 @@ impl Rpc for Tonic {
                 async move { UnixStream::connect(socket).await.map(TokioIo::new) }
             }))
             .await?;
+        Ok(EchoClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT))
+    }
+}
+
+pub(super) struct TonicTcp;
+
+impl Rpc for TonicTcp {
+    const NAME: &'static str = "tonic-tcp";
+    const ABOUT: &'static str = "gRPC over HTTP/2 on TCP, prost messages";
+    const KIND: Kind = Kind::BetweenHosts;
+
+    type Client = EchoClient<Channel>;
+
+    fn takes(load: Load, size: usize) -> bool {
+        grpc::takes(load, size)
+    }
+
+    async fn serve(setup: &Setup, ready: impl FnOnce() + Send) -> Result<()> {
+        let incoming = TcpIncoming::bind(LOOPBACK.parse()?)?.with_nodelay(Some(true));
+        let service = EchoServer::new(Service).max_decoding_message_size(MESSAGE_LIMIT);
+        grpc::tell(setup, incoming.local_addr()?)?;
+        ready();
+        Ok(Server::builder().add_service(service).serve_with_incoming(incoming).await?)
+    }
+
+    async fn connect(job: &Job) -> Result<Self::Client> {
+        let channel = Endpoint::from_shared(grpc::address(job)?)?.connect().await?;
         Ok(EchoClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT))
     }
 }

@@ -78,6 +78,7 @@ fn info(method: drpc::reflection::MethodInfo, schema: &Schema) -> MethodInfo {
     let kinds = [
         method.is_idempotent.then(|| "idempotent".to_owned()),
         method.is_stream.then(|| "stream".to_owned()),
+        method.items.as_ref().map(|items| format!("takes a stream of {}", body(items, schema))),
         method.has_fds.then(|| "fds".to_owned()),
         method.timeout().map(|timeout| format!("timeout {}", humantime::format_duration(timeout))),
     ];

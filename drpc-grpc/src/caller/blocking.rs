@@ -1,8 +1,9 @@
 use std::convert::Infallible;
+use std::future::Future;
 use std::sync::Arc;
 use std::{fmt, io};
 
-use drpc::{CallError, CallOptions, Caller, ConnectError, Method, Payload};
+use drpc::{Bytes, CallError, CallOptions, Caller, ConnectError, Method, Payload};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{GrpcCaller as AsyncCaller, GrpcCallerBuilder, Tls};
@@ -28,6 +29,7 @@ pub struct GrpcCaller {
 }
 
 /// Ends in the background: it may be dropped anywhere.
+#[derive(Debug)]
 struct OwnRuntime(Option<Runtime>);
 
 impl GrpcCaller {
@@ -61,10 +63,9 @@ impl GrpcCaller {
 impl Caller for GrpcCaller {
     type Outcome<R> = Result<R, CallError>;
 
-    /// There is none: streams do not go over gRPC yet.
-    type Streaming<R> = Infallible;
+    type Streaming<R> = Streaming<R>;
 
-    /// As that.
+    /// There is none: what a caller sends as a stream does not go over gRPC yet.
     type Upload<T, R> = Infallible;
 
     /// As that.
@@ -79,21 +80,23 @@ impl Caller for GrpcCaller {
         request: Q,
         options: &CallOptions,
     ) -> Result<R, CallError> {
-        let runtime = self.runtime.0.as_ref().expect("it is there until the last caller is dropped");
-        runtime.block_on(self.caller.call(method, request, options))
+        self.runtime.block_on(self.caller.call(method, request, options))
     }
 
-    /// As that of [`GrpcCaller`](crate::GrpcCaller): an error, of the kind [`NoStream`](drpc::CallErrorKind::NoStream).
+    /// # Panics
+    ///
+    /// Within an async runtime, which it would block.
     fn open<Q: Payload, R: Payload>(
         &self,
-        _: Method,
-        _: Q,
-        _: &CallOptions,
-    ) -> Result<Infallible, CallError> {
-        Err(CallError::no_streams_over("gRPC"))
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Result<Streaming<R>, CallError> {
+        let items = self.runtime.block_on(self.caller.open(method, request, options))?;
+        Ok(Streaming { items, runtime: self.runtime.clone() })
     }
 
-    /// As [`open`](Self::open).
+    /// Nothing is sent, and the error, of the kind [`NoStream`](drpc::CallErrorKind::NoStream), says so.
     fn upload<Q: Payload, T: Payload, R: Payload>(
         &self,
         _: Method,
@@ -103,7 +106,7 @@ impl Caller for GrpcCaller {
         Err(CallError::no_streams_over("gRPC"))
     }
 
-    /// As [`open`](Self::open).
+    /// As [`upload`](Self::upload).
     fn exchange<Q: Payload, T: Payload, R: Payload>(
         &self,
         _: Method,
@@ -111,6 +114,47 @@ impl Caller for GrpcCaller {
         _: &CallOptions,
     ) -> Result<Infallible, CallError> {
         Err(CallError::no_streams_over("gRPC"))
+    }
+}
+
+/// A stream that a host sends to a blocking [`GrpcCaller`]: an iterator, which blocks its thread until the next item is there. The first error is the last thing
+/// that comes.
+///
+/// ```no_run
+/// # #[drpc::drpc_module(id = 7, client_only)]
+/// # pub trait Clock { #[method(4, stream)] fn ticks(&self) -> impl drpc::Stream<Item = Result<bytes::Bytes, drpc::Failure>>; }
+/// use drpc_grpc::{Tls, blocking::GrpcCaller};
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let tls = Tls::from_files("admin.pem", "admin.key", "ca.pem")?;
+///     for tick in ClockClient::new(GrpcCaller::connect("https://host-3:7443", tls)?).ticks()? {
+///         println!("{} bytes", tick?.len());
+///     }
+///     Ok(())
+/// }
+/// ```
+///
+/// It shares its caller's connection. Dropped before its end, it is given up, and the server told so.
+#[derive(Debug)]
+pub struct Streaming<R = Bytes> {
+    items: drpc::Streaming<R>,
+    runtime: Arc<OwnRuntime>,
+}
+
+impl<R: Payload> Iterator for Streaming<R> {
+    type Item = Result<R, CallError>;
+
+    /// # Panics
+    ///
+    /// Within an async runtime, which it would block.
+    fn next(&mut self) -> Option<Result<R, CallError>> {
+        self.runtime.block_on(self.items.next())
+    }
+}
+
+impl OwnRuntime {
+    fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.0.as_ref().expect("it is there until it is dropped").block_on(future)
     }
 }
 

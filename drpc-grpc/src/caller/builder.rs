@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drpc::{CallOptions, ConnectError, RetryPolicy};
+use http::Uri;
+use tokio_rustls::rustls::pki_types::ServerName;
 use tonic::transport::Endpoint;
 
-use super::{GrpcCaller, Inner};
+use super::connector::{Connector, host_of};
+use super::{Connection, GrpcCaller, Inner};
 use crate::causes;
-use crate::server::DEFAULT_MESSAGE_LIMIT;
+use crate::server::{CONNECTION_WINDOW, DEFAULT_MESSAGE_LIMIT, STREAM_WINDOW};
 use crate::tls::Tls;
 
 /// The settings of a [`GrpcCaller`].
@@ -33,6 +36,7 @@ use crate::tls::Tls;
 #[must_use = "it does nothing before it connects"]
 pub struct GrpcCallerBuilder {
     address: String,
+    others: Vec<String>,
     tls: Option<Tls>,
     insecure_loopback: bool,
     server_name: Option<String>,
@@ -46,6 +50,7 @@ impl GrpcCallerBuilder {
     pub(super) fn new(address: String) -> Self {
         GrpcCallerBuilder {
             address,
+            others: Vec::new(),
             tls: None,
             insecure_loopback: false,
             server_name: None,
@@ -71,7 +76,7 @@ impl GrpcCallerBuilder {
         GrpcCallerBuilder { server_name: Some(name.into()), ..self }
     }
 
-    /// How many connections of HTTP/2 the calls are spread over: 1, unless this says otherwise. Calls on one share its window and its lock, so that several pay for many
+    /// How many connections of HTTP/2 the calls to a host are spread over: 1, unless this says otherwise. Calls on one share its window and its lock, so that several pay for many
     /// calls at once, or for long ones. 0 is taken as 1.
     pub fn connections(self, connections: usize) -> Self {
         GrpcCallerBuilder { connections: connections.max(1), ..self }
@@ -97,31 +102,57 @@ impl GrpcCallerBuilder {
         GrpcCallerBuilder { message_limit: bytes, ..self }
     }
 
-    /// Connects.
+    /// Another host that will do as well, at this address. A call goes to the host that has the fewest of this caller's calls under way, and where that can't be
+    /// reached, to the next: nothing was executed there. A host that could not be reached is passed over for a second, as long as there are others.
+    ///
+    /// ```no_run
+    /// # async fn example(tls: drpc_grpc::Tls) -> Result<(), drpc::ConnectError> {
+    /// let mirrors = drpc_grpc::GrpcCaller::builder("https://mirror-1:7443").or("https://mirror-2:7443").or("https://mirror-3:7443");
+    /// let caller = mirrors.tls(tls).connect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn or(mut self, address: impl Into<String>) -> Self {
+        self.others.push(address.into());
+        self
+    }
+
+    /// Connects, to the first host that can be reached if there are several.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] if the address is none, the certificates can't be used, or the host can't be reached.
+    /// [`ConnectError`] if an address is none, or no host can be reached; that of the first.
     pub async fn connect(self) -> Result<GrpcCaller, ConnectError> {
-        let endpoint = self.endpoint()?;
-        let first = endpoint.connect().await.map_err(|error| self.refused(error))?;
-        let others = (1..self.connections).map(|_| endpoint.connect_lazy());
-        let connections = [first].into_iter().chain(others).map(Arc::new).collect();
-        Ok(self.caller(connections))
+        let mut connections = self.lazy()?;
+        let mut refused = Vec::new();
+        for connection in connections.iter_mut().step_by(self.connections) {
+            let (endpoint, connector) = self.endpoint(&connection.address)?;
+            match endpoint.connect_with_connector(connector).await {
+                Ok(channel) => {
+                    connection.channel = channel;
+                    return Ok(self.caller(connections));
+                }
+                Err(error) => {
+                    connection.is_down();
+                    let error = ConnectError::remote(&connection.address, causes::of_connecting(&error));
+                    refused.push(error);
+                }
+            }
+        }
+        Err(refused.swap_remove(0))
     }
 
     /// A caller that connects when it is called first. Within a tokio runtime.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] if the address is none, or the certificates can't be used.
+    /// [`ConnectError`] if an address is none.
     ///
     /// # Panics
     ///
     /// Outside of a tokio runtime.
     pub fn connect_lazy(self) -> Result<GrpcCaller, ConnectError> {
-        let endpoint = self.endpoint()?;
-        let connections = (0..self.connections).map(|_| endpoint.connect_lazy().into()).collect();
+        let connections = self.lazy()?;
         Ok(self.caller(connections))
     }
 
@@ -129,45 +160,70 @@ impl GrpcCallerBuilder {
         &self.address
     }
 
-    fn caller(self, connections: Vec<Arc<tonic::transport::Channel>>) -> GrpcCaller {
+    fn addresses(&self) -> impl Iterator<Item = &String> {
+        [&self.address].into_iter().chain(&self.others)
+    }
+
+    /// The connections to all hosts, none of which is made yet.
+    fn lazy(&self) -> Result<Vec<Connection>, ConnectError> {
+        let mut connections = Vec::new();
+        for address in self.addresses() {
+            let (endpoint, connector) = self.endpoint(address)?;
+            for _ in 0..self.connections {
+                let channel = endpoint.connect_with_connector_lazy(connector.clone());
+                connections.push(Connection::new(address.clone(), channel));
+            }
+        }
+        Ok(connections)
+    }
+
+    fn caller(self, connections: Vec<Connection>) -> GrpcCaller {
         let GrpcCallerBuilder { address, message_limit, defaults, .. } = self;
+        let connections = connections.into_iter().map(Arc::new).collect();
         GrpcCaller(Arc::new(Inner { address, connections, message_limit, defaults }))
     }
 
-    fn endpoint(&self) -> Result<Endpoint, ConnectError> {
-        let endpoint = Endpoint::from_shared(self.address.clone()).map_err(|error| self.refused(error))?;
-        let uri = endpoint.uri();
-        let endpoint = match (uri.scheme_str(), &self.tls) {
-            (Some("https"), Some(tls)) => endpoint
-                .tls_config(tls.of_caller(self.server_name.as_deref()))
-                .map_err(|error| self.refused(error))?,
-            (Some("https"), None) => return Err(self.wrong("it needs certificates: give `.tls(…)`")),
-            (Some("http"), _) if !self.insecure_loopback => {
-                return Err(self.wrong("without TLS nobody is known: use `https`; or, on this host alone, `.insecure_loopback()`"));
-            }
-            (Some("http"), _) if !uri.host().is_some_and(is_loopback) => {
-                return Err(self.wrong("without TLS only this host is called: use `https`"));
-            }
-            (Some("http"), _) => endpoint,
-            _ => return Err(self.wrong("it is no address: write it as `https://host:7443`")),
+    fn endpoint(&self, address: &str) -> Result<(Endpoint, Connector), ConnectError> {
+        let wrong =
+            |what: &str| ConnectError::remote(address, io::Error::new(io::ErrorKind::InvalidInput, what));
+        const NO_ADDRESS: &str = "it is no address: write it as `https://host:7443`";
+
+        let uri: Uri = address.parse().map_err(|_| wrong(NO_ADDRESS))?;
+        let (Some(host), Some(authority)) = (host_of(&uri), uri.authority()) else {
+            return Err(wrong(NO_ADDRESS));
         };
-        // A host that is gone without a word is noticed in half a minute, while a call waits for it.
+        let tls = match (uri.scheme_str(), &self.tls) {
+            (Some("https"), Some(tls)) => {
+                let name = self.server_name.as_deref().unwrap_or(host).to_owned();
+                let name = ServerName::try_from(name).map_err(|_| wrong("no certificate has such a name"))?;
+                Some((tls.clone(), name))
+            }
+            (Some("https"), None) => return Err(wrong("it needs certificates: give `.tls(…)`")),
+            (Some("http"), _) if !self.insecure_loopback => {
+                return Err(wrong(
+                    "without TLS nobody is known: use `https`; or, on this host alone, `.insecure_loopback()`",
+                ));
+            }
+            (Some("http"), _) if !is_loopback(host) => {
+                return Err(wrong("without TLS only this host is called: use `https`"));
+            }
+            (Some("http"), _) => None,
+            _ => return Err(wrong(NO_ADDRESS)),
+        };
+        // TLS is the connector's, of which tonic need not know but for what it tells the server.
+        let endpoint = Endpoint::from_shared(format!("http://{authority}")).map_err(|_| wrong(NO_ADDRESS))?;
         let endpoint = endpoint
+            .origin(uri)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            // A host that is gone without a word is noticed in half a minute, while a call waits for it.
             .http2_keep_alive_interval(Duration::from_secs(20))
-            .keep_alive_timeout(Duration::from_secs(10));
-        Ok(endpoint.connect_timeout(self.connect_timeout).tcp_nodelay(true))
-    }
-
-    fn wrong(&self, what: &str) -> ConnectError {
-        ConnectError::remote(&self.address, io::Error::new(io::ErrorKind::InvalidInput, what))
-    }
-
-    fn refused(&self, error: tonic::transport::Error) -> ConnectError {
-        ConnectError::remote(&self.address, causes::of_connecting(&error))
+            .keep_alive_timeout(Duration::from_secs(10))
+            .connect_timeout(self.connect_timeout);
+        Ok((endpoint, Connector { tls }))
     }
 }
 
 fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -52,9 +52,9 @@ impl ServeError {
         ))
     }
 
-    pub(super) fn streams(module: &str, method: &str) -> Self {
+    pub(super) fn takes_stream(module: &str, method: &str) -> Self {
         Self::new(format!(
-            "method `{method}` of module `{module}` takes a stream or answers by one, and streams do not go over gRPC yet: serve it on a socket alone, in a module of its own"
+            "method `{method}` of module `{module}` takes a stream, and what a caller sends as one does not go over gRPC yet: serve it on a socket alone, in a module of its own"
         ))
     }
 
@@ -72,13 +72,6 @@ impl ServeError {
     pub(super) fn descriptors(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::because(
             "the descriptors can't be read: give what `drpc::include_descriptors!()` includes",
-            cause,
-        )
-    }
-
-    pub(super) fn tls(cause: tonic::transport::Error) -> Self {
-        Self::because(
-            "the certificates can't be used: are all three PEM, and the key that of the certificate?",
             cause,
         )
     }

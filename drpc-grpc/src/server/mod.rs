@@ -1,6 +1,7 @@
 //! The serving half: modules as gRPC services.
 
 mod connection;
+mod ending;
 mod error;
 #[cfg(feature = "reflection")]
 mod reflection;
@@ -9,19 +10,20 @@ mod service;
 use std::fmt;
 use std::future::{Future, pending};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use drpc::{Method, Module, ModuleService};
+use futures_util::future::{Either, select};
 use tokio::net::{TcpListener, ToSocketAddrs};
-use tokio_stream::StreamExt;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use self::connection::Accepted;
+use self::connection::accept_on;
+use self::ending::{Ends, ending};
 pub use self::error::ServeError;
 pub(crate) use self::service::AHEAD;
 use self::service::{Calls, Paths, Shared};
@@ -56,10 +58,13 @@ use crate::tls::Tls;
 pub struct GrpcServer {
     listener: TcpListener,
     address: SocketAddr,
+    tls: Option<Tls>,
     server: tonic::transport::Server,
     routes: Routes,
     health: HealthReporter,
     services: Vec<String>,
+    ends: Ends,
+    drain_timeout: Duration,
 }
 
 /// The settings of a [`GrpcServer`].
@@ -70,12 +75,19 @@ pub struct GrpcServerBuilder {
     insecure_loopback: bool,
     message_limit: usize,
     handler_timeout: Option<Duration>,
+    drain_timeout: Duration,
     #[cfg(feature = "reflection")]
     descriptors: Vec<u8>,
 }
 
 /// As `ServerBuilder::message_limit`.
 pub(crate) const DEFAULT_MESSAGE_LIMIT: usize = 64 << 20;
+
+/// How much of a stream may have come that nobody has read yet.
+pub(crate) const STREAM_WINDOW: u32 = 2 << 20;
+
+/// The same of a connection. It is more than its streams come to, so that those that nobody reads hold up no other.
+pub(crate) const CONNECTION_WINDOW: u32 = 1 << 30;
 
 impl GrpcServer {
     /// Settings for a server of these modules, with their rules and layers. Every one of them must be [`remote`](Module::is_remote).
@@ -88,6 +100,7 @@ impl GrpcServer {
             insecure_loopback: false,
             message_limit: DEFAULT_MESSAGE_LIMIT,
             handler_timeout: None,
+            drain_timeout: Duration::from_secs(5),
             #[cfg(feature = "reflection")]
             descriptors: Vec::new(),
         }
@@ -108,23 +121,29 @@ impl GrpcServer {
         self.serve_until(pending()).await
     }
 
-    /// Serves until a future is done, such as [`shutdown_signal`](https://docs.rs/drpc-uds). Then it takes no more connections, tells who asks for its health, and
-    /// returns once all calls are answered.
+    /// Serves until a future is done, such as [`shutdown_signal`](https://docs.rs/drpc-uds). Then it takes no more connections, tells who asks for its health and
+    /// the handlers that run, and returns once all calls are answered and all streams have ended, or were cut after the
+    /// [`drain_timeout`](GrpcServerBuilder::drain_timeout).
     ///
     /// # Errors
     ///
     /// [`ServeError`] if the listening socket fails.
-    pub async fn serve_until(mut self, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let connections = TcpListenerStream::new(self.listener).map(|accepted| accepted.map(Accepted::new));
-        let (health, services) = (self.health, self.services);
+    pub async fn serve_until(self, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let GrpcServer { listener, tls, mut server, routes, health, services, ends, drain_timeout, .. } =
+            self;
         let stopped = async {
             stop.await;
             for service in services.iter().map(String::as_str).chain([""]) {
                 health.set_service_status(service, ServingStatus::NotServing).await;
             }
+            ends.begin();
         };
-        let router = self.server.add_routes(self.routes);
-        router.serve_with_incoming_shutdown(connections, stopped).await.map_err(ServeError::serving)
+        let serving =
+            server.add_routes(routes).serve_with_incoming_shutdown(accept_on(listener, tls), stopped);
+        match select(pin!(serving), pin!(ends.cut_after(drain_timeout))).await {
+            Either::Left((served, _)) => served.map_err(ServeError::serving),
+            Either::Right(_) => Ok(()),
+        }
     }
 }
 
@@ -146,9 +165,16 @@ impl GrpcServerBuilder {
         GrpcServerBuilder { message_limit: bytes, ..self }
     }
 
-    /// How long a handler may take, of a method that does not say so itself. It is then dropped, and its caller answered `DEADLINE_EXCEEDED`.
+    /// How long a handler may take, of a method that does not say so itself, to answer or to open its stream. It is then dropped, and its caller answered
+    /// `DEADLINE_EXCEEDED`.
     pub fn handler_timeout(self, timeout: Duration) -> Self {
         GrpcServerBuilder { handler_timeout: Some(timeout), ..self }
+    }
+
+    /// How long calls and streams that are under way may go on when the server stops: 5 seconds, unless this says otherwise. What is not done by then is
+    /// answered UNAVAILABLE.
+    pub fn drain_timeout(self, timeout: Duration) -> Self {
+        GrpcServerBuilder { drain_timeout: timeout, ..self }
     }
 
     /// Serves reflection, by which tools list the services and make calls: `drpc::include_descriptors!()`, of the package that has the messages. Several may be given, one
@@ -167,11 +193,11 @@ impl GrpcServerBuilder {
     ///
     /// # Errors
     ///
-    /// [`ServeError`]: without TLS that was not asked for, or on an address that others reach; a module that is not remote; a method that passes descriptors, or answers by a stream; a name that gRPC can't carry, or that two
-    /// have; certificates or descriptors that can't be read; the system's error.
+    /// [`ServeError`]: without TLS that was not asked for, or on an address that others reach; a module that is not remote; a method that passes descriptors; a name that gRPC can't carry, or that two
+    /// have; descriptors that can't be read; the system's error.
     pub async fn bind(self, address: impl ToSocketAddrs) -> Result<GrpcServer, ServeError> {
         let (paths, services) = paths_of(&self.modules)?;
-        let server = self.transport()?;
+        self.refuse_open()?;
         let (health, health_service) = tonic_health::server::health_reporter();
         let routes = Routes::new(health_service);
         #[cfg(feature = "reflection")]
@@ -187,28 +213,46 @@ impl GrpcServerBuilder {
         for service in &services {
             health.set_service_status(service, ServingStatus::Serving).await;
         }
+        let (ends, ending) = ending();
         let calls = Calls::new(Shared {
             modules: self.modules,
             paths,
             message_limit: self.message_limit,
             handler_timeout: self.handler_timeout,
             calls: AtomicU64::new(1),
+            ending,
         });
         let routes = Routes::from(routes.into_axum_router().fallback_service(calls));
-        Ok(GrpcServer { listener, address, server, routes, health, services })
+        let drain_timeout = self.drain_timeout;
+        Ok(GrpcServer {
+            listener,
+            address,
+            tls: self.tls,
+            server: transport(),
+            routes,
+            health,
+            services,
+            ends,
+            drain_timeout,
+        })
     }
 
-    fn transport(&self) -> Result<tonic::transport::Server, ServeError> {
-        // A caller that is gone without a word, as in a partition, is noticed in half a minute.
-        let server = tonic::transport::Server::builder()
-            .http2_keepalive_interval(Some(Duration::from_secs(20)))
-            .http2_keepalive_timeout(Some(Duration::from_secs(10)));
-        match (&self.tls, self.insecure_loopback) {
-            (Some(tls), _) => server.tls_config(tls.of_server()).map_err(ServeError::tls),
-            (None, true) => Ok(server),
-            (None, false) => Err(ServeError::without_tls()),
+    /// Without TLS it must be asked for.
+    fn refuse_open(&self) -> Result<(), ServeError> {
+        match self.tls.is_some() || self.insecure_loopback {
+            true => Ok(()),
+            false => Err(ServeError::without_tls()),
         }
     }
+}
+
+fn transport() -> tonic::transport::Server {
+    // A caller that is gone without a word, as in a partition, is noticed in half a minute.
+    tonic::transport::Server::builder()
+        .http2_keepalive_interval(Some(Duration::from_secs(20)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
 }
 
 /// What the methods of all modules are called by, and the names of their services.
@@ -236,15 +280,14 @@ fn paths_of(modules: &ModuleService) -> Result<(Paths, Vec<String>), ServeError>
             if method.has_fds() {
                 return Err(ServeError::passes_descriptors(name, method.name()));
             }
-            if method.is_streaming() || method.is_client_streaming() {
-                return Err(ServeError::streams(name, method.name()));
+            if method.is_client_streaming() {
+                return Err(ServeError::takes_stream(name, method.name()));
             }
             let path = format!("/{service}/{}", names::method(method.name()));
-            let ids = (module.id(), method.id());
-            if let Some((_, other)) = paths.insert(path.clone(), ids) {
-                return Err(ServeError::methods_alike(&path, other, method.id()));
+            if let Some(other) = paths.insert(path.clone(), method) {
+                return Err(ServeError::methods_alike(&path, other.id(), method.id()));
             }
-            paths.insert(names::path_of(method).to_string(), ids);
+            paths.insert(names::path_of(method).to_string(), method);
         }
         services.push(service);
     }

@@ -78,6 +78,7 @@ fn file_of(module: &dyn Module, files: &HashMap<String, String>) -> FileDescript
             name: Some(names::method(known.name())),
             input_type: Some(request),
             output_type: Some(reply),
+            server_streaming: Some(known.is_streaming()),
             ..MethodDescriptorProto::default()
         });
     }

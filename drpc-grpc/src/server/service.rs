@@ -3,21 +3,24 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use drpc::wire::{Call, CallFields, Response};
-use drpc::{Body, Context, ModuleService, Processing, Session, Status, TraceContext};
+use drpc::wire::{Call, CallFields, Credit, Response, ResponseFields};
+use drpc::{Body, Context, Method, ModuleService, Processing, Session, Status, Stream, TraceContext};
+use futures_util::future::{Either, select};
+use futures_util::stream::{self, StreamExt};
 use http::HeaderMap;
 use tokio::runtime::Handle;
 use tokio::time::timeout_at;
-use tonic::server::{Grpc, UnaryService};
+use tonic::server::{Grpc, ServerStreamingService, UnaryService};
 
 use super::connection::caller;
+use super::ending::Ending;
 use crate::codec::Bodies;
 use crate::forward::Unreachable;
 use crate::status;
@@ -26,8 +29,8 @@ use crate::status;
 #[derive(Clone)]
 pub(super) struct Calls(Arc<Shared>);
 
-/// The IDs of module and method, by the paths that name them.
-pub(super) type Paths = HashMap<String, (i32, i32)>;
+/// The methods, by the paths that name them.
+pub(super) type Paths = HashMap<String, Method>;
 
 pub(super) struct Shared {
     pub(super) modules: Arc<ModuleService>,
@@ -36,6 +39,7 @@ pub(super) struct Shared {
     pub(super) handler_timeout: Option<Duration>,
     /// How many calls have come, each of which is a session.
     pub(super) calls: AtomicU64,
+    pub(super) ending: Ending,
 }
 
 type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -63,13 +67,17 @@ where
         let (came, shared) = (Instant::now(), self.0.clone());
         Box::pin(async move {
             let path = request.uri().path();
-            let Some((module, method)) = shared.paths.get(path).copied() else {
+            let Some(method) = shared.paths.get(path).copied() else {
                 return Ok(status::to_grpc(shared.unknown(path), None).into_http());
             };
             let limit = shared.message_limit;
             let mut grpc =
                 Grpc::new(Bodies).max_decoding_message_size(limit).max_encoding_message_size(limit);
-            Ok(grpc.unary(OneCall { came, shared, module, method }, request).await)
+            let call = OneCall { came, shared, method };
+            Ok(match method.is_streaming() {
+                false => grpc.unary(call, request).await,
+                true => grpc.server_streaming(call, request).await,
+            })
         })
     }
 }
@@ -88,8 +96,7 @@ impl Shared {
 struct OneCall {
     came: Instant,
     shared: Arc<Shared>,
-    module: i32,
-    method: i32,
+    method: Method,
 }
 
 impl UnaryService<Bytes> for OneCall {
@@ -97,22 +104,32 @@ impl UnaryService<Bytes> for OneCall {
     type Future = Answer<Result<tonic::Response<Body>, tonic::Status>>;
 
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        let (metadata, noted, body) = request.into_parts();
-        let headers = metadata.into_headers();
-        // Over gRPC a caller's calls come on any of several connections, so that nothing is kept between them: each is a session.
-        let number = self.shared.calls.fetch_add(1, Ordering::Relaxed);
-        let session = Arc::new(Session::new(number, caller(&noted)));
-        let time_left = time_left(&headers).map(|time| time.saturating_sub(self.came.elapsed() + AHEAD));
-        let fields = CallFields { time_left, wants_error: true, ..CallFields::default() };
-        let (module, method) = (self.module, self.method);
-        let call = Call { module, method, sequence: 1, body, added: Some(fields.into()) };
-        let context = self.context(session.clone(), time_left, &headers);
-        let mut running =
-            Running { session, call: Some(Box::pin(finish(self.shared.modules.process(context, call)))) };
-        let limit = self.shared.message_limit;
+        let mut call = self.begin(request);
+        Box::pin(async move { call.wait().await?.reply(&call.about) })
+    }
+}
+
+impl ServerStreamingService<Bytes> for OneCall {
+    type Response = Body;
+    type ResponseStream = Pin<Box<dyn Stream<Item = Result<Body, tonic::Status>> + Send>>;
+    type Future = Answer<Result<tonic::Response<Self::ResponseStream>, tonic::Status>>;
+
+    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
+        let mut call = self.begin(request);
         Box::pin(async move {
-            let response = running.wait().await;
-            answer(response, limit, running.session.extensions().get::<Unreachable>().is_some())
+            let Finished { response, items } = call.wait().await?;
+            match items {
+                Some(items) => Ok(tonic::Response::new(items.of_call(call.about.clone()))),
+                None if response.status == Status::SUCCESS => {
+                    let text = "the method has given one reply, in place of a stream";
+                    let fields = ResponseFields::new(text, Bytes::new());
+                    Err(status::to_grpc(Status::FAILURE, Some(&fields)))
+                }
+                None => {
+                    let answered = Finished { response, items: None }.reply(&call.about)?;
+                    Ok(answered.map(|_| Box::pin(stream::empty()) as Self::ResponseStream))
+                }
+            }
         })
     }
 }
@@ -121,6 +138,33 @@ impl UnaryService<Bytes> for OneCall {
 pub(crate) const AHEAD: Duration = Duration::from_millis(1);
 
 impl OneCall {
+    fn begin(&self, request: tonic::Request<Bytes>) -> Running {
+        let (metadata, noted, body) = request.into_parts();
+        let headers = metadata.into_headers();
+        // Over gRPC a caller's calls come on any of several connections, so that nothing is kept between them: each is a session.
+        let number = self.shared.calls.fetch_add(1, Ordering::Relaxed);
+        let session = Arc::new(Session::new(number, caller(&noted)));
+        let time_left = time_left(&headers).map(|time| time.saturating_sub(self.came.elapsed() + AHEAD));
+        let streams = self.method.is_streaming();
+        let fields = CallFields {
+            time_left,
+            wants_error: true,
+            // HTTP/2 says how much its reader has room for.
+            credit: streams.then(Credit::default),
+            ..CallFields::default()
+        };
+        let (module, method) = (self.method.module(), self.method.id());
+        let call = Call { module, method, sequence: 1, body, added: Some(fields.into()) };
+        let context = self.context(session.clone(), time_left, &headers);
+        let context = if streams { context.with_polled_stream() } else { context };
+        let about = About {
+            session,
+            shared: self.shared.clone(),
+            over: time_left.and_then(|time| Instant::now().checked_add(time)),
+        };
+        Running { about, call: Some(Box::pin(finish(self.shared.modules.process(context, call)))) }
+    }
+
     fn context(&self, session: Arc<Session>, time_left: Option<Duration>, headers: &HeaderMap) -> Context {
         let context = Context::new(session, 1);
         let limit = self.shared.handler_timeout.into_iter().chain(time_left).min();
@@ -135,25 +179,59 @@ impl OneCall {
     }
 }
 
+/// What is to be known of a call as long as it takes.
+#[derive(Clone)]
+struct About {
+    session: Arc<Session>,
+    shared: Arc<Shared>,
+    /// When its caller's time is over.
+    over: Option<Instant>,
+}
+
+impl About {
+    /// What comes of a part of the call; an error if the server ends before that. The handler is told when it begins to end.
+    async fn unless_cut<T>(&self, part: impl Future<Output = T> + Unpin) -> Result<T, tonic::Status> {
+        let ending = &self.shared.ending;
+        let part = match select(part, pin!(ending.begins())).await {
+            Either::Left((done, _)) => return Ok(done),
+            Either::Right(((), part)) => part,
+        };
+        self.session.shut_down();
+        match select(part, pin!(ending.cuts())).await {
+            Either::Left((done, _)) => Ok(done),
+            Either::Right(_) => {
+                Err(tonic::Status::unavailable("the server has shut down before the call was done"))
+            }
+        }
+    }
+
+    fn failure(&self, status: Status, fields: Option<&ResponseFields>) -> tonic::Status {
+        match self.session.extensions().get::<Unreachable>() {
+            Some(_) => status::unavailable(status, fields),
+            None => status::to_grpc(status, fields),
+        }
+    }
+}
+
 /// A call, which goes on when nobody waits for it any more, as one of a client that left its socket does (S6). Its handler is told.
 struct Running {
-    session: Arc<Session>,
-    call: Option<Answer<Response<Body>>>,
+    about: About,
+    call: Option<Answer<Finished>>,
 }
 
 impl Running {
-    async fn wait(&mut self) -> Response<Body> {
+    async fn wait(&mut self) -> Result<Finished, tonic::Status> {
         let call = self.call.as_mut().expect("it is waited for once");
-        let response = call.await;
+        let finished = self.about.unless_cut(call).await;
         self.call = None;
-        response
+        finished
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         if let Some(call) = self.call.take() {
-            self.session.cancel();
+            self.about.session.cancel();
             // Without a runtime, the server itself is no more.
             if let Ok(runtime) = Handle::try_current() {
                 runtime.spawn(call);
@@ -162,34 +240,104 @@ impl Drop for Running {
     }
 }
 
-/// The response to a call, whose handler has its time and no more.
-async fn finish(mut processing: Processing) -> Response<Body> {
-    match processing.context().deadline() {
-        None => processing.await,
+/// What a call has come to, and the items that follow if that is a stream.
+struct Finished {
+    response: Response<Body>,
+    items: Option<Items>,
+}
+
+/// A call that is carried out by a handler who has its time and no more.
+async fn finish(mut processing: Processing) -> Finished {
+    let response = match processing.context().deadline() {
+        None => (&mut processing).await,
         Some(at) => match timeout_at(at.into(), &mut processing).await {
             Ok(response) => response,
             Err(_) => processing.cut_off(),
         },
+    };
+    let items = processing.take_items().map(|items| Items(Box::pin(items)));
+    Finished { response, items }
+}
+
+impl Finished {
+    fn reply(self, about: &About) -> Result<tonic::Response<Body>, tonic::Status> {
+        let Response { status, body, added, .. } = self.response;
+        match status {
+            // D4: a reply that can't be sent is a failure of its call alone.
+            Status::SUCCESS if body.len() > about.shared.message_limit => {
+                Err(status::to_grpc(Status::FAILED_MARSHAL, None))
+            }
+            Status::SUCCESS => Ok(tonic::Response::new(body)),
+            Status::SUBMITTED => {
+                let mut reply = tonic::Response::new(Body::new());
+                reply
+                    .metadata_mut()
+                    .insert(status::SUBMITTED, tonic::metadata::MetadataValue::from_static("1"));
+                Ok(reply)
+            }
+            failure => Err(about.failure(failure, added.as_deref())),
+        }
     }
 }
 
-fn answer(
-    response: Response<Body>,
-    limit: usize,
-    unreachable: bool,
-) -> Result<tonic::Response<Body>, tonic::Status> {
-    let fields = response.added.as_deref();
-    match response.status {
-        // D4: a reply that can't be sent is a failure of its call alone.
-        Status::SUCCESS if response.body.len() > limit => Err(status::to_grpc(Status::FAILED_MARSHAL, None)),
-        Status::SUCCESS => Ok(tonic::Response::new(response.body)),
-        Status::SUBMITTED => {
-            let mut reply = tonic::Response::new(Body::new());
-            reply.metadata_mut().insert(status::SUBMITTED, tonic::metadata::MetadataValue::from_static("1"));
-            Ok(reply)
+/// The responses that follow the one that opened a stream.
+struct Items(Pin<Box<dyn Stream<Item = Response<Body>> + Send>>);
+
+impl Items {
+    /// As gRPC sends them. They are asked for when HTTP/2 has room for more.
+    fn of_call(self, about: About) -> Pin<Box<dyn Stream<Item = Result<Body, tonic::Status>> + Send>> {
+        let outgoing = Outgoing { about, items: Some(self) };
+        Box::pin(stream::unfold(outgoing, async |mut outgoing| {
+            let item = outgoing.next().await?;
+            if item.is_err() {
+                outgoing.items = None;
+            }
+            Some((item, outgoing))
+        }))
+    }
+}
+
+/// A stream that is sent. If it is dropped before its end, its handler is told that the caller has left.
+struct Outgoing {
+    about: About,
+    /// `None` once it has ended.
+    items: Option<Items>,
+}
+
+impl Outgoing {
+    async fn next(&mut self) -> Option<Result<Body, tonic::Status>> {
+        let next = self.about.unless_cut(self.items.as_mut()?.0.next());
+        let next = match self.about.over {
+            None => next.await,
+            Some(at) => match timeout_at(at.into(), next).await {
+                Ok(next) => next,
+                Err(_) => return Some(Err(tonic::Status::deadline_exceeded("the caller's time was over"))),
+            },
+        };
+        let response = match next {
+            Ok(Some(response)) => response,
+            Ok(None) => return None,
+            Err(cut) => return Some(Err(cut)),
+        };
+        match response.status {
+            Status::SUCCESS if response.part().is_none() => {
+                self.items = None;
+                None
+            }
+            Status::SUCCESS if response.body.len() > self.about.shared.message_limit => {
+                Some(Err(status::to_grpc(Status::FAILED_MARSHAL, None)))
+            }
+            Status::SUCCESS => Some(Ok(response.body)),
+            failure => Some(Err(self.about.failure(failure, response.added.as_deref()))),
         }
-        failure if unreachable => Err(status::unavailable(failure, fields)),
-        failure => Err(status::to_grpc(failure, fields)),
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        if self.items.is_some() {
+            self.about.session.cancel();
+        }
     }
 }
 

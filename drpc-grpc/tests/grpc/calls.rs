@@ -66,23 +66,6 @@ async fn a_failure_comes_with_status_text_details_and_cause() {
     assert_eq!(bad.await.unwrap_err().status(), Some(Status::FAILED_UNMARSHAL_PAYLOAD));
 }
 
-#[test]
-fn a_stream_is_refused_before_anything_is_sent() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let server = runtime.block_on(Running::start(modules().0));
-    let watch = Method::new(5, 501, "hello").streaming();
-    let opened = async {
-        server.caller().await.open::<_, Bytes>(watch, Bytes::new(), &CallOptions::new()).await.unwrap_err()
-    };
-    let settings = GrpcCaller::builder(server.http()).insecure_loopback();
-    let blocking = drpc_grpc::blocking::GrpcCaller::of(settings).unwrap();
-    let of_thread = blocking.open::<_, Bytes>(watch, Bytes::new(), &CallOptions::new()).unwrap_err();
-    for error in [runtime.block_on(opened), of_thread] {
-        assert_eq!((error.kind(), error.is_retryable()), (CallErrorKind::NoStream, false));
-        assert!(error.to_string().contains("streams do not go over gRPC yet"), "{error}");
-    }
-}
-
 #[tokio::test]
 async fn a_deadline_is_the_handlers_and_cuts_it_off() {
     let (modules, mut hears) = modules();

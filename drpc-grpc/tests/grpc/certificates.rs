@@ -30,7 +30,12 @@ impl Authority {
 
     /// A host's, under the names of this one.
     pub(crate) fn host(&self) -> Signed {
-        self.sign("host", vec![SanType::DnsName("localhost".try_into().unwrap())], |_| {})
+        self.sign("host", this_host(), |_| {})
+    }
+
+    /// A host's, which is over.
+    pub(crate) fn expired_host(&self) -> Signed {
+        self.sign("host", this_host(), end_it)
     }
 
     /// A caller's.
@@ -41,15 +46,12 @@ impl Authority {
 
     /// A caller's, which is over.
     pub(crate) fn expired(&self, name: &str) -> Signed {
-        self.sign(name, Vec::new(), |params| {
-            params.not_before = date_time_ymd(2020, 1, 1);
-            params.not_after = date_time_ymd(2021, 1, 1);
-        })
+        self.sign(name, Vec::new(), end_it)
     }
 
     /// What an end shows that has this certificate, and trusts this authority.
     pub(crate) fn tls(&self, own: &Signed) -> Tls {
-        Tls::from_pem(&own.certificate, &own.key, &self.certificate)
+        Tls::from_pem(&own.certificate, &own.key, &self.certificate).unwrap()
     }
 
     fn sign(&self, name: &str, names: Vec<SanType>, change: impl Fn(&mut CertificateParams)) -> Signed {
@@ -63,4 +65,13 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
         Signed { certificate, key: key.serialize_pem() }
     }
+}
+
+fn this_host() -> Vec<SanType> {
+    vec![SanType::DnsName("localhost".try_into().unwrap())]
+}
+
+fn end_it(params: &mut CertificateParams) {
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(2021, 1, 1);
 }

@@ -1,16 +1,21 @@
 //! A module behind a socket, reached from other hosts.
 
-use drpc::{AddedFields, Allow, Client, FailureCause, Method, ModuleService, Server, Status};
+use std::path::Path;
+
+use drpc::{
+    AddedFields, Allow, Cancelled, Client, FailureCause, Method, ModuleService, Server, ServerHandle, Status,
+};
 use drpc_grpc::{Forwarded, GrpcServer};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinHandle;
 
 use crate::Running;
 use crate::modules::{Greeter, GreeterMethod, Hello, PoolError};
 
 /// The methods of the greeter, of which the gateway knows the numbers, the names and who may call them.
 fn methods() -> Vec<Method> {
-    [GreeterMethod::Hello, GreeterMethod::Fill, GreeterMethod::Submit, GreeterMethod::Destroy]
-        .map(Method::from)
-        .into()
+    use GreeterMethod::{Destroy, Endless, Fill, GreetEach, Hello, Refuse, Submit};
+    [Hello, Fill, Submit, Destroy, GreetEach, Endless, Refuse].map(Method::from).into()
 }
 
 async fn gateway(client: Client) -> Running {
@@ -20,18 +25,28 @@ async fn gateway(client: Client) -> Running {
     Running::of(GrpcServer::builder(modules).insecure_loopback()).await
 }
 
-#[tokio::test]
-async fn calls_go_through_to_the_socket_and_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("greeter.sock");
-    let (told, _hears) = tokio::sync::mpsc::unbounded_channel();
+/// The greeter on a socket of its own.
+async fn behind(
+    folder: &Path,
+) -> (Client, ServerHandle, JoinHandle<()>, UnboundedReceiver<Option<Cancelled>>) {
+    let path = folder.join("greeter.sock");
+    let (told, hears) = unbounded_channel();
     let greeter = Greeter { told, calls: Default::default() };
     let rules =
         Server::builder().module(greeter).rule("admin", Allow::anyone()).rule("users", Allow::anyone());
     let server = rules.bind(&path).unwrap();
     let handle = server.handle();
-    let serving = tokio::spawn(server.serve());
+    let serving = tokio::spawn(async {
+        server.serve().await.unwrap();
+    });
     let client = Client::builder(&path).added_fields(AddedFields::ALL).connect().await.unwrap();
+    (client, handle, serving, hears)
+}
+
+#[tokio::test]
+async fn calls_go_through_to_the_socket_and_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (client, handle, serving, _hears) = behind(folder.path()).await;
     let gateway = gateway(client).await;
     let greeter = gateway.greeter().await;
 
@@ -46,7 +61,38 @@ async fn calls_go_through_to_the_socket_and_back() {
     assert_eq!(greeter.whoami().await.unwrap_err().status(), Some(Status::UNKNOWN_METHOD));
 
     handle.shutdown();
-    serving.await.unwrap().unwrap();
+    serving.await.unwrap();
     let error = greeter.hello(Hello::default()).await.unwrap_err();
     assert!(error.peer_text().is_some_and(|text| text.contains("greeter.sock")), "{error:?}");
+}
+
+#[tokio::test]
+async fn streams_go_through_and_so_does_their_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let (client, _handle, _serving, mut hears) = behind(folder.path()).await;
+    let gateway = gateway(client).await;
+    let greeter = gateway.greeter().await;
+
+    let mut greetings = greeter.greet_each(Hello { name: "a,b,".into() }).await.unwrap();
+    for name in ["a", "b"] {
+        assert_eq!(greetings.next().await.unwrap().unwrap().greeting, format!("Hello {name}"));
+    }
+    let in_it = greetings.next().await.unwrap().unwrap_err();
+    let before_it = greeter.refuse(Hello { name: "tank".into() }).await.unwrap_err();
+    for error in [in_it, before_it] {
+        assert_eq!(error.peer_text(), Some("tank is full: 7 bytes are used"));
+        assert_eq!(error.details(), Some(PoolError::Full { pool: "tank".into(), used: 7 }));
+        assert_eq!(
+            (error.status(), error.failure_cause()),
+            (Some(Status::FAILURE), Some(FailureCause::Handler))
+        );
+    }
+    assert!(greeter.refuse(Hello::default()).await.unwrap().next().await.is_none());
+
+    let mut items = greeter.endless(vec![7; 10_000].into()).await.unwrap();
+    for _ in 0..1000 {
+        assert_eq!(items.next().await.unwrap().unwrap().len(), 10_000);
+    }
+    drop(items);
+    assert_eq!(hears.recv().await, Some(None));
 }

@@ -4,7 +4,7 @@ use drpc::{CallError, CallErrorKind, FailureCause};
 use drpc_grpc::{GrpcCaller, GrpcServer, Tls};
 
 use crate::Running;
-use crate::certificates::Authority;
+use crate::certificates::{Authority, Signed};
 use crate::modules::{GreeterClient, modules};
 
 async fn secure(authority: &Authority) -> Running {
@@ -43,7 +43,7 @@ async fn who_shows_no_good_certificate_is_not_let_in() {
     for (who, tls) in [
         (
             "signed by another",
-            Tls::from_pem(&of_stranger.certificate, &of_stranger.key, &authority.certificate),
+            Tls::from_pem(&of_stranger.certificate, &of_stranger.key, &authority.certificate).unwrap(),
         ),
         ("expired", authority.tls(&expired)),
     ] {
@@ -83,4 +83,39 @@ async fn without_tls_nobody_has_a_name() {
     for denied in [greeter.destroy().await, greeter.local().await] {
         assert_eq!(denied.unwrap_err().failure_cause(), Some(FailureCause::Denied));
     }
+}
+
+#[tokio::test]
+async fn what_is_renewed_counts_for_the_connections_from_then_on() {
+    let (old, new) = (Authority::new(), Authority::new());
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["host.pem", "host.key", "ca.pem"].map(|name| folder.path().join(name));
+    let write = |of: &Authority, host: &Signed| {
+        let texts = [&host.certificate, &host.key, &of.certificate];
+        paths.iter().zip(texts).for_each(|(path, text)| std::fs::write(path, text).unwrap());
+    };
+    write(&old, &old.host());
+    let tls = Tls::from_files(&paths[0], &paths[1], &paths[2]).unwrap();
+    let server = Running::of(GrpcServer::builder(modules().0).tls(tls.clone())).await;
+    let callers = old.tls(&old.caller("admin"));
+    let before = greeter(&server, callers.clone()).await;
+    before.destroy().await.unwrap();
+
+    // What can't be used changes nothing.
+    write(&new, &old.host());
+    std::fs::write(&paths[1], new.host().key).unwrap();
+    assert!(tls.reload().unwrap_err().to_string().contains("certificate and key"));
+    greeter(&server, callers.clone()).await.destroy().await.unwrap();
+
+    write(&new, &new.host());
+    tls.reload().unwrap();
+    before.destroy().await.unwrap();
+    let error = GrpcCaller::connect(server.https(), callers.clone()).await.unwrap_err();
+    assert!(error.to_string().contains("certificate"), "{error}");
+    let admin = new.caller("admin");
+    greeter(&server, new.tls(&admin)).await.destroy().await.unwrap();
+    // A caller, too, shows what it has when it connects.
+    let caller = GrpcCaller::builder(server.https()).tls(callers.clone()).connect_lazy().unwrap();
+    callers.renew(&admin.certificate, &admin.key, &new.certificate).unwrap();
+    GreeterClient::new(caller).destroy().await.unwrap();
 }

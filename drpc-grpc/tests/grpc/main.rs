@@ -6,8 +6,11 @@ mod gateway;
 mod identity;
 mod many_hosts;
 mod modules;
+mod network;
 mod python;
+mod readme;
 mod start;
+mod streams;
 
 use std::net::SocketAddr;
 

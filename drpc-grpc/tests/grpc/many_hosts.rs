@@ -1,6 +1,8 @@
 //! One call to many hosts.
 
+use std::future::{Future as _, poll_fn};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 
 use drpc_grpc::{GrpcCaller, call_each};
 use tokio::net::TcpListener;
@@ -47,4 +49,31 @@ async fn no_more_are_called_at_a_time_than_were_allowed() {
             .all(|(place, (host, outcome))| *host == place as i32 && *outcome == Ok(*host))
     );
     assert_eq!(most.into_inner(), 8);
+}
+
+#[tokio::test]
+async fn where_any_will_do_the_least_busy_is_called_and_none_that_is_down() {
+    let (first, second) = (Running::start(modules().0).await, Running::start(modules().0).await);
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let down = format!("http://{}", gone.local_addr().unwrap());
+    drop(gone);
+    let any = GrpcCaller::builder(down).or(first.http()).or(second.http()).insecure_loopback();
+    let greeter = GreeterClient::new(any.connect().await.unwrap());
+    // Polled once, each call has taken a host.
+    let mut calls: Vec<_> = (0..10).map(|_| Box::pin(greeter.wait())).collect();
+    for call in &mut calls {
+        assert!(poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await.is_pending());
+    }
+    let hosts = [greeter.count().await.unwrap(), greeter.count().await.unwrap()];
+    assert_eq!(hosts[0], "0");
+    drop(calls);
+
+    // One after the other goes; as long as there is one, it is called.
+    first.stop().await;
+    for _ in 0..20 {
+        greeter.hello(Hello::default()).await.unwrap();
+    }
+    second.stop().await;
+    let error = greeter.hello(Hello::default()).await.unwrap_err();
+    assert!(error.is_connect(), "{error}");
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use drpc::{Bytes, Cancelled, Context, ModuleService, Submitted, drpc_module};
+use drpc::{Bytes, Cancelled, Context, Failure, ModuleService, Stream, Submitted, drpc_module};
+use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -33,6 +34,15 @@ impl prost::Name for HelloResponse {
 pub(crate) enum PoolError {
     #[error("{pool} is full: {used} bytes are used")]
     Full { pool: String, used: u64 },
+}
+
+/// Tells when it is dropped.
+struct Told(mpsc::UnboundedSender<Option<Cancelled>>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        let _ = self.0.send(None);
+    }
 }
 
 /// Answers, and does not answer, in every way.
@@ -75,12 +85,6 @@ impl Greeter {
     /// Never ends by itself.
     #[method(6, timeout = "20ms")]
     async fn stuck(&self) {
-        struct Told(mpsc::UnboundedSender<Option<Cancelled>>);
-        impl Drop for Told {
-            fn drop(&mut self) {
-                let _ = self.0.send(None);
-            }
-        }
         let _told = Told(self.told.clone());
         std::future::pending::<()>().await;
     }
@@ -112,6 +116,60 @@ impl Greeter {
     #[method(12, idempotent)]
     fn count(&self) -> Bytes {
         self.calls.fetch_add(1, Ordering::Relaxed).to_string().into()
+    }
+
+    /// Greets each of the names that commas part; at one that is empty the stream fails.
+    #[method(13, stream)]
+    fn greet_each(&self, request: Hello) -> impl Stream<Item = Result<HelloResponse, Failure>> {
+        let names: Vec<String> = request.name.split(',').map(str::to_owned).collect();
+        stream::iter(names).map(|name| match name.is_empty() {
+            true => Err(PoolError::Full { pool: "tank".into(), used: 7 }.into()),
+            false => Ok(HelloResponse { greeting: format!("Hello {name}") }),
+        })
+    }
+
+    /// Items without end, of so many bytes as the request has, which it counts; tells when nobody wants them any more.
+    #[method(14, stream)]
+    fn endless(&self, item: Bytes) -> impl Stream<Item = Result<Bytes, Failure>> {
+        let told = Told(self.told.clone());
+        stream::repeat_with(move || {
+            let _told = &told;
+            self.calls.fetch_add(1, Ordering::Relaxed);
+            Ok(item.clone())
+        })
+    }
+
+    #[method(15, stream)]
+    async fn refuse(
+        &self,
+        request: Hello,
+    ) -> Result<impl Stream<Item = Result<Bytes, Failure>> + use<>, PoolError> {
+        match request.name.as_str() {
+            "" => Ok(stream::empty()),
+            _ => Err(PoolError::Full { pool: request.name, used: 7 }),
+        }
+    }
+
+    /// One greeting, and another once it is cancelled, which says why. A name makes it go on after that.
+    #[method(16, stream)]
+    fn until_cancelled(
+        &self,
+        context: &Context,
+        request: Hello,
+    ) -> impl Stream<Item = Result<HelloResponse, Failure>> {
+        let told = Told(self.told.clone());
+        let first = stream::iter([Ok(HelloResponse { greeting: "Hello".into() })]);
+        let last = stream::once(async move {
+            let _told = told;
+            context.cancelled().await;
+            Ok(HelloResponse { greeting: format!("{:?}", context.cancellation()) })
+        });
+        let more = if request.name.is_empty() {
+            stream::empty().left_stream()
+        } else {
+            stream::pending().right_stream()
+        };
+        first.chain(last).chain(more)
     }
 }
 

@@ -1,13 +1,16 @@
-//! gRPC's own client, in Python, which learns by reflection what it is served.
+//! gRPC's own client and server, in Python. The client learns by reflection what it is served.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
-use drpc_grpc::GrpcServer;
+use drpc::{CallErrorKind, FailureCause, Status};
+use drpc_grpc::{GrpcCaller, GrpcServer};
 
 use crate::Running;
 use crate::certificates::Authority;
-use crate::modules::modules;
+use crate::modules::{GreeterClient, Hello, modules};
 
 /// Where Python or its packages can't be had, it says so and proves nothing.
 #[tokio::test(flavor = "multi_thread")]
@@ -33,6 +36,60 @@ async fn grpcs_own_client_lists_calls_and_is_refused() {
     client.arg(here("client.py")).arg(server.address.port().to_string()).arg(folder.path());
     let output = tokio::task::spawn_blocking(move || client.output().unwrap()).await.unwrap();
     assert!(output.status.success(), "{}", text_of(&output));
+}
+
+/// Likewise.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stub_understands_grpcs_own_server() {
+    let python = match tokio::task::spawn_blocking(python).await.unwrap() {
+        Ok(python) => python,
+        Err(why) => return eprintln!("skipped: gRPC's own server can't be had: {why}"),
+    };
+    let mut server = Command::new(python);
+    server.arg(here("server.py")).stdin(Stdio::piped()).stdout(Stdio::piped());
+    // It ends with its input, which ends with this.
+    let mut server = server.spawn().unwrap();
+    let mut port = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut port).unwrap();
+    let address = format!("http://127.0.0.1:{}", port.trim());
+    let caller = GrpcCaller::builder(address).insecure_loopback().timeout(Duration::from_secs(60));
+    let greeter = GreeterClient::new(caller.connect().await.unwrap());
+    let named = |name: &str| Hello { name: name.into() };
+
+    assert_eq!(greeter.hello(named("you")).await.unwrap().greeting, "Hello you");
+    for (code, status, cause) in [
+        ("UNIMPLEMENTED", Status::UNKNOWN_METHOD, None),
+        ("INVALID_ARGUMENT", Status::FAILED_UNMARSHAL_PAYLOAD, None),
+        ("OUT_OF_RANGE", Status::FAILED_UNMARSHAL_CALL, None),
+        ("RESOURCE_EXHAUSTED", Status::FAILED_UNMARSHAL_CALL, None),
+        ("PERMISSION_DENIED", Status::FAILURE, Some(FailureCause::Denied)),
+        ("UNAUTHENTICATED", Status::FAILURE, Some(FailureCause::Denied)),
+        ("NOT_FOUND", Status::FAILURE, None),
+        ("INTERNAL", Status::FAILURE, None),
+    ] {
+        let error = greeter.hello(named(code)).await.unwrap_err();
+        assert_eq!((error.status(), error.failure_cause()), (Some(status), cause), "{code}: {error}");
+        assert_eq!(error.peer_text(), Some("as you asked"), "{code}");
+    }
+    for (code, kind) in [
+        ("DEADLINE_EXCEEDED", CallErrorKind::Timeout),
+        ("CANCELLED", CallErrorKind::Timeout),
+        ("UNAVAILABLE", CallErrorKind::Disconnected),
+    ] {
+        assert_eq!(greeter.hello(named(code)).await.unwrap_err().kind(), kind, "{code}");
+    }
+
+    let mut greetings = greeter.greet_each(named("a,b")).await.unwrap();
+    for name in ["a", "b"] {
+        assert_eq!(greetings.next().await.unwrap().unwrap().greeting, format!("Hello {name}"));
+    }
+    assert!(greetings.next().await.is_none());
+    let mut greetings = greeter.greet_each(named("a,NOT_FOUND")).await.unwrap();
+    greetings.next().await.unwrap().unwrap();
+    let error = greetings.next().await.unwrap().unwrap_err();
+    assert_eq!((error.status(), error.peer_text()), (Some(Status::FAILURE), Some("as you asked")));
+    drop(server.stdin.take());
+    assert!(tokio::task::spawn_blocking(move || server.wait()).await.unwrap().unwrap().success());
 }
 
 /// An interpreter that has gRPC's packages, made once for all runs.

@@ -81,13 +81,13 @@ impl Module for ByHand {
 #[tokio::test]
 async fn what_grpc_can_not_carry_or_tell_apart_is_refused() {
     const OPEN: &[Method] = &[Method::new(6, 601, "open").fds()];
-    const WATCH: &[Method] = &[Method::new(4, 401, "watch").streaming()];
+    const PUT: &[Method] = &[Method::new(4, 401, "put").client_streaming()];
     const ALIKE: &[Method] = &[Method::new(8, 801, "get_a"), Method::new(8, 802, "getA")];
     for (module, text) in [
         (ByHand(9, "odd-name", &[]), "`odd-name` can't be that of a gRPC service"),
         (ByHand(8, "alike", ALIKE), "methods 801 and 802 would both be called by /drpc.alike/GetA"),
         (ByHand(6, "files", OPEN), "method `open` of module `files` passes descriptors"),
-        (ByHand(4, "events", WATCH), "method `watch` of module `events` answers by a stream"),
+        (ByHand(4, "store", PUT), "method `put` of module `store` takes a stream"),
         (ByHand(7, "greeter", &[]), "two modules would be the service drpc.greeter"),
     ] {
         let (mut modules, _hears) = modules();
@@ -99,10 +99,17 @@ async fn what_grpc_can_not_carry_or_tell_apart_is_refused() {
 
 #[tokio::test]
 async fn certificates_that_can_not_be_used_are_told_of() {
-    let nothing = Tls::from_pem("no certificate", "no key", "no authority");
-    let said = refusal(GrpcServer::builder(modules().0).tls(nothing.clone()), "127.0.0.1:0").await;
-    assert!(said.starts_with("the certificates can't be used"), "{said}");
-    assert!(GrpcCaller::connect("https://localhost:1", nothing).await.is_err());
+    let (authority, other) = (Authority::new(), Authority::new());
+    let (host, another) = (authority.host(), other.host());
+    for (certificate, key, by, text) in [
+        ("none", &*host.key, &*authority.certificate, "the certificate is not PEM: "),
+        (&host.certificate, "none", &authority.certificate, "the key is not PEM: "),
+        (&host.certificate, &host.key, "none", "the authority is not PEM: "),
+        (&host.certificate, &another.key, &authority.certificate, "the certificate and key can't be used: "),
+    ] {
+        let error = Tls::from_pem(certificate, key, by).unwrap_err();
+        assert!(error.to_string().starts_with(text), "{error}");
+    }
     let error = Tls::from_files("/no/such.pem", "/no/such.key", "/no/ca.pem").unwrap_err();
     assert!(error.to_string().starts_with("can't read /no/such.pem: "), "{error}");
 }

@@ -65,11 +65,50 @@ with grpc.secure_channel(address, admin) as channel:
     check("reason of an error", (info.reason, info.domain, dict(info.metadata)),
           ("FAILURE", "drpc", {"status": "2", "cause": "handler"}))
 
+    def stream(method_name, time_limit=None, **fields):
+        method = service.methods_by_name[method_name]
+        request, reply = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
+        path = f"/{service.full_name}/{method_name}"
+        stub = channel.unary_stream(path, request.SerializeToString, reply.FromString)
+        return stub(request(**fields), timeout=time_limit)
+
+    check("a stream is described", service.methods_by_name["GreetEach"].server_streaming, True)
+    check("a reply is no stream", service.methods_by_name["Hello"].server_streaming, False)
+    check("stream", [item.greeting for item in stream("GreetEach", name="a,b")], ["Hello a", "Hello b"])
+    items = stream("GreetEach", name="a,")
+    check("item before a failure", next(items).greeting, "Hello a")
+    error = failure(lambda: next(items))
+    check("end of a stream", (error.code(), error.details()),
+          (grpc.StatusCode.UNKNOWN, "tank is full: 7 bytes are used"))
+    check("details of a stream's end", rpc_status.from_call(error).details[0].Unpack(info), True)
+    items = stream("UntilCancelled", time_limit=0.2)
+    check("item before the deadline", next(items).greeting, "Hello")
+    check("deadline of a stream", failure(lambda: next(items)).code(), grpc.StatusCode.DEADLINE_EXCEEDED)
+    items = stream("UntilCancelled")
+    next(items)
+    items.cancel()
+    check("a stream that is cancelled", failure(lambda: next(items)).code(), grpc.StatusCode.CANCELLED)
+
     call("Destroy")
     error = failure(lambda: call("Local"))
     check("denied", error.code(), grpc.StatusCode.PERMISSION_DENIED)
-    error = failure(lambda: channel.unary_unary("/drpc.greeter/NoSuch")(b""))
-    check("no such method", error.code(), grpc.StatusCode.UNIMPLEMENTED)
+
+    def raw(path, body=b"", **options):
+        return channel.unary_unary(path)(body, **options)
+
+    for path, body, code in [
+        ("/drpc.greeter/NoSuch", b"", grpc.StatusCode.UNIMPLEMENTED),
+        ("/drpc.nosuch/Hello", b"", grpc.StatusCode.UNIMPLEMENTED),
+        ("/drpc.greeter/Hello", b"\x7f", grpc.StatusCode.INVALID_ARGUMENT),
+        ("/drpc.greeter/Panics", b"", grpc.StatusCode.INTERNAL),
+    ]:
+        check(f"{path} of {body!r}", failure(lambda: raw(path, body)).code(), code)
+    submitted = channel.unary_unary("/drpc.greeter/Submit").with_call(b"")[1].initial_metadata()
+    check("submitted", dict(submitted).get("drpc-submitted"), "1")
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    headers = [("traceparent", trace), ("tracestate", "vendor=value")]
+    check("trace context and deadline", raw("/drpc.greeter/Context", metadata=headers, timeout=60),
+          f'Some("{trace} vendor=value") Some(true)'.encode())
 
     health = health_pb2_grpc.HealthStub(channel)
     request = health_pb2.HealthCheckRequest(service="drpc.greeter")

@@ -96,6 +96,7 @@ pub(super) fn descriptor(model: &Model, ty: &Type) -> TokenStream {
 //         docs: concat!(" Greets a person by name.", "\n"),
 //         request: carried!(Hello),
 //         reply: carried!(<HelloResponse as Returned<__GreeterReply0>>::Received),
+//         items: None, // Of a handler that takes a stream: Some(carried!(Piece))
 //     }];
 fn descriptions(model: &Model) -> TokenStream {
     let krate = &model.krate;
@@ -110,12 +111,17 @@ fn descriptions(model: &Model) -> TokenStream {
         };
         let (request, reply) = (message(request), message(reply));
         let docs = text(&method.notes);
+        let items = match call.taken_item() {
+            Some(item) => quote!(::core::option::Option::Some(#krate::private::carried!(#item))),
+            None => quote!(::core::option::Option::None),
+        };
         quote! {
             #(#cfgs)*
             #krate::private::MethodDescription {
                 docs: #docs,
                 request: #krate::private::carried!(#request),
                 reply: #krate::private::carried!(#reply),
+                items: #items,
             }
         }
     });

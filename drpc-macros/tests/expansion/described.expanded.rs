@@ -162,12 +162,14 @@ const _: () = {
                 < HelloResponse as __drpc_Greeter::private::Returned < __GreeterReply0 >>
                 ::Received
             ),
+            items: ::core::option::Option::None,
         },
         #[cfg(unix)]
         __drpc_Greeter::private::MethodDescription {
             docs: ::core::concat!(),
             request: __drpc_Greeter::private::carried!(()),
             reply: __drpc_Greeter::private::carried!(()),
+            items: ::core::option::Option::None,
         },
     ];
     #[allow(forbidden_lint_groups)]

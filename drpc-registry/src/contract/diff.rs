@@ -136,6 +136,12 @@ impl<'a> Comparison<'a> {
         let method = format!("{module}.{}", new.name);
         self.body(format!("{method}'s request"), &old.request, &new.request);
         self.body(format!("{method}'s reply"), &old.reply, &new.reply);
+        match (&old.items, &new.items) {
+            (Some(old), Some(new)) => self.body(format!("{method}'s items"), old, new),
+            (None, Some(_)) => self.breaking(format!("method `{method}` now takes a stream of items")),
+            (Some(_), None) => self.breaking(format!("method `{method}` no longer takes a stream of items")),
+            (None, None) => {}
+        }
         match (old.idempotent, new.idempotent) {
             (true, false) => {
                 self.breaking(format!(

@@ -36,6 +36,8 @@ pub struct Method {
     pub reply: Body,
     /// Whether a call may be sent again by who does not know whether it was executed.
     pub idempotent: bool,
+    /// What each item of the stream carries that the caller sends; `None` if it sends none.
+    pub items: Option<Body>,
     /// Whether the method answers by a stream of what it replies.
     pub streaming: bool,
     /// Whether its calls, its responses or both pass descriptors.

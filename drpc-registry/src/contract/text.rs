@@ -9,6 +9,7 @@
 //!     method 501 hello
 //!         request hello.Hello
 //!         reply hello.Greeting        # or (), or bytes::Bytes
+//!         items hello.Name            # of a stream that the caller sends
 //!         idempotent
 //!         stream                      # of what it replies
 //!         rule admin
@@ -114,6 +115,9 @@ impl fmt::Display for Contract {
                 writeln!(f, "    method {id} {}", method.name)?;
                 writeln!(f, "        request {}", method.request)?;
                 writeln!(f, "        reply {}", method.reply)?;
+                if let Some(items) = &method.items {
+                    writeln!(f, "        items {items}")?;
+                }
                 if method.idempotent {
                     writeln!(f, "        idempotent")?;
                 }
@@ -323,6 +327,7 @@ impl Reader {
                     name,
                     request: Body::Nothing,
                     reply: Body::Nothing,
+                    items: None,
                     idempotent: false,
                     streaming: false,
                     fds: false,
@@ -340,13 +345,14 @@ impl Reader {
         let module = self.contract.modules.get_mut(&module);
         let Some(method) = module.and_then(|module| module.methods.get_mut(&id)) else { return false };
         match word {
-            "request" | "reply" => {
+            "request" | "reply" | "items" => {
                 let body = Body::parse(rest);
                 if let Body::Message(name) = &body {
                     self.references.push((name.clone(), number));
                 }
                 match word {
                     "request" => method.request = body,
+                    "items" => method.items = Some(body),
                     _ => method.reply = body,
                 }
             }

@@ -4,20 +4,25 @@ use std::future::Future;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::Stream;
+
+use super::Streaming;
 use super::caller::CallOptions;
 use super::deadline::Deadline;
 use super::descriptors::DescriptorFault;
 use super::error::CallError;
-use super::on_tokio::Tokio;
+use super::handle::{Patience, Source};
+use super::on_tokio::{Carried, Tokio};
 use super::reply::{reply_of, submitted};
 use super::retry::Attempts;
 use super::runtime::Runtime;
 use crate::handler::method::Method;
 use crate::handler::payload::Payload;
 use crate::observe::client::MadeCall;
-use crate::wire::{Body, Response, TraceContext};
+use crate::wire::{Body, Part, Response, ResponseFields, TraceContext};
 
 /// One attempt at a call, for who carries it to the server: see [`CallOptions::carry_out`].
 #[derive(Debug)]
@@ -25,7 +30,7 @@ use crate::wire::{Body, Response, TraceContext};
 pub struct Attempt {
     /// The request, marshalled.
     pub body: Body,
-    /// How long the caller will still wait; for ever without it.
+    /// How long the caller will still wait, for the reply or the end of the stream; for ever without it.
     pub time_left: Option<Duration>,
     /// The caller's trace context.
     pub trace: Option<TraceContext>,
@@ -79,9 +84,86 @@ impl CallOptions {
     where
         A: Future<Output = Result<Response, CallError>>,
     {
+        let outcome = self.carry(address, method, request, Time::of_call(self), attempt).await?;
+        let response = if self.no_response && !outcome.status.is_failure() { submitted() } else { outcome };
+        reply_of(response, reply_limit)
+    }
+
+    /// Opens a stream that something else than this crate's sockets carries, as [`carry_out`](Self::carry_out) makes a call.
+    ///
+    /// `attempt` gives what the stream consists of once the server has opened it, or the response that it was answered with in place of a stream. An item is a
+    /// response of status SUCCESS; one that is a failure is the last. The carrier sees to it that it takes in no more than its reader has room for:
+    /// [`stream_credit`](Self::stream_credit) is said to nobody.
+    ///
+    /// The attempt's time is that of the whole stream: it is left out unless these options have a [`deadline`](Self::deadline).
+    ///
+    /// ```
+    /// use drpc::wire::Response;
+    /// use drpc::{CallError, CallOptions, Method};
+    /// use futures_util::stream;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), drpc::CallError> {
+    /// const TICKS: Method = Method::new(7, 704, "ticks").streaming();
+    /// let mut ticks = CallOptions::new()
+    ///     .carry_stream::<bytes::Bytes, _, _>("nowhere", TICKS, (), 1 << 20, async |_| {
+    ///         let item = |body: &'static str| Ok::<_, CallError>(Response { body: body.into(), ..Response::default() });
+    ///         Ok(Ok(stream::iter(["tick", "tack"].map(item))))
+    ///     })
+    ///     .await?;
+    /// assert_eq!(ticks.next().await.unwrap()?, "tick");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`] if no stream was opened.
+    pub async fn carry_stream<R: Payload, A, S>(
+        &self,
+        address: &str,
+        method: Method,
+        request: impl Payload,
+        item_limit: usize,
+        attempt: impl Fn(Attempt) -> A,
+    ) -> Result<Streaming<R>, CallError>
+    where
+        A: Future<Output = Result<Result<S, Response>, CallError>>,
+        S: Stream<Item = Result<Response, CallError>> + Send + 'static,
+    {
+        let opened = Mutex::new(None);
+        let (opens, attempt) = (&opened, &attempt);
+        let open = move |made| async move {
+            Ok(match attempt(made).await? {
+                Ok(items) => {
+                    *opens.lock().unwrap_or_else(PoisonError::into_inner) = Some(items);
+                    Response {
+                        added: Some(ResponseFields::of_part(Part::Opened).into()),
+                        ..Response::default()
+                    }
+                }
+                Err(answered) => answered,
+            })
+        };
+        CallError::unless_opened(self.carry(address, method, request, Time::of_stream(self), open).await?)?;
+        let items = opened.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let source = items.map(|items| Source::Carried(Carried::new(items)));
+        Ok(Streaming::new(source, Patience::of(&Runtime::Tokio(Tokio), self), item_limit))
+    }
+
+    async fn carry<A>(
+        &self,
+        address: &str,
+        method: Method,
+        request: impl Payload,
+        Time { answered: deadline, told }: Time,
+        attempt: impl Fn(Attempt) -> A,
+    ) -> Result<Response, CallError>
+    where
+        A: Future<Output = Result<Response, CallError>>,
+    {
         let runtime = Runtime::Tokio(Tokio);
         let now = runtime.clock();
-        let deadline = Deadline::by(now, self.timeout).or_before(Deadline::at(now, self.deadline));
         if deadline.limit == Some(Duration::ZERO) {
             return Err(deadline.unsent());
         }
@@ -93,7 +175,7 @@ impl CallOptions {
         let attempts = async {
             let mut attempts = Attempts::of(self.retry.as_ref(), None);
             loop {
-                let time_left = deadline.at.map(|at| at.saturating_duration_since(now()));
+                let time_left = told.at.map(|at| at.saturating_duration_since(now()));
                 let trace = self.trace().cloned();
                 let outcome = attempt(Attempt { body: body.clone(), time_left, trace }).await;
                 match attempts.next(&method, outcome, deadline) {
@@ -108,10 +190,31 @@ impl CallOptions {
             // The server cuts a handler off when its caller's time is over: that is the caller's time-out.
             match deadline.at {
                 Some(at) if response.status.is_failure() && at <= now() => Err(deadline.passed()),
-                _ if self.no_response && !response.status.is_failure() => Ok(submitted()),
                 _ => Ok(response),
             }
         };
-        reply_of(observed.carry_out(pin!(in_time)).await?, reply_limit)
+        observed.carry_out(pin!(in_time)).await
+    }
+}
+
+/// How long a call may take.
+struct Time {
+    /// Until there is a response.
+    answered: Deadline,
+    /// What the server is told of it.
+    told: Deadline,
+}
+
+impl Time {
+    fn of_call(options: &CallOptions) -> Self {
+        let now = Runtime::Tokio(Tokio).clock();
+        let answered = Deadline::by(now, options.timeout).or_before(Deadline::at(now, options.deadline));
+        Time { answered, told: answered }
+    }
+
+    /// What it takes to open a stream is no limit of what follows.
+    fn of_stream(options: &CallOptions) -> Self {
+        let now = Runtime::Tokio(Tokio).clock();
+        Time { told: Deadline::at(now, options.deadline), ..Self::of_call(options) }
     }
 }

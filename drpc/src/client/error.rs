@@ -230,6 +230,18 @@ impl CallError {
         }
     }
 
+    /// The failure of a handler that passes on what it asks another server for, such as a gateway's: what the server answered as it was, with
+    /// text, details and cause; any other error as this handler's own.
+    #[must_use]
+    pub fn passed_on(self) -> Failure {
+        match &*self.0 {
+            Kind::Status(status, added) => {
+                Failure::passed_on(*status, added.as_deref().cloned().unwrap_or_default())
+            }
+            _ => self.into(),
+        }
+    }
+
     pub(crate) fn answered(status: Status, added: Option<Box<ResponseFields>>) -> Self {
         match status {
             Status::SUBMITTED => Kind::Submitted.into(),
@@ -284,7 +296,7 @@ impl CallError {
         MessageTooLong::new(bytes, limit).into()
     }
 
-    /// The method answers by a [stream](crate::guide::streams), and the caller carries none over what is named; nothing was sent.
+    /// The method takes a [stream](crate::guide::streams), and the caller carries none over what is named; nothing was sent.
     #[must_use]
     pub fn no_streams_over(carrier: &'static str) -> Self {
         Kind::NoStreamsOver(carrier).into()
@@ -439,7 +451,7 @@ impl fmt::Display for CallError {
             ),
             Kind::NoStreamsOver(carrier) => write!(
                 f,
-                "can't send the call: streams do not go over {carrier} yet; make it by a `Client`, on a socket"
+                "can't send the call: a caller's streams do not go over {carrier} yet; make it by a `Client`, on a socket"
             ),
             Kind::Unsent(Duration::ZERO) => {
                 f.write_str("the time was over before the call was made; it was not executed")

@@ -2,6 +2,7 @@ mod connecting;
 mod pipeline;
 mod streaming;
 
+pub(super) use streaming::{Patience, Source};
 pub use streaming::{Sending, Streaming, Upload};
 
 use std::fmt;

@@ -2,16 +2,21 @@
 
 use std::future::Future;
 use std::io;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use super::error::CallError;
 use super::runtime::Sleep;
 use crate::transport::{Link, Socket};
+use crate::wire::Response;
 
 #[derive(Clone, Copy)]
 pub(super) enum Tokio {}
 
 #[derive(Debug)]
 pub(super) enum Task {}
+
+pub(super) enum Carried {}
 
 impl Tokio {
     pub(super) fn is_running(self) -> bool {
@@ -37,6 +42,12 @@ impl Tokio {
 
 impl Task {
     pub(super) fn abort(&self) {
+        match *self {}
+    }
+}
+
+impl Carried {
+    pub(super) fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Response, CallError>>> {
         match *self {}
     }
 }

@@ -1,18 +1,26 @@
 use std::future::Future;
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use futures_util::Stream;
 use tokio::runtime::Handle;
 use tokio::time;
 
+use super::error::CallError;
 use super::runtime::Sleep;
 use crate::transport::{AsyncSocket, Link, Socket};
+use crate::wire::Response;
 
 /// The runtime of tokio that the caller is in.
 #[derive(Clone, Copy)]
 pub(super) struct Tokio;
 
 pub(super) type Task = tokio::task::AbortHandle;
+
+/// The responses of a stream that something else than this crate's sockets carries.
+pub(super) struct Carried(Pin<Box<dyn Stream<Item = Result<Response, CallError>> + Send>>);
 
 impl Tokio {
     pub(super) fn is_running(self) -> bool {
@@ -37,5 +45,18 @@ impl Tokio {
 
     pub(super) fn link(self, socket: Socket, spin: Duration) -> io::Result<Link> {
         Ok(Link::Socket(AsyncSocket::new(socket)?.spinning(spin)))
+    }
+}
+
+impl Carried {
+    pub(super) fn new(responses: impl Stream<Item = Result<Response, CallError>> + Send + 'static) -> Self {
+        Carried(Box::pin(responses))
+    }
+
+    pub(super) fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Response, CallError>>> {
+        self.0.as_mut().poll_next(context)
     }
 }

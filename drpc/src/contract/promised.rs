@@ -49,6 +49,7 @@ fn method(declared: &handler::method::Method, described: &MethodDescription) -> 
         name: declared.name().to_owned(),
         request: body(described.request),
         reply: body(described.reply),
+        items: described.items.map(body),
         idempotent: declared.is_idempotent(),
         streaming: declared.is_streaming(),
         fds: declared.has_fds(),
@@ -103,7 +104,7 @@ fn implement_too(
 /// The messages of the bodies, and all that they lead to.
 fn carried(modules: &BTreeMap<i32, Module>, types: &Types) -> BTreeMap<String, Definition> {
     let methods = modules.values().flat_map(|module| module.methods.values());
-    let bodies = methods.flat_map(|method| [&method.request, &method.reply]);
+    let bodies = methods.flat_map(|method| [&method.request, &method.reply].into_iter().chain(&method.items));
     let mut todo: Vec<String> = bodies
         .filter_map(|body| match body {
             Body::Message(name) => Some(name.clone()),
@@ -135,7 +136,7 @@ mod tests {
     #[test]
     fn modules_of_one_id_that_differ_are_told_of_both() {
         const NOTHING: MethodDescription =
-            MethodDescription { docs: "", request: Carried::Nothing, reply: Carried::Nothing };
+            MethodDescription { docs: "", request: Carried::Nothing, reply: Carried::Nothing, items: None };
         const RAW: MethodDescription = MethodDescription { request: Carried::Raw, ..NOTHING };
         let greeter = declared("greeter", &[NOTHING]);
         let cases = [

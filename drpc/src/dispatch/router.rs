@@ -7,6 +7,7 @@ use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::Stream;
 use tracing::Span;
 
 use crate::budget::Lease;
@@ -447,6 +448,47 @@ impl Processing {
     pub fn cut_off(&mut self) -> Response<Body> {
         let cause = "the handler took too long, for its server or its caller, and was cut off";
         self.failed(Failure::with_message(Status::FAILURE, cause).caused_by(FailureCause::TimedOut))
+    }
+
+    /// The responses that are to follow the one that was given, if that has opened a stream: an item each, and the last one, which is no
+    /// [`part`](crate::wire::Response::part) and ends it by its status. For who carries the call, in a context [with a stream](Context::with_polled_stream).
+    ///
+    /// What the items come from is dropped with it.
+    ///
+    /// ```
+    /// use drpc::wire::{Call, CallFields, Credit};
+    /// use drpc::{Context, Failure, ModuleService, PeerCredentials, Session, Stream, drpc_module};
+    /// use futures_util::{StreamExt, stream};
+    ///
+    /// struct Clock;
+    ///
+    /// #[drpc_module(id = 7)]
+    /// impl Clock {
+    ///     #[method(4, stream)]
+    ///     fn ticks(&self) -> impl Stream<Item = Result<bytes::Bytes, Failure>> {
+    ///         stream::iter(["tick", "tack"].map(|tick| Ok(tick.into())))
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut service = ModuleService::new();
+    /// service.register(Clock)?;
+    /// let session = Session::new(1, PeerCredentials::this_process());
+    /// let context = Context::new(session.into(), 1).with_polled_stream();
+    /// let asks = CallFields { credit: Some(Credit::default()), ..CallFields::default() };
+    /// let call = Call { module: 7, method: 704, sequence: 1, body: "".into(), added: Some(asks.into()) };
+    ///
+    /// let mut processing = service.process(context, call);
+    /// let opened = (&mut processing).await;
+    /// assert!(opened.part().is_some());
+    /// let responses = processing.take_items().expect("it has opened one");
+    /// assert_eq!(responses.filter(|response| std::future::ready(response.part().is_some())).count().await, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn take_items(&mut self) -> Option<impl Stream<Item = Response<Body>> + Send + Unpin + use<>> {
+        self.take_stream()
     }
 
     /// Whether it is the call that a client of this crate asks with which wire is spoken (W8).

@@ -82,6 +82,14 @@ impl Context {
         self.with_trace(Some(trace.into()))
     }
 
+    /// The same context, of a call that may be answered by a [stream](crate::guide::streams), for who carries calls by something with a flow control
+    /// of its own: [`Processing::take_items`](crate::Processing::take_items) gives the items, which are limited by nothing but how often they are asked for.
+    #[must_use]
+    pub fn with_polled_stream(self) -> Self {
+        let control = CallControl::of_polled(self.sequence);
+        self.with_control(control)
+    }
+
     /// The same context, whose handler may take so long from `now` on: the shorter of the server's limit and of what its caller has left.
     pub(crate) fn within(
         self,

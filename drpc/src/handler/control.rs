@@ -184,6 +184,14 @@ pub(crate) enum Halt {
 }
 
 impl CallControl {
+    /// Of a call whose stream always has room: who carries it asks for an item only if there is some.
+    pub(crate) fn of_polled(sequence: i64) -> Arc<Self> {
+        let limits = StreamLimits { open: 1, window: Credit::default() };
+        let call = Arc::new(Controls::new(limits)).begin(sequence, None);
+        *call.room() = Room::ENDLESS;
+        call
+    }
+
     pub(crate) fn cancellation(&self) -> &Cancellation {
         &self.cancellation
     }

@@ -403,6 +403,12 @@ impl Session {
         }
     }
 
+    /// Tells the session's handlers that the server shuts down ([S7](crate::guide::rules#server)), for who processes calls that no server of this crate
+    /// received: their replies are still wanted.
+    pub fn shut_down(&self) {
+        self.stop(Cancelled::ShuttingDown);
+    }
+
     /// The client has left while something is carried out for it: tells the handlers, which go on.
     pub(crate) fn outlive_client(&self) {
         let mut presence = self.presence();

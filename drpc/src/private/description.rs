@@ -12,6 +12,8 @@ pub struct MethodDescription {
     pub docs: &'static str,
     pub request: Carried,
     pub reply: Carried,
+    /// Of each item that the caller sends.
+    pub items: Option<Carried>,
 }
 
 /// What a body carries.

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use drpc::wire::{Call, CallFields, Control, Credit, Part};
-use drpc::{Bytes, Failure, Order, Server, Status, Stream, Wire, drpc_module};
-use futures_util::{StreamExt, stream};
+use drpc::{Bytes, Failure, Incoming, Order, Server, Status, Stream, Wire, drpc_module};
+use futures_util::{TryStreamExt, stream};
 
 use crate::support::{
     AnyClient, Gate, Kind, PATIENCE, RawPeer, TestServer, WIRES, frame, gated, in_order, packets_of,
@@ -31,7 +31,7 @@ struct Cell<'a> {
 
 const CHUNKED: &[Wire] = &[Wire::Chunked];
 
-const ROWS: [Row; 21] = [
+const ROWS: [Row; 23] = [
     Row { fault: "leaves before it sends anything", wires: &WIRES, commit: |cell| drop(cell.peer()) },
     Row {
         fault: "leaves in mid message, after each packet",
@@ -228,45 +228,65 @@ const ROWS: [Row; 21] = [
         commit: |cell| {
             for read in 0..4 {
                 let peer = cell.peer();
-                (1..=3).for_each(|sequence| peer.send_message(cell.wire, &opening(sequence, u32::MAX)));
+                (1..=3).for_each(|sequence| cell.open(&peer, 901, sequence, asking(u32::MAX)));
                 (0..read).for_each(|_| drop(peer.recv_response(cell.wire)));
             }
         },
     },
     Row {
-        fault: "says that it has room for a stream, again and again, and takes nothing of it",
+        fault: "asks for a stream without end, has room for all of it, and never reads",
         wires: &WIRES,
         commit: |cell| {
             let peer = cell.peer();
-            peer.send_message(cell.wire, &opening(1, 1));
-            assert_eq!(peer.recv_response(cell.wire).part(), Some(Part::Opened));
-            let more = Control::Credit(Credit { items: u32::MAX, bytes: u64::MAX });
-            let more = &packets_of(cell.wire, &saying(1, more))[0];
-            let other = cell.peer();
-            for _ in 0..1000 {
-                if !peer.try_send(more) {
-                    other.assert_served(cell.wire);
-                }
+            let credit = Some(Credit { items: u32::MAX, bytes: u64::MAX });
+            cell.open(&peer, 901, 1, CallFields { credit, ..CallFields::default() });
+            for _ in 0..3 {
+                cell.say(&peer, Control::Credit(credit.unwrap()));
             }
+            while !peer.has_packet() {
+                thread::yield_now();
+            }
+            cell.peer().assert_served(cell.wire);
         },
     },
     Row {
-        fault: "speaks of calls that it never made, and of some that are over",
+        fault: "sends items that there is no room for",
         wires: &WIRES,
         commit: |cell| {
             let peer = cell.peer();
-            peer.send_message(cell.wire, &opening(1, 0));
-            assert_eq!(peer.recv_response(cell.wire).part(), Some(Part::Opened));
-            for _ in 0..2 {
-                for stranger in [0, -1, i64::MIN, i64::MAX] {
-                    peer.send_message(cell.wire, &saying(stranger, Control::Cancel));
-                    let room = Control::Credit(Credit { items: u32::MAX, bytes: u64::MAX });
-                    peer.send_message(cell.wire, &saying(stranger, room));
-                }
-                peer.send_message(cell.wire, &saying(1, Control::Cancel));
+            cell.open(&peer, 902, 1, CallFields { sends_items: true, ..CallFields::default() });
+            for _ in 0..2000 {
+                cell.say(&peer, Control::Item);
             }
-            let last = peer.recv_response(cell.wire);
-            assert_eq!((last.sequence, last.part()), (1, None));
+            cell.say(&peer, Control::End);
+            while peer.recv_response(cell.wire).part().is_some() {}
+            peer.assert_served(cell.wire);
+        },
+    },
+    Row {
+        fault: "leaves in the middle of a stream of its own",
+        wires: &WIRES,
+        commit: |cell| {
+            let peer = cell.peer();
+            cell.open(&peer, 902, 1, CallFields { sends_items: true, ..CallFields::default() });
+            assert_eq!(peer.recv_response(cell.wire).part(), Some(Part::Opened));
+            cell.say(&peer, Control::Item);
+        },
+    },
+    Row {
+        fault: "says things of calls that never were, or have ended",
+        wires: &WIRES,
+        commit: |cell| {
+            let peer = cell.peer();
+            cell.open(&peer, 902, 1, CallFields { sends_items: true, ..CallFields::default() });
+            cell.say(&peer, Control::End);
+            while peer.recv_response(cell.wire).part().is_some() {}
+            for sequence in [1, 77, -1, i64::MIN] {
+                let credit = Control::Credit(Credit { items: 1, bytes: 1 });
+                for control in [credit, Control::Item, Control::End, Control::Abort, Control::Cancel] {
+                    cell.say_of(&peer, sequence, control);
+                }
+            }
             peer.assert_served(cell.wire);
         },
     },
@@ -275,9 +295,9 @@ const ROWS: [Row; 21] = [
         wires: &WIRES,
         commit: |cell| {
             let peer = cell.peer();
-            peer.send_message(cell.wire, &call_with(700, 1, credit(1)));
+            cell.open(&peer, 700, 1, asking(1));
             assert_eq!(peer.recv_response(cell.wire).status, Status::FAILURE);
-            peer.send_call(cell.wire, 8, 801, 2, b"");
+            peer.send_call(cell.wire, 9, 901, 2, b"");
             assert_eq!(peer.recv_response(cell.wire).status, Status::FAILURE);
             peer.assert_served(cell.wire);
         },
@@ -297,7 +317,46 @@ const ROWS: [Row; 21] = [
     },
 ];
 
+/// What answers by streams, and takes them.
+struct Streams;
+
+#[drpc_module(id = 9)]
+impl Streams {
+    /// It has no end.
+    #[method(1, stream)]
+    fn zeros(&self) -> impl Stream<Item = Result<Bytes, Failure>> + use<> {
+        stream::repeat_with(|| Ok(Bytes::from_static(&[0; 1000])))
+    }
+
+    #[method(2, stream)]
+    async fn take(&self, items: Incoming<Bytes>) -> Result<(), Failure> {
+        items.try_for_each(|_| async { Ok(()) }).await
+    }
+}
+
+/// What asks for a stream, of which there is room for so many items.
+fn asking(items: u32) -> CallFields {
+    CallFields { credit: Some(Credit { items, bytes: u64::MAX }), ..CallFields::default() }
+}
+
 impl Cell<'_> {
+    /// Asks for a stream, or sends one.
+    fn open(&self, peer: &RawPeer, method: i32, sequence: i64, added: CallFields) {
+        let (body, added) = (Bytes::new(), Some(added.into()));
+        let call: Call = Call { module: method / 100, method, sequence, body, added };
+        peer.send_message(self.wire, &call.encode());
+    }
+
+    fn say(&self, peer: &RawPeer, control: Control) {
+        self.say_of(peer, 1, control);
+    }
+
+    fn say_of(&self, peer: &RawPeer, sequence: i64, control: Control) {
+        let added = CallFields { control: Some(control), ..CallFields::default() };
+        let call: Call = Call { sequence, added: Some(added.into()), ..Call::default() };
+        peer.send_message(self.wire, &call.encode());
+    }
+
     fn peer(&self) -> RawPeer {
         RawPeer::connect(self.server.path())
     }
@@ -314,36 +373,6 @@ impl Cell<'_> {
         let len = if self.wire == Wire::Plain { 100_000 } else { 300_000 };
         self.call(sequence, &vec![b'x'; len])
     }
-}
-
-/// A module that streams without end.
-struct Pouring;
-
-#[drpc_module(id = 8, unlisted)]
-impl Pouring {
-    #[method(1, stream)]
-    fn pour(&self) -> impl Stream<Item = Result<Bytes, Failure>> + use<> {
-        stream::repeat(()).map(|()| Ok(vec![7; 10_000].into()))
-    }
-}
-
-/// A call that opens a stream, for so many items of which its caller has room.
-fn opening(sequence: i64, items: u32) -> Bytes {
-    call_with(801, sequence, credit(items))
-}
-
-fn credit(items: u32) -> CallFields {
-    CallFields { credit: Some(Credit { items, bytes: u64::MAX }), ..CallFields::default() }
-}
-
-/// What a client says of a call.
-fn saying(sequence: i64, control: Control) -> Bytes {
-    call_with(0, sequence, CallFields { control: Some(control), ..CallFields::default() })
-}
-
-fn call_with(method: i32, sequence: i64, added: CallFields) -> Bytes {
-    let added = Some(added.into());
-    Call::<Bytes> { module: method / 100, method, sequence, body: Bytes::new(), added }.encode()
 }
 
 /// The server closes; of a packet that there is still room for, it says before that it could not read the call (D1, W5).
@@ -374,8 +403,8 @@ fn whatever_a_caller_does_the_others_are_served_and_nothing_is_left_of_it() {
                 })
                 .on_close(move |_| closed.lock().unwrap().send(()).unwrap())
                 .module(gated(&gate))
-                .module(Pouring);
-            let server = driver.start(builder.allow_unlisted());
+                .module(Streams);
+            let server = driver.start(builder);
             // They were there before, and stay.
             let honest =
                 [Kind::Async, Kind::Blocking, Kind::Progress].map(|kind| kind.connect_to(server.path()));

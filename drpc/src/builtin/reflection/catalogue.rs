@@ -63,6 +63,10 @@ fn method_info(method: Method, declarations: &Declarations) -> MethodInfo {
         reply: body(|description| description.reply),
         is_stream: method.is_streaming(),
         has_fds: method.has_fds(),
+        items: method.is_client_streaming().then(|| {
+            let items = description.and_then(|description| description.items);
+            items.map_or_else(BodyInfo::default, body_info)
+        }),
     }
 }
 

@@ -80,6 +80,9 @@ pub struct MethodInfo {
     /// Whether file descriptors travel with its calls or responses.
     #[prost(bool, tag = "11")]
     pub has_fds: bool,
+    /// What each item carries of the stream that the caller sends; `None` if it sends none.
+    #[prost(message, optional, tag = "12")]
+    pub items: Option<BodyInfo>,
 }
 
 impl MethodInfo {

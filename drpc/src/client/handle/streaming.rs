@@ -16,6 +16,7 @@ use crate::client::caller::CallOptions;
 use crate::client::connection::{Inflow, Outflow};
 use crate::client::deadline::Deadline;
 use crate::client::error::{CallError, CallErrorKind};
+use crate::client::on_tokio::Carried;
 use crate::client::reply::{item_body, item_of, reply_of};
 use crate::client::runtime::{Runtime, Sleep};
 use crate::handler::method::Method;
@@ -63,7 +64,7 @@ impl Client {
         options: &CallOptions,
     ) -> Result<Streaming<R>, CallError> {
         let (inflow, patience) = self.open_flow(&method, body, options, true, false).await?;
-        Ok(Streaming { inflow, patience, limit: self.reply_limit(), item: PhantomData })
+        Ok(Streaming::new(inflow.map(Source::Connection), patience, self.reply_limit()))
     }
 
     pub(super) async fn open_upload<T: Payload, R: Payload>(
@@ -86,7 +87,7 @@ impl Client {
     ) -> Result<(Sending<T>, Streaming<R>), CallError> {
         let (inflow, patience) = self.open_flow(&method, body, options, true, true).await?;
         let sending = self.sending(inflow.as_ref(), options);
-        Ok((sending, Streaming { inflow, patience, limit: self.reply_limit(), item: PhantomData }))
+        Ok((sending, Streaming::new(inflow.map(Source::Connection), patience, self.reply_limit())))
     }
 
     async fn open_flow(
@@ -133,7 +134,7 @@ impl Wanted for &Opening {
 }
 
 /// How long is waited for a stream.
-struct Patience {
+pub(in crate::client) struct Patience {
     runtime: Runtime,
     /// When the stream must be over, and what tells of that.
     whole: Deadline,
@@ -144,7 +145,7 @@ struct Patience {
 }
 
 impl Patience {
-    fn of(runtime: &Runtime, options: &CallOptions) -> Self {
+    pub(in crate::client) fn of(runtime: &Runtime, options: &CallOptions) -> Self {
         let whole = Deadline::at(runtime.clock(), options.deadline);
         Patience {
             over: whole.at.map(|at| runtime.sleep_until(at)),
@@ -223,11 +224,41 @@ impl Patience {
 /// Dropped before its end, it is given up, and the server told so: its handler's stream is dropped.
 pub struct Streaming<R = Bytes> {
     /// `None` once it has ended.
-    inflow: Option<Inflow>,
+    source: Option<Source>,
     patience: Patience,
     /// How much of an item is decoded.
     limit: usize,
     item: PhantomData<fn() -> R>,
+}
+
+/// Where the items come from.
+pub(in crate::client) enum Source {
+    Connection(Inflow),
+    /// Something else than this crate's sockets: see [`CallOptions::carry_stream`].
+    Carried(Carried),
+}
+
+impl Source {
+    fn poll_item<R: Payload>(
+        &mut self,
+        limit: usize,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<R, CallError>>> {
+        match self {
+            Source::Connection(inflow) => {
+                inflow.poll_next(context).map(|outcome| outcome.and_then(|outcome| item_of(outcome, limit)))
+            }
+            Source::Carried(items) => items
+                .poll_next(context)
+                .map(|outcome| outcome.map(|outcome| outcome.and_then(|item| reply_of(item, limit)))),
+        }
+    }
+}
+
+impl<R> Streaming<R> {
+    pub(in crate::client) fn new(source: Option<Source>, patience: Patience, limit: usize) -> Self {
+        Streaming { source, patience, limit, item: PhantomData }
+    }
 }
 
 impl<R: Payload> Streaming<R> {
@@ -241,12 +272,11 @@ impl<R: Payload> Streaming<R> {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<R, CallError>>> {
-        let Some(inflow) = &mut self.inflow else { return Poll::Ready(None) };
-        let received = inflow.poll_next(context).map(Option::transpose);
-        let outcome = ready!(self.patience.poll(context, received)).transpose();
-        let item = outcome.and_then(|outcome| item_of(outcome, self.limit));
+        let Some(source) = &mut self.source else { return Poll::Ready(None) };
+        let received = source.poll_item(self.limit, context).map(Option::transpose);
+        let item = ready!(self.patience.poll(context, received)).transpose();
         if !matches!(item, Some(Ok(_))) {
-            self.inflow = None;
+            self.source = None;
         }
         Poll::Ready(item)
     }
@@ -262,7 +292,7 @@ impl<R: Payload> Stream for Streaming<R> {
 
 impl<R> fmt::Debug for Streaming<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Streaming").field("has_ended", &self.inflow.is_none()).finish_non_exhaustive()
+        f.debug_struct("Streaming").field("has_ended", &self.source.is_none()).finish_non_exhaustive()
     }
 }
 

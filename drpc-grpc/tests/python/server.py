@@ -1,0 +1,50 @@
+"""A gRPC server that knows nothing of drpc, but for two paths: what a request names is what it is answered by.
+
+It tells its port, and serves until its input ends.
+"""
+
+import sys
+from concurrent import futures
+
+import grpc
+
+
+def name_in(request):
+    """The one field of hello.Hello."""
+    return request[2:].decode()
+
+
+def greeting(name):
+    """A hello.HelloResponse."""
+    text = f"Hello {name}".encode()
+    return bytes([0x0A, len(text)]) + text
+
+
+def answer(name, context):
+    if name in grpc.StatusCode.__members__:
+        context.abort(grpc.StatusCode[name], "as you asked")
+    return greeting(name)
+
+
+def hello(request, context):
+    return answer(name_in(request), context)
+
+
+def greet_each(request, context):
+    for name in name_in(request).split(","):
+        yield answer(name, context)
+
+
+class Greeter(grpc.GenericRpcHandler):
+    def service(self, call):
+        match call.method:
+            case "/drpc.5/501":
+                return grpc.unary_unary_rpc_method_handler(hello)
+            case "/drpc.5/513":
+                return grpc.unary_stream_rpc_method_handler(greet_each)
+
+
+server = grpc.server(futures.ThreadPoolExecutor(4), handlers=[Greeter()])
+print(server.add_insecure_port("127.0.0.1:0"), flush=True)
+server.start()
+sys.stdin.read()
