@@ -1,6 +1,6 @@
 //! What is fuzzed: each target takes any bytes, and panics where a promise is broken.
 //!
-//! Those of `session`, `client` and `attribute` are read by `arbitrary`, as what such a promise is about.
+//! Those of `session`, `streams`, `client` and `attribute` are read by `arbitrary`, as what such a promise is about.
 
 mod attribute;
 mod client;
@@ -9,22 +9,25 @@ mod registry;
 mod server;
 mod session;
 mod socket;
+mod streams;
 mod wire;
 
 pub use attribute::attribute;
 pub use client::client;
 pub use registry::registry;
 pub use session::session;
+pub use streams::streams;
 pub use wire::{codec, envelope};
 
 /// A promise to be broken: its name, and the function that tries.
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("codec", codec),
     ("envelope", envelope),
     ("registry", registry),
     ("session", session),
+    ("streams", streams),
     ("client", client),
     ("attribute", attribute),
 ];

@@ -7,7 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use drpc::{Failure, Order, Server, ServerBuilder, Wire, WireMode, drpc_module};
+use drpc::{Failure, Order, Server, ServerBuilder, Stream, Wire, WireMode, drpc_module};
+use futures_util::{StreamExt, stream};
 
 use crate::socket::Name;
 
@@ -91,16 +92,20 @@ impl Fuzzed {
     /// Not ready at once: it joins the calls that run.
     #[method(3)]
     async fn wait(&self, body: Bytes) -> Bytes {
-        let mut asked = false;
-        poll_fn(|context| {
-            if std::mem::replace(&mut asked, true) {
-                return Poll::Ready(());
-            }
-            context.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
+        yield_once().await;
         body
+    }
+
+    /// As many items as the body has bytes, each with that many; the first is not ready at once.
+    #[method(5, stream)]
+    fn pour(&self, body: Bytes) -> impl Stream<Item = Result<Bytes, Failure>> + use<> {
+        let len = body.len();
+        stream::iter(0..len).then(move |item| async move {
+            if item == 0 {
+                yield_once().await;
+            }
+            Ok(Bytes::from(vec![7; len]))
+        })
     }
 
     /// A reply that is too long.
@@ -108,4 +113,16 @@ impl Fuzzed {
     fn swell(&self) -> Bytes {
         vec![0; LIMIT + 1].into()
     }
+}
+
+async fn yield_once() {
+    let mut asked = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut asked, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

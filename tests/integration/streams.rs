@@ -490,6 +490,27 @@ fn a_client_that_leaves_ends_its_streams() {
 }
 
 #[test]
+fn a_client_that_half_closes_has_its_stream_and_then_the_end() {
+    // S6: found by fuzzing; the session stayed.
+    with_every_server(|driver| {
+        for order in [Order::Serial, Order::Concurrent(4)] {
+            let (server, _heard) = serve(driver, |server| server.order(order));
+            let peer = RawPeer::connect(server.path());
+            let credit = Some(Credit { items: 9, bytes: 1000 });
+            let added = Some(CallFields { credit, ..CallFields::default() }.into());
+            let body = count(2).encode_to_vec().into();
+            let call =
+                Call::<Bytes> { module: 9, method: NumbersMethod::Count.id(), sequence: 1, body, added };
+            peer.send_message(Wire::Chunked, &call.encode());
+            peer.half_close();
+            let parts = [(); 4].map(|()| peer.recv_response(Wire::Chunked).part());
+            assert_eq!(parts, [Some(Part::Opened), Some(Part::Item), Some(Part::Item), None]);
+            peer.assert_closed();
+        }
+    });
+}
+
+#[test]
 fn a_stream_that_gives_nothing_in_time_is_given_up() {
     with_everyone(|driver, kind| {
         let (server, heard) = serve(driver, |server| server);

@@ -309,7 +309,12 @@ impl SessionLoop {
                 coop.made_progress();
                 Poll::Ready(Event::Answered(response))
             }
-            _ => Poll::Pending,
+            Poll::Ready(None) => {
+                // With the last of them the session may have come to its end.
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Poll::Pending => Poll::Pending,
         }
     }
 
