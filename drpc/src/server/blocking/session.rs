@@ -510,8 +510,11 @@ impl SessionState {
     fn send(&self, codec: &Codec, head: &Head, response: &Response<Body>) -> Result<(), SessionFault> {
         let mut packets = codec.packets(head, &response.body).map_err(io::Error::other)?;
         match packets.try_for_each(|packet| self.send_packet(&packet)) {
-            // S6: a client that has left needs no reply. What it sent before is still executed.
-            Err(SessionFault::Io(error)) if is_peer_gone(&error) => Ok(()),
+            // S6: a client that has left needs no reply, nor more of a stream. What it sent before is still executed.
+            Err(SessionFault::Io(error)) if is_peer_gone(&error) => {
+                self.session.cancel();
+                Ok(())
+            }
             sent => sent,
         }
     }

@@ -544,8 +544,11 @@ impl SessionState {
                 match sending {
                     Ok(()) => {}
                     Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                    // S6: a client that has left needs no reply. What it sent before is still executed.
-                    Err(error) if is_peer_gone(&error) => break,
+                    // S6: a client that has left needs no reply, nor more of a stream. What it sent before is still executed.
+                    Err(error) if is_peer_gone(&error) => {
+                        self.session.cancel();
+                        break;
+                    }
                     Err(error) => {
                         let Some(mut instead) = without_descriptors(&self.session, response, &error) else {
                             return self.abandon(SessionFault::Io(error));

@@ -455,8 +455,11 @@ impl SessionLoop {
             let packets = self.codec.packets(&*head, &response.body).map_err(io::Error::other)?;
             for packet in packets.skip_sent(*sent) {
                 match self.wait_to_send(&packet).await {
-                    // S6: a client that has left needs no reply. What it sent before is still executed.
-                    Err(SessionFault::Io(error)) if is_peer_gone(&error) => break,
+                    // S6: a client that has left needs no reply, nor more of a stream. What it sent before is still executed.
+                    Err(SessionFault::Io(error)) if is_peer_gone(&error) => {
+                        self.session.cancel();
+                        break;
+                    }
                     Err(SessionFault::Io(error)) if !packet.descriptors().is_empty() => {
                         let mut instead =
                             without_descriptors(&self.session, response, &error).ok_or(error)?;
