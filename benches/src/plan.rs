@@ -166,7 +166,10 @@ impl<'a> Run<'a> {
                 continue;
             }
             // The smoke has no time for those that take long.
-            if self.args.quick && [Kind::Peer, Kind::Transport].contains(&subject.kind()) && size > 64 << 10 {
+            if self.args.quick
+                && [Kind::Peer, Kind::BetweenHosts, Kind::Transport].contains(&subject.kind())
+                && size > 64 << 10
+            {
                 continue;
             }
             let lanes = load.connections * load.depth;
