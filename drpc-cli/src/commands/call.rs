@@ -100,7 +100,7 @@ async fn call(args: &CallArgs) -> Result<ExitCode, Failed> {
     if args.template {
         return print_template(found);
     }
-    if found.info.is_some_and(|info| info.is_client_stream) {
+    if found.info.is_some_and(|info| info.items.is_some()) {
         let problem = format!("`{}` takes a stream, which this command does not send", args.method);
         return Err(Failed::Given(problem));
     }

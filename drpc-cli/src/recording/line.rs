@@ -92,8 +92,7 @@ impl<'a> Lines<'a> {
     fn said(&self, seen: &Seen, said: &Said, out: &mut dyn Write) -> io::Result<()> {
         let Said { control, body, call, sent } = said;
         let method = self.schema.method(call.module, call.method);
-        // What the items are is told nowhere.
-        let item = (*control == Control::Item).then(|| Value::String(hex::encode(body)));
+        let item = (*control == Control::Item).then(|| self.schema.item(call.method, body));
         let (event, items, bytes) = match control {
             Control::Credit(credit) => ("credit", Some(credit.items as usize), Some(credit.bytes)),
             Control::Item => ("sent", Some(*sent), Some(body.len() as u64)),

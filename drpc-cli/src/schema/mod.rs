@@ -42,8 +42,8 @@ pub(crate) struct MethodInfo {
     pub(crate) rule: Option<String>,
     /// Whether it answers by a stream of replies.
     pub(crate) is_stream: bool,
-    /// Whether it takes a stream, too.
-    pub(crate) is_client_stream: bool,
+    /// What each item carries of the stream that it takes; `None` if it takes none.
+    pub(crate) items: Option<BodyType>,
     /// What else is to be known of it, in a word each: `idempotent`, `stream`.
     pub(crate) kinds: Vec<String>,
     pub(crate) request: BodyType,
@@ -138,6 +138,12 @@ impl Schema {
     /// A request as JSON; as hex digits, where its type is not known or it is none.
     pub(crate) fn request(&self, method: i32, body: &[u8]) -> Value {
         json::shown(self.request_type(method), body)
+    }
+
+    /// An item that a caller sends, likewise.
+    pub(crate) fn item(&self, method: i32, body: &[u8]) -> Value {
+        let known = self.info(method).and_then(|info| info.items.as_ref());
+        json::shown(known.unwrap_or(&BodyType::Unknown), body)
     }
 
     /// A reply, likewise. Of another status than SUCCESS it is no message (D3).

@@ -75,16 +75,17 @@ fn modules(catalogue: Catalogue, schema: &Schema) -> Vec<ModuleInfo> {
 }
 
 fn info(method: drpc::reflection::MethodInfo, schema: &Schema) -> MethodInfo {
+    let items = method.items.as_ref().map(|items| body(items, schema));
     let kinds = [
         method.is_idempotent.then(|| "idempotent".to_owned()),
         method.is_stream.then(|| "stream".to_owned()),
-        method.items.as_ref().map(|items| format!("takes a stream of {}", body(items, schema))),
+        items.as_ref().map(|items| format!("takes a stream of {items}")),
         method.has_fds.then(|| "fds".to_owned()),
         method.timeout().map(|timeout| format!("timeout {}", humantime::format_duration(timeout))),
     ];
     MethodInfo {
         is_stream: method.is_stream,
-        is_client_stream: method.items.is_some(),
+        items,
         kinds: kinds.into_iter().flatten().collect(),
         request: body(&method.request, schema),
         reply: body(&method.reply, schema),

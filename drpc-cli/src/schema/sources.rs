@@ -208,7 +208,7 @@ fn info(id: i32, name: &str, doc: &str, request: BodyType, reply: BodyType) -> M
         doc: doc.into(),
         rule: None,
         is_stream: false,
-        is_client_stream: false,
+        items: None,
         kinds: Vec::new(),
         request,
         reply,

@@ -120,7 +120,8 @@ enum Held {
 
 /// All messages and enums of the methods' bodies, each once, those that hold before those that are held.
 fn held_types(methods: &[&MethodInfo]) -> Vec<Held> {
-    let bodies = methods.iter().flat_map(|method| [&method.request, &method.reply]);
+    let bodies =
+        methods.iter().flat_map(|method| [&method.request, &method.reply].into_iter().chain(&method.items));
     let messages = bodies.filter_map(|body| match body {
         BodyType::Message(message) => Some(Held::Message(message.clone())),
         _ => None,

@@ -74,7 +74,7 @@ service shop { // module 12
   rpc customers (shop.Order) returns (stream shop.Receipt); // 1208
 
   // Counts what comes.
-  rpc count () returns (shop.Receipt); // 1209, client stream
+  rpc count () returns (shop.Receipt); // 1209, takes a stream of bytes
 }
 
 // What to buy.
@@ -214,7 +214,7 @@ message shop.Receipt {
         "doc": "Counts what comes.",
         "rule": null,
         "kinds": [
-          "client stream"
+          "takes a stream of bytes"
         ],
         "request": "",
         "reply": "shop.Receipt"

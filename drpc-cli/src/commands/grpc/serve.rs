@@ -66,7 +66,7 @@ const HOW_TO_BE_REMOTE: &str =
 
 /// All of a module's methods but those that pass descriptors, or take a stream.
 fn served(module: &ModuleInfo) -> impl Iterator<Item = &MethodInfo> {
-    let stays = |info: &MethodInfo| info.is_client_stream || info.kinds.iter().any(|kind| kind == "fds");
+    let stays = |info: &MethodInfo| info.items.is_some() || info.kinds.iter().any(|kind| kind == "fds");
     module.methods.iter().filter(move |info| !stays(info))
 }
 

@@ -103,11 +103,13 @@ impl Declarations {
         self.0.first().map(|declared| text(declared.docs())).unwrap_or_default()
     }
 
-    /// The messages that its calls and responses carry.
+    /// The messages that its calls and responses carry, and the items of its streams.
     fn messages(&self, method: Method) -> impl Iterator<Item = String> {
         let description = self.description(method).into_iter();
-        let bodies = description.flat_map(|description| [description.request, description.reply]);
-        bodies.filter_map(Carried::full_name)
+        let bodies = description.flat_map(|MethodDescription { request, reply, items, .. }| {
+            [Some(*request), Some(*reply), *items]
+        });
+        bodies.flatten().filter_map(Carried::full_name)
     }
 
     fn description(&self, method: Method) -> Option<&'static MethodDescription> {
