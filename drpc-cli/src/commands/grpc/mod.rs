@@ -38,10 +38,6 @@ pub(crate) enum GrpcCommand {
 /// Exit code: 0 if it was ended by ctrl-c or SIGTERM, 2 if the command line, a file or what the server declares is not fit, 3 if the server can't be asked, or the
 /// address not be listened on.
 #[derive(Debug, clap::Args)]
-#[cfg_attr(
-    not(feature = "grpc"),
-    expect(dead_code, reason = "the command line is the same, so that its help is there")
-)]
 #[command(after_help = "Examples:
   drpc grpc serve --socket /run/greeter.sock --listen 0.0.0.0:7443 --cert host.pem --key host.key --client-ca ca.pem
   drpc grpc serve --socket /run/greeter.sock --listen 0.0.0.0:7443 --cert host.pem --key host.key --client-ca ca.pem \\
