@@ -166,6 +166,8 @@ mod gateway {
             Ok(())
         });
         refused.unwrap();
+        // It reads its certificates again, and goes on.
+        gateway.hang_up();
         let refused = calling(&folder, &gateway, "host", async |clock| clock.set().await);
         assert_eq!(refused.unwrap_err().failure_cause(), Some(FailureCause::Denied));
         let said = String::from_utf8(gateway.interrupt().stdout).unwrap();

@@ -143,6 +143,14 @@ impl Running {
     }
 }
 
+#[cfg(feature = "grpc")]
+impl Running {
+    /// Sends it SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        kill_process(Pid::from_child(self.child.as_ref().unwrap()), Signal::HUP).unwrap();
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {

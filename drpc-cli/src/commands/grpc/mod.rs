@@ -33,13 +33,11 @@ pub(crate) enum GrpcCommand {
 /// is guarded here, by the names in the certificates that --rule lists for it; what no rule guards may be called with any certificate of the authority. Files
 /// but for a contract know no rules.
 ///
+/// At SIGHUP the certificates are read again, for the connections to come.
+///
 /// Exit code: 0 if it was ended by ctrl-c or SIGTERM, 2 if the command line, a file or what the server declares is not fit, 3 if the server can't be asked, or the
 /// address not be listened on.
 #[derive(Debug, clap::Args)]
-#[cfg_attr(
-    not(feature = "grpc"),
-    expect(dead_code, reason = "the command line is the same, so that its help is there")
-)]
 #[command(after_help = "Examples:
   drpc grpc serve --socket /run/greeter.sock --listen 0.0.0.0:7443 --cert host.pem --key host.key --client-ca ca.pem
   drpc grpc serve --socket /run/greeter.sock --listen 0.0.0.0:7443 --cert host.pem --key host.key --client-ca ca.pem \\

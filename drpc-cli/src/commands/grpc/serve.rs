@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use drpc::{AddedFields, Allow, Client, Method, ModuleService};
-use drpc_grpc::{Forwarded, GrpcServer, GrpcServerBuilder, Tls};
+use drpc_grpc::{Forwarded, GrpcServer, Tls};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::ServeArgs;
 use crate::exit::{Failed, Interrupt, block_on};
@@ -30,15 +31,21 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failed> {
         let carried = methods.filter_map(|info| Some((info.id, schema.messages(info)?)));
         let server =
             carried.fold(server, |server, (id, [request, reply])| server.carried(id, request, reply));
-        let server = secured(args, server)?;
+        let tls = tls(args)?;
+        let server = match &tls {
+            Some(tls) => server.tls(tls.clone()),
+            None => server.insecure_loopback(),
+        };
         let mut interrupt = Interrupt::listen()?;
         let server = server.bind(&args.listen).await?;
         note!("listening on {}, for {}; ctrl-c ends it", server.local_addr(), target.known.path.display());
         for module in &chosen {
             note!("  drpc.{}: {}", module.name, count(served(module).count(), "method"));
         }
-        server.serve_until(interrupt.came()).await?;
-        Ok(())
+        tokio::select! {
+            served = server.serve_until(interrupt.came()) => Ok(served?),
+            failed = renew(tls) => Err(failed),
+        }
     })
 }
 
@@ -131,18 +138,35 @@ fn method(module: &ModuleInfo, info: &MethodInfo) -> Method {
     }
 }
 
-fn secured(args: &ServeArgs, server: GrpcServerBuilder) -> Result<GrpcServerBuilder, Failed> {
+/// The certificates; nothing where none are wanted.
+fn tls(args: &ServeArgs) -> Result<Option<Tls>, Failed> {
     match (&args.cert, &args.key, &args.client_ca) {
         (Some(certificate), Some(key), Some(authority)) => {
             let tls = Tls::from_files(certificate, key, authority);
-            Ok(server.tls(tls.map_err(|error| Failed::Given(error.to_string()))?))
+            tls.map(Some).map_err(|error| Failed::Given(error.to_string()))
         }
         _ if is_open_to_others(&args.listen) => Err(Failed::Given(format!(
             "other hosts would reach {} without TLS: --insecure-loopback is for 127.0.0.1 or [::1]; give --cert, --key and --client-ca for any other address",
             args.listen
         ))),
-        _ => Ok(server.insecure_loopback()),
+        _ => Ok(None),
     }
+}
+
+/// Reads the certificates again at each SIGHUP. It ends only where that can't be heard.
+async fn renew(tls: Option<Tls>) -> Failed {
+    let mut hangup = match signal(SignalKind::hangup()) {
+        Ok(hangup) => hangup,
+        Err(error) => return Failed::Begin(error),
+    };
+    while hangup.recv().await.is_some() {
+        match tls.as_ref().map(Tls::reload) {
+            Some(Err(error)) => note!("drpc: warning: the certificates stay as they were: {error}"),
+            Some(Ok(())) => note!("the certificates were read again"),
+            None => {}
+        }
+    }
+    std::future::pending().await
 }
 
 /// As far as an address tells that is no name.
