@@ -254,6 +254,8 @@ const ROWS: [Row; 23] = [
         commit: |cell| {
             let peer = cell.peer();
             cell.open(&peer, 902, 1, CallFields { sends_items: true, ..CallFields::default() });
+            // Before that, what is said of the call may be taken for a call itself.
+            assert_eq!(peer.recv_response(cell.wire).part(), Some(Part::Opened));
             for _ in 0..2000 {
                 cell.say(&peer, Control::Item);
             }
@@ -278,6 +280,7 @@ const ROWS: [Row; 23] = [
         commit: |cell| {
             let peer = cell.peer();
             cell.open(&peer, 902, 1, CallFields { sends_items: true, ..CallFields::default() });
+            assert_eq!(peer.recv_response(cell.wire).part(), Some(Part::Opened));
             cell.say(&peer, Control::End);
             while peer.recv_response(cell.wire).part().is_some() {}
             for sequence in [1, 77, -1, i64::MIN] {
