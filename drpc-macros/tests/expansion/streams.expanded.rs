@@ -425,7 +425,7 @@ impl<__C: __drpc_Mistaken::Caller> MistakenClient<__C> {
     "a handler that returns a stream has the key `stream`\n= help: say it to those who read the attribute, too: `#[method(4, stream)]`"
 }
 ::core::compile_error! {
-    "`stream` is for a handler that returns one\n= help: let the handler return `impl Stream<Item = Result<Event, Failure>>`, or a `Result` of that; else leave `stream` out"
+    "`stream` is for a handler that takes or returns one\n= help: let the handler take an `Incoming<Piece>`, or return `impl Stream<Item = Result<Event, Failure>>`, or a `Result` of that; else leave `stream` out"
 }
 ::core::compile_error! {
     "an item of a stream is a `Result`\n= help: write `impl Stream<Item = Result<Event, Failure>>`; a stream that can't fail gives `Ok` alone"

@@ -549,7 +549,7 @@ impl Connection {
         state.stamp(&mut added);
         if let Some(added) = &mut added {
             added.asks_control &= !self.takes_control;
-            self.has_stream |= added.credit.is_some();
+            self.has_stream |= added.credit.is_some() || added.sends_items;
         }
         let sequence = self.calls.begin((!options.no_response).then_some(()));
         let (module, method) = (method.module(), method.id());
@@ -708,7 +708,7 @@ impl Connection {
         let Some(message) = self.codec.receive(packet).map_err(Disconnect::from)? else { return Ok(None) };
         let mut response = Response::decode(message).map_err(Disconnect::from)?;
         if let Some(arrived) = self.line.arrived() {
-            attach(&mut response, arrived);
+            attach(&mut response, *arrived);
         }
         let addressee = match &response.added {
             None => self.calls.resolve(&response),

@@ -634,7 +634,7 @@ impl Shared {
             let Some(message) = codec.receive(packet)? else { continue };
             let mut response = Response::decode(message)?;
             if let Some(arrived) = self.link.arrived() {
-                attach(&mut response, arrived);
+                attach(&mut response, *arrived);
             }
             let mut state = self.state();
             let addressee = match &response.added {

@@ -90,8 +90,8 @@ impl Passing {
 
 /// Puts descriptors to the response that they came with.
 #[cold]
-pub(super) fn attach(response: &mut Response, arrived: Box<Arrived>) {
-    response.added.get_or_insert_default().descriptors.come(*arrived);
+pub(super) fn attach(response: &mut Response, arrived: Arrived) {
+    response.added.get_or_insert_default().descriptors.come(arrived);
 }
 
 /// Why the kernel did not send a call that passes descriptors; `None` if it has nothing to do with them.

@@ -238,10 +238,9 @@ const ROWS: [Row; 23] = [
         wires: &WIRES,
         commit: |cell| {
             let peer = cell.peer();
-            let credit = Some(Credit { items: u32::MAX, bytes: u64::MAX });
-            cell.open(&peer, 901, 1, CallFields { credit, ..CallFields::default() });
+            cell.open(&peer, 901, 1, asking(u32::MAX));
             for _ in 0..3 {
-                cell.say(&peer, Control::Credit(credit.unwrap()));
+                cell.say(&peer, Control::Credit(Credit { items: u32::MAX, bytes: u64::MAX }));
             }
             while !peer.has_packet() {
                 thread::yield_now();

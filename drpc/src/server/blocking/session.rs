@@ -1,7 +1,7 @@
 //! One session: the loop of its threads (S5, S6, S10), of which there is one, unless its calls run side by side.
 //!
 //! ```text
-//! take_turn ─▶ read_message ─▶ wait_for_permit ─▶ hand_over ─▶ carry_out ─▶ reply
+//! turns.take ─▶ read_message ─▶ wait_for_permit ─▶ hand_over ─▶ carry_out ─▶ reply
 //!     ▲                                               ┊                       │
 //!     └───────────────────────────────────────────────┊───────────────────────┘
 //!                                                     └┄▶ another thread's turn
