@@ -32,9 +32,9 @@ impl<'a> Described<'a> {
                 "request": body_json(&info.request), "reply": body_json(&info.reply),
             })
         };
-        let ModuleInfo { id, name, doc, rule, .. } = self.module;
+        let ModuleInfo { id, name, doc, rule, is_remote, .. } = self.module;
         let methods: Vec<Value> = self.methods.iter().map(method).collect();
-        json!({ "id": id, "name": name, "doc": doc, "rule": rule, "methods": methods })
+        json!({ "id": id, "name": name, "doc": doc, "rule": rule, "remote": is_remote, "methods": methods })
     }
 
     /// With the messages and enums.
@@ -58,6 +58,9 @@ impl fmt::Display for Described<'_> {
         let Described { module, methods } = self;
         write_comment(f, "", &module.doc)?;
         write!(f, "service {} {{ // module {}", module.name, module.id)?;
+        if module.is_remote {
+            write!(f, ", for other hosts too")?;
+        }
         write_notes(f, &[], module.rule.as_deref())?;
         writeln!(f)?;
         for (at, method) in methods.iter().enumerate() {

@@ -139,6 +139,7 @@ message shop.Receipt {
     "name": "shop",
     "doc": "Sells things.",
     "rule": null,
+    "remote": false,
     "methods": [
       {
         "id": 1201,
@@ -226,6 +227,7 @@ message shop.Receipt {
     "name": "reflection",
     "doc": "",
     "rule": null,
+    "remote": false,
     "methods": [
       {
         "id": 2147480101,
@@ -605,6 +607,7 @@ fn what_is_described_comes_as_json() {
     "name": "shop",
     "doc": "Sells things.",
     "rule": null,
+    "remote": false,
     "methods": [
       {
         "id": 1201,

@@ -54,6 +54,7 @@ fn stdout_of(trace: Running) -> String {
 #[test]
 fn calls_and_replies_are_shown_as_they_pass() {
     let (folder, _server, trace) = traced("");
+    assert_eq!(trace.said, "listening on t.sock, for s.sock; ctrl-c ends it\n");
     three_calls(&folder.path("t.sock"));
     snapbox::assert_data_eq!(
         stdout_of(trace),
