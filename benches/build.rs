@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 #[cfg(feature = "grpc")]
 fn for_tonic() -> Result<(), Box<dyn std::error::Error>> {
-    let files = protox::compile(["proto/echo.proto"], ["proto"])?;
+    let files = protox::compile(["proto/echo.proto", "proto/streams.proto"], ["proto"])?;
     Ok(tonic_prost_build::configure().bytes(".").compile_fds(files)?)
 }
 

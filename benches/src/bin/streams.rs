@@ -1,10 +1,12 @@
 //! How many items of 64 B a second come on one stream, and go on one, beside how many calls a second one connection makes with 16 in flight:
-//! of each server, with the async client, in one process.
+//! of each server, with the async client, in one process. With the feature `grpc`, tonic's server streaming is measured beside them.
 //!
 //! ```sh
-//! cargo run --release -p drpc-bench --bin streams
+//! cargo run --release -p drpc-bench --no-default-features --features grpc --bin streams
 //! ```
 
+use std::error::Error;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +16,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use drpc::{Client, Failure, Incoming, Order, Server, ServerBuilder, Stream, drpc_module};
-use futures_util::stream;
+use futures_util::stream::{self, StreamExt};
+use tokio::runtime::Runtime;
 
 /// How long each is measured.
 const WINDOW: Duration = Duration::from_secs(2);
@@ -77,6 +80,8 @@ fn main() -> Result<()> {
             sent / calls
         );
     }
+    #[cfg(feature = "grpc")]
+    println!("{:12} {:12.0}", "tonic", over_tonic::received(&folder.path().join("tonic"))?);
     Ok(())
 }
 
@@ -88,7 +93,7 @@ struct Measured {
 }
 
 fn measure(socket: &Path) -> Result<Measured> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let runtime = runtime()?;
     let client =
         Client::builder(socket).wait_until_ready(Duration::from_secs(10)).server_answers_in_order(false);
     let client = runtime.block_on(client.connect())?;
@@ -96,16 +101,8 @@ fn measure(socket: &Path) -> Result<Measured> {
     let received = runtime.block_on(runtime.spawn({
         let echo = echo.clone();
         async move {
-            let mut items = echo.repeat(vec![7; SIZE].into()).await?;
-            let (begun, mut count) = (Instant::now(), 0u32);
-            while begun.elapsed() < WINDOW {
-                // The clock is looked at seldom.
-                for _ in 0..100 {
-                    items.next().await.context("the stream has no end")??;
-                }
-                count += 100;
-            }
-            anyhow::Ok(f64::from(count) / begun.elapsed().as_secs_f64())
+            let items = echo.repeat(vec![7; SIZE].into()).await?;
+            rate_of(items).await
         }
     }))??;
     let sent = runtime.block_on(runtime.spawn({
@@ -142,9 +139,28 @@ fn measure(socket: &Path) -> Result<Measured> {
     Ok(Measured { received, sent, calls })
 }
 
+/// How many items of a stream without end come in a second.
+async fn rate_of<T, E: Error + Send + Sync + 'static>(
+    mut items: impl Stream<Item = Result<T, E>> + Unpin,
+) -> Result<f64> {
+    let (begun, mut count) = (Instant::now(), 0u32);
+    while begun.elapsed() < WINDOW {
+        // The clock is looked at seldom.
+        for _ in 0..100 {
+            items.next().await.context("the stream has no end")??;
+        }
+        count += 100;
+    }
+    Ok(f64::from(count) / begun.elapsed().as_secs_f64())
+}
+
+/// A runtime of one thread, as each side has.
+fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()
+}
+
 fn on_tokio(builder: ServerBuilder, socket: &Path, stop: &AtomicBool) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let server = builder.bind(socket)?;
         let stopped = async {
             while !stop.load(Ordering::Relaxed) {
@@ -180,4 +196,61 @@ fn in_steps(builder: ServerBuilder, socket: &Path, stop: &AtomicBool) -> Result<
         }
     }
     Ok(())
+}
+
+/// gRPC's server streaming, on a Unix socket as ours.
+#[cfg(feature = "grpc")]
+mod over_tonic {
+    use hyper_util::rt::TokioIo;
+    use tokio::net::{UnixListener, UnixStream};
+    use tokio_stream::wrappers::UnixListenerStream;
+    use tonic::transport::{Endpoint, Server};
+    use tonic::{Request, Response, Status};
+    use tower::service_fn;
+
+    use super::*;
+
+    #[allow(unreachable_pub, clippy::doc_markdown, clippy::missing_errors_doc, reason = "generated")]
+    mod proto {
+        tonic::include_proto!("streams");
+    }
+
+    use proto::Item;
+    use proto::streams_client::StreamsClient;
+    use proto::streams_server::{Streams, StreamsServer};
+
+    struct Service;
+
+    #[tonic::async_trait]
+    impl Streams for Service {
+        type RepeatStream = stream::BoxStream<'static, Result<Item, Status>>;
+
+        async fn repeat(&self, request: Request<Item>) -> Result<Response<Self::RepeatStream>, Status> {
+            let item = request.into_inner();
+            Ok(Response::new(stream::repeat_with(move || Ok(item.clone())).boxed()))
+        }
+    }
+
+    /// How many items come in a second.
+    pub(super) fn received(socket: &Path) -> Result<f64> {
+        let (serving, calling) = (runtime()?, runtime()?);
+        let listener = serving.block_on(async { UnixListener::bind(socket) })?;
+        let server = Server::builder().add_service(StreamsServer::new(Service));
+        let serve = serving.spawn(server.serve_with_incoming(UnixListenerStream::new(listener)));
+        let socket = socket.to_owned();
+        let received = calling.block_on(calling.spawn(async move {
+            // The address is not used, but must be there.
+            let channel = Endpoint::from_static("http://localhost")
+                .connect_with_connector(service_fn(move |_| {
+                    let socket = socket.clone();
+                    async move { UnixStream::connect(socket).await.map(TokioIo::new) }
+                }))
+                .await?;
+            let item = Item { body: vec![7; SIZE].into() };
+            let items = StreamsClient::new(channel).repeat(item).await?.into_inner();
+            rate_of(items).await
+        }))?;
+        serve.abort();
+        received
+    }
 }
