@@ -197,20 +197,20 @@ impl Surroundings<'_> {
             Type::Reference(reference) => {
                 Ok(Parameter::Context { ty: self.travelling(&reference.elem, "a reference")? })
             }
-            ty if let Some(items) = incoming_types(ty) => match items[..] {
-                [item] => Ok(Parameter::Incoming { item: self.payload(item, "an item")? }),
-                _ => {
+            ty => match incoming_types(ty).as_deref() {
+                Some([item]) => Ok(Parameter::Incoming { item: self.payload(item, "an item")? }),
+                Some(_) => {
                     let help = "write `Incoming<Piece>`, or `Incoming<Bytes>` for bodies as they are";
                     Err(mistake(ty, "`Incoming` says what its items are", help))
                 }
+                None => {
+                    let name = match &*input.pat {
+                        Pat::Ident(pat) if !pat.ident.to_string().starts_with('_') => pat.ident.clone(),
+                        _ => format_ident!("__request"),
+                    };
+                    Ok(Parameter::Request { name, ty: self.payload(ty, "a request")? })
+                }
             },
-            ty => {
-                let name = match &*input.pat {
-                    Pat::Ident(pat) if !pat.ident.to_string().starts_with('_') => pat.ident.clone(),
-                    _ => format_ident!("__request"),
-                };
-                Ok(Parameter::Request { name, ty: self.payload(ty, "a request")? })
-            }
         }
     }
 
