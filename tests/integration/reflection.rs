@@ -108,6 +108,7 @@ fn a_server_tells_what_it_serves() {
             name: "disks".into(),
             docs: "The disks of this host.\n\n    as they are".into(),
             rule: Some("users".into()),
+            is_remote: false,
             methods: vec![
                 MethodInfo {
                     id: 601,
