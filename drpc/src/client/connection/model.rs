@@ -10,7 +10,7 @@ use crate::client::reactor::Reactor;
 use crate::client::runtime::Runtime;
 use crate::handler::method::Method;
 use crate::transport::{Link, MemoryEnd};
-use crate::wire::{Body, Call, Codec, Packets, Response, Wire};
+use crate::wire::{Body, Call, Codec, MAX_PACKET, Packets, Response, Wire};
 
 const CALLERS: usize = 3;
 
@@ -73,7 +73,8 @@ async fn answer_all(link: Link) {
             true => link.recv().await,
             // What is there, and no more.
             false => {
-                let polled = poll_fn(|context| Poll::Ready(link.poll_recv(context, None, false))).await;
+                let polled =
+                    poll_fn(|context| Poll::Ready(link.poll_recv(context, None, MAX_PACKET, false))).await;
                 match polled {
                     Poll::Ready(received) => received,
                     Poll::Pending => {
