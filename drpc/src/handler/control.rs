@@ -21,6 +21,8 @@ use crate::wire::{Call, Control, Credit};
 pub(crate) struct Controls {
     /// By sequence.
     calls: Mutex<HashMap<i64, Heard>>,
+    /// Calls whose sequence was taken by another while they ran: nothing more is heard of them.
+    unheard: Mutex<Vec<Weak<CallControl>>>,
     /// How many streams are open, and may be.
     open: AtomicUsize,
     limits: StreamLimits,
@@ -51,6 +53,7 @@ impl Controls {
     pub(crate) fn new(limits: StreamLimits) -> Self {
         Controls {
             calls: Mutex::default(),
+            unheard: Mutex::default(),
             open: AtomicUsize::new(0),
             limits,
             closed: AtomicBool::new(false),
@@ -70,11 +73,15 @@ impl Controls {
         });
         call.add(credit.unwrap_or_default());
         let heard = self.calls().insert(sequence, Heard::Begun(Arc::downgrade(&call)));
-        if let Some(Heard::Due { credit, is_given_up }) = heard {
-            call.add(credit);
-            if is_given_up {
-                call.heed(Control::Cancel, Bytes::new());
+        match heard {
+            Some(Heard::Due { credit, is_given_up }) => {
+                call.add(credit);
+                if is_given_up {
+                    call.heed(Control::Cancel, Bytes::new());
+                }
             }
+            Some(Heard::Begun(other)) => self.no_longer_hear(other),
+            None => {}
         }
         call
     }
@@ -149,12 +156,22 @@ impl Controls {
         self.begun().iter().for_each(|call| call.stream.wake());
     }
 
+    #[cold]
+    fn no_longer_hear(&self, call: Weak<CallControl>) {
+        let mut unheard = self.unheard.lock().unwrap_or_else(PoisonError::into_inner);
+        unheard.retain(|call| call.strong_count() > 0);
+        unheard.push(call);
+    }
+
     fn begun(&self) -> Vec<Arc<CallControl>> {
         let begun = |heard: &Heard| match heard {
             Heard::Begun(call) => call.upgrade(),
             Heard::Due { .. } => None,
         };
-        self.calls().values().filter_map(begun).collect()
+        let mut calls: Vec<_> = self.calls().values().filter_map(begun).collect();
+        let unheard = self.unheard.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.extend(unheard.iter().filter_map(Weak::upgrade));
+        calls
     }
 
     fn calls(&self) -> MutexGuard<'_, HashMap<i64, Heard>> {
@@ -347,6 +364,29 @@ mod tests {
             control.map(|control| Box::new(CallFields { control: Some(control), ..CallFields::default() }));
         let call: Call = Call { module: 7, method: 700, sequence, body: Bytes::new(), added };
         controls.heeds(&call.encode())
+    }
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl std::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_call_whose_sequence_is_used_again_learns_of_the_end() {
+        let window = Credit { items: 1, bytes: 1 };
+        let controls = Arc::new(Controls::new(StreamLimits { open: 1, window }));
+        let calls = [controls.begin(5, None), controls.begin(5, None)];
+        let woken = Arc::new(Woken::default());
+        let waker = woken.clone().into();
+        for call in &calls {
+            assert!(!call.is_held(&Context::from_waker(&waker)));
+        }
+        controls.close();
+        assert_eq!(woken.0.load(Ordering::Relaxed), 2);
     }
 
     #[test]
