@@ -1,7 +1,7 @@
 //! One session: the loop that takes a client's calls and answers them (S5, S6, S10).
 //!
 //! ```text
-//!            poll_message              begin                     reply
+//!            poll_message              begin                   try_reply
 //! link.recv ─────────────▶ message ───────────▶ handler ready ───────────▶ link.send
 //!                                      │                          ▲
 //!                                      └──▶ running, if it waits ─┘
