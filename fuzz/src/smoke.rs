@@ -1,4 +1,5 @@
-//! Feeds the seeds of every target to it, and then, for some seconds, what mutations make of them; on any toolchain: `smoke [SECONDS]`.
+//! Feeds the seeds of every target to it, and then, for some seconds, what mutations make of them; on any toolchain: `smoke [SECONDS [SEED]]`.
+//! The same mutations each time, unless they are told to begin with another seed.
 //!
 //! For a real hunt: `cargo fuzz run --features libfuzzer session corpus/session seeds/session`.
 
@@ -9,7 +10,10 @@ use std::time::{Duration, Instant};
 use drpc_fuzz::TARGETS;
 
 fn main() {
-    let seconds = std::env::args().nth(1).map_or(10, |seconds| seconds.parse().expect("a number of seconds"));
+    let number = |at, default| {
+        std::env::args().nth(at).map_or(default, |number| number.parse().expect("a whole number"))
+    };
+    let (seconds, first) = (number(1, 10), number(2, 0));
     for (name, target) in TARGETS {
         let seeds = seeds(name);
         for (file, seed) in &seeds {
@@ -20,7 +24,7 @@ fn main() {
         let mut runs = 0u64;
         while Instant::now() < end {
             // A run can be repeated from its seed, which a panic prints.
-            let seed = fastrand::u64(..);
+            let seed = first + runs;
             attempt(name, target, &mutated(&inputs, seed), &format!("seed {seed}"));
             runs += 1;
         }

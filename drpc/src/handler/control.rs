@@ -357,6 +357,7 @@ impl Drop for OpenStream {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::PeerCredentials;
     use crate::wire::CallFields;
 
     fn read(controls: &Controls, sequence: i64, control: Option<Control>) -> bool {
@@ -387,6 +388,19 @@ mod tests {
         }
         controls.close();
         assert_eq!(woken.0.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn a_stream_that_is_opened_when_nothing_more_is_heard_learns_of_it() {
+        // On a server in threads, the end of file may be read while another thread carries out the first call.
+        let session = Session::new(1, PeerCredentials::new(0, 0));
+        session.is_read();
+        let window = Credit { items: 1, bytes: 1 };
+        let controls = session.controlled(StreamLimits { open: 1, window });
+        let call = controls.begin(5, Some(Credit { items: 1, bytes: 1 }));
+        assert!(call.may_send().is_ok());
+        call.sent(1);
+        assert!(matches!(call.may_send(), Err(Halt::ForGood)));
     }
 
     #[test]

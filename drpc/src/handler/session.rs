@@ -68,6 +68,8 @@ pub struct Session {
     cancellation: Cancellation,
     /// The calls that the client may say something of, once it has asked whether it may.
     controls: OnceLock<Arc<Controls>>,
+    /// Nothing more is heard of the client, whether it has asked that or not.
+    read: AtomicBool,
     /// Asked whether the client has left, where nobody is told of that.
     connection: OnceLock<Weak<dyn Connection>>,
     /// Where its work in the background is done; `None` outside of any server.
@@ -155,6 +157,7 @@ impl Session {
             extensions: Extensions::default(),
             cancellation: Cancellation::default(),
             controls: OnceLock::new(),
+            read: AtomicBool::new(false),
             connection: OnceLock::new(),
             background: None,
             stopping: AtomicBool::new(false),
@@ -358,8 +361,20 @@ impl Session {
     }
 
     /// As [`controls`](Self::controls), of a client that asks, which may have so many streams open.
+    #[inline]
     pub(crate) fn controlled(&self, limits: StreamLimits) -> &Arc<Controls> {
-        self.controls.get_or_init(|| Arc::new(Controls::new(limits)))
+        self.controls().unwrap_or_else(|| self.begin_control(limits))
+    }
+
+    #[cold]
+    fn begin_control(&self, limits: StreamLimits) -> &Arc<Controls> {
+        let controls = self.controls.get_or_init(|| Arc::new(Controls::new(limits)));
+        // Another thread may have read the end of file since the call was read: of both, one sees what the other wrote.
+        fence(Ordering::SeqCst);
+        if self.read.load(Ordering::Relaxed) {
+            controls.close();
+        }
+        controls
     }
 
     /// Does what a message says about a call that runs; false for one that is a call. Nothing is looked at if the client has never asked
@@ -383,6 +398,8 @@ impl Session {
 
     /// Nothing more is heard of the client.
     pub(crate) fn is_read(&self) {
+        self.read.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
         if let Some(controls) = self.controls() {
             controls.close();
         }
