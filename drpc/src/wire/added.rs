@@ -54,6 +54,10 @@ impl CallFields {
     pub(super) fn taken_from(call: &mut proto::Call) -> Option<CallFields> {
         let credit = call.credit.take().map(Credit::from);
         let control = Control::from_code(call.control, credit);
+        if let Some(Control::Item) = control {
+            // It has nothing else, which makes it short.
+            return Some(CallFields { control, ..CallFields::default() });
+        }
         let fields = CallFields {
             time_left: call.time_left_us.map(Duration::from_micros),
             wants_error: call.wants_error,
@@ -179,12 +183,17 @@ impl ResponseFields {
 
     /// Takes what is there of them out of a message.
     pub(super) fn taken_from(response: &mut proto::Response) -> Option<ResponseFields> {
+        let part = Part::from_code(response.part);
+        if let Some(Part::Item) = part {
+            // It has nothing else, which makes it short.
+            return Some(ResponseFields::of_part(Part::Item));
+        }
         let fields = ResponseFields {
             // As much of it as can be read.
             error: String::from_utf8_lossy(&response.error).into_owned(),
             details: std::mem::take(&mut response.error_details),
             cause: FailureCause::from_code(response.error_cause),
-            part: Part::from_code(response.part),
+            part,
             takes_control: response.takes_control,
             credit: response.credit.take().map(Credit::from),
             descriptors: Descriptors::announced(response.descriptors),
@@ -414,6 +423,15 @@ mod tests {
         // A call whose body ends as an item does is a call.
         let call: Call = Call { sequence: 5, body: Control::ITEM_TAIL.into(), ..Call::default() };
         assert_eq!(Call::item_in(&call.encode()), None);
+    }
+
+    #[test]
+    fn an_item_has_nothing_but_its_body() {
+        let mut theirs = proto::Response { part: 2, error: "no".into(), ..proto::Response::default() };
+        assert_eq!(ResponseFields::taken_from(&mut theirs), Some(ResponseFields::of_part(Part::Item)));
+        let mut theirs = proto::Call { control: 3, time_left_us: Some(1), ..proto::Call::default() };
+        let of_item = CallFields { control: Some(Control::Item), ..CallFields::default() };
+        assert_eq!(CallFields::taken_from(&mut theirs), Some(of_item));
     }
 
     #[test]
