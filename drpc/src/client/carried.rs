@@ -84,7 +84,10 @@ impl CallOptions {
     where
         A: Future<Output = Result<Response, CallError>>,
     {
-        let outcome = self.carry(address, method, request, Time::of_call(self), attempt).await?;
+        let body = request.into_body();
+        let observed = MadeCall::begin(&method, Path::new(address), body.len());
+        let call = self.carry(method, body, Time::of_call(self), attempt);
+        let outcome = observed.carry_out(pin!(call)).await?;
         let response = if self.no_response && !outcome.status.is_failure() { submitted() } else { outcome };
         reply_of(response, reply_limit)
     }
@@ -145,17 +148,20 @@ impl CallOptions {
                 Err(answered) => answered,
             })
         };
-        CallError::unless_opened(self.carry(address, method, request, Time::of_stream(self), open).await?)?;
+        let body = request.into_body();
+        let observed = MadeCall::begin(&method, Path::new(address), body.len());
+        let call =
+            async { CallError::unless_opened(self.carry(method, body, Time::of_stream(self), open).await?) };
+        let (_, observed) = observed.carry_out_to_open(pin!(call)).await?;
         let items = opened.into_inner().unwrap_or_else(PoisonError::into_inner);
         let source = items.map(|items| Source::Carried(Carried::new(items)));
-        Ok(Streaming::new(source, Patience::of(&Runtime::Tokio(Tokio), self), item_limit))
+        Ok(Streaming::new(source, Patience::of(&Runtime::Tokio(Tokio), self), observed, item_limit))
     }
 
     async fn carry<A>(
         &self,
-        address: &str,
         method: Method,
-        request: impl Payload,
+        body: Body,
         Time { answered: deadline, told }: Time,
         attempt: impl Fn(Attempt) -> A,
     ) -> Result<Response, CallError>
@@ -167,11 +173,9 @@ impl CallOptions {
         if deadline.limit == Some(Duration::ZERO) {
             return Err(deadline.unsent());
         }
-        let body = request.into_body();
         if method.has_fds() || body.has_descriptors() {
             return Err(CallError::descriptors(DescriptorFault::OtherHost));
         }
-        let observed = MadeCall::begin(&method, Path::new(address), body.len());
         let attempts = async {
             let mut attempts = Attempts::of(self.retry.as_ref(), None);
             loop {
@@ -184,16 +188,13 @@ impl CallOptions {
                 }
             }
         };
-        let in_time = async {
-            let response =
-                runtime.by(deadline.at, pin!(attempts)).await.unwrap_or_else(|| Err(deadline.passed()))?;
-            // The server cuts a handler off when its caller's time is over: that is the caller's time-out.
-            match deadline.at {
-                Some(at) if response.status.is_failure() && at <= now() => Err(deadline.passed()),
-                _ => Ok(response),
-            }
-        };
-        observed.carry_out(pin!(in_time)).await
+        let response =
+            runtime.by(deadline.at, pin!(attempts)).await.unwrap_or_else(|| Err(deadline.passed()))?;
+        // The server cuts a handler off when its caller's time is over: that is the caller's time-out.
+        match deadline.at {
+            Some(at) if response.status.is_failure() && at <= now() => Err(deadline.passed()),
+            _ => Ok(response),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::any::TypeId;
 use super::error::CallError;
 use crate::handler::decoding::Decoding;
 use crate::handler::payload::{NO_FDS_IN_ITEMS, Payload};
+use crate::observe::client::MadeStream;
 use crate::observe::peer_log::{Line, PeerLog};
 use crate::wire::{Body, Response, Status};
 
@@ -28,10 +29,12 @@ pub(super) fn reply_of<R: Payload>(response: Response, limit: usize) -> Result<R
 pub(super) fn item_of<R: Payload>(
     outcome: Result<Response, CallError>,
     limit: usize,
+    observed: &MadeStream,
 ) -> Option<Result<R, CallError>> {
     match outcome {
         Err(error) => Some(Err(error)),
         Ok(item) if item.part().is_some() => {
+            observed.received(item.body.len());
             let mut decoding = Decoding::of_reply(limit);
             Some(R::from_body_within(item.body, &mut decoding).map_err(CallError::payload))
         }

@@ -18,7 +18,8 @@ use crate::handler::incoming::poll_in_session;
 use crate::handler::module::HandlerFuture;
 use crate::handler::reply::{Reply, ReplyStream, Source};
 use crate::handler::session::Listed;
-use crate::observe::metrics;
+use crate::observe::metrics::{self, Side, Way};
+use crate::observe::stream::Tally;
 use crate::wire::{Body, Part, Response, ResponseFields, Status};
 
 /// The responses that follow the one that opened a stream, up to the last one, which ends it: the handler's items, as far as the caller has
@@ -33,7 +34,9 @@ pub(crate) struct Outflow {
     open: Option<OpenStream>,
     /// The call's entry in its session's list.
     listed: Option<Listed>,
-    counted: metrics::OpenStream,
+    /// The items that it sent.
+    sent: Tally,
+    _counted: metrics::OpenStream,
     _lease: Lease,
 }
 
@@ -50,8 +53,15 @@ enum Stage {
 
 impl Outflow {
     pub(super) fn new(call: Processing, Opened { items, open, lease }: Opened) -> Self {
-        let counted = metrics::OpenStream::begin();
-        Outflow { call, stage: items.into(), open: Some(open), listed: None, counted, _lease: lease }
+        Outflow {
+            call,
+            stage: items.into(),
+            open: Some(open),
+            listed: None,
+            sent: Tally::of(Side::Server, Way::Sent),
+            _counted: metrics::OpenStream::begin(Side::Server),
+            _lease: lease,
+        }
     }
 
     /// The same stream, of a call that is listed.
@@ -86,6 +96,7 @@ impl Outflow {
         self.call.drop_items(stage);
         if let Some(open) = self.open.take() {
             open.call().end_items(End::Answered);
+            self.call.streamed(open.call().taken(), self.sent);
         }
         self.listed = None;
     }
@@ -166,7 +177,7 @@ impl Outflow {
                     return Poll::Ready(Some(self.fail(Failure::marshal(over))));
                 }
                 open.call().sent(body.len());
-                self.counted.item(body.len());
+                self.sent.count(body.len());
                 self.part(ResponseFields::of_part(Part::Item), body)
             }
             Ok(None) => {

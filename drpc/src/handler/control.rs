@@ -15,6 +15,7 @@ use crate::handler::cancellation::{Cancellation, Cancelled};
 use crate::handler::failure::Failure;
 use crate::handler::inbox::{Due, End, Inbox};
 use crate::handler::session::Session;
+use crate::observe::stream::Tally;
 use crate::wire::{Call, Control, Credit};
 
 /// The calls of a session whose client says such things. Another session has none, and pays nothing.
@@ -258,6 +259,11 @@ impl CallControl {
     /// What its caller is to be told of its items. Whoever asks is woken once there is something.
     pub(crate) fn due(&self, context: &Context<'_>) -> Option<Due> {
         self.items.get()?.0.take_due(context)
+    }
+
+    /// Those of its caller's items that its handler took, if it takes any.
+    pub(crate) fn taken(&self) -> Option<Tally> {
+        self.items.get().map(|(inbox, _)| inbox.taken())
     }
 
     /// No more of these items come.

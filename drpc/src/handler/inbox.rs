@@ -9,6 +9,8 @@ use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 
 use crate::flow::{Renewal, Room};
+use crate::observe::metrics::{Side, Way};
+use crate::observe::stream::Tally;
 use crate::wire::Credit;
 
 /// The items of one call: no more than its caller was given credit for.
@@ -25,6 +27,8 @@ struct State {
     renewal: Renewal,
     end: Option<End>,
     taker: Option<Waker>,
+    /// What the handler took.
+    taken: Tally,
     /// What the caller is to be told.
     due: Option<Due>,
     /// The handler takes no more.
@@ -65,6 +69,7 @@ impl Inbox {
             renewal: Renewal::of(window),
             end: None,
             taker: None,
+            taken: Tally::of(Side::Server, Way::Received),
             due: None,
             is_let_go: false,
         };
@@ -74,6 +79,11 @@ impl Inbox {
     /// How much may come at once.
     pub(crate) fn window(&self) -> Credit {
         self.state().renewal.window()
+    }
+
+    /// What the handler took of them.
+    pub(crate) fn taken(&self) -> Tally {
+        self.state().taken
     }
 
     /// An item has come.
@@ -107,6 +117,7 @@ impl Inbox {
             state.taker = Some(context.waker().clone());
             return Poll::Pending;
         };
+        state.taken.count(item.len());
         if let Some(credit) = state.renewal.took(1, item.len())
             && state.end.is_none()
         {

@@ -20,7 +20,7 @@ use crate::client::retry::Attempts;
 use crate::flow::{Renewal, Room};
 use crate::handler::method::Method;
 use crate::handler::payload::Payload;
-use crate::observe::client::MadeCall;
+use crate::observe::client::{MadeCall, MadeStream};
 use crate::wire::{Body, CallFields, Control, Credit, Part, Response};
 
 impl Client {
@@ -93,13 +93,14 @@ impl Client {
     ) -> Result<Flow, CallError> {
         let mut opened = None;
         let observed = MadeCall::begin(method, &self.0.config.path, body.len());
-        let response = observed.run(|| self.open_in_time(method, body, options, asked, &mut opened))?;
-        let sequence = response.sequence;
-        let room = response.added.as_ref().and_then(|added| added.credit).unwrap_or_default();
-        CallError::unless_opened(response)?;
+        let (response, observed) = observed.run_to_open(|| {
+            CallError::unless_opened(self.open_in_time(method, body, options, asked, &mut opened)?)
+        })?;
+        let room = response.added.and_then(|added| added.credit).unwrap_or_default();
         Ok(Flow {
             connection: opened,
-            sequence,
+            sequence: response.sequence,
+            observed,
             early: VecDeque::new(),
             renewal: Renewal::of(asked.window(options).unwrap_or_default()),
             room: room.into(),
@@ -260,7 +261,9 @@ impl<T: Payload, R: Payload> Upload<T, R> {
             && response.part().is_none()
             && response.status.is_failure()
         {
-            return Err(CallError::answered(response.status, response.added.clone()));
+            let error = CallError::answered(response.status, response.added.clone());
+            self.flow.observed.end(Some(&error));
+            return Err(error);
         }
         sent
     }
@@ -282,10 +285,9 @@ impl<T: Payload, R: Payload> Upload<T, R> {
     /// [`CallError`] if the call failed, or there is no reply.
     pub fn finish(mut self) -> Result<R, CallError> {
         self.flow.finish()?;
-        match self.flow.next_response() {
-            Some(response) => reply_of(response?, self.limit),
-            None => Err(CallError::not_taken()),
-        }
+        let outcome = self.flow.next_response().unwrap_or_else(|| Err(CallError::not_taken()));
+        self.flow.observed.reply(&outcome);
+        reply_of(outcome?, self.limit)
     }
 }
 
@@ -382,6 +384,7 @@ struct Flow {
     /// `None` once it has ended.
     connection: Option<Box<Connection>>,
     sequence: i64,
+    observed: MadeStream,
     /// What came while something was sent.
     early: VecDeque<Response>,
     renewal: Renewal,
@@ -399,10 +402,11 @@ impl Flow {
     }
 
     fn next_item<R: Payload>(&mut self, limit: usize) -> Option<Result<R, CallError>> {
-        let item = self.next_response().and_then(|outcome| item_of(outcome, limit));
+        let item = self.next_response().and_then(|outcome| item_of(outcome, limit, &self.observed));
         if !matches!(item, Some(Ok(_))) {
             self.connection = None;
             self.early.clear();
+            self.observed.end(item.as_ref().and_then(|last| last.as_ref().err()));
         }
         item
     }
@@ -437,6 +441,7 @@ impl Flow {
         let bytes = item.len();
         self.say(Control::Item, item)?;
         self.room.take(bytes);
+        self.observed.sent(bytes);
         Ok(())
     }
 
@@ -520,13 +525,15 @@ impl Flow {
             fault => fault,
         };
         self.connection = None;
-        match fault {
+        let error = match fault {
             Fault::Timeout(_) if deadline.at != self.whole.at => {
                 CallError::stalled(self.item_timeout.unwrap_or_default())
             }
             Fault::Timeout(_) => self.whole.passed(),
             fault => error_of(fault, deadline),
-        }
+        };
+        self.observed.end(Some(&error));
+        error
     }
 }
 

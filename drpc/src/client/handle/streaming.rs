@@ -15,12 +15,14 @@ use super::{Abandonable, Client, Wanted};
 use crate::client::caller::CallOptions;
 use crate::client::connection::{Inflow, Outflow};
 use crate::client::deadline::Deadline;
+use crate::client::descriptors::Passing;
 use crate::client::error::{CallError, CallErrorKind};
 use crate::client::on_tokio::Carried;
 use crate::client::reply::{item_body, item_of, reply_of};
 use crate::client::runtime::{Runtime, Sleep};
 use crate::handler::method::Method;
 use crate::handler::payload::Payload;
+use crate::observe::client::{MadeCall, MadeStream, SentItems};
 use crate::wire::{Body, CallFields, Credit, Response};
 
 impl Client {
@@ -63,8 +65,8 @@ impl Client {
         body: Body,
         options: &CallOptions,
     ) -> Result<Streaming<R>, CallError> {
-        let (inflow, patience) = self.open_flow(&method, body, options, true, false).await?;
-        Ok(Streaming::new(inflow.map(Source::Connection), patience, self.reply_limit()))
+        let Flow { inflow, patience, observed } = self.open_flow(&method, body, options, true, false).await?;
+        Ok(Streaming::new(inflow.map(Source::Connection), patience, observed, self.reply_limit()))
     }
 
     pub(super) async fn open_upload<T: Payload, R: Payload>(
@@ -73,10 +75,11 @@ impl Client {
         body: Body,
         options: &CallOptions,
     ) -> Result<Upload<T, R>, CallError> {
-        let (inflow, patience) = self.open_flow(&method, body, options, false, true).await?;
-        let sending = self.sending(inflow.as_ref(), options);
+        let flow = self.open_flow(&method, body, options, false, true).await?;
+        let sending = self.sending(&flow, options);
+        let Flow { inflow, patience, observed } = flow;
         let limit = self.reply_limit();
-        Ok(Upload { inflow, patience, limit, sending, answer: None, reply: PhantomData })
+        Ok(Upload { inflow, patience, observed, limit, sending, answer: None, reply: PhantomData })
     }
 
     pub(super) async fn open_exchange<T: Payload, R: Payload>(
@@ -85,9 +88,11 @@ impl Client {
         body: Body,
         options: &CallOptions,
     ) -> Result<(Sending<T>, Streaming<R>), CallError> {
-        let (inflow, patience) = self.open_flow(&method, body, options, true, true).await?;
-        let sending = self.sending(inflow.as_ref(), options);
-        Ok((sending, Streaming::new(inflow.map(Source::Connection), patience, self.reply_limit())))
+        let flow = self.open_flow(&method, body, options, true, true).await?;
+        let sending = self.sending(&flow, options);
+        let Flow { inflow, patience, observed } = flow;
+        let limit = self.reply_limit();
+        Ok((sending, Streaming::new(inflow.map(Source::Connection), patience, observed, limit)))
     }
 
     async fn open_flow(
@@ -97,19 +102,32 @@ impl Client {
         options: &CallOptions,
         receives: bool,
         sends: bool,
-    ) -> Result<(Option<Inflow>, Patience), CallError> {
+    ) -> Result<Flow, CallError> {
         let window = receives.then(|| options.of_stream().credit);
         let opening = Opening { window, sends, opened: Mutex::default() };
-        let response = self.make(method, &mut body, options, &opening).await?;
-        CallError::unless_opened(response)?;
+        let passing = Passing::of(method, &body);
+        let observed = MadeCall::begin(method, &self.0.config.path, body.len());
+        let call = async {
+            let outcome = self.call_in_time(method, &mut body, options, &opening).await;
+            CallError::unless_opened(passing.check(outcome)?)
+        };
+        let (_, observed) = observed.carry_out_to_open(pin!(call)).await?;
         let inflow = opening.opened.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok((inflow, Patience::of(&self.0.runtime, options)))
+        Ok(Flow { inflow, patience: Patience::of(&self.0.runtime, options), observed })
     }
 
-    fn sending<T>(&self, inflow: Option<&Inflow>, options: &CallOptions) -> Sending<T> {
+    fn sending<T>(&self, flow: &Flow, options: &CallOptions) -> Sending<T> {
         let patience = Patience::of(&self.0.runtime, options);
-        Sending { outflow: inflow.and_then(Inflow::outflow), patience, item: PhantomData }
+        let outflow = flow.inflow.as_ref().and_then(Inflow::outflow);
+        Sending { outflow, patience, observed: flow.observed.sending(), item: PhantomData }
     }
+}
+
+/// A call that is a stream, once it is open.
+struct Flow {
+    inflow: Option<Inflow>,
+    patience: Patience,
+    observed: MadeStream,
 }
 
 /// A call that is a stream, and what has become of it.
@@ -226,6 +244,7 @@ pub struct Streaming<R = Bytes> {
     /// `None` once it has ended.
     source: Option<Source>,
     patience: Patience,
+    observed: MadeStream,
     /// How much of an item is decoded.
     limit: usize,
     item: PhantomData<fn() -> R>,
@@ -242,22 +261,34 @@ impl Source {
     fn poll_item<R: Payload>(
         &mut self,
         limit: usize,
+        observed: &MadeStream,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<R, CallError>>> {
         match self {
-            Source::Connection(inflow) => {
-                inflow.poll_next(context).map(|outcome| outcome.and_then(|outcome| item_of(outcome, limit)))
-            }
-            Source::Carried(items) => items
+            Source::Connection(inflow) => inflow
                 .poll_next(context)
-                .map(|outcome| outcome.map(|outcome| outcome.and_then(|item| reply_of(item, limit)))),
+                .map(|outcome| outcome.and_then(|outcome| item_of(outcome, limit, observed))),
+            Source::Carried(items) => items.poll_next(context).map(|outcome| {
+                outcome.map(|outcome| {
+                    let item = outcome?;
+                    if !item.status.is_failure() {
+                        observed.received(item.body.len());
+                    }
+                    reply_of(item, limit)
+                })
+            }),
         }
     }
 }
 
 impl<R> Streaming<R> {
-    pub(in crate::client) fn new(source: Option<Source>, patience: Patience, limit: usize) -> Self {
-        Streaming { source, patience, limit, item: PhantomData }
+    pub(in crate::client) fn new(
+        source: Option<Source>,
+        patience: Patience,
+        observed: MadeStream,
+        limit: usize,
+    ) -> Self {
+        Streaming { source, patience, observed, limit, item: PhantomData }
     }
 }
 
@@ -273,10 +304,11 @@ impl<R: Payload> Streaming<R> {
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<R, CallError>>> {
         let Some(source) = &mut self.source else { return Poll::Ready(None) };
-        let received = source.poll_item(self.limit, context).map(Option::transpose);
+        let received = source.poll_item(self.limit, &self.observed, context).map(Option::transpose);
         let item = ready!(self.patience.poll(context, received)).transpose();
         if !matches!(item, Some(Ok(_))) {
             self.source = None;
+            self.observed.end(item.as_ref().and_then(|last| last.as_ref().err()));
         }
         Poll::Ready(item)
     }
@@ -338,6 +370,7 @@ pub struct Sending<T = Bytes> {
     /// `None` once nothing more can be sent.
     outflow: Option<Outflow>,
     patience: Patience,
+    observed: SentItems,
     item: PhantomData<fn(T)>,
 }
 
@@ -392,9 +425,13 @@ impl<T: Payload> Sending<T> {
         body: &mut Option<Body>,
     ) -> Poll<Result<(), CallError>> {
         let Some(outflow) = &mut self.outflow else { return Poll::Ready(Err(CallError::not_taken())) };
+        let bytes = body.as_ref().map_or(0, Body::len);
         let polled = outflow.poll_send(context, body);
         Poll::Ready(match ready!(self.patience.poll(context, polled)) {
-            Ok(true) => Ok(()),
+            Ok(true) => {
+                self.observed.count(bytes);
+                Ok(())
+            }
             Ok(false) => {
                 self.outflow = None;
                 Err(CallError::not_taken())
@@ -441,6 +478,7 @@ pub struct Upload<T = Bytes, R = Bytes> {
     // Dropped first: the whole call is given up, and not its items alone.
     inflow: Option<Inflow>,
     patience: Patience,
+    observed: MadeStream,
     limit: usize,
     sending: Sending<T>,
     /// What came before it was asked for.
@@ -512,6 +550,9 @@ impl<T: Payload, R: Payload> Upload<T, R> {
         let received = inflow.poll_next(context).map(Option::transpose);
         let outcome = ready!(self.patience.poll(context, received)).transpose();
         self.inflow = None;
+        if let Some(outcome) = &outcome {
+            self.observed.reply(outcome);
+        }
         Poll::Ready(outcome)
     }
 }
