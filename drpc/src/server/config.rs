@@ -117,7 +117,7 @@ impl Default for Limits {
             pending_replies: 256 << 20,
             memory: None,
             memory_per_uid: None,
-            descriptors: descriptors::Limits { message: 16, connection: 64 },
+            descriptors: descriptors::Limits { message: 16, connection: 64, user: usize::MAX },
         }
     }
 }

@@ -121,4 +121,14 @@ impl ServerBuilder {
         self.config.limits.descriptors.connection = descriptors;
         self
     }
+
+    /// How many descriptors the calls of one user (by effective user ID) may have that are not over, in all of its sessions. With one more, all of their call are
+    /// closed, and it is answered FAILURE.
+    ///
+    /// **A user may have no more than are left for the others**, whatever this says: one alone half of what all sessions of the process may have, so that whoever
+    /// else comes finds some. That is the default.
+    pub fn descriptor_limit_per_uid(mut self, descriptors: usize) -> Self {
+        self.config.limits.descriptors.user = descriptors;
+        self
+    }
 }
