@@ -42,6 +42,8 @@ pub(crate) enum End {
     GivenUp,
     /// The caller sent what there was no room for.
     Overrun,
+    /// The caller sent something else than items.
+    Unreadable,
     /// Nothing more is heard of the caller.
     Unheard,
     /// The call was answered.
@@ -76,16 +78,18 @@ impl Inbox {
         self.state().renewal.window()
     }
 
-    /// An item has come.
-    pub(crate) fn put(&self, item: Bytes) {
+    /// Items have come.
+    pub(crate) fn put(&self, items: impl IntoIterator<Item = Bytes>) {
         let mut state = self.state();
-        if !state.room.is_open() {
-            drop(state);
-            return self.end(End::Overrun);
-        }
-        state.room.take(item.len());
-        if state.end.is_none() && !state.is_let_go {
-            state.came.push_back(item);
+        for item in items {
+            if !state.room.is_open() {
+                state.end.get_or_insert(End::Overrun);
+                break;
+            }
+            state.room.take(item.len());
+            if state.end.is_none() && !state.is_let_go {
+                state.came.push_back(item);
+            }
         }
         wake(state);
     }

@@ -232,9 +232,9 @@ impl OpenStream {
         OpenStream(())
     }
 
-    /// An item of so many bytes is to be sent.
-    pub(crate) fn item(&self, bytes: usize) {
-        STREAMS.items.increment(1);
+    /// So many items, of so many bytes, are to be sent.
+    pub(crate) fn items(&self, count: usize, bytes: usize) {
+        STREAMS.items.increment(count as u64);
         STREAMS.bytes.increment(bytes as u64);
     }
 }

@@ -37,7 +37,7 @@ impl OpenStream {
         OpenStream
     }
 
-    pub(crate) fn item(&self, _: usize) {}
+    pub(crate) fn items(&self, _: usize, _: usize) {}
 }
 
 pub(crate) fn session_refused(_: &'static str) {}
