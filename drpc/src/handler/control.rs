@@ -247,7 +247,9 @@ impl CallControl {
         let window = self.controls.limits.window;
         let mut lease =
             session.account().map_or_else(Lease::default, |account| account.lease(Purpose::Request));
-        lease.resize(usize::try_from(window.bytes).unwrap_or(usize::MAX)).map_err(Failure::from_error)?;
+        let bytes = usize::try_from(window.bytes).unwrap_or(usize::MAX);
+        let entries = (window.items as usize).saturating_mul(size_of::<Bytes>());
+        lease.resize(bytes.saturating_add(entries)).map_err(Failure::from_error)?;
         let (inbox, _) = self.items.get_or_init(|| (Arc::new(Inbox::new(window)), lease));
         if self.controls.closed.load(Ordering::Acquire) {
             inbox.end(End::Unheard);
