@@ -604,8 +604,12 @@ impl Processing {
                 if let Handler::Runs(handler) = mem::replace(&mut self.handler, opened) {
                     self.drop_handler(handler);
                 }
-                let added = Some(ResponseFields { credit, ..ResponseFields::of_part(Part::Opened) }.into());
-                Response { sequence: self.sequence, added, ..Response::default() }
+                let added = ResponseFields {
+                    credit,
+                    takes_many: credit.is_some(),
+                    ..ResponseFields::of_part(Part::Opened)
+                };
+                Response { sequence: self.sequence, added: Some(added.into()), ..Response::default() }
             }
             Err(failure) => self.failed(failure),
         }

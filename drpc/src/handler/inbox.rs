@@ -46,6 +46,8 @@ pub(crate) enum End {
     GivenUp,
     /// The caller sent what there was no room for.
     Overrun,
+    /// The caller sent something else than items.
+    Unreadable,
     /// Nothing more is heard of the caller.
     Unheard,
     /// The call was answered.
@@ -86,16 +88,18 @@ impl Inbox {
         self.state().taken
     }
 
-    /// An item has come.
-    pub(crate) fn put(&self, item: Bytes) {
+    /// Items have come.
+    pub(crate) fn put(&self, items: impl IntoIterator<Item = Bytes>) {
         let mut state = self.state();
-        if !state.room.is_open() {
-            drop(state);
-            return self.end(End::Overrun);
-        }
-        state.room.take(item.len());
-        if state.end.is_none() && !state.is_let_go {
-            state.came.push_back(item);
+        for item in items {
+            if !state.room.is_open() {
+                state.end.get_or_insert(End::Overrun);
+                break;
+            }
+            state.room.take(item.len());
+            if state.end.is_none() && !state.is_let_go {
+                state.came.push_back(item);
+            }
         }
         wake(state);
     }
@@ -117,7 +121,7 @@ impl Inbox {
             state.taker = Some(context.waker().clone());
             return Poll::Pending;
         };
-        state.taken.count(item.len());
+        state.taken.count(1, item.len());
         if let Some(credit) = state.renewal.took(1, item.len())
             && state.end.is_none()
         {

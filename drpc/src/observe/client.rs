@@ -110,14 +110,14 @@ impl MadeStream {
     /// An item of so many bytes has come.
     pub(crate) fn received(&self, bytes: usize) {
         if let Some(opened) = &self.0 {
-            lock(opened).received.count(bytes);
+            lock(opened).received.count(1, bytes);
         }
     }
 
-    /// An item of so many bytes was sent.
-    pub(crate) fn sent(&self, bytes: usize) {
+    /// So many items, of so many bytes, were sent.
+    pub(crate) fn sent(&self, items: usize, bytes: usize) {
         if let Some(opened) = &self.0 {
-            lock(opened).sent.count(bytes);
+            lock(opened).sent.count(items, bytes);
         }
     }
 
@@ -137,10 +137,10 @@ impl MadeStream {
 }
 
 impl SentItems {
-    /// An item of so many bytes was sent.
-    pub(crate) fn count(&self, bytes: usize) {
+    /// So many items, of so many bytes, were sent.
+    pub(crate) fn count(&self, items: usize, bytes: usize) {
         if let Some(opened) = self.0.upgrade() {
-            lock(&opened).sent.count(bytes);
+            lock(&opened).sent.count(items, bytes);
         }
     }
 }

@@ -273,14 +273,14 @@ impl Drop for OpenStream {
     }
 }
 
-/// An item of so many bytes has gone through a stream.
-pub(super) fn item(side: Side, way: Way, bytes: usize) {
+/// So many items, of so many bytes, have gone through a stream.
+pub(super) fn items(side: Side, way: Way, count: usize, bytes: usize) {
     let streams = Streams::of(side);
     let counted = match way {
         Way::Received => &streams.received,
         Way::Sent => &streams.sent,
     };
-    counted.items.increment(1);
+    counted.items.increment(count as u64);
     counted.bytes.increment(bytes as u64);
 }
 

@@ -50,7 +50,7 @@ impl OpenStream {
     }
 }
 
-pub(super) fn item(_: Side, _: Way, _: usize) {}
+pub(super) fn items(_: Side, _: Way, _: usize, _: usize) {}
 
 pub(crate) fn session_refused(_: &'static str) {}
 

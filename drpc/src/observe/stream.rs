@@ -16,11 +16,11 @@ impl Tally {
         Tally { side, way, items: 0, bytes: 0 }
     }
 
-    /// An item of so many bytes.
-    pub(crate) fn count(&mut self, bytes: usize) {
-        self.items += 1;
+    /// So many items, of so many bytes.
+    pub(crate) fn count(&mut self, items: usize, bytes: usize) {
+        self.items += items as u64;
         self.bytes += bytes as u64;
-        metrics::item(self.side, self.way, bytes);
+        metrics::items(self.side, self.way, items, bytes);
     }
 
     /// Adds it to the span of the call, if there were any.

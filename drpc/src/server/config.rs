@@ -113,7 +113,7 @@ impl Default for Limits {
             calls: None,
             calls_per_uid: None,
             idle: None,
-            streams: StreamLimits { open: 256, window: Credit { items: 256, bytes: 1 << 20 } },
+            streams: StreamLimits { open: 256, window: Credit { items: 4096, bytes: 1 << 20 } },
             pending_replies: 256 << 20,
             memory: None,
             memory_per_uid: None,

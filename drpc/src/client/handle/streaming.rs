@@ -9,21 +9,23 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::Stream;
 
 use super::{Abandonable, Client, Wanted};
 use crate::client::caller::CallOptions;
 use crate::client::connection::{Inflow, Outflow};
 use crate::client::deadline::Deadline;
 use crate::client::descriptors::Passing;
-use crate::client::error::{CallError, CallErrorKind};
+use crate::client::error::{CallError, CallErrorKind, Disconnect};
 use crate::client::on_tokio::Carried;
 use crate::client::reply::{item_body, item_of, reply_of};
 use crate::client::runtime::{Runtime, Sleep};
+use crate::client::unpacking::Step;
+use crate::gather::Gatherer;
 use crate::handler::method::Method;
 use crate::handler::payload::Payload;
 use crate::observe::client::{MadeCall, MadeStream, SentItems};
-use crate::wire::{Body, CallFields, Credit, Response};
+use crate::wire::{Body, CallFields, Credit, Gathered, Response};
 
 impl Client {
     /// Calls a [streaming](Method::streaming) method with a marshalled body; returns the stream of its items as they are, once the
@@ -143,6 +145,7 @@ impl Wanted for &Opening {
         let added = added.get_or_insert_default();
         added.credit = self.window;
         added.sends_items = self.sends;
+        added.takes_many = self.window.is_some();
     }
 
     fn keep(self, call: &mut Abandonable<'_>) {
@@ -382,8 +385,7 @@ impl<T: Payload> Sending<T> {
     /// [`CallError`]: of kind [`NotTaken`](CallErrorKind::NotTaken) if the server takes no more, or the call is over, which the [`Streaming`] beside it tells of; of
     /// kind `Timeout` if the server had no room for too long; and of kind `TooLong` for an item that is too long for a message. After the last, others can be sent.
     pub async fn send(&mut self, item: T) -> Result<(), CallError> {
-        let mut body = Some(item_body(item));
-        poll_fn(|context| self.poll_send(context, &mut body)).await
+        self.send_gathered(Gathered::of(item_body(item))).await
     }
 
     /// Sends all of these, and [finishes](Self::finish); ends before if the server takes no more.
@@ -410,39 +412,47 @@ impl<T: Payload> Sending<T> {
 
     async fn send_all(&mut self, items: impl Stream<Item = T>) -> Result<(), CallError> {
         let mut items = pin!(items);
-        while let Some(item) = items.next().await {
-            match self.send(item).await {
-                Err(error) if error.kind() == CallErrorKind::NotTaken => break,
+        let mut gatherer = Gatherer::default();
+        loop {
+            let Some(outflow) = &self.outflow else { return Ok(()) };
+            let gathered = poll_fn(|context| {
+                gatherer.poll(outflow.takes_many(), |gathered| {
+                    if !gathered.is_empty() && !outflow.is_open_behind(gathered) {
+                        return Poll::Pending;
+                    }
+                    items.as_mut().poll_next(context).map(|item| item.map(item_body).ok_or(()))
+                })
+            });
+            let Ok(gathered) = gathered.await else { return Ok(()) };
+            match self.send_gathered(gathered).await {
+                Err(error) if error.kind() == CallErrorKind::NotTaken => return Ok(()),
                 sent => sent?,
             }
         }
+    }
+
+    async fn send_gathered(&mut self, items: Gathered) -> Result<(), CallError> {
+        let (count, bytes) = (items.len(), items.bytes());
+        self.ready().await?.send(items)?;
+        self.observed.count(count, bytes);
         Ok(())
     }
 
-    fn poll_send(
-        &mut self,
-        context: &mut Context<'_>,
-        body: &mut Option<Body>,
-    ) -> Poll<Result<(), CallError>> {
-        let Some(outflow) = &mut self.outflow else { return Poll::Ready(Err(CallError::not_taken())) };
-        let bytes = body.as_ref().map_or(0, Body::len);
-        let polled = outflow.poll_send(context, body);
-        Poll::Ready(match ready!(self.patience.poll(context, polled)) {
-            Ok(true) => {
-                self.observed.count(bytes);
-                Ok(())
-            }
-            Ok(false) => {
-                self.outflow = None;
-                Err(CallError::not_taken())
-            }
-            Err(error) => {
-                if error.is_timeout() {
-                    self.outflow = None;
-                }
-                Err(error)
-            }
-        })
+    /// Waits until an item can be sent.
+    async fn ready(&mut self) -> Result<&mut Outflow, CallError> {
+        let Sending { outflow, patience, .. } = self;
+        let is_taken = match outflow {
+            Some(outflow) => poll_fn(|context| {
+                let polled = outflow.poll_ready(context).map(Ok);
+                patience.poll(context, polled)
+            }),
+            None => return Err(CallError::not_taken()),
+        };
+        let is_taken = is_taken.await;
+        if !matches!(is_taken, Ok(true)) {
+            *outflow = None;
+        }
+        outflow.as_mut().ok_or_else(|| is_taken.err().unwrap_or_else(CallError::not_taken))
     }
 }
 
@@ -495,9 +505,7 @@ impl<T: Payload, R: Payload> Upload<T, R> {
     /// is next; of kind `Timeout` if the server had no room for too long; and of kind `TooLong` for an item that is too long for a message. After the last,
     /// others can be sent.
     pub async fn send(&mut self, item: T) -> Result<(), CallError> {
-        let mut body = Some(item_body(item));
-        let sent = poll_fn(|context| self.sending.poll_send(context, &mut body)).await;
-        match sent {
+        match self.sending.send(item).await {
             Err(error) if error.kind() == CallErrorKind::NotTaken => match self.early_answer().await {
                 Some(Err(failure)) => Err(failure.clone()),
                 Some(Ok(response)) if response.status.is_failure() => {
@@ -550,6 +558,11 @@ impl<T: Payload, R: Payload> Upload<T, R> {
         let received = inflow.poll_next(context).map(Option::transpose);
         let outcome = ready!(self.patience.poll(context, received)).transpose();
         self.inflow = None;
+        let outcome = outcome.map(|outcome| match outcome? {
+            Step::Last(response) => Ok(response),
+            // It has no credit for one.
+            Step::Item(_) => Err(CallError::disconnected(Disconnect::Overrun.into())),
+        });
         if let Some(outcome) = &outcome {
             self.observed.reply(outcome);
         }

@@ -58,7 +58,7 @@ impl ServerBuilder {
         self
     }
 
-    /// How much a caller may have sent of a [stream](crate::guide::streams) of its own and the handler not taken yet: 256 items and 1 MiB in their bodies, unless this
+    /// How much a caller may have sent of a [stream](crate::guide::streams) of its own and the handler not taken yet: 4096 items and 1 MiB in their bodies, unless this
     /// says otherwise. One item may be longer than what is left of the bytes. 0 is taken as 1.
     ///
     /// An open stream counts in the [`memory_limit`](Self::memory_limit) with these bytes.
