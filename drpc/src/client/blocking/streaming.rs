@@ -441,9 +441,7 @@ impl Flow {
                 return Some(Ok(Step::Item(item)));
             }
             while self.early.is_empty() {
-                if self.connection.is_none() {
-                    return None;
-                }
+                self.connection.as_ref()?;
                 if let Err(error) = self.receive() {
                     return Some(Err(error));
                 }
