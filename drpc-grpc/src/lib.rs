@@ -14,7 +14,7 @@ mod tls;
 
 /// For threads: calls that block.
 pub mod blocking {
-    pub use crate::caller::blocking::{GrpcCaller, Streaming};
+    pub use crate::caller::blocking::{Exchange, GrpcCaller, Streaming, Upload};
 }
 
 pub use caller::{GrpcCaller, GrpcCallerBuilder};

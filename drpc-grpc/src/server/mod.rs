@@ -6,6 +6,7 @@ mod error;
 #[cfg(feature = "reflection")]
 mod reflection;
 mod service;
+mod whole;
 
 use std::fmt;
 use std::future::{Future, pending};
@@ -197,7 +198,16 @@ impl GrpcServerBuilder {
     /// [`Forwarded`](crate::Forwarded) one.
     #[cfg(feature = "reflection")]
     pub fn carried(mut self, method: i32, request: impl Into<String>, reply: impl Into<String>) -> Self {
-        self.carried.insert(method, [request.into(), reply.into()]);
+        let carried = self.carried.entry(method).or_default();
+        (carried.request, carried.reply) = (request.into(), reply.into());
+        self
+    }
+
+    /// The same of each item that a method takes, if it [takes a stream](drpc::Method::client_streaming), beside [`carried`](Self::carried). To a tool, such a method
+    /// is one of these items; a comment says what its request is, and where it goes.
+    #[cfg(feature = "reflection")]
+    pub fn carried_items(mut self, method: i32, item: impl Into<String>) -> Self {
+        self.carried.entry(method).or_default().items = Some(item.into());
         self
     }
 
@@ -291,9 +301,6 @@ fn paths_of(modules: &ModuleService) -> Result<(Paths, Vec<String>), ServeError>
             }
             if method.has_fds() {
                 return Err(ServeError::passes_descriptors(name, method.name()));
-            }
-            if method.is_client_streaming() {
-                return Err(ServeError::takes_stream(name, method.name()));
             }
             let path = format!("/{service}/{}", names::method(method.name()));
             if let Some(other) = paths.insert(path.clone(), method) {

@@ -1,17 +1,21 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use futures_channel::mpsc;
 use futures_util::Stream;
 use tokio::runtime::Handle;
 use tokio::time;
 
+use super::carried::Outgoing;
 use super::error::CallError;
 use super::runtime::Sleep;
 use crate::transport::{AsyncSocket, Link, Socket};
-use crate::wire::Response;
+use crate::wire::{Body, Response};
 
 /// The runtime of tokio that the caller is in.
 #[derive(Clone, Copy)]
@@ -21,6 +25,15 @@ pub(super) type Task = tokio::task::AbortHandle;
 
 /// The responses of a stream that something else than this crate's sockets carries.
 pub(super) struct Carried(Pin<Box<dyn Stream<Item = Result<Response, CallError>> + Send>>);
+
+/// The way of items to who carries them. Dropped before its end, that is told that these were not all.
+pub(super) struct CarriedItems {
+    /// One waits there at most.
+    items: mpsc::Sender<Body>,
+    are_all: Arc<AtomicBool>,
+    /// How long one may be.
+    limit: usize,
+}
 
 impl Tokio {
     pub(super) fn is_running(self) -> bool {
@@ -58,5 +71,32 @@ impl Carried {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Response, CallError>>> {
         self.0.as_mut().poll_next(context)
+    }
+}
+
+impl CarriedItems {
+    pub(super) fn new(limit: usize) -> (Self, Outgoing) {
+        let (items, carries) = mpsc::channel(0);
+        let are_all = Arc::new(AtomicBool::new(false));
+        (CarriedItems { items, are_all: are_all.clone(), limit }, Outgoing::new(carries, are_all))
+    }
+
+    /// Hands an item over once the one before is on its way; false if no more are taken.
+    pub(super) fn poll_send(
+        &mut self,
+        context: &mut Context<'_>,
+        item: &mut Option<Body>,
+    ) -> Poll<Result<bool, CallError>> {
+        let bytes = item.as_ref().map_or(0, Body::len);
+        if bytes > self.limit {
+            return Poll::Ready(Err(CallError::too_long(bytes, self.limit)));
+        }
+        let is_taken = ready!(self.items.poll_ready(context)).is_ok();
+        Poll::Ready(Ok(is_taken && self.items.start_send(item.take().unwrap_or_default()).is_ok()))
+    }
+
+    /// These were all.
+    pub(super) fn end(&self) {
+        self.are_all.store(true, Ordering::Release);
     }
 }

@@ -16,7 +16,7 @@ use crate::client::caller::CallOptions;
 use crate::client::connection::{Inflow, Outflow};
 use crate::client::deadline::Deadline;
 use crate::client::error::{CallError, CallErrorKind};
-use crate::client::on_tokio::Carried;
+use crate::client::on_tokio::{Carried, CarriedItems};
 use crate::client::reply::{item_body, item_of, reply_of};
 use crate::client::runtime::{Runtime, Sleep};
 use crate::handler::method::Method;
@@ -75,8 +75,7 @@ impl Client {
     ) -> Result<Upload<T, R>, CallError> {
         let (inflow, patience) = self.open_flow(&method, body, options, false, true).await?;
         let sending = self.sending(inflow.as_ref(), options);
-        let limit = self.reply_limit();
-        Ok(Upload { inflow, patience, limit, sending, answer: None, reply: PhantomData })
+        Ok(Upload::new(inflow.map(Source::Connection), patience, self.reply_limit(), sending))
     }
 
     pub(super) async fn open_exchange<T: Payload, R: Payload>(
@@ -107,8 +106,8 @@ impl Client {
     }
 
     fn sending<T>(&self, inflow: Option<&Inflow>, options: &CallOptions) -> Sending<T> {
-        let patience = Patience::of(&self.0.runtime, options);
-        Sending { outflow: inflow.and_then(Inflow::outflow), patience, item: PhantomData }
+        let target = inflow.and_then(Inflow::outflow).map(Target::Connection);
+        Sending::new(target, Patience::of(&self.0.runtime, options))
     }
 }
 
@@ -239,6 +238,13 @@ pub(in crate::client) enum Source {
 }
 
 impl Source {
+    fn poll_response(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Response, CallError>>> {
+        match self {
+            Source::Connection(inflow) => inflow.poll_next(context),
+            Source::Carried(responses) => responses.poll_next(context),
+        }
+    }
+
     fn poll_item<R: Payload>(
         &mut self,
         limit: usize,
@@ -336,9 +342,42 @@ impl<R> fmt::Debug for Streaming<R> {
 /// [`finish`](Self::finish), the server's handler is told that these were not all.** When the [`Streaming`] beside it is dropped, the whole call is given up.
 pub struct Sending<T = Bytes> {
     /// `None` once nothing more can be sent.
-    outflow: Option<Outflow>,
+    target: Option<Target>,
     patience: Patience,
     item: PhantomData<fn(T)>,
+}
+
+/// Where the items go.
+pub(in crate::client) enum Target {
+    Connection(Outflow),
+    /// Something else than this crate's sockets: see [`CallOptions::carry_upload`].
+    Carrier(CarriedItems),
+}
+
+impl Target {
+    fn poll_send(
+        &mut self,
+        context: &mut Context<'_>,
+        item: &mut Option<Body>,
+    ) -> Poll<Result<bool, CallError>> {
+        match self {
+            Target::Connection(outflow) => outflow.poll_send(context, item),
+            Target::Carrier(items) => items.poll_send(context, item),
+        }
+    }
+
+    fn end(&mut self) {
+        match self {
+            Target::Connection(outflow) => outflow.end(),
+            Target::Carrier(items) => items.end(),
+        }
+    }
+}
+
+impl<T> Sending<T> {
+    pub(in crate::client) fn new(target: Option<Target>, patience: Patience) -> Self {
+        Sending { target, patience, item: PhantomData }
+    }
 }
 
 impl<T: Payload> Sending<T> {
@@ -370,8 +409,8 @@ impl<T: Payload> Sending<T> {
     }
 
     fn end(&mut self) {
-        if let Some(mut outflow) = self.outflow.take() {
-            outflow.end();
+        if let Some(mut target) = self.target.take() {
+            target.end();
         }
     }
 
@@ -391,17 +430,17 @@ impl<T: Payload> Sending<T> {
         context: &mut Context<'_>,
         body: &mut Option<Body>,
     ) -> Poll<Result<(), CallError>> {
-        let Some(outflow) = &mut self.outflow else { return Poll::Ready(Err(CallError::not_taken())) };
-        let polled = outflow.poll_send(context, body);
+        let Some(target) = &mut self.target else { return Poll::Ready(Err(CallError::not_taken())) };
+        let polled = target.poll_send(context, body);
         Poll::Ready(match ready!(self.patience.poll(context, polled)) {
             Ok(true) => Ok(()),
             Ok(false) => {
-                self.outflow = None;
+                self.target = None;
                 Err(CallError::not_taken())
             }
             Err(error) => {
                 if error.is_timeout() {
-                    self.outflow = None;
+                    self.target = None;
                 }
                 Err(error)
             }
@@ -411,7 +450,7 @@ impl<T: Payload> Sending<T> {
 
 impl<T> fmt::Debug for Sending<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sending").field("has_ended", &self.outflow.is_none()).finish_non_exhaustive()
+        f.debug_struct("Sending").field("has_ended", &self.target.is_none()).finish_non_exhaustive()
     }
 }
 
@@ -439,13 +478,24 @@ impl<T> fmt::Debug for Sending<T> {
 /// was finished, the call is given up**: the server's handler is told that these were not all.
 pub struct Upload<T = Bytes, R = Bytes> {
     // Dropped first: the whole call is given up, and not its items alone.
-    inflow: Option<Inflow>,
+    source: Option<Source>,
     patience: Patience,
     limit: usize,
     sending: Sending<T>,
     /// What came before it was asked for.
     answer: Option<Result<Response, CallError>>,
     reply: PhantomData<fn() -> R>,
+}
+
+impl<T, R> Upload<T, R> {
+    pub(in crate::client) fn new(
+        source: Option<Source>,
+        patience: Patience,
+        limit: usize,
+        sending: Sending<T>,
+    ) -> Self {
+        Upload { source, patience, limit, sending, answer: None, reply: PhantomData }
+    }
 }
 
 impl<T: Payload, R: Payload> Upload<T, R> {
@@ -488,11 +538,17 @@ impl<T: Payload, R: Payload> Upload<T, R> {
     /// [`CallError`] if the call failed, or there is no reply.
     pub async fn finish(mut self) -> Result<R, CallError> {
         self.sending.end();
+        self.answered().await;
+        let response = self.answer.take().unwrap_or_else(|| Err(CallError::not_taken()))?;
+        reply_of(response, self.limit)
+    }
+
+    /// Waits until the call is answered, which may be before all items were sent; [`finish`](Self::finish) gives the answer. For who waits for its next item elsewhere
+    /// meanwhile. Cancel safe.
+    pub async fn answered(&mut self) {
         if self.answer.is_none() {
             self.answer = poll_fn(|context| self.poll_answer(context)).await;
         }
-        let response = self.answer.take().unwrap_or_else(|| Err(CallError::not_taken()))?;
-        reply_of(response, self.limit)
     }
 
     /// The answer, if it is here.
@@ -508,16 +564,16 @@ impl<T: Payload, R: Payload> Upload<T, R> {
     }
 
     fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Response, CallError>>> {
-        let Some(inflow) = &mut self.inflow else { return Poll::Ready(None) };
-        let received = inflow.poll_next(context).map(Option::transpose);
+        let Some(source) = &mut self.source else { return Poll::Ready(None) };
+        let received = source.poll_response(context).map(Option::transpose);
         let outcome = ready!(self.patience.poll(context, received)).transpose();
-        self.inflow = None;
+        self.source = None;
         Poll::Ready(outcome)
     }
 }
 
 impl<T, R> fmt::Debug for Upload<T, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upload").field("has_ended", &self.inflow.is_none()).finish_non_exhaustive()
+        f.debug_struct("Upload").field("has_ended", &self.source.is_none()).finish_non_exhaustive()
     }
 }
