@@ -8,6 +8,8 @@ mod forward;
 mod hosts;
 mod io;
 mod names;
+#[doc(hidden)]
+pub mod private;
 mod server;
 mod status;
 mod tls;

@@ -3,6 +3,7 @@
 pub(crate) mod blocking;
 mod builder;
 mod connector;
+mod sound;
 
 use std::fmt;
 use std::future::{Future, pending};
@@ -23,6 +24,8 @@ use tonic::transport::Channel;
 use tonic::{CancellationHandle, Request};
 
 pub use self::builder::GrpcCallerBuilder;
+use self::sound::Sound;
+pub(crate) use self::sound::make_sound;
 use crate::codec::Bodies;
 use crate::server::AHEAD;
 use crate::tls::Tls;
@@ -272,8 +275,8 @@ impl Inner {
         }
     }
 
-    fn grpc(&self, connection: &Connection) -> Grpc<Channel> {
-        Grpc::new(connection.channel.clone()).max_decoding_message_size(self.message_limit)
+    fn grpc(&self, connection: &Connection) -> Grpc<Sound<Channel>> {
+        Grpc::new(Sound(connection.channel.clone())).max_decoding_message_size(self.message_limit)
     }
 
     fn hosts(&self) -> Hosts<'_> {

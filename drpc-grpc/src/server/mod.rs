@@ -24,10 +24,11 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use self::connection::accept_on;
-use self::ending::{Ends, ending};
+pub(crate) use self::ending::Ends;
+use self::ending::ending;
 pub use self::error::ServeError;
-pub(crate) use self::service::AHEAD;
-use self::service::{Calls, Paths, Shared};
+pub(crate) use self::service::{AHEAD, Calls};
+use self::service::{Paths, Shared};
 use crate::names;
 use crate::tls::Tls;
 
@@ -235,15 +236,7 @@ impl GrpcServerBuilder {
         for service in &services {
             health.set_service_status(service, ServingStatus::Serving).await;
         }
-        let (ends, ending) = ending();
-        let calls = Calls::new(Shared {
-            modules: self.modules,
-            paths,
-            message_limit: self.message_limit,
-            handler_timeout: self.handler_timeout,
-            calls: AtomicU64::new(1),
-            ending,
-        });
+        let (calls, ends) = calls_of(self.modules, paths, self.message_limit, self.handler_timeout);
         let routes = Routes::from(routes.into_axum_router().fallback_service(calls));
         let drain_timeout = self.drain_timeout;
         Ok(GrpcServer {
@@ -266,6 +259,28 @@ impl GrpcServerBuilder {
             false => Err(ServeError::without_tls()),
         }
     }
+}
+
+/// What carries out calls, and what ends that.
+fn calls_of(
+    modules: Arc<ModuleService>,
+    paths: Paths,
+    message_limit: usize,
+    handler_timeout: Option<Duration>,
+) -> (Calls, Ends) {
+    let (ends, ending) = ending();
+    let calls = AtomicU64::new(1);
+    (Calls::new(Shared { modules, paths, message_limit, handler_timeout, calls, ending }), ends)
+}
+
+/// The same of a server without a network. It goes on as long as both are there.
+pub(crate) fn detached(
+    modules: impl Into<Arc<ModuleService>>,
+    message_limit: usize,
+) -> Result<(Calls, Ends), ServeError> {
+    let modules = modules.into();
+    let (paths, _) = paths_of(&modules)?;
+    Ok(calls_of(modules, paths, message_limit, None))
 }
 
 fn transport() -> tonic::transport::Server {

@@ -35,7 +35,7 @@ use crate::{names, status};
 
 /// Carries out the calls of all modules.
 #[derive(Clone)]
-pub(super) struct Calls(Arc<Shared>);
+pub(crate) struct Calls(Arc<Shared>);
 
 /// The methods, by the paths that name them.
 pub(super) type Paths = HashMap<String, Method>;

@@ -72,6 +72,7 @@ async fn a_stub_understands_grpcs_own_server() {
         ("UNAUTHENTICATED", Status::FAILURE, Some(FailureCause::Denied)),
         ("NOT_FOUND", Status::FAILURE, None),
         ("INTERNAL", Status::FAILURE, None),
+        ("BAD_DETAILS", Status::FAILURE, None),
     ] {
         let error = greeter.hello(named(code)).await.unwrap_err();
         assert_eq!((error.status(), error.failure_cause()), (Some(status), cause), "{code}: {error}");

@@ -21,6 +21,9 @@ def greeting(name):
 
 
 def answer(name, context):
+    if name == "BAD_DETAILS":
+        context.set_trailing_metadata([("grpc-status-details-bin", b"no google.rpc.Status")])
+        context.abort(grpc.StatusCode.INTERNAL, "as you asked")
     if name in grpc.StatusCode.__members__:
         context.abort(grpc.StatusCode[name], "as you asked")
     return greeting(name)
