@@ -5,13 +5,16 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 
 use crate::model::Method;
-use crate::places::{around, here, name_at};
+use crate::places::{around, ends, here, name_at};
 use crate::signature::{KnownCall, Outcome};
 
 /// The types that a module's handlers take and return.
 pub(crate) struct Asked {
     requests: Types,
     replies: Types,
+    /// The items of the streams that handlers take, and of those that they return.
+    taken: Types,
+    items: Types,
     /// What handlers fail with, but for what only their own call can tell: a type that borrows, or has no name.
     errors: Types,
 }
@@ -21,6 +24,8 @@ impl Asked {
         Asked {
             requests: Types::of(methods, &prefix(base, "Request"), KnownCall::request_type),
             replies: Types::of(methods, &prefix(base, "Reply"), KnownCall::reply_type),
+            taken: Types::of(methods, &prefix(base, "Taken"), KnownCall::taken_item),
+            items: Types::of(methods, &prefix(base, "Item"), KnownCall::returned_item),
             errors: Types::of(methods, "__failed_", KnownCall::error_type),
         }
     }
@@ -33,6 +38,16 @@ impl Asked {
     /// The answer for what a handler returns, by its method's place among the module's.
     pub(crate) fn reply(&self, place: usize) -> Option<&Ident> {
         self.replies.answer(place)
+    }
+
+    /// The answer for the items that a handler takes, by its method's place among the module's.
+    pub(crate) fn taken(&self, place: usize) -> Option<&Ident> {
+        self.taken.answer(place)
+    }
+
+    /// The answer for the items that a handler returns, by its method's place among the module's.
+    pub(crate) fn item(&self, place: usize) -> Option<&Ident> {
+        self.items.answer(place)
     }
 
     /// The conversion of what a handler fails with, by its method's place.
@@ -50,15 +65,12 @@ impl Asked {
     //     const _: () = assert_payload::<Hello>(); // Of a method with `fds`: assert_payload_with_fds
     //     type __GreeterReply0 = kind!(HelloResponse);
     //     const _: () = assert_returned::<HelloResponse, __GreeterReply0>();
+    //     type __GreeterItem0 = travels!(Event); // Or __GreeterTaken0
+    //     const _: () = assert_item::<Event>();
     pub(crate) fn items(&self, krate: &Ident) -> TokenStream {
         // A type under a condition may not be there to be told of.
-        let there_anyway: Vec<_> = self
-            .requests
-            .0
-            .iter()
-            .filter(|asked| asked.cfgs.is_empty())
-            .map(|asked| (&*asked.text, asked.fds))
-            .collect();
+        let there_anyway: Vec<_> =
+            self.requests.there_anyway().map(|asked| (&*asked.text, asked.fds)).collect();
         let is_told_anyway = |asked: &Type| there_anyway.contains(&(&*asked.text, asked.fds));
         let requests = self.requests.0.iter().map(|asked| {
             let Type { cfgs, ty, answer, .. } = asked;
@@ -82,7 +94,26 @@ impl Asked {
                 #assert
             }
         });
-        quote!(#(#requests)* #(#replies)*)
+        // Of one that is told of elsewhere it is still to be said that it has descriptors.
+        let items = |items: &Types, told: &[&str]| -> TokenStream {
+            let items = items.0.iter().map(|asked| {
+                let Type { cfgs, ty, answer, text, .. } = asked;
+                let place = here(ends(ty).0);
+                let sent = quote_spanned!(place=> <#ty as #krate::private::Requested<#answer>>::Sent);
+                let of = if told.contains(&&**text) { &sent } else { ty };
+                let assert = assertion(of, krate, "assert_item", None);
+                quote! {
+                    #cfgs type #answer = #krate::private::travels!(#ty);
+                    #cfgs const _: () = #assert;
+                }
+            });
+            items.collect()
+        };
+        let mut told: Vec<_> = there_anyway.iter().map(|(text, _)| *text).collect();
+        let taken = items(&self.taken, &told);
+        told.extend(self.taken.there_anyway().map(|asked| &*asked.text));
+        let returned = items(&self.items, &told);
+        quote!(#(#requests)* #(#replies)* #taken #returned)
     }
 }
 
@@ -133,6 +164,11 @@ impl Types {
         Types(types)
     }
 
+    /// Those that are under no condition.
+    fn there_anyway(&self) -> impl Iterator<Item = &Type> {
+        self.0.iter().filter(|asked| asked.cfgs.is_empty())
+    }
+
     fn answer(&self, place: usize) -> Option<&Ident> {
         self.0.iter().find(|asked| asked.places.contains(&place)).map(|asked| &asked.answer)
     }
@@ -141,17 +177,23 @@ impl Types {
 impl Type {
     /// What asserts that it does, at its own place.
     fn assertion(&self, krate: &Ident, name: &str, answer: Option<&Ident>) -> TokenStream {
-        let assert = format_ident!("{name}{}", if self.fds { "_with_fds" } else { "" });
-        let answer = answer.map(|answer| quote!(, #answer));
-        around(
-            &self.ty,
-            |place| {
-                let (krate, assert) = (name_at(krate, place), name_at(&assert, place));
-                quote_spanned!(here(place)=> #krate::private::#assert::<)
-            },
-            |place| quote_spanned!(here(place)=> #answer>()),
-        )
+        let name = format!("{name}{}", if self.fds { "_with_fds" } else { "" });
+        assertion(&self.ty, krate, &name, answer)
     }
+}
+
+/// An assertion about a type, at its place.
+fn assertion(ty: &TokenStream, krate: &Ident, name: &str, answer: Option<&Ident>) -> TokenStream {
+    let assert = format_ident!("{name}");
+    let answer = answer.map(|answer| quote!(, #answer));
+    around(
+        ty,
+        |place| {
+            let (krate, assert) = (name_at(krate, place), name_at(&assert, place));
+            quote_spanned!(here(place)=> #krate::private::#assert::<)
+        },
+        |place| quote_spanned!(here(place)=> #answer>()),
+    )
 }
 
 fn prefix(base: &Ident, role: &str) -> String {

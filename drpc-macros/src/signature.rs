@@ -99,13 +99,19 @@ impl KnownCall {
         self.request().map(|(_, ty)| ty)
     }
 
-    /// What the handler returns, or the reply in its `Result`.
+    /// What the handler returns, or the reply in its `Result`; nothing if it returns a stream.
     pub(crate) fn reply_type(&self) -> Option<&TokenStream> {
         match &self.outcome {
-            Outcome::Nothing => None,
-            Outcome::Type(ty) | Outcome::Result { reply: ty, .. } | Outcome::Stream { item: ty, .. } => {
-                Some(ty)
-            }
+            Outcome::Nothing | Outcome::Stream { .. } => None,
+            Outcome::Type(ty) | Outcome::Result { reply: ty, .. } => Some(ty),
+        }
+    }
+
+    /// What the items are that the handler returns, if it returns a stream of them.
+    pub(crate) fn returned_item(&self) -> Option<&TokenStream> {
+        match &self.outcome {
+            Outcome::Stream { item, .. } => Some(item),
+            Outcome::Nothing | Outcome::Type(_) | Outcome::Result { .. } => None,
         }
     }
 

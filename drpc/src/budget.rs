@@ -1,5 +1,5 @@
 //! How many bytes a server holds for its clients, and for each user of them: of messages that come in, of requests that are carried out,
-//! of replies that are not sent yet. And how many sessions go on though their clients have left.
+//! of replies that are not sent yet. And how many sessions go on though their clients have left, and how many descriptors calls have.
 //!
 //! Bytes are counted by a [`Lease`], which lies where they lie: beside the buffer of a message that comes in, in the owner of a
 //! [`Bytes`], with a request that was decoded. So they are counted for as long as anybody has them, also a handler whose
@@ -41,12 +41,13 @@ struct Held {
     of_uid: HashMap<u32, Sum>,
 }
 
-/// What is held: bytes, and sessions without a client.
+/// What is held: bytes, sessions without a client, and descriptors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Sum {
     requests: usize,
     replies: usize,
     absent: usize,
+    descriptors: usize,
 }
 
 /// What bytes are held for.
@@ -90,6 +91,22 @@ impl Account {
     pub(crate) fn absence(self: &Arc<Self>) -> Absence {
         self.ledger.update(self.uid, |of_user| of_user.absent += 1);
         Absence(self.clone())
+    }
+
+    /// Has so many further descriptors counted as the user's; false if that would be more than `most` in all.
+    pub(crate) fn hold_descriptors(&self, count: usize, most: usize) -> bool {
+        self.ledger.update(self.uid, |of_user| {
+            let fits = of_user.descriptors + count <= most;
+            if fits {
+                of_user.descriptors += count;
+            }
+            fits
+        })
+    }
+
+    /// So many of them are let go of.
+    pub(crate) fn release_descriptors(&self, count: usize) {
+        self.ledger.update(self.uid, |of_user| of_user.descriptors -= count);
     }
 }
 
@@ -171,11 +188,12 @@ impl Ledger {
         Ok(())
     }
 
-    fn update(&self, uid: u32, change: impl FnOnce(&mut Sum)) {
+    fn update<R>(&self, uid: u32, change: impl FnOnce(&mut Sum) -> R) -> R {
         let mut held = self.held();
         let mut of_user = held.of_uid.get(&uid).copied().unwrap_or_default();
-        change(&mut of_user);
+        let result = change(&mut of_user);
         held.set(uid, of_user);
+        result
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

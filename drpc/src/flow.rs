@@ -21,13 +21,33 @@ impl Room {
 
     /// Whether there is room for an item, however long.
     pub(crate) fn is_open(&self) -> bool {
-        self.items > 0 && self.bytes > 0
+        self.is_open_behind(0, 0)
+    }
+
+    /// Takes an item of so many bytes in; false if there was no room for it.
+    #[must_use]
+    pub(crate) fn admit(&mut self, bytes: usize) -> bool {
+        let is_open = self.is_open();
+        if is_open {
+            self.take(bytes);
+        }
+        is_open
+    }
+
+    /// Whether there is room for an item behind so many others.
+    pub(crate) fn is_open_behind(&self, items: usize, bytes: usize) -> bool {
+        self.items > items as u64 && self.bytes > i64::try_from(bytes).unwrap_or(i64::MAX)
+    }
+
+    /// So many items, of so many bytes, are sent.
+    pub(crate) fn take_all(&mut self, items: usize, bytes: usize) {
+        self.items = self.items.saturating_sub(items as u64);
+        self.bytes = self.bytes.saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// An item of so many bytes is sent.
     pub(crate) fn take(&mut self, bytes: usize) {
-        self.items = self.items.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.take_all(1, bytes);
     }
 }
 

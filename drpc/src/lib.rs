@@ -135,6 +135,7 @@ mod der;
 mod descriptors;
 mod dispatch;
 mod flow;
+mod gather;
 mod handler;
 mod observe;
 mod rate;

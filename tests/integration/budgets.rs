@@ -12,12 +12,12 @@ use drpc::{
     drpc_module,
 };
 use futures_util::{StreamExt, stream};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, getrlimit};
 use tokio::sync::mpsc;
 
 use crate::support::{
     Driver, Gate, Handlers, Logs, RawPeer, RunningMemory, call, frame, gated, in_order, isolated,
-    open_descriptors, packets_of, with_every_server,
+    open_descriptors, packets_of, raise_the_limit_of_descriptors, with_every_server,
 };
 
 const MIB: usize = 1 << 20;
@@ -45,8 +45,7 @@ fn beside_an_honest_client(
     attack: impl Fn(&RawPeer, &Attacked),
 ) {
     isolated(&format!("budgets::{name}"), || {
-        let limit = getrlimit(Resource::Nofile);
-        setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+        raise_the_limit_of_descriptors();
         with_every_server(|driver| {
             let server = driver.start(builder().allow_unlisted());
             let path = server.path();
@@ -310,8 +309,8 @@ fn descriptors_of_a_thousand_sessions_are_bounded() {
         let peers: Vec<_> = (0..SESSIONS).map(|_| server.connect()).collect();
         peers.iter().for_each(|peer| peer.assert_served(Wire::Chunked));
         let before = open_descriptors();
-        // All sessions together may have a quarter of the files that the process may open.
-        let most = getrlimit(Resource::Nofile).current.unwrap() as usize / 4;
+        // All sessions together may have a quarter of the files that the process may open, and those of one user half of that.
+        let most = getrlimit(Resource::Nofile).current.unwrap() as usize / 8;
         let (_reader, writer) = pipe().unwrap();
         let passed = (0..16).map(|_| writer.try_clone().unwrap().into()).collect();
         let body = Body::new().with_descriptors(passed);

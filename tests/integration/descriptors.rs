@@ -12,15 +12,17 @@ use drpc::testing::{self, Faults, MockModule, Proxy, Recorder};
 use drpc::wire::{Call, CallFields, Response, ResponseFields};
 use drpc::{
     AddedFields, Body, CallError, CallErrorKind, CallOptions, Caller, Context, Failure, Method, Order,
-    Server, ServerBuilder, Status, Wire, WithFds, drpc_module,
+    PeerCredentials, Server, ServerBuilder, Status, Wire, WithFds, drpc_module,
 };
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use rustix::io::{Errno, FdFlags, fcntl_getfd};
 
 use crate::load::wait_for_descriptors;
 use crate::support::{
     AnyClient, Driver, Fake, Hello, HelloResponse, Kind, Logs, RawPeer, builder, frame, in_order, interop,
-    isolated, open_descriptors, packets_of, pair, runtime, soon, with_descriptors_left, with_every_client,
-    with_every_server, without_response,
+    isolated, open_descriptors, packets_of, pair, raise_the_limit_of_descriptors, runtime, soon,
+    with_descriptors_left, with_every_client, with_every_server, without_response,
 };
 
 struct Doors;
@@ -153,18 +155,22 @@ fn they_go_both_ways_with_short_messages_and_long_ones() {
 
 #[test]
 fn as_many_as_the_kernel_passes() {
-    with_every_pair(
-        || doors().descriptor_limit(253).session_descriptor_limit(1000),
-        |client| {
-            let reply = turned(client, Bytes::new(), 253).unwrap();
-            assert_eq!(content(reply.fds.into_iter().next().unwrap()), "252");
-            assert_refused(
-                turned(client, Bytes::new(), 254),
-                "it has 254 descriptors, and a message has at most 253",
-            );
-            client.assert_served();
-        },
-    );
+    isolated("descriptors::as_many_as_the_kernel_passes", || {
+        // A user may have an eighth of them.
+        raise_the_limit_of_descriptors();
+        with_every_pair(
+            || doors().descriptor_limit(253).session_descriptor_limit(1000),
+            |client| {
+                let reply = turned(client, Bytes::new(), 253).unwrap();
+                assert_eq!(content(reply.fds.into_iter().next().unwrap()), "252");
+                assert_refused(
+                    turned(client, Bytes::new(), 254),
+                    "it has 254 descriptors, and a message has at most 253",
+                );
+                client.assert_served();
+            },
+        );
+    });
 }
 
 #[test]
@@ -234,6 +240,69 @@ fn the_calls_of_a_session_have_so_many_in_all() {
             drop(writer);
             assert_closed(reader);
         }
+    });
+}
+
+#[test]
+fn the_calls_of_a_user_have_so_many_in_all() {
+    with_every_server(|driver| {
+        let server = driver.start(doors().order(Order::Concurrent(8)).descriptor_limit_per_uid(3));
+        let [one, other] = [(); 2].map(|()| RawPeer::connect(server.path()));
+        let has_room = || {
+            other.pass(holding("a text"), &frame(&announcing(READ, 9, 1).encode())).unwrap();
+            let Response { status, added, .. } = other.recv_response(Wire::Chunked);
+            if status.is_failure() {
+                let text = added.unwrap().error;
+                assert!(
+                    text.contains("3 in all, as `ServerBuilder::descriptor_limit_per_uid` says"),
+                    "{text}"
+                );
+            }
+            status.is_success()
+        };
+        let (reader, writer) = pipe().unwrap();
+        let passed = [writer.as_fd(); 3];
+        one.pass_all(&passed, &frame(&announcing(KEEP, 1, 3).encode())).unwrap();
+        // The answer to a call behind it shows that it was looked at.
+        one.assert_served(Wire::Chunked);
+        assert!(!has_room());
+        // What its handler lets go of is there again.
+        drop(one);
+        while !has_room() {}
+
+        // Those of half a message count, too. If the call before still has its own, they are refused: then another half is sent.
+        let call = Call { body: vec![b'x'; 300_000].into(), ..announcing(TURN, 1, 3) }.encode();
+        let half = || {
+            let half = RawPeer::connect(server.path());
+            half.pass_all(&passed, &packets_of(Wire::Chunked, &call)[0]).unwrap();
+            (0..100).all(|_| has_room())
+        };
+        while half() {}
+        while !has_room() {}
+        drop(writer);
+        assert_closed(reader);
+    });
+}
+
+#[test]
+fn a_user_who_passes_all_there_may_be_leaves_others_theirs() {
+    isolated("descriptors::a_user_who_passes_all_there_may_be_leaves_others_theirs", || {
+        // A quarter of so many may be of calls, and a user may have half of those.
+        with_descriptors_left(200, || {
+            in_order(async {
+                let builder = doors().explicit_modules_only().order(Order::Concurrent(100));
+                let server = testing::server_of(builder).unwrap();
+                let client =
+                    |uid| DoorsClient::new(server.clone().peer(PeerCredentials::new(uid, uid)).client());
+                let (greedy, other) = (client(1000), client(1001));
+                let keeping = [(); 2].map(|()| greedy.keep(WithFds::new((), numbered(16))));
+                let refused = FuturesUnordered::from_iter(keeping).next().await.unwrap().unwrap_err();
+                let text = refused.peer_text().unwrap();
+                assert!(text.contains("no more than are left for others"), "{text}");
+                let read = other.read(WithFds::new((), numbered(16))).await;
+                assert!(read.unwrap_err().peer_text().unwrap().contains("16 descriptors in place of 1"));
+            });
+        });
     });
 }
 
@@ -492,7 +561,7 @@ fn a_flood_leaves_the_process_files_to_open() {
         let (reader, writer) = pipe().unwrap();
         let descriptors = [writer.as_fd(); 16];
         let mut refused = None;
-        // The process may open so many files, and a quarter of these may be of calls.
+        // The process may open so many files, and a quarter of these may be of calls, of which a user may have half.
         with_descriptors_left(400, || {
             let peers: Vec<_> = (0..20).map(|_| RawPeer::connect(server.path())).collect();
             'flood: for sequence in 1.. {
@@ -511,9 +580,40 @@ fn a_flood_leaves_the_process_files_to_open() {
             RawPeer::connect(server.path()).assert_served(Wire::Chunked);
             drop((peers, others));
         });
-        assert!(refused.unwrap().contains("a quarter of the files that it may open"));
+        assert!(refused.unwrap().contains("of a quarter of the files that the process may open"));
         drop(writer);
         assert_closed(reader);
+    });
+}
+
+#[test]
+fn what_the_kernel_drops_is_told_and_the_session_goes_on() {
+    isolated("descriptors::what_the_kernel_drops_is_told_and_the_session_goes_on", || {
+        with_every_server(|driver| {
+            let server = driver.start(doors());
+            let peer = RawPeer::connect(server.path());
+            peer.assert_served(Wire::Chunked);
+            // So many that a quarter is more than the message has.
+            let others: Vec<_> = (0..50).map(|_| pipe().unwrap()).collect();
+            wait_for_descriptors(&server, None);
+            let before = open_descriptors();
+            let (reader, writer) = pipe().unwrap();
+            let packet = frame(&announcing(TURN, 1, 3).encode());
+            for left in 0..3 {
+                let response = with_descriptors_left(left, || {
+                    peer.pass_all(&[writer.as_fd(); 3], &packet).unwrap();
+                    peer.recv_response(Wire::Chunked)
+                });
+                assert_eq!((response.sequence, response.status), (1, Status::FAILURE));
+                let text = response.added.unwrap().error;
+                assert!(text.contains("the kernel dropped some of the descriptors"), "{left}: {text}");
+                peer.assert_served(Wire::Chunked);
+            }
+            drop(writer);
+            assert_closed(reader);
+            wait_for_descriptors(&server, Some(before));
+            drop(others);
+        });
     });
 }
 

@@ -51,6 +51,7 @@ fn the_fields_are_those_of_daos_and_ours_behind_them() {
             field(1011, "control", "drpc.Control"),
             field(1012, "asks_control", "bool"),
             field(1013, "sends_items", "bool"),
+            field(1014, "takes_many", "bool"),
             field(1020, "descriptors", "uint32"),
             field(1021, "takes_descriptors", "bool"),
         ]
@@ -68,6 +69,7 @@ fn the_fields_are_those_of_daos_and_ours_behind_them() {
             field(1010, "part", "drpc.Part"),
             field(1011, "takes_control", "bool"),
             field(1012, "credit", "drpc.Credit"),
+            field(1013, "takes_many", "bool"),
             field(1020, "descriptors", "uint32"),
             field(1021, "took_descriptors", "bool"),
         ]
@@ -110,6 +112,7 @@ fn call_by_the_file(descriptor: &MessageDescriptor, call: &Call) -> DynamicMessa
         Some(Control::Item) => (3, None),
         Some(Control::End) => (4, None),
         Some(Control::Abort) => (5, None),
+        Some(Control::Items) => (6, None),
         Some(control) => panic!("{control:?} is not in the file"),
     };
     if let Some(credit) = credit {
@@ -118,6 +121,7 @@ fn call_by_the_file(descriptor: &MessageDescriptor, call: &Call) -> DynamicMessa
     theirs.set_field_by_name("control", Value::EnumNumber(control));
     theirs.set_field_by_name("asks_control", Value::Bool(added.asks_control));
     theirs.set_field_by_name("sends_items", Value::Bool(added.sends_items));
+    theirs.set_field_by_name("takes_many", Value::Bool(added.takes_many));
     theirs
 }
 
@@ -148,6 +152,7 @@ fn response_by_the_file(descriptor: &MessageDescriptor, response: &Response) -> 
         Some(Part::Item) => 2,
         Some(Part::Credit) => 3,
         Some(Part::Enough) => 4,
+        Some(Part::Items) => 5,
         Some(part) => panic!("{part:?} is not in the file"),
     };
     theirs.set_field_by_name("part", Value::EnumNumber(part));
@@ -155,6 +160,7 @@ fn response_by_the_file(descriptor: &MessageDescriptor, response: &Response) -> 
     if let Some(credit) = added.credit {
         theirs.set_field_by_name("credit", credit_by_the_file(credit));
     }
+    theirs.set_field_by_name("takes_many", Value::Bool(added.takes_many));
     theirs.set_field_by_name("took_descriptors", Value::Bool(added.took_descriptors));
     theirs
 }
@@ -182,17 +188,17 @@ fn fields_of_a_call() -> impl Strategy<Value = Box<CallFields>> {
         Just((None, None)),
         credit().prop_map(|credit| (Some(credit), None)),
         credit().prop_map(|credit| (None, Some(Control::Credit(credit)))),
-        prop::sample::select(vec![Control::Cancel, Control::End, Control::Abort])
+        prop::sample::select(vec![Control::Cancel, Control::Items, Control::End, Control::Abort])
             .prop_map(|control| (None, Some(control))),
     ];
     let time_left = option::of(any::<u64>().prop_map(Duration::from_micros));
-    let flags = any::<(bool, bool, bool, bool)>();
+    let flags = any::<(bool, bool, bool, bool, bool)>();
     let fields = (time_left, option::of(trace), stream_or_control, flags);
     fields
         .prop_map(|(time_left, trace, (credit, control), flags)| {
-            let (wants_error, takes_descriptors, asks_control, sends_items) = flags;
+            let (wants_error, takes_descriptors, asks_control, sends_items, takes_many) = flags;
             let fields = CallFields { time_left, wants_error, trace, sends_items, ..CallFields::default() };
-            Box::new(CallFields { takes_descriptors, credit, control, asks_control, ..fields })
+            Box::new(CallFields { takes_descriptors, takes_many, credit, control, asks_control, ..fields })
         })
         .prop_filter("none", |fields| **fields != CallFields::default())
 }
@@ -207,8 +213,8 @@ fn every_envelope_is_written_and_read_as_the_file_says() {
         sequence in numbers(),
         body in prop::collection::vec(any::<u8>(), 0..300),
         to_call in option::of(fields_of_a_call()),
-        to_response in option::of(("ü{1,40}", prop::collection::vec(any::<u8>(), 0..40), causes(), any::<bool>())),
-        part in option::of(prop::sample::select(vec![Part::Opened, Part::Item, Part::Credit, Part::Enough])),
+        to_response in option::of(("ü{1,40}", prop::collection::vec(any::<u8>(), 0..40), causes(), any::<[bool; 2]>())),
+        part in option::of(prop::sample::select(vec![Part::Opened, Part::Item, Part::Items, Part::Credit, Part::Enough])),
     )| {
         let body = Bytes::from(body);
         let call = Call { module: module as i32, method: method as i32, sequence, body: body.clone(), added: to_call };
@@ -216,8 +222,9 @@ fn every_envelope_is_written_and_read_as_the_file_says() {
         prop_assert_eq!(&call.encode()[..], &theirs[..]);
         prop_assert_eq!(Call::decode(theirs.into()).unwrap(), call);
 
-        let added = to_response.map(|(error, details, cause, took_descriptors)| {
-            ResponseFields { cause, took_descriptors, ..ResponseFields::new(error, details.into()) }.into()
+        let added = to_response.map(|(error, details, cause, [took_descriptors, takes_many])| {
+            let fields = ResponseFields::new(error, details.into());
+            ResponseFields { cause, took_descriptors, takes_many, ..fields }.into()
         });
         // An error is no part.
         let added = added.or(part.map(|part| ResponseFields::of_part(part).into()));

@@ -5,13 +5,14 @@ use std::thread;
 use std::time::Duration;
 
 use drpc::{
-    Allow, Backoff, CallOptions, Context, Method, Order, RetryPolicy, Server, ServerBuilder, Status, Wire,
+    Allow, Backoff, Bytes, CallOptions, Context, Method, Order, RetryPolicy, Server, ServerBuilder, Status,
+    Wire,
 };
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 
 use crate::support::{
-    Driver, Fake, Gate, Handlers, Kind, RawPeer, TestServer, builder, echo, in_order, interop, isolated,
-    with_every_client, with_every_server, without_response,
+    AnyExchange, AnyUpload, Driver, Fake, Gate, Handlers, Items, ItemsMethod, Kind, RawPeer, TestServer,
+    builder, echo, in_order, interop, isolated, with_every_client, with_every_server, without_response,
 };
 
 /// The figures of this process.
@@ -303,6 +304,64 @@ fn clients_count_their_calls_and_connections() {
                 ("drpc_client_reconnects_total{}", 1.0),
             ]);
             assert_eq!(of_clients(figures.take()), expected);
+        });
+    });
+}
+
+#[test]
+fn streams_are_counted_at_both_ends() {
+    isolated("metrics::streams_are_counted_at_both_ends", || {
+        let figures = Figures::install();
+        with_every_server(|driver| {
+            with_every_client(|kind| {
+                let server = driver.start(Server::builder().module(Items));
+                let client = kind.connect_to(server.path());
+                let options = CallOptions::new();
+                let mut echo: AnyExchange<Bytes, Bytes> =
+                    client.exchange(ItemsMethod::Echo.method(), Bytes::new(), &options).unwrap();
+                for item in ["one", "three"] {
+                    echo.send(item.into()).unwrap();
+                    assert_eq!(echo.next().unwrap().unwrap(), item);
+                }
+                let of = |figures: &BTreeMap<String, f64>, side: &str, figure: &str| {
+                    let name = format!("drpc_{side}_{figure}{{}}");
+                    figures.get(&name).copied().unwrap_or_default()
+                };
+                let during = figures.take();
+                for side in ["server", "client"] {
+                    assert_eq!(of(&during, side, "streams"), 1.0);
+                    for way in ["received", "sent"] {
+                        assert_eq!(of(&during, side, &format!("{way}_items_total")), 2.0);
+                        assert_eq!(of(&during, side, &format!("{way}_item_bytes_total")), 8.0);
+                    }
+                }
+                assert!(!during.keys().any(|name| name.starts_with("drpc_client_calls_total")), "it goes on");
+                echo.finish();
+                assert!(echo.next().is_none());
+                let count: AnyUpload<Bytes, Bytes> =
+                    client.upload(ItemsMethod::Count.method(), Bytes::new(), &options).unwrap();
+                assert_eq!(count.finish_with([Bytes::from("four")]).unwrap(), "4");
+                // Given up.
+                let count: AnyUpload<Bytes, Bytes> =
+                    client.upload(ItemsMethod::Count.method(), Bytes::new(), &options).unwrap();
+                drop((count, echo, client));
+                server.stop();
+
+                let after = figures.take();
+                for (side, [there, back]) in
+                    [("server", ["received", "sent"]), ("client", ["sent", "received"])]
+                {
+                    // Taken, it began again at nothing.
+                    assert_eq!(of(&after, side, "streams"), -1.0);
+                    assert_eq!(of(&after, side, &format!("{there}_items_total")), 1.0);
+                    assert_eq!(of(&after, side, &format!("{back}_items_total")), 0.0);
+                }
+                for (method, status) in [("echo", "SUCCESS"), ("count", "SUCCESS"), ("count", "dropped")] {
+                    let labels = format!("module_id=9,method={method},status={status}");
+                    let name = format!("drpc_client_calls_total{{{labels}}}");
+                    assert_eq!(after[&name], 1.0, "{name}");
+                }
+            });
         });
     });
 }

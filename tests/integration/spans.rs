@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use drpc::{CallOptions, Failure, Method, Order, Server, Status, Wire};
+use drpc::{Bytes, CallOptions, Failure, Method, Order, Server, Status, Wire};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::support::{
-    Fields, Gate, Handlers, Kind, RawPeer, SOON, Spans, TestServer, builder, call, in_order, interop,
-    with_every_client, with_every_server, without_response,
+    AnyClient, AnyExchange, AnyUpload, Fields, Gate, Handlers, Items, ItemsMethod, Kind, RawPeer, SOON,
+    Spans, TestServer, builder, call, in_order, interop, with_every_client, with_every_server,
+    without_response,
 };
 
 /// Module 7: 700 echoes, 702 logs, waits at the gate, and logs again; 703 panics; 704 leaves work behind, which logs.
@@ -78,6 +79,64 @@ fn a_session_and_its_calls_have_spans() {
         assert_eq!(texts("status"), ["SUCCESS", "FAILURE", "UNKNOWN_METHOD", "UNKNOWN_MODULE"]);
         assert_eq!(texts("reply_bytes"), ["3", "0", "0", "0"]);
         assert!(texts("elapsed_us").iter().all(|time| time.parse::<u64>().is_ok()), "{calls:?}");
+    });
+}
+
+/// A stream both ways, an upload, one that its server refuses, and one that its caller gives up.
+/// Each with a longer request.
+fn make_streams(client: &AnyClient) {
+    let options = CallOptions::new();
+    let exchange = |request: &'static str| -> AnyExchange<Bytes, Bytes> {
+        client.exchange(ItemsMethod::Echo.method(), Bytes::from(request), &options).unwrap()
+    };
+    let upload = |method: ItemsMethod, request: &'static str| -> AnyUpload<Bytes, Bytes> {
+        client.upload(method.method(), Bytes::from(request), &options).unwrap()
+    };
+    let mut echo = exchange("");
+    for item in ["one", "three"] {
+        echo.send(item.into()).unwrap();
+        assert_eq!(echo.next().unwrap().unwrap(), item);
+    }
+    echo.finish();
+    assert!(echo.next().is_none());
+    drop(echo);
+    assert_eq!(upload(ItemsMethod::Count, "1").finish_with([Bytes::from("four")]).unwrap(), "4");
+    upload(ItemsMethod::Refuse, "22").finish().unwrap_err();
+    let mut echo = exchange("333");
+    echo.send("four".into()).unwrap();
+    assert_eq!(echo.next().unwrap().unwrap(), "four");
+}
+
+#[test]
+fn the_span_of_a_stream_lasts_to_its_end_and_tells_of_its_items() {
+    with_every_server(|driver| {
+        with_every_client(|kind| {
+            let (spans, _guard) = Spans::of_this_thread(LevelFilter::DEBUG);
+            let server = driver.start(Server::builder().module(Items));
+            let client = kind.connect_to(server.path());
+            make_streams(&client);
+            drop(client);
+            server.stop();
+
+            let texts = |calls: &[Fields], field: &str| -> Vec<_> {
+                calls.iter().map(|call| call.get(field).map_or("-", |text| &**text).to_owned()).collect()
+            };
+            let made = client_calls(&spans);
+            // Each may end at the server once the next has begun.
+            let mut served = server_calls(&spans);
+            served.sort_by_key(|call| call["request_bytes"].clone());
+            assert_eq!(texts(&made, "status"), ["SUCCESS", "SUCCESS", "FAILURE", "-"]);
+            assert_eq!(texts(&made, "reply_bytes"), ["-", "1", "0", "-"]);
+            for (calls, [there, back]) in [(&made, ["sent", "received"]), (&served, ["received", "sent"])] {
+                let of = |way: &str, what: &str| texts(calls, &format!("{way}_{what}"));
+                assert_eq!(of(there, "items"), ["2", "1", "-", "1"]);
+                assert_eq!(of(there, "item_bytes"), ["8", "4", "-", "4"]);
+                assert_eq!(of(back, "items"), ["2", "-", "-", "1"]);
+                assert_eq!(of(back, "item_bytes"), ["8", "-", "-", "4"]);
+            }
+            assert_eq!(texts(&served, "method_name"), ["echo", "count", "refuse", "echo"]);
+            assert_eq!(texts(&served, "status")[..3], ["SUCCESS", "SUCCESS", "FAILURE"]);
+        });
     });
 }
 

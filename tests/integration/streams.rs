@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use drpc::middleware::Request;
 use drpc::testing::{self, MockModule, Recorder};
-use drpc::wire::{Call, CallFields, Control, Credit, Part, Response, ResponseFields};
+use drpc::wire::{Call, CallFields, Control, Credit, Items, Part, Response, ResponseFields};
 use drpc::{
     AddedFields, Bytes, CallError, CallErrorKind, CallOptions, Cancelled, ClientBuilder, Context, Failure,
     Order, Server, ServerBuilder, Status, Stream, Wire, drpc_module,
@@ -400,20 +400,68 @@ fn a_server_that_knows_no_streams_gives_an_error_by_name() {
 }
 
 #[test]
-fn a_server_that_sends_more_than_there_is_room_for_loses_its_connection() {
-    // The blocking client takes one item at a time, so that nothing can pile up.
-    for kind in [Kind::Async, Kind::Progress] {
+fn several_items_come_in_one_message() {
+    // E5.
+    with_every_client(|kind| {
         let (opened, ()) = opening(kind, |peer, sequence| {
             peer.send_message(Wire::Chunked, &part(sequence, Part::Opened, b"").encode());
-            for _ in 0..5 {
-                peer.send_message(Wire::Chunked, &part(sequence, Part::Item, b"item").encode());
-            }
+            peer.send_message(Wire::Chunked, &part(sequence, Part::Items, b"\x01a\x00\x02bc").encode());
+            peer.send_message(Wire::Chunked, &part(sequence, Part::Items, b"").encode());
+            peer.send_message(Wire::Chunked, &part(sequence, Part::Item, b"d").encode());
+            peer.send_reply(Wire::Chunked, sequence, 0, b"");
         });
-        let outcomes: Vec<_> = opened.unwrap().collect();
-        assert_eq!(outcomes.len(), 5);
-        assert!(outcomes[..4].iter().all(Result::is_ok));
-        assert_eq!(outcomes[4].as_ref().unwrap_err().kind(), CallErrorKind::Disconnected);
-    }
+        let items: Vec<_> = opened.unwrap().map(Result::unwrap).collect();
+        assert_eq!(items, ["a", "", "bc", "d"]);
+    });
+}
+
+#[test]
+fn a_server_that_sends_more_than_there_is_room_for_loses_its_connection() {
+    // All of it in one message: else the client may have taken some before the rest comes.
+    with_every_client(|kind| {
+        let too_many = (&b"\x00\x00\x00\x00\x00"[..], "more of a stream");
+        let cut = (&b"\x01a\x02b"[..], "something else than a response");
+        for (body, text) in [too_many, cut] {
+            let (opened, ()) = opening(kind, |peer, sequence| {
+                peer.send_message(Wire::Chunked, &part(sequence, Part::Opened, b"").encode());
+                peer.send_message(Wire::Chunked, &part(sequence, Part::Items, body).encode());
+            });
+            let outcomes: Vec<_> = opened.unwrap().collect();
+            let [Err(error)] = &outcomes[..] else { panic!("{outcomes:?}") };
+            assert!(error.to_string().contains(text), "{error}");
+        }
+    });
+}
+
+#[test]
+fn items_that_are_ready_at_once_come_in_one_message_to_a_caller_that_takes_that() {
+    // E5.
+    with_every_server(|driver| {
+        let (server, _heard) = serve(driver, |server| server);
+        for takes_many in [false, true] {
+            let peer = RawPeer::connect(server.path());
+            let credit = Some(Credit { items: 301, bytes: 1 << 20 });
+            let added = Some(CallFields { credit, takes_many, ..CallFields::default() }.into());
+            let body = count(300).encode_to_vec().into();
+            let call: Call = Call { module: 9, method: 901, sequence: 1, body, added };
+            peer.send_message(Wire::Chunked, &call.encode());
+            let (mut numbers, mut messages) = (Vec::new(), 0);
+            loop {
+                let response = peer.recv_response(Wire::Chunked);
+                match response.part() {
+                    None => break,
+                    Some(Part::Opened) => continue,
+                    Some(Part::Items) => numbers.extend(Items::read(response.body).unwrap()),
+                    Some(_) => numbers.push(response.body),
+                }
+                messages += 1;
+            }
+            let numbers = numbers.into_iter().map(|body| Number::decode(body).unwrap().number);
+            assert!(numbers.eq(0..300));
+            // How many are made quickly is not known.
+            assert!(if takes_many { messages <= 300 } else { messages == 300 }, "{messages}");
+        }
+    });
 }
 
 #[test]
@@ -624,6 +672,7 @@ enum Step {
     Open {
         items: u64,
         credit: u32,
+        takes_many: bool,
     },
     /// Of one of the streams that were opened.
     Credit {
@@ -638,7 +687,11 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         Just(Step::Ping),
-        (1..8u64, 0..5u32).prop_map(|(items, credit)| Step::Open { items, credit }),
+        (1..8u64, 0..5u32, any::<bool>()).prop_map(|(items, credit, takes_many)| Step::Open {
+            items,
+            credit,
+            takes_many
+        }),
         (0..8usize, 1..5u32).prop_map(|(stream, items)| Step::Credit { stream, items }),
         (0..8usize).prop_map(|stream| Step::Cancel { stream }),
     ]
@@ -699,9 +752,10 @@ impl Player<'_> {
         let stream = |place: &usize| self.streams.keys().nth(*place).copied();
         match step {
             Step::Ping => self.ping(),
-            Step::Open { items, credit } => {
+            Step::Open { items, credit, takes_many } => {
                 let asked = Credit { items: *credit, bytes: 1000 };
-                let added = CallFields { credit: Some(asked), ..CallFields::default() };
+                let takes_many = *takes_many;
+                let added = CallFields { credit: Some(asked), takes_many, ..CallFields::default() };
                 let sequence = self.call(901, count(*items).encode_to_vec().into(), added);
                 let (items, credit) = (*items, u64::from(*credit));
                 let opened = Opened { items, credit, is_cancelled: false, came: 0, end: None };
@@ -733,10 +787,15 @@ impl Player<'_> {
         assert_eq!(stream.end, None, "nothing follows the end");
         match response.part() {
             Some(Part::Opened) => assert_eq!(stream.came, 0),
-            Some(_) => {
-                assert_eq!(Number::decode(response.body).unwrap().number, stream.came);
-                stream.came += 1;
-                assert!(stream.came <= stream.credit.min(stream.items), "{stream:?}");
+            Some(part) => {
+                let several = part == Part::Items;
+                let items =
+                    if several { Items::read(response.body).unwrap().collect() } else { vec![response.body] };
+                for item in items {
+                    assert_eq!(Number::decode(item).unwrap().number, stream.came);
+                    stream.came += 1;
+                    assert!(stream.came <= stream.credit.min(stream.items), "{stream:?}");
+                }
             }
             None => {
                 let whole = response.status == Status::SUCCESS && stream.came == stream.items;

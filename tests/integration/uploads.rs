@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Instant;
 
 use drpc::testing::{self, MockModule, Recorder};
-use drpc::wire::{Call, CallFields, Control, Credit, Part, Response, ResponseFields};
+use drpc::wire::{Call, CallFields, Control, Credit, Items, Part, Response, ResponseFields};
 use drpc::{
     AddedFields, Bytes, CallError, CallErrorKind, CallOptions, Context, Failure, Incoming, Server,
     ServerBuilder, Status, Stream, Wire, drpc_module,
@@ -529,7 +529,11 @@ fn the_server_says_what_it_has_room_for() {
         let (server, heard) = serve(driver, |server| server.stream_credit(4, 100));
         let player = Player(RawPeer::connect(server.path()));
         let window = Credit { items: 4, bytes: 100 };
-        let opened = ResponseFields { credit: Some(window), ..ResponseFields::of_part(Part::Opened) };
+        let opened = ResponseFields {
+            credit: Some(window),
+            takes_many: true,
+            ..ResponseFields::of_part(Part::Opened)
+        };
         assert_eq!(player.open(901).added.as_deref(), Some(&opened));
         for _ in 0..3 {
             player.say(Control::Item, "");
@@ -559,6 +563,77 @@ fn who_sends_more_than_there_is_room_for_has_not_sent_all() {
         let text = heard.end().unwrap_err();
         assert!(text.contains("no room for"), "{text}");
         assert_eq!(player.0.recv_response(Wire::Chunked).part(), None);
+    });
+}
+
+#[test]
+fn several_items_come_in_one_message() {
+    // E5.
+    with_every_server(|driver| {
+        let (server, heard) = serve(driver, |server| server.stream_credit(4, 100));
+        let several = |text: &'static str| {
+            let player = Player(RawPeer::connect(server.path()));
+            assert_eq!(player.open(901).part(), Some(Part::Opened));
+            player.say(Control::Items, text);
+            player.say(Control::End, "");
+            player
+        };
+        // Of these, three are messages with the number 1, and the last is empty.
+        several("\x02\x08\x01\x02\x08\x01\x02\x08\x01\x00");
+        assert_eq!(heard.end(), Ok(3));
+        several("");
+        assert_eq!(heard.end(), Ok(0));
+        let _player = several("\x00\x00\x00\x00\x00");
+        assert!(heard.end().unwrap_err().contains("no room for"));
+        let _player = several("\x02\x08\x01\x05\x08");
+        assert!(heard.end().unwrap_err().contains("something else than items"));
+    });
+}
+
+#[test]
+fn items_that_are_ready_at_once_go_in_one_message_to_a_server_that_takes_that() {
+    // E5.
+    with_every_client(|kind| {
+        for takes_many in [false, true] {
+            let fake = Fake::listen();
+            let (client, first) = pair(kind, &fake, |builder| builder);
+            let peer = if kind == Kind::Blocking { None } else { Some(first) };
+            thread::scope(|scope| {
+                let playing = scope.spawn(|| {
+                    let peer = peer.unwrap_or_else(|| fake.accept());
+                    let call = peer.recv_call(Wire::Chunked).expect("a call");
+                    let credit = Some(Credit { items: 50, bytes: 1000 });
+                    let added =
+                        ResponseFields { credit, takes_many, ..ResponseFields::of_part(Part::Opened) };
+                    let opened: Response = Response {
+                        sequence: call.sequence,
+                        added: Some(added.into()),
+                        ..Response::default()
+                    };
+                    peer.send_message(Wire::Chunked, &opened.encode());
+                    let (mut items, mut messages) = (Vec::new(), 0);
+                    loop {
+                        let call = peer.recv_call(Wire::Chunked).expect("something is said");
+                        messages += 1;
+                        match call.added.unwrap().control.unwrap() {
+                            Control::Item => items.push(call.body),
+                            Control::Items => items.extend(Items::read(call.body).unwrap()),
+                            Control::End => break,
+                            control => panic!("{control:?}"),
+                        }
+                    }
+                    peer.send_reply(Wire::Chunked, call.sequence, 0, b"");
+                    assert_eq!(items, vec![Bytes::from_static(b"item"); 50]);
+                    messages
+                });
+                let options = CallOptions::new();
+                let upload = client.upload::<_, Bytes, ()>(SumsMethod::Sum.method(), (), &options).unwrap();
+                upload.finish_with(vec![Bytes::from_static(b"item"); 50]).unwrap();
+                let messages = playing.join().unwrap();
+                // How many are made quickly is not known.
+                assert!(if takes_many { messages <= 51 } else { messages == 51 }, "{messages}");
+            });
+        }
     });
 }
 

@@ -1,5 +1,5 @@
-//! How many items of 64 B a second come on one stream, and go on one, beside how many calls a second one connection makes with 16 in flight:
-//! of each server, with the async client, in one process. With the feature `grpc`, tonic's server streaming is measured beside them.
+//! How many items of 64 B a second come on one stream, go on one, and go on one that sends each by itself, beside how many calls a second one
+//! connection makes with 16 in flight: of each server, with the async client, in one process. With the feature `grpc`, tonic's server streaming is measured beside them.
 //!
 //! ```sh
 //! cargo run --release -p drpc-bench --no-default-features --features grpc --bin streams
@@ -56,8 +56,8 @@ fn main() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let builder = || Server::builder().module(Echo).order(Order::Concurrent(IN_FLIGHT));
     println!(
-        "{:12} {:>12} {:>12} {:>12} {:>8} {:>8}",
-        "server", "received/s", "sent/s", "calls/s", "ratio", "ratio"
+        "{:12} {:>12} {:>12} {:>12} {:>12} {:>22}",
+        "server", "received/s", "sent/s", "singly/s", "calls/s", "ratios"
     );
     for (name, serve) in [
         ("tokio", on_tokio as fn(ServerBuilder, &Path, &AtomicBool) -> Result<()>),
@@ -73,11 +73,12 @@ fn main() -> Result<()> {
         let measured = measure(&socket);
         stop.store(true, Ordering::Relaxed);
         serving.join().expect("a server does not panic")?;
-        let Measured { received, sent, calls } = measured?;
+        let Measured { received, sent, singly, calls } = measured?;
         println!(
-            "{name:12} {received:12.0} {sent:12.0} {calls:12.0} {:8.2} {:8.2}",
+            "{name:12} {received:12.0} {sent:12.0} {singly:12.0} {calls:12.0} {:8.2} {:6.2} {:6.2}",
             received / calls,
-            sent / calls
+            sent / calls,
+            singly / calls
         );
     }
     #[cfg(feature = "grpc")]
@@ -89,6 +90,7 @@ fn main() -> Result<()> {
 struct Measured {
     received: f64,
     sent: f64,
+    singly: f64,
     calls: f64,
 }
 
@@ -106,6 +108,20 @@ fn measure(socket: &Path) -> Result<Measured> {
         }
     }))??;
     let sent = runtime.block_on(runtime.spawn({
+        let echo = echo.clone();
+        async move {
+            let (items, item) = (echo.take().await?, Bytes::from(vec![7; SIZE]));
+            let (begun, mut count) = (Instant::now(), 0u32);
+            let in_time = std::iter::from_fn(|| {
+                count += 1;
+                // The clock is looked at seldom.
+                (count % 100 > 0 || begun.elapsed() < WINDOW).then(|| item.clone())
+            });
+            items.finish_with(stream::iter(in_time)).await?;
+            anyhow::Ok(f64::from(count) / begun.elapsed().as_secs_f64())
+        }
+    }))??;
+    let singly = runtime.block_on(runtime.spawn({
         let echo = echo.clone();
         async move {
             let (mut items, item) = (echo.take().await?, Bytes::from(vec![7; SIZE]));
@@ -136,7 +152,7 @@ fn measure(socket: &Path) -> Result<Measured> {
     for caller in callers {
         calls += runtime.block_on(caller)??;
     }
-    Ok(Measured { received, sent, calls })
+    Ok(Measured { received, sent, singly, calls })
 }
 
 /// How many items of a stream without end come in a second.

@@ -133,7 +133,7 @@ fn answers(recording: &Recording) -> BTreeMap<i64, (Call, Vec<Response>)> {
     let mut conversations = Conversations::default();
     let opened = Event::Opened { session: 1, at_us: 0, peer: None::<Peer> };
     conversations.take(&opened);
-    let seen = recording.packets().iter().filter_map(|packet| {
+    let seen = recording.packets().iter().flat_map(|packet| {
         let (to, bytes) = (packet.direction.into(), packet.bytes.to_vec());
         conversations.take(&Event::Packet { session: 1, at_us: 0, to, bytes, descriptors: 0 })
     });

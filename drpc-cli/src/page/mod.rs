@@ -82,9 +82,7 @@ impl Story {
                 teller.story.target = target.display().to_string();
                 teller.story.epoch_us = *epoch_us;
             }
-            if let Some(seen) = conversations.take(event) {
-                teller.take(&seen);
-            }
+            conversations.take(event).iter().for_each(|seen| teller.take(seen));
         }
         teller.finish()
     }

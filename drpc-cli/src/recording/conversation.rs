@@ -1,11 +1,12 @@
 //! From packets to calls and their replies.
 
 use std::collections::{HashMap, VecDeque};
+use std::error::Error;
 use std::time::Duration;
 
 use drpc::Bytes;
 use drpc::testing::{Message, MessageReader};
-use drpc::wire::{Call, Control, Part, Response};
+use drpc::wire::{Call, Control, Items, Part, Response, ResponseFields};
 
 use super::event::{Event, Peer, To, packet};
 
@@ -77,10 +78,10 @@ struct Conversation {
 }
 
 impl Conversations {
-    /// What an event adds; a packet that completes no message adds nothing.
-    pub(crate) fn take(&mut self, event: &Event) -> Option<Seen> {
+    /// What an event adds: a packet that completes no message adds nothing, and one of several items adds each.
+    pub(crate) fn take(&mut self, event: &Event) -> Vec<Seen> {
         let (session, at_us) = match event {
-            Event::Begun { .. } | Event::Reflected(_) => return None,
+            Event::Begun { .. } | Event::Reflected(_) => return Vec::new(),
             Event::Opened { session, at_us, .. }
             | Event::Packet { session, at_us, .. }
             | Event::Closed { session, at_us, .. } => (*session, *at_us),
@@ -93,48 +94,63 @@ impl Conversations {
             descriptors: [0; 2],
         });
         let mut descriptors = 0;
-        let what = match event {
-            Event::Begun { .. } | Event::Reflected(_) => return None,
+        let all = match event {
+            Event::Begun { .. } | Event::Reflected(_) => Vec::new(),
             Event::Opened { peer, .. } => {
                 conversation.peer.clone_from(peer);
-                What::Opened
+                vec![What::Opened]
             }
             Event::Packet { to, bytes, descriptors: more, .. } => {
                 conversation.descriptors[*to as usize] += more;
-                let message = conversation.packet(at_us, *to, bytes)?;
-                descriptors = std::mem::take(&mut conversation.descriptors[*to as usize]);
-                message
+                let messages = conversation.packet(at_us, *to, bytes);
+                if !messages.is_empty() {
+                    descriptors = std::mem::take(&mut conversation.descriptors[*to as usize]);
+                }
+                messages
             }
-            Event::Closed { error, .. } => What::Closed(error.clone()),
+            Event::Closed { error, .. } => vec![What::Closed(error.clone())],
         };
         let peer = conversation.peer.clone();
-        if let What::Closed(_) = what {
+        if let Event::Closed { .. } = event {
             self.0.remove(&session);
         }
-        Some(Seen { session, at, peer, descriptors, what })
+        all.into_iter().map(|what| Seen { session, at, peer: peer.clone(), descriptors, what }).collect()
     }
 }
 
 impl Conversation {
-    fn packet(&mut self, at_us: u64, to: To, bytes: &[u8]) -> Option<What> {
+    fn packet(&mut self, at_us: u64, to: To, bytes: &[u8]) -> Vec<What> {
+        let unreadable = |error: &dyn Error| vec![What::Unreadable(to, error.to_string())];
         match self.reader.read(&packet(at_us, to, bytes)) {
-            Ok(None) => None,
-            Ok(Some(Message::Call(call))) => {
-                Some(match call.added.as_ref().and_then(|added| added.control) {
-                    Some(control) => What::Control(self.said(control, call)),
-                    None => {
-                        let at = Duration::from_micros(at_us);
-                        self.open.push_back(Asked { at, call: call.clone(), sent: 0, items: None });
-                        What::Call(call)
-                    }
-                })
+            Ok(None) => Vec::new(),
+            Ok(Some(Message::Call(call))) => match call.added.as_ref().and_then(|added| added.control) {
+                Some(Control::Items) => match Items::read(call.body.clone()) {
+                    Ok(items) => items
+                        .map(|body| What::Control(self.said(Control::Item, Call { body, ..call.clone() })))
+                        .collect(),
+                    Err(error) => unreadable(&error),
+                },
+                Some(control) => vec![What::Control(self.said(control, call))],
+                None => {
+                    let at = Duration::from_micros(at_us);
+                    self.open.push_back(Asked { at, call: call.clone(), sent: 0, items: None });
+                    vec![What::Call(call)]
+                }
+            },
+            Ok(Some(Message::Response(response))) if response.part() == Some(Part::Items) => {
+                match Items::read(response.body.clone()) {
+                    Ok(items) => items.map(|body| self.answer(item(&response, body))).collect(),
+                    Err(error) => unreadable(&error),
+                }
             }
-            Ok(Some(Message::Response(response))) => {
-                let asked = self.answered_by(&response);
-                Some(What::Answer(Answer { asked, response }))
-            }
-            Err(error) => Some(What::Unreadable(to, error.to_string())),
+            Ok(Some(Message::Response(response))) => vec![self.answer(response)],
+            Err(error) => unreadable(&error),
         }
+    }
+
+    fn answer(&mut self, response: Response) -> What {
+        let asked = self.answered_by(&response);
+        What::Answer(Answer { asked, response })
     }
 
     fn said(&mut self, control: Control, message: Call) -> Said {
@@ -160,6 +176,12 @@ impl Conversation {
         }
         Some(asked.clone())
     }
+}
+
+/// One of several items, as if it had come alone.
+fn item(several: &Response, body: Bytes) -> Response {
+    let added = Some(ResponseFields::of_part(Part::Item).into());
+    Response { body, added, ..several.clone() }
 }
 
 #[cfg(test)]
@@ -199,21 +221,21 @@ mod tests {
     fn said(conversations: &mut Conversations, sequence: i64, control: Control) -> (i32, usize) {
         let added = CallFields { control: Some(control), ..CallFields::default() };
         let said: Call = Call { sequence, added: Some(added.into()), ..Call::default() };
-        match conversations.take(&sent(To::Server, &said.encode(), 16)).expect("a message").what {
+        match conversations.take(&sent(To::Server, &said.encode(), 16)).pop().expect("a message").what {
             What::Control(said) if said.control == control => (said.call.method, said.sent),
             other => panic!("{other:?}"),
         }
     }
 
     fn items(conversations: &mut Conversations, event: &Event) -> Option<usize> {
-        match conversations.take(event).expect("a message").what {
+        match conversations.take(event).pop().expect("a message").what {
             What::Answer(answer) => answer.asked.expect("it was asked for").items,
             other => panic!("{other:?}"),
         }
     }
 
     fn answered(conversations: &mut Conversations, event: &Event) -> Option<i64> {
-        match conversations.take(event).expect("a message").what {
+        match conversations.take(event).pop().expect("a message").what {
             What::Answer(answer) => answer.asked.map(|asked| asked.call.sequence),
             other => panic!("{other:?}"),
         }
@@ -261,17 +283,34 @@ mod tests {
         assert_eq!(said(&mut conversations, 1, Control::Item), (0, 0));
     }
 
+    /// E5.
+    #[test]
+    fn several_items_in_one_message_are_several() {
+        let mut conversations = Conversations::default();
+        conversations.take(&call(1, 10));
+        let several: Response = Response {
+            sequence: 1,
+            body: Bytes::from_static(b"\x01a\x02bc"),
+            added: Some(ResponseFields::of_part(Part::Items).into()),
+            ..Response::default()
+        };
+        let answers = conversations.take(&sent(To::Client, &several.encode(), 20));
+        let bodies = answers.iter().map(|seen| match &seen.what {
+            What::Answer(Answer { asked: Some(asked), response }) => (asked.items, &response.body[..]),
+            what => panic!("{what:?}"),
+        });
+        assert!(bodies.eq([(Some(1), &b"a"[..]), (Some(2), b"bc")]));
+    }
+
     #[test]
     fn what_breaks_the_wire_is_told_once() {
         let mut conversations = Conversations::default();
         conversations.take(&call(1, 0));
         let broken =
             Event::Packet { session: 1, at_us: 1, to: To::Server, bytes: vec![0; 24], descriptors: 0 };
-        assert!(matches!(
-            conversations.take(&broken).map(|seen| seen.what),
-            Some(What::Unreadable(To::Server, _))
-        ));
-        assert!(conversations.take(&broken).is_none());
+        let seen = conversations.take(&broken).pop();
+        assert!(matches!(seen.map(|seen| seen.what), Some(What::Unreadable(To::Server, _))));
+        assert!(conversations.take(&broken).is_empty());
         assert_eq!(answered(&mut conversations, &reply(1, 2)), Some(1));
     }
 }

@@ -36,41 +36,47 @@ impl<'a> Lines<'a> {
         if let Event::Begun { epoch_us, .. } = event {
             self.begun = SystemTime::UNIX_EPOCH + Duration::from_micros(*epoch_us);
         }
-        let Some(seen) = self.conversations.take(event) else { return Ok(()) };
+        for seen in self.conversations.take(event) {
+            self.show(&seen, out)?;
+        }
+        out.flush()
+    }
+
+    fn show(&self, seen: &Seen, out: &mut dyn Write) -> io::Result<()> {
         if !self.filter.takes_peer(seen.peer.as_ref()) {
             return Ok(());
         }
         match &seen.what {
             What::Call(call) => {
                 if !self.filter.needs_reply() && self.filter.takes_call(call, self.schema) {
-                    self.call(&seen, seen.at, call, out)?;
+                    self.call(seen, seen.at, call, out)?;
                 }
             }
             What::Control(said) => {
                 if !self.filter.needs_reply() && self.filter.takes_call(&said.call, self.schema) {
-                    self.said(&seen, said, out)?;
+                    self.said(seen, said, out)?;
                 }
             }
             What::Answer(answer) => {
                 if self.filter.takes_answer(answer, seen.at, self.schema) {
                     if let (true, Some(asked)) = (self.filter.needs_reply(), &answer.asked) {
-                        self.call(&seen, asked.at, &asked.call, out)?;
+                        self.call(seen, asked.at, &asked.call, out)?;
                     }
-                    self.answer(&seen, answer, out)?;
+                    self.answer(seen, answer, out)?;
                 }
             }
             What::Opened | What::Closed(None) if !self.filter.takes_all_calls() => {}
-            What::Opened => self.aside(&seen, "connected", None, out)?,
-            What::Closed(error) => self.aside(&seen, "closed", error.as_deref(), out)?,
+            What::Opened => self.aside(seen, "connected", None, out)?,
+            What::Closed(error) => self.aside(seen, "closed", error.as_deref(), out)?,
             What::Unreadable(to, why) => {
                 let what = match to {
                     To::Server => "unreadable, to the server",
                     To::Client => "unreadable, to the client",
                 };
-                self.aside(&seen, what, Some(why), out)?;
+                self.aside(seen, what, Some(why), out)?;
             }
         }
-        out.flush()
+        Ok(())
     }
 
     fn call(&self, seen: &Seen, at: Duration, call: &Call, out: &mut dyn Write) -> io::Result<()> {

@@ -11,10 +11,18 @@ use crate::signature::{KnownCall, Outcome};
 pub(super) fn received(model: &Model, method: &Method, call: &KnownCall) -> TokenStream {
     match &call.outcome {
         Outcome::Nothing => quote!(()),
-        Outcome::Type(ty) | Outcome::Result { reply: ty, .. } | Outcome::Stream { item: ty, .. } => {
-            as_returned(model, method, ty, "Received")
+        Outcome::Type(ty) | Outcome::Result { reply: ty, .. } => as_returned(model, method, ty, "Received"),
+        Outcome::Stream { item, .. } => {
+            let travels = place(model, method).and_then(|place| model.asked.item(place));
+            as_asked(item, &model.krate, "Requested", travels, "Sent")
         }
     }
+}
+
+/// What a client sends for the items that a handler takes, if it takes a stream of them.
+pub(super) fn taken(model: &Model, method: &Method, call: &KnownCall) -> Option<TokenStream> {
+    let travels = place(model, method).and_then(|place| model.asked.taken(place));
+    call.taken_item().map(|item| as_asked(item, &model.krate, "Requested", travels, "Sent"))
 }
 
 /// What a type is that a handler takes as its request: `<Hello as Requested<__GreeterRequest0>>::Sent`.

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 
-use super::asked_types::{as_requested, received};
+use super::asked_types::{as_requested, received, taken};
 use super::notes::{allowed, docs, links, notes};
 use crate::model::{Method, Model};
 use crate::names;
@@ -96,7 +96,8 @@ fn client_function(model: &Model, method: &Method) -> TokenStream {
         }
     };
     let received = received(model, method, call);
-    let (taken, comma) = (call.taken_item(), call.taken_item().map(|_| quote!(,)));
+    let taken = taken(model, method, call);
+    let comma = taken.as_ref().map(|_| quote!(,));
     let (make, kind) = match (call.streams(), taken.is_some()) {
         (false, false) => (quote!(call), None),
         (true, false) => (quote!(open), Some("Streaming")),

@@ -120,11 +120,11 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
 // A handler that returns a stream:
 //     Some(ClockMethod::Ticks) => private::stream(move |outlet| async move {
 //         let items = Self::ticks(&self);
-//         outlet.send(items).await
+//         outlet.send::<__ClockItem0, _, _, _>(items).await
 //     })
 //
 // One that takes a stream:
-//     Some(StoreMethod::Upload) => private::taking::<Piece>(&context.clone(), method, move |incoming| Box::pin(async move {
+//     Some(StoreMethod::Upload) => private::taking::<Piece, __StoreTaken0>(&context.clone(), method, move |incoming| Box::pin(async move {
 //         …Self::upload(&self, incoming).await…
 //     }))
 pub(super) fn arm(model: &Model, method: &Method) -> TokenStream {
@@ -164,6 +164,7 @@ pub(super) fn arm(model: &Model, method: &Method) -> TokenStream {
     let wait = call.is_async.then(|| quote!(.await));
     let of_self = Ident::new("Self", span);
     let returned = quote_spanned!(span=> #of_self::#handler(#receiver, #(#arguments),*) #wait);
+    let item = place(model, method).and_then(|place| model.asked.item(place));
     let answer = match &call.outcome {
         Outcome::Nothing => {
             quote!(::core::result::Result::Ok(#krate::private::IntoReply::into_reply(#returned)))
@@ -183,7 +184,7 @@ pub(super) fn arm(model: &Model, method: &Method) -> TokenStream {
         }
         Outcome::Stream { refusal: None, .. } => quote! {
             let __items = #returned;
-            __outlet.send(__items).await
+            __outlet.send::<#item, _, _, _>(__items).await
         },
         Outcome::Stream { refusal: Some((error, _)), .. } => {
             let failure = match place(model, method).and_then(|place| model.asked.error(place)) {
@@ -195,7 +196,7 @@ pub(super) fn arm(model: &Model, method: &Method) -> TokenStream {
                     ::core::result::Result::Ok(__items) => __items,
                     ::core::result::Result::Err(__error) => return ::core::result::Result::Err(#failure),
                 };
-                __outlet.send(__items).await
+                __outlet.send::<#item, _, _, _>(__items).await
             }
         }
         Outcome::Type(ty) => {
@@ -212,13 +213,17 @@ pub(super) fn arm(model: &Model, method: &Method) -> TokenStream {
     let boxed = match call.taken_item() {
         None => boxed,
         Some(item) => {
+            let answer_of_items = place(model, method).and_then(|place| model.asked.taken(place));
             let taking = around(
                 item,
                 |place| {
                     let krate = name_at(krate, place);
                     quote_spanned!(here(place)=> #krate::private::taking::<)
                 },
-                |place| quote_spanned!(place=> >),
+                |place| {
+                    let answer = answer_of_items.map(|answer| name_at(answer, place));
+                    quote_spanned!(place=> , #answer>)
+                },
             );
             quote!(#taking(&::core::clone::Clone::clone(&__context), __method, move |__incoming| #boxed))
         }

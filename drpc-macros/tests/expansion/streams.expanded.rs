@@ -126,7 +126,7 @@ where
             ::core::option::Option::Some(ClockMethod::Ticks) => {
                 __drpc_Clock::private::stream(move |__outlet| async move {
                     let __items = Self::ticks(&self);
-                    __outlet.send(__items).await
+                    __outlet.send::<__ClockItem0, _, _, _>(__items).await
                 })
             }
             ::core::option::Option::Some(ClockMethod::Watch) => {
@@ -153,7 +153,7 @@ where
                             return ::core::result::Result::Err(__failed_0(__error));
                         }
                     };
-                    __outlet.send(__items).await
+                    __outlet.send::<__ClockItem0, _, _, _>(__items).await
                 })
             }
             ::core::option::Option::Some(ClockMethod::Now) => {
@@ -222,13 +222,13 @@ impl<__C: __drpc_Clock::Caller> ClockClient<__C> {
         &self,
     ) -> <__C as __drpc_Clock::Caller>::Outcome<
         <__C as __drpc_Clock::Caller>::Streaming<
-            <Tick as __drpc_Clock::private::Returned<__ClockReply0>>::Received,
+            <Tick as __drpc_Clock::private::Requested<__ClockItem0>>::Sent,
         >,
     > {
         self.caller
             .open::<
                 (),
-                <Tick as __drpc_Clock::private::Returned<__ClockReply0>>::Received,
+                <Tick as __drpc_Clock::private::Requested<__ClockItem0>>::Sent,
             >(ClockMethod::Ticks.method(), (), &self.options)
     }
     /// Method `watch`.
@@ -237,13 +237,13 @@ impl<__C: __drpc_Clock::Caller> ClockClient<__C> {
         req: Watch,
     ) -> <__C as __drpc_Clock::Caller>::Outcome<
         <__C as __drpc_Clock::Caller>::Streaming<
-            <Tick as __drpc_Clock::private::Returned<__ClockReply0>>::Received,
+            <Tick as __drpc_Clock::private::Requested<__ClockItem0>>::Sent,
         >,
     > {
         self.caller
             .open::<
                 <Watch as __drpc_Clock::private::Requested<__ClockRequest0>>::Sent,
-                <Tick as __drpc_Clock::private::Returned<__ClockReply0>>::Received,
+                <Tick as __drpc_Clock::private::Requested<__ClockItem0>>::Sent,
             >(
                 ClockMethod::Watch.method(),
                 <Watch as __drpc_Clock::private::Requested<__ClockRequest0>>::sent(req),
@@ -266,7 +266,9 @@ impl<__C: __drpc_Clock::Caller> ClockClient<__C> {
 type __ClockRequest0 = __drpc_Clock::private::travels!(Watch);
 const _: () = __drpc_Clock::private::assert_payload::<Watch>();
 type __ClockReply0 = __drpc_Clock::private::kind!(Tick);
-const _: () = __drpc_Clock::private::assert_reply::<Tick>();
+const _: () = __drpc_Clock::private::assert_returned::<Tick, __ClockReply0>();
+type __ClockItem0 = __drpc_Clock::private::travels!(Tick);
+const _: () = __drpc_Clock::private::assert_item::<Tick>();
 impl Mistaken {
     fn says_no_stream(&self) -> impl Stream<Item = Result<Tick, Failure>> {}
     fn returns_no_stream(&self, req: Watch) -> Tick {}

@@ -3,10 +3,12 @@ use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
+use bytes::Bytes;
 use slab::Slab;
 
 use super::error::{CallError, Disconnect};
 use super::outgo::Outgo;
+use super::unpacking::admit;
 use crate::flow::Room;
 use crate::wire::{Credit, Part, Response};
 
@@ -66,15 +68,9 @@ impl Answers {
     }
 
     /// Counts a part of a stream that has come: an error for one that was not asked for, or that there is no room for.
-    pub(super) fn count(&mut self, key: Key, part: Part, bytes: usize) -> Result<(), Disconnect> {
-        match (self.streams.get_mut(&key), part) {
-            (Some(_), Part::Opened) => Ok(()),
-            (Some(inbox), Part::Item) if inbox.room.is_open() => {
-                inbox.room.take(bytes);
-                Ok(())
-            }
-            _ => Err(Disconnect::Overrun),
-        }
+    pub(super) fn count(&mut self, key: Key, part: Part, body: &Bytes) -> Result<(), Disconnect> {
+        let Some(inbox) = self.streams.get_mut(&key) else { return Err(Disconnect::Overrun) };
+        admit(part, body, &mut inbox.room)
     }
 
     /// Puts a result where its call finds it; gives who is to be woken, once no lock is held.

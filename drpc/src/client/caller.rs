@@ -124,7 +124,7 @@ pub(super) struct StreamOptions {
 
 impl Default for StreamOptions {
     fn default() -> Self {
-        StreamOptions { credit: Credit { items: 256, bytes: 1 << 20 }, item_timeout: None }
+        StreamOptions { credit: Credit { items: 4096, bytes: 1 << 20 }, item_timeout: None }
     }
 }
 
@@ -167,7 +167,7 @@ impl CallOptions {
         Arc::make_mut(self.seldom.get_or_insert_default())
     }
 
-    /// How much of a [stream](crate::guide::streams) may have been sent and not been taken yet: 256 items and 1 MiB in their bodies,
+    /// How much of a [stream](crate::guide::streams) may have been sent and not been taken yet: 4096 items and 1 MiB in their bodies,
     /// unless this says otherwise. One item may be longer than what is left of the bytes. 0 is taken as 1.
     #[must_use]
     pub fn stream_credit(mut self, items: u32, bytes: u64) -> Self {

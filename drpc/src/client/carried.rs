@@ -26,7 +26,7 @@ use crate::handler::failure::Failure;
 use crate::handler::inbox::STOPPED;
 use crate::handler::method::Method;
 use crate::handler::payload::Payload;
-use crate::observe::client::MadeCall;
+use crate::observe::client::{MadeCall, MadeStream};
 use crate::wire::{Body, Part, Response, ResponseFields, TraceContext};
 
 /// One attempt at a call, for who carries it to the server: see [`CallOptions::carry_out`].
@@ -118,7 +118,10 @@ impl CallOptions {
     where
         A: Future<Output = Result<Response, CallError>>,
     {
-        let outcome = self.carry(address, method, request, Time::of_call(self), attempt).await?;
+        let body = request.into_body();
+        let observed = MadeCall::begin(&method, Path::new(address), body.len());
+        let call = self.carry(method, body, Time::of_call(self), attempt);
+        let outcome = observed.carry_out(pin!(call)).await?;
         let response = if self.no_response && !outcome.status.is_failure() { submitted() } else { outcome };
         reply_of(response, reply_limit)
     }
@@ -165,9 +168,9 @@ impl CallOptions {
         A: Future<Output = Result<Result<S, Response>, CallError>>,
         S: Stream<Item = Result<Response, CallError>> + Send + 'static,
     {
-        let items = self.carry_opening(address, method, request, attempt).await?;
+        let (items, observed) = self.carry_opening(address, method, request, attempt).await?;
         let source = items.map(|items| Source::Carried(Carried::new(items)));
-        Ok(Streaming::new(source, self.patience(), item_limit))
+        Ok(Streaming::new(source, self.patience(), observed, item_limit))
     }
 
     /// Makes a call whose caller sends a stream, and that something else than this crate's sockets carries, as [`carry_stream`](Self::carry_stream) opens one that comes.
@@ -212,8 +215,8 @@ impl CallOptions {
         A: Future<Output = Result<Result<S, Response>, CallError>>,
         S: Stream<Item = Result<Response, CallError>> + Send + 'static,
     {
-        let (sending, source) = self.carry_items(address, method, request, limit, attempt).await?;
-        Ok(Upload::new(source, self.patience(), limit, sending))
+        let (sending, source, observed) = self.carry_items(address, method, request, limit, attempt).await?;
+        Ok(Upload::new(source, self.patience(), observed, limit, sending))
     }
 
     /// Opens a stream each way, as [`carry_upload`](Self::carry_upload) and [`carry_stream`](Self::carry_stream) do one.
@@ -233,8 +236,8 @@ impl CallOptions {
         A: Future<Output = Result<Result<S, Response>, CallError>>,
         S: Stream<Item = Result<Response, CallError>> + Send + 'static,
     {
-        let (sending, source) = self.carry_items(address, method, request, limit, attempt).await?;
-        Ok((sending, Streaming::new(source, self.patience(), limit)))
+        let (sending, source, observed) = self.carry_items(address, method, request, limit, attempt).await?;
+        Ok((sending, Streaming::new(source, self.patience(), observed, limit)))
     }
 
     async fn carry_items<T, A, S>(
@@ -244,7 +247,7 @@ impl CallOptions {
         request: impl Payload,
         limit: usize,
         attempt: impl Fn(Attempt, Outgoing) -> A,
-    ) -> Result<(Sending<T>, Option<Source>), CallError>
+    ) -> Result<(Sending<T>, Option<Source>, MadeStream), CallError>
     where
         A: Future<Output = Result<Result<S, Response>, CallError>>,
         S: Stream<Item = Result<Response, CallError>> + Send + 'static,
@@ -254,11 +257,11 @@ impl CallOptions {
             let opening = attempt(made, outgoing);
             async { Ok(opening.await?.map(|responses| (items, responses))) }
         };
-        let opened = self.carry_opening(address, method, request, attempt).await?;
+        let (opened, observed) = self.carry_opening(address, method, request, attempt).await?;
         let (target, source) = opened
             .map(|(items, responses)| (Target::Carrier(items), Source::Carried(Carried::new(responses))))
             .unzip();
-        Ok((Sending::new(target, self.patience()), source))
+        Ok((Sending::new(target, self.patience(), observed.sending()), source, observed))
     }
 
     /// What an attempt gives that has opened a stream.
@@ -268,7 +271,7 @@ impl CallOptions {
         method: Method,
         request: impl Payload,
         attempt: impl Fn(Attempt) -> A,
-    ) -> Result<Option<S>, CallError>
+    ) -> Result<(Option<S>, MadeStream), CallError>
     where
         A: Future<Output = Result<Result<S, Response>, CallError>>,
     {
@@ -286,8 +289,12 @@ impl CallOptions {
                 Err(answered) => answered,
             })
         };
-        CallError::unless_opened(self.carry(address, method, request, Time::of_stream(self), open).await?)?;
-        Ok(opened.into_inner().unwrap_or_else(PoisonError::into_inner))
+        let body = request.into_body();
+        let observed = MadeCall::begin(&method, Path::new(address), body.len());
+        let call =
+            async { CallError::unless_opened(self.carry(method, body, Time::of_stream(self), open).await?) };
+        let (_, observed) = observed.carry_out_to_open(pin!(call)).await?;
+        Ok((opened.into_inner().unwrap_or_else(PoisonError::into_inner), observed))
     }
 
     fn patience(&self) -> Patience {
@@ -296,9 +303,8 @@ impl CallOptions {
 
     async fn carry<A>(
         &self,
-        address: &str,
         method: Method,
-        request: impl Payload,
+        body: Body,
         Time { answered: deadline, told }: Time,
         attempt: impl Fn(Attempt) -> A,
     ) -> Result<Response, CallError>
@@ -310,11 +316,9 @@ impl CallOptions {
         if deadline.limit == Some(Duration::ZERO) {
             return Err(deadline.unsent());
         }
-        let body = request.into_body();
         if method.has_fds() || body.has_descriptors() {
             return Err(CallError::descriptors(DescriptorFault::OtherHost));
         }
-        let observed = MadeCall::begin(&method, Path::new(address), body.len());
         let attempts = async {
             let mut attempts = Attempts::of(self.retry.as_ref(), None);
             loop {
@@ -327,16 +331,13 @@ impl CallOptions {
                 }
             }
         };
-        let in_time = async {
-            let response =
-                runtime.by(deadline.at, pin!(attempts)).await.unwrap_or_else(|| Err(deadline.passed()))?;
-            // The server cuts a handler off when its caller's time is over: that is the caller's time-out.
-            match deadline.at {
-                Some(at) if response.status.is_failure() && at <= now() => Err(deadline.passed()),
-                _ => Ok(response),
-            }
-        };
-        observed.carry_out(pin!(in_time)).await
+        let response =
+            runtime.by(deadline.at, pin!(attempts)).await.unwrap_or_else(|| Err(deadline.passed()))?;
+        // The server cuts a handler off when its caller's time is over: that is the caller's time-out.
+        match deadline.at {
+            Some(at) if response.status.is_failure() && at <= now() => Err(deadline.passed()),
+            _ => Ok(response),
+        }
     }
 }
 

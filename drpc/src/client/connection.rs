@@ -34,8 +34,8 @@ use super::error::{CallError, Disconnect};
 use super::outgo::Outgo;
 use super::reply::{report_unknown, submitted};
 use super::runtime::{Runtime, Task};
+use super::unpacking::{Step, Unpacking};
 use crate::descriptors::Limits;
-use crate::flow::Renewal;
 use crate::handler::method::Method;
 use crate::observe::metrics;
 use crate::observe::peer_log::PeerLog;
@@ -43,7 +43,7 @@ use crate::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 use crate::transport::{Link, is_peer_gone};
 use crate::wire::{
-    Body, Call, CallFields, Codec, Control, Credit, Head, MessageTooLong, Packets, Part, Response,
+    Body, Call, CallFields, Codec, Control, Credit, Gathered, Head, MessageTooLong, Packets, Part, Response,
     ResponseFields, Wire,
 };
 
@@ -305,7 +305,7 @@ impl InFlight<'_> {
         let (connection, sequence) = (connection.clone(), self.sequence);
         self.key.take().map(|key| {
             let outgo = connection.shared.state().answers.outgo(key).cloned();
-            Inflow { connection, sequence, key: Some(key), renewal: Renewal::of(window), outgo }
+            Inflow { connection, sequence, key: Some(key), unpacking: Unpacking::of(window), outgo }
         })
     }
 
@@ -322,7 +322,7 @@ pub(super) struct Inflow {
     sequence: i64,
     /// `None` once it has ended.
     key: Option<Key>,
-    renewal: Renewal,
+    unpacking: Unpacking,
     /// What is sent on the same call, if it is.
     outgo: Option<Arc<Outgo>>,
 }
@@ -334,26 +334,28 @@ impl Inflow {
         Some(Outflow { connection, sequence, outgo, is_open: true })
     }
 
-    /// Waits for its next response; `None` once the last was given.
-    pub(super) fn poll_next(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Response, CallError>>> {
-        let Some(key) = self.key else { return Poll::Ready(None) };
-        let outcome = ready!(self.connection.poll_response(context, self.sequence, key));
-        match &outcome {
-            Ok(response) if response.part().is_some() => {
-                let items = u32::from(response.part() == Some(Part::Item));
-                if let Some(credit) = self.renewal.took(items, response.body.len()) {
+    /// Waits for what comes next; `None` once the last was given.
+    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Step, CallError>>> {
+        loop {
+            if let Some((item, credit)) = self.unpacking.next() {
+                if let (Some(credit), Some(key)) = (credit, self.key) {
                     self.connection.give_credit(self.sequence, key, credit);
                 }
+                return Poll::Ready(Some(Ok(Step::Item(item))));
             }
-            _ => {
-                self.key = None;
-                self.tell_sender();
-            }
+            let Some(key) = self.key else { return Poll::Ready(None) };
+            let outcome = ready!(self.connection.poll_response(context, self.sequence, key));
+            let last = match outcome {
+                Ok(response) => match self.unpacking.put(response) {
+                    None => continue,
+                    Some(last) => Ok(Step::Last(last)),
+                },
+                Err(error) => Err(error),
+            };
+            self.key = None;
+            self.tell_sender();
+            return Poll::Ready(Some(last));
         }
-        Poll::Ready(Some(outcome))
     }
 
     /// Has who sends see that the call is over.
@@ -381,28 +383,40 @@ pub(super) struct Outflow {
 }
 
 impl Outflow {
-    /// Sends an item once there is room for it, at the server and in the socket; false if no more are taken.
-    pub(super) fn poll_send(
-        &mut self,
-        context: &Context<'_>,
-        item: &mut Option<Body>,
-    ) -> Poll<Result<bool, CallError>> {
+    /// Waits until there is room for an item, at the server and in the socket; false if no more are taken.
+    pub(super) fn poll_ready(&mut self, context: &Context<'_>) -> Poll<bool> {
         if !ready!(self.outgo.poll_room(context)) {
-            return Poll::Ready(Ok(false));
+            return Poll::Ready(false);
         }
+        let mut state = self.connection.shared.state();
+        if state.outbox.is_empty() {
+            return Poll::Ready(true);
+        }
+        if !state.held_up.iter().any(|waiting| Arc::ptr_eq(waiting, &self.outgo)) {
+            state.held_up.push(self.outgo.clone());
+        }
+        Poll::Pending
+    }
+
+    /// Whether the server takes several items in one message.
+    pub(super) fn takes_many(&self) -> bool {
+        self.outgo.takes_many()
+    }
+
+    /// Whether there is room for an item behind these.
+    pub(super) fn is_open_behind(&self, gathered: &Gathered) -> bool {
+        self.outgo.is_open_behind(gathered)
+    }
+
+    /// Sends items for which there is room.
+    pub(super) fn send(&mut self, items: Gathered) -> Result<(), CallError> {
+        let (count, bytes) = (items.len(), items.bytes());
+        let (body, several) = items.into_body();
+        let control = if several { Control::Items } else { Control::Item };
         let shared = &self.connection.shared;
-        let mut state = shared.state();
-        if !state.outbox.is_empty() {
-            if !state.held_up.iter().any(|waiting| Arc::ptr_eq(waiting, &self.outgo)) {
-                state.held_up.push(self.outgo.clone());
-            }
-            return Poll::Pending;
-        }
-        let body = item.take().unwrap_or_default();
-        let bytes = body.len();
-        shared.say(&mut state, self.sequence, Control::Item, body)?;
-        self.outgo.take(bytes);
-        Poll::Ready(Ok(true))
+        shared.say(&mut shared.state(), self.sequence, control, body)?;
+        self.outgo.take(count, bytes);
+        Ok(())
     }
 
     /// These were all.
@@ -692,6 +706,9 @@ impl Shared {
         match addressee {
             Addressee::Waiting(key) => {
                 if let Some(outgo) = state.answers.outgo(key) {
+                    if part == Part::Opened {
+                        outgo.open(added.takes_many);
+                    }
                     outgo.add(added.credit.unwrap_or_default());
                     if part == Part::Enough {
                         outgo.end();
@@ -700,7 +717,7 @@ impl Shared {
                         return Ok(Resolved::Sender(outgo.waker()));
                     }
                 }
-                state.answers.count(key, part, response.body.len())?;
+                state.answers.count(key, part, &response.body)?;
             }
             // Only now it is known that the server can be told.
             Addressee::Abandoned if part == Part::Opened => {

@@ -248,9 +248,9 @@ impl CallError {
     }
 
     /// The response to a call that asks for a stream, if it opens one.
-    pub(super) fn unless_opened(response: Response) -> Result<(), Self> {
+    pub(super) fn unless_opened(response: Response) -> Result<Response, Self> {
         match response.part() {
-            Some(_) => Ok(()),
+            Some(_) => Ok(response),
             None if response.status == Status::SUCCESS => Err(Kind::NoStream.into()),
             None => Err(CallError::answered(response.status, response.added)),
         }

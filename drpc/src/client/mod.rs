@@ -43,6 +43,7 @@ mod reply;
 mod retry;
 #[cfg(any(feature = "client", feature = "progress"))]
 mod runtime;
+mod unpacking;
 
 pub use added_fields::AddedFields;
 pub use backoff::Backoff;

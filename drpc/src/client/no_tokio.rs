@@ -55,11 +55,11 @@ impl Carried {
 }
 
 impl CarriedItems {
-    pub(super) fn poll_send(
-        &mut self,
-        _: &mut Context<'_>,
-        _: &mut Option<Body>,
-    ) -> Poll<Result<bool, CallError>> {
+    pub(super) fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<bool> {
+        match *self {}
+    }
+
+    pub(super) fn send(&mut self, _: Body) -> Result<(), CallError> {
         match *self {}
     }
 

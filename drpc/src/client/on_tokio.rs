@@ -3,7 +3,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures_channel::mpsc;
@@ -81,18 +81,17 @@ impl CarriedItems {
         (CarriedItems { items, are_all: are_all.clone(), limit }, Outgoing::new(carries, are_all))
     }
 
-    /// Hands an item over once the one before is on its way; false if no more are taken.
-    pub(super) fn poll_send(
-        &mut self,
-        context: &mut Context<'_>,
-        item: &mut Option<Body>,
-    ) -> Poll<Result<bool, CallError>> {
-        let bytes = item.as_ref().map_or(0, Body::len);
-        if bytes > self.limit {
-            return Poll::Ready(Err(CallError::too_long(bytes, self.limit)));
+    /// Waits until the item before is on its way; false if no more are taken.
+    pub(super) fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<bool> {
+        self.items.poll_ready(context).map(|ready| ready.is_ok())
+    }
+
+    /// Hands an item over.
+    pub(super) fn send(&mut self, item: Body) -> Result<(), CallError> {
+        if item.len() > self.limit {
+            return Err(CallError::too_long(item.len(), self.limit));
         }
-        let is_taken = ready!(self.items.poll_ready(context)).is_ok();
-        Poll::Ready(Ok(is_taken && self.items.start_send(item.take().unwrap_or_default()).is_ok()))
+        self.items.start_send(item).map_err(|_| CallError::not_taken())
     }
 
     /// These were all.

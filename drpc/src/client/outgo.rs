@@ -7,12 +7,14 @@ use std::task::{Context, Poll, Wake, Waker};
 use futures_util::task::AtomicWaker;
 
 use crate::flow::Room;
-use crate::wire::Credit;
+use crate::wire::{Credit, Gathered};
 
 /// A stream's way out, which who sends and who receives on the same call both hold. Its waker wakes both.
 #[derive(Debug, Default)]
 pub(super) struct Outgo {
     room: Mutex<Room>,
+    /// The server takes several items in one message.
+    takes_many: AtomicBool,
     /// Nothing more is taken.
     ended: AtomicBool,
     sender: AtomicWaker,
@@ -20,6 +22,15 @@ pub(super) struct Outgo {
 }
 
 impl Outgo {
+    /// The server has opened the stream.
+    pub(super) fn open(&self, takes_many: bool) {
+        self.takes_many.store(takes_many, Ordering::Relaxed);
+    }
+
+    pub(super) fn takes_many(&self) -> bool {
+        self.takes_many.load(Ordering::Relaxed)
+    }
+
     pub(super) fn add(&self, credit: Credit) {
         self.room().add(credit);
     }
@@ -44,9 +55,14 @@ impl Outgo {
         }
     }
 
-    /// An item of so many bytes is sent.
-    pub(super) fn take(&self, bytes: usize) {
-        self.room().take(bytes);
+    /// Whether there is room for an item behind these.
+    pub(super) fn is_open_behind(&self, gathered: &Gathered) -> bool {
+        self.room().is_open_behind(gathered.len(), gathered.bytes())
+    }
+
+    /// So many items, of so many bytes, are sent.
+    pub(super) fn take(&self, items: usize, bytes: usize) {
+        self.room().take_all(items, bytes);
     }
 
     pub(super) fn receiver_waits(&self, context: &Context<'_>) {

@@ -3,8 +3,10 @@
 use std::any::TypeId;
 
 use super::error::CallError;
+use super::unpacking::Step;
 use crate::handler::decoding::Decoding;
 use crate::handler::payload::{NO_FDS_IN_ITEMS, Payload};
+use crate::observe::client::MadeStream;
 use crate::observe::peer_log::{Line, PeerLog};
 use crate::wire::{Body, Response, Status};
 
@@ -24,19 +26,21 @@ pub(super) fn reply_of<R: Payload>(response: Response, limit: usize) -> Result<R
     }
 }
 
-/// The item in a response; `None` for the end of the stream.
+/// What a stream gives for what came of it; `None` for its end.
 pub(super) fn item_of<R: Payload>(
-    outcome: Result<Response, CallError>,
+    outcome: Result<Step, CallError>,
     limit: usize,
+    observed: &MadeStream,
 ) -> Option<Result<R, CallError>> {
     match outcome {
         Err(error) => Some(Err(error)),
-        Ok(item) if item.part().is_some() => {
+        Ok(Step::Item(item)) => {
+            observed.received(item.len());
             let mut decoding = Decoding::of_reply(limit);
-            Some(R::from_body_within(item.body, &mut decoding).map_err(CallError::payload))
+            Some(R::from_body_within(item, &mut decoding).map_err(CallError::payload))
         }
-        Ok(last) if last.status == Status::SUCCESS => None,
-        Ok(last) => Some(Err(CallError::answered(last.status, last.added))),
+        Ok(Step::Last(last)) if last.status == Status::SUCCESS => None,
+        Ok(Step::Last(last)) => Some(Err(CallError::answered(last.status, last.added))),
     }
 }
 

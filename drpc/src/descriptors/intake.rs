@@ -1,11 +1,12 @@
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rustix::process::{Resource, getrlimit};
 
 use super::elsewhere::{Strangers, close};
 use super::received::Problem;
+use crate::budget::Account;
 
 /// How many descriptors one end of a connection takes.
 #[derive(Clone, Copy, Debug)]
@@ -14,14 +15,17 @@ pub(crate) struct Limits {
     pub(crate) message: usize,
     /// In all its messages whose calls are not over.
     pub(crate) connection: usize,
+    /// In all connections of its user, if that is known.
+    pub(crate) user: usize,
 }
 
 impl Limits {
     /// Those of an end that takes none. What comes nevertheless is closed where it holds up nobody.
-    pub(crate) const NONE: Limits = Limits { message: 0, connection: 0 };
+    pub(crate) const NONE: Limits = Limits { message: 0, connection: 0, user: 0 };
 
     /// Those of an end that has chosen its peer.
-    pub(crate) const TRUSTING: Limits = Limits { message: super::MAX, connection: usize::MAX };
+    pub(crate) const TRUSTING: Limits =
+        Limits { message: super::MAX, connection: usize::MAX, user: usize::MAX };
 
     /// Whether any are taken.
     pub(crate) fn take_any(self) -> bool {
@@ -36,6 +40,8 @@ pub(crate) struct Intake {
     arrived: Mutex<Arriving>,
     /// How many the connection has.
     held: Arc<AtomicUsize>,
+    /// Whose they count as, besides.
+    user: OnceLock<Arc<Account>>,
 }
 
 #[derive(Debug, Default)]
@@ -67,7 +73,12 @@ impl Arrived {
 
 impl Intake {
     pub(crate) fn new(limits: Limits) -> Self {
-        Intake { limits: Mutex::new(limits), arrived: Mutex::default(), held: Arc::default() }
+        Intake {
+            limits: Mutex::new(limits),
+            arrived: Mutex::default(),
+            held: Arc::default(),
+            user: OnceLock::new(),
+        }
     }
 
     pub(crate) fn limits(&self) -> Limits {
@@ -78,6 +89,11 @@ impl Intake {
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
+    /// What comes from now on counts as this user's.
+    pub(crate) fn charge_to(&self, user: &Arc<Account>) {
+        self.user.get_or_init(|| user.clone());
+    }
+
     /// Takes the descriptors of a packet in, all or none of them.
     pub(crate) fn take_in(&self, descriptors: Vec<OwnedFd>) {
         if descriptors.is_empty() {
@@ -86,7 +102,7 @@ impl Intake {
         let mut arrived = self.arriving();
         match self.check(arrived.descriptors.0.len(), descriptors.len()) {
             Ok(()) => {
-                arrived.held.add(&self.held, descriptors.len());
+                arrived.held.add(self, descriptors.len());
                 arrived.descriptors.0.extend(descriptors);
             }
             Err(problem) => {
@@ -110,11 +126,11 @@ impl Intake {
         has_come.then(|| Box::new(Arrived { descriptors, problem, held }))
     }
 
-    /// Whether there is room for so many more.
+    /// Whether there is room for so many more. If there is, they count as the user's.
     fn check(&self, before: usize, more: usize) -> Result<(), Problem> {
         let of_message = before + more;
-        let Limits { message, connection } = self.limits();
-        if !self.limits().take_any() {
+        let limits @ Limits { message, connection, user } = self.limits();
+        if !limits.take_any() {
             return Err(Problem::NoneTaken);
         }
         if of_message > message {
@@ -124,10 +140,16 @@ impl Intake {
             return Err(Problem::ConnectionFull { limit: connection });
         }
         let limit = process_limit();
-        if HELD.load(Ordering::Relaxed) + more > limit {
+        let Some(left) = limit.checked_sub(HELD.load(Ordering::Relaxed) + more) else {
             return Err(Problem::ProcessFull { limit });
+        };
+        // As with memory, a user may have as much as is left for the others: whoever comes finds some room.
+        match self.user.get() {
+            Some(account) if !account.hold_descriptors(more, user.min(left)) => {
+                Err(if user <= left { Problem::UserFull { limit: user } } else { Problem::UserShare })
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn arriving(&self) -> MutexGuard<'_, Arriving> {
@@ -144,18 +166,21 @@ fn process_limit() -> usize {
     files / 4
 }
 
-/// Descriptors that are counted as their connection's until this is dropped.
+/// Descriptors that are counted as their connection's and its user's until this is dropped.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     connection: Option<Arc<AtomicUsize>>,
+    user: Option<Arc<Account>>,
     count: usize,
 }
 
 impl Held {
-    fn add(&mut self, connection: &Arc<AtomicUsize>, count: usize) {
-        connection.fetch_add(count, Ordering::Relaxed);
+    /// Those that an intake has found room for.
+    fn add(&mut self, intake: &Intake, count: usize) {
+        intake.held.fetch_add(count, Ordering::Relaxed);
         HELD.fetch_add(count, Ordering::Relaxed);
-        self.connection.get_or_insert_with(|| connection.clone());
+        self.connection.get_or_insert_with(|| intake.held.clone());
+        self.user = intake.user.get().cloned();
         self.count += count;
     }
 }
@@ -165,6 +190,9 @@ impl Drop for Held {
         if let Some(connection) = &self.connection {
             connection.fetch_sub(self.count, Ordering::Relaxed);
             HELD.fetch_sub(self.count, Ordering::Relaxed);
+        }
+        if let Some(user) = &self.user {
+            user.release_descriptors(self.count);
         }
     }
 }

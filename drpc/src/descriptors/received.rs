@@ -132,6 +132,11 @@ pub(crate) enum Problem {
     ConnectionFull {
         limit: usize,
     },
+    UserFull {
+        limit: usize,
+    },
+    /// The user would have more than is left for others.
+    UserShare,
     ProcessFull {
         limit: usize,
     },
@@ -156,6 +161,15 @@ impl fmt::Display for Problem {
                 f,
                 "the calls of this connection have too many descriptors: {limit} in all, as \
                  `ServerBuilder::session_descriptor_limit` says; wait for some to end"
+            ),
+            Problem::UserFull { limit } => write!(
+                f,
+                "the calls of this user have too many descriptors: {limit} in all, as \
+                 `ServerBuilder::descriptor_limit_per_uid` says; wait for some to end"
+            ),
+            Problem::UserShare => f.write_str(
+                "the calls of this user have too many descriptors: of a quarter of the files that the process may open \
+                 (RLIMIT_NOFILE), a user may have no more than are left for others; wait for some to end",
             ),
             Problem::ProcessFull { limit } => write!(
                 f,

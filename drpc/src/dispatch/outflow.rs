@@ -3,13 +3,14 @@
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use futures_util::Stream;
 use tracing::Span;
 
 use super::router::{Opened, Processing};
 use crate::budget::Lease;
+use crate::gather::Gatherer;
 use crate::handler::control::{Halt, OpenStream};
 use crate::handler::failure::Failure;
 use crate::handler::failure::guard::guarded;
@@ -18,8 +19,9 @@ use crate::handler::incoming::poll_in_session;
 use crate::handler::module::HandlerFuture;
 use crate::handler::reply::{Reply, ReplyStream, Source};
 use crate::handler::session::Listed;
-use crate::observe::metrics;
-use crate::wire::{Body, Part, Response, ResponseFields, Status};
+use crate::observe::metrics::{self, Side, Way};
+use crate::observe::stream::Tally;
+use crate::wire::{Body, Gathered, Part, Response, ResponseFields, Status};
 
 /// The responses that follow the one that opened a stream, up to the last one, which ends it: the handler's items, as far as the caller has
 /// room, and the credit for the caller's own.
@@ -29,11 +31,15 @@ use crate::wire::{Body, Part, Response, ResponseFields, Status};
 pub(crate) struct Outflow {
     call: Processing,
     stage: Stage,
+    /// Ends as the handler's stream does.
+    gatherer: Gatherer<Result<(), Failure>>,
     /// `None` once it has ended.
     open: Option<OpenStream>,
     /// The call's entry in its session's list.
     listed: Option<Listed>,
-    counted: metrics::OpenStream,
+    /// The items that it sent.
+    sent: Tally,
+    _counted: metrics::OpenStream,
     _lease: Lease,
 }
 
@@ -50,8 +56,16 @@ enum Stage {
 
 impl Outflow {
     pub(super) fn new(call: Processing, Opened { items, open, lease }: Opened) -> Self {
-        let counted = metrics::OpenStream::begin();
-        Outflow { call, stage: items.into(), open: Some(open), listed: None, counted, _lease: lease }
+        Outflow {
+            call,
+            stage: items.into(),
+            gatherer: Gatherer::default(),
+            open: Some(open),
+            listed: None,
+            sent: Tally::of(Side::Server, Way::Sent),
+            _counted: metrics::OpenStream::begin(Side::Server),
+            _lease: lease,
+        }
     }
 
     /// The same stream, of a call that is listed.
@@ -86,6 +100,7 @@ impl Outflow {
         self.call.drop_items(stage);
         if let Some(open) = self.open.take() {
             open.call().end_items(End::Answered);
+            self.call.streamed(open.call().taken(), self.sent);
         }
         self.listed = None;
     }
@@ -134,47 +149,64 @@ impl Outflow {
         }
     }
 
-    /// Waits for an item of the handler's stream, and room for it.
-    fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Option<Response<Body>>> {
+    /// Waits for items of the handler's stream, and room for them; gives those that come at once in one response, if its caller takes that.
+    fn poll_items(&mut self, context: &mut Context<'_>) -> Poll<Option<Response<Body>>> {
         if self.is_unwanted() {
             self.stop();
             // The client counts on an end, but nobody failed.
             return Poll::Ready(Some(self.call.end_stream(Status::FAILURE)));
         }
-        let (Stage::Items(items), Some(open)) = (&mut self.stage, &self.open) else {
+        let Outflow { call, stage: Stage::Items(items), gatherer, open: Some(open), .. } = self else {
             return Poll::Ready(None);
         };
-        match open.call().may_send() {
-            Ok(()) => {}
-            Err(Halt::ForNow) => return Poll::Pending,
-            Err(Halt::ForGood) => {
-                let failure = "the session ends, and the caller has no room for more of the stream";
-                return Poll::Ready(Some(self.fail(failure.into())));
-            }
-        }
-        let polled = self.call.poll_part(|| Pin::new(items).poll_next(context).map(Option::transpose));
-        let Poll::Ready(item) = polled else { return Poll::Pending };
-        Poll::Ready(Some(match item {
-            // They are announced by a call, and an item is none.
-            Ok(Some(body)) if !body.descriptors().is_empty() => {
-                let failure =
-                    "an item of a stream passes no descriptors: pass them by a call of another method";
-                self.fail(failure.into())
-            }
-            Ok(Some(mut body)) => {
-                if let Err(over) = self.call.context().session().hold_reply(&mut body) {
-                    return Poll::Ready(Some(self.fail(Failure::marshal(over))));
+        let open = open.call();
+        let polled = gatherer.poll(open.takes_many(), |gathered| {
+            match open.may_send(gathered) {
+                Ok(()) => {}
+                Err(Halt::ForNow) => return Poll::Pending,
+                Err(Halt::ForGood) => {
+                    let failure = "the session ends, and the caller has no room for more of the stream";
+                    return Poll::Ready(Err(Err(failure.into())));
                 }
-                open.call().sent(body.len());
-                self.counted.item(body.len());
-                self.part(ResponseFields::of_part(Part::Item), body)
             }
-            Ok(None) => {
+            let item =
+                ready!(call.poll_part(|| Pin::new(&mut *items).poll_next(context).map(Option::transpose)));
+            Poll::Ready(match item {
+                // They are announced by a call, and an item is none.
+                Ok(Some(body)) if !body.descriptors().is_empty() => {
+                    let failure =
+                        "an item of a stream passes no descriptors: pass them by a call of another method";
+                    Err(Err(failure.into()))
+                }
+                Ok(Some(body)) => Ok(body),
+                Ok(None) => Err(Ok(())),
+                Err(failure) => Err(Err(failure)),
+            })
+        });
+        let response = match ready!(polled) {
+            Ok(gathered) => {
+                open.sent(&gathered);
+                self.sent.count(gathered.len(), gathered.bytes());
+                self.message_of(gathered)
+            }
+            Err(Ok(())) => {
                 self.stop();
                 self.call.end_stream(Status::SUCCESS)
             }
-            Err(failure) => self.fail(failure),
-        }))
+            Err(Err(failure)) => self.fail(failure),
+        };
+        Poll::Ready(Some(response))
+    }
+
+    fn message_of(&mut self, gathered: Gathered) -> Response<Body> {
+        let (mut body, several) = gathered.into_body();
+        match self.call.context().session().hold_reply(&mut body) {
+            Ok(()) => {
+                let part = if several { Part::Items } else { Part::Item };
+                self.part(ResponseFields::of_part(part), body)
+            }
+            Err(over) => self.fail(Failure::marshal(over)),
+        }
     }
 }
 
@@ -192,7 +224,7 @@ impl Stream for Outflow {
             return Poll::Ready(Some(due));
         }
         let polled = match this.poll_handler(context) {
-            Poll::Ready(None) => this.poll_item(context),
+            Poll::Ready(None) => this.poll_items(context),
             polled => polled,
         };
         match polled {

@@ -32,6 +32,7 @@ use crate::handler::session::{ServedModule, Session};
 use crate::observe::metrics;
 use crate::observe::peer_log::Line;
 use crate::observe::server::{Called, ObservedCall};
+use crate::observe::stream::Tally;
 use crate::wire::{Body, Call, CallFields, FailureCause, Part, Response, ResponseFields, Status};
 
 /// The modules of a server, and the dispatch from a call to its response.
@@ -603,8 +604,12 @@ impl Processing {
                 if let Handler::Runs(handler) = mem::replace(&mut self.handler, opened) {
                     self.drop_handler(handler);
                 }
-                let added = Some(ResponseFields { credit, ..ResponseFields::of_part(Part::Opened) }.into());
-                Response { sequence: self.sequence, added, ..Response::default() }
+                let added = ResponseFields {
+                    credit,
+                    takes_many: credit.is_some(),
+                    ..ResponseFields::of_part(Part::Opened)
+                };
+                Response { sequence: self.sequence, added: Some(added.into()), ..Response::default() }
             }
             Err(failure) => self.failed(failure),
         }
@@ -656,6 +661,11 @@ impl Processing {
     /// Makes what a handler does elsewhere part of the call.
     pub(super) fn span(&self) -> Span {
         self.observed.span()
+    }
+
+    /// The call was a stream, through which these items have gone.
+    pub(super) fn streamed(&self, received: Option<Tally>, sent: Tally) {
+        received.iter().chain([&sent]).for_each(|tally| self.observed.streamed(tally));
     }
 
     /// The last response of a stream that ended by itself, or was given up by its caller.

@@ -15,7 +15,8 @@ use crate::handler::cancellation::{Cancellation, Cancelled};
 use crate::handler::failure::Failure;
 use crate::handler::inbox::{Carried, Due, End, Inbox, Source};
 use crate::handler::session::Session;
-use crate::wire::{Call, Control, Credit};
+use crate::observe::stream::Tally;
+use crate::wire::{Call, Control, Credit, Gathered, Items};
 
 /// The calls of a session whose client says such things. Another session has none, and pays nothing.
 pub(crate) struct Controls {
@@ -62,12 +63,18 @@ impl Controls {
     }
 
     /// A call that is about to begin, whose caller has so much room for a stream, if it asks for one.
-    pub(crate) fn begin(self: &Arc<Self>, sequence: i64, credit: Option<Credit>) -> Arc<CallControl> {
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        sequence: i64,
+        credit: Option<Credit>,
+        takes_many: bool,
+    ) -> Arc<CallControl> {
         let call = Arc::new(CallControl {
             controls: self.clone(),
             sequence,
             cancellation: Cancellation::default(),
             room: Mutex::new(Room::default()),
+            takes_many,
             stream: AtomicWaker::new(),
             items: OnceLock::new(),
             carried: Mutex::new(None),
@@ -187,6 +194,8 @@ pub(crate) struct CallControl {
     /// Its caller has given it up.
     cancellation: Cancellation,
     room: Mutex<Room>,
+    /// Its caller takes several items in one message.
+    takes_many: bool,
     /// The stream that it opened.
     stream: AtomicWaker,
     /// The items that its caller sends, and the bytes that they may come to; nothing if it sends none.
@@ -207,7 +216,7 @@ impl CallControl {
     /// Of a call whose stream always has room: who carries it asks for an item only if there is some, and carries its caller's, if that sends any.
     pub(crate) fn of_polled(sequence: i64, items: Option<Carried>) -> Arc<Self> {
         let limits = StreamLimits { open: 1, window: Credit::default() };
-        let call = Arc::new(Controls::new(limits)).begin(sequence, None);
+        let call = Arc::new(Controls::new(limits)).begin(sequence, None, false);
         *call.room() = Room::ENDLESS;
         *call.carried() = items;
         call
@@ -246,7 +255,9 @@ impl CallControl {
         let window = self.controls.limits.window;
         let mut lease =
             session.account().map_or_else(Lease::default, |account| account.lease(Purpose::Request));
-        lease.resize(usize::try_from(window.bytes).unwrap_or(usize::MAX)).map_err(Failure::from_error)?;
+        let bytes = usize::try_from(window.bytes).unwrap_or(usize::MAX);
+        let entries = (window.items as usize).saturating_mul(size_of::<Bytes>());
+        lease.resize(bytes.saturating_add(entries)).map_err(Failure::from_error)?;
         let (inbox, _) = self.items.get_or_init(|| (Arc::new(Inbox::new(window)), lease));
         if self.controls.closed.load(Ordering::Acquire) {
             inbox.end(End::Unheard);
@@ -267,6 +278,11 @@ impl CallControl {
         self.items.get()?.0.take_due(context)
     }
 
+    /// Those of its caller's items that its handler took, if it takes any.
+    pub(crate) fn taken(&self) -> Option<Tally> {
+        self.items.get().map(|(inbox, _)| inbox.taken())
+    }
+
     /// No more of these items come.
     pub(crate) fn end_items(&self, end: End) {
         if let Some((inbox, _)) = self.items.get() {
@@ -281,28 +297,41 @@ impl CallControl {
         self.controls.held.load(Ordering::Acquire)
     }
 
-    /// Whether the stream may send an item.
-    pub(crate) fn may_send(&self) -> Result<(), Halt> {
+    /// Whether the stream may send an item behind these.
+    pub(crate) fn may_send(&self, gathered: &Gathered) -> Result<(), Halt> {
         // Looked at first: what came before the end counts.
         let closed = self.controls.closed.load(Ordering::Acquire);
         let room = self.room();
-        match room.is_open() {
+        match room.is_open_behind(gathered.len(), gathered.bytes()) {
             true => Ok(()),
             false if closed => Err(Halt::ForGood),
             false => Err(Halt::ForNow),
         }
     }
 
-    /// An item of so many bytes is sent.
-    pub(crate) fn sent(&self, bytes: usize) {
-        self.room().take(bytes);
+    /// Whether several items may go in one message.
+    pub(crate) fn takes_many(&self) -> bool {
+        self.takes_many
+    }
+
+    /// These are sent.
+    pub(crate) fn sent(&self, gathered: &Gathered) {
+        self.room().take_all(gathered.len(), gathered.bytes());
     }
 
     fn heed(&self, control: Control, item: Bytes) {
         match control {
             Control::Item => {
                 if let Some((inbox, _)) = self.items.get() {
-                    inbox.put(item);
+                    inbox.put([item]);
+                }
+            }
+            Control::Items => {
+                if let Some((inbox, _)) = self.items.get() {
+                    match Items::read(item) {
+                        Ok(items) => inbox.put(items),
+                        Err(_) => inbox.end(End::Unreadable),
+                    }
                 }
             }
             Control::End => self.end_items(End::Complete),
@@ -391,7 +420,7 @@ mod tests {
     fn a_call_whose_sequence_is_used_again_learns_of_the_end() {
         let window = Credit { items: 1, bytes: 1 };
         let controls = Arc::new(Controls::new(StreamLimits { open: 1, window }));
-        let calls = [controls.begin(5, None), controls.begin(5, None)];
+        let calls = [controls.begin(5, None, false), controls.begin(5, None, false)];
         let woken = Arc::new(Woken::default());
         let waker = woken.clone().into();
         for call in &calls {
@@ -408,10 +437,12 @@ mod tests {
         session.is_read();
         let window = Credit { items: 1, bytes: 1 };
         let controls = session.controlled(StreamLimits { open: 1, window });
-        let call = controls.begin(5, Some(Credit { items: 1, bytes: 1 }));
-        assert!(call.may_send().is_ok());
-        call.sent(1);
-        assert!(matches!(call.may_send(), Err(Halt::ForGood)));
+        let call = controls.begin(5, Some(Credit { items: 1, bytes: 1 }), false);
+        assert!(call.may_send(&Gathered::default()).is_ok());
+        let mut one = Gathered::default();
+        one.put("1".into()).unwrap();
+        call.sent(&one);
+        assert!(matches!(call.may_send(&Gathered::default()), Err(Halt::ForGood)));
     }
 
     #[test]
@@ -422,7 +453,7 @@ mod tests {
         assert!(!read(&controls, 5, None));
         assert!(read(&controls, 5, Some(Control::Credit(Credit { items: 3, bytes: 10 }))));
         assert!(read(&controls, 5, Some(Control::Cancel)));
-        let call = controls.begin(5, Some(Credit { items: 1, bytes: 1 }));
+        let call = controls.begin(5, Some(Credit { items: 1, bytes: 1 }), false);
         assert_eq!(call.cancellation().reason(), Some(Cancelled::CallerGaveUp));
         assert_eq!(*call.room(), Credit { items: 4, bytes: 11 }.into());
         drop(call);
@@ -431,6 +462,6 @@ mod tests {
         assert!(read(&controls, 5, Some(Control::Cancel)));
         assert!(read(&controls, 6, Some(Control::Cancel)));
         assert!(controls.calls().is_empty());
-        assert_eq!(controls.begin(6, None).cancellation().reason(), None);
+        assert_eq!(controls.begin(6, None, false).cancellation().reason(), None);
     }
 }

@@ -12,6 +12,8 @@ use futures_util::task::AtomicWaker;
 
 use crate::flow::{Renewal, Room};
 use crate::handler::failure::Failure;
+use crate::observe::metrics::{Side, Way};
+use crate::observe::stream::Tally;
 use crate::wire::Credit;
 
 /// Where a caller's items come from.
@@ -39,6 +41,8 @@ struct State {
     renewal: Renewal,
     end: Option<End>,
     taker: Option<Waker>,
+    /// What the handler took.
+    taken: Tally,
     /// What the caller is to be told.
     due: Option<Due>,
     /// The handler takes no more.
@@ -59,6 +63,8 @@ pub(crate) enum End {
     GivenUp,
     /// The caller sent what there was no room for.
     Overrun,
+    /// The caller sent something else than items.
+    Unreadable,
     /// Nothing more is heard of the caller.
     Unheard,
     /// The call was answered.
@@ -82,6 +88,7 @@ impl Inbox {
             renewal: Renewal::of(window),
             end: None,
             taker: None,
+            taken: Tally::of(Side::Server, Way::Received),
             due: None,
             is_let_go: false,
         };
@@ -93,16 +100,23 @@ impl Inbox {
         self.state().renewal.window()
     }
 
-    /// An item has come.
-    pub(crate) fn put(&self, item: Bytes) {
+    /// What the handler took of them.
+    pub(crate) fn taken(&self) -> Tally {
+        self.state().taken
+    }
+
+    /// Items have come.
+    pub(crate) fn put(&self, items: impl IntoIterator<Item = Bytes>) {
         let mut state = self.state();
-        if !state.room.is_open() {
-            drop(state);
-            return self.end(End::Overrun);
-        }
-        state.room.take(item.len());
-        if state.end.is_none() && !state.is_let_go {
-            state.came.push_back(item);
+        for item in items {
+            if !state.room.is_open() {
+                state.end.get_or_insert(End::Overrun);
+                break;
+            }
+            state.room.take(item.len());
+            if state.end.is_none() && !state.is_let_go {
+                state.came.push_back(item);
+            }
         }
         wake(state);
     }
@@ -124,6 +138,7 @@ impl Inbox {
             state.taker = Some(context.waker().clone());
             return Poll::Pending;
         };
+        state.taken.count(1, item.len());
         if let Some(credit) = state.renewal.took(1, item.len())
             && state.end.is_none()
         {

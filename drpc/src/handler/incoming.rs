@@ -117,6 +117,7 @@ impl<T: Payload> Incoming<T> {
             End::Aborted => STOPPED,
             End::GivenUp => "the caller has given the call up before it had sent all of its items",
             End::Overrun => "the caller sent an item that there was no room for",
+            End::Unreadable => "the caller sent something else than items",
             End::Unheard => match self.context.cancellation() {
                 Some(Cancelled::ShuttingDown) => {
                     "the server shuts down, and the caller had not sent all of its items"

@@ -38,10 +38,13 @@ impl End {
 
     /// Of a call that a client has made.
     pub(super) fn of_call(outcome: &Result<Response, CallError>) -> End {
-        let error = match outcome {
-            Ok(response) => return End::of_status(response.status),
-            Err(error) => error,
-        };
+        match outcome {
+            Ok(response) => End::of_status(response.status),
+            Err(error) => End::of_error(error),
+        }
+    }
+
+    pub(super) fn of_error(error: &CallError) -> End {
         let place = match error.kind() {
             CallErrorKind::Status | CallErrorKind::Submitted => {
                 return End::of_status(error.status().unwrap_or(Status::FAILURE));

@@ -86,23 +86,57 @@ fn describe_server() {
     describe_counter!("drpc_server_sent_descriptors_total", Unit::Count, "Descriptors that replies had");
 }
 
-/// What the streams of all servers of this program count together, once there is one.
+/// What the streams of all servers of this program count together, or those of all its clients, once there is one.
 struct Streams {
     open: Gauge,
+    received: Items,
+    sent: Items,
+}
+
+/// The items that went one way.
+struct Items {
     items: Counter,
     bytes: Counter,
 }
 
-static STREAMS: LazyLock<Streams> = LazyLock::new(|| {
-    describe_gauge!("drpc_server_streams", Unit::Count, "Streams that are open");
-    describe_counter!("drpc_server_stream_items_total", Unit::Count, "Items of streams that were sent");
-    describe_counter!("drpc_server_stream_bytes_total", Unit::Bytes, "The bodies of these items");
-    Streams {
-        open: gauge!("drpc_server_streams"),
-        items: counter!("drpc_server_stream_items_total"),
-        bytes: counter!("drpc_server_stream_bytes_total"),
+static SERVER_STREAMS: LazyLock<Streams> = LazyLock::new(|| Streams::new("server"));
+static CLIENT_STREAMS: LazyLock<Streams> = LazyLock::new(|| Streams::new("client"));
+
+impl Streams {
+    fn new(side: &str) -> Self {
+        let open = format!("drpc_{side}_streams");
+        describe_gauge!(open.clone(), Unit::Count, "Streams that are open");
+        let [received, sent] = ["received", "sent"].map(|way| {
+            let items = format!("drpc_{side}_{way}_items_total");
+            let bytes = format!("drpc_{side}_{way}_item_bytes_total");
+            describe_counter!(items.clone(), Unit::Count, format!("Items of streams that were {way}"));
+            describe_counter!(bytes.clone(), Unit::Bytes, "The bodies of these items");
+            Items { items: counter!(items), bytes: counter!(bytes) }
+        });
+        Streams { open: gauge!(open), received, sent }
     }
-});
+
+    fn of(side: Side) -> &'static Self {
+        match side {
+            Side::Server => &SERVER_STREAMS,
+            Side::Client => &CLIENT_STREAMS,
+        }
+    }
+}
+
+/// Which end of a connection counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Side {
+    Server,
+    Client,
+}
+
+/// Which way an item went, as the end that counts sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way {
+    Received,
+    Sent,
+}
 
 /// The figures of a module's methods, which are registered when they are first called.
 pub(crate) struct ModuleMetrics {
@@ -223,26 +257,31 @@ impl Drop for OpenSession {
     }
 }
 
-/// A stream that a server has opened.
-pub(crate) struct OpenStream(());
+/// A stream that is open.
+pub(crate) struct OpenStream(Side);
 
 impl OpenStream {
-    pub(crate) fn begin() -> Self {
-        STREAMS.open.increment(1);
-        OpenStream(())
-    }
-
-    /// An item of so many bytes is to be sent.
-    pub(crate) fn item(&self, bytes: usize) {
-        STREAMS.items.increment(1);
-        STREAMS.bytes.increment(bytes as u64);
+    pub(crate) fn begin(side: Side) -> Self {
+        Streams::of(side).open.increment(1);
+        OpenStream(side)
     }
 }
 
 impl Drop for OpenStream {
     fn drop(&mut self) {
-        STREAMS.open.decrement(1);
+        Streams::of(self.0).open.decrement(1);
     }
+}
+
+/// So many items, of so many bytes, have gone through a stream.
+pub(super) fn items(side: Side, way: Way, count: usize, bytes: usize) {
+    let streams = Streams::of(side);
+    let counted = match way {
+        Way::Received => &streams.received,
+        Way::Sent => &streams.sent,
+    };
+    counted.items.increment(count as u64);
+    counted.bytes.increment(bytes as u64);
 }
 
 /// A connection does not become a session, because of that.

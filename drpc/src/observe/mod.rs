@@ -12,4 +12,5 @@ pub(crate) mod metrics;
 pub(crate) mod peer_log;
 pub(crate) mod server;
 pub(crate) mod session;
+pub(crate) mod stream;
 mod watch;

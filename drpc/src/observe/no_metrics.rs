@@ -30,15 +30,27 @@ impl OpenSession {
     }
 }
 
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Side {
+    Server,
+    Client,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way {
+    Received,
+    Sent,
+}
+
 pub(crate) struct OpenStream;
 
 impl OpenStream {
-    pub(crate) fn begin() -> Self {
+    pub(crate) fn begin(_: Side) -> Self {
         OpenStream
     }
-
-    pub(crate) fn item(&self, _: usize) {}
 }
+
+pub(super) fn items(_: Side, _: Way, _: usize, _: usize) {}
 
 pub(crate) fn session_refused(_: &'static str) {}
 

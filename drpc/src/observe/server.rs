@@ -6,6 +6,7 @@ use tracing::{Span, debug_span};
 
 use super::end::End;
 use super::metrics::{ModuleMetrics, ServedCall};
+use super::stream::Tally;
 use super::watch::{begun, is_watched, microseconds};
 use crate::handler::method::Method;
 use crate::wire::{Body, Response};
@@ -54,6 +55,14 @@ impl ObservedCall {
         self.0.as_ref().map_or_else(Span::none, |observed| observed.span.clone())
     }
 
+    /// The call was a stream, through which these items have gone.
+    #[cold]
+    pub(crate) fn streamed(&self, tally: &Tally) {
+        if let Some(observed) = &self.0 {
+            tally.record(&observed.span);
+        }
+    }
+
     /// The call's handler has answered, or was cut off.
     #[inline]
     pub(crate) fn end(&mut self, response: &Response<Body>) {
@@ -79,6 +88,10 @@ impl Observed {
             status = Empty,
             reply_bytes = Empty,
             reply_descriptors = Empty,
+            received_items = Empty,
+            received_item_bytes = Empty,
+            sent_items = Empty,
+            sent_item_bytes = Empty,
             elapsed_us = Empty,
         );
         let number = i64::from(called.method) - i64::from(called.module) * 100;

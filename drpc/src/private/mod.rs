@@ -28,8 +28,8 @@ pub use self::handler::{
     unread,
 };
 pub use self::requested::{
-    Is, Reading, Requested, StaysHere, Travels, assert_fds, assert_payload, assert_payload_with_fds, reading,
-    travels, travels_or_not,
+    Is, Reading, Requested, StaysHere, Travels, assert_fds, assert_item, assert_payload,
+    assert_payload_with_fds, reading, travels, travels_or_not,
 };
 pub use self::returned::{
     Kind, NEITHER, Otherwise, REPLY, RESULT, Returned, assert_reply, assert_reply_with_fds, assert_returned,

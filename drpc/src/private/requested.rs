@@ -9,8 +9,11 @@ use crate::descriptors::Descriptors;
 use crate::handler::context::Context;
 use crate::handler::decoding::Decoding;
 use crate::handler::failure::Failure;
+use crate::handler::incoming::Incoming;
 use crate::handler::method::Method;
-use crate::handler::payload::Payload;
+use crate::handler::module::HandlerFuture;
+use crate::handler::payload::{NO_FDS_IN_ITEMS, Payload};
+use crate::handler::reply::Reply;
 
 /// Asks whether a type can travel: an inherent constant comes before that of a trait, where it is there.
 pub struct Travels<T>(PhantomData<T>);
@@ -69,6 +72,17 @@ pub trait Requested<Answer>: Sized {
     fn decode(body: Bytes, reading: &mut Reading) -> Result<Self, Failure>;
 
     fn sent(self) -> Self::Sent;
+
+    /// Takes a stream of such items from the caller, for what `run` calls.
+    ///
+    /// # Errors
+    ///
+    /// If there is none to be had.
+    fn taking(
+        context: &Context,
+        method: Method,
+        run: impl FnOnce(Incoming<Self>) -> HandlerFuture<'static>,
+    ) -> Result<Reply, Failure>;
 }
 
 impl<T: Payload> Requested<Is<TRAVELS>> for T {
@@ -85,6 +99,14 @@ impl<T: Payload> Requested<Is<TRAVELS>> for T {
     fn sent(self) -> T {
         self
     }
+
+    fn taking(
+        context: &Context,
+        method: Method,
+        run: impl FnOnce(Incoming<T>) -> HandlerFuture<'static>,
+    ) -> Result<Reply, Failure> {
+        Reply::taking_boxed(context, method, run)
+    }
 }
 
 impl<T> Requested<Is<STAYS_HERE>> for T {
@@ -96,6 +118,15 @@ impl<T> Requested<Is<STAYS_HERE>> for T {
     }
 
     fn sent(self) {}
+
+    /// Never called, as above.
+    fn taking(
+        _: &Context,
+        _: Method,
+        _: impl FnOnce(Incoming<T>) -> HandlerFuture<'static>,
+    ) -> Result<Reply, Failure> {
+        Err(Failure::unknown_method())
+    }
 }
 
 /// What it takes to read a request, besides its body. The request is counted for as long as this is kept.
@@ -127,6 +158,16 @@ pub const fn assert_payload<T: Payload>() {
 pub const fn assert_payload_with_fds<T: Payload>() {}
 
 pub(super) const UNDECLARED_FDS: &str = "this method passes descriptors, as its request or reply is a `WithFds`: declare it so, by `#[method(…, fds)]`";
+
+/// Fails to compile, at the type's own span, for what can't be an item of a stream.
+///
+/// # Panics
+///
+/// For one with descriptors. It is called by the compiler, whose error that is.
+#[track_caller]
+pub const fn assert_item<T: Payload>() {
+    assert!(!T::WITH_FDS, "{}", NO_FDS_IN_ITEMS);
+}
 
 /// Fails to compile for a method that is declared to pass descriptors, and does not.
 ///

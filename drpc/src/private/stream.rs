@@ -13,8 +13,9 @@ use crate::handler::failure::Failure;
 use crate::handler::incoming::Incoming;
 use crate::handler::method::Method;
 use crate::handler::module::HandlerFuture;
-use crate::handler::payload::{NO_FDS_IN_ITEMS, Payload};
+use crate::handler::payload::Payload;
 use crate::handler::reply::{Reply, ReplyStream};
+use crate::private::requested::Requested;
 use crate::wire::Body;
 
 /// The call of a handler that returns a stream. What `run` gives calls the handler, and then [sends](Outlet::send) what it returned.
@@ -38,12 +39,12 @@ where
 
 /// The call of a handler that takes a stream. What `run` gives calls the handler.
 #[must_use]
-pub fn taking<'a, T: Payload>(
+pub fn taking<'a, T: Requested<Answer>, Answer>(
     context: &CallContext,
     method: Method,
     run: impl FnOnce(Incoming<T>) -> HandlerFuture<'static>,
 ) -> HandlerFuture<'a> {
-    Box::pin(ready(Reply::taking_boxed(context, method, run)))
+    Box::pin(ready(T::taking(context, method, run)))
 }
 
 /// What is on its way from the future to whoever polls it: both are polled together, so it is never waited for.
@@ -70,17 +71,16 @@ impl Outlet {
     /// # Errors
     ///
     /// That, as a failure.
-    pub async fn send<S, T, E>(self, items: S) -> Result<(), Failure>
+    pub async fn send<Answer, S, T, E>(self, items: S) -> Result<(), Failure>
     where
         S: Stream<Item = Result<T, E>>,
-        T: Payload,
+        T: Requested<Answer>,
         E: Into<Failure>,
     {
-        const { assert!(!T::WITH_FDS, "{}", NO_FDS_IN_ITEMS) };
         self.put(Sent::Opened).await;
         let mut items = pin!(items);
         while let Some(item) = poll_fn(|context| items.as_mut().poll_next(context)).await {
-            self.put(Sent::Item(item.map_err(Into::into)?.into_body())).await;
+            self.put(Sent::Item(item.map_err(Into::into)?.sent().into_body())).await;
         }
         Ok(())
     }

@@ -113,11 +113,11 @@ impl Default for Limits {
             calls: None,
             calls_per_uid: None,
             idle: None,
-            streams: StreamLimits { open: 256, window: Credit { items: 256, bytes: 1 << 20 } },
+            streams: StreamLimits { open: 256, window: Credit { items: 4096, bytes: 1 << 20 } },
             pending_replies: 256 << 20,
             memory: None,
             memory_per_uid: None,
-            descriptors: descriptors::Limits { message: 16, connection: 64 },
+            descriptors: descriptors::Limits { message: 16, connection: 64, user: usize::MAX },
         }
     }
 }

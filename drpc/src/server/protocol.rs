@@ -143,8 +143,9 @@ fn context_of_added(
         true => Some(context.session().controlled(config.limits.streams)),
         false => context.session().controls(),
     };
-    let credit = call.added.as_ref().and_then(|added| added.credit);
-    let control = controls.map(|controls| controls.begin(call.sequence, credit));
+    let (credit, takes_many) =
+        call.added.as_ref().map_or((None, false), |added| (added.credit, added.takes_many));
+    let control = controls.map(|controls| controls.begin(call.sequence, credit, takes_many));
     if let Some(added) = &mut call.added {
         trace = added.trace.take().map(Arc::new);
         if let Some(left) = &mut added.time_left {
@@ -243,7 +244,7 @@ pub(super) fn without_descriptors(
 /// S6: a client that has left needs no reply, and no further items. What it sent before is still executed.
 #[cold]
 pub(super) fn give_up_sending(session: &Session, response: &Response<Body>) {
-    if response.part() == Some(Part::Item) {
+    if matches!(response.part(), Some(Part::Item | Part::Items)) {
         session.give_up(response.sequence);
     }
 }

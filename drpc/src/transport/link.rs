@@ -1,5 +1,7 @@
 use std::future::poll_fn;
 use std::io;
+#[cfg(feature = "server")]
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -7,6 +9,8 @@ use bytes::Bytes;
 use super::memory::MemoryEnd;
 use super::readiness::AsyncSocket;
 use super::stepped::SteppedSocket;
+#[cfg(feature = "server")]
+use crate::budget::Account;
 use crate::descriptors::{Arrived, Limits};
 use crate::wire::{MAX_PLAIN_MESSAGE, Packet};
 
@@ -53,6 +57,16 @@ impl Link {
             Link::Socket(socket) => socket.socket().take_descriptors(limits),
             Link::Stepped(socket) => socket.socket().take_descriptors(limits),
             Link::Memory(end) => end.take_descriptors(limits),
+        }
+    }
+
+    /// The descriptors that come from now on count as this user's.
+    #[cfg(feature = "server")]
+    pub(crate) fn charge_descriptors(&self, user: Option<&Arc<Account>>) {
+        match self {
+            Link::Socket(socket) => socket.socket().charge_descriptors(user),
+            Link::Stepped(socket) => socket.socket().charge_descriptors(user),
+            Link::Memory(end) => end.charge_descriptors(user),
         }
     }
 

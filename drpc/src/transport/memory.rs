@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 
+use crate::budget::Account;
 use crate::descriptors::{Arrived, Intake, Limits};
 use crate::sync::{Mutex, MutexGuard};
 use crate::wire::Packet;
@@ -101,6 +102,12 @@ impl MemoryEnd {
 
     pub(super) fn take_descriptors(&self, limits: Limits) {
         self.incoming.state().intake.get_or_insert_with(|| Intake::new(limits)).set_limits(limits);
+    }
+
+    pub(super) fn charge_descriptors(&self, user: Option<&Arc<Account>>) {
+        if let (Some(intake), Some(user)) = (&self.incoming.state().intake, user) {
+            intake.charge_to(user);
+        }
     }
 
     pub(super) fn arrived(&self) -> Option<Box<Arrived>> {

@@ -2,7 +2,7 @@ use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use std::{fmt, fs};
 
@@ -19,6 +19,7 @@ use super::address::socket_address;
 use super::buffer::with_buffer;
 use super::options;
 use super::peer::PeerCredentials;
+use crate::budget::Account;
 use crate::descriptors::{self, Arrived, Intake, Limits};
 use crate::wire::{MAX_PACKET, Packet};
 
@@ -96,6 +97,13 @@ impl Socket {
         if limits.take_any() {
             // Before Linux 6.16, there is nothing that would keep them from coming.
             let _ = options::pass_descriptors(self.fd.as_fd(), true);
+        }
+    }
+
+    /// The descriptors that come from now on count as this user's.
+    pub(crate) fn charge_descriptors(&self, user: Option<&Arc<Account>>) {
+        if let (Some(intake), Some(user)) = (self.intake.get(), user) {
+            intake.charge_to(user);
         }
     }
 

@@ -43,6 +43,8 @@ pub struct CallFields {
     pub asks_control: bool,
     /// Whether the caller will send items, as far as the server has room for them.
     pub sends_items: bool,
+    /// Whether the caller takes [several items](Part::Items) in one message.
+    pub takes_many: bool,
     /// The descriptors that came with the call. Those of a call that goes out are [its body's](super::Body::with_descriptors).
     pub descriptors: Descriptors,
     /// Whether the caller takes descriptors with the reply.
@@ -66,6 +68,7 @@ impl CallFields {
             control,
             asks_control: call.asks_control,
             sends_items: call.sends_items,
+            takes_many: call.takes_many,
             descriptors: Descriptors::announced(call.descriptors),
             takes_descriptors: call.takes_descriptors,
         };
@@ -95,6 +98,7 @@ impl CallFields {
             control,
             asks_control: self.asks_control,
             sends_items: self.sends_items,
+            takes_many: self.takes_many,
             descriptors: count(descriptors, &self.descriptors),
             takes_descriptors: self.takes_descriptors,
             ..proto::Call::default()
@@ -143,6 +147,8 @@ pub struct ResponseFields {
     pub takes_control: bool,
     /// For how many more of the caller's items the server has room.
     pub credit: Option<Credit>,
+    /// Whether the server takes [several items](Control::Items) in one message.
+    pub takes_many: bool,
     /// The descriptors that came with the reply. Those of a reply that goes out are [its body's](super::Body::with_descriptors).
     pub descriptors: Descriptors,
     /// Whether the server took the descriptors of the call: one that knows of none does not say so.
@@ -196,6 +202,7 @@ impl ResponseFields {
             part,
             takes_control: response.takes_control,
             credit: response.credit.take().map(Credit::from),
+            takes_many: response.takes_many,
             descriptors: Descriptors::announced(response.descriptors),
             took_descriptors: response.took_descriptors,
         };
@@ -221,6 +228,7 @@ impl ResponseFields {
             part: self.part.map_or(0, Part::code),
             takes_control: self.takes_control,
             credit: self.credit.map(proto::Credit::from),
+            takes_many: self.takes_many,
             descriptors: count(descriptors, &self.descriptors),
             took_descriptors: self.took_descriptors,
             ..proto::Response::default()

@@ -29,6 +29,8 @@ pub(super) struct Call {
     pub(super) asks_control: bool,
     #[prost(bool, tag = "1013")]
     pub(super) sends_items: bool,
+    #[prost(bool, tag = "1014")]
+    pub(super) takes_many: bool,
     #[prost(uint32, tag = "1020")]
     pub(super) descriptors: u32,
     #[prost(bool, tag = "1021")]
@@ -65,6 +67,8 @@ pub(super) struct Response {
     pub(super) takes_control: bool,
     #[prost(message, optional, tag = "1012")]
     pub(super) credit: Option<Credit>,
+    #[prost(bool, tag = "1013")]
+    pub(super) takes_many: bool,
     #[prost(uint32, tag = "1020")]
     pub(super) descriptors: u32,
     #[prost(bool, tag = "1021")]

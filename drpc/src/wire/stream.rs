@@ -41,6 +41,8 @@ pub enum Control {
     Cancel,
     /// The message's body is the next item of the stream that the caller sends.
     Item,
+    /// The message's body is the next [items](super::Items) of that stream: to a server that [takes them](super::ResponseFields::takes_many).
+    Items,
     /// The caller has sent all of its items.
     End,
     /// The caller sends no more items, though these were not all.
@@ -53,6 +55,7 @@ impl Control {
     const ITEM: i32 = 3;
     const END: i32 = 4;
     const ABORT: i32 = 5;
+    const ITEMS: i32 = 6;
 
     /// As it travels: its number, and the credit beside it.
     pub(super) fn code(self) -> (i32, Option<Credit>) {
@@ -60,6 +63,7 @@ impl Control {
             Control::Credit(credit) => (Control::CREDIT, Some(credit)),
             Control::Cancel => (Control::CANCEL, None),
             Control::Item => (Control::ITEM, None),
+            Control::Items => (Control::ITEMS, None),
             Control::End => (Control::END, None),
             Control::Abort => (Control::ABORT, None),
         }
@@ -71,6 +75,7 @@ impl Control {
             0 => None,
             Control::CANCEL => Some(Control::Cancel),
             Control::ITEM => Some(Control::Item),
+            Control::ITEMS => Some(Control::Items),
             Control::END => Some(Control::End),
             Control::ABORT => Some(Control::Abort),
             _ => Some(Control::Credit(credit.filter(|_| code == Control::CREDIT).unwrap_or_default())),
@@ -89,6 +94,8 @@ pub enum Part {
     Opened,
     /// An item, behind which others may follow.
     Item,
+    /// The next [items](super::Items), behind which others may follow: to a caller that [takes them](super::CallFields::takes_many).
+    Items,
     /// The server has room for more of the items that the caller sends.
     Credit,
     /// The server takes no more of these items. The call goes on.
@@ -102,6 +109,7 @@ impl Part {
             Part::Item => 2,
             Part::Credit => 3,
             Part::Enough => 4,
+            Part::Items => 5,
         }
     }
 
@@ -112,6 +120,7 @@ impl Part {
             1 => Some(Part::Opened),
             3 => Some(Part::Credit),
             4 => Some(Part::Enough),
+            5 => Some(Part::Items),
             _ => Some(Part::Item),
         }
     }

@@ -25,8 +25,12 @@ pub(crate) use client::{
 pub(crate) use fake::{Fake, pair};
 pub(crate) use isolated::{isolated, isolated_by};
 pub(crate) use logs::Logs;
-pub(crate) use modules::{Gate, Handlers, Hello, HelloResponse, echo, gated, greeting, interop};
-pub(crate) use process::{RunningMemory, as_a_common_user, open_descriptors, with_descriptors_left};
+pub(crate) use modules::{
+    Gate, Handlers, Hello, HelloResponse, Items, ItemsMethod, echo, gated, greeting, interop,
+};
+pub(crate) use process::{
+    RunningMemory, as_a_common_user, open_descriptors, raise_the_limit_of_descriptors, with_descriptors_left,
+};
 pub(crate) use raw::{RawPeer, frame, header, packets_of};
 pub(crate) use server::{Driver, TestServer, in_order, runtime, with_every_handle, with_every_server};
 pub(crate) use spans::{Fields, Spans};

@@ -3,7 +3,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use drpc::{Context, Failure, Method, Module, Payload, Reply};
+use drpc::{Context, Failure, Incoming, Method, Module, Payload, Reply, Stream, drpc_module};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
@@ -142,5 +142,30 @@ impl Gate {
     /// How many handlers are here that were not waited for.
     pub(crate) fn unnoticed(&self) -> usize {
         self.0.0.available_permits()
+    }
+}
+
+/// A module of streams: whatever comes is sent back, or its bytes are counted.
+pub(crate) struct Items;
+
+#[drpc_module(id = 9)]
+impl Items {
+    #[method(1, stream)]
+    fn echo(&self, _request: Bytes, items: Incoming<Bytes>) -> impl Stream<Item = Result<Bytes, Failure>> {
+        items
+    }
+
+    #[method(2, stream)]
+    async fn count(&self, _request: Bytes, mut items: Incoming<Bytes>) -> Result<Bytes, Failure> {
+        let mut bytes = 0;
+        while let Some(item) = items.next().await {
+            bytes += item?.len();
+        }
+        Ok(bytes.to_string().into())
+    }
+
+    #[method(3, stream)]
+    fn refuse(&self, _request: Bytes, _items: Incoming<Bytes>) -> Result<Bytes, Failure> {
+        Err(Failure::from("as it is meant to"))
     }
 }

@@ -28,6 +28,12 @@ pub(crate) fn with_descriptors_left<T>(left: usize, run: impl FnOnce() -> T) -> 
     result
 }
 
+/// Lets this process open as many files as it may let itself.
+pub(crate) fn raise_the_limit_of_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("raises its limit");
+}
+
 /// Runs something as a user who is not root, on a thread of its own; its group stays.
 pub(crate) fn as_a_common_user<T: Send>(run: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| {

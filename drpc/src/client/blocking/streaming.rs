@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
+use std::task::Poll;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -17,11 +18,13 @@ use crate::client::deadline::Deadline;
 use crate::client::error::{CallError, CallErrorKind, Disconnect};
 use crate::client::reply::{item_body, item_of, reply_of};
 use crate::client::retry::Attempts;
-use crate::flow::{Renewal, Room};
+use crate::client::unpacking::{Step, Unpacking, admit};
+use crate::flow::Room;
+use crate::gather::Gatherer;
 use crate::handler::method::Method;
 use crate::handler::payload::Payload;
-use crate::observe::client::MadeCall;
-use crate::wire::{Body, CallFields, Control, Credit, Part, Response};
+use crate::observe::client::{MadeCall, MadeStream};
+use crate::wire::{Body, CallFields, Control, Credit, Gathered, Part, Response};
 
 impl Client {
     /// Calls a [streaming](Method::streaming) method with a marshalled body; returns the stream of its items as they are, once the
@@ -93,16 +96,22 @@ impl Client {
     ) -> Result<Flow, CallError> {
         let mut opened = None;
         let observed = MadeCall::begin(method, &self.0.config.path, body.len());
-        let response = observed.run(|| self.open_in_time(method, body, options, asked, &mut opened))?;
-        let sequence = response.sequence;
-        let room = response.added.as_ref().and_then(|added| added.credit).unwrap_or_default();
-        CallError::unless_opened(response)?;
+        let (response, observed) = observed.run_to_open(|| {
+            CallError::unless_opened(self.open_in_time(method, body, options, asked, &mut opened)?)
+        })?;
+        let added = response.added.as_deref();
+        let room = added.and_then(|added| added.credit).unwrap_or_default();
+        let takes_many = added.is_some_and(|added| added.takes_many);
+        let window = asked.window(options).unwrap_or_default();
         Ok(Flow {
             connection: opened,
-            sequence,
+            sequence: response.sequence,
+            observed,
             early: VecDeque::new(),
-            renewal: Renewal::of(asked.window(options).unwrap_or_default()),
+            unpacking: Unpacking::of(window),
+            expected: window.into(),
             room: room.into(),
+            takes_many,
             is_open: asked.sends,
             whole: Deadline::at(Instant::now, options.deadline),
             item_timeout: options.of_stream().item_timeout,
@@ -142,6 +151,7 @@ impl Client {
         let fields: &mut CallFields = added.get_or_insert_default();
         fields.credit = asked.window(options);
         fields.sends_items = asked.sends;
+        fields.takes_many = asked.receives;
         let connection = opened.insert(Box::new(self.connection_of_its_own(state)?));
         let mut early = Vec::new();
         let made = connection.call(method, &mut body, added, options, state, &mut early);
@@ -260,7 +270,9 @@ impl<T: Payload, R: Payload> Upload<T, R> {
             && response.part().is_none()
             && response.status.is_failure()
         {
-            return Err(CallError::answered(response.status, response.added.clone()));
+            let error = CallError::answered(response.status, response.added.clone());
+            self.flow.observed.end(Some(&error));
+            return Err(error);
         }
         sent
     }
@@ -282,10 +294,13 @@ impl<T: Payload, R: Payload> Upload<T, R> {
     /// [`CallError`] if the call failed, or there is no reply.
     pub fn finish(mut self) -> Result<R, CallError> {
         self.flow.finish()?;
-        match self.flow.next_response() {
-            Some(response) => reply_of(response?, self.limit),
-            None => Err(CallError::not_taken()),
-        }
+        let outcome = match self.flow.next_step() {
+            Some(Ok(Step::Last(response))) => Ok(response),
+            Some(Err(error)) => Err(error),
+            Some(Ok(Step::Item(_))) | None => Err(CallError::not_taken()),
+        };
+        self.flow.observed.reply(&outcome);
+        reply_of(outcome?, self.limit)
     }
 }
 
@@ -382,11 +397,16 @@ struct Flow {
     /// `None` once it has ended.
     connection: Option<Box<Connection>>,
     sequence: i64,
+    observed: MadeStream,
     /// What came while something was sent.
     early: VecDeque<Response>,
-    renewal: Renewal,
+    unpacking: Unpacking,
+    /// How much the server may send.
+    expected: Room,
     /// How much the server has room for.
     room: Room,
+    /// It takes several items in one message.
+    takes_many: bool,
     /// Items may still be sent.
     is_open: bool,
     whole: Deadline,
@@ -399,54 +419,77 @@ impl Flow {
     }
 
     fn next_item<R: Payload>(&mut self, limit: usize) -> Option<Result<R, CallError>> {
-        let item = self.next_response().and_then(|outcome| item_of(outcome, limit));
+        let item = self.next_step().and_then(|outcome| item_of(outcome, limit, &self.observed));
         if !matches!(item, Some(Ok(_))) {
             self.connection = None;
             self.early.clear();
+            self.observed.end(item.as_ref().and_then(|last| last.as_ref().err()));
         }
         item
     }
 
-    /// The next response that is not only about the items that are sent.
-    fn next_response(&mut self) -> Option<Result<Response, CallError>> {
-        if self.connection.is_none() && self.early.is_empty() {
-            return None;
-        }
-        while self.early.is_empty() {
-            if let Err(error) = self.receive() {
-                return Some(Err(error));
+    /// What comes next that is not only about the items that are sent.
+    fn next_step(&mut self) -> Option<Result<Step, CallError>> {
+        loop {
+            if let Some((item, credit)) = self.unpacking.next() {
+                if let Some(credit) = credit {
+                    self.expected.add(credit);
+                    if let Err(error) = self.say(Control::Credit(credit), Body::new()) {
+                        return Some(Err(error));
+                    }
+                }
+                return Some(Ok(Step::Item(item)));
+            }
+            while self.early.is_empty() {
+                self.connection.as_ref()?;
+                if let Err(error) = self.receive() {
+                    return Some(Err(error));
+                }
+            }
+            let response = self.early.pop_front()?;
+            if let Some(last) = self.unpacking.put(response) {
+                return Some(Ok(Step::Last(last)));
             }
         }
-        let response = self.early.pop_front()?;
-        if response.part() == Some(Part::Item)
-            && let Some(credit) = self.renewal.took(1, response.body.len())
-            && let Err(error) = self.say(Control::Credit(credit), Body::new())
-        {
-            return Some(Err(error));
-        }
-        Some(Ok(response))
     }
 
     fn send(&mut self, item: Body) -> Result<(), CallError> {
-        while self.is_open && !self.room.is_open() {
-            self.receive()?;
-        }
-        if !self.is_open || self.connection.is_none() {
-            return Err(CallError::not_taken());
-        }
-        let bytes = item.len();
-        self.say(Control::Item, item)?;
-        self.room.take(bytes);
-        Ok(())
+        self.wait_for_room()?;
+        self.send_gathered(Gathered::of(item))
     }
 
     fn send_all<T: Payload>(&mut self, items: impl IntoIterator<Item = T>) -> Result<(), CallError> {
-        for item in items {
-            match self.send(item_body(item)) {
-                Err(error) if error.kind() == CallErrorKind::NotTaken => break,
-                sent => sent?,
+        let mut items = items.into_iter();
+        let mut gatherer = Gatherer::default();
+        loop {
+            let gathered = gatherer.poll(self.takes_many, |gathered| {
+                match gathered.is_empty() || self.room.is_open_behind(gathered.len(), gathered.bytes()) {
+                    true => Poll::Ready(items.next().map(item_body).ok_or(())),
+                    false => Poll::Pending,
+                }
+            });
+            let Poll::Ready(Ok(gathered)) = gathered else { return Ok(()) };
+            match self.wait_for_room() {
+                Err(error) if error.kind() == CallErrorKind::NotTaken => return Ok(()),
+                ready => ready?,
             }
+            self.send_gathered(gathered)?;
         }
+    }
+
+    fn wait_for_room(&mut self) -> Result<(), CallError> {
+        while self.is_open && !self.room.is_open() {
+            self.receive()?;
+        }
+        if self.is_open && self.connection.is_some() { Ok(()) } else { Err(CallError::not_taken()) }
+    }
+
+    fn send_gathered(&mut self, items: Gathered) -> Result<(), CallError> {
+        let (count, bytes) = (items.len(), items.bytes());
+        let (body, several) = items.into_body();
+        self.say(if several { Control::Items } else { Control::Item }, body)?;
+        self.room.take_all(count, bytes);
+        self.observed.sent(count, bytes);
         Ok(())
     }
 
@@ -476,12 +519,13 @@ impl Flow {
             Part::Opened => {}
             Part::Credit => self.room.add(response.added.and_then(|added| added.credit).unwrap_or_default()),
             Part::Enough => self.is_open = false,
-            // No more than there is room for may come.
-            Part::Item if self.early.len() as u64 > u64::from(self.renewal.window().items) => {
-                self.connection = None;
-                return Err(CallError::disconnected(Disconnect::Overrun.into()));
+            Part::Item | Part::Items => {
+                if let Err(cause) = admit(part, &response.body, &mut self.expected) {
+                    self.connection = None;
+                    return Err(CallError::disconnected(cause.into()));
+                }
+                self.early.push_back(response);
             }
-            Part::Item => self.early.push_back(response),
         }
         Ok(())
     }
@@ -520,13 +564,15 @@ impl Flow {
             fault => fault,
         };
         self.connection = None;
-        match fault {
+        let error = match fault {
             Fault::Timeout(_) if deadline.at != self.whole.at => {
                 CallError::stalled(self.item_timeout.unwrap_or_default())
             }
             Fault::Timeout(_) => self.whole.passed(),
             fault => error_of(fault, deadline),
-        }
+        };
+        self.observed.end(Some(&error));
+        error
     }
 }
 

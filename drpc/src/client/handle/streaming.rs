@@ -9,19 +9,23 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::Stream;
 
 use super::{Abandonable, Client, Wanted};
 use crate::client::caller::CallOptions;
 use crate::client::connection::{Inflow, Outflow};
 use crate::client::deadline::Deadline;
-use crate::client::error::{CallError, CallErrorKind};
+use crate::client::descriptors::Passing;
+use crate::client::error::{CallError, CallErrorKind, Disconnect};
 use crate::client::on_tokio::{Carried, CarriedItems};
 use crate::client::reply::{item_body, item_of, reply_of};
 use crate::client::runtime::{Runtime, Sleep};
+use crate::client::unpacking::Step;
+use crate::gather::Gatherer;
 use crate::handler::method::Method;
 use crate::handler::payload::Payload;
-use crate::wire::{Body, CallFields, Credit, Response};
+use crate::observe::client::{MadeCall, MadeStream, SentItems};
+use crate::wire::{Body, CallFields, Credit, Gathered, Response};
 
 impl Client {
     /// Calls a [streaming](Method::streaming) method with a marshalled body; returns the stream of its items as they are, once the
@@ -63,8 +67,8 @@ impl Client {
         body: Body,
         options: &CallOptions,
     ) -> Result<Streaming<R>, CallError> {
-        let (inflow, patience) = self.open_flow(&method, body, options, true, false).await?;
-        Ok(Streaming::new(inflow.map(Source::Connection), patience, self.reply_limit()))
+        let Flow { inflow, patience, observed } = self.open_flow(&method, body, options, true, false).await?;
+        Ok(Streaming::new(inflow.map(Source::Connection), patience, observed, self.reply_limit()))
     }
 
     pub(super) async fn open_upload<T: Payload, R: Payload>(
@@ -73,9 +77,11 @@ impl Client {
         body: Body,
         options: &CallOptions,
     ) -> Result<Upload<T, R>, CallError> {
-        let (inflow, patience) = self.open_flow(&method, body, options, false, true).await?;
-        let sending = self.sending(inflow.as_ref(), options);
-        Ok(Upload::new(inflow.map(Source::Connection), patience, self.reply_limit(), sending))
+        let flow = self.open_flow(&method, body, options, false, true).await?;
+        let sending = self.sending(&flow, options);
+        let Flow { inflow, patience, observed } = flow;
+        let source = inflow.map(Source::Connection);
+        Ok(Upload::new(source, patience, observed, self.reply_limit(), sending))
     }
 
     pub(super) async fn open_exchange<T: Payload, R: Payload>(
@@ -84,9 +90,11 @@ impl Client {
         body: Body,
         options: &CallOptions,
     ) -> Result<(Sending<T>, Streaming<R>), CallError> {
-        let (inflow, patience) = self.open_flow(&method, body, options, true, true).await?;
-        let sending = self.sending(inflow.as_ref(), options);
-        Ok((sending, Streaming::new(inflow.map(Source::Connection), patience, self.reply_limit())))
+        let flow = self.open_flow(&method, body, options, true, true).await?;
+        let sending = self.sending(&flow, options);
+        let Flow { inflow, patience, observed } = flow;
+        let limit = self.reply_limit();
+        Ok((sending, Streaming::new(inflow.map(Source::Connection), patience, observed, limit)))
     }
 
     async fn open_flow(
@@ -96,19 +104,32 @@ impl Client {
         options: &CallOptions,
         receives: bool,
         sends: bool,
-    ) -> Result<(Option<Inflow>, Patience), CallError> {
+    ) -> Result<Flow, CallError> {
         let window = receives.then(|| options.of_stream().credit);
         let opening = Opening { window, sends, opened: Mutex::default() };
-        let response = self.make(method, &mut body, options, &opening).await?;
-        CallError::unless_opened(response)?;
+        let passing = Passing::of(method, &body);
+        let observed = MadeCall::begin(method, &self.0.config.path, body.len());
+        let call = async {
+            let outcome = self.call_in_time(method, &mut body, options, &opening).await;
+            CallError::unless_opened(passing.check(outcome)?)
+        };
+        let (_, observed) = observed.carry_out_to_open(pin!(call)).await?;
         let inflow = opening.opened.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok((inflow, Patience::of(&self.0.runtime, options)))
+        Ok(Flow { inflow, patience: Patience::of(&self.0.runtime, options), observed })
     }
 
-    fn sending<T>(&self, inflow: Option<&Inflow>, options: &CallOptions) -> Sending<T> {
-        let target = inflow.and_then(Inflow::outflow).map(Target::Connection);
-        Sending::new(target, Patience::of(&self.0.runtime, options))
+    fn sending<T>(&self, flow: &Flow, options: &CallOptions) -> Sending<T> {
+        let patience = Patience::of(&self.0.runtime, options);
+        let target = flow.inflow.as_ref().and_then(Inflow::outflow).map(Target::Connection);
+        Sending::new(target, patience, flow.observed.sending())
     }
+}
+
+/// A call that is a stream, once it is open.
+struct Flow {
+    inflow: Option<Inflow>,
+    patience: Patience,
+    observed: MadeStream,
 }
 
 /// A call that is a stream, and what has become of it.
@@ -124,6 +145,7 @@ impl Wanted for &Opening {
         let added = added.get_or_insert_default();
         added.credit = self.window;
         added.sends_items = self.sends;
+        added.takes_many = self.window.is_some();
     }
 
     fn keep(self, call: &mut Abandonable<'_>) {
@@ -225,6 +247,7 @@ pub struct Streaming<R = Bytes> {
     /// `None` once it has ended.
     source: Option<Source>,
     patience: Patience,
+    observed: MadeStream,
     /// How much of an item is decoded.
     limit: usize,
     item: PhantomData<fn() -> R>,
@@ -238,32 +261,46 @@ pub(in crate::client) enum Source {
 }
 
 impl Source {
-    fn poll_response(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Response, CallError>>> {
+    fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Step, CallError>>> {
         match self {
             Source::Connection(inflow) => inflow.poll_next(context),
-            Source::Carried(responses) => responses.poll_next(context),
+            Source::Carried(responses) => {
+                responses.poll_next(context).map(|outcome| outcome.map(|outcome| outcome.map(Step::Last)))
+            }
         }
     }
 
     fn poll_item<R: Payload>(
         &mut self,
         limit: usize,
+        observed: &MadeStream,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<R, CallError>>> {
         match self {
-            Source::Connection(inflow) => {
-                inflow.poll_next(context).map(|outcome| outcome.and_then(|outcome| item_of(outcome, limit)))
-            }
-            Source::Carried(items) => items
+            Source::Connection(inflow) => inflow
                 .poll_next(context)
-                .map(|outcome| outcome.map(|outcome| outcome.and_then(|item| reply_of(item, limit)))),
+                .map(|outcome| outcome.and_then(|outcome| item_of(outcome, limit, observed))),
+            Source::Carried(items) => items.poll_next(context).map(|outcome| {
+                outcome.map(|outcome| {
+                    let item = outcome?;
+                    if !item.status.is_failure() {
+                        observed.received(item.body.len());
+                    }
+                    reply_of(item, limit)
+                })
+            }),
         }
     }
 }
 
 impl<R> Streaming<R> {
-    pub(in crate::client) fn new(source: Option<Source>, patience: Patience, limit: usize) -> Self {
-        Streaming { source, patience, limit, item: PhantomData }
+    pub(in crate::client) fn new(
+        source: Option<Source>,
+        patience: Patience,
+        observed: MadeStream,
+        limit: usize,
+    ) -> Self {
+        Streaming { source, patience, observed, limit, item: PhantomData }
     }
 }
 
@@ -279,10 +316,11 @@ impl<R: Payload> Streaming<R> {
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<R, CallError>>> {
         let Some(source) = &mut self.source else { return Poll::Ready(None) };
-        let received = source.poll_item(self.limit, context).map(Option::transpose);
+        let received = source.poll_item(self.limit, &self.observed, context).map(Option::transpose);
         let item = ready!(self.patience.poll(context, received)).transpose();
         if !matches!(item, Some(Ok(_))) {
             self.source = None;
+            self.observed.end(item.as_ref().and_then(|last| last.as_ref().err()));
         }
         Poll::Ready(item)
     }
@@ -344,6 +382,7 @@ pub struct Sending<T = Bytes> {
     /// `None` once nothing more can be sent.
     target: Option<Target>,
     patience: Patience,
+    observed: SentItems,
     item: PhantomData<fn(T)>,
 }
 
@@ -355,14 +394,32 @@ pub(in crate::client) enum Target {
 }
 
 impl Target {
-    fn poll_send(
-        &mut self,
-        context: &mut Context<'_>,
-        item: &mut Option<Body>,
-    ) -> Poll<Result<bool, CallError>> {
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<bool> {
         match self {
-            Target::Connection(outflow) => outflow.poll_send(context, item),
-            Target::Carrier(items) => items.poll_send(context, item),
+            Target::Connection(outflow) => outflow.poll_ready(context),
+            Target::Carrier(items) => items.poll_ready(context),
+        }
+    }
+
+    /// Whether several items go at once: what else carries them gathers them itself.
+    fn takes_many(&self) -> bool {
+        match self {
+            Target::Connection(outflow) => outflow.takes_many(),
+            Target::Carrier(_) => false,
+        }
+    }
+
+    fn is_open_behind(&self, gathered: &Gathered) -> bool {
+        match self {
+            Target::Connection(outflow) => outflow.is_open_behind(gathered),
+            Target::Carrier(_) => false,
+        }
+    }
+
+    fn send(&mut self, items: Gathered) -> Result<(), CallError> {
+        match self {
+            Target::Connection(outflow) => outflow.send(items),
+            Target::Carrier(carried) => carried.send(items.into_body().0),
         }
     }
 
@@ -375,8 +432,8 @@ impl Target {
 }
 
 impl<T> Sending<T> {
-    pub(in crate::client) fn new(target: Option<Target>, patience: Patience) -> Self {
-        Sending { target, patience, item: PhantomData }
+    pub(in crate::client) fn new(target: Option<Target>, patience: Patience, observed: SentItems) -> Self {
+        Sending { target, patience, observed, item: PhantomData }
     }
 }
 
@@ -388,8 +445,7 @@ impl<T: Payload> Sending<T> {
     /// [`CallError`]: of kind [`NotTaken`](CallErrorKind::NotTaken) if the server takes no more, or the call is over, which the [`Streaming`] beside it tells of; of
     /// kind `Timeout` if the server had no room for too long; and of kind `TooLong` for an item that is too long for a message. After the last, others can be sent.
     pub async fn send(&mut self, item: T) -> Result<(), CallError> {
-        let mut body = Some(item_body(item));
-        poll_fn(|context| self.poll_send(context, &mut body)).await
+        self.send_gathered(Gathered::of(item_body(item))).await
     }
 
     /// Sends all of these, and [finishes](Self::finish); ends before if the server takes no more.
@@ -416,35 +472,47 @@ impl<T: Payload> Sending<T> {
 
     async fn send_all(&mut self, items: impl Stream<Item = T>) -> Result<(), CallError> {
         let mut items = pin!(items);
-        while let Some(item) = items.next().await {
-            match self.send(item).await {
-                Err(error) if error.kind() == CallErrorKind::NotTaken => break,
+        let mut gatherer = Gatherer::default();
+        loop {
+            let Some(target) = &self.target else { return Ok(()) };
+            let gathered = poll_fn(|context| {
+                gatherer.poll(target.takes_many(), |gathered| {
+                    if !gathered.is_empty() && !target.is_open_behind(gathered) {
+                        return Poll::Pending;
+                    }
+                    items.as_mut().poll_next(context).map(|item| item.map(item_body).ok_or(()))
+                })
+            });
+            let Ok(gathered) = gathered.await else { return Ok(()) };
+            match self.send_gathered(gathered).await {
+                Err(error) if error.kind() == CallErrorKind::NotTaken => return Ok(()),
                 sent => sent?,
             }
         }
+    }
+
+    async fn send_gathered(&mut self, items: Gathered) -> Result<(), CallError> {
+        let (count, bytes) = (items.len(), items.bytes());
+        self.ready().await?.send(items)?;
+        self.observed.count(count, bytes);
         Ok(())
     }
 
-    fn poll_send(
-        &mut self,
-        context: &mut Context<'_>,
-        body: &mut Option<Body>,
-    ) -> Poll<Result<(), CallError>> {
-        let Some(target) = &mut self.target else { return Poll::Ready(Err(CallError::not_taken())) };
-        let polled = target.poll_send(context, body);
-        Poll::Ready(match ready!(self.patience.poll(context, polled)) {
-            Ok(true) => Ok(()),
-            Ok(false) => {
-                self.target = None;
-                Err(CallError::not_taken())
-            }
-            Err(error) => {
-                if error.is_timeout() {
-                    self.target = None;
-                }
-                Err(error)
-            }
-        })
+    /// Waits until an item can be sent.
+    async fn ready(&mut self) -> Result<&mut Target, CallError> {
+        let Sending { target, patience, .. } = self;
+        let is_taken = match target {
+            Some(target) => poll_fn(|context| {
+                let polled = target.poll_ready(context).map(Ok);
+                patience.poll(context, polled)
+            }),
+            None => return Err(CallError::not_taken()),
+        };
+        let is_taken = is_taken.await;
+        if !matches!(is_taken, Ok(true)) {
+            *target = None;
+        }
+        target.as_mut().ok_or_else(|| is_taken.err().unwrap_or_else(CallError::not_taken))
     }
 }
 
@@ -480,6 +548,7 @@ pub struct Upload<T = Bytes, R = Bytes> {
     // Dropped first: the whole call is given up, and not its items alone.
     source: Option<Source>,
     patience: Patience,
+    observed: MadeStream,
     limit: usize,
     sending: Sending<T>,
     /// What came before it was asked for.
@@ -491,10 +560,11 @@ impl<T, R> Upload<T, R> {
     pub(in crate::client) fn new(
         source: Option<Source>,
         patience: Patience,
+        observed: MadeStream,
         limit: usize,
         sending: Sending<T>,
     ) -> Self {
-        Upload { source, patience, limit, sending, answer: None, reply: PhantomData }
+        Upload { source, patience, observed, limit, sending, answer: None, reply: PhantomData }
     }
 }
 
@@ -507,9 +577,7 @@ impl<T: Payload, R: Payload> Upload<T, R> {
     /// is next; of kind `Timeout` if the server had no room for too long; and of kind `TooLong` for an item that is too long for a message. After the last,
     /// others can be sent.
     pub async fn send(&mut self, item: T) -> Result<(), CallError> {
-        let mut body = Some(item_body(item));
-        let sent = poll_fn(|context| self.sending.poll_send(context, &mut body)).await;
-        match sent {
+        match self.sending.send(item).await {
             Err(error) if error.kind() == CallErrorKind::NotTaken => match self.early_answer().await {
                 Some(Err(failure)) => Err(failure.clone()),
                 Some(Ok(response)) if response.status.is_failure() => {
@@ -565,9 +633,17 @@ impl<T: Payload, R: Payload> Upload<T, R> {
 
     fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Response, CallError>>> {
         let Some(source) = &mut self.source else { return Poll::Ready(None) };
-        let received = source.poll_response(context).map(Option::transpose);
+        let received = source.poll_step(context).map(Option::transpose);
         let outcome = ready!(self.patience.poll(context, received)).transpose();
         self.source = None;
+        let outcome = outcome.map(|outcome| match outcome? {
+            Step::Last(response) => Ok(response),
+            // It has no credit for one.
+            Step::Item(_) => Err(CallError::disconnected(Disconnect::Overrun.into())),
+        });
+        if let Some(outcome) = &outcome {
+            self.observed.reply(outcome);
+        }
         Poll::Ready(outcome)
     }
 }

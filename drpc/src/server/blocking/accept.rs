@@ -234,6 +234,7 @@ fn accept_rest(listener: Socket, is_ours: bool, shared: &Arc<Shared>) {
 /// Serves a connection, unless it is refused.
 fn open(socket: Socket, shared: &Arc<Shared>) -> io::Result<()> {
     let Some(session) = shared.sessions.open(socket.peer()?, &shared.config) else { return Ok(()) };
+    socket.charge_descriptors(session.account());
     let connection = Connection::new(socket);
     let cut_by = Arc::downgrade(&connection);
     match SessionState::spawn(shared, session.clone(), connection) {

@@ -58,7 +58,7 @@ impl ServerBuilder {
         self
     }
 
-    /// How much a caller may have sent of a [stream](crate::guide::streams) of its own and the handler not taken yet: 256 items and 1 MiB in their bodies, unless this
+    /// How much a caller may have sent of a [stream](crate::guide::streams) of its own and the handler not taken yet: 4096 items and 1 MiB in their bodies, unless this
     /// says otherwise. One item may be longer than what is left of the bytes. 0 is taken as 1.
     ///
     /// An open stream counts in the [`memory_limit`](Self::memory_limit) with these bytes.
@@ -119,6 +119,16 @@ impl ServerBuilder {
     /// All sessions of the process together have no more than a quarter of the files that it may open (`RLIMIT_NOFILE`), so that others find the rest.
     pub fn session_descriptor_limit(mut self, descriptors: usize) -> Self {
         self.config.limits.descriptors.connection = descriptors;
+        self
+    }
+
+    /// How many descriptors the calls of one user (by effective user ID) may have that are not over, in all of its sessions. With one more, all of their call are
+    /// closed, and it is answered FAILURE.
+    ///
+    /// **A user may have no more than are left for the others**, whatever this says: one alone half of what all sessions of the process may have, so that whoever
+    /// else comes finds some. That is the default.
+    pub fn descriptor_limit_per_uid(mut self, descriptors: usize) -> Self {
+        self.config.limits.descriptors.user = descriptors;
         self
     }
 }

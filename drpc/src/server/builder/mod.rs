@@ -73,6 +73,7 @@ use crate::wire::WireMode;
 /// | [`session_limit`](Self::session_limit) | none, so the process's descriptors; 1,024 on the blocking server |
 /// | [`session_limit_per_uid`](Self::session_limit_per_uid) | none |
 /// | [`descriptor_limit`](Self::descriptor_limit), [`session_descriptor_limit`](Self::session_descriptor_limit) | 16, 64 |
+/// | [`descriptor_limit_per_uid`](Self::descriptor_limit_per_uid) | as many as are left for others |
 /// | [`pending_reply_limit`](Self::pending_reply_limit) | 256 MiB per session |
 /// | [`stream_limit`](Self::stream_limit) | 256 per session |
 /// | [`memory_limit`](Self::memory_limit) | 512 MiB, or eight times the message limit if that is more |

@@ -396,6 +396,7 @@ impl Server {
             }
         };
         self.closings.watch(&session);
+        socket.charge_descriptors(session.account());
         let codec = Codec::new(self.core.config.wire, self.core.config.message_limit)
             .charged_to(session.account())
             .sending_at_most(socket.longest_packet());

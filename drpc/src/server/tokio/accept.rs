@@ -260,5 +260,8 @@ fn open(socket: Socket, shared: &Arc<Shared>) -> io::Result<Option<SessionLoop>>
     let peer = socket.peer()?;
     let link = Link::Socket(AsyncSocket::new(socket)?.spinning(shared.config.spin));
     let session = shared.open_session(peer);
-    Ok(session.map(|session| SessionLoop::new(link, session, shared.clone())))
+    Ok(session.map(|session| {
+        link.charge_descriptors(session.account());
+        SessionLoop::new(link, session, shared.clone())
+    }))
 }

@@ -597,6 +597,7 @@ pub(crate) fn spawn_in_memory(server: Arc<Shared>, link: Link, peer: PeerCredent
     if let Some(session) = server.open_session(peer) {
         if let Some(limits) = server.config.takes_descriptors {
             link.take_descriptors(limits);
+            link.charge_descriptors(session.account());
         }
         let id = session.id();
         if session.is_stopping() {
