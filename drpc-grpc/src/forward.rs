@@ -1,10 +1,13 @@
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use drpc::{
-    Bytes, CallError, CallErrorKind, CallOptions, Client, Context, Failure, Method, Module, Reply, Status,
+    Bytes, CallError, CallErrorKind, CallOptions, Caller, Client, Context, Failure, Incoming, Method, Module,
+    Reply, Sending, Status, Stream, Streaming, Upload,
 };
-use futures_util::StreamExt;
+use futures_util::future::{Either, FutureExt, select};
+use futures_util::stream::{self, StreamExt};
 
 /// A module of another server on this host, behind its socket: its calls are passed on as they are, over a [`Client`].
 ///
@@ -89,15 +92,21 @@ impl Module for Forwarded {
         method: Method,
         body: Bytes,
     ) -> Result<Reply, Failure> {
-        let passed_on = |error: CallError| {
-            if matches!(error.kind(), CallErrorKind::Connect | CallErrorKind::NotConnected) {
-                context.session().extensions().insert(Unreachable);
+        let passed_on = |error| passed_on(&context, error);
+        if method.is_client_streaming() {
+            let options = to_open(&context);
+            if method.is_streaming() {
+                let opened = self.client.exchange(method, body, &options).await.map_err(passed_on)?;
+                return Reply::taking(&context, method, async |incoming| {
+                    Ok(Reply::stream(both_ways(incoming, opened)))
+                });
             }
-            error.passed_on()
-        };
+            let upload = self.client.upload(method, body, &options).await.map_err(passed_on)?;
+            return Reply::taking(&context, method, |incoming| uploaded(incoming, upload));
+        }
         if method.is_streaming() {
             let items = self.client.open_raw(method, body, &to_open(&context)).await.map_err(passed_on)?;
-            return Ok(Reply::stream(items.map(|item| item.map_err(CallError::passed_on))));
+            return Ok(Reply::stream(passed_items(items)));
         }
         let options = CallOptions::new().on_behalf_of(&context);
         let response = self.client.call_raw(method, body, &options).await.map_err(passed_on)?;
@@ -109,6 +118,63 @@ impl Module for Forwarded {
             }
         }
     }
+}
+
+/// What a caller is told of a call that failed behind the gateway.
+fn passed_on(context: &Context, error: CallError) -> Failure {
+    if matches!(error.kind(), CallErrorKind::Connect | CallErrorKind::NotConnected) {
+        context.session().extensions().insert(Unreachable);
+    }
+    error.passed_on()
+}
+
+fn passed_items(items: Streaming) -> impl Stream<Item = Result<Bytes, Failure>> {
+    items.map(|item| item.map_err(CallError::passed_on))
+}
+
+/// Sends what comes, and gives the answer, which may be there before all has come. Dropped, as where a caller stops in the middle, the upload is given up.
+async fn uploaded(mut incoming: Incoming, mut upload: Upload) -> Result<Reply, Failure> {
+    loop {
+        let next = match select(pin!(incoming.next()), pin!(upload.answered())).await {
+            Either::Left((next, _)) => next,
+            Either::Right(_) => break,
+        };
+        let Some(item) = next else { break };
+        match upload.send(item?).await {
+            Err(error) if error.kind() == CallErrorKind::NotTaken => break,
+            sent => sent.map_err(CallError::passed_on)?,
+        }
+    }
+    drop(incoming);
+    match upload.finish().await {
+        Ok(reply) => Ok(reply.into()),
+        Err(error) if error.kind() == CallErrorKind::Submitted => Ok(Reply::Submitted),
+        Err(error) => Err(error.passed_on()),
+    }
+}
+
+/// Sends what comes while its items are waited for.
+fn both_ways(
+    incoming: Incoming,
+    (sending, items): (Sending, Streaming),
+) -> impl Stream<Item = Result<Bytes, Failure>> {
+    let mut sends = Box::pin(send_all(incoming, sending).fuse());
+    let mut items = Box::pin(passed_items(items));
+    stream::poll_fn(move |context| {
+        let _ = sends.poll_unpin(context);
+        items.poll_next_unpin(context)
+    })
+}
+
+/// Of items that were not all, the server behind is told by the drop. What else goes wrong, its own stream tells.
+async fn send_all(mut incoming: Incoming, mut sending: Sending) {
+    while let Some(item) = incoming.next().await {
+        let Ok(item) = item else { return };
+        if sending.send(item).await.is_err() {
+            return;
+        }
+    }
+    sending.finish();
 }
 
 /// A handler's time is that until its stream is open; what follows is dropped by who serves it.

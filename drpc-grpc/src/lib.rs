@@ -8,13 +8,15 @@ mod forward;
 mod hosts;
 mod io;
 mod names;
+#[doc(hidden)]
+pub mod private;
 mod server;
 mod status;
 mod tls;
 
 /// For threads: calls that block.
 pub mod blocking {
-    pub use crate::caller::blocking::{GrpcCaller, Streaming};
+    pub use crate::caller::blocking::{Exchange, GrpcCaller, Streaming, Upload};
 }
 
 pub use caller::{GrpcCaller, GrpcCallerBuilder};

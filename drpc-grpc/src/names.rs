@@ -17,6 +17,12 @@ use drpc::Method;
 /// What a service's name begins with.
 pub(crate) const PACKAGE: &str = "drpc";
 
+/// The metadata that holds the request of a call whose messages are the items that its caller sends. Without it, the request is the empty message.
+pub(crate) const REQUEST: &str = "drpc-request-bin";
+
+/// How many bytes such a request may have: metadata have a limit of 16 KiB, and are written in base64.
+pub(crate) const REQUEST_LIMIT: usize = 8 << 10;
+
 /// The full name of a module's service.
 pub(crate) fn service(module: &str) -> String {
     format!("{PACKAGE}.{module}")

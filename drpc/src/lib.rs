@@ -171,7 +171,7 @@ pub use client::{
     RetryPolicy,
 };
 #[cfg(feature = "client")]
-pub use client::{Attempt, Client, Sending, Streaming, Upload};
+pub use client::{Attempt, Client, Outgoing, Sending, Streaming, Upload};
 pub use der::Der;
 pub use dispatch::authorization::Allow;
 #[cfg(feature = "tower")]

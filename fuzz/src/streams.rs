@@ -24,7 +24,6 @@ enum Message {
         sequence: i8,
         items: u8,
         room: Room,
-        takes_many: bool,
     },
     Call {
         method: u8,
@@ -50,11 +49,12 @@ impl packets::Message for Message {
     fn encode(&self) -> Vec<u8> {
         let fields = CallFields::default;
         let (method, sequence, body, added) = match *self {
-            Message::Open { sequence, items, room, takes_many } => (
+            Message::Open { sequence, items, room } => (
                 705,
                 sequence,
                 vec![items; items.into()],
-                CallFields { credit: Some(room.into()), takes_many, ..fields() },
+                // No field of its own, which would make something else of the seeds.
+                CallFields { credit: Some(room.into()), takes_many: items % 2 == 0, ..fields() },
             ),
             Message::Call { method, sequence, asks_control } => {
                 (700 + i32::from(method % 8), sequence, Vec::new(), CallFields { asks_control, ..fields() })

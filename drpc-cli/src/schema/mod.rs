@@ -184,14 +184,19 @@ impl Schema {
     /// The full names of a method's request and reply, if the descriptors tell of both.
     #[cfg(feature = "grpc")]
     pub(crate) fn messages<'a>(&self, method: &'a MethodInfo) -> Option<[&'a str; 2]> {
-        let name = |body| match body {
-            &BodyType::Nothing => Some("google.protobuf.Empty"),
+        Some([self.message_name(&method.request)?, self.message_name(&method.reply)?])
+    }
+
+    /// The same of what one body holds.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn message_name<'a>(&self, body: &'a BodyType) -> Option<&'a str> {
+        match body {
+            BodyType::Nothing => Some("google.protobuf.Empty"),
             BodyType::Message(message) if self.pool.get_message_by_name(message.full_name()).is_some() => {
                 Some(message.full_name())
             }
             _ => None,
-        };
-        Some([name(&method.request)?, name(&method.reply)?])
+        }
     }
 
     /// A message of this full name, or the only one of this name without its package.

@@ -191,7 +191,8 @@ fn modules(
                 [(method.idempotent, "idempotent"), (method.streaming, "stream"), (method.fds, "fds")];
             known.kinds = kinds.into_iter().filter(|(is, _)| *is).map(|(_, kind)| kind.to_owned()).collect();
             let items = method.items.as_ref().map(|items| promised_type(schema, promised, items));
-            known.kinds.extend(items.map(|items| format!("takes a stream of {items}")));
+            known.kinds.extend(items.as_ref().map(|items| format!("takes a stream of {items}")));
+            known.items = items;
         }
     }
     let whole = |(module, methods): (ModuleInfo, BTreeMap<_, _>)| ModuleInfo {

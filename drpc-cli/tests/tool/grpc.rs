@@ -75,7 +75,9 @@ drpc: this `drpc` is built without gRPC: `cargo install drpc-cli --features grpc
 mod gateway {
     use std::process::Command;
 
-    use drpc::{Allow, Bytes, CallError, FailureCause, Server, ServerBuilder, WithFds, drpc_module};
+    use drpc::{
+        Allow, Bytes, CallError, Failure, FailureCause, Incoming, Server, ServerBuilder, WithFds, drpc_module,
+    };
     use drpc_grpc::{GrpcCaller, Tls};
     use snapbox::str;
 
@@ -98,6 +100,15 @@ mod gateway {
         #[method(3, fds)]
         fn open(&self) -> WithFds<()> {
             WithFds::default()
+        }
+
+        #[method(4, stream)]
+        async fn count(&self, mut ticks: Incoming<Bytes>) -> Result<Bytes, Failure> {
+            let mut count = 0;
+            while ticks.next().await.transpose()?.is_some() {
+                count += 1;
+            }
+            Ok(count.to_string().into())
         }
     }
 
@@ -163,6 +174,11 @@ mod gateway {
         let refused = calling(&folder, &gateway, "admin", async |clock| -> Result<_, CallError> {
             assert_eq!(clock.echo("tick".into()).await?, "tick");
             clock.set().await?;
+            let mut ticks = clock.count().await?;
+            for tick in ["tick", "tack"] {
+                ticks.send(tick.into()).await?;
+            }
+            assert_eq!(ticks.finish().await?, "2");
             Ok(())
         });
         refused.unwrap();

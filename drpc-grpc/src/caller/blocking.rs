@@ -1,9 +1,9 @@
-use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::{fmt, io};
 
 use drpc::{Bytes, CallError, CallOptions, Caller, ConnectError, Method, Payload};
+use futures_util::stream;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{GrpcCaller as AsyncCaller, GrpcCallerBuilder, Tls};
@@ -65,11 +65,9 @@ impl Caller for GrpcCaller {
 
     type Streaming<R> = Streaming<R>;
 
-    /// There is none: what a caller sends as a stream does not go over gRPC yet.
-    type Upload<T, R> = Infallible;
+    type Upload<T, R> = Upload<T, R>;
 
-    /// As that.
-    type Exchange<T, R> = Infallible;
+    type Exchange<T, R> = Exchange<T, R>;
 
     /// # Panics
     ///
@@ -96,24 +94,30 @@ impl Caller for GrpcCaller {
         Ok(Streaming { items, runtime: self.runtime.clone() })
     }
 
-    /// Nothing is sent, and the error, of the kind [`NoStream`](drpc::CallErrorKind::NoStream), says so.
+    /// # Panics
+    ///
+    /// Within an async runtime, which it would block.
     fn upload<Q: Payload, T: Payload, R: Payload>(
         &self,
-        _: Method,
-        _: Q,
-        _: &CallOptions,
-    ) -> Result<Infallible, CallError> {
-        Err(CallError::no_streams_over("gRPC"))
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Result<Upload<T, R>, CallError> {
+        let upload = self.runtime.block_on(self.caller.upload(method, request, options))?;
+        Ok(Upload { upload, runtime: self.runtime.clone() })
     }
 
-    /// As [`upload`](Self::upload).
+    /// # Panics
+    ///
+    /// Within an async runtime, which it would block.
     fn exchange<Q: Payload, T: Payload, R: Payload>(
         &self,
-        _: Method,
-        _: Q,
-        _: &CallOptions,
-    ) -> Result<Infallible, CallError> {
-        Err(CallError::no_streams_over("gRPC"))
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Result<Exchange<T, R>, CallError> {
+        let (sending, items) = self.runtime.block_on(self.caller.exchange(method, request, options))?;
+        Ok(Exchange { items, sending: Some(sending), runtime: self.runtime.clone() })
     }
 }
 
@@ -142,6 +146,144 @@ pub struct Streaming<R = Bytes> {
 }
 
 impl<R: Payload> Iterator for Streaming<R> {
+    type Item = Result<R, CallError>;
+
+    /// # Panics
+    ///
+    /// Within an async runtime, which it would block.
+    fn next(&mut self) -> Option<Result<R, CallError>> {
+        self.runtime.block_on(self.items.next())
+    }
+}
+
+/// A stream that a blocking [`GrpcCaller`] sends to a host, and then its reply: as [`drpc::Upload`], for threads.
+///
+/// ```no_run
+/// # #[drpc::drpc_module(id = 8, client_only)]
+/// # pub trait Store { #[method(1, stream)] fn upload(&self, pieces: drpc::Incoming<bytes::Bytes>) -> bytes::Bytes; }
+/// use drpc_grpc::{Tls, blocking::GrpcCaller};
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let tls = Tls::from_files("admin.pem", "admin.key", "ca.pem")?;
+///     let store = StoreClient::new(GrpcCaller::connect("https://host-3:7443", tls)?);
+///     let reply = store.upload()?.finish_with(["one", "two"].map(bytes::Bytes::from))?;
+///     println!("{} bytes", reply.len());
+///     Ok(())
+/// }
+/// ```
+///
+/// It shares its caller's connection. **Dropped before it was finished, the call is given up**: the handler is told that these were not all.
+#[derive(Debug)]
+pub struct Upload<T = Bytes, R = Bytes> {
+    upload: drpc::Upload<T, R>,
+    runtime: Arc<OwnRuntime>,
+}
+
+impl<T: Payload, R: Payload> Upload<T, R> {
+    /// Sends an item, once there is room for it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`drpc::Upload::send`].
+    ///
+    /// # Panics
+    ///
+    /// Within an async runtime, which it would block.
+    pub fn send(&mut self, item: T) -> Result<(), CallError> {
+        self.runtime.block_on(self.upload.send(item))
+    }
+
+    /// Sends all of these, and waits for the reply; ends before if the server takes no more.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send), but for [`NotTaken`](drpc::CallErrorKind::NotTaken), and of [`finish`](Self::finish).
+    ///
+    /// # Panics
+    ///
+    /// As [`send`](Self::send).
+    pub fn finish_with(self, items: impl IntoIterator<Item = T>) -> Result<R, CallError> {
+        self.runtime.block_on(self.upload.finish_with(stream::iter(items)))
+    }
+
+    /// Says that these were all the items, and waits for the reply.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`] if the call failed, or there is no reply.
+    ///
+    /// # Panics
+    ///
+    /// As [`send`](Self::send).
+    pub fn finish(self) -> Result<R, CallError> {
+        self.runtime.block_on(self.upload.finish())
+    }
+}
+
+/// A stream that a blocking [`GrpcCaller`] sends to a host, and one that it receives, on the same call: as [`drpc::blocking::Exchange`](https://docs.rs/drpc-uds).
+///
+/// ```no_run
+/// # #[drpc::drpc_module(id = 8, client_only)]
+/// # pub trait Store { #[method(2, stream)] fn turn(&self, pieces: drpc::Incoming<bytes::Bytes>) -> impl drpc::Stream<Item = Result<bytes::Bytes, drpc::Failure>>; }
+/// use drpc_grpc::{Tls, blocking::GrpcCaller};
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let tls = Tls::from_files("admin.pem", "admin.key", "ca.pem")?;
+///     let mut turn = StoreClient::new(GrpcCaller::connect("https://host-3:7443", tls)?).turn()?;
+///     for piece in ["one", "two"] {
+///         turn.send(piece.into())?;
+///         println!("{:?}", turn.next().transpose()?);
+///     }
+///     turn.finish()?;
+///     assert!(turn.next().is_none());
+///     Ok(())
+/// }
+/// ```
+///
+/// It is an iterator of what the host sends. A handler that waits for its own items to be taken waits for its caller, and its caller for it, if that only sends: then take some,
+/// or set an [`item_timeout`](CallOptions::item_timeout).
+///
+/// It shares its caller's connection. Dropped before its end, it is given up, and the server told so.
+#[derive(Debug)]
+pub struct Exchange<T = Bytes, R = Bytes> {
+    // Dropped first: the whole call is given up, and not its items alone.
+    items: drpc::Streaming<R>,
+    /// `None` once it is finished.
+    sending: Option<drpc::Sending<T>>,
+    runtime: Arc<OwnRuntime>,
+}
+
+impl<T: Payload, R: Payload> Exchange<T, R> {
+    /// Sends an item, once there is room for it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`drpc::Sending::send`].
+    ///
+    /// # Panics
+    ///
+    /// Within an async runtime, which it would block.
+    pub fn send(&mut self, item: T) -> Result<(), CallError> {
+        match &mut self.sending {
+            Some(sending) => self.runtime.block_on(sending.send(item)),
+            None => Err(CallError::not_taken()),
+        }
+    }
+
+    /// Says that these were all the items; what the server sends may still come.
+    ///
+    /// # Errors
+    ///
+    /// None; it may be called where an exchange over a socket may, too.
+    pub fn finish(&mut self) -> Result<(), CallError> {
+        if let Some(sending) = self.sending.take() {
+            sending.finish();
+        }
+        Ok(())
+    }
+}
+
+impl<T, R: Payload> Iterator for Exchange<T, R> {
     type Item = Result<R, CallError>;
 
     /// # Panics

@@ -14,6 +14,9 @@ use crate::causes;
 use crate::server::{CONNECTION_WINDOW, DEFAULT_MESSAGE_LIMIT, STREAM_WINDOW};
 use crate::tls::Tls;
 
+/// How much a failure may come to: the longest text and details that drpc sends, in gRPC's headers.
+const HEADERS: u32 = 256 << 10;
+
 /// The settings of a [`GrpcCaller`].
 ///
 /// ```no_run
@@ -216,6 +219,7 @@ impl GrpcCallerBuilder {
             .origin(uri)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
+            .http2_max_header_list_size(HEADERS)
             // A host that is gone without a word is noticed in half a minute, while a call waits for it.
             .http2_keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(10))

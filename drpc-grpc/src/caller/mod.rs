@@ -3,10 +3,10 @@
 pub(crate) mod blocking;
 mod builder;
 mod connector;
+mod sound;
 
-use std::convert::Infallible;
 use std::fmt;
-use std::future::{Future, ready};
+use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,15 +14,18 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use drpc::wire::Response;
 use drpc::{
-    Attempt, Body, CallError, CallOptions, Caller, ConnectError, Method, Payload, Status, Stream, Streaming,
+    Attempt, Body, CallError, CallOptions, Caller, ConnectError, Method, Outgoing, Payload, Sending, Status,
+    Stream, Streaming, Upload,
 };
-use futures_util::StreamExt;
-use tonic::Request;
+use futures_util::stream::{self, StreamExt};
 use tonic::client::Grpc;
-use tonic::metadata::MetadataMap;
+use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::transport::Channel;
+use tonic::{CancellationHandle, Request};
 
 pub use self::builder::GrpcCallerBuilder;
+use self::sound::Sound;
+pub(crate) use self::sound::make_sound;
 use crate::codec::Bodies;
 use crate::server::AHEAD;
 use crate::tls::Tls;
@@ -101,11 +104,9 @@ impl Caller for GrpcCaller {
 
     type Streaming<R> = Streaming<R>;
 
-    /// There is none: what a caller sends as a stream does not go over gRPC yet.
-    type Upload<T, R> = Infallible;
+    type Upload<T, R> = Upload<T, R>;
 
-    /// As that.
-    type Exchange<T, R> = Infallible;
+    type Exchange<T, R> = (Sending<T>, Streaming<R>);
 
     fn call<Q: Payload, R: Payload>(
         &self,
@@ -134,26 +135,38 @@ impl Caller for GrpcCaller {
         })
     }
 
-    /// Nothing is sent, and the error, of the kind [`NoStream`](drpc::CallErrorKind::NoStream), says so.
+    /// The request goes in the head of the call: one of more than 8 KiB fails, unsent, with the kind [`TooLong`](drpc::CallErrorKind::TooLong). How much may be sent before it is taken, HTTP/2
+    /// says.
     fn upload<Q: Payload, T: Payload, R: Payload>(
         &self,
-        _: Method,
-        _: Q,
-        _: &CallOptions,
-    ) -> Self::Outcome<Infallible> {
-        Box::pin(ready(Err(CallError::no_streams_over("gRPC"))))
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Self::Outcome<Upload<T, R>> {
+        let (caller, options) = (self.0.clone(), options.clone().or(&self.0.defaults));
+        Box::pin(async move {
+            let attempt = |attempt, items| caller.upload(method, attempt, items);
+            options.carry_upload(&caller.address, method, request, caller.message_limit, attempt).await
+        })
     }
 
-    /// As [`upload`](Self::upload).
+    /// As [`upload`](Self::upload). HTTP/2 ends a call both ways or not at all: a [`Sending`] that is dropped unfinished gives up the whole call.
     fn exchange<Q: Payload, T: Payload, R: Payload>(
         &self,
-        _: Method,
-        _: Q,
-        _: &CallOptions,
-    ) -> Self::Outcome<Infallible> {
-        Box::pin(ready(Err(CallError::no_streams_over("gRPC"))))
+        method: Method,
+        request: Q,
+        options: &CallOptions,
+    ) -> Self::Outcome<(Sending<T>, Streaming<R>)> {
+        let (caller, options) = (self.0.clone(), options.clone().or(&self.0.defaults));
+        Box::pin(async move {
+            let attempt = |attempt, items| caller.exchange(method, attempt, items);
+            options.carry_exchange(&caller.address, method, request, caller.message_limit, attempt).await
+        })
     }
 }
+
+/// The replies of a call that is a stream, once they are on their way, and who sends them; or the response that came in their place.
+type Opened<T> = Result<Result<T, Response>, CallError>;
 
 impl Inner {
     async fn attempt(&self, method: Method, attempt: Attempt) -> Result<Response, CallError> {
@@ -174,62 +187,96 @@ impl Inner {
         attempt: &Attempt,
     ) -> Result<Response, CallError> {
         let request = self.request(attempt)?;
-        let mut grpc = Grpc::new(connection.channel.clone()).max_decoding_message_size(self.message_limit);
+        let mut grpc = self.grpc(connection);
         let answer = match grpc.ready().await {
             Ok(()) => grpc.unary(request, names::path_of(method), Bodies).await,
             Err(error) => Err(tonic::Status::from_error(error.into())),
         };
         match answer {
             Ok(reply) => {
-                let status = status_of(&reply);
+                let status = status_of(reply.metadata());
                 Ok(Response { status, body: reply.into_inner(), ..Response::default() })
             }
             Err(status) => status::from_grpc(&status, &connection.address, attempt.time_left),
         }
     }
 
-    /// The responses of a stream; or the one that came in its place.
+    /// The responses of a stream.
     async fn open(
         &self,
         method: Method,
         attempt: Attempt,
-    ) -> Result<Result<impl Stream<Item = Result<Response, CallError>> + use<>, Response>, CallError> {
-        let (mut hosts, time_left) = (self.hosts(), attempt.time_left);
+    ) -> Opened<impl Stream<Item = Result<Response, CallError>> + use<>> {
+        let opened = self.open_on_any(method, &attempt, None).await?;
+        Ok(opened.map(|(replies, connection)| items_of(replies, connection, attempt.time_left)))
+    }
+
+    /// The responses of a stream to which the caller sends one.
+    async fn exchange(
+        &self,
+        method: Method,
+        attempt: Attempt,
+        items: Outgoing,
+    ) -> Opened<impl Stream<Item = Result<Response, CallError>> + use<>> {
+        let opened = self.open_on_any(method, &attempt, Some(items)).await?;
+        Ok(opened.map(|(replies, connection)| items_of(replies, connection, attempt.time_left)))
+    }
+
+    /// The one response to a stream that the caller sends.
+    async fn upload(
+        &self,
+        method: Method,
+        attempt: Attempt,
+        items: Outgoing,
+    ) -> Opened<impl Stream<Item = Result<Response, CallError>> + use<>> {
+        let opened = self.open_on_any(method, &attempt, Some(items)).await?;
+        Ok(opened.map(|(replies, connection)| {
+            stream::once(async move {
+                match answer_of(replies).await {
+                    Ok(response) => Ok(response),
+                    Err(status) => status::from_grpc(&status, &connection.address, attempt.time_left),
+                }
+            })
+        }))
+    }
+
+    /// Opens a stream on the first host that is there. On the wire, one whose answer is one message is one both ways, so that the server may say that it is open before
+    /// it has all of it.
+    async fn open_on_any(
+        &self,
+        method: Method,
+        attempt: &Attempt,
+        items: Option<Outgoing>,
+    ) -> Opened<(tonic::Streaming<Bytes>, Arc<Connection>)> {
+        let items = items.map(|items| Arc::new(Mutex::new(Some(items))));
+        let mut hosts = self.hosts();
         loop {
             let connection = hosts.next();
-            match self.open_on(&connection, method, &attempt).await {
-                Err(error) if error.is_connect() && hosts.are_left_without(&connection) => {}
-                outcome => {
-                    return outcome.map(|opened| {
-                        opened.map(|items| {
-                            items.map(move |item| match item {
-                                Ok(body) => Ok(Response { body, ..Response::default() }),
-                                Err(status) => status::from_grpc(&status, &connection.address, time_left),
-                            })
-                        })
-                    });
+            let request = match &items {
+                None => self.request(attempt)?.map(|body| stream::iter([body]).left_stream()),
+                Some(items) => sending_request(attempt, items.clone())?.map(StreamExt::right_stream),
+            };
+            let mut grpc = self.grpc(&connection);
+            let answer = match grpc.ready().await {
+                Ok(()) => grpc.streaming(request, names::path_of(method), Bodies).await,
+                Err(error) => Err(tonic::Status::from_error(error.into())),
+            };
+            let answered = match answer {
+                Ok(reply) if status_of(reply.metadata()) == Status::SUCCESS => {
+                    return Ok(Ok((reply.into_inner(), connection)));
                 }
+                Ok(reply) => Ok(Response { status: status_of(reply.metadata()), ..Response::default() }),
+                Err(status) => status::from_grpc(&status, &connection.address, attempt.time_left),
+            };
+            match answered {
+                Err(error) if error.is_connect() && hosts.are_left_without(&connection) => {}
+                answered => return answered.map(Err),
             }
         }
     }
 
-    async fn open_on(
-        &self,
-        connection: &Connection,
-        method: Method,
-        attempt: &Attempt,
-    ) -> Result<Result<tonic::Streaming<Bytes>, Response>, CallError> {
-        let request = self.request(attempt)?;
-        let mut grpc = Grpc::new(connection.channel.clone()).max_decoding_message_size(self.message_limit);
-        let answer = match grpc.ready().await {
-            Ok(()) => grpc.server_streaming(request, names::path_of(method), Bodies).await,
-            Err(error) => Err(tonic::Status::from_error(error.into())),
-        };
-        match answer {
-            Ok(reply) if status_of(&reply) == Status::SUCCESS => Ok(Ok(reply.into_inner())),
-            Ok(reply) => Ok(Err(Response { status: status_of(&reply), ..Response::default() })),
-            Err(status) => status::from_grpc(&status, &connection.address, attempt.time_left).map(Err),
-        }
+    fn grpc(&self, connection: &Connection) -> Grpc<Sound<Channel>> {
+        Grpc::new(Sound(connection.channel.clone())).max_decoding_message_size(self.message_limit)
     }
 
     fn hosts(&self) -> Hosts<'_> {
@@ -237,21 +284,77 @@ impl Inner {
     }
 
     fn request(&self, attempt: &Attempt) -> Result<Request<Body>, CallError> {
-        let Attempt { body, time_left, trace, .. } = attempt;
+        let body = &attempt.body;
         if body.len() > self.message_limit {
             return Err(CallError::too_long(body.len(), self.message_limit));
         }
-        let mut request = Request::new(body.clone());
-        if let Some(time_left) = time_left {
-            // It is over here first, where it is the caller's time-out.
-            request.set_timeout(time_left.saturating_add(AHEAD));
-        }
-        if let Some(trace) = trace {
-            put(request.metadata_mut(), "traceparent", &trace.to_string());
-            put(request.metadata_mut(), "tracestate", trace.state());
-        }
-        Ok(request)
+        Ok(with_head(body.clone(), attempt))
     }
+}
+
+/// The request of a call whose messages are its caller's items. They are taken once it is on its way: one that reaches no host leaves them for the next.
+fn sending_request(
+    attempt: &Attempt,
+    items: Arc<Mutex<Option<Outgoing>>>,
+) -> Result<Request<impl Stream<Item = Body> + Send + use<>>, CallError> {
+    let body = &attempt.body;
+    if body.len() > names::REQUEST_LIMIT {
+        return Err(CallError::too_long(body.len(), names::REQUEST_LIMIT));
+    }
+    let mut request = with_head((), attempt);
+    if !body.is_empty() {
+        let body = MetadataValue::from_bytes(&body.clone().into_bytes());
+        request.metadata_mut().insert_bin(names::REQUEST, body);
+    }
+    let reset = request.cancellation_handle();
+    let taken = async move { items.lock().unwrap_or_else(PoisonError::into_inner).take() };
+    let items = stream::once(taken).flat_map(stream::iter);
+    Ok(request.map(|()| items.flat_map(move |items| sent(items, reset.clone()))))
+}
+
+/// A request with what is said of it beside its body.
+fn with_head<T>(message: T, Attempt { time_left, trace, .. }: &Attempt) -> Request<T> {
+    let mut request = Request::new(message);
+    if let Some(time_left) = time_left {
+        // It is over here first, where it is the caller's time-out.
+        request.set_timeout(time_left.saturating_add(AHEAD));
+    }
+    if let Some(trace) = trace {
+        put(request.metadata_mut(), "traceparent", &trace.to_string());
+        put(request.metadata_mut(), "tracestate", trace.state());
+    }
+    request
+}
+
+/// The items as they go out. If they were not all, the call is reset: an end would be that of all.
+fn sent(items: Outgoing, reset: CancellationHandle) -> impl Stream<Item = Body> {
+    stream::unfold((items, reset), async |(mut items, reset)| match items.next().await? {
+        Ok(item) => Some((item, (items, reset))),
+        Err(_) => {
+            reset.cancel();
+            pending().await
+        }
+    })
+}
+
+/// The responses that a stream consists of.
+fn items_of(
+    replies: tonic::Streaming<Bytes>,
+    connection: Arc<Connection>,
+    time_left: Option<Duration>,
+) -> impl Stream<Item = Result<Response, CallError>> {
+    replies.map(move |item| match item {
+        Ok(body) => Ok(Response { body, ..Response::default() }),
+        Err(status) => status::from_grpc(&status, &connection.address, time_left),
+    })
+}
+
+/// The one message that answers a stream, and what its trailers say.
+async fn answer_of(mut replies: tonic::Streaming<Bytes>) -> Result<Response, tonic::Status> {
+    let body = replies.message().await?;
+    let body = body.ok_or_else(|| tonic::Status::internal("the server has not replied"))?;
+    let trailers = replies.trailers().await?.unwrap_or_default();
+    Ok(Response { status: status_of(&trailers), body, ..Response::default() })
 }
 
 /// The hosts of one attempt, of which any will do.
@@ -307,8 +410,8 @@ impl Connection {
 /// How long a host that could not be reached is asked after the others.
 const PASSED_OVER: Duration = Duration::from_secs(1);
 
-fn status_of<T>(reply: &tonic::Response<T>) -> Status {
-    let submitted = reply.metadata().contains_key(status::SUBMITTED);
+fn status_of(metadata: &MetadataMap) -> Status {
+    let submitted = metadata.contains_key(status::SUBMITTED);
     if submitted { Status::SUBMITTED } else { Status::SUCCESS }
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 pub(super) struct Ending(watch::Receiver<Stage>);
 
 /// The server's end of it. Dropped, it cuts what still runs.
-pub(super) struct Ends(watch::Sender<Stage>);
+pub(crate) struct Ends(watch::Sender<Stage>);
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {

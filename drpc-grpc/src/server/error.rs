@@ -52,12 +52,6 @@ impl ServeError {
         ))
     }
 
-    pub(super) fn takes_stream(module: &str, method: &str) -> Self {
-        Self::new(format!(
-            "method `{method}` of module `{module}` takes a stream, and what a caller sends as one does not go over gRPC yet: serve it on a socket alone, in a module of its own"
-        ))
-    }
-
     pub(super) fn no_rule(module: &str, rule: &str) -> Self {
         Self::new(format!(
             "module `{module}` is for those whom rule `{rule}` allows, and there is no such rule: define it by `ModuleService::define_rule`"

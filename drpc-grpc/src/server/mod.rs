@@ -6,6 +6,7 @@ mod error;
 #[cfg(feature = "reflection")]
 mod reflection;
 mod service;
+mod whole;
 
 use std::fmt;
 use std::future::{Future, pending};
@@ -23,10 +24,11 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use self::connection::accept_on;
-use self::ending::{Ends, ending};
+pub(crate) use self::ending::Ends;
+use self::ending::ending;
 pub use self::error::ServeError;
-pub(crate) use self::service::AHEAD;
-use self::service::{Calls, Paths, Shared};
+pub(crate) use self::service::{AHEAD, Calls};
+use self::service::{Paths, Shared};
 use crate::names;
 use crate::tls::Tls;
 
@@ -197,7 +199,16 @@ impl GrpcServerBuilder {
     /// [`Forwarded`](crate::Forwarded) one.
     #[cfg(feature = "reflection")]
     pub fn carried(mut self, method: i32, request: impl Into<String>, reply: impl Into<String>) -> Self {
-        self.carried.insert(method, [request.into(), reply.into()]);
+        let carried = self.carried.entry(method).or_default();
+        (carried.request, carried.reply) = (request.into(), reply.into());
+        self
+    }
+
+    /// The same of each item that a method takes, if it [takes a stream](drpc::Method::client_streaming), beside [`carried`](Self::carried). To a tool, such a method
+    /// is one of these items; a comment says what its request is, and where it goes.
+    #[cfg(feature = "reflection")]
+    pub fn carried_items(mut self, method: i32, item: impl Into<String>) -> Self {
+        self.carried.entry(method).or_default().items = Some(item.into());
         self
     }
 
@@ -225,15 +236,7 @@ impl GrpcServerBuilder {
         for service in &services {
             health.set_service_status(service, ServingStatus::Serving).await;
         }
-        let (ends, ending) = ending();
-        let calls = Calls::new(Shared {
-            modules: self.modules,
-            paths,
-            message_limit: self.message_limit,
-            handler_timeout: self.handler_timeout,
-            calls: AtomicU64::new(1),
-            ending,
-        });
+        let (calls, ends) = calls_of(self.modules, paths, self.message_limit, self.handler_timeout);
         let routes = Routes::from(routes.into_axum_router().fallback_service(calls));
         let drain_timeout = self.drain_timeout;
         Ok(GrpcServer {
@@ -256,6 +259,28 @@ impl GrpcServerBuilder {
             false => Err(ServeError::without_tls()),
         }
     }
+}
+
+/// What carries out calls, and what ends that.
+fn calls_of(
+    modules: Arc<ModuleService>,
+    paths: Paths,
+    message_limit: usize,
+    handler_timeout: Option<Duration>,
+) -> (Calls, Ends) {
+    let (ends, ending) = ending();
+    let calls = AtomicU64::new(1);
+    (Calls::new(Shared { modules, paths, message_limit, handler_timeout, calls, ending }), ends)
+}
+
+/// The same of a server without a network. It goes on as long as both are there.
+pub(crate) fn detached(
+    modules: impl Into<Arc<ModuleService>>,
+    message_limit: usize,
+) -> Result<(Calls, Ends), ServeError> {
+    let modules = modules.into();
+    let (paths, _) = paths_of(&modules)?;
+    Ok(calls_of(modules, paths, message_limit, None))
 }
 
 fn transport() -> tonic::transport::Server {
@@ -291,9 +316,6 @@ fn paths_of(modules: &ModuleService) -> Result<(Paths, Vec<String>), ServeError>
             }
             if method.has_fds() {
                 return Err(ServeError::passes_descriptors(name, method.name()));
-            }
-            if method.is_client_streaming() {
-                return Err(ServeError::takes_stream(name, method.name()));
             }
             let path = format!("/{service}/{}", names::method(method.name()));
             if let Some(other) = paths.insert(path.clone(), method) {

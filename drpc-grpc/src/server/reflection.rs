@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 
-use drpc::{Module, ModuleService, registry};
+use drpc::registry::{self, ModuleDescriptor};
+use drpc::{Module, ModuleService};
 use prost::Message as _;
+use prost_types::source_code_info::Location;
 use prost_types::{
     DescriptorProto, FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, ServiceDescriptorProto,
+    SourceCodeInfo,
 };
 use tonic::service::Routes;
 
@@ -15,8 +18,17 @@ use crate::names;
 const EMPTY: &str = "google.protobuf.Empty";
 const EMPTY_FILE: &str = "google/protobuf/empty.proto";
 
-/// The messages of methods that no module of this program declares: of request and reply, by the methods' IDs.
-pub(super) type Carried = HashMap<i32, [String; 2]>;
+/// The messages of methods that no module of this program declares, by the methods' IDs.
+pub(super) type Carried = HashMap<i32, Messages>;
+
+/// The full names of what a method carries.
+#[derive(Clone, Default)]
+pub(super) struct Messages {
+    pub(super) request: String,
+    pub(super) reply: String,
+    /// Of each item that its caller sends.
+    pub(super) items: Option<String>,
+}
 
 /// Adds the service that tools ask, in both of its versions: many know the earlier one alone.
 pub(super) fn add_to(
@@ -69,22 +81,32 @@ fn file_of(module: &dyn Module, files: &HashMap<String, String>, carried: &Carri
     let declared = registry::declared_modules()
         .find(|declared| declared.id() == module.id() && declared.name() == module.name());
     let mut dependency = Vec::new();
-    let mut method = Vec::new();
+    let (mut method, mut location) = (Vec::new(), Vec::new());
     for known in methods_of(module) {
-        let of_declared = declared.and_then(|declared| declared.message_names(known.id()));
+        let of_declared = declared.and_then(|declared| messages_of(declared, known.id()));
         let Some(carried) = of_declared.or_else(|| carried.get(&known.id()).cloned()) else { continue };
-        let places = carried.each_ref().map(|name| file_within(name, files));
-        let [Some(request), Some(reply)] = places else { continue };
-        for file in [request, reply] {
+        let Messages { request, reply, items } = carried;
+        if items.is_some() != known.is_client_streaming() {
+            continue;
+        }
+        let carries = [Some(&request), Some(&reply), items.as_ref()];
+        let places: Vec<_> = carries.into_iter().flatten().map(|name| file_within(name, files)).collect();
+        if places.contains(&None) {
+            continue;
+        }
+        for file in places.into_iter().flatten() {
             if !dependency.contains(file) {
                 dependency.push(file.clone());
             }
         }
-        let [request, reply] = carried.map(|name| format!(".{name}"));
+        if items.is_some() && request != EMPTY {
+            location.push(comment_on(method.len(), &request));
+        }
         method.push(MethodDescriptorProto {
             name: Some(names::method(known.name())),
-            input_type: Some(request),
-            output_type: Some(reply),
+            input_type: Some(format!(".{}", items.unwrap_or(request))),
+            output_type: Some(format!(".{reply}")),
+            client_streaming: Some(known.is_client_streaming()),
             server_streaming: Some(known.is_streaming()),
             ..MethodDescriptorProto::default()
         });
@@ -95,8 +117,31 @@ fn file_of(module: &dyn Module, files: &HashMap<String, String>, carried: &Carri
         package: Some(names::PACKAGE.to_owned()),
         dependency,
         service: vec![service],
+        source_code_info: Some(SourceCodeInfo { location }),
         syntax: Some("proto3".to_owned()),
         ..FileDescriptorProto::default()
+    }
+}
+
+fn messages_of(declared: &ModuleDescriptor, method: i32) -> Option<Messages> {
+    let [request, reply] = declared.message_names(method)?;
+    Some(Messages { request, reply, items: declared.item_name(method) })
+}
+
+/// What is said of a method whose messages are items: gRPC has no place for its request, but that of a comment.
+fn comment_on(method: usize, request: &str) -> Location {
+    const SERVICES: i32 = 6;
+    const METHODS: i32 = 2;
+    let method = i32::try_from(method).unwrap_or(i32::MAX);
+    let text = format!(
+        " Each message is an item. The request is a {request} in the metadata `{}`.\n",
+        names::REQUEST
+    );
+    Location {
+        path: vec![SERVICES, 0, METHODS, method],
+        span: vec![0, 0, 0],
+        leading_comments: Some(text),
+        ..Location::default()
     }
 }
 
@@ -139,7 +184,8 @@ mod tests {
         }
 
         fn get_method(&self, id: i32) -> Option<Method> {
-            [Method::new(5, 501, "say_hello"), Method::new(5, 502, "raw")]
+            let put = Method::new(5, 503, "put").client_streaming();
+            [Method::new(5, 501, "say_hello"), Method::new(5, 502, "raw"), put]
                 .into_iter()
                 .find(|method| method.id() == id)
         }
@@ -159,15 +205,29 @@ mod tests {
 
         let mut modules = ModuleService::new();
         modules.register(ByHand).unwrap();
-        let carried = Carried::from([(501, ["hello.Hello".to_owned(), EMPTY.to_owned()])]);
+        let hello = || "hello.Hello".to_owned();
+        let unary = Messages { request: hello(), reply: EMPTY.to_owned(), items: None };
+        let upload = Messages { request: hello(), reply: EMPTY.to_owned(), items: Some(EMPTY.to_owned()) };
+        let carried = Carried::from([(501, unary), (503, upload)]);
         let set = described(&modules, &descriptors, &carried).unwrap();
-        let service = &set.file.last().unwrap().service[0];
+        let file = set.file.last().unwrap();
+        let service = &file.service[0];
         let methods: Vec<_> = service
             .method
             .iter()
             .map(|method| [method.name(), method.input_type(), method.output_type()])
             .collect();
         assert_eq!(service.name(), "greeter");
-        assert_eq!(methods, [["SayHello", ".hello.Hello", ".google.protobuf.Empty"]]);
+        let empty = ".google.protobuf.Empty";
+        assert_eq!(methods, [["SayHello", ".hello.Hello", empty], ["Put", empty, empty]]);
+        assert_eq!(
+            service.method.iter().map(|method| method.client_streaming()).collect::<Vec<_>>(),
+            [false, true]
+        );
+        let comments = &file.source_code_info.as_ref().unwrap().location;
+        assert_eq!(comments[0].path, [6, 0, 2, 1]);
+        let text =
+            " Each message is an item. The request is a hello.Hello in the metadata `drpc-request-bin`.\n";
+        assert_eq!((comments.len(), comments[0].leading_comments()), (1, text));
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::future::Future;
+use std::error::Error as _;
+use std::future::{Future, ready};
+use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,23 +13,29 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use drpc::wire::{Call, CallFields, Credit, Response, ResponseFields};
-use drpc::{Body, Context, Method, ModuleService, Processing, Session, Status, Stream, TraceContext};
+use drpc::{
+    Body, Context, Failure, Method, ModuleService, Processing, Session, Status, Stream, TraceContext,
+};
 use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt};
-use http::HeaderMap;
+use http::{Extensions, HeaderMap};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::time::timeout_at;
-use tonic::server::{Grpc, ServerStreamingService, UnaryService};
+use tonic::Code;
+use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::server::{Grpc, ServerStreamingService, StreamingService, UnaryService};
 
 use super::connection::caller;
 use super::ending::Ending;
+use super::whole::Whole;
 use crate::codec::Bodies;
 use crate::forward::Unreachable;
-use crate::status;
+use crate::{names, status};
 
 /// Carries out the calls of all modules.
 #[derive(Clone)]
-pub(super) struct Calls(Arc<Shared>);
+pub(crate) struct Calls(Arc<Shared>);
 
 /// The methods, by the paths that name them.
 pub(super) type Paths = HashMap<String, Method>;
@@ -74,9 +82,11 @@ where
             let mut grpc =
                 Grpc::new(Bodies).max_decoding_message_size(limit).max_encoding_message_size(limit);
             let call = OneCall { came, shared, method };
-            Ok(match method.is_streaming() {
-                false => grpc.unary(call, request).await,
-                true => grpc.server_streaming(call, request).await,
+            Ok(match (method.is_client_streaming(), method.is_streaming()) {
+                (false, false) => grpc.unary(call, request).await,
+                (false, true) => grpc.server_streaming(call, request).await,
+                // Also where one message answers: so its caller is told that the stream is open before it sends.
+                (true, _) => grpc.streaming(call, request.map(Whole::new)).await,
             })
         })
     }
@@ -104,33 +114,85 @@ impl UnaryService<Bytes> for OneCall {
     type Future = Answer<Result<tonic::Response<Body>, tonic::Status>>;
 
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        let mut call = self.begin(request);
+        let (metadata, noted, body) = request.into_parts();
+        let mut call = self.begin(metadata, &noted, body, None);
         Box::pin(async move { call.wait().await?.reply(&call.about) })
     }
 }
 
+/// What is sent of a stream.
+type Replies = Pin<Box<dyn Stream<Item = Result<Body, tonic::Status>> + Send>>;
+
 impl ServerStreamingService<Bytes> for OneCall {
     type Response = Body;
-    type ResponseStream = Pin<Box<dyn Stream<Item = Result<Body, tonic::Status>> + Send>>;
-    type Future = Answer<Result<tonic::Response<Self::ResponseStream>, tonic::Status>>;
+    type ResponseStream = Replies;
+    type Future = Answer<Result<tonic::Response<Replies>, tonic::Status>>;
 
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        let mut call = self.begin(request);
-        Box::pin(async move {
-            let Finished { response, items } = call.wait().await?;
-            match items {
-                Some(items) => Ok(tonic::Response::new(items.of_call(call.about.clone()))),
-                None if response.status == Status::SUCCESS => {
-                    let text = "the method has given one reply, in place of a stream";
-                    let fields = ResponseFields::new(text, Bytes::new());
-                    Err(status::to_grpc(Status::FAILURE, Some(&fields)))
-                }
-                None => {
-                    let answered = Finished { response, items: None }.reply(&call.about)?;
-                    Ok(answered.map(|_| Box::pin(stream::empty()) as Self::ResponseStream))
-                }
+        let (metadata, noted, body) = request.into_parts();
+        let call = self.begin(metadata, &noted, body, None);
+        Box::pin(call.open(None))
+    }
+}
+
+impl StreamingService<Bytes> for OneCall {
+    type Response = Body;
+    type ResponseStream = Replies;
+    type Future = Answer<Result<tonic::Response<Replies>, tonic::Status>>;
+
+    fn call(&mut self, request: tonic::Request<tonic::Streaming<Bytes>>) -> Self::Future {
+        let (metadata, noted, items) = request.into_parts();
+        match request_in(&metadata) {
+            Ok(body) => {
+                let (listens, over) = oneshot::channel();
+                let call = self.begin(metadata, &noted, body, Some(Sent { items, over }));
+                Box::pin(call.open(Some(listens)))
             }
+            Err(refused) => Box::pin(ready(Err(refused))),
+        }
+    }
+}
+
+/// The request of a call whose messages are its caller's items.
+fn request_in(metadata: &MetadataMap) -> Result<Bytes, tonic::Status> {
+    let Some(request) = metadata.get_bin(names::REQUEST) else { return Ok(Bytes::new()) };
+    request.to_bytes().map_err(|_| {
+        let text = format!("the metadata `{}` is not in base64", names::REQUEST);
+        let fields = ResponseFields::new(&text, Bytes::new());
+        status::to_grpc(Status::FAILED_UNMARSHAL_PAYLOAD, Some(&fields))
+    })
+}
+
+/// The items that a caller sends.
+struct Sent {
+    items: tonic::Streaming<Bytes>,
+    /// Done once nobody listens any more to what comes of the call.
+    over: oneshot::Receiver<Infallible>,
+}
+
+impl Sent {
+    fn items(self) -> impl Stream<Item = Result<Bytes, Failure>> {
+        stream::unfold(self, async |mut sent| {
+            let next = match select(sent.items.next(), &mut sent.over).await {
+                Either::Left((next, _)) => next?.map_err(|status| cut_short(&status)),
+                Either::Right(_) => {
+                    Err("the call is over, or its caller has left, before all of its items have come".into())
+                }
+            };
+            Some((next, sent))
         })
+    }
+}
+
+/// Why a caller's items were not all.
+fn cut_short(status: &tonic::Status) -> Failure {
+    match status.source() {
+        // It is the connection that says so, or its caller by a reset.
+        Some(_) => "the caller stopped sending before it had sent all of its items".into(),
+        None => {
+            let text = format!("an item can't be read: {}", status.message());
+            Failure::with_message(Status::FAILED_UNMARSHAL_PAYLOAD, text)
+        }
     }
 }
 
@@ -138,28 +200,32 @@ impl ServerStreamingService<Bytes> for OneCall {
 pub(crate) const AHEAD: Duration = Duration::from_millis(1);
 
 impl OneCall {
-    fn begin(&self, request: tonic::Request<Bytes>) -> Running {
-        let (metadata, noted, body) = request.into_parts();
+    fn begin(&self, metadata: MetadataMap, noted: &Extensions, body: Bytes, items: Option<Sent>) -> Running {
         let headers = metadata.into_headers();
         // Over gRPC a caller's calls come on any of several connections, so that nothing is kept between them: each is a session.
         let number = self.shared.calls.fetch_add(1, Ordering::Relaxed);
-        let session = Arc::new(Session::new(number, caller(&noted)));
+        let session = Arc::new(Session::new(number, caller(noted)));
         let time_left = time_left(&headers).map(|time| time.saturating_sub(self.came.elapsed() + AHEAD));
-        let streams = self.method.is_streaming();
         let fields = CallFields {
             time_left,
             wants_error: true,
             // HTTP/2 says how much its reader has room for.
-            credit: streams.then(Credit::default),
+            credit: self.method.is_streaming().then(Credit::default),
+            sends_items: items.is_some(),
             ..CallFields::default()
         };
         let (module, method) = (self.method.module(), self.method.id());
         let call = Call { module, method, sequence: 1, body, added: Some(fields.into()) };
         let context = self.context(session.clone(), time_left, &headers);
-        let context = if streams { context.with_polled_stream() } else { context };
+        let context = match items {
+            Some(sent) => context.with_polled_items(sent.items()),
+            None if self.method.is_streaming() => context.with_polled_stream(),
+            None => context,
+        };
         let about = About {
             session,
             shared: self.shared.clone(),
+            method: self.method,
             over: time_left.and_then(|time| Instant::now().checked_add(time)),
         };
         Running { about, call: Some(Box::pin(finish(self.shared.modules.process(context, call)))) }
@@ -184,6 +250,7 @@ impl OneCall {
 struct About {
     session: Arc<Session>,
     shared: Arc<Shared>,
+    method: Method,
     /// When its caller's time is over.
     over: Option<Instant>,
 }
@@ -225,6 +292,26 @@ impl Running {
         let finished = self.about.unless_cut(call).await;
         self.call = None;
         finished
+    }
+
+    /// Waits until its stream is open. `listens` is dropped once nobody listens to what comes of it.
+    async fn open(
+        mut self,
+        listens: Option<oneshot::Sender<Infallible>>,
+    ) -> Result<tonic::Response<Replies>, tonic::Status> {
+        let Finished { response, items } = self.wait().await?;
+        match items {
+            Some(items) => Ok(tonic::Response::new(items.of_call(self.about.clone(), listens))),
+            None if response.status == Status::SUCCESS => {
+                let text = "the method has given one reply, in place of a stream";
+                let fields = ResponseFields::new(text, Bytes::new());
+                Err(status::to_grpc(Status::FAILURE, Some(&fields)))
+            }
+            None => {
+                let answered = Finished { response, items: None }.reply(&self.about)?;
+                Ok(answered.map(|_| Box::pin(stream::empty()) as Replies))
+            }
+        }
     }
 }
 
@@ -269,10 +356,8 @@ impl Finished {
             }
             Status::SUCCESS => Ok(tonic::Response::new(body)),
             Status::SUBMITTED => {
-                let mut reply = tonic::Response::new(Body::new());
-                reply
-                    .metadata_mut()
-                    .insert(status::SUBMITTED, tonic::metadata::MetadataValue::from_static("1"));
+                let (mut reply, metadata) = (tonic::Response::new(Body::new()), submitted());
+                *reply.metadata_mut() = metadata;
                 Ok(reply)
             }
             failure => Err(about.failure(failure, added.as_deref())),
@@ -280,18 +365,21 @@ impl Finished {
     }
 }
 
+fn submitted() -> MetadataMap {
+    let mut metadata = MetadataMap::new();
+    metadata.insert(status::SUBMITTED, MetadataValue::from_static("1"));
+    metadata
+}
+
 /// The responses that follow the one that opened a stream.
 struct Items(Pin<Box<dyn Stream<Item = Response<Body>> + Send>>);
 
 impl Items {
     /// As gRPC sends them. They are asked for when HTTP/2 has room for more.
-    fn of_call(self, about: About) -> Pin<Box<dyn Stream<Item = Result<Body, tonic::Status>> + Send>> {
-        let outgoing = Outgoing { about, items: Some(self) };
+    fn of_call(self, about: About, listens: Option<oneshot::Sender<Infallible>>) -> Replies {
+        let outgoing = Outgoing { about, items: Some(self), submitted: false, _listens: listens };
         Box::pin(stream::unfold(outgoing, async |mut outgoing| {
             let item = outgoing.next().await?;
-            if item.is_err() {
-                outgoing.items = None;
-            }
             Some((item, outgoing))
         }))
     }
@@ -302,42 +390,69 @@ struct Outgoing {
     about: About,
     /// `None` once it has ended.
     items: Option<Items>,
+    /// What is still to be said after an empty reply.
+    submitted: bool,
+    /// As long as it is there, the caller's items are taken.
+    _listens: Option<oneshot::Sender<Infallible>>,
 }
 
 impl Outgoing {
     async fn next(&mut self) -> Option<Result<Body, tonic::Status>> {
+        if mem::take(&mut self.submitted) {
+            return Some(Err(tonic::Status::with_metadata(Code::Ok, "", submitted())));
+        }
         let next = self.about.unless_cut(self.items.as_mut()?.0.next());
         let next = match self.about.over {
             None => next.await,
             Some(at) => match timeout_at(at.into(), next).await {
                 Ok(next) => next,
-                Err(_) => return Some(Err(tonic::Status::deadline_exceeded("the caller's time was over"))),
+                Err(_) => {
+                    self.give_up();
+                    return Some(Err(tonic::Status::deadline_exceeded("the caller's time was over")));
+                }
             },
         };
         let response = match next {
             Ok(Some(response)) => response,
             Ok(None) => return None,
-            Err(cut) => return Some(Err(cut)),
-        };
-        match response.status {
-            Status::SUCCESS if response.part().is_none() => {
+            Err(cut) => {
                 self.items = None;
-                None
+                return Some(Err(cut));
             }
-            Status::SUCCESS if response.body.len() > self.about.shared.message_limit => {
-                Some(Err(status::to_grpc(Status::FAILED_MARSHAL, None)))
-            }
+        };
+        let is_last = response.part().is_none();
+        let is_too_long = response.body.len() > self.about.shared.message_limit;
+        if is_last || is_too_long {
+            self.items = None;
+        }
+        match response.status {
+            Status::SUCCESS if is_last && self.about.method.is_streaming() => None,
+            Status::SUCCESS if is_too_long => Some(Err(status::to_grpc(Status::FAILED_MARSHAL, None))),
             Status::SUCCESS => Some(Ok(response.body)),
+            Status::SUBMITTED => {
+                self.submitted = true;
+                Some(Ok(Body::new()))
+            }
             failure => Some(Err(self.about.failure(failure, response.added.as_deref()))),
+        }
+    }
+
+    /// Nobody waits for it any more. A handler that takes items is told so by these, and finishes, as on a socket.
+    fn give_up(&mut self) {
+        let Some(Items(items)) = self.items.take() else { return };
+        self.about.session.cancel();
+        if self.about.method.is_client_streaming()
+            // Without a runtime, the server itself is no more.
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(items.for_each(async |_| ()));
         }
     }
 }
 
 impl Drop for Outgoing {
     fn drop(&mut self) {
-        if self.items.is_some() {
-            self.about.session.cancel();
-        }
+        self.give_up();
     }
 }
 

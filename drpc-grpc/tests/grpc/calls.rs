@@ -31,6 +31,16 @@ async fn a_stub_calls_over_grpc_as_over_a_socket() {
 }
 
 #[tokio::test]
+async fn a_failure_comes_whole_however_much_it_says() {
+    let server = Running::start(modules().0).await;
+    let pool = "é".repeat(32_000);
+    let error = server.greeter().await.fill(Hello { name: pool.clone() }).await.unwrap_err();
+    assert_eq!(error.status(), Some(Status::FAILURE), "{error}");
+    assert_eq!(error.peer_text().map(str::len), Some(4096));
+    assert_eq!(error.details(), Some(PoolError::Full { pool, used: 7 }));
+}
+
+#[tokio::test]
 async fn a_failure_comes_with_status_text_details_and_cause() {
     let server = Running::start(modules().0).await;
     let greeter = server.greeter().await;

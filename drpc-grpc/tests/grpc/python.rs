@@ -11,6 +11,7 @@ use drpc_grpc::{GrpcCaller, GrpcServer};
 use crate::Running;
 use crate::certificates::Authority;
 use crate::modules::{GreeterClient, Hello, modules};
+use crate::uploads::{self, StoreClient};
 
 /// Where Python or its packages can't be had, it says so and proves nothing.
 #[tokio::test(flavor = "multi_thread")]
@@ -29,13 +30,17 @@ async fn grpcs_own_client_lists_calls_and_is_refused() {
     }
     let descriptors = protox::compile(["hello.proto"], [proto()]).unwrap();
     let descriptors = prost::Message::encode_to_vec(&descriptors);
-    let (modules, _hears) = modules();
+    let (mut modules, _hears) = modules();
+    let mut stopped = uploads::register(&mut modules);
     let settings = GrpcServer::builder(modules).tls(authority.tls(&authority.host()));
     let server = Running::of(settings.descriptors(&descriptors)).await;
     let mut client = Command::new(python);
     client.arg(here("client.py")).arg(server.address.port().to_string()).arg(folder.path());
     let output = tokio::task::spawn_blocking(move || client.output().unwrap()).await.unwrap();
     assert!(output.status.success(), "{}", text_of(&output));
+    // One call was cancelled before all of its items had come.
+    let stopped = stopped.recv().await.unwrap();
+    assert!(stopped.contains("items"), "{stopped}");
 }
 
 /// Likewise.
@@ -53,7 +58,8 @@ async fn a_stub_understands_grpcs_own_server() {
     BufReader::new(server.stdout.take().unwrap()).read_line(&mut port).unwrap();
     let address = format!("http://127.0.0.1:{}", port.trim());
     let caller = GrpcCaller::builder(address).insecure_loopback().timeout(Duration::from_secs(60));
-    let greeter = GreeterClient::new(caller.connect().await.unwrap());
+    let caller = caller.connect().await.unwrap();
+    let greeter = GreeterClient::new(caller.clone());
     let named = |name: &str| Hello { name: name.into() };
 
     assert_eq!(greeter.hello(named("you")).await.unwrap().greeting, "Hello you");
@@ -66,6 +72,7 @@ async fn a_stub_understands_grpcs_own_server() {
         ("UNAUTHENTICATED", Status::FAILURE, Some(FailureCause::Denied)),
         ("NOT_FOUND", Status::FAILURE, None),
         ("INTERNAL", Status::FAILURE, None),
+        ("BAD_DETAILS", Status::FAILURE, None),
     ] {
         let error = greeter.hello(named(code)).await.unwrap_err();
         assert_eq!((error.status(), error.failure_cause()), (Some(status), cause), "{code}: {error}");
@@ -88,6 +95,24 @@ async fn a_stub_understands_grpcs_own_server() {
     greetings.next().await.unwrap().unwrap();
     let error = greetings.next().await.unwrap().unwrap_err();
     assert_eq!((error.status(), error.peer_text()), (Some(Status::FAILURE), Some("as you asked")));
+
+    let store = StoreClient::new(caller);
+    let mut upload = store.put(named("to")).await.unwrap();
+    for name in ["a", "b"] {
+        upload.send(named(name)).await.unwrap();
+    }
+    assert_eq!(upload.finish().await.unwrap().greeting, "Hello to a b");
+    let mut upload = store.put(named("to")).await.unwrap();
+    upload.send(named("NOT_FOUND")).await.unwrap();
+    let error = upload.finish().await.unwrap_err();
+    assert_eq!((error.status(), error.peer_text()), (Some(Status::FAILURE), Some("as you asked")));
+    let (mut names, mut greetings) = store.greet(named("")).await.unwrap();
+    for name in ["a", "b"] {
+        names.send(named(name)).await.unwrap();
+        assert_eq!(greetings.next().await.unwrap().unwrap().greeting, format!("Hello {name}"));
+    }
+    names.finish();
+    assert!(greetings.next().await.is_none());
     drop(server.stdin.take());
     assert!(tokio::task::spawn_blocking(move || server.wait()).await.unwrap().unwrap().success());
 }

@@ -81,13 +81,11 @@ impl Module for ByHand {
 #[tokio::test]
 async fn what_grpc_can_not_carry_or_tell_apart_is_refused() {
     const OPEN: &[Method] = &[Method::new(6, 601, "open").fds()];
-    const PUT: &[Method] = &[Method::new(4, 401, "put").client_streaming()];
     const ALIKE: &[Method] = &[Method::new(8, 801, "get_a"), Method::new(8, 802, "getA")];
     for (module, text) in [
         (ByHand(9, "odd-name", &[]), "`odd-name` can't be that of a gRPC service"),
         (ByHand(8, "alike", ALIKE), "methods 801 and 802 would both be called by /drpc.alike/GetA"),
         (ByHand(6, "files", OPEN), "method `open` of module `files` passes descriptors"),
-        (ByHand(4, "store", PUT), "method `put` of module `store` takes a stream"),
         (ByHand(7, "greeter", &[]), "two modules would be the service drpc.greeter"),
     ] {
         let (mut modules, _hears) = modules();

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use drpc::{
-    Bytes, CallErrorKind, CallOptions, Caller, Failure, FailureCause, Method, ModuleService, Status, Stream,
-    drpc_module,
+    Bytes, CallErrorKind, CallOptions, Failure, FailureCause, ModuleService, Status, Stream, drpc_module,
 };
 use drpc_grpc::{GrpcCaller, GrpcServer};
 use futures_util::stream;
@@ -224,25 +223,4 @@ fn a_thread_iterates() {
     drop(greeter);
     assert_eq!(items.take(1000).filter(|item| item.is_ok()).count(), 1000);
     assert_eq!(hears.blocking_recv(), Some(None));
-}
-
-#[test]
-fn what_a_caller_sends_as_a_stream_is_refused_before_anything_is_sent() {
-    const PUT: Method = Method::new(5, 502, "echo").client_streaming();
-
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let server = runtime.block_on(Running::start(modules().0));
-    let settings = GrpcCaller::builder(server.http()).insecure_loopback();
-    let caller = runtime.block_on(settings.clone().connect()).unwrap();
-    let of_thread = drpc_grpc::blocking::GrpcCaller::of(settings).unwrap();
-    let options = CallOptions::new();
-    for error in [
-        runtime.block_on(caller.upload::<_, Bytes, Bytes>(PUT, (), &options)).unwrap_err(),
-        runtime.block_on(caller.exchange::<_, Bytes, Bytes>(PUT.streaming(), (), &options)).unwrap_err(),
-        of_thread.upload::<_, Bytes, Bytes>(PUT, (), &options).unwrap_err(),
-        of_thread.exchange::<_, Bytes, Bytes>(PUT.streaming(), (), &options).unwrap_err(),
-    ] {
-        assert_eq!((error.kind(), error.is_retryable()), (CallErrorKind::NoStream, false));
-        assert!(error.to_string().contains("a caller's streams do not go over gRPC yet"), "{error}");
-    }
 }

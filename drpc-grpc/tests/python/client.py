@@ -4,6 +4,7 @@ Arguments: the port, and a folder with ca.pem, admin.pem and admin.key.
 """
 
 import sys
+import threading
 from pathlib import Path
 
 import grpc
@@ -88,6 +89,52 @@ with grpc.secure_channel(address, admin) as channel:
     next(items)
     items.cancel()
     check("a stream that is cancelled", failure(lambda: next(items)).code(), grpc.StatusCode.CANCELLED)
+
+    store = DescriptorPool(reflection).FindServiceByName("drpc.store")
+    put, greet = store.methods_by_name["Put"], store.methods_by_name["Greet"]
+    check("a stream of its caller is described", [(method.client_streaming, method.server_streaming)
+          for method in (put, greet)], [(True, False), (True, True)])
+    Hello, Greeting = GetMessageClass(put.input_type), GetMessageClass(put.output_type)
+    head = [("drpc-request-bin", Hello(name="to").SerializeToString())]
+    kinds = {"Put": channel.stream_unary, "Greet": channel.stream_stream, "First": channel.stream_unary,
+             "Submit": channel.stream_unary, "Guarded": channel.stream_unary}
+
+    def send(method_name, items, **options):
+        stub = kinds[method_name](f"/drpc.store/{method_name}", Hello.SerializeToString, Greeting.FromString)
+        return stub(items, **options)
+
+    def items(*names):
+        return (Hello(name=name) for name in names)
+
+    check("upload", send("Put", items("a", "b"), metadata=head).greeting, "to a b")
+    check("upload without a request", send("Put", items("a")).greeting, " a")
+    check("upload of nothing", send("Put", items(), metadata=head).greeting, "to")
+    check("both ways", [item.greeting for item in send("Greet", items("a", "b"), metadata=head)], ["toa", "tob"])
+    check("an early answer", send("First", items("early", "late")).greeting, "early")
+    error = failure(lambda: send("First", items("")))
+    check("an early failure", (error.code(), error.details()),
+          (grpc.StatusCode.UNKNOWN, "tank is full: 7 bytes are used"))
+    check("details of an upload's failure", rpc_status.from_call(error).details[0].Unpack(info), True)
+    submit = channel.stream_unary("/drpc.store/Submit").with_call(iter([b""]))
+    check("submitted after items", (submit[0], dict(submit[1].trailing_metadata()).get("drpc-submitted")), (b"", "1"))
+    check("an upload that is denied", failure(lambda: send("Guarded", items("a"))).code(),
+          grpc.StatusCode.PERMISSION_DENIED)
+    bad = [("drpc-request-bin", b"\x7f")]
+    check("a request that can't be read", failure(lambda: send("Put", items(), metadata=bad)).code(),
+          grpc.StatusCode.INVALID_ARGUMENT)
+    sent, more = threading.Event(), threading.Event()
+
+    def endless():
+        yield Hello(name="a")
+        sent.set()
+        more.wait()
+
+    upload = channel.stream_unary("/drpc.store/Put", Hello.SerializeToString).future(endless())
+    sent.wait()
+    upload.cancel()
+    more.set()
+    error = failure(lambda: send("Put", items("a"), timeout=0))
+    check("an upload that is out of time", error.code(), grpc.StatusCode.DEADLINE_EXCEEDED)
 
     call("Destroy")
     error = failure(lambda: call("Local"))

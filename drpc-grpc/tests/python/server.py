@@ -21,6 +21,9 @@ def greeting(name):
 
 
 def answer(name, context):
+    if name == "BAD_DETAILS":
+        context.set_trailing_metadata([("grpc-status-details-bin", b"no google.rpc.Status")])
+        context.abort(grpc.StatusCode.INTERNAL, "as you asked")
     if name in grpc.StatusCode.__members__:
         context.abort(grpc.StatusCode[name], "as you asked")
     return greeting(name)
@@ -35,6 +38,20 @@ def greet_each(request, context):
         yield answer(name, context)
 
 
+def put(requests, context):
+    """The request is in the head of the call. That the stream is open is said before an item is read."""
+    context.send_initial_metadata(())
+    head = dict(context.invocation_metadata())["drpc-request-bin"]
+    names = [name_in(request) for request in requests]
+    return answer(" ".join([name_in(head), *names]) if "NOT_FOUND" not in names else "NOT_FOUND", context)
+
+
+def greet(requests, context):
+    context.send_initial_metadata(())
+    for request in requests:
+        yield answer(name_in(request), context)
+
+
 class Greeter(grpc.GenericRpcHandler):
     def service(self, call):
         match call.method:
@@ -42,6 +59,10 @@ class Greeter(grpc.GenericRpcHandler):
                 return grpc.unary_unary_rpc_method_handler(hello)
             case "/drpc.5/513":
                 return grpc.unary_stream_rpc_method_handler(greet_each)
+            case "/drpc.8/801":
+                return grpc.stream_unary_rpc_method_handler(put)
+            case "/drpc.8/802":
+                return grpc.stream_stream_rpc_method_handler(greet)
 
 
 server = grpc.server(futures.ThreadPoolExecutor(4), handlers=[Greeter()])

@@ -3,25 +3,30 @@
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::pin::pin;
-use std::sync::{Mutex, PoisonError};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_channel::mpsc;
 use futures_util::Stream;
 
-use super::Streaming;
 use super::caller::CallOptions;
 use super::deadline::Deadline;
 use super::descriptors::DescriptorFault;
 use super::error::CallError;
-use super::handle::{Patience, Source};
-use super::on_tokio::{Carried, Tokio};
+use super::handle::{Patience, Source, Target};
+use super::on_tokio::{Carried, CarriedItems, Tokio};
 use super::reply::{reply_of, submitted};
 use super::retry::Attempts;
 use super::runtime::Runtime;
+use super::{Sending, Streaming, Upload};
+use crate::handler::failure::Failure;
+use crate::handler::inbox::STOPPED;
 use crate::handler::method::Method;
 use crate::handler::payload::Payload;
-use crate::observe::client::MadeCall;
+use crate::observe::client::{MadeCall, MadeStream};
 use crate::wire::{Body, Part, Response, ResponseFields, TraceContext};
 
 /// One attempt at a call, for who carries it to the server: see [`CallOptions::carry_out`].
@@ -34,6 +39,35 @@ pub struct Attempt {
     pub time_left: Option<Duration>,
     /// The caller's trace context.
     pub trace: Option<TraceContext>,
+}
+
+/// The items that a caller sends, for who carries them to the server: see [`CallOptions::carry_upload`]. It ends by `None` only if these were all; a failure is the
+/// last, of a caller that stopped in the middle, and the server is to be told so.
+///
+/// An item waits with its caller until it is asked for here. Dropped, it takes no more, and the caller is told so.
+#[derive(Debug)]
+pub struct Outgoing {
+    items: mpsc::Receiver<Body>,
+    are_all: Arc<AtomicBool>,
+}
+
+impl Outgoing {
+    pub(super) fn new(items: mpsc::Receiver<Body>, are_all: Arc<AtomicBool>) -> Self {
+        Outgoing { items, are_all }
+    }
+}
+
+impl Stream for Outgoing {
+    type Item = Result<Body, Failure>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(match ready!(Pin::new(&mut self.items).poll_next(context)) {
+            Some(item) => Some(Ok(item)),
+            // What is said of the end is said once.
+            None if self.are_all.swap(true, Ordering::AcqRel) => None,
+            None => Some(Err(STOPPED.into())),
+        })
+    }
 }
 
 impl CallOptions {
@@ -134,12 +168,119 @@ impl CallOptions {
         A: Future<Output = Result<Result<S, Response>, CallError>>,
         S: Stream<Item = Result<Response, CallError>> + Send + 'static,
     {
+        let (items, observed) = self.carry_opening(address, method, request, attempt).await?;
+        let source = items.map(|items| Source::Carried(Carried::new(items)));
+        Ok(Streaming::new(source, self.patience(), observed, item_limit))
+    }
+
+    /// Makes a call whose caller sends a stream, and that something else than this crate's sockets carries, as [`carry_stream`](Self::carry_stream) opens one that comes.
+    ///
+    /// `attempt` carries the items, of no more than `limit` bytes each, as [`Outgoing`] has them, from when the server has opened the stream. What it gives has the one
+    /// response that answers the call. When the server takes no more, it drops the `Outgoing`.
+    ///
+    /// ```
+    /// use drpc::wire::Response;
+    /// use drpc::{Body, Bytes, CallError, CallOptions, Method, Status};
+    /// use futures_util::{StreamExt, stream};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), CallError> {
+    /// const COUNT: Method = Method::new(8, 801, "count").client_streaming();
+    /// let mut count = CallOptions::new()
+    ///     .carry_upload::<Bytes, Bytes, _, _>("nowhere", COUNT, (), 1 << 20, async |_, items| {
+    ///         let answer = async {
+    ///             let bytes: usize = items.map(|item| item.map_or(0, |item| item.len())).collect::<Vec<_>>().await.iter().sum();
+    ///             Ok(Response { body: bytes.to_string().into(), ..Response::default() })
+    ///         };
+    ///         Ok(Ok(stream::once(answer)))
+    ///     })
+    ///     .await?;
+    /// assert_eq!(count.finish_with(stream::iter(["one", "two"].map(Bytes::from))).await?, "6");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`] if the server did not open the stream.
+    pub async fn carry_upload<T: Payload, R: Payload, A, S>(
+        &self,
+        address: &str,
+        method: Method,
+        request: impl Payload,
+        limit: usize,
+        attempt: impl Fn(Attempt, Outgoing) -> A,
+    ) -> Result<Upload<T, R>, CallError>
+    where
+        A: Future<Output = Result<Result<S, Response>, CallError>>,
+        S: Stream<Item = Result<Response, CallError>> + Send + 'static,
+    {
+        let (sending, source, observed) = self.carry_items(address, method, request, limit, attempt).await?;
+        Ok(Upload::new(source, self.patience(), observed, limit, sending))
+    }
+
+    /// Opens a stream each way, as [`carry_upload`](Self::carry_upload) and [`carry_stream`](Self::carry_stream) do one.
+    ///
+    /// # Errors
+    ///
+    /// As theirs.
+    pub async fn carry_exchange<T: Payload, R: Payload, A, S>(
+        &self,
+        address: &str,
+        method: Method,
+        request: impl Payload,
+        limit: usize,
+        attempt: impl Fn(Attempt, Outgoing) -> A,
+    ) -> Result<(Sending<T>, Streaming<R>), CallError>
+    where
+        A: Future<Output = Result<Result<S, Response>, CallError>>,
+        S: Stream<Item = Result<Response, CallError>> + Send + 'static,
+    {
+        let (sending, source, observed) = self.carry_items(address, method, request, limit, attempt).await?;
+        Ok((sending, Streaming::new(source, self.patience(), observed, limit)))
+    }
+
+    async fn carry_items<T, A, S>(
+        &self,
+        address: &str,
+        method: Method,
+        request: impl Payload,
+        limit: usize,
+        attempt: impl Fn(Attempt, Outgoing) -> A,
+    ) -> Result<(Sending<T>, Option<Source>, MadeStream), CallError>
+    where
+        A: Future<Output = Result<Result<S, Response>, CallError>>,
+        S: Stream<Item = Result<Response, CallError>> + Send + 'static,
+    {
+        let attempt = |made| {
+            let (items, outgoing) = CarriedItems::new(limit);
+            let opening = attempt(made, outgoing);
+            async { Ok(opening.await?.map(|responses| (items, responses))) }
+        };
+        let (opened, observed) = self.carry_opening(address, method, request, attempt).await?;
+        let (target, source) = opened
+            .map(|(items, responses)| (Target::Carrier(items), Source::Carried(Carried::new(responses))))
+            .unzip();
+        Ok((Sending::new(target, self.patience(), observed.sending()), source, observed))
+    }
+
+    /// What an attempt gives that has opened a stream.
+    async fn carry_opening<A, S>(
+        &self,
+        address: &str,
+        method: Method,
+        request: impl Payload,
+        attempt: impl Fn(Attempt) -> A,
+    ) -> Result<(Option<S>, MadeStream), CallError>
+    where
+        A: Future<Output = Result<Result<S, Response>, CallError>>,
+    {
         let opened = Mutex::new(None);
         let (opens, attempt) = (&opened, &attempt);
         let open = move |made| async move {
             Ok(match attempt(made).await? {
-                Ok(items) => {
-                    *opens.lock().unwrap_or_else(PoisonError::into_inner) = Some(items);
+                Ok(stream) => {
+                    *opens.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
                     Response {
                         added: Some(ResponseFields::of_part(Part::Opened).into()),
                         ..Response::default()
@@ -153,9 +294,11 @@ impl CallOptions {
         let call =
             async { CallError::unless_opened(self.carry(method, body, Time::of_stream(self), open).await?) };
         let (_, observed) = observed.carry_out_to_open(pin!(call)).await?;
-        let items = opened.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let source = items.map(|items| Source::Carried(Carried::new(items)));
-        Ok(Streaming::new(source, Patience::of(&Runtime::Tokio(Tokio), self), observed, item_limit))
+        Ok((opened.into_inner().unwrap_or_else(PoisonError::into_inner), observed))
+    }
+
+    fn patience(&self) -> Patience {
+        Patience::of(&Runtime::Tokio(Tokio), self)
     }
 
     async fn carry<A>(

@@ -47,7 +47,7 @@ use crate::wire::{
 /// | `Disconnected` | unless it was not wholly sent | if it was not wholly sent | what broke the connection |
 /// | `Reply`, `Submitted` | yes | no | the decoder's error |
 /// | `Status` | as the status says | no | |
-/// | `NoStream` | yes, unless the caller carries none | no | |
+/// | `NoStream` | yes | no | |
 /// | `NotTaken` | yes, or it still is | no | |
 #[derive(Clone)]
 pub struct CallError(Box<Kind>);
@@ -88,7 +88,7 @@ pub enum CallErrorKind {
     /// The request is too long for the wire ([W7](crate::guide::rules#wire)) or the limit; nothing was sent.
     TooLong,
     /// The server answered a call for a [stream](crate::guide::streams) with one reply: it does not know streams, as DAOS's don't. The call was
-    /// executed. Or the caller carries no streams, as that of drpc-grpc; then nothing was sent.
+    /// executed.
     NoStream,
     /// The server takes no more items of a [stream](crate::guide::streams) that the caller sends: the handler has answered already, or has stopped taking them. This is
     /// no failure: the answer says what came of the call.
@@ -110,8 +110,6 @@ enum Kind {
     Payload(Arc<Failure>),
     TooLong(MessageTooLong),
     NoStream,
-    /// By a caller that carries none, over what is named here.
-    NoStreamsOver(&'static str),
     Stalled(Duration),
     NotTaken,
     Descriptors(DescriptorFault),
@@ -130,7 +128,7 @@ impl CallError {
             },
             Kind::Unfinished(_) => CallErrorKind::Disconnected,
             Kind::Timeout(_) | Kind::Unsent(_) | Kind::Stalled(_) => CallErrorKind::Timeout,
-            Kind::NoStream | Kind::NoStreamsOver(_) => CallErrorKind::NoStream,
+            Kind::NoStream => CallErrorKind::NoStream,
             Kind::Status(..) => CallErrorKind::Status,
             Kind::Submitted => CallErrorKind::Submitted,
             Kind::Payload(_) => CallErrorKind::Reply,
@@ -290,16 +288,16 @@ impl CallError {
         Kind::Timeout(after).into()
     }
 
+    /// The server takes no more of what the caller sends.
+    #[must_use]
+    pub fn not_taken() -> Self {
+        Kind::NotTaken.into()
+    }
+
     /// The request has more bytes than may be sent; nothing was.
     #[must_use]
     pub fn too_long(bytes: usize, limit: usize) -> Self {
         MessageTooLong::new(bytes, limit).into()
-    }
-
-    /// The method takes a [stream](crate::guide::streams), and the caller carries none over what is named; nothing was sent.
-    #[must_use]
-    pub fn no_streams_over(carrier: &'static str) -> Self {
-        Kind::NoStreamsOver(carrier).into()
     }
 }
 
@@ -324,11 +322,6 @@ impl CallError {
         Kind::Stalled(after).into()
     }
 
-    /// The server takes no more of what the caller sends.
-    pub(super) fn not_taken() -> Self {
-        Kind::NotTaken.into()
-    }
-
     /// The time was over before anything was sent.
     pub(super) fn unsent(after: Duration) -> Self {
         Kind::Unsent(after).into()
@@ -346,8 +339,7 @@ impl CallError {
             | Kind::NotConnected(_)
             | Kind::Unfinished(_)
             | Kind::Unsent(_)
-            | Kind::TooLong(_)
-            | Kind::NoStreamsOver(_) => true,
+            | Kind::TooLong(_) => true,
             Kind::Disconnected(_)
             | Kind::Timeout(_)
             | Kind::Status(..)
@@ -448,10 +440,6 @@ impl fmt::Display for CallError {
             ),
             Kind::NoStream => f.write_str(
                 "the server answered at once, and not by a stream: it does not know streams of this kind; the call was executed",
-            ),
-            Kind::NoStreamsOver(carrier) => write!(
-                f,
-                "can't send the call: a caller's streams do not go over {carrier} yet; make it by a `Client`, on a socket"
             ),
             Kind::Unsent(Duration::ZERO) => {
                 f.write_str("the time was over before the call was made; it was not executed")

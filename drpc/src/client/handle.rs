@@ -2,7 +2,7 @@ mod connecting;
 mod pipeline;
 mod streaming;
 
-pub(super) use streaming::{Patience, Source};
+pub(super) use streaming::{Patience, Source, Target};
 pub use streaming::{Sending, Streaming, Upload};
 
 use std::fmt;

@@ -50,7 +50,7 @@ pub use backoff::Backoff;
 pub use builder::ClientBuilder;
 pub use caller::{CallOptions, Caller};
 #[cfg(feature = "client")]
-pub use carried::Attempt;
+pub use carried::{Attempt, Outgoing};
 pub use error::{CallError, CallErrorKind, ConnectError};
 #[cfg(feature = "client")]
 pub use handle::{Client, Sending, Streaming, Upload};

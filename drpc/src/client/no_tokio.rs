@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::error::CallError;
 use super::runtime::Sleep;
 use crate::transport::{Link, Socket};
-use crate::wire::Response;
+use crate::wire::{Body, Response};
 
 #[derive(Clone, Copy)]
 pub(super) enum Tokio {}
@@ -17,6 +17,8 @@ pub(super) enum Tokio {}
 pub(super) enum Task {}
 
 pub(super) enum Carried {}
+
+pub(super) enum CarriedItems {}
 
 impl Tokio {
     pub(super) fn is_running(self) -> bool {
@@ -48,6 +50,20 @@ impl Task {
 
 impl Carried {
     pub(super) fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Response, CallError>>> {
+        match *self {}
+    }
+}
+
+impl CarriedItems {
+    pub(super) fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<bool> {
+        match *self {}
+    }
+
+    pub(super) fn send(&mut self, _: Body) -> Result<(), CallError> {
+        match *self {}
+    }
+
+    pub(super) fn end(&self) {
         match *self {}
     }
 }

@@ -1,17 +1,21 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use futures_channel::mpsc;
 use futures_util::Stream;
 use tokio::runtime::Handle;
 use tokio::time;
 
+use super::carried::Outgoing;
 use super::error::CallError;
 use super::runtime::Sleep;
 use crate::transport::{AsyncSocket, Link, Socket};
-use crate::wire::Response;
+use crate::wire::{Body, Response};
 
 /// The runtime of tokio that the caller is in.
 #[derive(Clone, Copy)]
@@ -21,6 +25,15 @@ pub(super) type Task = tokio::task::AbortHandle;
 
 /// The responses of a stream that something else than this crate's sockets carries.
 pub(super) struct Carried(Pin<Box<dyn Stream<Item = Result<Response, CallError>> + Send>>);
+
+/// The way of items to who carries them. Dropped before its end, that is told that these were not all.
+pub(super) struct CarriedItems {
+    /// One waits there at most.
+    items: mpsc::Sender<Body>,
+    are_all: Arc<AtomicBool>,
+    /// How long one may be.
+    limit: usize,
+}
 
 impl Tokio {
     pub(super) fn is_running(self) -> bool {
@@ -58,5 +71,31 @@ impl Carried {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Response, CallError>>> {
         self.0.as_mut().poll_next(context)
+    }
+}
+
+impl CarriedItems {
+    pub(super) fn new(limit: usize) -> (Self, Outgoing) {
+        let (items, carries) = mpsc::channel(0);
+        let are_all = Arc::new(AtomicBool::new(false));
+        (CarriedItems { items, are_all: are_all.clone(), limit }, Outgoing::new(carries, are_all))
+    }
+
+    /// Waits until the item before is on its way; false if no more are taken.
+    pub(super) fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<bool> {
+        self.items.poll_ready(context).map(|ready| ready.is_ok())
+    }
+
+    /// Hands an item over.
+    pub(super) fn send(&mut self, item: Body) -> Result<(), CallError> {
+        if item.len() > self.limit {
+            return Err(CallError::too_long(item.len(), self.limit));
+        }
+        self.items.start_send(item).map_err(|_| CallError::not_taken())
+    }
+
+    /// These were all.
+    pub(super) fn end(&self) {
+        self.are_all.store(true, Ordering::Release);
     }
 }

@@ -169,6 +169,14 @@ impl ModuleDescriptor {
         Some([request.full_name()?, reply.full_name()?])
     }
 
+    /// The same of each item that a method takes; `None` if it takes none.
+    #[cfg(feature = "reflection")]
+    #[must_use]
+    pub fn item_name(&self, method: i32) -> Option<String> {
+        let place = self.methods.iter().position(|known| known.id() == method)?;
+        self.descriptions.get(place)?.items?.full_name()
+    }
+
     /// A new module, if it was declared with `register`.
     #[must_use]
     pub fn create(&self) -> Option<Arc<dyn Module>> {

@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::select;
+use futures_util::stream::Stream;
 
 use crate::descriptors::Descriptors;
 use crate::handler::background::{Work, spawn_without_server};
 use crate::handler::cancellation::{Cancellation, Cancelled};
 use crate::handler::control::CallControl;
 use crate::handler::decoding::Decoding;
+use crate::handler::failure::Failure;
+use crate::handler::inbox::Carried;
 use crate::handler::method::Method;
 use crate::handler::session::Session;
 use crate::transport::PeerCredentials;
@@ -86,7 +89,55 @@ impl Context {
     /// of its own: [`Processing::take_items`](crate::Processing::take_items) gives the items, which are limited by nothing but how often they are asked for.
     #[must_use]
     pub fn with_polled_stream(self) -> Self {
-        let control = CallControl::of_polled(self.sequence);
+        let control = CallControl::of_polled(self.sequence, None);
+        self.with_control(control)
+    }
+
+    /// The same, of a call whose caller sends a [stream](crate::guide::streams), too: a handler that takes one gets these items, each as it asks for it. They end by `None` only if the
+    /// caller has sent all; a failure is the last, and says why no more come.
+    ///
+    /// ```
+    /// use drpc::wire::{Call, CallFields};
+    /// use drpc::{Bytes, Context, Failure, Incoming, ModuleService, PeerCredentials, Session, drpc_module};
+    /// use futures_util::{StreamExt, stream};
+    ///
+    /// struct Store;
+    ///
+    /// #[drpc_module(id = 8)]
+    /// impl Store {
+    ///     #[method(1, stream)]
+    ///     async fn count(&self, mut pieces: Incoming<Bytes>) -> Result<Bytes, Failure> {
+    ///         let mut bytes = 0;
+    ///         while let Some(piece) = pieces.next().await {
+    ///             bytes += piece?.len();
+    ///         }
+    ///         Ok(bytes.to_string().into())
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut service = ModuleService::new();
+    /// service.register(Store)?;
+    /// let pieces = stream::iter(["one", "two"].map(|piece| Ok(piece.into())));
+    /// let session = Session::new(1, PeerCredentials::this_process());
+    /// let context = Context::new(session.into(), 1).with_polled_items(pieces);
+    /// let sends = CallFields { sends_items: true, ..CallFields::default() };
+    /// let call = Call { module: 8, method: 801, sequence: 1, body: "".into(), added: Some(sends.into()) };
+    ///
+    /// let mut processing = service.process(context, call);
+    /// assert!((&mut processing).await.part().is_some(), "it is open");
+    /// let mut responses = processing.take_items().expect("it has opened one");
+    /// assert_eq!(responses.next().await.unwrap().body.into_bytes(), "6");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_polled_items(
+        self,
+        items: impl Stream<Item = Result<Bytes, Failure>> + Send + 'static,
+    ) -> Self {
+        let control = CallControl::of_polled(self.sequence, Some(Carried::new(items)));
         self.with_control(control)
     }
 

@@ -13,7 +13,7 @@ use crate::budget::{Lease, Purpose};
 use crate::flow::Room;
 use crate::handler::cancellation::{Cancellation, Cancelled};
 use crate::handler::failure::Failure;
-use crate::handler::inbox::{Due, End, Inbox};
+use crate::handler::inbox::{Carried, Due, End, Inbox, Source};
 use crate::handler::session::Session;
 use crate::observe::stream::Tally;
 use crate::wire::{Call, Control, Credit, Gathered, Items};
@@ -77,6 +77,7 @@ impl Controls {
             takes_many,
             stream: AtomicWaker::new(),
             items: OnceLock::new(),
+            carried: Mutex::new(None),
         });
         call.add(credit.unwrap_or_default());
         let heard = self.calls().insert(sequence, Heard::Begun(Arc::downgrade(&call)));
@@ -199,6 +200,8 @@ pub(crate) struct CallControl {
     stream: AtomicWaker,
     /// The items that its caller sends, and the bytes that they may come to; nothing if it sends none.
     items: OnceLock<(Arc<Inbox>, Lease)>,
+    /// The same where something else than a session carries them, until they are taken.
+    carried: Mutex<Option<Carried>>,
 }
 
 /// Why a stream can't go on now.
@@ -210,11 +213,12 @@ pub(crate) enum Halt {
 }
 
 impl CallControl {
-    /// Of a call whose stream always has room: who carries it asks for an item only if there is some.
-    pub(crate) fn of_polled(sequence: i64) -> Arc<Self> {
+    /// Of a call whose stream always has room: who carries it asks for an item only if there is some, and carries its caller's, if that sends any.
+    pub(crate) fn of_polled(sequence: i64, items: Option<Carried>) -> Arc<Self> {
         let limits = StreamLimits { open: 1, window: Credit::default() };
         let call = Arc::new(Controls::new(limits)).begin(sequence, None, false);
         *call.room() = Room::ENDLESS;
+        *call.carried() = items;
         call
     }
 
@@ -244,7 +248,10 @@ impl CallControl {
     /// # Errors
     ///
     /// If the server has no memory left for them.
-    pub(crate) fn take_items(&self, session: &Session) -> Result<Arc<Inbox>, Failure> {
+    pub(crate) fn take_items(&self, session: &Session) -> Result<Source, Failure> {
+        if let Some(carried) = self.carried().take() {
+            return Ok(Source::Carrier(carried));
+        }
         let window = self.controls.limits.window;
         let mut lease =
             session.account().map_or_else(Lease::default, |account| account.lease(Purpose::Request));
@@ -258,7 +265,7 @@ impl CallControl {
         if self.cancellation.is_cancelled() {
             inbox.end(End::GivenUp);
         }
-        Ok(inbox.clone())
+        Ok(Source::Session(inbox.clone()))
     }
 
     /// How much its caller may send at once of the items that are taken.
@@ -343,6 +350,10 @@ impl CallControl {
 
     fn add(&self, credit: Credit) {
         self.room().add(credit);
+    }
+
+    fn carried(&self) -> MutexGuard<'_, Option<Carried>> {
+        self.carried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn room(&self) -> MutexGuard<'_, Room> {

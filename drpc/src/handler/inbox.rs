@@ -2,16 +2,30 @@
 
 use std::collections::VecDeque;
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use futures_util::stream::Stream;
 use futures_util::task::AtomicWaker;
 
 use crate::flow::{Renewal, Room};
+use crate::handler::failure::Failure;
 use crate::observe::metrics::{Side, Way};
 use crate::observe::stream::Tally;
 use crate::wire::Credit;
+
+/// Where a caller's items come from.
+pub(crate) enum Source {
+    Session(Arc<Inbox>),
+    Carrier(Carried),
+}
+
+/// The items that something else than a session carries. The lock is never waited for: it has an `Incoming` shared between threads.
+pub(crate) struct Carried(Mutex<Items>);
+
+type Items = Pin<Box<dyn Stream<Item = Result<Bytes, Failure>> + Send>>;
 
 /// The items of one call: no more than its caller was given credit for.
 pub(crate) struct Inbox {
@@ -34,6 +48,9 @@ struct State {
     /// The handler takes no more.
     is_let_go: bool,
 }
+
+/// What is said of items that their caller stopped sending in the middle.
+pub(crate) const STOPPED: &str = "the caller stopped sending before it had sent all of its items";
 
 /// Why no more items come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,6 +175,17 @@ impl Inbox {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Carried {
+    pub(crate) fn new(items: impl Stream<Item = Result<Bytes, Failure>> + Send + 'static) -> Self {
+        Carried(Mutex::new(Box::pin(items)))
+    }
+
+    /// Waits for the next item; a failure says why no more come.
+    pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll_next(context)
     }
 }
 

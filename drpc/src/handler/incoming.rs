@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{self, Poll, Wake, Waker};
+use std::task::{self, Poll, Wake, Waker, ready};
 use std::thread::{self, Thread};
 
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use futures_util::stream::Stream;
 use crate::handler::cancellation::Cancelled;
 use crate::handler::context::Context;
 use crate::handler::failure::Failure;
-use crate::handler::inbox::{End, Inbox};
+use crate::handler::inbox::{End, STOPPED, Source};
 use crate::handler::method::Method;
 use crate::handler::payload::Payload;
 
@@ -69,15 +69,15 @@ use crate::handler::payload::Payload;
 /// takes no more, and the caller is told; the call goes on.
 pub struct Incoming<T = Bytes> {
     /// `None` once it has ended.
-    inbox: Option<Arc<Inbox>>,
+    source: Option<Source>,
     context: Context,
     method: Method,
     item: PhantomData<fn() -> T>,
 }
 
 impl<T: Payload> Incoming<T> {
-    pub(crate) fn new(inbox: Arc<Inbox>, context: Context, method: Method) -> Self {
-        Incoming { inbox: Some(inbox), context, method, item: PhantomData }
+    pub(crate) fn new(source: Source, context: Context, method: Method) -> Self {
+        Incoming { source: Some(source), context, method, item: PhantomData }
     }
 
     /// Waits for the next item; `None` once the caller has sent all. Cancel safe.
@@ -89,17 +89,21 @@ impl<T: Payload> Incoming<T> {
         poll_fn(|context| self.poll(context)).await
     }
 
-    fn poll(&mut self, context: &task::Context<'_>) -> Poll<Option<Result<T, Failure>>> {
-        let Some(inbox) = &self.inbox else { return Poll::Ready(None) };
-        let Poll::Ready(next) = inbox.poll_next(context) else { return Poll::Pending };
-        let next = match next {
-            Ok(item) => {
-                let mut decoding = self.context.decoding(self.method, &item);
-                Some(T::from_body_within(item, &mut decoding))
-            }
-            Err(End::Complete) => None,
-            Err(end) => Some(Err(self.cut_short(end).into())),
+    fn poll(&mut self, context: &mut task::Context<'_>) -> Poll<Option<Result<T, Failure>>> {
+        let next = match &mut self.source {
+            Some(Source::Session(inbox)) => match ready!(inbox.poll_next(context)) {
+                Ok(item) => Some(Ok(item)),
+                Err(End::Complete) => None,
+                Err(end) => Some(Err(self.cut_short(end).into())),
+            },
+            Some(Source::Carrier(items)) => ready!(items.poll_next(context)),
+            None => None,
         };
+        let next = next.map(|item| {
+            let item = item?;
+            let mut decoding = self.context.decoding(self.method, &item);
+            T::from_body_within(item, &mut decoding)
+        });
         if !matches!(next, Some(Ok(_))) {
             self.end();
         }
@@ -110,7 +114,7 @@ impl<T: Payload> Incoming<T> {
     fn cut_short(&self, end: End) -> &'static str {
         match end {
             End::Complete => "the caller has sent all of its items",
-            End::Aborted => "the caller stopped sending before it had sent all of its items",
+            End::Aborted => STOPPED,
             End::GivenUp => "the caller has given the call up before it had sent all of its items",
             End::Overrun => "the caller sent an item that there was no room for",
             End::Unreadable => "the caller sent something else than items",
@@ -130,7 +134,7 @@ impl<T: Payload> Incoming<T> {
 
 impl<T> Incoming<T> {
     fn end(&mut self) {
-        if let Some(inbox) = self.inbox.take() {
+        if let Some(Source::Session(inbox)) = self.source.take() {
             inbox.let_go();
         }
     }
@@ -162,7 +166,7 @@ impl<T> Drop for Incoming<T> {
 
 impl<T> fmt::Debug for Incoming<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Incoming").field("has_ended", &self.inbox.is_none()).finish_non_exhaustive()
+        f.debug_struct("Incoming").field("has_ended", &self.source.is_none()).finish_non_exhaustive()
     }
 }
 
@@ -197,7 +201,7 @@ impl<T: Payload> Iterator for IncomingIter<T> {
     fn next(&mut self) -> Option<Result<T, Failure>> {
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
         loop {
-            if let Poll::Ready(next) = self.0.poll(&task::Context::from_waker(&waker)) {
+            if let Poll::Ready(next) = self.0.poll(&mut task::Context::from_waker(&waker)) {
                 return next;
             }
             if WAITS_FOR_ITSELF.get() {

@@ -93,8 +93,8 @@ impl Reply {
         let Some(control) = context.control() else {
             return Err("it takes a stream of items, and there is none to be had here".into());
         };
-        let inbox = control.take_items(context.session())?;
-        let incoming = Incoming::new(inbox, context.clone(), method);
+        let source = control.take_items(context.session())?;
+        let incoming = Incoming::new(source, context.clone(), method);
         Ok(Reply::Stream(ReplyStream(Source::Handler(handler(incoming)))))
     }
 

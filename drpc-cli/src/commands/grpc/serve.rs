@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use drpc::{AddedFields, Allow, Client, Method, ModuleService};
-use drpc_grpc::{Forwarded, GrpcServer, Tls};
+use drpc_grpc::{Forwarded, GrpcServer, GrpcServerBuilder, Tls};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::ServeArgs;
@@ -28,9 +28,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failed> {
         let server =
             GrpcServer::builder(forwarded(args, &client, &chosen)?).descriptors(&schema.descriptors());
         let methods = chosen.iter().flat_map(|module| served(module));
-        let carried = methods.filter_map(|info| Some((info.id, schema.messages(info)?)));
-        let server =
-            carried.fold(server, |server, (id, [request, reply])| server.carried(id, request, reply));
+        let server = methods.fold(server, |server, info| carried(server, &schema, info));
         let tls = tls(args)?;
         let server = match &tls {
             Some(tls) => server.tls(tls.clone()),
@@ -71,10 +69,19 @@ fn chosen<'a>(args: &ServeArgs, schema: &'a Schema) -> Result<Vec<&'a ModuleInfo
 const HOW_TO_BE_REMOTE: &str =
     "write `remote = true` in its entry of the registry, or `remote` in its attribute where it is unlisted";
 
-/// All of a module's methods but those that pass descriptors, or take a stream.
+/// All of a module's methods but those that pass descriptors.
 fn served(module: &ModuleInfo) -> impl Iterator<Item = &MethodInfo> {
-    let stays = |info: &MethodInfo| info.items.is_some() || info.kinds.iter().any(|kind| kind == "fds");
-    module.methods.iter().filter(move |info| !stays(info))
+    module.methods.iter().filter(|info| !info.kinds.iter().any(|kind| kind == "fds"))
+}
+
+/// Says which messages a method carries, as far as that is known.
+fn carried(server: GrpcServerBuilder, schema: &Schema, info: &MethodInfo) -> GrpcServerBuilder {
+    let Some([request, reply]) = schema.messages(info) else { return server };
+    let server = server.carried(info.id, request, reply);
+    match info.items.as_ref().and_then(|items| schema.message_name(items)) {
+        Some(items) => server.carried_items(info.id, items),
+        None => server,
+    }
 }
 
 /// The modules, each behind the client, with the rules that guard them.
@@ -132,6 +139,7 @@ fn method(module: &ModuleInfo, info: &MethodInfo) -> Method {
     let leaked = |name: &str| -> &'static str { name.to_owned().leak() };
     let method = Method::new(module.id, info.id, leaked(&info.name));
     let method = if info.is_stream { method.streaming() } else { method };
+    let method = if info.items.is_some() { method.client_streaming() } else { method };
     match &info.rule {
         Some(rule) => method.with_rule(leaked(rule)),
         None => method,

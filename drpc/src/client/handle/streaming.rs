@@ -17,7 +17,7 @@ use crate::client::connection::{Inflow, Outflow};
 use crate::client::deadline::Deadline;
 use crate::client::descriptors::Passing;
 use crate::client::error::{CallError, CallErrorKind, Disconnect};
-use crate::client::on_tokio::Carried;
+use crate::client::on_tokio::{Carried, CarriedItems};
 use crate::client::reply::{item_body, item_of, reply_of};
 use crate::client::runtime::{Runtime, Sleep};
 use crate::client::unpacking::Step;
@@ -80,8 +80,8 @@ impl Client {
         let flow = self.open_flow(&method, body, options, false, true).await?;
         let sending = self.sending(&flow, options);
         let Flow { inflow, patience, observed } = flow;
-        let limit = self.reply_limit();
-        Ok(Upload { inflow, patience, observed, limit, sending, answer: None, reply: PhantomData })
+        let source = inflow.map(Source::Connection);
+        Ok(Upload::new(source, patience, observed, self.reply_limit(), sending))
     }
 
     pub(super) async fn open_exchange<T: Payload, R: Payload>(
@@ -120,8 +120,8 @@ impl Client {
 
     fn sending<T>(&self, flow: &Flow, options: &CallOptions) -> Sending<T> {
         let patience = Patience::of(&self.0.runtime, options);
-        let outflow = flow.inflow.as_ref().and_then(Inflow::outflow);
-        Sending { outflow, patience, observed: flow.observed.sending(), item: PhantomData }
+        let target = flow.inflow.as_ref().and_then(Inflow::outflow).map(Target::Connection);
+        Sending::new(target, patience, flow.observed.sending())
     }
 }
 
@@ -261,6 +261,15 @@ pub(in crate::client) enum Source {
 }
 
 impl Source {
+    fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Step, CallError>>> {
+        match self {
+            Source::Connection(inflow) => inflow.poll_next(context),
+            Source::Carried(responses) => {
+                responses.poll_next(context).map(|outcome| outcome.map(|outcome| outcome.map(Step::Last)))
+            }
+        }
+    }
+
     fn poll_item<R: Payload>(
         &mut self,
         limit: usize,
@@ -371,10 +380,61 @@ impl<R> fmt::Debug for Streaming<R> {
 /// [`finish`](Self::finish), the server's handler is told that these were not all.** When the [`Streaming`] beside it is dropped, the whole call is given up.
 pub struct Sending<T = Bytes> {
     /// `None` once nothing more can be sent.
-    outflow: Option<Outflow>,
+    target: Option<Target>,
     patience: Patience,
     observed: SentItems,
     item: PhantomData<fn(T)>,
+}
+
+/// Where the items go.
+pub(in crate::client) enum Target {
+    Connection(Outflow),
+    /// Something else than this crate's sockets: see [`CallOptions::carry_upload`].
+    Carrier(CarriedItems),
+}
+
+impl Target {
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<bool> {
+        match self {
+            Target::Connection(outflow) => outflow.poll_ready(context),
+            Target::Carrier(items) => items.poll_ready(context),
+        }
+    }
+
+    /// Whether several items go at once: what else carries them gathers them itself.
+    fn takes_many(&self) -> bool {
+        match self {
+            Target::Connection(outflow) => outflow.takes_many(),
+            Target::Carrier(_) => false,
+        }
+    }
+
+    fn is_open_behind(&self, gathered: &Gathered) -> bool {
+        match self {
+            Target::Connection(outflow) => outflow.is_open_behind(gathered),
+            Target::Carrier(_) => false,
+        }
+    }
+
+    fn send(&mut self, items: Gathered) -> Result<(), CallError> {
+        match self {
+            Target::Connection(outflow) => outflow.send(items),
+            Target::Carrier(carried) => carried.send(items.into_body().0),
+        }
+    }
+
+    fn end(&mut self) {
+        match self {
+            Target::Connection(outflow) => outflow.end(),
+            Target::Carrier(items) => items.end(),
+        }
+    }
+}
+
+impl<T> Sending<T> {
+    pub(in crate::client) fn new(target: Option<Target>, patience: Patience, observed: SentItems) -> Self {
+        Sending { target, patience, observed, item: PhantomData }
+    }
 }
 
 impl<T: Payload> Sending<T> {
@@ -405,8 +465,8 @@ impl<T: Payload> Sending<T> {
     }
 
     fn end(&mut self) {
-        if let Some(mut outflow) = self.outflow.take() {
-            outflow.end();
+        if let Some(mut target) = self.target.take() {
+            target.end();
         }
     }
 
@@ -414,10 +474,10 @@ impl<T: Payload> Sending<T> {
         let mut items = pin!(items);
         let mut gatherer = Gatherer::default();
         loop {
-            let Some(outflow) = &self.outflow else { return Ok(()) };
+            let Some(target) = &self.target else { return Ok(()) };
             let gathered = poll_fn(|context| {
-                gatherer.poll(outflow.takes_many(), |gathered| {
-                    if !gathered.is_empty() && !outflow.is_open_behind(gathered) {
+                gatherer.poll(target.takes_many(), |gathered| {
+                    if !gathered.is_empty() && !target.is_open_behind(gathered) {
                         return Poll::Pending;
                     }
                     items.as_mut().poll_next(context).map(|item| item.map(item_body).ok_or(()))
@@ -439,26 +499,26 @@ impl<T: Payload> Sending<T> {
     }
 
     /// Waits until an item can be sent.
-    async fn ready(&mut self) -> Result<&mut Outflow, CallError> {
-        let Sending { outflow, patience, .. } = self;
-        let is_taken = match outflow {
-            Some(outflow) => poll_fn(|context| {
-                let polled = outflow.poll_ready(context).map(Ok);
+    async fn ready(&mut self) -> Result<&mut Target, CallError> {
+        let Sending { target, patience, .. } = self;
+        let is_taken = match target {
+            Some(target) => poll_fn(|context| {
+                let polled = target.poll_ready(context).map(Ok);
                 patience.poll(context, polled)
             }),
             None => return Err(CallError::not_taken()),
         };
         let is_taken = is_taken.await;
         if !matches!(is_taken, Ok(true)) {
-            *outflow = None;
+            *target = None;
         }
-        outflow.as_mut().ok_or_else(|| is_taken.err().unwrap_or_else(CallError::not_taken))
+        target.as_mut().ok_or_else(|| is_taken.err().unwrap_or_else(CallError::not_taken))
     }
 }
 
 impl<T> fmt::Debug for Sending<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sending").field("has_ended", &self.outflow.is_none()).finish_non_exhaustive()
+        f.debug_struct("Sending").field("has_ended", &self.target.is_none()).finish_non_exhaustive()
     }
 }
 
@@ -486,7 +546,7 @@ impl<T> fmt::Debug for Sending<T> {
 /// was finished, the call is given up**: the server's handler is told that these were not all.
 pub struct Upload<T = Bytes, R = Bytes> {
     // Dropped first: the whole call is given up, and not its items alone.
-    inflow: Option<Inflow>,
+    source: Option<Source>,
     patience: Patience,
     observed: MadeStream,
     limit: usize,
@@ -494,6 +554,18 @@ pub struct Upload<T = Bytes, R = Bytes> {
     /// What came before it was asked for.
     answer: Option<Result<Response, CallError>>,
     reply: PhantomData<fn() -> R>,
+}
+
+impl<T, R> Upload<T, R> {
+    pub(in crate::client) fn new(
+        source: Option<Source>,
+        patience: Patience,
+        observed: MadeStream,
+        limit: usize,
+        sending: Sending<T>,
+    ) -> Self {
+        Upload { source, patience, observed, limit, sending, answer: None, reply: PhantomData }
+    }
 }
 
 impl<T: Payload, R: Payload> Upload<T, R> {
@@ -534,11 +606,17 @@ impl<T: Payload, R: Payload> Upload<T, R> {
     /// [`CallError`] if the call failed, or there is no reply.
     pub async fn finish(mut self) -> Result<R, CallError> {
         self.sending.end();
+        self.answered().await;
+        let response = self.answer.take().unwrap_or_else(|| Err(CallError::not_taken()))?;
+        reply_of(response, self.limit)
+    }
+
+    /// Waits until the call is answered, which may be before all items were sent; [`finish`](Self::finish) gives the answer. For who waits for its next item elsewhere
+    /// meanwhile. Cancel safe.
+    pub async fn answered(&mut self) {
         if self.answer.is_none() {
             self.answer = poll_fn(|context| self.poll_answer(context)).await;
         }
-        let response = self.answer.take().unwrap_or_else(|| Err(CallError::not_taken()))?;
-        reply_of(response, self.limit)
     }
 
     /// The answer, if it is here.
@@ -554,10 +632,10 @@ impl<T: Payload, R: Payload> Upload<T, R> {
     }
 
     fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Response, CallError>>> {
-        let Some(inflow) = &mut self.inflow else { return Poll::Ready(None) };
-        let received = inflow.poll_next(context).map(Option::transpose);
+        let Some(source) = &mut self.source else { return Poll::Ready(None) };
+        let received = source.poll_step(context).map(Option::transpose);
         let outcome = ready!(self.patience.poll(context, received)).transpose();
-        self.inflow = None;
+        self.source = None;
         let outcome = outcome.map(|outcome| match outcome? {
             Step::Last(response) => Ok(response),
             // It has no credit for one.
@@ -572,6 +650,6 @@ impl<T: Payload, R: Payload> Upload<T, R> {
 
 impl<T, R> fmt::Debug for Upload<T, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upload").field("has_ended", &self.inflow.is_none()).finish_non_exhaustive()
+        f.debug_struct("Upload").field("has_ended", &self.source.is_none()).finish_non_exhaustive()
     }
 }
