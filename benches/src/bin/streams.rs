@@ -326,8 +326,10 @@ mod over_ttrpc {
         let url = format!("unix://{}", socket.to_str().context("the socket's path is not UTF-8")?);
         let (serving, calling) = (runtime()?, runtime()?);
         let service = streams_ttrpc::create_streams(Arc::new(Service));
-        let mut server = Server::new().bind(&url)?.register_service(service);
-        serving.block_on(server.start())?;
+        let _server = serving.block_on(async {
+            let mut server = Server::new().bind(&url)?.register_service(service);
+            server.start().await.map(|()| server)
+        })?;
         calling.block_on(calling.spawn(async move {
             let client = StreamsClient::new(Client::connect(&url).await?);
             let item = Item { body: vec![7; SIZE].into(), ..Item::default() };
@@ -347,6 +349,7 @@ mod over_zlink {
 
     use futures_util::future::select;
     use serde::{Deserialize, Serialize};
+    use tokio::runtime::Builder;
     use tokio::sync::oneshot;
     use zlink::tokio::unix;
     use zlink::{Reply, ReplyError, Server, introspect, proxy, service};
@@ -390,21 +393,21 @@ mod over_zlink {
 
     /// How many items come in a second.
     pub(super) fn received(socket: &Path) -> Result<f64> {
-        let (serving, calling) = (runtime()?, runtime()?);
+        // A future of either side stays on its thread.
+        let of_one_thread = || Builder::new_current_thread().enable_all().build();
+        let (serving, calling) = (of_one_thread()?, of_one_thread()?);
         let listener = serving.block_on(async { unix::bind(socket) })?;
         let (stop, stopped) = oneshot::channel::<()>();
-        // Its future stays on one thread.
         thread::spawn(move || {
             serving.block_on(select(pin!(Server::new(listener, Service).run()), stopped));
         });
-        let socket = socket.to_owned();
-        let received = calling.block_on(calling.spawn(async move {
-            let mut connection = unix::connect(&socket).await?;
+        let received = calling.block_on(async {
+            let mut connection = unix::connect(socket).await?;
             let body = "7".repeat(SIZE);
             let items = connection.repeat(&body).await?;
             let items = items.map(|item| Ok::<_, zlink::Error>(item?.expect("no item is refused")));
             rate_of(pin!(items)).await
-        }))?;
+        });
         drop(stop);
         received
     }
