@@ -18,20 +18,22 @@ fn for_tonic() -> Result<(), Box<dyn std::error::Error>> {
 
 #[cfg(feature = "peers")]
 fn for_ttrpc() -> Result<(), Box<dyn std::error::Error>> {
-    // A folder of its own: both make a file `echo.rs`.
-    let folder = std::path::PathBuf::from(std::env::var("OUT_DIR")?).join("ttrpc");
-    std::fs::create_dir_all(&folder)?;
-    // Its own list of modules can't be included in the midst of a crate.
-    std::fs::write(folder.join("modules.rs"), "pub mod echo;\npub mod echo_ttrpc;\n")?;
-    ttrpc_codegen::Codegen::new()
-        .out_dir(folder)
-        .input("proto/echo.proto")
-        .include("proto")
-        .rust_protobuf()
-        .rust_protobuf_customize(
-            ttrpc_codegen::ProtobufCustomize::default().tokio_bytes(true).gen_mod_rs(false),
-        )
-        .customize(ttrpc_codegen::Customize { async_all: true, ..Default::default() })
-        .run()?;
+    for name in ["echo", "streams"] {
+        // A folder of its own: tonic's file has the same name.
+        let folder = std::path::PathBuf::from(std::env::var("OUT_DIR")?).join("ttrpc").join(name);
+        std::fs::create_dir_all(&folder)?;
+        // Its own list of modules can't be included in the midst of a crate.
+        std::fs::write(folder.join("modules.rs"), format!("pub mod {name};\npub mod {name}_ttrpc;\n"))?;
+        ttrpc_codegen::Codegen::new()
+            .out_dir(folder)
+            .input(format!("proto/{name}.proto"))
+            .include("proto")
+            .rust_protobuf()
+            .rust_protobuf_customize(
+                ttrpc_codegen::ProtobufCustomize::default().tokio_bytes(true).gen_mod_rs(false),
+            )
+            .customize(ttrpc_codegen::Customize { async_all: true, ..Default::default() })
+            .run()?;
+    }
     Ok(())
 }

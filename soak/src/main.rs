@@ -6,7 +6,7 @@
 //! cargo run --release -p drpc-soak -- --seconds 20    # what CI has time for
 //! cargo run --release -p drpc-soak -- --server threads --sessions 1000
 //! cargo run --release -p drpc-soak -- --server steps
-//! cargo run --release -p drpc-soak -- --streams       # 35,000 streams or more, opened and dropped
+//! cargo run --release -p drpc-soak -- --streams --seconds 1    # 75,000 streams, opened and dropped; a third by each client
 //! ```
 //!
 //! Either server is warmed up by waves of sessions, soaked in more waves of the same kind, and measured after each with the last
@@ -46,7 +46,7 @@ struct Cli {
     /// How many sessions a wave has.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(100..))]
     sessions: u32,
-    /// Sessions of streams alone, ten in each, both ways, which are opened and dropped at another moment each.
+    /// Sessions of streams alone, ten in each, both ways, by each of the three clients, which are opened and dropped at another moment each.
     #[arg(long)]
     streams: bool,
     /// Which server is soaked, or has idle connections.

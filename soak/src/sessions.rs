@@ -1,13 +1,17 @@
 //! The sessions that come and go: of ten, one is killed in mid message, one never reads, and eight behave.
 
+use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use drpc::{CallOptions, Caller, Client, ClientBuilder, Method, Upload, Wire, blocking};
+use drpc::{CallOptions, Caller, Client, ClientBuilder, Method, Upload, Wire, blocking, progress};
+use futures_util::StreamExt;
 use tokio::process::Command;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
@@ -124,8 +128,14 @@ impl Tally {
 /// What a session does, by its number.
 fn kind(number: usize, streams: bool) -> &'static str {
     if streams {
-        return ["drops streams", "drops uploads", "drops streams, blocking", "drops uploads, blocking"]
-            [number % 4];
+        return [
+            "drops streams",
+            "drops uploads",
+            "drops streams, blocking",
+            "drops uploads, blocking",
+            "drops streams, in steps",
+            "drops uploads, in steps",
+        ][number % 6];
     }
     match (number % 10, number / 10 % 4) {
         (0, 0 | 1) => "closes in mid message",
@@ -159,6 +169,12 @@ async fn session(number: usize, streams: bool, socket: &Path) -> Result<usize, E
         }
         "drops uploads, blocking" => {
             on_a_thread(socket, move |socket| drop_uploads_blocking(number, socket)).await
+        }
+        "drops streams, in steps" => {
+            on_a_thread(socket, move |socket| drop_streams_in_steps(number, socket)).await
+        }
+        "drops uploads, in steps" => {
+            on_a_thread(socket, move |socket| drop_uploads_in_steps(number, socket)).await
         }
         "leaves without waiting" => leave_without_waiting(number, socket).await,
         "blocking" => on_a_thread(socket, move |socket| call_blocking(number, socket, wire)).await,
@@ -285,6 +301,46 @@ fn drop_uploads_blocking(number: usize, socket: &Path) -> Result<usize, Error> {
         }
     }
     Ok(CALLS)
+}
+
+fn drop_streams_in_steps(number: usize, socket: &Path) -> Result<usize, Error> {
+    let client = builder(socket).connect_progress()?;
+    let options = CallOptions::new().stream_credit(8, 1 << 20);
+    for call in 0..CALLS {
+        let mut numbers = in_steps(&client, client.open_raw(NUMBERS, "", &options))??;
+        for expected in 0..((number + call) % 25) as u64 {
+            let came = in_steps(&client, numbers.next())?.ok_or("a stream ended that has no end")??;
+            check(&came, &expected.to_le_bytes())?;
+        }
+    }
+    Ok(CALLS)
+}
+
+fn drop_uploads_in_steps(number: usize, socket: &Path) -> Result<usize, Error> {
+    let client = builder(socket).connect_progress()?;
+    for call in 0..CALLS {
+        let opening = client.upload(TAKE, (), &CallOptions::new());
+        let mut upload: progress::Upload<Bytes, Bytes> = in_steps(&client, opening)??;
+        let numbers = ((number + call) * 37 % 400) as u64;
+        for sent in 0..numbers {
+            in_steps(&client, upload.send(Bytes::copy_from_slice(&sent.to_le_bytes())))??;
+        }
+        if call % 3 == 0 {
+            check(&in_steps(&client, upload.finish())??, &numbers.to_le_bytes())?;
+        }
+    }
+    Ok(CALLS)
+}
+
+/// Waits for a future, in steps of the client.
+fn in_steps<T>(client: &progress::Client, future: impl Future<Output = T>) -> io::Result<T> {
+    let (mut future, waker) = (pin!(future), client.waker());
+    loop {
+        if let Poll::Ready(outcome) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Ok(outcome);
+        }
+        client.progress(Duration::MAX)?;
+    }
 }
 
 /// Calls without waiting for a response, and closes at once (C6, S6).

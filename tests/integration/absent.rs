@@ -18,7 +18,7 @@ const MANY: usize = 200;
 #[test]
 fn the_descriptor_goes_with_the_client_though_its_calls_go_on() {
     isolated("absent::the_descriptor_goes_with_the_client_though_its_calls_go_on", || {
-        // In threads, one waits for each, and has its descriptor.
+        // In threads, the socket stays until the calls are done.
         for driver in [Driver::Tokio, Driver::Progress] {
             println!("with the {driver:?} server");
             for order in [Order::Serial, Order::Concurrent(4)] {

@@ -1,8 +1,9 @@
 //! How many items of 64 B a second come on one stream, go on one, and go on one that sends each by itself, beside how many calls a second one
-//! connection makes with 16 in flight: of each server, with the async client, in one process. With the feature `grpc`, tonic's server streaming is measured beside them.
+//! connection makes with 16 in flight: of each server, with the async client, in one process. Beside them it measures streams from the servers
+//! of peers that have them: with the feature `grpc` tonic's, with `peers` ttrpc's and zlink's, too.
 //!
 //! ```sh
-//! cargo run --release -p drpc-bench --no-default-features --features grpc --bin streams
+//! cargo run --release -p drpc-bench --bin streams
 //! ```
 
 use std::error::Error;
@@ -83,6 +84,11 @@ fn main() -> Result<()> {
     }
     #[cfg(feature = "grpc")]
     println!("{:12} {:12.0}", "tonic", over_tonic::received(&folder.path().join("tonic"))?);
+    #[cfg(feature = "peers")]
+    {
+        println!("{:12} {:12.0}", "ttrpc", over_ttrpc::received(&folder.path().join("ttrpc"))?);
+        println!("{:12} {:12.0}", "zlink", over_zlink::received(&folder.path().join("zlink"))?);
+    }
     Ok(())
 }
 
@@ -267,6 +273,139 @@ mod over_tonic {
             rate_of(items).await
         }))?;
         serve.abort();
+        received
+    }
+}
+
+/// ttrpc's, which has no limit to what is on its way but its queues.
+#[cfg(feature = "peers")]
+mod over_ttrpc {
+    use std::pin::pin;
+
+    use async_trait::async_trait;
+    use ttrpc::r#async::{Client, Server, ServerStreamSender, TtrpcContext};
+    use ttrpc::context;
+
+    use super::*;
+
+    #[allow(
+        unreachable_pub,
+        rust_2018_idioms,
+        missing_docs,
+        clippy::all,
+        clippy::doc_markdown,
+        clippy::semicolon_if_nothing_returned,
+        clippy::uninlined_format_args,
+        reason = "generated"
+    )]
+    mod proto {
+        include!(concat!(env!("OUT_DIR"), "/ttrpc/streams/modules.rs"));
+    }
+
+    use proto::streams::Item;
+    use proto::streams_ttrpc::{self, StreamsClient};
+
+    struct Service;
+
+    #[async_trait]
+    impl streams_ttrpc::Streams for Service {
+        async fn repeat(
+            &self,
+            _: &TtrpcContext,
+            item: Item,
+            items: ServerStreamSender<Item>,
+        ) -> ttrpc::Result<()> {
+            loop {
+                items.send(&item).await?;
+            }
+        }
+    }
+
+    /// How many items come in a second.
+    pub(super) fn received(socket: &Path) -> Result<f64> {
+        let url = format!("unix://{}", socket.to_str().context("the socket's path is not UTF-8")?);
+        let (serving, calling) = (runtime()?, runtime()?);
+        let service = streams_ttrpc::create_streams(Arc::new(Service));
+        let mut server = Server::new().bind(&url)?.register_service(service);
+        serving.block_on(server.start())?;
+        calling.block_on(calling.spawn(async move {
+            let client = StreamsClient::new(Client::connect(&url).await?);
+            let item = Item { body: vec![7; SIZE].into(), ..Item::default() };
+            let items = client.repeat(context::with_timeout(0), &item).await?;
+            let items = stream::try_unfold(items, async |mut items| {
+                Ok::<_, ttrpc::Error>(items.recv().await?.map(|item| (item, items)))
+            });
+            rate_of(pin!(items)).await
+        }))?
+    }
+}
+
+/// Varlink's `more`: each item is a reply that says that others follow.
+#[cfg(feature = "peers")]
+mod over_zlink {
+    use std::pin::pin;
+
+    use futures_util::future::select;
+    use serde::{Deserialize, Serialize};
+    use tokio::sync::oneshot;
+    use zlink::tokio::unix;
+    use zlink::{Reply, ReplyError, Server, introspect, proxy, service};
+
+    use super::*;
+
+    #[derive(Clone, Debug, Serialize, Deserialize, introspect::Type)]
+    struct Item {
+        body: String,
+    }
+
+    #[derive(Debug, ReplyError, introspect::ReplyError)]
+    #[zlink(interface = "org.example.Streams")]
+    enum StreamsError {
+        Refused,
+    }
+
+    struct Service;
+
+    #[service(interface = "org.example.Streams")]
+    impl Service {
+        #[zlink(more)]
+        async fn repeat(
+            &self,
+            _more: bool,
+            body: String,
+        ) -> impl futures_util::Stream<Item = Reply<Item>> + Unpin {
+            let item = Item { body };
+            stream::repeat_with(move || Reply::new(Some(item.clone())).set_continues(Some(true)))
+        }
+    }
+
+    #[proxy("org.example.Streams")]
+    trait StreamsProxy {
+        #[zlink(more)]
+        async fn repeat(
+            &mut self,
+            body: &str,
+        ) -> zlink::Result<impl futures_util::Stream<Item = zlink::Result<Result<Item, StreamsError>>>>;
+    }
+
+    /// How many items come in a second.
+    pub(super) fn received(socket: &Path) -> Result<f64> {
+        let (serving, calling) = (runtime()?, runtime()?);
+        let listener = serving.block_on(async { unix::bind(socket) })?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        // Its future stays on one thread.
+        thread::spawn(move || {
+            serving.block_on(select(pin!(Server::new(listener, Service).run()), stopped));
+        });
+        let socket = socket.to_owned();
+        let received = calling.block_on(calling.spawn(async move {
+            let mut connection = unix::connect(&socket).await?;
+            let body = "7".repeat(SIZE);
+            let items = connection.repeat(&body).await?;
+            let items = items.map(|item| Ok::<_, zlink::Error>(item?.expect("no item is refused")));
+            rate_of(pin!(items)).await
+        }))?;
+        drop(stop);
         received
     }
 }

@@ -24,7 +24,7 @@ use crate::payload::Payload;
     reason = "generated"
 )]
 mod proto {
-    include!(concat!(env!("OUT_DIR"), "/ttrpc/modules.rs"));
+    include!(concat!(env!("OUT_DIR"), "/ttrpc/echo/modules.rs"));
 }
 
 use proto::echo::Message;
