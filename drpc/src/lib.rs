@@ -176,8 +176,9 @@ pub use der::Der;
 pub use dispatch::authorization::Allow;
 #[cfg(feature = "tower")]
 pub use dispatch::middleware;
+pub use dispatch::processing::Processing;
 pub use dispatch::registry;
-pub use dispatch::router::{DuplicateModule, ModuleService, Processing};
+pub use dispatch::router::{DuplicateModule, ModuleService};
 pub use handler::cancellation::Cancelled;
 pub use handler::context::Context;
 pub use handler::details::Details;

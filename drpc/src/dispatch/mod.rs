@@ -5,5 +5,6 @@ pub(crate) mod authorization;
 pub mod middleware;
 pub(crate) mod outflow;
 mod passing;
+pub(crate) mod processing;
 pub mod registry;
 pub(crate) mod router;

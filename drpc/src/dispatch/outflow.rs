@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker, ready};
 use futures_util::Stream;
 use tracing::Span;
 
-use super::router::{Opened, Processing};
+use super::processing::{Opened, Processing};
 use crate::budget::Lease;
 use crate::gather::Gatherer;
 use crate::handler::control::{Halt, OpenStream};

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::config::Config;
 use crate::descriptors::Arrived;
-use crate::dispatch::router::Processing;
+use crate::dispatch::processing::Processing;
 use crate::handler::context::Context;
 use crate::handler::session::{Listed, Session};
 use crate::observe::metrics;

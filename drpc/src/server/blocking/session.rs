@@ -29,7 +29,7 @@ use super::shared::Shared;
 use super::streams::Streams;
 use super::turns::{Kept, Turns};
 use crate::dispatch::outflow::Outflow;
-use crate::dispatch::router::Processing;
+use crate::dispatch::processing::Processing;
 use crate::handler::session::{Connection as _, Session, Worker};
 use crate::observe::peer_log::Line;
 use crate::server::admission::log_refused;

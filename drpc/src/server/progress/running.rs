@@ -11,7 +11,7 @@ use futures_util::task::AtomicWaker;
 
 use super::shared::Due;
 use crate::dispatch::outflow::Outflow;
-use crate::dispatch::router::Processing;
+use crate::dispatch::processing::Processing;
 use crate::handler::session::Listed;
 use crate::server::permits::Permit;
 use crate::server::protocol;

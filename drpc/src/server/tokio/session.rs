@@ -36,7 +36,7 @@ use super::queue::CallQueue;
 use super::shared::Shared;
 use crate::descriptors::Arrived;
 use crate::dispatch::outflow::Outflow;
-use crate::dispatch::router::Processing;
+use crate::dispatch::processing::Processing;
 use crate::handler::session::{Listed, Session, Worker};
 use crate::server::admission::log_refused;
 use crate::server::hooks::Opened;
