@@ -1,4 +1,4 @@
-//! Feeds the seeds of every target to it, and then, for some seconds, what mutations make of them; on any toolchain: `smoke [SECONDS [SEED]]`.
+//! Feeds the seeds of every target to it, and then, for some seconds, what mutations make of them; on any toolchain: `smoke [SECONDS [SEED [TARGET]]]`.
 //! The same mutations each time, unless they are told to begin with another seed.
 //!
 //! For a real hunt: `cargo fuzz run --features libfuzzer session corpus/session seeds/session`.
@@ -14,13 +14,15 @@ fn main() {
         std::env::args().nth(at).map_or(default, |number| number.parse().expect("a whole number"))
     };
     let (seconds, first) = (number(1, 10), number(2, 0));
-    for (name, target) in TARGETS {
+    let only = std::env::args().nth(3);
+    let targets = || TARGETS.iter().filter(|(name, _)| only.as_ref().is_none_or(|only| only == name));
+    for &(name, target) in targets() {
         let seeds = seeds(name);
         for (file, seed) in &seeds {
             attempt(name, target, seed, file);
         }
         let inputs: Vec<_> = seeds.into_iter().map(|(_, seed)| seed).collect();
-        let end = Instant::now() + Duration::from_secs(seconds) / TARGETS.len() as u32;
+        let end = Instant::now() + Duration::from_secs(seconds) / targets().count() as u32;
         let mut runs = 0u64;
         while Instant::now() < end {
             // A run can be repeated from its seed, which a panic prints.
