@@ -123,8 +123,8 @@ impl ServerBuilder {
         self
     }
 
-    /// How many descriptors the calls of one user (by effective user ID) may have that are not over, in all of its sessions. With one more, all of their call are
-    /// closed, and it is answered FAILURE.
+    /// How many descriptors the calls of one user (by effective user ID) may have that are not over, in all of its sessions. Of a call that would have
+    /// more, all are closed, and it is answered FAILURE.
     ///
     /// **A user may have no more than are left for the others**, whatever this says: one alone half of what all sessions of the process may have, so that whoever
     /// else comes finds some. That is the default.
