@@ -255,6 +255,7 @@ pub(super) fn dependencies(krate: &str) -> String {
     for dependency in ["anyhow", "bytes", "eyre", "prost", "thiserror", "tokio", "tracing"] {
         dependencies += &format!("{dependency} = \"*\"\n");
     }
+    dependencies += "futures-util = { version = \"*\", default-features = false }\n";
     dependencies
 }
 
