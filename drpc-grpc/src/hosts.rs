@@ -38,7 +38,7 @@ const MOST: usize = 100_000;
 /// use drpc_grpc::{GrpcCaller, Tls, call_each, hosts};
 ///
 /// # async fn example(tls: Tls) -> Result<(), Box<dyn std::error::Error>> {
-/// let settings = |host: &str| {
+/// let settings = |host: String| {
 ///     GrpcCaller::builder(format!("https://{host}:7443")).tls(tls.clone()).timeout(Duration::from_secs(5))
 /// };
 /// let outcomes = call_each(hosts("node[001-128]")?, 32, async |host| {
@@ -54,16 +54,17 @@ const MOST: usize = 100_000;
 /// # }
 /// ```
 ///
+/// A handler may call so the hosts of its branch of [a tree](crate#a-tree), which pays from a thousand hosts on.
+///
 /// Cancel safe: dropped, it drops the calls that are under way, and makes no more.
-pub async fn call_each<H, T, E>(
+pub async fn call_each<H: Clone, T, E, F: Future<Output = Result<T, E>>>(
     hosts: impl IntoIterator<Item = H>,
     at_a_time: usize,
-    call: impl AsyncFn(&H) -> Result<T, E>,
+    call: impl Fn(H) -> F,
 ) -> Vec<(H, Result<T, E>)> {
-    let call = &call;
-    let calls = hosts.into_iter().enumerate().map(|(place, host)| async move {
-        let outcome = call(&host).await;
-        (place, host, outcome)
+    let calls = hosts.into_iter().enumerate().map(|(place, host)| {
+        let called = call(host.clone());
+        async move { (place, host, called.await) }
     });
     let mut outcomes: Vec<_> = stream::iter(calls).buffer_unordered(at_a_time.max(1)).collect().await;
     outcomes.sort_unstable_by_key(|(place, ..)| *place);

@@ -1,16 +1,18 @@
 //! A module behind a socket, reached from other hosts.
 
 use std::path::Path;
+use std::process::Command;
 
 use drpc::{
     AddedFields, Allow, Cancelled, Client, FailureCause, Method, ModuleService, Server, ServerHandle, Status,
 };
-use drpc_grpc::{Forwarded, GrpcServer};
+use drpc_grpc::{Forwarded, GrpcServer, GrpcServerBuilder};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
 
 use crate::Running;
 use crate::modules::{Greeter, GreeterMethod, Hello, PoolError};
+use crate::python::{descriptors, here, python, succeeds};
 
 /// The methods of the greeter, of which the gateway knows the numbers, the names and who may call them.
 fn methods() -> Vec<Method> {
@@ -95,4 +97,26 @@ async fn streams_go_through_and_so_does_their_end() {
     }
     drop(items);
     assert_eq!(hears.recv().await, Some(None));
+}
+
+/// Under a name that nothing in this program declares, so that the gateway knows what it was told alone. Where Python or its packages can't be had, it says so and proves nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn grpcs_own_client_lists_and_calls_by_names_what_is_behind() {
+    let Some(python) = python().await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (client, _handle, _serving, _hears) = behind(folder.path()).await;
+    let mut modules = ModuleService::new();
+    modules.register(Forwarded::new(client, 5, "welcome", methods())).unwrap();
+    modules.define_rule("admin", Allow::certificate("CN=admin"));
+    let settings = GrpcServer::builder(modules).insecure_loopback().descriptors(&descriptors());
+    let carrying = |settings: GrpcServerBuilder, method, reply| {
+        settings.carried(Method::from(method).id(), "hello.Hello", reply)
+    };
+    let settings = carrying(settings, GreeterMethod::Hello, "hello.HelloResponse");
+    let settings = carrying(settings, GreeterMethod::GreetEach, "hello.HelloResponse");
+    let settings = carrying(settings, GreeterMethod::Fill, "google.protobuf.Empty");
+    let gateway = Running::of(settings).await;
+    let mut script = Command::new(python);
+    script.arg(here("gateway.py")).arg(gateway.address.port().to_string());
+    succeeds(script).await;
 }

@@ -11,6 +11,7 @@ mod python;
 mod readme;
 mod start;
 mod streams;
+mod tree;
 mod uploads;
 
 use std::net::SocketAddr;

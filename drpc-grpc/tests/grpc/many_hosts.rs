@@ -18,8 +18,8 @@ async fn each_host_has_its_result_and_one_that_is_down_fails_alone() {
     drop(gone);
     let hosts = [first.http(), down.clone(), last.http()];
     let outcomes = call_each(hosts.clone(), 2, async |host| {
-        let caller = GrpcCaller::builder(host).insecure_loopback().connect_lazy()?;
-        GreeterClient::new(caller).hello(Hello { name: host.clone() }).await
+        let caller = GrpcCaller::builder(&*host).insecure_loopback().connect_lazy()?;
+        GreeterClient::new(caller).hello(Hello { name: host }).await
     })
     .await;
     for ((host, outcome), expected) in outcomes.iter().zip(&hosts) {
@@ -35,11 +35,11 @@ async fn each_host_has_its_result_and_one_that_is_down_fails_alone() {
 #[tokio::test]
 async fn no_more_are_called_at_a_time_than_were_allowed() {
     let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let outcomes = call_each(0..50, 8, async |host: &i32| {
+    let outcomes = call_each(0..50, 8, async |host: i32| {
         most.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
         tokio::task::yield_now().await;
         now.fetch_sub(1, Ordering::Relaxed);
-        Ok::<_, ()>(*host)
+        Ok::<_, ()>(host)
     });
     let outcomes = outcomes.await;
     assert!(

@@ -129,7 +129,7 @@ async fn refusal(number: u8, tls: Tls) -> CallError {
 
 /// Calls all three; a host's name comes back from each that answers.
 async fn call_all(tls: &Tls, time: Duration) -> Vec<Result<String, CallError>> {
-    let outcomes = call_each([1, 2, 3], 3, async |&number| {
+    let outcomes = call_each([1, 2, 3], 3, async |number| {
         let settings = GrpcCaller::builder(format!("https://{}:{PORT}", address(number)));
         let caller = settings.tls(tls.clone()).server_name("localhost").timeout(time).connect_lazy()?;
         Ok(GreeterClient::new(caller).hello(Hello { name: number.to_string() }).await?.greeting)

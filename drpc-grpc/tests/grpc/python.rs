@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use drpc::{CallErrorKind, FailureCause, Status};
@@ -16,10 +17,7 @@ use crate::uploads::{self, StoreClient};
 /// Where Python or its packages can't be had, it says so and proves nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn grpcs_own_client_lists_calls_and_is_refused() {
-    let python = match tokio::task::spawn_blocking(python).await.unwrap() {
-        Ok(python) => python,
-        Err(why) => return eprintln!("skipped: gRPC's own client can't be had: {why}"),
-    };
+    let Some(python) = python().await else { return };
     let authority = Authority::new();
     let folder = tempfile::tempdir().unwrap();
     let admin = authority.caller("admin");
@@ -28,16 +26,13 @@ async fn grpcs_own_client_lists_calls_and_is_refused() {
     {
         std::fs::write(folder.path().join(name), text).unwrap();
     }
-    let descriptors = protox::compile(["hello.proto"], [proto()]).unwrap();
-    let descriptors = prost::Message::encode_to_vec(&descriptors);
     let (mut modules, _hears) = modules();
     let mut stopped = uploads::register(&mut modules);
     let settings = GrpcServer::builder(modules).tls(authority.tls(&authority.host()));
-    let server = Running::of(settings.descriptors(&descriptors)).await;
+    let server = Running::of(settings.descriptors(&descriptors())).await;
     let mut client = Command::new(python);
     client.arg(here("client.py")).arg(server.address.port().to_string()).arg(folder.path());
-    let output = tokio::task::spawn_blocking(move || client.output().unwrap()).await.unwrap();
-    assert!(output.status.success(), "{}", text_of(&output));
+    succeeds(client).await;
     // One call was cancelled before all of its items had come.
     let stopped = stopped.recv().await.unwrap();
     assert!(stopped.contains("items"), "{stopped}");
@@ -46,10 +41,7 @@ async fn grpcs_own_client_lists_calls_and_is_refused() {
 /// Likewise.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stub_understands_grpcs_own_server() {
-    let python = match tokio::task::spawn_blocking(python).await.unwrap() {
-        Ok(python) => python,
-        Err(why) => return eprintln!("skipped: gRPC's own server can't be had: {why}"),
-    };
+    let Some(python) = python().await else { return };
     let mut server = Command::new(python);
     server.arg(here("server.py")).stdin(Stdio::piped()).stdout(Stdio::piped());
     // It ends with its input, which ends with this.
@@ -117,8 +109,29 @@ async fn a_stub_understands_grpcs_own_server() {
     assert!(tokio::task::spawn_blocking(move || server.wait()).await.unwrap().unwrap().success());
 }
 
-/// An interpreter that has gRPC's packages, made once for all runs.
-fn python() -> Result<PathBuf, String> {
+/// An interpreter that has gRPC's packages, made once for all runs; nothing where it can't be had, which is told.
+pub(crate) async fn python() -> Option<PathBuf> {
+    static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let python = tokio::task::spawn_blocking(|| PYTHON.get_or_init(made_python)).await.unwrap();
+    python.as_ref().map_err(|why| eprintln!("skipped: gRPC's own packages can't be had: {why}")).ok().cloned()
+}
+
+pub(crate) async fn succeeds(mut script: Command) {
+    let output = tokio::task::spawn_blocking(move || script.output().unwrap()).await.unwrap();
+    assert!(output.status.success(), "{}", text_of(&output));
+}
+
+/// The messages of the greeter.
+pub(crate) fn descriptors() -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto");
+    prost::Message::encode_to_vec(&protox::compile(["hello.proto"], [folder]).unwrap())
+}
+
+pub(crate) fn here(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(name)
+}
+
+fn made_python() -> Result<PathBuf, String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("grpcio");
     let python = folder.join("bin/python");
     let has_grpc = || Command::new(&python).args(["-c", "import grpc_status"]).output();
@@ -141,12 +154,4 @@ fn run(command: &mut Command) -> Result<(), String> {
 
 fn text_of(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
-}
-
-fn here(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(name)
-}
-
-fn proto() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto")
 }

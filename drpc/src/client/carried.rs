@@ -175,21 +175,23 @@ impl CallOptions {
 
     /// Makes a call whose caller sends a stream, and that something else than this crate's sockets carries, as [`carry_stream`](Self::carry_stream) opens one that comes.
     ///
-    /// `attempt` carries the items, of no more than `limit` bytes each, as [`Outgoing`] has them, from when the server has opened the stream. What it gives has the one
-    /// response that answers the call. When the server takes no more, it drops the `Outgoing`.
+    /// `attempt` carries the items, of no more than `limit` bytes each, as [`Outgoing`] has them, from when the server has opened the stream: in a task of its own, since nobody
+    /// reads the responses while items are sent. What it gives has the one response that answers the call. When the server takes no more, it drops the `Outgoing`.
     ///
     /// ```
     /// use drpc::wire::Response;
-    /// use drpc::{Body, Bytes, CallError, CallOptions, Method, Status};
+    /// use drpc::{Body, Bytes, CallError, CallOptions, Failure, Method};
     /// use futures_util::{StreamExt, stream};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), CallError> {
     /// const COUNT: Method = Method::new(8, 801, "count").client_streaming();
-    /// let mut count = CallOptions::new()
+    /// let count = CallOptions::new()
     ///     .carry_upload::<Bytes, Bytes, _, _>("nowhere", COUNT, (), 1 << 20, async |_, items| {
+    ///         let length = |item: Result<Body, Failure>| item.map_or(0, |item| item.len());
+    ///         let bytes = tokio::spawn(items.fold(0, move |bytes, item| async move { bytes + length(item) }));
     ///         let answer = async {
-    ///             let bytes: usize = items.map(|item| item.map_or(0, |item| item.len())).collect::<Vec<_>>().await.iter().sum();
+    ///             let bytes = bytes.await.expect("it does not panic");
     ///             Ok(Response { body: bytes.to_string().into(), ..Response::default() })
     ///         };
     ///         Ok(Ok(stream::once(answer)))
