@@ -128,7 +128,14 @@ fn comes_back(status: i32, cause: Option<Cause>, text: String, details: Vec<u8>)
 fn is_answered(method: u8, headers: Vec<(Header, Vec<u8>)>, pieces: Vec<Piece>) {
     let name = ["store/Echo", "7/701", "7/702", "store/Turn", "7/799"][usize::from(method % 5)];
     let is_whole = !pieces.iter().any(|piece| matches!(piece, Piece::Broken));
-    let sent: Vec<u8> = pieces.iter().map_while(Piece::bytes).flatten().collect();
+    let mut sent: Vec<u8> = pieces.iter().map_while(Piece::bytes).flatten().collect();
+    let last = sent.len().saturating_sub(5);
+    if matches!(sent[last..], [0, ref length @ ..] if length.len() == 4 && length != [0; 4])
+        && messages(&sent[..last]).is_some()
+    {
+        // The head of a message, and nothing of it: tonic takes that for the end of all.
+        sent.truncate(last);
+    }
     let mut request = http::Request::post(format!("http://host/drpc.{name}"));
     *request.headers_mut().expect("a path") = headers_of(headers);
     let request = request.body(Pieces(pieces.into_iter())).expect("a request");
@@ -145,8 +152,8 @@ fn is_answered(method: u8, headers: Vec<(Header, Vec<u8>)>, pieces: Vec<Piece>) 
         match name {
             _ if status != "0" => {}
             "store/Echo" => assert!(!replies.is_empty() && sent.starts_with(&replies)),
-            "store/Turn" => assert!(is_whole && sent == replies),
-            "7/702" => assert!(is_whole && messages(&sent).is_some()),
+            "store/Turn" => assert!(is_whole && sent == replies, "{is_whole}, {sent:02x?}, {replies:02x?}"),
+            "7/702" => assert!(is_whole && messages(&sent).is_some(), "{is_whole}, {sent:02x?}"),
             "7/701" => assert!(!sent.is_empty()),
             _ => panic!("there is no such method"),
         }
