@@ -19,7 +19,8 @@ use crate::handler::incoming::poll_in_session;
 use crate::handler::module::HandlerFuture;
 use crate::handler::reply::{Reply, ReplyStream, Source};
 use crate::handler::session::Listed;
-use crate::observe::metrics::{self, Side, Way};
+use crate::observe::metrics;
+use crate::observe::side::{Side, Way};
 use crate::observe::stream::Tally;
 use crate::wire::{Body, Gathered, Part, Response, ResponseFields, Status};
 

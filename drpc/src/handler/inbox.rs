@@ -12,7 +12,7 @@ use futures_util::task::AtomicWaker;
 
 use crate::flow::{Renewal, Room};
 use crate::handler::failure::Failure;
-use crate::observe::metrics::{Side, Way};
+use crate::observe::side::{Side, Way};
 use crate::observe::stream::Tally;
 use crate::wire::Credit;
 

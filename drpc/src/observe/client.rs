@@ -8,7 +8,8 @@ use tracing::field::{Empty, display};
 use tracing::{Span, debug_span};
 
 use super::end::End;
-use super::metrics::{self, OpenStream, Side, Way};
+use super::metrics::{self, OpenStream};
+use super::side::{Side, Way};
 use super::stream::Tally;
 use super::watch::{begun, is_watched, microseconds};
 use crate::client::error::CallError;

@@ -15,6 +15,7 @@ use ::metrics::{
 };
 
 use super::end::End;
+use super::side::{Side, Way};
 use crate::client::error::CallError;
 use crate::handler::method::Method;
 use crate::wire::{Response, Status};
@@ -122,20 +123,6 @@ impl Streams {
             Side::Client => &CLIENT_STREAMS,
         }
     }
-}
-
-/// Which end of a connection counts.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Side {
-    Server,
-    Client,
-}
-
-/// Which way an item went, as the end that counts sees it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Way {
-    Received,
-    Sent,
 }
 
 /// The figures of a module's methods, which are registered when they are first called.

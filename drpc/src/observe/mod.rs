@@ -12,5 +12,6 @@ pub(crate) mod metrics;
 pub(crate) mod peer_log;
 pub(crate) mod server;
 pub(crate) mod session;
+pub(crate) mod side;
 pub(crate) mod stream;
 mod watch;

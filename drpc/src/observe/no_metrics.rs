@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::end::End;
+use super::side::{Side, Way};
 use crate::client::error::CallError;
 use crate::handler::method::Method;
 use crate::wire::Response;
@@ -28,18 +29,6 @@ impl OpenSession {
     pub(crate) fn begin() -> Self {
         OpenSession
     }
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Side {
-    Server,
-    Client,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Way {
-    Received,
-    Sent,
 }
 
 pub(crate) struct OpenStream;

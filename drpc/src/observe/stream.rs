@@ -1,6 +1,7 @@
 use tracing::Span;
 
-use super::metrics::{self, Side, Way};
+use super::metrics;
+use super::side::{Side, Way};
 
 /// The items that went through a stream, as one end of it counts them.
 #[derive(Clone, Copy, Debug)]
