@@ -130,7 +130,7 @@ impl Caller for GrpcCaller {
     ) -> Self::Outcome<Streaming<R>> {
         let (caller, options) = (self.0.clone(), options.clone().or(&self.0.defaults));
         Box::pin(async move {
-            let attempt = |attempt| caller.open(method, attempt);
+            let attempt = |attempt| caller.open(method, attempt, None);
             options.carry_stream(&caller.address, method, request, caller.message_limit, attempt).await
         })
     }
@@ -159,7 +159,7 @@ impl Caller for GrpcCaller {
     ) -> Self::Outcome<(Sending<T>, Streaming<R>)> {
         let (caller, options) = (self.0.clone(), options.clone().or(&self.0.defaults));
         Box::pin(async move {
-            let attempt = |attempt, items| caller.exchange(method, attempt, items);
+            let attempt = |attempt, items| caller.open(method, attempt, Some(items));
             options.carry_exchange(&caller.address, method, request, caller.message_limit, attempt).await
         })
     }
@@ -201,24 +201,14 @@ impl Inner {
         }
     }
 
-    /// The responses of a stream.
+    /// The responses of a stream, to which the caller sends one of its own if it has items.
     async fn open(
         &self,
         method: Method,
         attempt: Attempt,
+        items: Option<Outgoing>,
     ) -> Opened<impl Stream<Item = Result<Response, CallError>> + use<>> {
-        let opened = self.open_on_any(method, &attempt, None).await?;
-        Ok(opened.map(|(replies, connection)| items_of(replies, connection, attempt.time_left)))
-    }
-
-    /// The responses of a stream to which the caller sends one.
-    async fn exchange(
-        &self,
-        method: Method,
-        attempt: Attempt,
-        items: Outgoing,
-    ) -> Opened<impl Stream<Item = Result<Response, CallError>> + use<>> {
-        let opened = self.open_on_any(method, &attempt, Some(items)).await?;
+        let opened = self.open_on_any(method, &attempt, items).await?;
         Ok(opened.map(|(replies, connection)| items_of(replies, connection, attempt.time_left)))
     }
 
