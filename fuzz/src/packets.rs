@@ -1,8 +1,9 @@
 //! Packets that are nearly right, which any bytes seldom are.
 
 use arbitrary::Arbitrary;
+use bytes::Bytes;
 use drpc::Wire;
-use drpc::wire::{Call, ChunkHeader, Response};
+use drpc::wire::{Call, CallFields, ChunkHeader, Response, ResponseFields};
 
 /// How many packets one input may be.
 const MOST: usize = 32;
@@ -16,6 +17,8 @@ pub(crate) enum Piece<M> {
     Whole(M),
     /// A message in chunks of so many bytes, with one of them wrong.
     Chunks { message: M, size: u8, fault: Fault, at: u8 },
+    /// Messages in one packet, less so many bytes at the end.
+    Pack { messages: Vec<M>, less: u8 },
 }
 
 /// What is wrong with a chunk.
@@ -37,6 +40,9 @@ pub(crate) enum Fault {
 /// A message, by its content.
 pub(crate) trait Message {
     fn encode(&self) -> Vec<u8>;
+
+    /// The pack with this body.
+    fn pack(body: Bytes) -> Vec<u8>;
 }
 
 #[derive(Arbitrary, Debug)]
@@ -45,6 +51,8 @@ pub(crate) struct AnyCall {
     method: u8,
     sequence: i8,
     body: Body,
+    /// Whether its caller takes packs.
+    asks: bool,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -86,7 +94,14 @@ impl Message for AnyCall {
             }),
         };
         let sequence = self.sequence.into();
-        Call::<bytes::Bytes> { module, method, sequence, body: body.into(), added: None }.encode().into()
+        let fields = CallFields { takes_packs: self.asks, ..CallFields::default() };
+        let added = self.asks.then_some(fields.into());
+        Call::<Bytes> { module, method, sequence, body: body.into(), added }.encode().into()
+    }
+
+    fn pack(body: Bytes) -> Vec<u8> {
+        let fields = CallFields { is_pack: true, ..CallFields::default() };
+        Call { body, added: Some(fields.into()), ..Call::default() }.encode().into()
     }
 }
 
@@ -94,7 +109,12 @@ impl Message for AnyResponse {
     fn encode(&self) -> Vec<u8> {
         let (sequence, status) = (self.sequence.into(), i32::from(self.status).into());
         let body = self.body.clone().into();
-        Response::<bytes::Bytes> { sequence, status, body, added: None }.encode().into()
+        Response::<Bytes> { sequence, status, body, added: None }.encode().into()
+    }
+
+    fn pack(body: Bytes) -> Vec<u8> {
+        let fields = ResponseFields { is_pack: true, ..ResponseFields::default() };
+        Response { body, added: Some(fields.into()), ..Response::default() }.encode().into()
     }
 }
 
@@ -107,12 +127,27 @@ impl<M: Message> Piece<M> {
     fn packets(&self, wire: Wire) -> Vec<Vec<u8>> {
         match (self, wire) {
             (Piece::Bytes(bytes), _) => vec![bytes.clone()],
-            (Piece::Whole(message), Wire::Plain) => vec![message.encode()],
-            (Piece::Whole(message), Wire::Chunked) => chunks(&message.encode(), usize::MAX, &Fault::None, 0),
+            (Piece::Whole(message), wire) => vec![whole(message.encode(), wire)],
+            (Piece::Pack { messages, less }, wire) => {
+                let mut body = Vec::new();
+                for message in messages.iter().map(M::encode) {
+                    prost::encode_length_delimiter(message.len(), &mut body).expect("a vector grows");
+                    body.extend(message);
+                }
+                body.truncate(body.len().saturating_sub((*less).into()));
+                vec![whole(M::pack(body.into()), wire)]
+            }
             (Piece::Chunks { message, size, fault, at }, _) => {
                 chunks(&message.encode(), usize::from(*size).max(1), fault, (*at).into())
             }
         }
+    }
+}
+
+fn whole(message: Vec<u8>, wire: Wire) -> Vec<u8> {
+    match wire {
+        Wire::Plain => message,
+        Wire::Chunked => chunks(&message, usize::MAX, &Fault::None, 0).remove(0),
     }
 }
 

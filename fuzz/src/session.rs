@@ -14,7 +14,7 @@ struct Input {
     pieces: Vec<Piece<AnyCall>>,
 }
 
-/// Any packets into a session of each server: what comes out are whole responses, the session ends, and all three servers answer the
+/// Any packets into a session of each server: what comes out are whole responses, alone or in packs, the session ends, and all three servers answer the
 /// same.
 pub fn session(data: &[u8]) {
     let Ok(input) = Input::arbitrary_take_rest(Unstructured::new(data)) else { return };
@@ -49,7 +49,9 @@ fn responses(packets: &[Vec<u8>]) -> Vec<Vec<u8>> {
         let mut codec = Codec::new(wire, 2 * LIMIT);
         let mut messages = Vec::new();
         for packet in packets {
-            messages.extend(codec.receive(packet.clone().into()).ok()?);
+            if let Some(message) = codec.receive(packet.clone().into()).ok()? {
+                messages.extend(Response::unpack(&message).map_or(vec![message], Iterator::collect));
+            }
         }
         let are_responses = messages.iter().all(|message| Response::decode(message.clone()).is_ok());
         (!codec.is_mid_message() && are_responses)

@@ -54,6 +54,8 @@ fn the_fields_are_those_of_daos_and_ours_behind_them() {
             field(1014, "takes_many", "bool"),
             field(1020, "descriptors", "uint32"),
             field(1021, "takes_descriptors", "bool"),
+            field(1030, "takes_packs", "bool"),
+            field(1031, "pack", "bool"),
         ]
     );
     assert_eq!(call.parent_file().syntax(), protox::prost_reflect::Syntax::Proto3);
@@ -72,6 +74,8 @@ fn the_fields_are_those_of_daos_and_ours_behind_them() {
             field(1013, "takes_many", "bool"),
             field(1020, "descriptors", "uint32"),
             field(1021, "took_descriptors", "bool"),
+            field(1030, "takes_packs", "bool"),
+            field(1031, "pack", "bool"),
         ]
     );
 }
@@ -101,6 +105,8 @@ fn call_by_the_file(descriptor: &MessageDescriptor, call: &Call) -> DynamicMessa
     }
     theirs.set_field_by_name("wants_error", Value::Bool(added.wants_error));
     theirs.set_field_by_name("takes_descriptors", Value::Bool(added.takes_descriptors));
+    theirs.set_field_by_name("takes_packs", Value::Bool(added.takes_packs));
+    theirs.set_field_by_name("pack", Value::Bool(added.is_pack));
     if let Some(trace) = added.trace {
         theirs.set_field_by_name("traceparent", Value::Bytes(trace.to_string().into()));
         theirs.set_field_by_name("tracestate", Value::Bytes(trace.state().to_owned().into()));
@@ -162,6 +168,8 @@ fn response_by_the_file(descriptor: &MessageDescriptor, response: &Response) -> 
     }
     theirs.set_field_by_name("takes_many", Value::Bool(added.takes_many));
     theirs.set_field_by_name("took_descriptors", Value::Bool(added.took_descriptors));
+    theirs.set_field_by_name("takes_packs", Value::Bool(added.takes_packs));
+    theirs.set_field_by_name("pack", Value::Bool(added.is_pack));
     theirs
 }
 
@@ -192,13 +200,21 @@ fn fields_of_a_call() -> impl Strategy<Value = Box<CallFields>> {
             .prop_map(|control| (None, Some(control))),
     ];
     let time_left = option::of(any::<u64>().prop_map(Duration::from_micros));
-    let flags = any::<(bool, bool, bool, bool, bool)>();
+    let flags = any::<[bool; 6]>();
     let fields = (time_left, option::of(trace), stream_or_control, flags);
     fields
         .prop_map(|(time_left, trace, (credit, control), flags)| {
-            let (wants_error, takes_descriptors, asks_control, sends_items, takes_many) = flags;
+            let [wants_error, takes_descriptors, asks_control, sends_items, takes_many, takes_packs] = flags;
             let fields = CallFields { time_left, wants_error, trace, sends_items, ..CallFields::default() };
-            Box::new(CallFields { takes_descriptors, takes_many, credit, control, asks_control, ..fields })
+            Box::new(CallFields {
+                takes_descriptors,
+                takes_many,
+                takes_packs,
+                credit,
+                control,
+                asks_control,
+                ..fields
+            })
         })
         .prop_filter("none", |fields| **fields != CallFields::default())
 }
@@ -213,7 +229,7 @@ fn every_envelope_is_written_and_read_as_the_file_says() {
         sequence in numbers(),
         body in prop::collection::vec(any::<u8>(), 0..300),
         to_call in option::of(fields_of_a_call()),
-        to_response in option::of(("ü{1,40}", prop::collection::vec(any::<u8>(), 0..40), causes(), any::<[bool; 2]>())),
+        to_response in option::of(("ü{1,40}", prop::collection::vec(any::<u8>(), 0..40), causes(), any::<[bool; 3]>())),
         part in option::of(prop::sample::select(vec![Part::Opened, Part::Item, Part::Items, Part::Credit, Part::Enough])),
     )| {
         let body = Bytes::from(body);
@@ -222,9 +238,9 @@ fn every_envelope_is_written_and_read_as_the_file_says() {
         prop_assert_eq!(&call.encode()[..], &theirs[..]);
         prop_assert_eq!(Call::decode(theirs.into()).unwrap(), call);
 
-        let added = to_response.map(|(error, details, cause, [took_descriptors, takes_many])| {
+        let added = to_response.map(|(error, details, cause, [took_descriptors, takes_many, takes_packs])| {
             let fields = ResponseFields::new(error, details.into());
-            ResponseFields { cause, took_descriptors, takes_many, ..fields }.into()
+            ResponseFields { cause, took_descriptors, takes_many, takes_packs, ..fields }.into()
         });
         // An error is no part.
         let added = added.or(part.map(|part| ResponseFields::of_part(part).into()));
@@ -233,6 +249,23 @@ fn every_envelope_is_written_and_read_as_the_file_says() {
         prop_assert_eq!(&response.encode()[..], &theirs[..]);
         prop_assert_eq!(Response::decode(theirs.into()).unwrap(), response);
     });
+}
+
+#[test]
+fn packs_are_written_and_read_as_the_file_says() {
+    // E5: they have no fields but these.
+    let body = Bytes::from_static(b"\x02\x18\x07");
+    let fields = CallFields { is_pack: true, ..CallFields::default() };
+    let calls = Call { body: body.clone(), added: Some(fields.into()), ..Call::default() };
+    let theirs = call_by_the_file(&message("drpc.Call"), &calls).encode_to_vec();
+    assert_eq!(calls.encode()[..], theirs[..]);
+    assert_eq!(Call::decode(theirs.into()).unwrap(), calls);
+
+    let fields = ResponseFields { is_pack: true, ..ResponseFields::default() };
+    let responses = Response { body, added: Some(fields.into()), ..Response::default() };
+    let theirs = response_by_the_file(&message("drpc.Response"), &responses).encode_to_vec();
+    assert_eq!(responses.encode()[..], theirs[..]);
+    assert_eq!(Response::decode(theirs.into()).unwrap(), responses);
 }
 
 #[test]

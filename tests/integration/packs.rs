@@ -322,10 +322,9 @@ fn every_client_packs_for_a_server_that_takes_packs_and_for_no_other() {
             let client =
                 kind.connect(builder(fake.path()).wire(wire).added_fields(AddedFields::PACKS)).unwrap();
             let server = fake.accept();
-            let batch = |answer: &dyn Fn()| {
+            let batch = |bodies: &[&[u8]], answer: &dyn Fn()| {
                 thread::scope(|scope| {
-                    let calling =
-                        scope.spawn(|| client.batch(ECHO, &[b"a", b"b", b"c"], &CallOptions::new()));
+                    let calling = scope.spawn(|| client.batch(ECHO, bodies, &CallOptions::new()));
                     answer();
                     let results = calling.join().unwrap().into_iter().map(Result::unwrap);
                     results.map(|response| (response.sequence, response.body)).collect::<Vec<_>>()
@@ -337,7 +336,7 @@ fn every_client_packs_for_a_server_that_takes_packs_and_for_no_other() {
                 ..Response::default()
             };
             // It is asked, and does not say.
-            let results = batch(&|| {
+            let results = batch(&[b"a", b"b", b"c"], &|| {
                 for sequence in 1..4 {
                     let call = server.recv_call(wire).unwrap();
                     assert_eq!(call.sequence, sequence);
@@ -347,7 +346,7 @@ fn every_client_packs_for_a_server_that_takes_packs_and_for_no_other() {
             });
             assert_eq!(results, [(1, "one".into()), (2, "one".into()), (3, "one".into())]);
             // It says.
-            let results = batch(&|| {
+            let results = batch(&[b"a", b"b", b"c"], &|| {
                 for _ in 4..7 {
                     assert!(server.recv_call(wire).unwrap().added.unwrap().takes_packs);
                 }
@@ -359,30 +358,27 @@ fn every_client_packs_for_a_server_that_takes_packs_and_for_no_other() {
             });
             assert_eq!(results.len(), 3);
             // It is sent packs, and sends some; in any order (C5).
-            let results = batch(&|| {
-                let mut sequences = Vec::new();
-                while sequences.len() < 3 {
+            let bodies: Vec<_> = (0..100u8).map(|number| [number]).collect();
+            let results = batch(&bodies.iter().map(|body| &body[..]).collect::<Vec<_>>(), &|| {
+                let (mut packets, mut replies) = (0, Vec::new());
+                while replies.len() < bodies.len() {
                     let message = Bytes::from(server.recv_message(wire).unwrap());
-                    let calls: Vec<_> = Call::unpack(&message).map_or(vec![message], Iterator::collect);
-                    sequences.push(
-                        calls
-                            .into_iter()
-                            .map(|call| {
-                                let call = Call::decode(call).unwrap();
-                                assert_eq!(call.added, None);
-                                call.sequence
-                            })
-                            .collect::<Vec<_>>(),
-                    );
-                    if sequences.concat().len() == 3 {
-                        break;
+                    for call in Call::unpack(&message).map_or(vec![message], Iterator::collect) {
+                        let Call { sequence, body, added, .. } = Call::decode(call).unwrap();
+                        assert_eq!(added, None);
+                        replies.push(Response { sequence, body, ..Response::default() });
                     }
+                    packets += 1;
                 }
-                assert!(sequences.len() < 3, "at least two went in one packet: {sequences:?}");
-                let packed = [reply(9, "c"), reply(99, "nobody's"), reply(7, "a"), reply(8, "b")];
-                server.send_message(wire, &pack_of_responses(&packed));
+                assert!(packets < bodies.len(), "each call went by itself");
+                replies.push(reply(999, "nobody's"));
+                replies.reverse();
+                server.send_message(wire, &pack_of_responses(&replies));
             });
-            assert_eq!(results, [(7, "a".into()), (8, "b".into()), (9, "c".into())]);
+            assert_eq!(results.len(), bodies.len());
+            for ((sequence, body), expected) in results.iter().zip(bodies) {
+                assert_eq!((*sequence, &body[..]), (7 + i64::from(expected[0]), &expected[..]));
+            }
         }
     });
 }

@@ -652,7 +652,7 @@ mod proxy {
                     format!("{session} opened {}", peer.and_then(PeerCredentials::pid).unwrap())
                 }
                 Watched::Packet { session, packet, .. } => {
-                    match MessageReader::new().read(packet).unwrap().unwrap() {
+                    match MessageReader::new().read(packet).unwrap().pop().unwrap() {
                         Message::Call(call) => format!("{session} call of {}", call.method),
                         Message::Response(response) => format!("{session} {}", response.status),
                     }

@@ -78,7 +78,7 @@ struct Conversation {
 }
 
 impl Conversations {
-    /// What an event adds: a packet that completes no message adds nothing, and one of several items adds each.
+    /// What an event adds: a packet that completes no message adds nothing, and one of several items, or messages, adds each.
     pub(crate) fn take(&mut self, event: &Event) -> Vec<Seen> {
         let (session, at_us) = match event {
             Event::Begun { .. } | Event::Reflected(_) => return Vec::new(),
@@ -120,10 +120,18 @@ impl Conversations {
 
 impl Conversation {
     fn packet(&mut self, at_us: u64, to: To, bytes: &[u8]) -> Vec<What> {
-        let unreadable = |error: &dyn Error| vec![What::Unreadable(to, error.to_string())];
         match self.reader.read(&packet(at_us, to, bytes)) {
-            Ok(None) => Vec::new(),
-            Ok(Some(Message::Call(call))) => match call.added.as_ref().and_then(|added| added.control) {
+            Ok(messages) => {
+                messages.into_iter().flat_map(|message| self.message(at_us, to, message)).collect()
+            }
+            Err(error) => vec![What::Unreadable(to, error.to_string())],
+        }
+    }
+
+    fn message(&mut self, at_us: u64, to: To, message: Message) -> Vec<What> {
+        let unreadable = |error: &dyn Error| vec![What::Unreadable(to, error.to_string())];
+        match message {
+            Message::Call(call) => match call.added.as_ref().and_then(|added| added.control) {
                 Some(Control::Items) => match Items::read(call.body.clone()) {
                     Ok(items) => items
                         .map(|body| What::Control(self.said(Control::Item, Call { body, ..call.clone() })))
@@ -137,14 +145,13 @@ impl Conversation {
                     vec![What::Call(call)]
                 }
             },
-            Ok(Some(Message::Response(response))) if response.part() == Some(Part::Items) => {
+            Message::Response(response) if response.part() == Some(Part::Items) => {
                 match Items::read(response.body.clone()) {
                     Ok(items) => items.map(|body| self.answer(item(&response, body))).collect(),
                     Err(error) => unreadable(&error),
                 }
             }
-            Ok(Some(Message::Response(response))) => vec![self.answer(response)],
-            Err(error) => unreadable(&error),
+            Message::Response(response) => vec![self.answer(response)],
         }
     }
 

@@ -817,6 +817,7 @@ enum Resolved {
 
 impl State {
     /// Whether a call waits a turn, as it is in company and others may be about to be made.
+    #[inline]
     fn gathers(&self, body: &Body) -> bool {
         self.packs == Packs::Taken && self.calls.len() > 1 && body.len() <= Pack::LONGEST
     }

@@ -23,10 +23,11 @@ const LIMIT: usize = 1 << 30;
 ///
 /// let mut reader = MessageReader::new();
 /// for packet in recording.packets() {
-///     match reader.read(packet)? {
-///         Some(Message::Call(call)) => assert_eq!((call.method, &*call.body), (700, &b"ping"[..])),
-///         Some(Message::Response(response)) => assert!(response.status.is_success()),
-///         None => {} // a part of a message
+///     for message in reader.read(packet)? {
+///         match message {
+///             Message::Call(call) => assert_eq!((call.method, &*call.body), (700, &b"ping"[..])),
+///             Message::Response(response) => assert!(response.status.is_success()),
+///         }
 ///     }
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -54,27 +55,32 @@ impl MessageReader {
         MessageReader { to_server: codec(), to_client: codec() }
     }
 
-    /// Takes the session's next packet; gives the message that it completes, if it does.
+    /// Takes the session's next packet; gives the message that it completes, if it does, or those of a [pack](crate::AddedFields::PACKS).
     ///
     /// # Errors
     ///
     /// [`UnreadableMessage`] if the packet breaks the wire's rules, or what it completes is no call or response.
-    pub fn read(&mut self, packet: &RecordedPacket) -> Result<Option<Message>, UnreadableMessage> {
+    pub fn read(&mut self, packet: &RecordedPacket) -> Result<Vec<Message>, UnreadableMessage> {
         let codec = self.codec_mut(packet.direction);
-        let Some(reading) = codec else { return Ok(None) };
+        let Some(reading) = codec else { return Ok(Vec::new()) };
         let message = match reading.receive(packet.bytes.clone()) {
             Ok(Some(message)) => message,
-            Ok(None) => return Ok(None),
+            Ok(None) => return Ok(Vec::new()),
             Err(error) => {
                 *codec = None;
                 return Err(UnreadableMessage(Cause::Frame(error)));
             }
         };
-        let message = match packet.direction {
+        let packed = match packet.direction {
+            Direction::ToServer => Call::unpack(&message),
+            Direction::ToClient => Response::unpack(&message),
+        };
+        let decode = |message| match packet.direction {
             Direction::ToServer => Call::decode(message).map(Message::Call),
             Direction::ToClient => Response::decode(message).map(Message::Response),
         };
-        message.map(Some).map_err(|error| UnreadableMessage(Cause::Envelope(error)))
+        let messages = packed.map_or(vec![message], Iterator::collect).into_iter().map(decode);
+        messages.collect::<Result<_, _>>().map_err(|error| UnreadableMessage(Cause::Envelope(error)))
     }
 
     /// The direction's wire, while its rules are kept.

@@ -30,7 +30,7 @@ fn describe(f: &mut fmt::Formatter<'_>, reader: &mut MessageReader, packet: &Rec
     if reader.codec(packet.direction).is_none() {
         return Ok(());
     }
-    let message = reader.read(packet);
+    let messages = reader.read(packet);
     if reader.codec(packet.direction).and_then(Codec::wire) == Some(Wire::Chunked)
         && let Ok(header) = ChunkHeader::parse(&packet.bytes)
     {
@@ -40,10 +40,11 @@ fn describe(f: &mut fmt::Formatter<'_>, reader: &mut MessageReader, packet: &Rec
             "{INDENT}chunk {chunk_idx} of {total_chunks}, {chunk_data_size} of {total_data_size} bytes"
         )?;
     }
-    match message {
-        Ok(None) => Ok(()),
-        Ok(Some(Message::Call(message))) => call(f, message),
-        Ok(Some(Message::Response(message))) => response(f, message),
+    match messages {
+        Ok(messages) => messages.into_iter().try_for_each(|message| match message {
+            Message::Call(message) => call(f, message),
+            Message::Response(message) => response(f, message),
+        }),
         Err(error) => writeln!(f, "{INDENT}{error}"),
     }
 }

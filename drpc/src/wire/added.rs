@@ -316,7 +316,7 @@ mod tests {
             sets.push(CallFields { control: Some(control), ..CallFields::default() });
         }
         let fullest = sets[sets.len() - 7].clone();
-        sets.push(CallFields { asks_control: true, sends_items: true, ..fullest });
+        sets.push(CallFields { asks_control: true, sends_items: true, takes_packs: true, ..fullest });
         sets
     }
 

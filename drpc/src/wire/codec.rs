@@ -150,7 +150,7 @@ impl Codec {
     /// The next message of a pack: to be taken before another packet is.
     #[inline]
     pub(crate) fn next_packed(&mut self) -> Option<Bytes> {
-        self.packed.next()
+        if self.packed.len() == 0 { None } else { self.packed.next() }
     }
 
     /// What is left of a pack.

@@ -247,8 +247,13 @@ fn item(message: &Bytes) -> Option<Response> {
 }
 
 /// The messages in a pack, which has one form, and is no longer than what is copied out of the buffer for receiving.
-#[inline]
+#[inline(always)]
 fn unpack<const N: usize>(message: &Bytes) -> Option<Items> {
+    if message.ends_with(PACK_TAIL) { messages_in::<N>(message) } else { None }
+}
+
+#[inline(never)]
+fn messages_in<const N: usize>(message: &Bytes) -> Option<Items> {
     let before = message.strip_suffix(PACK_TAIL)?;
     let (numbers, body) = canonical(before)?;
     if numbers != [0; N] || message.len() > SMALL {

@@ -198,11 +198,10 @@ impl Connection {
             return None;
         }
         let due = &pipeline.batch.due()[at..];
+        // One that is alone goes as it is.
+        pipeline.batch.short_calls(due).nth(1)?;
         let mut pack = Pack::default();
         let mut calls = Vec::new();
-        if pipeline.batch.short_calls(due).nth(1).is_none() {
-            return None;
-        }
         for (place, method, body) in pipeline.batch.short_calls(due) {
             if !pack.has_room() {
                 break;

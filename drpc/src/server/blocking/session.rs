@@ -215,12 +215,11 @@ impl SessionState {
         let mut stream = None;
         let response = self.carry_out(call, came, seat, reader.as_deref_mut(), &mut stream);
         drop(permit);
-        match (response, reader) {
-            (None, _) => {}
-            (Some(response), Some(reader)) if self.session.packs() => {
-                self.pack(response, reader, stream.is_none());
+        if let Some(response) = response {
+            match reader {
+                Some(reader) if self.session.packs() => self.pack(response, reader, stream.is_none()),
+                _ => self.reply(response),
             }
-            (Some(response), _) => self.reply(response),
         }
         if let Some(stream) = stream {
             self.send_stream(stream);

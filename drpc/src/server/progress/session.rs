@@ -170,8 +170,8 @@ impl SessionState {
             if self.besides.is_some() {
                 self.begin_kept(core);
             }
-            let waits = self.packing.as_ref().is_some_and(|packing| packing.may_wait_for_next(&self.codec));
-            self.flush(share, waits && self.wants_calls(core), done);
+            let may_wait = self.packing.is_some() && self.may_wait_for_next(core);
+            self.flush(share, may_wait, done);
             if !self.wants_calls(core) {
                 break;
             }
@@ -553,6 +553,12 @@ impl SessionState {
         if self.besides.is_some() {
             self.hold_streams();
         }
+    }
+
+    /// Whether the next call is there, and may begin, and will not take long.
+    fn may_wait_for_next(&self, core: &Core) -> bool {
+        self.wants_calls(core)
+            && self.packing.as_ref().is_some_and(|packing| packing.may_wait_for_next(&self.codec))
     }
 
     #[inline(never)]

@@ -158,15 +158,16 @@ impl SessionLoop {
 
     async fn serve(&mut self) -> Result<(), SessionFault> {
         let mut outcome = Ok(());
-        while let Some(event) = poll_fn(|context| match self.packing {
-            None => self.poll_event(context),
-            Some(_) => self.poll_next_event(context),
+        while let Some(event) = poll_fn(|context| match self.poll_event(context) {
+            Poll::Pending if self.has_packed() => Poll::Ready(Some(Event::Rest)),
+            polled => polled,
         })
         .await
         {
-            let answer = match event {
-                Event::Answered(response) => Some(response),
-                Event::Rest => None,
+            let mut unsent = match event {
+                Event::Answered(response) if !self.session.packs() => self.try_reply(response),
+                Event::Answered(response) => self.try_pack(response),
+                Event::Rest => self.try_packed(false),
                 Event::Closed => {
                     self.stop_reading();
                     None
@@ -175,47 +176,39 @@ impl SessionLoop {
                     self.stop_reading();
                     let refusal = refusal(&fault);
                     outcome = Err(fault);
-                    refusal
+                    refusal.and_then(|refusal| self.try_pack(refusal))
                 }
             };
-            let mut due = match self.session.packs() {
-                false => answer,
-                true => self.pack(answer),
-            };
-            while let Some(response) = due {
-                if let Some(unsent) = self.try_reply(response) {
-                    self.send(unsent).await?;
-                }
-                due = self.next_packed();
+            while let Some(rest) = unsent {
+                self.send(rest).await?;
+                unsent = self.try_packed(true);
             }
         }
         outcome
     }
 
-    /// Puts a reply behind those that wait; gives what is to be sent now.
-    #[inline(never)]
-    fn pack(&mut self, reply: Option<Response<Body>>) -> Option<Response<Body>> {
-        let packing = self.packing.get_or_insert_default();
-        match reply {
-            Some(reply) => packing.put(&self.session, reply),
-            None => return packing.next(&self.session, false),
-        }
-        self.next_packed()
+    /// Whether replies wait for those behind them.
+    #[inline]
+    fn has_packed(&self) -> bool {
+        self.packing.as_ref().is_some_and(|packing| !packing.is_empty())
     }
 
-    fn next_packed(&mut self) -> Option<Response<Body>> {
-        let packing = self.packing.as_mut()?;
-        packing.next(&self.session, self.codec.packed().len() > 0 || !self.running.is_empty())
+    /// Puts a reply behind those that wait, and sends what waits no longer, as far as there is room for it now; gives what is left of it.
+    #[inline(never)]
+    fn try_pack(&mut self, reply: Response<Body>) -> Option<Box<Unsent>> {
+        self.packing.get_or_insert_default().put(&self.session, reply);
+        self.try_packed(true)
     }
 
-    /// As [`poll_event`](Self::poll_event), where replies may wait for it.
-    #[inline(never)]
-    fn poll_next_event(&mut self, context: &mut task::Context<'_>) -> Poll<Option<Event>> {
-        let polled = self.poll_event(context);
-        match &self.packing {
-            Some(packing) if polled.is_pending() && !packing.is_empty() => Poll::Ready(Some(Event::Rest)),
-            _ => polled,
+    /// Sends what waits, unless that `may_wait` for what is about to come; gives what is left of it.
+    fn try_packed(&mut self, may_wait: bool) -> Option<Box<Unsent>> {
+        let may_wait = may_wait && (self.codec.packed().len() > 0 || !self.running.is_empty());
+        while let Some(response) = self.packing.as_mut()?.next(&self.session, may_wait) {
+            if let Some(unsent) = self.try_reply(response) {
+                return Some(unsent);
+            }
         }
+        None
     }
 
     /// Begins the calls that come, and waits for what is next; `None` once nothing is read any more and nothing runs.
