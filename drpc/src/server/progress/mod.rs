@@ -206,6 +206,9 @@ impl Server {
     /// If polling fails. Faults of a session, and errors of `accept`, are logged and are not errors here ([S1](crate::guide::rules#server), [S4](crate::guide::rules#server)).
     pub fn progress(&mut self, timeout: Duration) -> io::Result<Progress> {
         if !mem::replace(&mut self.is_ready, true) {
+            if let Some(Listening { listener, .. }) = &self.listener {
+                listener.is_served_here();
+            }
             if self.core.config.notify_systemd {
                 systemd::notify("READY=1");
             }
