@@ -29,6 +29,7 @@ mod matrix;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod middleware;
+mod packs;
 mod panics;
 mod peers;
 mod pool;

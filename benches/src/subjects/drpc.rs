@@ -14,8 +14,8 @@ use anyhow::{Result, ensure};
 use bytes::Bytes;
 use drpc::wire::Call;
 use drpc::{
-    CallOptions, Caller, Client, Context, Failure, Method, Module, ModuleService, Payload as _,
-    PeerCredentials, Server, ServerBuilder, Session, blocking, drpc_module,
+    AddedFields, CallOptions, Caller, Client, ClientBuilder, Context, Failure, Method, Module, ModuleService,
+    Payload as _, PeerCredentials, Server, ServerBuilder, Session, blocking, drpc_module,
 };
 
 use super::bare::{self, End, Exchange, Flow};
@@ -28,8 +28,15 @@ use crate::runtime::block_on;
 
 /// drpc's subjects: a server under a client.
 pub(super) fn all() -> Vec<&'static dyn Subject> {
-    const PLAIN: Drpc =
-        Drpc { name: "", about: "", server: Serving::Tokio, client: Calling::Async, raw: false, spin: false };
+    const PLAIN: Drpc = Drpc {
+        name: "",
+        about: "",
+        server: Serving::Tokio,
+        client: Calling::Async,
+        raw: false,
+        spin: false,
+        packs: false,
+    };
     const SUBJECTS: &[Drpc] = &[
         Drpc { name: "drpc-blocking", about: "drpc's blocking client", client: Calling::Blocking, ..PLAIN },
         Drpc { name: "drpc", about: "drpc's async client", ..PLAIN },
@@ -100,6 +107,36 @@ pub(super) fn all() -> Vec<&'static dyn Subject> {
             client: Calling::Bare,
             ..PLAIN
         },
+        Drpc {
+            name: "drpc-packs-blocking",
+            about: "drpc's blocking client, a batch in packs",
+            client: Calling::Blocking,
+            packs: true,
+            ..PLAIN
+        },
+        Drpc { name: "drpc-packs", about: "drpc's async client, calls in packs", packs: true, ..PLAIN },
+        Drpc {
+            name: "drpc-threads-packs-blocking",
+            about: "drpc's blocking client, a batch in packs, the server in threads",
+            server: Serving::Threads,
+            client: Calling::Blocking,
+            packs: true,
+            ..PLAIN
+        },
+        Drpc {
+            name: "drpc-threads-packs",
+            about: "drpc's async client, calls in packs, the server in threads",
+            server: Serving::Threads,
+            packs: true,
+            ..PLAIN
+        },
+        Drpc {
+            name: "drpc-progress-packs",
+            about: "drpc's async client, calls in packs, the progress server on one thread",
+            server: Serving::Steps,
+            packs: true,
+            ..PLAIN
+        },
     ];
     SUBJECTS.iter().map(|subject| subject as &dyn Subject).collect()
 }
@@ -113,6 +150,8 @@ struct Drpc {
     raw: bool,
     /// Both sides spin before they sleep.
     spin: bool,
+    /// What is in flight goes in packs.
+    packs: bool,
 }
 
 /// How calls are served.
@@ -200,15 +239,17 @@ impl Subject for Drpc {
 }
 
 impl Drpc {
+    fn client(&self, job: &Job) -> ClientBuilder {
+        let builder = Client::builder(&job.socket);
+        let builder = if self.spin { builder.spin(SPIN) } else { builder };
+        if self.packs { builder.added_fields(AddedFields::PACKS) } else { builder }
+    }
+
     fn call_async<B: Body>(&self, job: &Job) -> Result<()>
     where
         B::Stub<Client>: Send + Sync + 'static,
     {
-        let connect = async || {
-            let builder = Client::builder(&job.socket);
-            let builder = if self.spin { builder.spin(SPIN) } else { builder };
-            Ok(Connection::<_, B>::new(builder.connect().await?, job.methods))
-        };
+        let connect = async || Ok(Connection::<_, B>::new(self.client(job).connect().await?, job.methods));
         block_on(job.workers, load::drive(job, connect))
     }
 
@@ -216,11 +257,7 @@ impl Drpc {
     where
         B::Stub<blocking::Client>: Send,
     {
-        let connect = || {
-            let builder = blocking::Client::builder(&job.socket);
-            let builder = if self.spin { builder.spin(SPIN) } else { builder };
-            Ok(Connection::<_, B>::new(builder.connect_blocking()?, job.methods))
-        };
+        let connect = || Ok(Connection::<_, B>::new(self.client(job).connect_blocking()?, job.methods));
         load::drive_threads(job, connect, |lane, payload, stop| {
             let mut tally = Tally::new(job.is_sequential());
             while !(stop.load(Ordering::Relaxed) && tally.calls >= lane.len()) {

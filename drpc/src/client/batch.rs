@@ -6,7 +6,7 @@ use super::error::CallError;
 use super::retry::{Attempts, better};
 use crate::handler::method::Method;
 use crate::observe::metrics;
-use crate::wire::{Body, Response};
+use crate::wire::{Body, Pack, Response};
 
 /// Calls that are sent one behind the other, and their results as they come in: what all clients know of them.
 #[derive(Debug)]
@@ -53,6 +53,18 @@ impl Batch {
             true => make(method, body),
             false => make(method, &mut body.clone()),
         }
+    }
+
+    /// The calls at these places, up to the first that is long, or has to do with descriptors.
+    pub(super) fn short_calls<'a>(
+        &'a self,
+        places: &'a [usize],
+    ) -> impl Iterator<Item = (usize, &'a Method, &'a Body)> {
+        let call = |&place: &usize| {
+            let Member { method, body, passing, .. } = &self.calls[place];
+            (passing.is_none() && body.len() <= Pack::LONGEST).then_some((place, method, body))
+        };
+        places.iter().map_while(call)
     }
 
     pub(super) fn settle(&mut self, place: usize, result: Result<Response, CallError>) {

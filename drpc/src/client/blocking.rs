@@ -25,6 +25,7 @@ use super::calls::{Addressee, Calls};
 use super::deadline::Deadline;
 use super::descriptors::{Passing, attach, refused};
 use super::error::{CallError, ConnectError, Disconnect};
+use super::packs::Packs;
 use super::pool::Pool;
 use super::probe::{PROBE, PROBE_SEQUENCE, Prober};
 use super::reply::{reply_of, report_unknown, submitted};
@@ -446,6 +447,7 @@ impl ClientBuilder {
             wire,
             calls: Calls::new(last_sequence),
             takes_control: false,
+            packs: Packs::of(self.added_fields.packs()),
             has_stream: false,
             spin: Spin::new(self.spin),
             log: PeerLog::default(),
@@ -501,6 +503,7 @@ struct Connection {
     calls: Calls<()>,
     /// The server has shown that it knows what may be said of calls that run.
     takes_control: bool,
+    packs: Packs,
     /// A stream was asked for.
     has_stream: bool,
     spin: Spin,
@@ -547,6 +550,7 @@ impl Connection {
         let deadline = state.deadline;
         self.pass(method, body, options, &mut added)?;
         state.stamp(&mut added);
+        self.packs.ask(&mut added);
         if let Some(added) = &mut added {
             added.asks_control &= !self.takes_control;
             self.has_stream |= added.credit.is_some() || added.sends_items;
@@ -678,6 +682,9 @@ impl Connection {
     /// Receives the response to a call that waits.
     fn receive(&mut self, deadline: Deadline) -> Result<Response, Fault> {
         loop {
+            if let Some(response) = self.take_packed()? {
+                return Ok(response);
+            }
             let longest = self.codec.longest_packet();
             let spun = self.spin.run(|| self.line.try_recv(self.codec.rest(), longest));
             if spun.is_none() && deadline.at.is_some() && !self.line.wait_readable(deadline.at)? {
@@ -695,17 +702,40 @@ impl Connection {
         }
     }
 
-    /// Receives one packet that is there.
+    /// Receives one packet that is there, unless something is left of a pack.
     fn receive_packet(&mut self) -> Result<Option<Response>, Fault> {
+        if let Some(response) = self.take_packed()? {
+            return Ok(Some(response));
+        }
         let longest = self.codec.longest_packet();
         let packet = self.line.recv(self.codec.rest(), longest)?;
         self.take_packet(packet)
+    }
+
+    /// Takes the next response of a pack for which a call waits, if there is one.
+    #[inline]
+    fn take_packed(&mut self) -> Result<Option<Response>, Fault> {
+        while let Some(message) = self.codec.next_packed() {
+            if let Some(response) = self.take_message(message)? {
+                return Ok(Some(response));
+            }
+        }
+        Ok(None)
     }
 
     /// Takes a packet, `None` for end of file; gives the response that it completes, if the call waits for it.
     fn take_packet(&mut self, packet: Option<Bytes>) -> Result<Option<Response>, Fault> {
         let packet = packet.ok_or_else(|| self.line.ended())?;
         let Some(message) = self.codec.receive(packet).map_err(Disconnect::from)? else { return Ok(None) };
+        let message = match Response::unpack(&message) {
+            None => message,
+            Some(responses) => self.codec.unpack(responses),
+        };
+        self.take_message(message)
+    }
+
+    /// Takes a message; gives the response that it is, if a call waits for it.
+    fn take_message(&mut self, message: Bytes) -> Result<Option<Response>, Fault> {
         let mut response = Response::decode(message).map_err(Disconnect::from)?;
         if let Some(arrived) = self.line.arrived() {
             attach(&mut response, *arrived);
@@ -713,6 +743,7 @@ impl Connection {
         let addressee = match &response.added {
             None => self.calls.resolve(&response),
             Some(added) => {
+                self.packs.heed(added);
                 self.takes_control |= added.takes_control || added.part.is_some();
                 match added.part {
                     None => self.calls.resolve(&response),

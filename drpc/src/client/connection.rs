@@ -28,10 +28,12 @@ use futures_util::lock;
 use futures_util::task::AtomicWaker;
 
 use super::answers::{Answers, Key, is_last};
+use super::builder::ClientBuilder;
 use super::calls::{Addressee, Calls};
 use super::descriptors::{Passing, attach, refused};
 use super::error::{CallError, Disconnect};
 use super::outgo::Outgo;
+use super::packs::Packs;
 use super::reply::{report_unknown, submitted};
 use super::runtime::{Runtime, Task};
 use super::unpacking::{Step, Unpacking};
@@ -43,8 +45,8 @@ use crate::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 use crate::transport::{Link, is_peer_gone};
 use crate::wire::{
-    Body, Call, CallFields, Codec, Control, Credit, Gathered, Head, MessageTooLong, Packets, Part, Response,
-    ResponseFields, Wire,
+    Body, Call, CallFields, Codec, Control, Credit, Gathered, Head, MessageTooLong, Pack, Packets, Part,
+    Response, ResponseFields, Wire,
 };
 
 /// A live connection. Dropped, it closes.
@@ -93,6 +95,9 @@ struct State {
     answers: Answers,
     /// What the socket did not take at once. Only the first may be partly sent.
     outbox: VecDeque<Outgoing>,
+    packs: Packs,
+    /// What is in the outbox waits a turn for what would go with it.
+    gathers: bool,
     /// The streams that wait until that is empty.
     held_up: Vec<Arc<Outgo>>,
     /// Set once, when the connection is no more.
@@ -118,11 +123,19 @@ impl Connection {
         runtime: &Runtime,
         link: Link,
         wire: Wire,
-        message_limit: usize,
+        config: &ClientBuilder,
         last_sequence: i64,
     ) -> Self {
-        let (calls, answers) = (Calls::new(last_sequence), Answers::default());
-        let state = State { calls, answers, outbox: VecDeque::new(), held_up: Vec::new(), broken: None };
+        let message_limit = config.message_limit;
+        let state = State {
+            calls: Calls::new(last_sequence),
+            answers: Answers::default(),
+            outbox: VecDeque::new(),
+            packs: Packs::of(config.added_fields.packs()),
+            gathers: false,
+            held_up: Vec::new(),
+            broken: None,
+        };
         let shared = Arc::new(Shared {
             longest_packet: link.longest_packet(),
             link,
@@ -174,6 +187,7 @@ impl Connection {
         if let Some(cause) = &state.broken {
             return Err(CallError::not_connected(cause.clone()));
         }
+        state.packs.ask(&mut added);
         let key = state.answers.begin();
         let mut may_receive = !no_response;
         if let Some(added) = &mut added {
@@ -494,7 +508,8 @@ impl Shared {
 
         let mut unsent = packets.len();
         let mut sent = 0;
-        if state.outbox.is_empty() {
+        let gathers = state.gathers(&call.body);
+        if state.outbox.is_empty() && !gathers {
             for packet in packets {
                 match self.link.try_send(&packet) {
                     Ok(()) => {
@@ -530,6 +545,7 @@ impl Shared {
         }
         let (sequence, body) = (call.sequence, call.body.clone());
         if state.outbox.is_empty() {
+            state.gathers = gathers;
             self.driver.wake();
         }
         state.outbox.push_back(Outgoing { sequence, head, body, sent, on_sent });
@@ -580,25 +596,57 @@ impl Shared {
     /// Sends what is in the outbox, until the connection is no more.
     async fn flush(&self) -> Result<(), Disconnect> {
         loop {
-            poll_fn(|_| self.poll_unsent()).await?;
+            poll_fn(|context| self.poll_unsent(context)).await?;
             // The call that is first now may be taken back until then.
-            self.link.when_there_is_room(|| self.send_first()).await?;
+            self.link.when_there_is_room(|| self.send_next()).await?;
         }
     }
 
     /// Waits for something in the outbox. The driver is woken when something is put there, unless it is at it already.
-    fn poll_unsent(&self) -> Poll<Result<(), Disconnect>> {
-        let state = self.state();
+    fn poll_unsent(&self, context: &Context<'_>) -> Poll<Result<(), Disconnect>> {
+        let mut state = self.state();
+        let gathers = mem::take(&mut state.gathers);
         match &state.broken {
             Some(_) => Poll::Ready(Err(Disconnect::Closed)),
             None if state.outbox.is_empty() => Poll::Pending,
+            None if gathers => {
+                // Tasks that are ready, and may call, have their turn first.
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
             None => Poll::Ready(Ok(())),
         }
     }
 
-    /// Sends the first call in the outbox, as far as the socket takes it.
-    fn send_first(&self) -> io::Result<()> {
+    /// Sends what is first in the outbox, as far as the socket takes it.
+    fn send_next(&self) -> io::Result<()> {
         let mut state = self.state();
+        match state.pack() {
+            Some((pack, calls)) if self.send_pack(&pack)? => {
+                let sent = state.outbox.drain(..calls).filter_map(|call| call.on_sent).collect();
+                self.are_sent(state, sent);
+                Ok(())
+            }
+            _ => self.send_first(state),
+        }
+    }
+
+    /// Sends a pack; false if that can't be done, and each of its calls is to be sent by itself.
+    fn send_pack(&self, pack: &Call<Body>) -> io::Result<bool> {
+        let head = pack.head();
+        let Ok(packets) = self.packets(&head, &pack.body) else { return Ok(false) };
+        for packet in packets {
+            match self.link.try_send(&packet) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
+                Err(_) => return Ok(false),
+                Ok(()) => {}
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sends the first call in the outbox, as far as the socket takes it.
+    fn send_first(&self, mut state: MutexGuard<'_, State>) -> io::Result<()> {
         let Some(Outgoing { head, body, sent, .. }) = state.outbox.front_mut() else { return Ok(()) };
         let packets = self.packets(head, body).map_err(io::Error::other)?;
         let mut is_refused = None;
@@ -616,7 +664,14 @@ impl Shared {
             return Ok(());
         }
         let on_sent = state.outbox.pop_front().and_then(|call| call.on_sent);
-        let told = on_sent.and_then(|key| state.answers.put(key, Ok(submitted())));
+        self.are_sent(state, on_sent.into_iter().collect());
+        Ok(())
+    }
+
+    /// Tells those who wait for no more than that.
+    fn are_sent(&self, mut state: MutexGuard<'_, State>, on_sent: Vec<Key>) {
+        let told: Vec<_> =
+            on_sent.into_iter().filter_map(|key| state.answers.put(key, Ok(submitted()))).collect();
         let held_up = match state.outbox.is_empty() {
             true => mem::take(&mut state.held_up),
             false => Vec::new(),
@@ -624,7 +679,6 @@ impl Shared {
         drop(state);
         wake(told);
         wake(held_up.iter().map(Outgo::waker));
-        Ok(())
     }
 
     /// As long as `reader` is who receives: receives responses and hands them out, up to the one for `own`, which is
@@ -641,11 +695,22 @@ impl Shared {
         let mut codec = self.incoming();
         // Looked at under the lock: who receives next waits for it, and is the last to ask the link.
         while self.reader.load(Ordering::Acquire) == reader {
-            // The driver is not idle: the calls that it has woken want this thread.
-            let longest = codec.longest_packet();
-            let received = self.link.poll_recv(context, codec.rest(), longest, own.is_some());
-            let packet = ready!(received)?.ok_or(Disconnect::ByPeer)?;
-            let Some(message) = codec.receive(packet)? else { continue };
+            let message = match codec.next_packed() {
+                Some(message) => message,
+                None => {
+                    // The driver is not idle: the calls that it has woken want this thread.
+                    let longest = codec.longest_packet();
+                    let received = self.link.poll_recv(context, codec.rest(), longest, own.is_some());
+                    let packet = ready!(received)?.ok_or(Disconnect::ByPeer)?;
+                    match codec.receive(packet)? {
+                        None => continue,
+                        Some(message) => match Response::unpack(&message) {
+                            None => message,
+                            Some(responses) => codec.unpack(responses),
+                        },
+                    }
+                }
+            };
             let mut response = Response::decode(message)?;
             if let Some(arrived) = self.link.arrived() {
                 attach(&mut response, *arrived);
@@ -698,6 +763,7 @@ impl Shared {
         response: &Response,
         added: &ResponseFields,
     ) -> Result<Resolved, Disconnect> {
+        state.packs.heed(added);
         if added.takes_control || added.part.is_some() {
             self.takes_control.store(true, Ordering::Relaxed);
         }
@@ -750,6 +816,22 @@ enum Resolved {
 }
 
 impl State {
+    /// Whether a call waits a turn, as it is in company and others may be about to be made.
+    fn gathers(&self, body: &Body) -> bool {
+        self.packs == Packs::Taken && self.calls.len() > 1 && body.len() <= Pack::LONGEST
+    }
+
+    /// What is first in the outbox as one message, and how many calls that has, if these are several.
+    fn pack(&self) -> Option<(Call<Body>, usize)> {
+        if self.packs != Packs::Taken || self.outbox.len() < 2 {
+            return None;
+        }
+        let mut pack = Pack::default();
+        let whole = self.outbox.iter().take_while(|call| call.sent == 0);
+        let calls = whole.take_while(|call| pack.put(&call.head, &call.body)).count();
+        (calls > 1).then(|| (pack.into_call(), calls))
+    }
+
     /// The kernel does not send the first call in the outbox. Gives who is to be woken.
     #[must_use]
     fn refuse_first(&mut self, error: CallError) -> Option<Waker> {

@@ -98,7 +98,7 @@ impl Client {
     pub(crate) fn of_link(config: ClientBuilder, link: Link) -> Client {
         let wire = if config.wire == Wire::Plain.into() { Wire::Plain } else { Wire::Chunked };
         let runtime = Runtime::Tokio(Tokio);
-        let connection = Connection::spawn(&runtime, link, wire, config.message_limit, 0);
+        let connection = Connection::spawn(&runtime, link, wire, &config, 0);
         let pool = Pool::new(config.limit(), Arc::new(connection));
         Client::new(config, pool, runtime)
     }

@@ -33,6 +33,7 @@ pub(crate) mod handle;
 mod on_tokio;
 #[cfg(any(feature = "client", feature = "progress"))]
 mod outgo;
+mod packs;
 mod pool;
 mod probe;
 #[cfg(feature = "progress")]

@@ -78,6 +78,8 @@ pub(super) struct Asked {
     streams: Streams,
     /// To be told that controls are known, where they are.
     control: bool,
+    /// To be told that packs are taken, where they are.
+    packs: bool,
     passing: Passing,
 }
 
@@ -88,6 +90,7 @@ impl Asked {
             error: added.wants_error,
             streams: Streams::of(added.credit.is_some(), added.sends_items),
             control: added.asks_control && context.control().is_some(),
+            packs: added.takes_packs && context.session().packs(),
             passing: Passing::of(added),
         }
     }
@@ -112,6 +115,14 @@ impl Asked {
             return Err(failure.caused_by(FailureCause::TimedOut));
         }
         Ok(())
+    }
+
+    /// Tells the caller what it asks whether it is known.
+    fn say_what_is_known(self, added: &mut Option<Box<ResponseFields>>) {
+        if self.control || self.packs {
+            let added = added.get_or_insert_default();
+            (added.takes_control, added.takes_packs) = (self.control, self.packs);
+        }
     }
 
     /// The failure of a call whose method has other streams.
@@ -267,9 +278,7 @@ impl Processing {
     fn add_to(&self, response: &mut Response<Body>) -> Result<(), Failure> {
         let asked = self.asked.unwrap_or_default();
         asked.passing.answer(self.method, response)?;
-        if asked.control {
-            Self::say_takes_control(&mut response.added);
-        }
+        asked.say_what_is_known(&mut response.added);
         Ok(())
     }
 
@@ -285,20 +294,13 @@ impl Processing {
         let status = failure.status();
         let asked = self.asked.unwrap_or_default();
         let mut added = asked.error.then(|| Box::new(failure.as_fields()));
-        if asked.control {
-            Self::say_takes_control(&mut added);
-        }
+        asked.say_what_is_known(&mut added);
         let response = Response { added, ..Response::failure(self.sequence, status) };
         self.observed.end(&response);
         if let Err(panic) = guarded(|| drop(failure)) {
             self.log_drop("its failure", &panic);
         }
         response
-    }
-
-    #[cold]
-    fn say_takes_control(added: &mut Option<Box<ResponseFields>>) {
-        added.get_or_insert_default().takes_control = true;
     }
 
     /// The first response of a stream, which says no more than that it is open. Its items are for [`take_stream`](Self::take_stream).

@@ -68,6 +68,8 @@ pub struct Session {
     cancellation: Cancellation,
     /// The calls that the client may say something of, once it has asked whether it may.
     controls: OnceLock<Arc<Controls>>,
+    /// The client takes packs.
+    packs: AtomicBool,
     /// Nothing more is heard of the client, whether it has asked that or not.
     read: AtomicBool,
     /// Asked whether the client has left, where nobody is told of that.
@@ -157,6 +159,7 @@ impl Session {
             extensions: Extensions::default(),
             cancellation: Cancellation::default(),
             controls: OnceLock::new(),
+            packs: AtomicBool::new(false),
             read: AtomicBool::new(false),
             connection: OnceLock::new(),
             background: None,
@@ -358,6 +361,17 @@ impl Session {
     #[inline]
     pub(crate) fn controls(&self) -> Option<&Arc<Controls>> {
         self.controls.get()
+    }
+
+    /// Whether replies may go in packs, since the client takes them.
+    #[inline]
+    pub(crate) fn packs(&self) -> bool {
+        self.packs.load(Ordering::Relaxed)
+    }
+
+    /// The client takes packs.
+    pub(crate) fn may_pack(&self) {
+        self.packs.store(true, Ordering::Relaxed);
     }
 
     /// As [`controls`](Self::controls), of a client that asks, which may have so many streams open.

@@ -15,6 +15,7 @@ pub(crate) mod handle;
 mod hooks;
 pub(crate) mod listener;
 mod modules;
+mod packing;
 mod permits;
 #[cfg(feature = "progress")]
 pub(crate) mod progress;

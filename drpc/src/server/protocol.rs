@@ -12,6 +12,8 @@ use super::config::Config;
 use crate::descriptors::Arrived;
 use crate::dispatch::processing::Processing;
 use crate::handler::context::Context;
+use crate::handler::failure::Escaped;
+use crate::handler::failure::guard::guarded;
 use crate::handler::session::{Listed, Session};
 use crate::observe::metrics;
 use crate::observe::peer_log::Line;
@@ -45,7 +47,10 @@ pub(super) fn incoming(codec: &mut Codec, packet: Option<Bytes>) -> Result<Incom
         Some(packet) => packet,
     };
     match codec.receive(packet) {
-        Ok(Some(message)) => Ok(Incoming::Message(message)),
+        Ok(Some(message)) => Ok(Incoming::Message(match Call::unpack(&message) {
+            None => message,
+            Some(calls) => codec.unpack(calls),
+        })),
         Ok(None) => Ok(Incoming::Part),
         Err(error) => Err(SessionFault::Frame(error)),
     }
@@ -138,6 +143,9 @@ fn context_of_added(
         call.added = Some(Box::new(CallFields { descriptors, takes_descriptors, ..CallFields::default() }));
     }
     let (mut callers, mut trace) = (None, None);
+    if call.added.as_ref().is_some_and(|added| added.takes_packs) {
+        context.session().may_pack();
+    }
     let asks = |added: &CallFields| added.asks_control || added.credit.is_some() || added.sends_items;
     let controls = match call.added.as_deref().is_some_and(asks) {
         true => Some(context.session().controlled(config.limits.streams)),
@@ -246,6 +254,16 @@ pub(super) fn without_descriptors(
 pub(super) fn give_up_sending(session: &Session, response: &Response<Body>) {
     if matches!(response.part(), Some(Part::Item | Part::Items)) {
         session.give_up(response.sequence);
+    }
+}
+
+/// Drops a reply that was sent, or is not to be. Its bytes may be a stranger's, whose panic ends nothing (S10).
+pub(super) fn drop_reply(session: &Session, reply: impl Sized) {
+    if let Err(panic) = guarded(|| drop(reply))
+        && session.may_log(Line::Panicked)
+    {
+        let session = session.id_without_span();
+        tracing::error!(session, "a reply panicked as it was dropped: {}", Escaped(&panic));
     }
 }
 

@@ -49,6 +49,10 @@ pub struct CallFields {
     pub descriptors: Descriptors,
     /// Whether the caller takes descriptors with the reply.
     pub takes_descriptors: bool,
+    /// Whether the caller takes packs, and wants to be told that the server does.
+    pub takes_packs: bool,
+    /// Whether this is no call, but [calls](super::Call::unpack) in one message.
+    pub is_pack: bool,
 }
 
 impl CallFields {
@@ -71,6 +75,8 @@ impl CallFields {
             takes_many: call.takes_many,
             descriptors: Descriptors::announced(call.descriptors),
             takes_descriptors: call.takes_descriptors,
+            takes_packs: call.takes_packs,
+            is_pack: call.pack,
         };
         (fields != CallFields::default()).then_some(fields)
     }
@@ -101,6 +107,8 @@ impl CallFields {
             takes_many: self.takes_many,
             descriptors: count(descriptors, &self.descriptors),
             takes_descriptors: self.takes_descriptors,
+            takes_packs: self.takes_packs,
+            pack: self.is_pack,
             ..proto::Call::default()
         };
         added.encode_to_vec().into()
@@ -153,6 +161,10 @@ pub struct ResponseFields {
     pub descriptors: Descriptors,
     /// Whether the server took the descriptors of the call: one that knows of none does not say so.
     pub took_descriptors: bool,
+    /// Whether the server takes packs.
+    pub takes_packs: bool,
+    /// Whether this is no response, but [responses](super::Response::unpack) in one message.
+    pub is_pack: bool,
 }
 
 /// The longest beginning of a text that has no more bytes than that.
@@ -205,6 +217,8 @@ impl ResponseFields {
             takes_many: response.takes_many,
             descriptors: Descriptors::announced(response.descriptors),
             took_descriptors: response.took_descriptors,
+            takes_packs: response.takes_packs,
+            is_pack: response.pack,
         };
         (fields != ResponseFields::default()).then_some(fields)
     }
@@ -231,6 +245,8 @@ impl ResponseFields {
             takes_many: self.takes_many,
             descriptors: count(descriptors, &self.descriptors),
             took_descriptors: self.took_descriptors,
+            takes_packs: self.takes_packs,
+            pack: self.is_pack,
             ..proto::Response::default()
         };
         added.encode_to_vec().into()

@@ -9,6 +9,7 @@ use super::envelope::Envelope;
 use super::error::{FrameError, MessageTooLong};
 use super::generation::{Wire, WireMode};
 use super::header::ChunkHeader;
+use super::items::Items;
 use super::recognise::{is_plain_envelope, recognise};
 use super::{MAX_PACKET, MAX_PLAIN_MESSAGE};
 use crate::budget::Account;
@@ -39,6 +40,8 @@ pub struct Codec {
     /// The longest packet that is sent, on the plain wire.
     longest_sent: usize,
     assembler: Assembler,
+    /// What is left of the pack that came last.
+    packed: Items,
 }
 
 impl Codec {
@@ -49,7 +52,13 @@ impl Codec {
             WireMode::Auto => None,
             WireMode::Fixed(wire) => Some(wire),
         };
-        Codec { wire, limit, longest_sent: MAX_PLAIN_MESSAGE, assembler: Assembler::new(limit) }
+        Codec {
+            wire,
+            limit,
+            longest_sent: MAX_PLAIN_MESSAGE,
+            assembler: Assembler::new(limit),
+            packed: Items::default(),
+        }
     }
 
     /// The same, whose messages are counted as their sender's.
@@ -129,6 +138,24 @@ impl Codec {
     /// may give the packet to [`receive`](Self::receive) instead, as long as this was not asked since the last packet.
     pub fn rest(&mut self) -> Option<&mut Vec<u8>> {
         self.assembler.rest()
+    }
+
+    /// Takes the messages of a pack that has come; gives the first, which is there.
+    pub(crate) fn unpack(&mut self, mut messages: Items) -> Bytes {
+        let first = messages.next();
+        self.packed = messages;
+        first.unwrap_or_default()
+    }
+
+    /// The next message of a pack: to be taken before another packet is.
+    #[inline]
+    pub(crate) fn next_packed(&mut self) -> Option<Bytes> {
+        self.packed.next()
+    }
+
+    /// What is left of a pack.
+    pub(crate) fn packed(&self) -> &Items {
+        &self.packed
     }
 
     /// Whether some chunks of a message have come, but not all.

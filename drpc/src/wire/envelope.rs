@@ -10,9 +10,11 @@ use prost::encoding::WireType;
 use super::added::{CallFields, ResponseFields};
 use super::body::Segments;
 use super::error::EnvelopeError;
+use super::items::{Items, PACK_TAIL, PACKED_AT_MOST};
 use super::proto;
 use super::status::Status;
 use super::stream::{Control, Part};
+use crate::buffer::SMALL;
 
 /// A call of one method of one module ([E1](crate::guide::rules#envelope)).
 ///
@@ -98,6 +100,33 @@ impl Call {
         let ([module, method, sequence], body) = canonical(before)?;
         (module == 0 && method == 0).then(|| (sequence as i64, message.slice(body..before.len())))
     }
+
+    /// The IDs of module and method in a call, as encoders write one.
+    pub(crate) fn ids_in(message: &[u8]) -> Option<(i32, i32)> {
+        let (mut ids, mut at) = ([0; 2], 0);
+        for (field, id) in (1u8..).zip(&mut ids) {
+            if message.get(at) == Some(&(field << 3)) {
+                (*id, at) = varint(message, at + 1)?;
+            }
+        }
+        Some((ids[0] as i32, ids[1] as i32))
+    }
+
+    /// The calls in a message that is a [pack](CallFields::is_pack) of them, each a message as [`decode`](Self::decode) takes it; `None` if it is none.
+    ///
+    /// ```
+    /// use drpc::wire::{Call, CallFields};
+    ///
+    /// let pack = CallFields { is_pack: true, ..CallFields::default() };
+    /// let pack: Call = Call { module: 0, method: 0, sequence: 0, body: "\x02\x18\x07\x02\x18\x08".into(), added: Some(pack.into()) };
+    /// let sequences = Call::unpack(&pack.encode()).unwrap().map(|call| Ok(Call::decode(call)?.sequence));
+    /// assert_eq!(sequences.collect::<Result<Vec<_>, _>>()?, [7, 8]);
+    /// # Ok::<(), drpc::wire::EnvelopeError>(())
+    /// ```
+    #[must_use]
+    pub fn unpack(message: &Bytes) -> Option<Items> {
+        unpack::<3>(message)
+    }
 }
 
 impl<B> Call<B>
@@ -115,7 +144,8 @@ where
     pub fn head(&self) -> Head {
         let body = Segments::from(&self.body);
         let mut head = match &self.added {
-            Some(added) if added.control == Some(Control::Item) => Head::of_item(Fixed::OfCaller),
+            Some(added) if added.control == Some(Control::Item) => Head::fixed(Fixed::ItemOfCaller),
+            Some(added) if added.is_pack => Head::fixed(Fixed::Pack),
             added => Head::new(CallFields::tail(added.as_deref(), body.descriptors())),
         };
         head.put_number(1, self.module.into());
@@ -146,6 +176,12 @@ impl Response {
         let added = ResponseFields::taken_from(&mut response).map(Box::new);
         let proto::Response { sequence, status, body, .. } = response;
         Ok(Response { sequence, status: status.into(), body, added })
+    }
+
+    /// The responses in a message that is a [pack](ResponseFields::is_pack) of them, as [`Call::unpack`] gives calls.
+    #[must_use]
+    pub fn unpack(message: &Bytes) -> Option<Items> {
+        unpack::<2>(message)
     }
 }
 
@@ -186,7 +222,8 @@ where
     pub fn head(&self) -> Head {
         let body = Segments::from(&self.body);
         let mut head = match &self.added {
-            Some(added) if added.part == Some(Part::Item) => Head::of_item(Fixed::OfServer),
+            Some(added) if added.part == Some(Part::Item) => Head::fixed(Fixed::ItemOfServer),
+            Some(added) if added.is_pack => Head::fixed(Fixed::Pack),
             added => Head::new(ResponseFields::tail(added.as_deref(), body.descriptors())),
         };
         head.put_number(1, self.sequence);
@@ -207,6 +244,18 @@ fn item(message: &Bytes) -> Option<Response> {
         body: message.slice(body..before.len()),
         added: Some(ResponseFields::of_part(Part::Item).into()),
     })
+}
+
+/// The messages in a pack, which has one form, and is no longer than what is copied out of the buffer for receiving.
+#[inline]
+fn unpack<const N: usize>(message: &Bytes) -> Option<Items> {
+    let before = message.strip_suffix(PACK_TAIL)?;
+    let (numbers, body) = canonical(before)?;
+    if numbers != [0; N] || message.len() > SMALL {
+        return None;
+    }
+    let messages = Items::read(message.slice(body..before.len())).ok()?;
+    (1..=PACKED_AT_MOST).contains(&messages.len()).then_some(messages)
 }
 
 fn joined(head: &Head, body: Segments<'_>) -> Bytes {
@@ -239,12 +288,13 @@ pub struct Head {
     fixed: Fixed,
 }
 
-/// A tail for which nothing is allocated: that of an item of a stream.
+/// A tail for which nothing is allocated.
 #[derive(Clone, Copy, Debug)]
 enum Fixed {
     No,
-    OfServer,
-    OfCaller,
+    ItemOfServer,
+    ItemOfCaller,
+    Pack,
 }
 
 impl Head {
@@ -252,7 +302,7 @@ impl Head {
         Head { len: 0, bytes: [0; MAX_HEAD], tail: tail.unwrap_or_default(), fixed: Fixed::No }
     }
 
-    fn of_item(fixed: Fixed) -> Head {
+    fn fixed(fixed: Fixed) -> Head {
         Head { fixed, ..Head::new(None) }
     }
 
@@ -324,8 +374,9 @@ impl<'a> From<&'a Head> for Envelope<'a> {
     fn from(head: &'a Head) -> Self {
         let after = match head.fixed {
             Fixed::No => &*head.tail,
-            Fixed::OfServer => Part::ITEM_TAIL,
-            Fixed::OfCaller => Control::ITEM_TAIL,
+            Fixed::ItemOfServer => Part::ITEM_TAIL,
+            Fixed::ItemOfCaller => Control::ITEM_TAIL,
+            Fixed::Pack => PACK_TAIL,
         };
         Envelope { before: head, after }
     }

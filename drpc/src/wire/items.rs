@@ -40,6 +40,13 @@ impl Items {
         Ok(Items { rest: body, left, bytes })
     }
 
+    /// The next of them, which stays.
+    pub(crate) fn peek(&self) -> Option<&[u8]> {
+        let mut rest = &self.rest[..];
+        let len = len_of_next(&mut rest).ok()?;
+        rest.get(..len)
+    }
+
     /// How many bytes each of those that are left has.
     pub(crate) fn lens(&self) -> impl Iterator<Item = usize> {
         lens(&self.rest).map_while(Result::ok)
@@ -88,6 +95,12 @@ fn len_of_next(rest: &mut impl Buf) -> Result<usize, DecodeError> {
         _ => Err(<() as prost::Message>::decode_length_delimited(&[1][..]).expect_err("it ends")),
     }
 }
+
+/// What stands behind the body of a pack: the field that says that it is one, and nothing else. Its body has the form of items.
+pub(super) const PACK_TAIL: &[u8] = &[0xb8, 0x40, 1];
+
+/// How many messages a pack may have.
+pub(super) const PACKED_AT_MOST: usize = 128;
 
 /// Items that are to go into one message.
 #[derive(Debug, Default)]

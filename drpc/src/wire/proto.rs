@@ -35,6 +35,10 @@ pub(super) struct Call {
     pub(super) descriptors: u32,
     #[prost(bool, tag = "1021")]
     pub(super) takes_descriptors: bool,
+    #[prost(bool, tag = "1030")]
+    pub(super) takes_packs: bool,
+    #[prost(bool, tag = "1031")]
+    pub(super) pack: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -73,4 +77,8 @@ pub(super) struct Response {
     pub(super) descriptors: u32,
     #[prost(bool, tag = "1021")]
     pub(super) took_descriptors: bool,
+    #[prost(bool, tag = "1030")]
+    pub(super) takes_packs: bool,
+    #[prost(bool, tag = "1031")]
+    pub(super) pack: bool,
 }

@@ -5,8 +5,9 @@ use crate::client::batch::Batch;
 use crate::client::call_state::CallState;
 use crate::client::caller::CallOptions;
 use crate::client::error::{CallError, Disconnect};
+use crate::client::packs::Packs;
 use crate::client::reply::submitted;
-use crate::wire::{Call, CallFields, Response, UNREADABLE_CALL};
+use crate::wire::{Call, CallFields, Pack, Response, UNREADABLE_CALL};
 
 /// A batch on its way through a connection.
 struct Pipeline<'a> {
@@ -72,35 +73,39 @@ impl Connection {
     ) -> Result<(), Fault> {
         let mut early = Vec::new();
         let mut nothing_sent = true;
-        for (at, mut added) in added.into_iter().enumerate() {
-            let place = pipeline.batch.due()[at];
-            let sequence = self.calls.begin((!options.no_response).then_some(()));
-            let sent = pipeline.batch.with_call(place, pipeline.is_last, |method, body| {
-                if let Err(fault) = self.pass(method, body, options, &mut added) {
-                    self.calls.take_back(sequence);
-                    return Err(fault);
+        let mut at = 0;
+        let mut added = added.into_iter().peekable();
+        while added.peek().is_some() {
+            let packed = self.pack(pipeline, at, &mut added, options, state);
+            let (calls, sent) = match packed {
+                Some((pack, calls)) => {
+                    let sent = self.send(&pack.into_call(), options, state.deadline, &mut early);
+                    (calls, sent)
                 }
-                let (module, method) = (method.module(), method.id());
-                state.stamp(&mut added);
-                let call = Call { module, method, sequence, body: std::mem::take(body), added };
-                let sent = self.send(&call, options, state.deadline, &mut early);
-                if let Err(Fault::Gone) = sent {
-                    *body = call.body;
+                None => {
+                    let added = added.next().flatten();
+                    let (call, sent) = self.send_one(pipeline, at, added, options, state, &mut early);
+                    (vec![call], sent)
                 }
-                sent
-            });
-            let mut unsent_from = at + 1;
+            };
+            let mut unsent_from = at + calls.len();
             match &sent {
-                Ok(_) if options.no_response => pipeline.batch.settle(place, Ok(submitted())),
-                Err(Fault::Unsent(error)) => pipeline.batch.settle(place, Err(error.clone())),
+                Ok(_) if options.no_response => pipeline.settle_all(&calls, &Ok(submitted())),
+                Err(Fault::Unsent(error)) => pipeline.settle_all(&calls, &Err(error.clone())),
                 Err(Fault::Gone | Fault::Timeout(Sent::Nothing)) => unsent_from = at,
                 sent => {
                     if matches!(sent, Ok(Sent::Part) | Err(Fault::Unfinished(_))) {
-                        pipeline.unfinished = Some(sequence);
+                        pipeline.unfinished = calls.first().map(|(sequence, _)| *sequence);
                     }
-                    pipeline.open.push_back((sequence, place));
+                    pipeline.open.extend(&calls);
                 }
             }
+            if matches!(sent, Err(Fault::Unsent(_) | Fault::Gone | Fault::Timeout(Sent::Nothing))) {
+                for (sequence, _) in &calls {
+                    self.calls.take_back(*sequence);
+                }
+            }
+            at += calls.len();
             for response in early.drain(..) {
                 pipeline.settle(response, state);
             }
@@ -152,6 +157,67 @@ impl Connection {
         Ok(())
     }
 
+    /// Sends the call at a place of those that are due; gives its sequence, and its place in the batch.
+    fn send_one(
+        &mut self,
+        pipeline: &mut Pipeline<'_>,
+        at: usize,
+        mut added: Option<Box<CallFields>>,
+        options: &CallOptions,
+        state: &CallState<'_>,
+        early: &mut Vec<Response>,
+    ) -> ((i64, usize), Result<Sent, Fault>) {
+        let place = pipeline.batch.due()[at];
+        let sequence = self.calls.begin((!options.no_response).then_some(()));
+        self.packs.ask(&mut added);
+        let sent = pipeline.batch.with_call(place, pipeline.is_last, |method, body| {
+            self.pass(method, body, options, &mut added)?;
+            let (module, method) = (method.module(), method.id());
+            state.stamp(&mut added);
+            let call = Call { module, method, sequence, body: std::mem::take(body), added };
+            let sent = self.send(&call, options, state.deadline, early);
+            if let Err(Fault::Gone) = sent {
+                *body = call.body;
+            }
+            sent
+        });
+        ((sequence, place), sent)
+    }
+
+    /// Begins the calls from a place on of those that are due which fit into one packet, if these are several; gives their sequences, and
+    /// their places in the batch.
+    fn pack(
+        &mut self,
+        pipeline: &Pipeline<'_>,
+        at: usize,
+        added: &mut impl Iterator<Item = Option<Box<CallFields>>>,
+        options: &CallOptions,
+        state: &CallState<'_>,
+    ) -> Option<(Pack, Vec<(i64, usize)>)> {
+        if self.packs != Packs::Taken || pipeline.one_at_a_time {
+            return None;
+        }
+        let due = &pipeline.batch.due()[at..];
+        let mut pack = Pack::default();
+        let mut calls = Vec::new();
+        if pipeline.batch.short_calls(due).nth(1).is_none() {
+            return None;
+        }
+        for (place, method, body) in pipeline.batch.short_calls(due) {
+            if !pack.has_room() {
+                break;
+            }
+            let mut added = added.next().flatten();
+            state.stamp(&mut added);
+            let sequence = self.calls.begin((!options.no_response).then_some(()));
+            let call =
+                Call { module: method.module(), method: method.id(), sequence, body: body.clone(), added };
+            assert!(pack.put(&call.head(), &call.body), "there is room for a short one");
+            calls.push((sequence, place));
+        }
+        Some((pack, calls))
+    }
+
     fn receive_all(&mut self, pipeline: &mut Pipeline<'_>, state: &CallState<'_>) -> Result<(), Fault> {
         while !pipeline.open.is_empty() {
             let response = self.receive(state.deadline)?;
@@ -170,6 +236,12 @@ impl Pipeline<'_> {
         };
         if let Some((_, place)) = found.ok().and_then(|at| self.open.remove(at)) {
             self.batch.settle(place, state.in_time(response));
+        }
+    }
+
+    fn settle_all(&mut self, calls: &[(i64, usize)], result: &Result<Response, CallError>) {
+        for (_, place) in calls {
+            self.batch.settle(*place, result.clone());
         }
     }
 

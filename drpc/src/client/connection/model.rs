@@ -1,4 +1,5 @@
 use std::future::poll_fn;
+use std::path::Path;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -6,6 +7,7 @@ use shuttle::future::{block_on, spawn};
 use shuttle::rand::{Rng, thread_rng};
 
 use super::{BreakOnDrop, Connection, DRIVER, Shared, drive};
+use crate::client::builder::ClientBuilder;
 use crate::client::reactor::Reactor;
 use crate::client::runtime::Runtime;
 use crate::handler::method::Method;
@@ -23,8 +25,9 @@ fn model(begun: fn(&Shared, i64)) -> impl Fn() + Send + Sync + 'static {
             let (ours, theirs) = MemoryEnd::pair();
             // It drives nothing: the scheduler does.
             let steps = Runtime::Steps(Reactor::new().unwrap());
+            let config = ClientBuilder::new(Path::new("in memory"));
             let connection =
-                Arc::new(Connection::spawn(&steps, Link::Memory(ours), Wire::Chunked, 1 << 20, 0));
+                Arc::new(Connection::spawn(&steps, Link::Memory(ours), Wire::Chunked, &config, 0));
             let driver = spawn(drive(BreakOnDrop(connection.shared.clone())));
             let server = spawn(answer_all(Link::Memory(theirs)));
             let callers: Vec<_> = (0..CALLERS)

@@ -154,7 +154,7 @@ impl ClientBuilder {
 
     async fn open_unlimited(&self, runtime: &Runtime) -> Result<Connection, ConnectError> {
         let link = self.open_link_on(runtime).await?;
-        let connection = |link, wire, last| Connection::spawn(runtime, link, wire, self.message_limit, last);
+        let connection = |link, wire, last| Connection::spawn(runtime, link, wire, self, last);
         match self.wire {
             WireMode::Fixed(wire) => Ok(connection(link, wire, 0)),
             WireMode::Auto => match probe(&link, self.message_limit).await {

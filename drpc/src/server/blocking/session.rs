@@ -34,6 +34,7 @@ use crate::handler::session::{Connection as _, Session, Worker};
 use crate::observe::peer_log::Line;
 use crate::server::admission::log_refused;
 use crate::server::hooks::Opened;
+use crate::server::packing::Packing;
 use crate::server::permits::{Permit, Waiting};
 use crate::server::protocol::{
     Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, give_up_sending, head_of, incoming, list,
@@ -73,6 +74,15 @@ struct Reader {
     timeout: Option<Duration>,
     /// How long nothing has come.
     waited: Duration,
+    /// The replies that wait for those behind them, where the client takes packs and calls run one at a time.
+    packing: Option<Box<Packing>>,
+}
+
+/// What a thread of the session has to carry out calls.
+struct Seat {
+    parking: Parking,
+    /// For others to see which handler runs.
+    worker: Arc<Worker>,
 }
 
 /// The replies that wait behind another.
@@ -99,6 +109,7 @@ impl SessionState {
             rest_due: None,
             timeout: None,
             waited: Duration::ZERO,
+            packing: None,
         };
         let state = Arc::new(SessionState {
             connection,
@@ -154,18 +165,16 @@ impl SessionState {
 
     /// Reads a call, carries it out and answers it, again and again.
     fn work(self: &Arc<Self>) {
-        let mut parking = Parking::default();
-        let worker = self.session.add_worker();
+        let mut seat = Seat { parking: Parking::default(), worker: self.session.add_worker() };
         let mut reader = self.turns.take();
         while let Some(mut mine) = reader {
             let Some(call) = self.read_call_message(&mut mine) else { return self.close_reading() };
-            let Some((permit, came)) = self.wait_for_permit(&mut parking) else {
+            let Some(permit) = self.wait_for_permit(&mut seat, Some(&mut *mine)) else {
                 return self.close_reading();
             };
-            let kept = self.hand_over(mine);
-            self.answer(call, (permit, came), &worker, &mut parking);
-            reader =
-                kept.or_else(|| self.turns.take_next(|call| self.answer_kept(call, &worker, &mut parking)));
+            let mut kept = self.hand_over(mine);
+            self.answer(call, permit, &mut seat, kept.as_deref_mut());
+            reader = kept.or_else(|| self.turns.take_next(|call| self.answer_kept(call, &mut seat)));
         }
     }
 
@@ -193,21 +202,25 @@ impl SessionState {
         }
     }
 
-    /// Carries out a call that may run, and answers it.
+    /// Carries out a call that may run, and answers it. Where calls run one at a time, the reply may wait for those behind it.
     // A part of `work`, as far as a session is concerned that keeps no calls.
     #[inline(always)]
     fn answer(
         self: &Arc<Self>,
         call: Kept,
         (permit, came): (Permit, Option<Instant>),
-        worker: &Worker,
-        parking: &mut Parking,
+        seat: &mut Seat,
+        mut reader: Option<&mut Reader>,
     ) {
         let mut stream = None;
-        let response = self.carry_out(call, came, worker, parking, &mut stream);
+        let response = self.carry_out(call, came, seat, reader.as_deref_mut(), &mut stream);
         drop(permit);
-        if let Some(response) = response {
-            self.reply(response);
+        match (response, reader) {
+            (None, _) => {}
+            (Some(response), Some(reader)) if self.session.packs() => {
+                self.pack(response, reader, stream.is_none());
+            }
+            (Some(response), _) => self.reply(response),
         }
         if let Some(stream) = stream {
             self.send_stream(stream);
@@ -216,11 +229,33 @@ impl SessionState {
 
     /// Carries out a call that was kept; but in a session that is cut, none is begun any more.
     #[cold]
-    fn answer_kept(self: &Arc<Self>, call: Kept, worker: &Worker, parking: &mut Parking) {
+    fn answer_kept(self: &Arc<Self>, call: Kept, seat: &mut Seat) {
         if !self.connection.cut.is_cancelled()
-            && let Some(permit) = self.wait_for_permit(parking)
+            && let Some(permit) = self.wait_for_permit(seat, None)
         {
-            self.answer(call, permit, worker, parking);
+            self.answer(call, permit, seat, None);
+        }
+    }
+
+    /// Puts a reply behind those that wait, and sends what waits no longer.
+    #[inline(never)]
+    fn pack(&self, reply: Response<Body>, reader: &mut Reader, may_wait: bool) {
+        let packing = reader.packing.get_or_insert_default();
+        packing.put(&self.session, reply);
+        let may_wait = may_wait && packing.may_wait_for_next(&reader.codec);
+        while let Some(response) = packing.next(&self.session, may_wait) {
+            self.reply(response);
+        }
+    }
+
+    /// Sends what waits, since it is not known for how long the thread will be busy.
+    #[cold]
+    fn flush(&self, reader: Option<&mut Reader>) {
+        if let Some(packing) = reader.and_then(|reader| reader.packing.as_mut()) {
+            packing.waits();
+            while let Some(response) = packing.next(&self.session, false) {
+                self.reply(response);
+            }
         }
     }
 
@@ -230,12 +265,13 @@ impl SessionState {
     }
 
     /// Lets another thread read while this one carries out a call. Gives the reader back where there is room for one call alone.
-    fn hand_over(self: &Arc<Self>, reader: Box<Reader>) -> Option<Box<Reader>> {
+    fn hand_over(self: &Arc<Self>, mut reader: Box<Reader>) -> Option<Box<Reader>> {
         let is_controlled = self.session.controls().is_some();
         let limit = self.server.config.order.limit() + usize::from(is_controlled);
         if limit == 1 {
             return Some(reader);
         }
+        self.flush(Some(&mut *reader));
         if self.turns.hand_over(reader, limit) {
             self.add_thread();
         }
@@ -258,6 +294,9 @@ impl SessionState {
     /// Waits for the next message; `None` if there is to be none.
     fn read_message(&self, reader: &mut Reader) -> Option<Bytes> {
         loop {
+            if let Some(message) = reader.codec.next_packed() {
+                return (!self.connection.cut.is_cancelled()).then_some(message);
+            }
             let received = self.receive(reader).and_then(|packet| incoming(&mut reader.codec, packet));
             if self.connection.cut.is_cancelled() {
                 return None;
@@ -367,10 +406,17 @@ impl SessionState {
 
     /// Waits until the server lets the call run; gives since when it has waited, if it had to. `None` if the session is cut meanwhile.
     #[inline(always)]
-    fn wait_for_permit(&self, parking: &mut Parking) -> Option<(Permit, Option<Instant>)> {
+    fn wait_for_permit(
+        &self,
+        seat: &mut Seat,
+        reader: Option<&mut Reader>,
+    ) -> Option<(Permit, Option<Instant>)> {
         match self.server.permits.acquire(self.session.peer().uid()) {
             Ok(permit) => Some((permit, None)),
-            Err(waiting) => self.wait_for_turn_of_call(waiting, parking),
+            Err(waiting) => {
+                self.flush(reader);
+                self.wait_for_turn_of_call(waiting, &mut seat.parking)
+            }
         }
     }
 
@@ -401,8 +447,8 @@ impl SessionState {
         &self,
         call: Kept,
         came: Option<Instant>,
-        worker: &Worker,
-        parking: &mut Parking,
+        seat: &mut Seat,
+        mut reader: Option<&mut Reader>,
         stream: &mut Option<Box<Outflow>>,
     ) -> Option<Response<Body>> {
         let Kept { message, arrived } = call;
@@ -411,10 +457,13 @@ impl SessionState {
             Err(response) => return Some(response),
         };
         let context = context_of(&self.session, &mut call, &self.server.config, came, Instant::now);
-        worker.begin(call.module, call.method, call.sequence);
+        seat.worker.begin(call.module, call.method, call.sequence);
+        if let Some(packing) = reader.as_mut().and_then(|reader| reader.packing.as_mut()) {
+            packing.begin((call.module, call.method));
+        }
         let mut processing = self.server.service.process(context, call);
-        let polled = poll_in_time(&mut processing, &mut Context::from_waker(&parking.known_waker()));
-        worker.rest();
+        let polled = poll_in_time(&mut processing, &mut Context::from_waker(&seat.parking.known_waker()));
+        seat.worker.rest();
         match polled {
             Poll::Ready(response) => {
                 match processing.take_stream() {
@@ -423,7 +472,10 @@ impl SessionState {
                 }
                 Some(response)
             }
-            Poll::Pending => self.wait_for_handler(processing, parking, stream),
+            Poll::Pending => {
+                self.flush(reader);
+                self.wait_for_handler(processing, &mut seat.parking, stream)
+            }
         }
     }
 

@@ -28,22 +28,21 @@ use super::shared::{Core, Due};
 use super::step::Progress;
 use crate::descriptors::Arrived;
 use crate::handler::cancellation::Cancelled;
-use crate::handler::failure::Escaped;
-use crate::handler::failure::guard::guarded;
 use crate::handler::session::{Session, Worker};
-use crate::observe::peer_log::Line;
 use crate::server::hooks::Opened;
+use crate::server::packing::Packing;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
-    Incoming, READ_AHEAD, SessionFault, Unsent, bytes_of, context_of, give_up_sending, head_of, incoming,
-    list, log_closed, log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
+    Incoming, READ_AHEAD, SessionFault, Unsent, bytes_of, context_of, drop_reply, give_up_sending, head_of,
+    incoming, list, log_closed, log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
 };
 use crate::steps::poller::Poller;
 use crate::steps::timers::Key;
 use crate::transport::{Socket, is_peer_gone};
 use crate::wire::{Body, Codec, Response};
 
-/// How many packets a session may receive and send in one turn. What is left comes in the next step, after all others had theirs.
+/// How many messages a session may receive, and packets it may send, in one turn. What is left comes in the next step, after all others
+/// had theirs; but for a pack, of which nothing is left.
 const PACKETS_PER_TURN: usize = 32;
 
 pub(super) struct SessionState {
@@ -63,6 +62,8 @@ pub(super) struct SessionState {
     besides: Option<Box<Besides>>,
     /// How many of its calls run; at most what the order allows.
     running: usize,
+    /// The replies that wait for those behind them, in a session whose client takes packs.
+    packing: Option<Box<Packing>>,
     /// The responses that wait for room in the socket, the first of which may be half sent. No more than may run, and one.
     unsent: VecDeque<Unsent>,
     /// How many bytes of responses wait behind the first of these.
@@ -115,6 +116,7 @@ impl SessionState {
             queued: None,
             besides: None,
             running: 0,
+            packing: None,
             unsent: VecDeque::new(),
             unsent_bytes: 0,
             fault: None,
@@ -168,8 +170,17 @@ impl SessionState {
             if self.besides.is_some() {
                 self.begin_kept(core);
             }
-            self.flush(share, done);
-            if *share == 0 || !self.wants_calls(core) {
+            let waits = self.packing.as_ref().is_some_and(|packing| packing.may_wait_for_next(&self.codec));
+            self.flush(share, waits && self.wants_calls(core), done);
+            if !self.wants_calls(core) {
+                break;
+            }
+            if let Some(message) = self.codec.next_packed() {
+                self.take_message(message, core, done);
+                *share = share.saturating_sub(1);
+                continue;
+            }
+            if *share == 0 {
                 break;
             }
             let Some(socket) = &self.socket else { break };
@@ -203,11 +214,11 @@ impl SessionState {
             self.stream(stream, core);
         }
         self.begin_kept(core);
-        self.flush(&mut { PACKETS_PER_TURN }, done);
+        self.flush(&mut { PACKETS_PER_TURN }, false, done);
         self.time_rest(core, was_held_up);
         self.bound_unsent(core);
-        if self.reading && self.session.is_stopping() {
-            // What is left to be read may be no more than its end.
+        // What is left to be read of a session that stops may be no more than its end.
+        if self.reading && (self.session.is_stopping() || self.codec.packed().len() > 0) {
             self.take_turn(&mut { PACKETS_PER_TURN }, core, done);
         }
     }
@@ -219,7 +230,7 @@ impl SessionState {
             besides.streams -= usize::from(response.part().is_none());
         }
         self.reply(response);
-        self.flush(&mut { PACKETS_PER_TURN }, done);
+        self.flush(&mut { PACKETS_PER_TURN }, false, done);
     }
 
     fn stream(&mut self, stream: Streaming, core: &mut Core) {
@@ -239,8 +250,11 @@ impl SessionState {
         if let Some((message, came)) = self.queued.take() {
             self.begin(message, Some(came), permit, core);
             self.begin_kept(core);
-            self.flush(&mut { PACKETS_PER_TURN }, done);
+            self.flush(&mut { PACKETS_PER_TURN }, false, done);
             self.bound_unsent(core);
+            if self.codec.packed().len() > 0 {
+                self.take_turn(&mut { PACKETS_PER_TURN }, core, done);
+            }
         }
     }
 
@@ -406,22 +420,27 @@ impl SessionState {
         match incoming(&mut self.codec, packet) {
             Ok(Incoming::Message(message)) => {
                 core.timers.cancel(self.rest_due.take());
-                let message = match self.reads_ahead() {
-                    false => {
-                        done.calls += 1;
-                        message
-                    }
-                    true => match self.heed(message, core, done) {
-                        Some(message) => message,
-                        None => return,
-                    },
-                };
-                self.call(message, core);
+                self.take_message(message, core, done);
             }
             Ok(Incoming::Part) => {}
             Ok(Incoming::Closed) => self.stop_reading(),
             Err(fault) => self.fail(fault),
         }
+    }
+
+    #[inline(always)]
+    fn take_message(&mut self, message: Bytes, core: &mut Core, done: &mut Progress) {
+        let message = match self.reads_ahead() {
+            false => {
+                done.calls += 1;
+                message
+            }
+            true => match self.heed(message, core, done) {
+                Some(message) => message,
+                None => return,
+            },
+        };
+        self.call(message, core);
     }
 
     /// Does what a message says of a call that runs, and keeps a call while no further one may begin; gives back one that may.
@@ -486,6 +505,9 @@ impl SessionState {
         };
         let context = context_of(&self.session, &mut call, &core.config, came, Instant::now);
         self.worker.begin(call.module, call.method, call.sequence);
+        if let Some(packing) = &mut self.packing {
+            packing.begin((call.module, call.method));
+        }
         let mut processing = core.service.process(context, call);
         // One that waits is polled again in this step, with a waker.
         let polled = Pin::new(&mut processing).poll(&mut task::Context::from_waker(Waker::noop()));
@@ -502,6 +524,9 @@ impl SessionState {
                 }
             }
             Poll::Pending => {
+                if let Some(packing) = &mut self.packing {
+                    packing.waits();
+                }
                 self.running += 1;
                 core.running.push(Running::new(self.session.id(), processing, permit, &mut core.timers));
             }
@@ -509,7 +534,15 @@ impl SessionState {
     }
 
     /// Puts a response where it is sent from.
-    fn reply(&mut self, mut response: Response<Body>) {
+    fn reply(&mut self, response: Response<Body>) {
+        match self.session.packs() {
+            false => self.reply_alone(response),
+            true => self.packing.get_or_insert_default().put(&self.session, response),
+        }
+    }
+
+    #[inline(always)]
+    fn reply_alone(&mut self, mut response: Response<Body>) {
         let head = head_of(&self.codec, &self.session, &mut response);
         if !self.unsent.is_empty() {
             self.unsent_bytes += bytes_of(&response);
@@ -517,11 +550,26 @@ impl SessionState {
         self.unsent.push_back(Unsent { head, response, packets: 0 });
     }
 
-    /// Sends what there is room for. Streams wait until all of it is sent.
-    fn flush(&mut self, share: &mut usize, done: &mut Progress) {
+    /// Sends what there is room for, but for what may wait for those behind it. Streams wait until all of it is sent.
+    fn flush(&mut self, share: &mut usize, may_wait: bool, done: &mut Progress) {
+        if self.packing.is_some() {
+            self.flush_packed(may_wait, done);
+        }
         self.send_unsent(share, done);
         if self.besides.is_some() {
             self.hold_streams();
+        }
+    }
+
+    #[inline(never)]
+    fn flush_packed(&mut self, may_wait: bool, done: &mut Progress) {
+        while let Some(packing) = &mut self.packing
+            && let replies = packing.len()
+            && let Some(response) = packing.next(&self.session, may_wait)
+        {
+            // As one it is counted where it was sent.
+            done.replies += replies - 1;
+            self.reply_alone(response);
         }
     }
 
@@ -570,28 +618,9 @@ impl SessionState {
                 *share -= 1;
             }
             // Its bytes may be a stranger's.
-            if let Err(panic) = guarded(|| drop(self.unsent.pop_front())) {
-                self.log_drop(&panic);
-            }
+            drop_reply(&self.session, self.unsent.pop_front());
             self.unsent_bytes -= self.unsent.front().map_or(0, |next| bytes_of(&next.response));
             done.replies += 1;
-        }
-    }
-
-    /// Drops replies, whose bytes may be a stranger's: its panic ends nothing (S10).
-    fn drop_replies(&self, replies: impl IntoIterator<Item = Unsent>) {
-        for reply in replies {
-            if let Err(panic) = guarded(|| drop(reply)) {
-                self.log_drop(&panic);
-            }
-        }
-    }
-
-    #[cold]
-    fn log_drop(&self, panic: &str) {
-        if self.session.may_log(Line::Panicked) {
-            let session = self.session.id_without_span();
-            tracing::error!(session, "a reply panicked as it was dropped: {}", Escaped(panic));
         }
     }
 
@@ -612,11 +641,19 @@ impl SessionState {
         self.fault.get_or_insert(fault);
     }
 
+    fn drop_replies(&mut self) {
+        for unsent in mem::take(&mut self.unsent) {
+            drop_reply(&self.session, unsent);
+        }
+        if let Some(packing) = self.packing.take() {
+            drop_reply(&self.session, packing);
+        }
+    }
+
     /// Ends the session at once: its replies can't be sent.
     fn abandon(&mut self, fault: SessionFault) {
         self.stop_reading();
-        let unsent = mem::take(&mut self.unsent);
-        self.drop_replies(unsent);
+        self.drop_replies();
         self.unsent_bytes = 0;
         self.cut = true;
         self.fault.get_or_insert(fault);
@@ -627,8 +664,7 @@ impl Drop for SessionState {
     fn drop(&mut self) {
         let _entered = self.session.enter();
         log_closed(&self.session, self.fault.as_ref());
-        let unsent = mem::take(&mut self.unsent);
-        self.drop_replies(unsent);
+        self.drop_replies();
         self.session.end();
     }
 }

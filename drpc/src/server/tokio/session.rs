@@ -40,6 +40,7 @@ use crate::dispatch::processing::Processing;
 use crate::handler::session::{Listed, Session, Worker};
 use crate::server::admission::log_refused;
 use crate::server::hooks::Opened;
+use crate::server::packing::Packing;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
     Incoming, READ_AHEAD, SessionFault, Unsent, bytes_of, context_of, give_up_sending, head_of, incoming,
@@ -68,6 +69,8 @@ pub(super) struct SessionLoop {
     finished: VecDeque<Response<Body>>,
     /// How many bytes these have.
     finished_bytes: usize,
+    /// The replies that wait for those behind them, in a session whose client takes packs.
+    packing: Option<Box<Packing>>,
     /// The call that waits until the server has room for it.
     queue: CallQueue,
     idle: Idle,
@@ -95,6 +98,8 @@ struct Besides {
 enum Event {
     /// A call is done.
     Answered(Response<Body>),
+    /// Nothing is there for which replies might wait.
+    Rest,
     /// The client has closed its end.
     Closed,
     Fault(SessionFault),
@@ -123,6 +128,7 @@ impl SessionLoop {
             besides: None,
             finished: VecDeque::new(),
             finished_bytes: 0,
+            packing: None,
             opened: None,
         }
     }
@@ -152,24 +158,64 @@ impl SessionLoop {
 
     async fn serve(&mut self) -> Result<(), SessionFault> {
         let mut outcome = Ok(());
-        while let Some(event) = poll_fn(|context| self.poll_event(context)).await {
-            match event {
-                Event::Answered(response) => {
-                    if let Some(unsent) = self.try_reply(response) {
-                        self.send(unsent).await?;
-                    }
+        while let Some(event) = poll_fn(|context| match self.packing {
+            None => self.poll_event(context),
+            Some(_) => self.poll_next_event(context),
+        })
+        .await
+        {
+            let answer = match event {
+                Event::Answered(response) => Some(response),
+                Event::Rest => None,
+                Event::Closed => {
+                    self.stop_reading();
+                    None
                 }
-                Event::Closed => self.stop_reading(),
                 Event::Fault(fault) => {
                     self.stop_reading();
-                    if let Some(unsent) = refusal(&fault).and_then(|refusal| self.try_reply(refusal)) {
-                        self.send(unsent).await?;
-                    }
+                    let refusal = refusal(&fault);
                     outcome = Err(fault);
+                    refusal
                 }
+            };
+            let mut due = match self.session.packs() {
+                false => answer,
+                true => self.pack(answer),
+            };
+            while let Some(response) = due {
+                if let Some(unsent) = self.try_reply(response) {
+                    self.send(unsent).await?;
+                }
+                due = self.next_packed();
             }
         }
         outcome
+    }
+
+    /// Puts a reply behind those that wait; gives what is to be sent now.
+    #[inline(never)]
+    fn pack(&mut self, reply: Option<Response<Body>>) -> Option<Response<Body>> {
+        let packing = self.packing.get_or_insert_default();
+        match reply {
+            Some(reply) => packing.put(&self.session, reply),
+            None => return packing.next(&self.session, false),
+        }
+        self.next_packed()
+    }
+
+    fn next_packed(&mut self) -> Option<Response<Body>> {
+        let packing = self.packing.as_mut()?;
+        packing.next(&self.session, self.codec.packed().len() > 0 || !self.running.is_empty())
+    }
+
+    /// As [`poll_event`](Self::poll_event), where replies may wait for it.
+    #[inline(never)]
+    fn poll_next_event(&mut self, context: &mut task::Context<'_>) -> Poll<Option<Event>> {
+        let polled = self.poll_event(context);
+        match &self.packing {
+            Some(packing) if polled.is_pending() && !packing.is_empty() => Poll::Ready(Some(Event::Rest)),
+            _ => polled,
+        }
     }
 
     /// Begins the calls that come, and waits for what is next; `None` once nothing is read any more and nothing runs.
@@ -366,6 +412,11 @@ impl SessionLoop {
     #[inline(always)]
     fn poll_message(&mut self, context: &mut task::Context<'_>) -> Poll<Received> {
         loop {
+            if self.codec.packed().len() > 0
+                && let Some(message) = ready!(self.poll_packed(context))
+            {
+                return Poll::Ready(Ok(Some(message)));
+            }
             // Handlers that wait may want this thread.
             let idle = self.running.is_empty();
             let longest = self.codec.longest_packet();
@@ -405,6 +456,29 @@ impl SessionLoop {
         }
     }
 
+    /// The next message of a pack that is a call; `None` once there is no other. What was answered goes first if that call may take long.
+    #[inline(never)]
+    fn poll_packed(&mut self, context: &mut task::Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            if let Some(packing) = &self.packing
+                && !packing.is_empty()
+                && !packing.may_wait_for_next(&self.codec)
+            {
+                return Poll::Pending;
+            }
+            // Only as often as the runtime likes.
+            let coop = ready!(coop::poll_proceed(context));
+            let Some(message) = self.codec.next_packed() else { return Poll::Ready(None) };
+            coop.made_progress();
+            if self.session.controls().is_none() {
+                return Poll::Ready(Some(message));
+            }
+            if let Some(message) = self.heed(message) {
+                return Poll::Ready(Some(message));
+            }
+        }
+    }
+
     /// Begins a call; gives its answer if the handler is ready at once.
     #[inline(always)]
     fn begin(&mut self, message: Bytes, context: &mut task::Context<'_>) -> Option<Response<Body>> {
@@ -419,6 +493,9 @@ impl SessionLoop {
         let now = || Instant::now().into_std();
         let calls = context_of(&self.session, &mut call, &self.server.config, came, now);
         self.worker.begin(call.module, call.method, call.sequence);
+        if let Some(packing) = &mut self.packing {
+            packing.begin((call.module, call.method));
+        }
         let mut processing = self.server.service.process_at(calls, call, now);
         let polled = Pin::new(&mut processing).poll(context);
         self.worker.rest();
@@ -431,6 +508,9 @@ impl SessionLoop {
                 Some(response)
             }
             Poll::Pending => {
+                if let Some(packing) = &mut self.packing {
+                    packing.waits();
+                }
                 let listed = list(&processing);
                 self.running.push(Handling { processing, cut_off: None, listed, _permit: permit });
                 None

@@ -1,0 +1,125 @@
+//! The replies of a session that are ready at once go in one packet, to a client that takes packs (E5).
+//!
+//! Replies are gathered while more of a pack of calls is to be carried out, and nothing is waited for: what was gathered goes before a
+//! handler waits, before a call begins whose method was not quick the last time, and once it is [`QUICK`] old.
+
+use std::mem;
+use std::time::{Duration, Instant};
+
+use super::protocol::drop_reply;
+use crate::handler::session::Session;
+use crate::wire::{Body, Call, Codec, Pack, Response};
+
+/// How long a reply may be kept for those behind it; and a method that takes no longer is quick.
+const QUICK: Duration = Duration::from_micros(50);
+
+/// How many methods are remembered that were quick.
+const REMEMBERED: usize = 64;
+
+/// The replies of a session that wait for those behind them.
+pub(super) struct Packing {
+    /// All of it as long as there is but one, which goes as it is.
+    first: Option<Response<Body>>,
+    pack: Pack,
+    /// What did not fit behind them.
+    behind: Option<Response<Body>>,
+    since: Instant,
+    /// The method that runs, if it has not waited, and since when.
+    runs: Option<((i32, i32), Instant)>,
+    /// By the IDs of module and method.
+    quick: Vec<(i32, i32)>,
+}
+
+impl Packing {
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many replies go next.
+    pub(super) fn len(&self) -> usize {
+        self.pack.len().max(self.first.iter().len())
+    }
+
+    /// Whether what waits may wait for the next call that is there, if one is.
+    pub(super) fn may_wait_for_next(&self, codec: &Codec) -> bool {
+        codec.packed().peek().and_then(Call::ids_in).is_some_and(|ids| self.quick.contains(&ids))
+    }
+
+    /// A handler begins, of the method with these IDs.
+    pub(super) fn begin(&mut self, ids: (i32, i32)) {
+        self.runs = Some((ids, Instant::now()));
+    }
+
+    /// It waits for something.
+    pub(super) fn waits(&mut self) {
+        self.runs = None;
+    }
+
+    /// Puts a reply behind those that wait.
+    pub(super) fn put(&mut self, session: &Session, reply: Response<Body>) {
+        let now = Instant::now();
+        if let Some((ids, begun)) = self.runs.take() {
+            self.remember(ids, now.duration_since(begun) <= QUICK);
+        }
+        if self.is_empty() {
+            (self.first, self.since) = (Some(reply), now);
+        } else if self.add(session, &reply) {
+            drop_reply(session, reply);
+        } else {
+            self.behind = Some(reply);
+        }
+    }
+
+    /// What is to be sent now, if anything is.
+    pub(super) fn next(&mut self, session: &Session, may_wait: bool) -> Option<Response<Body>> {
+        let may_wait = may_wait && self.behind.is_none() && self.since.elapsed() <= QUICK;
+        if may_wait || self.is_empty() {
+            return None;
+        }
+        let next = match self.first.take() {
+            Some(alone) => alone,
+            None => mem::take(&mut self.pack).into_response(),
+        };
+        if let Some(behind) = self.behind.take() {
+            self.put(session, behind);
+        }
+        Some(next)
+    }
+
+    fn add(&mut self, session: &Session, reply: &Response<Body>) -> bool {
+        // An item that can't be sent ends its own stream, and has to be known for that.
+        let first = self.first.as_ref();
+        if reply.part().is_some() || first.is_some_and(|first| first.part().is_some()) {
+            return false;
+        }
+        if first.is_some_and(|first| !self.pack.put(&first.head(), &first.body)) {
+            return false;
+        }
+        if let Some(first) = self.first.take() {
+            drop_reply(session, first);
+        }
+        self.pack.put(&reply.head(), &reply.body)
+    }
+
+    fn remember(&mut self, ids: (i32, i32), is_quick: bool) {
+        match self.quick.iter().position(|quick| *quick == ids) {
+            Some(place) if !is_quick => drop(self.quick.swap_remove(place)),
+            None if is_quick && self.quick.len() < REMEMBERED => self.quick.push(ids),
+            _ => {}
+        }
+    }
+}
+
+impl Default for Packing {
+    fn default() -> Self {
+        Packing {
+            first: None,
+            pack: Pack::default(),
+            behind: None,
+            since: Instant::now(),
+            runs: None,
+            quick: Vec::new(),
+        }
+    }
+}
