@@ -200,9 +200,7 @@ impl Connection {
         let due = &pipeline.batch.due()[at..];
         let mut pack = Pack::default();
         let mut calls = Vec::new();
-        if pipeline.batch.short_calls(due).nth(1).is_none() {
-            return None;
-        }
+        pipeline.batch.short_calls(due).nth(1)?;
         for (place, method, body) in pipeline.batch.short_calls(due) {
             if !pack.has_room() {
                 break;
