@@ -370,17 +370,18 @@ fn requests_that_grow_as_they_are_decoded_are_bounded() {
     let name = "requests_that_grow_as_they_are_decoded_are_bounded";
     beside_an_honest_client(name, builder, |_, server| {
         // As many fields as may be.
-        let grows = [0x0a, 0].repeat(256 << 10);
-        let peers: Vec<_> = (0..20).map(|_| server.connect()).collect();
-        let (held, refused) = peers.split_at(3);
+        let grows = [0x0a, 0].repeat(64 << 10);
+        let peers: Vec<_> = (0..40).map(|_| server.connect()).collect();
+        // 8 MiB each.
+        let (held, refused) = peers.split_at(15);
         held.iter().for_each(|peer| peer.send_call(Wire::Chunked, 8, 801, 2, &grows));
-        in_order(gate.arrived(3));
+        in_order(gate.arrived(15));
         for peer in refused {
             peer.send_call(Wire::Chunked, 8, 801, 2, &grows);
             assert_eq!(peer.recv_response(Wire::Chunked).status, Status::FAILED_UNMARSHAL_PAYLOAD);
         }
         server.assert_grown_by_less_than(REQUESTS + BESIDE);
-        gate.open(3);
+        gate.open(15);
         for peer in held {
             assert_eq!(peer.recv_response(Wire::Chunked).status, Status::SUCCESS);
         }

@@ -1,17 +1,17 @@
 //! How the clients connect, and what they say where they can't (C2, C8).
 
-use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::thread;
+use std::{env, fs};
 
 use drpc::{Allow, CallErrorKind, CallOptions, Client, ClientBuilder, ConnectError, Server, Wire, WireMode};
 use futures_util::FutureExt;
 
 use crate::support::{
-    Fake, Gate, Kind, PATIENCE, RawPeer, SOON, TestServer, builder, echo, gated, in_order, interop, pair,
-    soon, with_every_client, with_every_server, without_response,
+    Fake, Gate, Kind, PATIENCE, RawPeer, SOON, TestServer, builder, echo, gated, in_order, interop, isolated,
+    pair, soon, with_every_client, with_every_server, without_response,
 };
 
 #[test]
@@ -109,7 +109,7 @@ fn a_path_that_can_be_none_is_refused_with_the_reason() {
     // C8.
     with_every_client(|kind| {
         for (path, reason) in [
-            ("a\0b", r#"can't connect to "a\0b": a path can't contain a NUL byte"#),
+            ("/a\0b", r#"can't connect to "/a\0b": a path can't contain a NUL byte"#),
             ("@", "can't connect to @: the abstract name is empty: give the name after the @"),
             ("", "can't connect to an empty path"),
         ] {
@@ -150,6 +150,25 @@ fn permission_denied_says_whose_it_is_to_open_the_socket() {
             }
         });
     });
+}
+
+#[test]
+fn a_client_at_a_relative_path_connects_again_from_wherever_the_process_has_gone() {
+    // C2.
+    isolated(
+        "connecting::a_client_at_a_relative_path_connects_again_from_wherever_the_process_has_gone",
+        || {
+            with_every_client(|kind| {
+                let server = TestServer::start(Server::builder().module(interop()));
+                env::set_current_dir(server.path().parent().unwrap()).unwrap();
+                let client = kind.connect(builder(Path::new(server.path().file_name().unwrap()))).unwrap();
+                env::set_current_dir("/").unwrap();
+                client.close();
+                client.reconnect().unwrap();
+                client.call_with(7, 700, b"", &CallOptions::new()).unwrap();
+            });
+        },
+    );
 }
 
 #[test]

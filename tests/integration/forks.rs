@@ -1,8 +1,13 @@
-//! A client in a process that is forked, and goes on without `exec`.
+//! A client, or a server, in a process that is forked, and goes on without `exec`.
 
-use drpc::{Bytes, CallOptions, Client, Method, Order, Server, blocking};
+use std::time::Duration;
 
-use crate::support::{TestServer, interop, isolated};
+use drpc::wire::Response;
+use drpc::{Bytes, CallError, CallErrorKind, CallOptions, Client, Method, Order, Server, blocking};
+use futures_util::FutureExt;
+use rustix::process::{Pid, WaitOptions, waitpid};
+
+use crate::support::{RawPeer, TestServer, builder, call, in_order, interop, isolated};
 
 const ECHO: Method = Method::new(7, 700, "echo");
 
@@ -14,30 +19,89 @@ fn calls(client: &blocking::Client, who: &'static str) -> bool {
     })
 }
 
-#[test]
+/// Does something in a child of this process, which must succeed.
 #[allow(unsafe_code, reason = "a fork without `exec` is what this is about")]
+fn in_a_child(succeeds: impl FnOnce() -> bool) -> Pid {
+    // SAFETY: the child does nothing but this, and ends: no lock that it takes was held by another thread of this process.
+    match unsafe { libc::fork() } {
+        0 => {
+            let succeeded = succeeds();
+            // SAFETY: the child has nothing to tidy up.
+            unsafe { libc::_exit(i32::from(!succeeded)) }
+        }
+        child => Pid::from_raw(child).filter(|_| child > 0).unwrap(),
+    }
+}
+
+#[track_caller]
+fn assert_succeeded(child: Pid) {
+    let (_, status) = waitpid(Some(child), WaitOptions::empty()).unwrap().unwrap();
+    assert_eq!(status.exit_status(), Some(0));
+}
+
+#[test]
 fn parent_and_child_have_connections_of_their_own() {
     isolated("forks::parent_and_child_have_connections_of_their_own", || {
         let server = TestServer::start(Server::builder().order(Order::Concurrent(8)).module(interop()));
         for connections in [1, 3] {
             let client = Client::builder(server.path()).connections(connections).connect_blocking().unwrap();
             assert!(calls(&client, "before"));
-            // SAFETY: the child does nothing but call, and end: no lock that it takes was held by another thread of this process.
-            match unsafe { libc::fork() } {
-                0 => {
-                    let own = calls(&client, "child") && client.is_connected();
-                    // SAFETY: the child has nothing to tidy up.
-                    unsafe { libc::_exit(i32::from(!own)) }
-                }
-                child => {
-                    assert!(child > 0);
-                    assert!(calls(&client, "parent"));
-                    let child = rustix::process::Pid::from_raw(child);
-                    let status = rustix::process::waitpid(child, rustix::process::WaitOptions::empty());
-                    assert_eq!(status.unwrap().unwrap().1.exit_status(), Some(0));
-                    assert!(calls(&client, "parent, after the child"));
-                }
-            }
+            let child = in_a_child(|| calls(&client, "child") && client.is_connected());
+            assert!(calls(&client, "parent"));
+            assert_succeeded(child);
+            assert!(calls(&client, "parent, after the child"));
         }
+    });
+}
+
+#[test]
+fn a_client_whose_runtime_is_the_parents_refuses_calls_in_a_child() {
+    isolated("forks::a_client_whose_runtime_is_the_parents_refuses_calls_in_a_child", || {
+        let server = TestServer::start(Server::builder().module(interop()));
+        let stepped = builder(server.path()).connect_progress().unwrap();
+        in_order(async {
+            let client = builder(server.path()).connect().await.unwrap();
+            call(&client, 700, "").await.unwrap();
+            let is_refused = |called: Result<Response, CallError>| {
+                called.is_err_and(|error| {
+                    error.kind() == CallErrorKind::Connect && error.to_string().contains("forked")
+                })
+            };
+            let child = in_a_child(|| {
+                let mut pending = stepped.call_raw(ECHO, "", &CallOptions::new());
+                let in_steps = loop {
+                    stepped.progress(Duration::ZERO).unwrap();
+                    if let Some(called) = (&mut pending).now_or_never() {
+                        break called;
+                    }
+                };
+                is_refused(in_steps) && call(&client, 700, "").now_or_never().is_some_and(is_refused)
+            });
+            assert_succeeded(child);
+            call(&client, 700, "").await.unwrap();
+        });
+    });
+}
+
+#[test]
+fn a_child_that_drops_a_server_leaves_its_file_and_a_daemon_removes_it() {
+    isolated("forks::a_child_that_drops_a_server_leaves_its_file_and_a_daemon_removes_it", || {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let bind = || Some(Server::builder().module(interop()).bind_progress(&path).unwrap());
+        let mut server = bind();
+        assert_succeeded(in_a_child(|| {
+            drop(server.take());
+            path.exists()
+        }));
+        drop(RawPeer::connect(&path));
+        drop(server);
+        assert!(!path.exists());
+
+        let mut server = bind();
+        assert_succeeded(in_a_child(|| {
+            let stepped = server.take().map(|mut server| server.progress(Duration::ZERO));
+            matches!(stepped, Some(Ok(_))) && !path.exists()
+        }));
     });
 }

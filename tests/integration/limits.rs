@@ -125,8 +125,8 @@ async fn a_user_who_takes_all_that_is_theirs_leaves_others_the_rest() {
 #[test]
 fn a_request_that_is_decoded_has_a_limit_of_its_own() {
     with_every_server(|driver| {
-        // What would become many times as much once it is decoded, where each field counts 16 bytes; the setting is named.
-        for (limit, by_server) in [(None, 4 << 20), (Some(1600), 1600)] {
+        // What would become many times as much once it is decoded, where each field counts 64 bytes; the setting is named.
+        for (limit, by_server) in [(None, 4 << 20), (Some(6400), 6400)] {
             let by_method = 6 << 20;
             let (logs, _guard) = Logs::of_this_thread();
             let builder = Server::builder().allow_unlisted().module(Decoding);
@@ -149,9 +149,9 @@ fn a_request_that_is_decoded_has_a_limit_of_its_own() {
                 peer.recv_response(Wire::Chunked).status
             };
             for (method, limit) in [(701, by_server), (702, by_method)] {
-                assert_eq!(status(method, limit / 8), Status::SUCCESS);
-                assert_eq!(status(method, limit / 8 + 2), Status::FAILED_UNMARSHAL_PAYLOAD);
-                logs.assert_contain("each of which counts 16 bytes at least, and no more than");
+                assert_eq!(status(method, limit / 32), Status::SUCCESS);
+                assert_eq!(status(method, limit / 32 + 2), Status::FAILED_UNMARSHAL_PAYLOAD);
+                logs.assert_contain("each of which counts 64 bytes at least, and no more than");
                 assert_eq!(long(method, limit - 8), Status::SUCCESS);
                 assert_eq!(long(method, limit), Status::FAILED_UNMARSHAL_PAYLOAD);
             }

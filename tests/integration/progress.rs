@@ -222,6 +222,26 @@ fn a_flood_has_its_share_of_a_step_and_others_theirs() {
 }
 
 #[test]
+fn long_calls_of_all_sessions_have_a_share_of_a_step() {
+    // S9: however many send what may take long to decode, others wait for 64 KiB of it at most, and the last.
+    let mut server = Stepped::bind(Server::builder().module(interop()));
+    let long: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    let other = server.connect();
+    long.iter().for_each(|peer| peer.send_call(Wire::Chunked, 7, 700, 1, &[7; 32 << 10]));
+    let mut replies = 0;
+    while replies < long.len() {
+        other.send_call(Wire::Chunked, 7, 700, 1, b"mine");
+        let done = server.step();
+        assert_eq!(other.recv_response(Wire::Chunked).body, b"mine"[..]);
+        replies += done.replies() - 1;
+        // Two calls are a little more than 64 KiB.
+        assert_eq!(done.replies() - 1, 2);
+    }
+    long.iter().for_each(|peer| assert_eq!(peer.recv_response(Wire::Chunked).body.len(), 32 << 10));
+    assert!(server.step().is_idle());
+}
+
+#[test]
 fn a_large_message_is_received_and_answered_a_share_at_a_time() {
     // S9, W10: 8 MiB is 65 packets; two replies at once, each whole.
     let mut server = Stepped::bind(Server::builder().order(Order::Concurrent(4)).module(interop()));

@@ -79,7 +79,7 @@ pub struct ClientBuilder {
 impl ClientBuilder {
     pub(super) fn new(path: &Path) -> Self {
         ClientBuilder {
-            path: path.to_owned(),
+            path: lasting(path),
             wire: WireMode::Fixed(Wire::Chunked),
             timeout: None,
             connect_timeout: Duration::from_secs(5),
@@ -318,5 +318,13 @@ impl ClientBuilder {
             1..=MAX_PATH => Ok(&self.path),
             _ => Err(ConnectError::path_too_long(&self.path)),
         }
+    }
+}
+
+/// Absolute, since the process may be in another folder when it connects again: unless that is longer than the kernel takes, or it is no file's path.
+fn lasting(path: &Path) -> PathBuf {
+    match std::path::absolute(path) {
+        Ok(absolute) if abstract_name(path).is_none() && name_len(&absolute) <= MAX_PATH => absolute,
+        _ => path.to_owned(),
     }
 }

@@ -589,6 +589,8 @@ enum ConnectCause {
     NulInPath,
     /// There is no tokio runtime for an async client.
     NoRuntime,
+    /// An async client, or one in steps, was made before this process was forked.
+    Forked,
     /// Something else than a socket is at the path.
     NotASocket(io::Error),
     /// A socket of another type is there.
@@ -627,6 +629,11 @@ impl ConnectError {
     #[cfg(any(feature = "client", feature = "progress"))]
     pub(super) fn no_runtime(path: &Path) -> Self {
         ConnectError { path: path.to_owned(), cause: ConnectCause::NoRuntime }
+    }
+
+    #[cfg(any(feature = "client", feature = "progress"))]
+    pub(super) fn forked(path: &Path) -> Self {
+        ConnectError { path: path.to_owned(), cause: ConnectCause::Forked }
     }
 
     /// A blocking client was to connect to what answers in memory.
@@ -730,6 +737,10 @@ impl fmt::Display for ConnectError {
             ConnectCause::NoRuntime => f.write_str(
                 "there is no tokio runtime here; connect within one (`#[tokio::main]`, or `Runtime::block_on`), or take \
                  `drpc::blocking::Client`, which needs none",
+            ),
+            ConnectCause::Forked => f.write_str(
+                "the client was made in another process, from which this one was forked; make one of its own here, or take \
+                 `drpc::blocking::Client`, which notices",
             ),
             ConnectCause::OtherType(cause, found) => {
                 write!(f, "{cause}; a {found} socket is there, not dRPC's SOCK_SEQPACKET")

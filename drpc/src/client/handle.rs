@@ -30,7 +30,7 @@ use crate::handler::method::Method;
 use crate::handler::payload::Payload;
 use crate::observe::client::MadeCall;
 use crate::observe::metrics;
-use crate::transport::Link;
+use crate::transport::{Link, generation};
 use crate::wire::{Body, CallFields, Response, Wire};
 
 /// An async client of one server, on tokio.
@@ -69,6 +69,8 @@ struct Inner {
     /// Held by the one call that makes a new connection.
     connecting: lock::Mutex<()>,
     runtime: Runtime,
+    /// The process that the client was made in: see [`generation`].
+    process: u64,
 }
 
 impl Client {
@@ -103,7 +105,7 @@ impl Client {
 
     pub(super) fn new(config: ClientBuilder, pool: Pool<Arc<Connection>>, runtime: Runtime) -> Client {
         let (pool, connecting) = (Mutex::new(pool), lock::Mutex::new(()));
-        Client(Arc::new(Inner { config, pool, connecting, runtime }))
+        Client(Arc::new(Inner { config, pool, connecting, runtime, process: generation() }))
     }
 
     /// Calls a method with a marshalled body; returns the response, whatever its status.

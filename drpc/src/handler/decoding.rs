@@ -16,8 +16,11 @@ use crate::handler::session::Session;
 /// Unless a setting says otherwise.
 pub(crate) const DEFAULT_DECODE_LIMIT: usize = 4 << 20;
 
-/// As how many bytes a field counts at least against the limit, however short it is.
-const FIELD: usize = 16;
+/// As how many bytes a field of a reply counts at least against the limit, however short it is.
+const REPLY_FIELD: usize = 16;
+
+/// The same of a request: whoever decodes it serves others, too, so it is to take no longer than a few milliseconds.
+const REQUEST_FIELD: usize = 64;
 
 /// How many bytes a field is taken to have once it is decoded, for the server's budget.
 const DECODED_FIELD: usize = 128;
@@ -68,7 +71,7 @@ impl Decoding {
     /// Whether a body can have so many fields that they must be counted: each has two bytes at least.
     #[inline]
     pub(crate) fn counts(&self, body: &Bytes) -> bool {
-        body.len() > 2 * UNCOUNTED_FIELDS || body.len() > self.limit / (FIELD / 2)
+        body.len() > 2 * UNCOUNTED_FIELDS || body.len() > self.limit / (self.field() / 2)
     }
 
     /// Decodes a message whose fields count.
@@ -87,7 +90,7 @@ impl Decoding {
     }
 
     fn decode_now<M: Message + Default>(&mut self, body: Bytes) -> Result<M, Refused> {
-        let granted = UNCOUNTED_FIELDS.min(self.limit / FIELD);
+        let granted = UNCOUNTED_FIELDS.min(self.limit / self.field());
         let mut counted = Counted {
             bytes: body,
             fields: 0,
@@ -105,11 +108,12 @@ impl Decoding {
 
     /// How many fields may be decoded once there are so many.
     fn grant(&mut self, fields: usize) -> Result<usize, Refused> {
-        if fields.saturating_mul(FIELD) > self.limit {
-            let text = format!("it has {fields} fields or more, each of which counts {FIELD} bytes at least");
+        let field = self.field();
+        if fields.saturating_mul(field) > self.limit {
+            let text = format!("it has {fields} fields or more, each of which counts {field} bytes at least");
             return Err(self.too_much(text));
         }
-        let granted = (2 * fields).min(self.limit / FIELD);
+        let granted = (2 * fields).min(self.limit / field);
         if let Of::Request(session) = &self.of
             && let Some(account) = session.account()
         {
@@ -119,6 +123,14 @@ impl Decoding {
             lease.resize(granted * DECODED_FIELD).map_err(Refused::OverBudget)?;
         }
         Ok(granted)
+    }
+
+    /// As how many bytes a field counts at least.
+    fn field(&self) -> usize {
+        match self.of {
+            Of::Reply => REPLY_FIELD,
+            _ => REQUEST_FIELD,
+        }
     }
 
     fn too_much(&self, has: String) -> Refused {

@@ -45,6 +45,13 @@ pub(crate) fn accept_last(listener: &Socket, mode: Mode) -> impl Iterator<Item =
 }
 
 impl Listener {
+    /// This process serves from now on.
+    pub(super) fn is_served_here(&self) {
+        if let Some(file) = &self.file {
+            file.is_served_here();
+        }
+    }
+
     /// Takes descriptors from those who connect, if any method does.
     pub(super) fn take_descriptors(&self, config: &Config) {
         if let Some(limits) = config.takes_descriptors {

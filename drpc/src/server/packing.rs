@@ -3,6 +3,7 @@
 //! Replies are gathered while more of a pack of calls is to be carried out, and nothing is waited for: what was gathered goes before a
 //! handler waits, before a call begins whose method was not quick the last time, and once it is [`QUICK`] old.
 
+use std::collections::VecDeque;
 use std::mem;
 use std::time::{Duration, Instant};
 
@@ -21,8 +22,8 @@ pub(super) struct Packing {
     /// All of it as long as there is but one, which goes as it is.
     first: Option<Response<Body>>,
     pack: Pack,
-    /// What did not fit behind them.
-    behind: Option<Response<Body>>,
+    /// What did not fit behind them, and all after it: several, where calls that were kept begin one after the other.
+    behind: VecDeque<Response<Body>>,
     since: Instant,
     /// The method that runs, if it has not waited, and since when.
     runs: Option<((i32, i32), Instant)>,
@@ -58,22 +59,18 @@ impl Packing {
 
     /// Puts a reply behind those that wait.
     pub(super) fn put(&mut self, session: &Session, reply: Response<Body>) {
-        let now = Instant::now();
         if let Some((ids, begun)) = self.runs.take() {
-            self.remember(ids, now.duration_since(begun) <= QUICK);
+            self.remember(ids, begun.elapsed() <= QUICK);
         }
-        if self.is_empty() {
-            (self.first, self.since) = (Some(reply), now);
-        } else if self.add(session, &reply) {
-            drop_reply(session, reply);
-        } else {
-            self.behind = Some(reply);
+        self.behind.push_back(reply);
+        if self.behind.len() == 1 {
+            self.refill(session);
         }
     }
 
     /// What is to be sent now, if anything is.
     pub(super) fn next(&mut self, session: &Session, may_wait: bool) -> Option<Response<Body>> {
-        let may_wait = may_wait && self.behind.is_none() && self.since.elapsed() <= QUICK;
+        let may_wait = may_wait && self.behind.is_empty() && self.since.elapsed() <= QUICK;
         if may_wait || self.is_empty() {
             return None;
         }
@@ -81,10 +78,21 @@ impl Packing {
             Some(alone) => alone,
             None => mem::take(&mut self.pack).into_response(),
         };
-        if let Some(behind) = self.behind.take() {
-            self.put(session, behind);
-        }
+        self.refill(session);
         Some(next)
+    }
+
+    /// Takes what fits of those behind.
+    fn refill(&mut self, session: &Session) {
+        while let Some(reply) = self.behind.pop_front() {
+            if self.is_empty() {
+                (self.first, self.since) = (Some(reply), Instant::now());
+            } else if self.add(session, &reply) {
+                drop_reply(session, reply);
+            } else {
+                return self.behind.push_front(reply);
+            }
+        }
     }
 
     fn add(&mut self, session: &Session, reply: &Response<Body>) -> bool {
@@ -116,7 +124,7 @@ impl Default for Packing {
         Packing {
             first: None,
             pack: Pack::default(),
-            behind: None,
+            behind: VecDeque::new(),
             since: Instant::now(),
             runs: None,
             quick: Vec::new(),

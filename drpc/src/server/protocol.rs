@@ -34,7 +34,7 @@ pub(super) enum Incoming {
 }
 
 /// Takes what a receive gave: a packet (an empty one if it was received into [`Codec::rest`]), or `None` at end of file.
-#[inline]
+#[inline(always)]
 pub(super) fn incoming(codec: &mut Codec, packet: Option<Bytes>) -> Result<Incoming, SessionFault> {
     let mid_message = codec.is_mid_message();
     let packet = match packet {
@@ -47,10 +47,10 @@ pub(super) fn incoming(codec: &mut Codec, packet: Option<Bytes>) -> Result<Incom
         Some(packet) => packet,
     };
     match codec.receive(packet) {
-        Ok(Some(message)) => Ok(Incoming::Message(match Call::unpack(&message) {
-            None => message,
-            Some(calls) => codec.unpack(calls),
-        })),
+        Ok(Some(message)) => match Call::unpack(&message) {
+            None => Ok(Incoming::Message(message)),
+            Some(calls) => Ok(Incoming::Message(codec.unpack(calls))),
+        },
         Ok(None) => Ok(Incoming::Part),
         Err(error) => Err(SessionFault::Frame(error)),
     }

@@ -13,6 +13,7 @@
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 use std::{fs, io};
@@ -26,14 +27,16 @@ use rustix::process::geteuid;
 
 use super::config::{ExistingSocket, FileOptions};
 use super::error::BindError;
-use crate::transport::{Mode, Socket};
+use crate::transport::{Mode, Socket, generation};
 
-/// The file of a listening socket. Dropped, it removes that file and no other (S7).
+/// The file of a listening socket. Dropped, it removes that file and no other (S7); in a forked child, none, unless it is the child that serves.
 #[derive(Debug)]
 pub(crate) struct SocketFile {
     path: PathBuf,
     device: u64,
     inode: u64,
+    /// The process whose file it is: see [`generation`].
+    process: AtomicU64,
 }
 
 impl SocketFile {
@@ -67,7 +70,12 @@ impl SocketFile {
         let made = Made::at(path).map_err(failed)?;
         // Absolute, since the process may be in another folder when it removes the file.
         let absolute = std::path::absolute(path).map_err(failed)?;
-        file = SocketFile { path: absolute, device: made.stat.st_dev, inode: made.stat.st_ino };
+        file = SocketFile {
+            path: absolute,
+            device: made.stat.st_dev,
+            inode: made.stat.st_ino,
+            process: AtomicU64::new(generation()),
+        };
         if give_away {
             made.give(options).map_err(|cause| BindError::owner(path, options, cause))?;
         }
@@ -76,6 +84,11 @@ impl SocketFile {
         }
         socket.listen().map_err(failed)?;
         Ok((file, socket))
+    }
+
+    /// The file is of the process that serves, which may be a child of the one that made it: a daemon.
+    pub(super) fn is_served_here(&self) {
+        self.process.store(generation(), Ordering::Relaxed);
     }
 }
 
@@ -114,6 +127,9 @@ impl Made {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        if self.process.load(Ordering::Relaxed) != generation() {
+            return;
+        }
         let _alone = FolderLock::of(&self.path);
         // Another server may have replaced the file since: that one is not ours to remove.
         let ours = |now: fs::Metadata| (now.dev(), now.ino()) == (self.device, self.inode);

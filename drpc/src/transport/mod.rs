@@ -5,7 +5,6 @@
 
 mod address;
 mod buffer;
-#[cfg(feature = "blocking")]
 mod fork;
 mod link;
 mod memory;
@@ -22,7 +21,6 @@ mod stepped;
 pub use address::Address;
 pub(crate) use address::{abstract_name, name_len};
 pub(crate) use buffer::{keeps_buffers, release_buffers};
-#[cfg(feature = "blocking")]
 pub(crate) use fork::generation;
 pub(crate) use link::Link;
 pub(crate) use memory::{Connector, MemoryEnd};

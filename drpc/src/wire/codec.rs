@@ -141,6 +141,7 @@ impl Codec {
     }
 
     /// Takes the messages of a pack that has come; gives the first, which is there.
+    #[inline(never)]
     pub(crate) fn unpack(&mut self, mut messages: Items) -> Bytes {
         let first = messages.next();
         self.packed = messages;

@@ -6,16 +6,17 @@ use std::io::{Read, stdin};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
 use drpc::{ConnectError, Server, Wire};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, Uid, geteuid, kill_process};
+use rustix::process::{Pid, Signal, Uid, geteuid, getpid, kill_process};
 
 use crate::support::{
-    AnyClient, Driver, Fake, Kind, PATIENCE, RawPeer, WIRES, as_a_common_user, builder, interop, isolated_by,
-    with_every_client, with_every_server,
+    AnyClient, Driver, Fake, Kind, PATIENCE, RawPeer, WIRES, as_a_common_user, builder, interop, isolated,
+    isolated_by, with_every_client, with_every_server,
 };
 
 const CLIENTS: [Kind; 3] = [Kind::Async, Kind::Blocking, Kind::Progress];
@@ -162,6 +163,52 @@ fn a_client_that_is_stopped_while_it_connects_gets_through() {
             Driver::Tokio.start_on(Server::builder().module(interop()), fake.path(), Some(fake.listener()));
         assert!(client.finish().success());
     });
+}
+
+#[test]
+fn a_signal_that_the_program_handles_ends_no_wait() {
+    // EINTR wherever a thread waits in the kernel: the handler is one after which no system call goes on by itself.
+    isolated("matrix::host::a_signal_that_the_program_handles_ends_no_wait", || {
+        handle_and_do_nothing(Signal::USR1);
+        thread::scope(|scope| {
+            let (stop, stopped) = channel::<()>();
+            scope.spawn(move || {
+                while stopped.recv_timeout(Duration::from_millis(1)) == Err(RecvTimeoutError::Timeout) {
+                    signal_all_threads(Signal::USR1);
+                }
+            });
+            with_every_server(|driver| {
+                let server = driver.start(Server::builder().module(interop()));
+                with_every_client(|kind| {
+                    for _ in 0..5 {
+                        call(kind, server.path(), 20);
+                    }
+                });
+                assert!(server.stop().is_drained());
+            });
+            drop(stop);
+        });
+    });
+}
+
+#[allow(unsafe_code, reason = "signal-hook asks for system calls to go on by themselves")]
+fn handle_and_do_nothing(signal: Signal) {
+    extern "C" fn nothing(_: libc::c_int) {}
+    // SAFETY: a handler that does nothing may be run anywhere; all zeros is an action without flags, which blocks no further signal.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = nothing as *const () as usize;
+        assert_eq!(libc::sigaction(signal.as_raw(), &action, std::ptr::null_mut()), 0);
+    }
+}
+
+#[allow(unsafe_code, reason = "rustix signals processes alone")]
+fn signal_all_threads(signal: Signal) {
+    for thread in fs::read_dir("/proc/self/task").unwrap().flatten() {
+        let id: libc::pid_t = thread.file_name().to_str().unwrap().parse().unwrap();
+        // SAFETY: it is a signal for a thread of this process, or of none if that has ended.
+        unsafe { libc::syscall(libc::SYS_tgkill, getpid().as_raw_nonzero().get(), id, signal.as_raw()) };
+    }
 }
 
 #[test]

@@ -15,13 +15,17 @@ use crate::client::pool::Pool;
 use crate::client::probe::{PROBE, PROBE_SEQUENCE, Prober};
 use crate::client::runtime::Runtime;
 use crate::observe::metrics;
-use crate::transport::{Link, Mode, Socket};
+use crate::transport::{Link, Mode, Socket, generation};
 use crate::wire::{Packet, Wire, WireMode};
 
 impl Client {
     /// The connection to make a call on: the one with the fewest calls, or a new one.
     pub(super) async fn connection(&self, state: &mut CallState<'_>) -> Result<Arc<Connection>, CallError> {
         state.check_time()?;
+        // What its runtime waits with is shared with the other process, as its connections are.
+        if self.0.process != generation() {
+            return Err(ConnectError::forked(&self.0.config.path).into());
+        }
         // What is seldom gone through stands in a box, so that the future of each call is small.
         if self.0.config.connection_per_call {
             return Box::pin(self.connection_of_its_own(state)).await;

@@ -145,6 +145,7 @@ impl Server {
     /// Those of [`serve`](Self::serve).
     pub fn serve_until(self, signal: impl StopSignal) -> io::Result<Shutdown> {
         signal.tell(self.handle());
+        self.listener.is_served_here();
         let Server { listener: Listener { file, socket, address, is_ours }, shared } = self;
         // The file is dropped first: while the socket is open, no other file can come to have the number of ours.
         let (socket, file) = (socket, file);

@@ -194,7 +194,7 @@ impl ServerBuilder {
     /// [`message_limit`](Self::message_limit) alone counts. The limit applies to messages: a longer one is answered `FAILED_UNMARSHAL_PAYLOAD`, and logged.
     ///
     /// It bounds what a request may become: two bytes on the wire can be an empty message in a repeated field, which takes as much room
-    /// as its Rust type. So each field counts as 16 bytes at least, and 4 MiB can be 262,144 fields. A method has its own limit by
+    /// as its Rust type. So each field counts as 64 bytes at least, and 4 MiB can be 65,536 fields. A method has its own limit by
     /// `#[method(1, request_limit = "64KiB")]`.
     pub fn request_limit(mut self, bytes: usize) -> Self {
         self.config.request_limit = bytes;

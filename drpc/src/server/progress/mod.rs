@@ -152,6 +152,7 @@ impl Server {
                 running: FuturesUnordered::new(),
                 streams: SelectAll::new(),
                 queue: VecDeque::new(),
+                long: 0,
                 timers: Timers::new(),
             },
         })
@@ -205,12 +206,16 @@ impl Server {
     /// If polling fails. Faults of a session, and errors of `accept`, are logged and are not errors here ([S1](crate::guide::rules#server), [S4](crate::guide::rules#server)).
     pub fn progress(&mut self, timeout: Duration) -> io::Result<Progress> {
         if !mem::replace(&mut self.is_ready, true) {
+            if let Some(Listening { listener, .. }) = &self.listener {
+                listener.is_served_here();
+            }
             if self.core.config.notify_systemd {
                 systemd::notify("READY=1");
             }
             shutdown::log_listening(&self.address, &self.core.service);
         }
         let mut done = Progress::default();
+        self.core.long = 0;
         let until_due = self.next_deadline().map(|due| due.saturating_duration_since(Instant::now()));
         self.poller.wait(until_due.map_or(timeout, |until_due| until_due.min(timeout)), &mut self.found)?;
         self.poller.stay_awake();
@@ -519,8 +524,7 @@ impl Server {
         let mut place = 0;
         while let Some(id) = self.core.queue.get(place).copied() {
             let session = self.sessions.get_mut(&id);
-            let permit =
-                session.as_ref().map(|session| self.core.permits.try_acquire(session.session().peer().uid()));
+            let permit = session.as_ref().map(|session| session.admit_queued(&mut self.core));
             if let Some(None) = permit {
                 place += 1;
                 continue;
@@ -530,6 +534,9 @@ impl Server {
                 session.begin_queued(permit, &mut self.core, done);
                 self.settle(id, EventFlags::empty(), done);
             }
+        }
+        if place > 0 && self.core.is_full() {
+            self.poller.waker().wake_by_ref();
         }
     }
 

@@ -56,7 +56,7 @@ pub(super) struct SessionState {
     rest_due: Option<Key>,
     /// When it has been idle for too long.
     idle: Option<Key>,
-    /// The call that waits until the server has room for it, and since when.
+    /// The call that waits until the server, or a step, has room for it, and since when.
     queued: Option<(Bytes, Instant)>,
     /// What there is besides in a session whose client says something of its calls; made when it is first needed.
     besides: Option<Box<Besides>>,
@@ -238,7 +238,13 @@ impl SessionState {
         core.streams.push(stream);
     }
 
-    /// The server has room for the call that waits.
+    /// Lets the call that waits begin, if there is room for it now.
+    pub(super) fn admit_queued(&self, core: &mut Core) -> Option<Permit> {
+        let len = self.queued.as_ref().map_or(0, |(message, _)| message.len());
+        core.admit(self.session.peer().uid(), len)
+    }
+
+    /// There is room for the call that waits.
     pub(super) fn begin_queued(&mut self, permit: Permit, core: &mut Core, done: &mut Progress) {
         let _entered = self.session.enter();
         if let Some((message, came)) = self.queued.take() {
@@ -475,7 +481,7 @@ impl SessionState {
     // As a part of `take`, as far as a session without `besides` is concerned.
     #[inline(always)]
     fn call(&mut self, message: Bytes, core: &mut Core) {
-        match core.permits.try_acquire(self.session.peer().uid()) {
+        match core.admit(self.session.peer().uid(), message.len()) {
             Some(permit) => self.begin(message, None, permit, core),
             None => {
                 if self.reads_ahead()

@@ -7,8 +7,14 @@ use futures_util::task::AtomicWaker;
 use super::running::{Running, Streaming};
 use crate::dispatch::router::ModuleService;
 use crate::server::config::Config;
-use crate::server::permits::CallPermits;
+use crate::server::permits::{CallPermits, Permit};
 use crate::steps::timers::Timers;
+
+/// From how many bytes on a call is long: to decode it takes a good part of a millisecond, if its sender wishes.
+const LONG: usize = 4 << 10;
+
+/// How many bytes of long calls may have begun in a step before one more waits for the next. However many sessions send them, others come in between.
+const LONG_PER_STEP: usize = 64 << 10;
 
 /// What the sessions share.
 pub(super) struct Core {
@@ -21,7 +27,30 @@ pub(super) struct Core {
     /// The sessions whose next call waits until the server has room for it.
     pub(super) queue: VecDeque<u64>,
     pub(super) permits: CallPermits,
+    /// How many bytes of long calls have begun in this step.
+    pub(super) long: usize,
     pub(super) timers: Timers<Due>,
+}
+
+impl Core {
+    /// Lets a call of so many bytes begin, if the server has room for it and this step for one more that is long.
+    #[inline]
+    pub(super) fn admit(&mut self, uid: u32, len: usize) -> Option<Permit> {
+        let is_long = len >= LONG;
+        if is_long && self.is_full() {
+            return None;
+        }
+        let permit = self.permits.try_acquire(uid);
+        if is_long && permit.is_some() {
+            self.long += len;
+        }
+        permit
+    }
+
+    /// Whether the long calls of this step are as many as may be.
+    pub(super) fn is_full(&self) -> bool {
+        self.long >= LONG_PER_STEP
+    }
 }
 
 /// What a timer is set for.

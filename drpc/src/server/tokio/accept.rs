@@ -118,6 +118,7 @@ impl Server {
     ///
     /// Outside of a tokio runtime with I/O and time enabled.
     pub async fn serve(self) -> io::Result<Shutdown> {
+        self.listener.is_served_here();
         let Server { listener: Listener { file, socket, address, is_ours }, shared } = self;
         // The file is dropped first: while the socket is open, no other file can come to have the number of ours.
         let (socket, file) = (AsyncSocket::new(socket)?, file);
