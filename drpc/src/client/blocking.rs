@@ -713,8 +713,13 @@ impl Connection {
     }
 
     /// Takes the next response of a pack for which a call waits, if there is one.
-    #[inline]
+    #[inline(always)]
     fn take_packed(&mut self) -> Result<Option<Response>, Fault> {
+        if self.codec.packed().len() == 0 { Ok(None) } else { self.take_next_packed() }
+    }
+
+    #[inline(never)]
+    fn take_next_packed(&mut self) -> Result<Option<Response>, Fault> {
         while let Some(message) = self.codec.next_packed() {
             if let Some(response) = self.take_message(message)? {
                 return Ok(Some(response));
@@ -735,6 +740,7 @@ impl Connection {
     }
 
     /// Takes a message; gives the response that it is, if a call waits for it.
+    #[inline(always)]
     fn take_message(&mut self, message: Bytes) -> Result<Option<Response>, Fault> {
         let mut response = Response::decode(message).map_err(Disconnect::from)?;
         if let Some(arrived) = self.line.arrived() {
