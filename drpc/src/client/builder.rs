@@ -104,8 +104,8 @@ impl ClientBuilder {
     /// For what answers within this process (`drpc::testing`).
     pub(crate) fn in_memory(connector: Connector) -> Self {
         // A session that ended stays so, for the test to see it.
-        let auto_reconnect = false;
-        ClientBuilder { in_memory: Some(connector), auto_reconnect, ..Self::new(Path::new("(in memory)")) }
+        let (path, auto_reconnect) = (PathBuf::from("(in memory)"), false);
+        ClientBuilder { path, in_memory: Some(connector), auto_reconnect, ..Self::new(Path::new("")) }
     }
 
     /// Which wire format to speak ([W8](crate::guide::rules#wire)). With [`WireMode::Auto`] each new connection begins with a probe: a call that executes nothing on any server but DAOS's
