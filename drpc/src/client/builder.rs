@@ -51,7 +51,10 @@ use crate::wire::{DEFAULT_MESSAGE_LIMIT, TraceContext, Wire, WireMode};
 #[derive(Clone, Debug)]
 #[must_use = "a client is not made before `connect`"]
 pub struct ClientBuilder {
+    /// As it was given, and is shown.
     pub(super) path: PathBuf,
+    /// The same from any folder.
+    pub(super) lasting_path: PathBuf,
     pub(super) wire: WireMode,
     pub(super) timeout: Option<Duration>,
     pub(super) connect_timeout: Duration,
@@ -79,7 +82,8 @@ pub struct ClientBuilder {
 impl ClientBuilder {
     pub(super) fn new(path: &Path) -> Self {
         ClientBuilder {
-            path: lasting(path),
+            path: path.to_owned(),
+            lasting_path: lasting(path),
             wire: WireMode::Fixed(Wire::Chunked),
             timeout: None,
             connect_timeout: Duration::from_secs(5),
@@ -104,8 +108,8 @@ impl ClientBuilder {
     /// For what answers within this process (`drpc::testing`).
     pub(crate) fn in_memory(connector: Connector) -> Self {
         // A session that ended stays so, for the test to see it.
-        let (path, auto_reconnect) = (PathBuf::from("(in memory)"), false);
-        ClientBuilder { path, in_memory: Some(connector), auto_reconnect, ..Self::new(Path::new("")) }
+        let auto_reconnect = false;
+        ClientBuilder { in_memory: Some(connector), auto_reconnect, ..Self::new(Path::new("(in memory)")) }
     }
 
     /// Which wire format to speak ([W8](crate::guide::rules#wire)). With [`WireMode::Auto`] each new connection begins with a probe: a call that executes nothing on any server but DAOS's
