@@ -5,7 +5,7 @@ use bytes::Bytes;
 use drpc::Wire;
 use drpc::wire::{Call, CallFields, Codec, Control, Credit, Items, Part, Response};
 
-use crate::packets::{self, Piece, packets};
+use crate::packets::{self, AnyCall, Message as _, Piece, packets};
 use crate::server::{LIMIT, MODES, ORDERS, servers};
 use crate::socket::Peer;
 
@@ -69,6 +69,10 @@ impl packets::Message for Message {
         };
         let (sequence, added) = (sequence.into(), Some(added.into()));
         Call::<Bytes> { module: 7, method, sequence, body: body.into(), added }.encode().into()
+    }
+
+    fn pack(body: Bytes) -> Vec<u8> {
+        AnyCall::pack(body)
     }
 }
 

@@ -199,16 +199,16 @@ fn a_server_that_is_open_to_all_holds_no_more_of_a_user_than_the_guide_says() {
 
             // Each a request that grows as it is decoded.
             let before = RunningMemory::now();
-            let grows = [0x0a, 0].repeat(4 << 10);
+            let grows = [0x0a, 0].repeat(1 << 10);
             peers.iter().for_each(|peer| peer.send_call(Wire::Chunked, 8, 801, 2, &grows));
             in_order(gate.arrived(32));
             let now = RunningMemory::now();
-            // 32 requests of 4,096 messages of 72 bytes.
+            // 32 requests of 1,024 messages of 72 bytes.
             assert!(now.resident < before.resident + (12 << 20), "{before:?} {now:?}");
             gate.open(32);
             for peer in &peers {
                 assert_eq!(peer.recv_response(Wire::Chunked).status, Status::SUCCESS);
-                peer.send_call(Wire::Chunked, 8, 801, 3, &[0x0a, 0].repeat((4 << 10) + 1));
+                peer.send_call(Wire::Chunked, 8, 801, 3, &[0x0a, 0].repeat((1 << 10) + 1));
                 assert_eq!(peer.recv_response(Wire::Chunked).status, Status::FAILED_UNMARSHAL_PAYLOAD);
                 // A longer message ends its session.
                 peer.send(&header((1 << 20) + 1, 5, 0, 2).into_iter().chain(*b"01234").collect::<Vec<_>>());

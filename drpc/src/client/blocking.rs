@@ -466,7 +466,7 @@ impl ClientBuilder {
             // The kernel takes a time of 0 as no limit.
             let left = deadline.left().max(Duration::from_millis(1));
             socket.set_connect_timeout(left).map_err(failed)?;
-            match socket.connect(path) {
+            match socket.connect(&self.lasting_path) {
                 // A signal has come: nothing was connected.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 connected => {

@@ -51,7 +51,10 @@ use crate::wire::{DEFAULT_MESSAGE_LIMIT, TraceContext, Wire, WireMode};
 #[derive(Clone, Debug)]
 #[must_use = "a client is not made before `connect`"]
 pub struct ClientBuilder {
+    /// As it was given, and is shown.
     pub(super) path: PathBuf,
+    /// The same from any folder.
+    pub(super) lasting_path: PathBuf,
     pub(super) wire: WireMode,
     pub(super) timeout: Option<Duration>,
     pub(super) connect_timeout: Duration,
@@ -79,7 +82,8 @@ pub struct ClientBuilder {
 impl ClientBuilder {
     pub(super) fn new(path: &Path) -> Self {
         ClientBuilder {
-            path: lasting(path),
+            path: path.to_owned(),
+            lasting_path: lasting(path),
             wire: WireMode::Fixed(Wire::Chunked),
             timeout: None,
             connect_timeout: Duration::from_secs(5),

@@ -181,7 +181,7 @@ impl ClientBuilder {
         let socket = Socket::new(Mode::NonBlocking).map_err(failed)?;
         // A full backlog has no event to wait for.
         let mut pause = Duration::from_micros(100);
-        while let Err(cause) = socket.connect(path) {
+        while let Err(cause) = socket.connect(&self.lasting_path) {
             if cause.kind() != io::ErrorKind::WouldBlock {
                 return Err(failed(cause));
             }
