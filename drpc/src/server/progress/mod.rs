@@ -243,6 +243,7 @@ impl Server {
         }
         if told {
             self.close_sessions(&mut done);
+            self.wake_for_queued();
         }
         self.close_if_drained();
         self.poller.fall_asleep();
@@ -305,6 +306,7 @@ impl Server {
         for id in self.sessions.keys().copied().collect::<Vec<_>>() {
             self.stop(id, Cancelled::ShuttingDown, &mut Progress::default());
         }
+        self.wake_for_queued();
         self.background.inbox().cancellation().cancel(Cancelled::ShuttingDown);
         self.close_if_drained();
     }
@@ -493,7 +495,7 @@ impl Server {
                 return;
             };
             if let Some(session) = self.sessions.get_mut(&id) {
-                session.send_part(response, done);
+                session.send_part(response, &mut self.core, done);
                 self.settle(id, EventFlags::empty(), done);
             }
         }
@@ -535,7 +537,12 @@ impl Server {
                 self.settle(id, EventFlags::empty(), done);
             }
         }
-        if place > 0 && self.core.is_full() {
+        self.wake_for_queued();
+    }
+
+    /// Has the next step come at once if calls wait for no more than that.
+    fn wake_for_queued(&self) {
+        if self.core.is_full() && !self.core.queue.is_empty() {
             self.poller.waker().wake_by_ref();
         }
     }

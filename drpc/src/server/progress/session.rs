@@ -224,13 +224,17 @@ impl SessionState {
     }
 
     /// A stream has a response to send, which is its last if it is no part.
-    pub(super) fn send_part(&mut self, response: Response<Body>, done: &mut Progress) {
+    pub(super) fn send_part(&mut self, response: Response<Body>, core: &mut Core, done: &mut Progress) {
         let _entered = self.session.enter();
         if let Some(besides) = &mut self.besides {
             besides.streams -= usize::from(response.part().is_none());
         }
         self.reply(response);
         self.flush(&mut { PACKETS_PER_TURN }, false, done);
+        if self.codec.packed().len() > 0 {
+            // It may have waited for the room that is there now.
+            self.take_turn(&mut { PACKETS_PER_TURN }, core, done);
+        }
     }
 
     fn stream(&mut self, stream: Streaming, core: &mut Core) {
