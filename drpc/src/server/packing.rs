@@ -82,6 +82,13 @@ impl Packing {
         Some(next)
     }
 
+    /// Drops the replies, each by itself: a second panic within a first would end the program.
+    pub(super) fn discard(self, session: &Session) {
+        for reply in self.first.into_iter().chain(self.behind) {
+            drop_reply(session, reply);
+        }
+    }
+
     /// Takes what fits of those behind.
     fn refill(&mut self, session: &Session) {
         while let Some(reply) = self.behind.pop_front() {

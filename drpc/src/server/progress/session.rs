@@ -656,7 +656,7 @@ impl SessionState {
             drop_reply(&self.session, unsent);
         }
         if let Some(packing) = self.packing.take() {
-            drop_reply(&self.session, packing);
+            packing.discard(&self.session);
         }
     }
 
