@@ -49,6 +49,7 @@ impl VariantDetails {
 ///
 /// If it is none. It is called by the compiler, whose error that is.
 #[must_use]
+#[track_caller]
 pub const fn failing(status: Status) -> Status {
     assert!(status.is_failure(), "SUCCESS and SUBMITTED are no failures: name another status");
     status

@@ -90,6 +90,7 @@ pub fn unknown_method<'a>() -> HandlerFuture<'a> {
 ///
 /// If they don't. It is called by the compiler, whose error that is.
 #[must_use]
+#[track_caller]
 pub const fn module_id(id: i32) -> i32 {
     assert!(
         id >= i32::MIN / 100 && id < i32::MAX / 100,

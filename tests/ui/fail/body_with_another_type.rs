@@ -7,7 +7,8 @@ struct Greeter;
 impl Greeter {
     #[method(1)]
     async fn hello(&self, req: Hello) -> Result<Hello, drpc::Failure> {
-        Ok(req.name)
+        let reply: Hello = req.name;
+        Ok(reply)
     }
 }
 

@@ -6,7 +6,7 @@ struct Greeter;
 #[drpc_module(id = 5)]
 impl Greeter {
     #[method(1)]
-    async fn hello(&self, req: Hello) -> Reslt<Hello, drpc::Failure> {
+    async fn hello(&self, req: Hello) -> Answered<Hello, drpc::Failure> {
         Ok(req)
     }
 }
