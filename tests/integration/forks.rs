@@ -1,13 +1,16 @@
 //! A client, or a server, in a process that is forked, and goes on without `exec`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use drpc::wire::Response;
-use drpc::{Bytes, CallError, CallErrorKind, CallOptions, Client, Method, Order, Server, blocking};
+use drpc::{
+    Bytes, CallError, CallErrorKind, CallOptions, Client, Method, Order, Server, Wire, WithFds, blocking,
+    drpc_module, progress,
+};
 use futures_util::FutureExt;
 use rustix::process::{Pid, WaitOptions, waitpid};
 
-use crate::support::{RawPeer, TestServer, builder, call, in_order, interop, isolated};
+use crate::support::{PATIENCE, RawPeer, SOON, TestServer, builder, call, in_order, interop, isolated};
 
 const ECHO: Method = Method::new(7, 700, "echo");
 
@@ -103,5 +106,38 @@ fn a_child_that_drops_a_server_leaves_its_file_and_a_daemon_removes_it() {
             let stepped = server.take().map(|mut server| server.progress(Duration::ZERO));
             matches!(stepped, Some(Ok(_))) && !path.exists()
         }));
+    });
+}
+
+/// A module that takes descriptors, so that its server closes those that nobody has received.
+struct Files;
+
+#[drpc_module(id = 8, unlisted)]
+impl Files {
+    #[method(1, fds)]
+    fn keep(&self, files: WithFds<Bytes>) -> Bytes {
+        files.message
+    }
+}
+
+#[test]
+fn a_child_that_drops_a_server_leaves_the_parent_what_its_clients_have_sent() {
+    isolated("forks::a_child_that_drops_a_server_leaves_the_parent_what_its_clients_have_sent", || {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let mut server = Some(Server::builder().allow_unlisted().module(Files).bind_progress(&path).unwrap());
+        let peer = RawPeer::connect(&path);
+        let step = |server: &mut Option<progress::Server>| server.as_mut().unwrap().progress(SOON).unwrap();
+        while step(&mut server).accepted() == 0 {}
+        peer.send_call(Wire::Chunked, 8, 801, 5, b"for the parent");
+        assert_succeeded(in_a_child(|| {
+            drop(server.take());
+            true
+        }));
+        let patience = Instant::now() + PATIENCE;
+        while step(&mut server).replies() == 0 {
+            assert!(Instant::now() < patience, "the child has taken the call");
+        }
+        assert_eq!(peer.recv_response(Wire::Chunked).body, "for the parent");
     });
 }

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
+use drpc::wire::{Call, CallFields};
 use drpc::{
-    Allow, Backoff, Bytes, CallOptions, Context, Method, Order, RetryPolicy, Server, ServerBuilder, Status,
-    Wire,
+    Allow, Backoff, Bytes, CallOptions, Context, Method, ModuleService, Order, PeerCredentials, RetryPolicy,
+    Server, ServerBuilder, Session, Status, Wire,
 };
+use futures_util::{StreamExt, stream};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use tokio::runtime;
 
 use crate::support::{
     AnyExchange, AnyUpload, Driver, Fake, Gate, Handlers, Items, ItemsMethod, Kind, RawPeer, TestServer,
@@ -363,6 +366,32 @@ fn streams_are_counted_at_both_ends() {
                 }
             });
         });
+    });
+}
+
+#[test]
+fn items_that_something_else_than_a_session_carries_are_counted_too() {
+    isolated("metrics::items_that_something_else_than_a_session_carries_are_counted_too", || {
+        let figures = Figures::install();
+        let mut service = ModuleService::new();
+        service.register(Items).unwrap();
+        let session = Session::new(1, PeerCredentials::this_process());
+        let carried = stream::iter(["one", "three"].map(|item| Ok(item.into())));
+        let context = Context::new(session.into(), 1).with_polled_items(carried);
+        let (module, method) = (9, ItemsMethod::Count.id());
+        let sends = CallFields { sends_items: true, ..CallFields::default() };
+        let call = Call { module, method, sequence: 1, body: Bytes::new(), added: Some(sends.into()) };
+        let mut processing = service.process(context, call);
+        let runtime = runtime::Builder::new_current_thread().build().unwrap();
+        let last = runtime.block_on(async {
+            assert!((&mut processing).await.part().is_some(), "it is open");
+            processing.take_items().expect("it has opened one").next().await.expect("the answer")
+        });
+        assert_eq!((last.status, last.body.into_bytes()), (Status::SUCCESS, "8".into()));
+
+        let figures = figures.take();
+        assert_eq!(figures["drpc_server_received_items_total{}"], 2.0);
+        assert_eq!(figures["drpc_server_received_item_bytes_total{}"], 8.0);
     });
 }
 

@@ -220,6 +220,23 @@ fn a_stream_goes_on_either_wire() {
 }
 
 #[test]
+fn an_item_that_is_too_long_is_not_sent_and_the_others_are() {
+    with_everyone(|driver, kind| {
+        let (server, _heard) = serve(driver, |server| server);
+        let client = kind.connect(builder(server.path()).message_limit(1000)).unwrap();
+        let mut upload = sum(&client, &CallOptions::new());
+        upload.send(number(2)).unwrap();
+        let error = upload.send(Number { number: 9, filling: vec![7; 1000].into() }).unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (CallErrorKind::TooLong, false));
+        let text = error.to_string();
+        assert!(text.starts_with("can't send an item of the stream: message of 10"), "{text}");
+        assert!(text.contains("over the limit of 1000 bytes"), "{text}");
+        upload.send(number(3)).unwrap();
+        assert_eq!(upload.finish().unwrap(), number(5));
+    });
+}
+
+#[test]
 fn items_go_both_ways_on_one_call() {
     with_everyone(|driver, kind| {
         let (server, _heard) = serve(driver, |server| server);

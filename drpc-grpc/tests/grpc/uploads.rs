@@ -295,6 +295,7 @@ async fn what_is_too_long_is_not_sent_or_refused_by_its_name() {
     let mut upload = store.put(Hello::default()).await.unwrap();
     let error = upload.send(name(&"x".repeat(950))).await.unwrap_err();
     assert_eq!(error.kind(), CallErrorKind::TooLong);
+    assert!(error.to_string().starts_with("can't send an item of the stream"), "{error}");
     upload.send(name("short")).await.unwrap();
     assert_eq!(upload.finish().await.unwrap().greeting, " short");
 

@@ -428,7 +428,8 @@ impl Outflow {
         let (body, several) = items.into_body();
         let control = if several { Control::Items } else { Control::Item };
         let shared = &self.connection.shared;
-        shared.say(&mut shared.state(), self.sequence, control, body)?;
+        let said = shared.say(&mut shared.state(), self.sequence, control, body);
+        said.map_err(|error| CallError::from(error).of_item())?;
         self.outgo.take(count, bytes);
         Ok(())
     }

@@ -42,7 +42,7 @@ use crate::wire::{
 /// |---|---|---|---|
 /// | `Connect` | no | if the server may yet come | the system's error |
 /// | `NotConnected` | no | unless the client was closed | what broke the connection |
-/// | `TooLong` | no | no: it will always be | |
+/// | `TooLong` | no, but for that of a stream's item | no: it will always be | |
 /// | `Timeout` | unless it was never sent | if it was never sent, though it had time | |
 /// | `Disconnected` | unless it was not wholly sent | if it was not wholly sent | what broke the connection |
 /// | `Reply`, `Submitted` | yes | no | the decoder's error |
@@ -85,7 +85,8 @@ pub enum CallErrorKind {
     Submitted,
     /// The reply can't be read ([C3](crate::guide::rules#client)).
     Reply,
-    /// The request is too long for the wire ([W7](crate::guide::rules#wire)) or the limit; nothing was sent.
+    /// The request is too long for the wire ([W7](crate::guide::rules#wire)) or the limit; nothing was sent. Likewise an item of a
+    /// [stream](crate::guide::streams), which was not sent: the call goes on without it.
     TooLong,
     /// The server answered a call for a [stream](crate::guide::streams) with one reply: it does not know streams, as DAOS's don't. The call was
     /// executed.
@@ -109,6 +110,7 @@ enum Kind {
     Submitted,
     Payload(Arc<Failure>),
     TooLong(MessageTooLong),
+    ItemTooLong(MessageTooLong),
     NoStream,
     Stalled(Duration),
     NotTaken,
@@ -132,7 +134,7 @@ impl CallError {
             Kind::Status(..) => CallErrorKind::Status,
             Kind::Submitted => CallErrorKind::Submitted,
             Kind::Payload(_) => CallErrorKind::Reply,
-            Kind::TooLong(_) => CallErrorKind::TooLong,
+            Kind::TooLong(_) | Kind::ItemTooLong(_) => CallErrorKind::TooLong,
             Kind::NotTaken => CallErrorKind::NotTaken,
             Kind::Descriptors(_) => CallErrorKind::Descriptors,
         }
@@ -331,6 +333,14 @@ impl CallError {
         Kind::Descriptors(fault).into()
     }
 
+    /// The same error of a stream's item, of which the call has been sent.
+    pub(super) fn of_item(self) -> Self {
+        match *self.0 {
+            Kind::TooLong(error) => Kind::ItemTooLong(error).into(),
+            _ => self,
+        }
+    }
+
     /// Whether the call was certainly not executed, be it that the reason may pass or not.
     pub(super) fn was_not_executed(&self) -> bool {
         match &*self.0 {
@@ -342,6 +352,7 @@ impl CallError {
             | Kind::TooLong(_) => true,
             Kind::Disconnected(_)
             | Kind::Timeout(_)
+            | Kind::ItemTooLong(_)
             | Kind::Status(..)
             | Kind::Submitted
             | Kind::NoStream
@@ -465,6 +476,9 @@ impl fmt::Display for CallError {
             Kind::Submitted => f.write_str("the call was submitted, and there is no reply to it"),
             Kind::Payload(_) => f.write_str("the reply's body is not what the method replies"),
             Kind::TooLong(error) => write!(f, "can't send the call: {error}"),
+            Kind::ItemTooLong(error) => {
+                write!(f, "can't send an item of the stream: {error}; send it in shorter ones")
+            }
             Kind::Descriptors(fault) => write!(f, "{fault}"),
         }
     }

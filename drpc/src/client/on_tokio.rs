@@ -89,7 +89,7 @@ impl CarriedItems {
     /// Hands an item over.
     pub(super) fn send(&mut self, item: Body) -> Result<(), CallError> {
         if item.len() > self.limit {
-            return Err(CallError::too_long(item.len(), self.limit));
+            return Err(CallError::too_long(item.len(), self.limit).of_item());
         }
         self.items.start_send(item).map_err(|_| CallError::not_taken())
     }

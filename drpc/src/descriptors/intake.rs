@@ -7,6 +7,7 @@ use rustix::process::{Resource, getrlimit};
 use super::elsewhere::{Strangers, close};
 use super::received::Problem;
 use crate::budget::Account;
+use crate::transport::generation;
 
 /// How many descriptors one end of a connection takes.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +43,8 @@ pub(crate) struct Intake {
     held: Arc<AtomicUsize>,
     /// Whose they count as, besides.
     user: OnceLock<Arc<Account>>,
+    /// The process, as [`generation`] numbers it.
+    made_in: u64,
 }
 
 #[derive(Debug, Default)]
@@ -72,12 +75,18 @@ impl Arrived {
 }
 
 impl Intake {
+    /// Whether what comes is for this process, and not for the one that it was forked from.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.made_in == generation()
+    }
+
     pub(crate) fn new(limits: Limits) -> Self {
         Intake {
             limits: Mutex::new(limits),
             arrived: Mutex::default(),
             held: Arc::default(),
             user: OnceLock::new(),
+            made_in: generation(),
         }
     }
 

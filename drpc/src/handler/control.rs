@@ -15,6 +15,7 @@ use crate::handler::cancellation::{Cancellation, Cancelled};
 use crate::handler::failure::Failure;
 use crate::handler::inbox::{Carried, Due, End, Inbox, Source};
 use crate::handler::session::Session;
+use crate::observe::side::{Side, Way};
 use crate::observe::stream::Tally;
 use crate::wire::{Call, Control, Credit, Gathered, Items};
 
@@ -77,7 +78,7 @@ impl Controls {
             takes_many,
             stream: AtomicWaker::new(),
             items: OnceLock::new(),
-            carried: Mutex::new(None),
+            carried: Mutex::default(),
         });
         call.add(credit.unwrap_or_default());
         let heard = self.calls().insert(sequence, Heard::Begun(Arc::downgrade(&call)));
@@ -200,8 +201,17 @@ pub(crate) struct CallControl {
     stream: AtomicWaker,
     /// The items that its caller sends, and the bytes that they may come to; nothing if it sends none.
     items: OnceLock<(Arc<Inbox>, Lease)>,
-    /// The same where something else than a session carries them, until they are taken.
-    carried: Mutex<Option<Carried>>,
+    /// The same where something else than a session carries them.
+    carried: Mutex<CarriedItems>,
+}
+
+/// A caller's items that something else than a session carries.
+#[derive(Default)]
+struct CarriedItems {
+    /// Until the handler asks for them.
+    items: Option<Carried>,
+    /// What the handler took of them.
+    taken: Option<Tally>,
 }
 
 /// Why a stream can't go on now.
@@ -218,7 +228,7 @@ impl CallControl {
         let limits = StreamLimits { open: 1, window: Credit::default() };
         let call = Arc::new(Controls::new(limits)).begin(sequence, None, false);
         *call.room() = Room::ENDLESS;
-        *call.carried() = items;
+        call.carried().items = items;
         call
     }
 
@@ -249,7 +259,7 @@ impl CallControl {
     ///
     /// If the server has no memory left for them.
     pub(crate) fn take_items(&self, session: &Session) -> Result<Source, Failure> {
-        if let Some(carried) = self.carried().take() {
+        if let Some(carried) = self.carried().items.take() {
             return Ok(Source::Carrier(carried));
         }
         let window = self.controls.limits.window;
@@ -280,7 +290,13 @@ impl CallControl {
 
     /// Those of its caller's items that its handler took, if it takes any.
     pub(crate) fn taken(&self) -> Option<Tally> {
-        self.items.get().map(|(inbox, _)| inbox.taken())
+        self.items.get().map(|(inbox, _)| inbox.taken()).or_else(|| self.carried().taken)
+    }
+
+    /// The handler has taken an item of so many bytes that something else than a session carried.
+    pub(crate) fn took_carried(&self, bytes: usize) {
+        let taken = &mut self.carried().taken;
+        taken.get_or_insert_with(|| Tally::of(Side::Server, Way::Received)).count(1, bytes);
     }
 
     /// No more of these items come.
@@ -352,7 +368,7 @@ impl CallControl {
         self.room().add(credit);
     }
 
-    fn carried(&self) -> MutexGuard<'_, Option<Carried>> {
+    fn carried(&self) -> MutexGuard<'_, CarriedItems> {
         self.carried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -96,7 +96,13 @@ impl<T: Payload> Incoming<T> {
                 Err(End::Complete) => None,
                 Err(end) => Some(Err(self.cut_short(end).into())),
             },
-            Some(Source::Carrier(items)) => ready!(items.poll_next(context)),
+            Some(Source::Carrier(items)) => {
+                let next = ready!(items.poll_next(context));
+                if let (Some(Ok(item)), Some(control)) = (&next, self.context.control()) {
+                    control.took_carried(item.len());
+                }
+                next
+            }
             None => None,
         };
         let next = next.map(|item| {

@@ -382,8 +382,9 @@ impl Socket {
 /// What the peer of a socket has passed and nobody has received would be closed with it, and hold up this thread.
 impl Drop for Socket {
     fn drop(&mut self) {
-        // One that listens may be others', too.
-        if self.intake.get().is_some() && net::sockopt::socket_acceptconn(&self.fd) == Ok(false) {
+        // One that listens may be others', too, and in a child that was forked each one is.
+        let is_ours = self.intake.get().is_some_and(|intake| intake.is_ours());
+        if is_ours && net::sockopt::socket_acceptconn(&self.fd) == Ok(false) {
             self.discard_rest();
         }
     }

@@ -251,12 +251,22 @@ pub(super) fn dependencies(krate: &str) -> String {
     let mut dependencies = format!(
         "[dependencies]\n{krate} = {{ package = \"drpc-uds\", path = \"{tests}/../drpc\" }}\ndrpc-tests = {{ path = \"{tests}\" }}\n"
     );
-    // The versions are those of the copied Cargo.lock.
+    // Those of the copied Cargo.lock, so that all of them are there.
+    let lock = source(&Path::new(tests).join("../Cargo.lock"));
     for dependency in ["anyhow", "bytes", "eyre", "prost", "thiserror", "tokio", "tracing"] {
-        dependencies += &format!("{dependency} = \"*\"\n");
+        dependencies += &format!("{dependency} = \"={}\"\n", locked(&lock, dependency));
     }
-    dependencies += "futures-util = { version = \"*\", default-features = false }\n";
+    let futures = locked(&lock, "futures-util");
+    dependencies += &format!("futures-util = {{ version = \"={futures}\", default-features = false }}\n");
     dependencies
+}
+
+/// The version of a package in a Cargo.lock; of several, the newest, which is last.
+fn locked<'a>(lock: &'a str, package: &str) -> &'a str {
+    let (_, entry) = lock
+        .rsplit_once(&format!("name = \"{package}\"\nversion = \""))
+        .unwrap_or_else(|| panic!("{package} is not in Cargo.lock"));
+    entry.split('"').next().expect("a version")
 }
 
 fn manifest(name: &str, folder: &Folder, edition: &str, cases: &[PathBuf]) -> String {

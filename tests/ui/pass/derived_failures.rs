@@ -52,7 +52,7 @@ enum Named {
     Some,
     #[error("error")]
     Error,
-    #[error("ok {r#type}")]
+    #[error("ok {type}")]
     Ok { r#type: String },
 }
 

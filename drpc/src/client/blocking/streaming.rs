@@ -559,7 +559,7 @@ impl Flow {
             Fault::Unsent(error) => match error.not_connected_because() {
                 // The call was under way.
                 Some(cause) => Fault::Disconnect(cause.clone()),
-                None => return error,
+                None => return error.of_item(),
             },
             fault => fault,
         };
