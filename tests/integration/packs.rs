@@ -9,12 +9,12 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use drpc::wire::{Call, CallFields, Response, ResponseFields};
-use drpc::{AddedFields, CallErrorKind, CallOptions, Client, Method, Order, Server, Status, Wire};
+use drpc::wire::{Call, CallFields, Control, Response, ResponseFields};
+use drpc::{AddedFields, CallErrorKind, CallOptions, Caller, Client, Method, Order, Server, Status, Wire};
 
 use crate::support::{
-    Fake, Gate, Handlers, RawPeer, WIRES, builder, echo, gated, in_order, with_every_client,
-    with_every_server, without_response,
+    Fake, Gate, Handlers, Items, ItemsMethod, Kind, PATIENCE, RawPeer, SOON, TestServer, WIRES, builder,
+    echo, frame, gated, in_order, with_every_client, with_every_server, without_response,
 };
 
 const ECHO: Method = Method::new(7, 700, "echo");
@@ -115,7 +115,8 @@ fn who_does_not_take_packs_is_sent_none_and_who_asks_is_answered_whatever_become
     with_every_server(|driver| {
         let server = driver.start(Server::builder().module(echo()));
         let peer = RawPeer::connect(server.path());
-        peer.send_message(Wire::Chunked, &pack(&[call(700, 1, b"a"), call(700, 2, b"b")]));
+        let unasked = pack(&[call(700, 1, b"a"), call(700, 2, b"b")]);
+        peer.send_message(Wire::Chunked, &unasked);
         for (sequence, body) in [(1, "a"), (2, "b")] {
             let response = peer.recv_response(Wire::Chunked);
             assert_eq!(
@@ -134,6 +135,35 @@ fn who_does_not_take_packs_is_sent_none_and_who_asks_is_answered_whatever_become
         let peer = RawPeer::connect(ignores.path());
         peer.send_message(Wire::Chunked, &unknown.encode());
         assert_eq!(peer.recv_response(Wire::Chunked).added, None);
+        peer.send_message(Wire::Chunked, &unasked);
+        assert_eq!(peer.recv_response(Wire::Chunked).status, Status::UNKNOWN_MODULE);
+    });
+}
+
+#[test]
+fn nothing_is_packed_where_a_pack_may_be_too_long() {
+    // W6, D4: each end has a limit of its own.
+    with_every_server(|driver| {
+        with_every_client(|kind| {
+            let module =
+                || echo().on(710, |_, body| async move { Ok(vec![b'x'; usize::from(body[0]) << 10].into()) });
+            for (servers, clients) in [(8 << 10, 64 << 20), (64 << 20, 8 << 10)] {
+                let server = driver.start(Server::builder().module(module()).message_limit(servers));
+                let builder = builder(server.path()).added_fields(AddedFields::ALL).message_limit(clients);
+                let client = kind.connect(builder).unwrap();
+                let method = Method::new(7, 710, "long");
+                for _ in 0..2 {
+                    for result in client.batch(method, &[&[2u8; 1000][..]; 100], &CallOptions::new()) {
+                        assert_eq!(result.unwrap().body.len(), 2 << 10);
+                    }
+                }
+                if servers < clients {
+                    let results = client.batch(method, &[&[2u8][..], &[9], &[3]], &CallOptions::new());
+                    let told: Vec<_> = results.iter().map(|result| result.as_ref().unwrap().status).collect();
+                    assert_eq!(told, [Status::SUCCESS, Status::FAILED_MARSHAL, Status::SUCCESS]);
+                }
+            }
+        });
     });
 }
 
@@ -220,6 +250,130 @@ fn no_reply_waits_for_a_handler_that_blocks_if_that_can_be_known() {
             assert_eq!(sequences(&responses(&peer, Wire::Chunked)), [5]);
         }
     });
+}
+
+#[test]
+fn no_reply_waits_for_a_call_that_is_not_in_its_pack() {
+    with_every_server(|driver| {
+        let gate = Gate::new();
+        let (go_on, blocks) = mpsc::channel::<()>();
+        let blocks = Arc::new(Mutex::new(blocks));
+        let module = gated(&gate).on(706, move |_, body| {
+            blocks.lock().unwrap().recv().unwrap();
+            async { Ok(body) }
+        });
+        let server = driver.start(Server::builder().order(Order::Concurrent(4)).module(module));
+        let peer = packing(server.path(), Wire::Chunked);
+        // All of these have come when the first is done.
+        for (sequence, method) in (3..).zip([706, 705, 700, 706]) {
+            peer.send_message(Wire::Chunked, &call(method, sequence, b"").encode());
+        }
+        go_on.send(()).unwrap();
+        // In threads, the last one may be let go first.
+        assert!(sequences(&responses_to(&peer, Wire::Chunked, 2)).contains(&5));
+        go_on.send(()).unwrap();
+        gate.open(1);
+        responses_to(&peer, Wire::Chunked, 2);
+    });
+}
+
+#[test]
+fn a_handler_that_blocks_before_it_waits_is_not_quick() {
+    with_every_server(|driver| {
+        let gate = Gate::new();
+        let (go_on, blocks) = mpsc::channel::<()>();
+        let (held, blocks) = (gate.clone(), Arc::new(Mutex::new(blocks)));
+        let module = echo().on(707, move |_, body| {
+            let held = held.clone();
+            if body.is_empty() {
+                blocks.lock().unwrap().recv().unwrap();
+                // However soon it was let go.
+                thread::sleep(Duration::from_millis(1));
+            }
+            async move {
+                if body.is_empty() {
+                    held.pass().await;
+                }
+                Ok(body)
+            }
+        });
+        let server = driver.start(Server::builder().module(module));
+        let peer = packing(server.path(), Wire::Chunked);
+        peer.send_message(Wire::Chunked, &pack(&[call(707, 3, b"quick"), call(700, 4, b"")]));
+        responses_to(&peer, Wire::Chunked, 2);
+        // That it was quick once is what is known of it, and then that it was not.
+        for waits in [true, false] {
+            peer.send_message(Wire::Chunked, &pack(&[call(700, 5, b""), call(707, 6, b"")]));
+            if waits {
+                go_on.send(()).unwrap();
+            }
+            assert_eq!(sequences(&responses(&peer, Wire::Chunked)), [5]);
+            if !waits {
+                go_on.send(()).unwrap();
+            }
+            gate.open(1);
+            assert_eq!(sequences(&responses(&peer, Wire::Chunked)), [6]);
+        }
+    });
+}
+
+#[test]
+fn what_a_client_may_say_of_calls_costs_its_session_little() {
+    // Calls that are read before there is room for them: by themselves, in packs, and with a long message in the same pack.
+    let empty = frame(b"");
+    let one = call(700, 9, b"").encode();
+    let tiny = frame(&pack_of(std::iter::repeat_n(Bytes::from_static(b"\x18\x01"), 128)));
+    let item = CallFields { control: Some(Control::Item), ..CallFields::default() };
+    let item = Call { module: 0, added: Some(item.into()), ..call(0, 99, &[7; 15_000]) };
+    let beside = frame(&pack_of([one, item.encode()]));
+    for packet in [empty, tiny, beside] {
+        let gate = Gate::new();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let mut server =
+            Server::builder().allow_unlisted().module(gated(&gate)).bind_progress(&path).unwrap();
+        let peer = RawPeer::connect(&path);
+        let asks = CallFields { takes_packs: true, asks_control: true, ..CallFields::default() };
+        peer.send_message(Wire::Chunked, &Call { added: Some(asks.into()), ..call(705, 1, b"") }.encode());
+        while gate.unnoticed() == 0 {
+            server.progress(SOON).unwrap();
+        }
+        let mut sent = 0;
+        loop {
+            if peer.try_send(&packet) {
+                sent += 1;
+                assert!(sent < 2000, "all is taken of packets of {} bytes", packet.len());
+            } else if server.progress(Duration::ZERO).unwrap().is_idle() {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_session_with_packs_has_no_step_to_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    // Ready the second time that it is asked.
+    let module = echo().on(711, |_, body| async move {
+        tokio::task::yield_now().await;
+        Ok(body)
+    });
+    let mut server = Server::builder().allow_unlisted().module(module).bind_progress(&path).unwrap();
+    let peer = RawPeer::connect(&path);
+    let asks = CallFields { takes_packs: true, ..CallFields::default() };
+    peer.send_message(Wire::Chunked, &Call { added: Some(asks.into()), ..call(700, 1, b"") }.encode());
+    while server.progress(SOON).unwrap().replies() == 0 {}
+    for _ in 0..100 {
+        peer.send_message(Wire::Chunked, &pack(&[call(711, 2, b""), call(700, 3, b"")]));
+    }
+    let (mut calls, mut replies) = (0, 0);
+    while replies < 200 {
+        let step = server.progress(SOON).unwrap();
+        assert!(step.calls() <= 66, "{} calls in one step", step.calls());
+        (calls, replies) = (calls + step.calls(), replies + step.replies());
+    }
+    assert_eq!((calls, replies), (200, 200));
 }
 
 #[test]
@@ -479,5 +633,63 @@ fn a_pack_that_is_lost_is_no_call_that_was_not_sent() {
                 assert_eq!(error.kind(), CallErrorKind::Disconnected, "{error}");
             }
         });
+    });
+}
+
+#[test]
+fn of_a_pack_that_was_never_sent_no_call_may_have_been_executed() {
+    // C7. The socket takes some packs, and then no more, until its server is gone.
+    let fake = Fake::listen();
+    let client = Kind::Blocking.connect(builder(fake.path()).added_fields(AddedFields::PACKS)).unwrap();
+    let server = fake.accept();
+    thread::scope(|scope| {
+        let calling = scope.spawn(|| client.call(7, 700, b""));
+        let known = ResponseFields { takes_packs: true, ..ResponseFields::default() };
+        let sequence = server.recv_call(Wire::Chunked).unwrap().sequence;
+        let response = Response::<Bytes> { sequence, added: Some(known.into()), ..Response::default() };
+        server.send_message(Wire::Chunked, &response.encode());
+        calling.join().unwrap().unwrap();
+        let calling = scope.spawn(|| client.batch(ECHO, &[&[7; 3000][..]; 2000], &CallOptions::new()));
+        while !server.has_packet() {
+            thread::yield_now();
+        }
+        // It has closed its end before anything was taken.
+        drop(server);
+        let errors: Vec<_> = calling.join().unwrap().into_iter().map(|result| result.unwrap_err()).collect();
+        let sent = errors.iter().take_while(|error| !error.is_retryable()).count();
+        assert!(errors[sent..].iter().all(|error| error.is_retryable()), "{:?}", &errors[sent..sent + 3]);
+        assert!((1..2000).contains(&sent), "{sent} were sent");
+    });
+}
+
+#[test]
+fn an_upload_that_waits_behind_a_call_goes_on_when_that_is_dropped() {
+    in_order(async {
+        let server = TestServer::start(Server::builder().module(echo()).module(Items));
+        let builder = builder(server.path()).added_fields(AddedFields::ALL).server_answers_in_order(false);
+        let client = builder.connect().await.unwrap();
+        let options = CallOptions::new();
+        client.call_raw(ECHO, "first", &options).await.unwrap();
+        let opening = client.upload::<_, Bytes, Bytes>(ItemsMethod::Count.method(), Bytes::new(), &options);
+        let mut upload = opening.await.unwrap();
+        {
+            let mut sending = pin!(upload.send("item".into()));
+            let mut dropped = Some(Box::pin(client.call_raw(ECHO, "dropped", &options)));
+            // It is asked again only if it is woken.
+            let sent = poll_fn(|context| match dropped.take() {
+                Some(mut dropped) => {
+                    assert!(dropped.as_mut().poll(context).is_pending());
+                    assert!(sending.as_mut().poll(context).is_pending());
+                    Poll::Pending
+                }
+                None => sending.as_mut().poll(context),
+            });
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep(PATIENCE) => panic!("nobody has woken the upload"),
+                sent = sent => sent.unwrap(),
+            }
+        }
+        assert_eq!(upload.finish().await.unwrap(), "4");
     });
 }

@@ -441,13 +441,14 @@ impl ClientBuilder {
     }
 
     fn connection(&self, socket: Socket, wire: Wire, last_sequence: i64) -> Connection {
+        let longest_packet = socket.longest_packet();
         Connection {
-            codec: Codec::new(wire, self.message_limit).sending_at_most(socket.longest_packet()),
+            codec: Codec::new(wire, self.message_limit).sending_at_most(longest_packet),
             line: Line::new(socket),
             wire,
             calls: Calls::new(last_sequence),
             takes_control: false,
-            packs: Packs::of(self.added_fields.packs()),
+            packs: Packs::of(self.added_fields.packs(), self.message_limit.min(longest_packet)),
             has_stream: false,
             spin: Spin::new(self.spin),
             log: PeerLog::default(),
@@ -732,10 +733,8 @@ impl Connection {
     fn take_packet(&mut self, packet: Option<Bytes>) -> Result<Option<Response>, Fault> {
         let packet = packet.ok_or_else(|| self.line.ended())?;
         let Some(message) = self.codec.receive(packet).map_err(Disconnect::from)? else { return Ok(None) };
-        let message = match Response::unpack(&message) {
-            None => message,
-            Some(responses) => self.codec.unpack(responses),
-        };
+        let responses = Response::unpack(&message);
+        let message = self.codec.unpack(message, responses);
         self.take_message(message)
     }
 

@@ -126,18 +126,18 @@ impl Connection {
         config: &ClientBuilder,
         last_sequence: i64,
     ) -> Self {
-        let message_limit = config.message_limit;
+        let (message_limit, longest_packet) = (config.message_limit, link.longest_packet());
         let state = State {
             calls: Calls::new(last_sequence),
             answers: Answers::default(),
             outbox: VecDeque::new(),
-            packs: Packs::of(config.added_fields.packs()),
+            packs: Packs::of(config.added_fields.packs(), message_limit.min(longest_packet)),
             gathers: false,
             held_up: Vec::new(),
             broken: None,
         };
         let shared = Arc::new(Shared {
-            longest_packet: link.longest_packet(),
+            longest_packet,
             link,
             wire,
             message_limit,
@@ -246,6 +246,9 @@ impl Connection {
             self.shared.control(&mut state, sequence, Control::Cancel);
         }
         self.shared.set_reader(DRIVER);
+        let told = state.no_longer_held_up();
+        drop(state);
+        wake(told);
         given_up
     }
 
@@ -648,7 +651,10 @@ impl Shared {
 
     /// Sends the first call in the outbox, as far as the socket takes it.
     fn send_first(&self, mut state: MutexGuard<'_, State>) -> io::Result<()> {
-        let Some(Outgoing { head, body, sent, .. }) = state.outbox.front_mut() else { return Ok(()) };
+        let Some(Outgoing { head, body, sent, .. }) = state.outbox.front_mut() else {
+            self.are_sent(state, Vec::new());
+            return Ok(());
+        };
         let packets = self.packets(head, body).map_err(io::Error::other)?;
         let mut is_refused = None;
         for packet in packets.skip_sent(*sent) {
@@ -660,7 +666,7 @@ impl Shared {
         }
         if let Some(error) = is_refused {
             let told = state.refuse_first(error);
-            drop(state);
+            self.are_sent(state, Vec::new());
             wake(told);
             return Ok(());
         }
@@ -671,15 +677,11 @@ impl Shared {
 
     /// Tells those who wait for no more than that.
     fn are_sent(&self, mut state: MutexGuard<'_, State>, on_sent: Vec<Key>) {
-        let told: Vec<_> =
+        let mut told: Vec<_> =
             on_sent.into_iter().filter_map(|key| state.answers.put(key, Ok(submitted()))).collect();
-        let held_up = match state.outbox.is_empty() {
-            true => mem::take(&mut state.held_up),
-            false => Vec::new(),
-        };
+        told.extend(state.no_longer_held_up());
         drop(state);
         wake(told);
-        wake(held_up.iter().map(Outgo::waker));
     }
 
     /// As long as `reader` is who receives: receives responses and hands them out, up to the one for `own`, which is
@@ -705,10 +707,10 @@ impl Shared {
                     let packet = ready!(received)?.ok_or(Disconnect::ByPeer)?;
                     match codec.receive(packet)? {
                         None => continue,
-                        Some(message) => match Response::unpack(&message) {
-                            None => message,
-                            Some(responses) => codec.unpack(responses),
-                        },
+                        Some(message) => {
+                            let responses = Response::unpack(&message);
+                            codec.unpack(message, responses)
+                        }
                     }
                 }
             };
@@ -842,6 +844,15 @@ impl State {
         self.answers.put(key, Err(error))
     }
 
+    /// The streams that have waited for an empty outbox, to be woken if it is.
+    #[must_use]
+    fn no_longer_held_up(&mut self) -> Vec<Waker> {
+        match self.outbox.is_empty() {
+            true => self.held_up.drain(..).map(|outgo| outgo.waker()).collect(),
+            false => Vec::new(),
+        }
+    }
+
     /// Marks the connection as no more, and tells every call that waits on it the same cause (C7), and whether it was sent. Gives who
     /// is to be woken, once no lock is held.
     #[must_use]
@@ -865,6 +876,7 @@ impl State {
         for key in self.calls.drain() {
             told.extend(self.answers.put(key, Err(CallError::disconnected(cause.clone()))));
         }
+        told.extend(self.no_longer_held_up());
         told
     }
 }

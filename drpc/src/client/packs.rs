@@ -1,6 +1,6 @@
 //! Whether a connection's calls may go in packs (E5).
 
-use crate::wire::{CallFields, ResponseFields};
+use crate::wire::{CallFields, Pack, ResponseFields};
 
 /// What is known of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +13,9 @@ pub(super) enum Packs {
 }
 
 impl Packs {
-    pub(super) fn of(wanted: bool) -> Self {
-        if wanted { Packs::Asked } else { Packs::Unwanted }
+    /// Of a connection that sends and takes messages of so many bytes at most.
+    pub(super) fn of(wanted: bool, longest: usize) -> Self {
+        if wanted && longest >= Pack::MOST { Packs::Asked } else { Packs::Unwanted }
     }
 
     /// Has a call ask for as long as it is not known.

@@ -99,13 +99,15 @@ impl Controls {
     #[cold]
     pub(crate) fn heeds(&self, message: &Bytes) -> bool {
         if let Some((sequence, item)) = Call::item_in(message) {
-            self.heed(sequence, Control::Item, item);
+            self.heed(sequence, Control::Item, item_of(message, item));
             return true;
         }
-        let Ok(Call { sequence, added, body, .. }) = Call::decode(message.clone()) else { return false };
-        match added.and_then(|added| added.control) {
+        let Ok(Call { module, method, sequence, added, body }) = Call::decode(message.clone()) else {
+            return false;
+        };
+        match added.and_then(|added| added.control).filter(|_| (module, method) == (0, 0)) {
             Some(control) => {
-                self.heed(sequence, control, body);
+                self.heed(sequence, control, item_of(message, body));
                 true
             }
             None => {
@@ -186,6 +188,11 @@ impl Controls {
     fn calls(&self) -> MutexGuard<'_, HashMap<i64, Heard>> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a message brings to a stream. As a slice it would keep all of the message, whatever else is in there.
+fn item_of(message: &Bytes, item: Bytes) -> Bytes {
+    if item.len() >= message.len() / 2 { item } else { Bytes::copy_from_slice(&item) }
 }
 
 /// A call of which its caller may say something. It is found as long as this lives.

@@ -10,8 +10,9 @@ use crate::descriptors;
 use crate::dispatch::authorization::Allow;
 use crate::handler::control::StreamLimits;
 use crate::handler::decoding::DEFAULT_DECODE_LIMIT;
+use crate::handler::session::Session;
 use crate::transport::Address;
-use crate::wire::{Credit, DEFAULT_MESSAGE_LIMIT, WireMode};
+use crate::wire::{Codec, Credit, DEFAULT_MESSAGE_LIMIT, Pack, WireMode};
 
 /// How many bytes a server holds for its clients, unless it or its longest message says more.
 const DEFAULT_MEMORY_LIMIT: usize = 512 << 20;
@@ -67,6 +68,19 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Whether clients are told that their calls may come in packs: of a server that takes messages as long as one.
+    pub(super) fn takes_packs(&self) -> bool {
+        self.added_fields && self.message_limit >= Pack::MOST
+    }
+
+    /// What a session's messages are received and sent by, on a connection that takes packets of so many bytes.
+    pub(super) fn codec(&self, session: &Session, longest_packet: usize) -> Codec {
+        Codec::new(self.wire, self.message_limit)
+            .charged_to(session.account())
+            .sending_at_most(longest_packet)
+            .taking_packs(self.takes_packs())
+    }
+
     /// How many bytes are held for clients. Unless it is said, two users can each have two of the longest messages carried out, and answered as long.
     pub(super) fn allowed(&self) -> Allowed {
         let enough = DEFAULT_MEMORY_LIMIT.max(self.message_limit.saturating_mul(8));

@@ -13,6 +13,7 @@ pub(crate) mod error;
 #[cfg(any(feature = "server", feature = "blocking-server"))]
 pub(crate) mod handle;
 mod hooks;
+mod kept;
 pub(crate) mod listener;
 mod modules;
 mod packing;

@@ -1,7 +1,7 @@
 //! The replies of a session that are ready at once go in one packet, to a client that takes packs (E5).
 //!
-//! Replies are gathered while more of a pack of calls is to be carried out, and nothing is waited for: what was gathered goes before a
-//! handler waits, before a call begins whose method was not quick the last time, and once it is [`QUICK`] old.
+//! Replies wait for one thing alone: the next call of the pack that came last, if its method was quick the last time. They go before
+//! anything else is done, and once the first of them is [`QUICK`] old.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -13,6 +13,9 @@ use crate::wire::{Body, Call, Codec, Pack, Response};
 
 /// How long a reply may be kept for those behind it; and a method that takes no longer is quick.
 const QUICK: Duration = Duration::from_micros(50);
+
+/// The IDs of what is said of a call, which has no answer.
+const NO_METHOD: (i32, i32) = (0, 0);
 
 /// How many methods are remembered that were quick.
 const REMEMBERED: usize = 64;
@@ -42,9 +45,11 @@ impl Packing {
         self.pack.len().max(self.first.iter().len())
     }
 
-    /// Whether what waits may wait for the next call that is there, if one is.
+    /// Whether what waits may wait for the next call of a pack, if one is left.
     pub(super) fn may_wait_for_next(&self, codec: &Codec) -> bool {
-        codec.packed().peek().and_then(Call::ids_in).is_some_and(|ids| self.quick.contains(&ids))
+        self.behind.is_empty()
+            && codec.packed().peek().and_then(Call::ids_in).is_some_and(|ids| self.quick.contains(&ids))
+            && self.since.elapsed() <= QUICK
     }
 
     /// A handler begins, of the method with these IDs.
@@ -52,26 +57,25 @@ impl Packing {
         self.runs = Some((ids, Instant::now()));
     }
 
-    /// It waits for something.
+    /// It waits for something, if one has begun.
     pub(super) fn waits(&mut self) {
-        self.runs = None;
+        if let Some((ids, begun)) = self.runs.take() {
+            self.remember(ids, begun.elapsed() <= QUICK);
+        }
     }
 
     /// Puts a reply behind those that wait.
     pub(super) fn put(&mut self, session: &Session, reply: Response<Body>) {
-        if let Some((ids, begun)) = self.runs.take() {
-            self.remember(ids, begun.elapsed() <= QUICK);
-        }
+        self.waits();
         self.behind.push_back(reply);
         if self.behind.len() == 1 {
             self.refill(session);
         }
     }
 
-    /// What is to be sent now, if anything is.
-    pub(super) fn next(&mut self, session: &Session, may_wait: bool) -> Option<Response<Body>> {
-        let may_wait = may_wait && self.behind.is_empty() && self.since.elapsed() <= QUICK;
-        if may_wait || self.is_empty() {
+    /// Takes what goes next of what waits.
+    pub(super) fn next(&mut self, session: &Session) -> Option<Response<Body>> {
+        if self.is_empty() {
             return None;
         }
         let next = match self.first.take() {
@@ -118,6 +122,9 @@ impl Packing {
     }
 
     fn remember(&mut self, ids: (i32, i32), is_quick: bool) {
+        if ids == NO_METHOD {
+            return;
+        }
         match self.quick.iter().position(|quick| *quick == ids) {
             Some(place) if !is_quick => drop(self.quick.swap_remove(place)),
             None if is_quick && self.quick.len() < REMEMBERED => self.quick.push(ids),

@@ -47,10 +47,10 @@ pub(super) fn incoming(codec: &mut Codec, packet: Option<Bytes>) -> Result<Incom
         Some(packet) => packet,
     };
     match codec.receive(packet) {
-        Ok(Some(message)) => match Call::unpack(&message) {
-            None => Ok(Incoming::Message(message)),
-            Some(calls) => Ok(Incoming::Message(codec.unpack(calls))),
-        },
+        Ok(Some(message)) => {
+            let calls = Call::unpack(&message).filter(|_| codec.takes_packs());
+            Ok(Incoming::Message(codec.unpack(message, calls)))
+        }
         Ok(None) => Ok(Incoming::Part),
         Err(error) => Err(SessionFault::Frame(error)),
     }
@@ -63,10 +63,6 @@ pub(super) fn not_received(codec: &mut Codec, error: io::Error) -> SessionFault 
         None => SessionFault::Io(error),
     }
 }
-
-/// How many bytes of calls are read before there is room for them, of a client that may say something of those that run: it may stand
-/// behind them.
-pub(super) const READ_AHEAD: usize = 64 << 10;
 
 /// The call that a message is, or the answer to one that is none (D1): the session goes on.
 #[inline(always)]
@@ -143,7 +139,7 @@ fn context_of_added(
         call.added = Some(Box::new(CallFields { descriptors, takes_descriptors, ..CallFields::default() }));
     }
     let (mut callers, mut trace) = (None, None);
-    if call.added.as_ref().is_some_and(|added| added.takes_packs) {
+    if config.takes_packs() && call.added.as_ref().is_some_and(|added| added.takes_packs) {
         context.session().may_pack();
     }
     let asks = |added: &CallFields| added.asks_control || added.credit.is_some() || added.sends_items;

@@ -14,6 +14,9 @@ use super::recognise::{is_plain_envelope, recognise};
 use super::{MAX_PACKET, MAX_PLAIN_MESSAGE};
 use crate::budget::Account;
 
+/// How a call begins that has a module, and a response that has a sequence.
+const FIRST_NUMBER: u8 = 1 << 3;
+
 /// The wire format of one connection: turns packets into messages, and back.
 ///
 /// The two formats are two thin framings over this one type. A server that does not know yet which one its peer speaks starts with [`WireMode::Auto`],
@@ -40,6 +43,7 @@ pub struct Codec {
     /// The longest packet that is sent, on the plain wire.
     longest_sent: usize,
     assembler: Assembler,
+    takes_packs: bool,
     /// What is left of the pack that came last.
     packed: Items,
 }
@@ -57,6 +61,7 @@ impl Codec {
             limit,
             longest_sent: MAX_PLAIN_MESSAGE,
             assembler: Assembler::new(limit),
+            takes_packs: true,
             packed: Items::default(),
         }
     }
@@ -72,6 +77,15 @@ impl Codec {
     /// The same, on a connection that takes packets of so many bytes.
     pub(crate) fn sending_at_most(self, bytes: usize) -> Self {
         Codec { longest_sent: bytes, ..self }
+    }
+
+    /// The same, to which a pack is a message like others, if it takes none.
+    pub(crate) fn taking_packs(self, takes_packs: bool) -> Self {
+        Codec { takes_packs, ..self }
+    }
+
+    pub(crate) fn takes_packs(&self) -> bool {
+        self.takes_packs
     }
 
     /// Another one, to send on the same connection.
@@ -140,18 +154,35 @@ impl Codec {
         self.assembler.rest()
     }
 
-    /// Takes the messages of a pack that has come; gives the first, which is there.
+    /// Takes a message that has come, or those that it has if it is a pack; gives the first.
+    #[inline(always)]
+    pub(crate) fn unpack(&mut self, message: Bytes, packed: Option<Items>) -> Bytes {
+        match packed {
+            None => message,
+            Some(packed) => self.keep_packed(packed),
+        }
+    }
+
     #[inline(never)]
-    pub(crate) fn unpack(&mut self, mut messages: Items) -> Bytes {
-        let first = messages.next();
-        self.packed = messages;
-        first.unwrap_or_default()
+    fn keep_packed(&mut self, packed: Items) -> Bytes {
+        self.packed = packed;
+        self.next_packed().unwrap_or_default()
     }
 
     /// The next message of a pack: to be taken before another packet is.
+    ///
+    /// It is a slice of the pack. What is said of a call is a copy, since it may be kept for long, and the whole pack with it.
     #[inline]
     pub(crate) fn next_packed(&mut self) -> Option<Bytes> {
-        if self.packed.len() == 0 { None } else { self.packed.next() }
+        if self.packed.len() == 0 {
+            return None;
+        }
+        let message = self.packed.next()?;
+        if message.first() == Some(&FIRST_NUMBER) {
+            Some(message)
+        } else {
+            Some(Bytes::copy_from_slice(&message))
+        }
     }
 
     /// What is left of a pack.

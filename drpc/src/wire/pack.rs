@@ -16,8 +16,11 @@ pub(crate) struct Pack {
 }
 
 impl Pack {
-    /// How many bytes the messages may have, with their lengths. The rest is for what stands around them.
-    const ROOM: usize = SMALL - 16;
+    /// How many bytes a pack may have: who takes no message of so many takes none.
+    pub(crate) const MOST: usize = SMALL;
+
+    /// How many of these the messages may have, with their lengths. The rest is for what stands around them.
+    const ROOM: usize = Self::MOST - 16;
 
     /// A body that is longer is better sent from where it is, in bytes.
     pub(crate) const LONGEST: usize = 4 << 10;

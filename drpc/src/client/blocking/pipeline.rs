@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 
 use super::{Connection, Fault, Sent};
 use crate::client::batch::Batch;
@@ -14,8 +15,8 @@ struct Pipeline<'a> {
     batch: &'a mut Batch,
     /// The calls that wait for their response, by ascending sequence, and their places in the batch.
     open: VecDeque<(i64, usize)>,
-    /// The call that was not wholly sent: it can't have been executed.
-    unfinished: Option<i64>,
+    /// The sequences of those that were not wholly sent, one or those of a pack: they can't have been executed.
+    unfinished: Option<RangeInclusive<i64>>,
     /// Whether no call will be made again.
     is_last: bool,
     /// Whether a call waits for the response to the one before.
@@ -53,7 +54,10 @@ impl Connection {
             self.calls.abandon(sequence);
             let error = match &finished {
                 Err(Fault::Disconnect(cause) | Fault::Unfinished(cause))
-                    if pipeline.unfinished == Some(sequence) =>
+                    if pipeline
+                        .unfinished
+                        .as_ref()
+                        .is_some_and(|unfinished| unfinished.contains(&sequence)) =>
                 {
                     CallError::unfinished(cause.clone())
                 }
@@ -95,7 +99,8 @@ impl Connection {
                 Err(Fault::Gone | Fault::Timeout(Sent::Nothing)) => unsent_from = at,
                 sent => {
                     if matches!(sent, Ok(Sent::Part) | Err(Fault::Unfinished(_))) {
-                        pipeline.unfinished = calls.first().map(|(sequence, _)| *sequence);
+                        let (first, last) = (calls.first(), calls.last());
+                        pipeline.unfinished = first.zip(last).map(|((first, _), (last, _))| *first..=*last);
                     }
                     pipeline.open.extend(&calls);
                 }

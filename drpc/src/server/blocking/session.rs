@@ -27,18 +27,19 @@ use super::connection::{Connection, Stop};
 use super::parking::{Parking, Unparked};
 use super::shared::Shared;
 use super::streams::Streams;
-use super::turns::{Kept, Turns};
+use super::turns::Turns;
 use crate::dispatch::outflow::Outflow;
 use crate::dispatch::processing::Processing;
 use crate::handler::session::{Connection as _, Session, Worker};
 use crate::observe::peer_log::Line;
 use crate::server::admission::log_refused;
 use crate::server::hooks::Opened;
+use crate::server::kept::Kept;
 use crate::server::packing::Packing;
 use crate::server::permits::{Permit, Waiting};
 use crate::server::protocol::{
-    Incoming, READ_AHEAD, SessionFault, bytes_of, context_of, give_up_sending, head_of, incoming, list,
-    log_closed, log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
+    Incoming, SessionFault, bytes_of, context_of, give_up_sending, head_of, incoming, list, log_closed,
+    log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
 };
 use crate::transport::{Spin, is_peer_gone, keeps_buffers, release_buffers};
 use crate::wire::{Body, Codec, Head, Packet, Response};
@@ -102,9 +103,7 @@ impl SessionState {
     ) -> io::Result<()> {
         let config = &server.config;
         let reader = Reader {
-            codec: Codec::new(config.wire, config.message_limit)
-                .charged_to(session.account())
-                .sending_at_most(connection.socket.longest_packet()),
+            codec: config.codec(&session, connection.socket.longest_packet()),
             spin: Spin::new(config.spin),
             rest_due: None,
             timeout: None,
@@ -168,9 +167,9 @@ impl SessionState {
         let mut seat = Seat { parking: Parking::default(), worker: self.session.add_worker() };
         let mut reader = self.turns.take();
         while let Some(mut mine) = reader {
-            let Some(call) = self.read_call_message(&mut mine) else { return self.close_reading() };
+            let Some(call) = self.read_call_message(&mut mine) else { return self.close_reading(mine) };
             let Some(permit) = self.wait_for_permit(&mut seat, Some(&mut *mine)) else {
-                return self.close_reading();
+                return self.close_reading(mine);
             };
             let mut kept = self.hand_over(mine);
             self.answer(call, permit, &mut seat, kept.as_deref_mut());
@@ -198,7 +197,7 @@ impl SessionState {
     fn heed(&self, call: Kept) -> Option<Kept> {
         match self.session.heeds(&call.message) {
             true => None,
-            false => self.turns.keep(call, self.server.config.order.limit(), READ_AHEAD),
+            false => self.turns.keep(call, self.server.config.order.limit()),
         }
     }
 
@@ -241,8 +240,13 @@ impl SessionState {
     fn pack(&self, reply: Response<Body>, reader: &mut Reader, may_wait: bool) {
         let packing = reader.packing.get_or_insert_default();
         packing.put(&self.session, reply);
-        let may_wait = may_wait && packing.may_wait_for_next(&reader.codec);
-        while let Some(response) = packing.next(&self.session, may_wait) {
+        if !may_wait || !packing.may_wait_for_next(&reader.codec) {
+            self.send_packed(packing);
+        }
+    }
+
+    fn send_packed(&self, packing: &mut Packing) {
+        while let Some(response) = packing.next(&self.session) {
             self.reply(response);
         }
     }
@@ -252,13 +256,15 @@ impl SessionState {
     fn flush(&self, reader: Option<&mut Reader>) {
         if let Some(packing) = reader.and_then(|reader| reader.packing.as_mut()) {
             packing.waits();
-            while let Some(response) = packing.next(&self.session, false) {
-                self.reply(response);
-            }
+            self.send_packed(packing);
         }
     }
 
-    fn close_reading(&self) {
+    /// Nothing more is read. In a session that is cut, replies may still wait.
+    fn close_reading(&self, reader: Box<Reader>) {
+        if let Some(packing) = reader.packing {
+            packing.discard(&self.session);
+        }
         self.turns.close();
         self.session.is_read();
     }
@@ -295,6 +301,10 @@ impl SessionState {
         loop {
             if let Some(message) = reader.codec.next_packed() {
                 return (!self.connection.cut.is_cancelled()).then_some(message);
+            }
+            if reader.packing.as_ref().is_some_and(|packing| !packing.is_empty()) {
+                // What came of the pack behind them was no call.
+                self.flush(Some(reader));
             }
             let received = self.receive(reader).and_then(|packet| incoming(&mut reader.codec, packet));
             if self.connection.cut.is_cancelled() {

@@ -3,14 +3,11 @@
 #[cfg(all(test, shuttle))]
 mod model;
 
-use std::collections::VecDeque;
 use std::mem;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use bytes::Bytes;
-
-use crate::descriptors::Arrived;
+use crate::server::kept::{Kept, KeptCalls};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// How long a thread waits for its turn before it ends.
@@ -34,15 +31,8 @@ struct State<R> {
     running: usize,
     /// One has done so since this was last looked at.
     active: bool,
-    /// Calls that were read before there was room for them, and how many bytes they have. As long as there is one, as many run as may.
-    kept: VecDeque<Kept>,
-    kept_bytes: usize,
-}
-
-/// A call that was read before there was room for it, and what came with it.
-pub(super) struct Kept {
-    pub(super) message: Bytes,
-    pub(super) arrived: Option<Box<Arrived>>,
+    /// As long as there is one, as many run as may.
+    kept: KeptCalls,
 }
 
 impl<R> Turns<R> {
@@ -56,8 +46,7 @@ impl<R> Turns<R> {
             waiting: 0,
             running: 0,
             active: false,
-            kept: VecDeque::new(),
-            kept_bytes: 0,
+            kept: KeptCalls::default(),
         };
         Turns { state: Mutex::new(state), turn: Condvar::new() }
     }
@@ -70,8 +59,7 @@ impl<R> Turns<R> {
     /// As [`take`](Self::take), after a call. First the calls are carried out that were kept, each in the place of the one before.
     pub(super) fn take_next(&self, mut carry_out: impl FnMut(Kept)) -> Option<R> {
         let mut state = self.state();
-        while let Some(kept) = state.kept.pop_front() {
-            state.kept_bytes -= kept.message.len();
+        while let Some(kept) = state.kept.take() {
             drop(state);
             // Whoever reads may wait until there is room for more.
             self.turn.notify_all();
@@ -118,15 +106,14 @@ impl<R> Turns<R> {
         one_more
     }
 
-    /// Keeps a call that was read, if as many run as may; gives it back if it may run. Whoever keeps more bytes than may be waits.
-    pub(super) fn keep(&self, call: Kept, most_running: usize, most_bytes: usize) -> Option<Kept> {
+    /// Keeps a call that was read, if as many run as may; gives it back if it may run. Whoever keeps more than may be waits.
+    pub(super) fn keep(&self, call: Kept, most_running: usize) -> Option<Kept> {
         let mut state = self.state();
         if state.running < most_running {
             return Some(call);
         }
-        state.kept_bytes += call.message.len();
-        state.kept.push_back(call);
-        while state.kept_bytes >= most_bytes {
+        state.kept.put(call);
+        while state.kept.is_full() {
             state = self.turn.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         None

@@ -48,7 +48,6 @@ use crate::steps::Stepped;
 use crate::steps::poller::{Found, Poller};
 use crate::steps::timers::{Key, Timers};
 use crate::transport::{Address, Mode, Socket};
-use crate::wire::Codec;
 
 /// How many connections are accepted in one step.
 const ACCEPTS_PER_STEP: usize = 64;
@@ -404,9 +403,7 @@ impl Server {
         };
         self.closings.watch(&session);
         socket.charge_descriptors(session.account());
-        let codec = Codec::new(self.core.config.wire, self.core.config.message_limit)
-            .charged_to(session.account())
-            .sending_at_most(socket.longest_packet());
+        let codec = self.core.config.codec(&session, socket.longest_packet());
         let mut state = SessionState::new(socket, session, codec, opened);
         state.time_idleness(&mut self.core, true);
         self.sessions.insert(id, state);

@@ -30,11 +30,12 @@ use crate::descriptors::Arrived;
 use crate::handler::cancellation::Cancelled;
 use crate::handler::session::{Session, Worker};
 use crate::server::hooks::Opened;
+use crate::server::kept::{Kept, KeptCalls};
 use crate::server::packing::Packing;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
-    Incoming, READ_AHEAD, SessionFault, Unsent, bytes_of, context_of, drop_reply, give_up_sending, head_of,
-    incoming, list, log_closed, log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
+    Incoming, SessionFault, Unsent, bytes_of, context_of, drop_reply, give_up_sending, head_of, incoming,
+    list, log_closed, log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
 };
 use crate::steps::poller::Poller;
 use crate::steps::timers::Key;
@@ -85,9 +86,7 @@ pub(super) struct SessionState {
 struct Besides {
     /// How many streams are open.
     streams: usize,
-    /// Calls that were read before there was room for them, what came with them, and how many bytes they have.
-    ahead: VecDeque<(Bytes, Option<Box<Arrived>>)>,
-    ahead_bytes: usize,
+    kept: KeptCalls,
     /// What came with the call that begins next, if others were read behind it.
     arrived: Option<Box<Arrived>>,
     /// The client has left: what it sent before is all read, so that its socket can be let go of.
@@ -97,7 +96,7 @@ struct Besides {
 impl Besides {
     /// Of a client that has left there is no more than its socket held.
     fn may_read_ahead(&self) -> bool {
-        self.client_left || self.ahead_bytes < READ_AHEAD
+        self.client_left || !self.kept.is_full()
     }
 }
 
@@ -148,7 +147,7 @@ impl SessionState {
     /// Whether a stream is open, or a call was read that there is no room for.
     #[inline]
     fn is_busy_besides(&self) -> bool {
-        self.besides.as_ref().is_some_and(|besides| besides.streams > 0 || !besides.ahead.is_empty())
+        self.besides.as_ref().is_some_and(|besides| besides.streams > 0 || !besides.kept.is_empty())
     }
 
     /// Does what can be done now, up to its share: sends, receives, and carries out the calls that have come.
@@ -166,23 +165,7 @@ impl SessionState {
 
     fn take_turn(&mut self, share: &mut usize, core: &mut Core, done: &mut Progress) {
         let was_held_up = !self.unsent.is_empty();
-        loop {
-            if self.besides.is_some() {
-                self.begin_kept(core);
-            }
-            let may_wait = self.packing.is_some() && self.may_wait_for_next(core);
-            self.flush(share, may_wait, done);
-            if !self.wants_calls(core) {
-                break;
-            }
-            if let Some(message) = self.codec.next_packed() {
-                self.take_message(message, core, done);
-                *share = share.saturating_sub(1);
-                continue;
-            }
-            if *share == 0 {
-                break;
-            }
+        while self.take_pack(share, core, done) && *share > 0 {
             let Some(socket) = &self.socket else { break };
             let longest = self.codec.longest_packet();
             match socket.recv(self.codec.rest(), longest) {
@@ -196,6 +179,31 @@ impl SessionState {
             *share -= 1;
         }
         self.time_rest(core, was_held_up);
+    }
+
+    /// Carries out what is left of a pack, and sends; gives whether a message is to be received next.
+    #[inline(always)]
+    fn take_pack(&mut self, share: &mut usize, core: &mut Core, done: &mut Progress) -> bool {
+        loop {
+            if self.besides.is_some() {
+                self.begin_kept(core, done);
+            }
+            let may_wait = self.packing.is_some() && self.may_wait_for_next(core);
+            self.flush(share, may_wait, done);
+            if !self.wants_calls(core) {
+                return false;
+            }
+            let Some(message) = self.codec.next_packed() else { return true };
+            self.take_message(message, core, done);
+            *share = share.saturating_sub(1);
+        }
+    }
+
+    /// Goes on with a pack that has waited for room. Nothing is received: that is for the next turn, when all others had theirs.
+    fn go_on_with_pack(&mut self, core: &mut Core, done: &mut Progress) {
+        if self.codec.packed().len() > 0 {
+            self.take_pack(&mut { PACKETS_PER_TURN }, core, done);
+        }
     }
 
     /// A call of this session is done, and may have opened a stream.
@@ -213,13 +221,15 @@ impl SessionState {
         if let Some(stream) = stream {
             self.stream(stream, core);
         }
-        self.begin_kept(core);
+        self.begin_kept(core, done);
         self.flush(&mut { PACKETS_PER_TURN }, false, done);
         self.time_rest(core, was_held_up);
         self.bound_unsent(core);
-        // What is left to be read of a session that stops may be no more than its end.
-        if self.reading && (self.session.is_stopping() || self.codec.packed().len() > 0) {
+        if self.reading && self.session.is_stopping() {
+            // What is left to be read may be no more than its end.
             self.take_turn(&mut { PACKETS_PER_TURN }, core, done);
+        } else {
+            self.go_on_with_pack(core, done);
         }
     }
 
@@ -231,10 +241,7 @@ impl SessionState {
         }
         self.reply(response);
         self.flush(&mut { PACKETS_PER_TURN }, false, done);
-        if self.codec.packed().len() > 0 {
-            // It may have waited for the room that is there now.
-            self.take_turn(&mut { PACKETS_PER_TURN }, core, done);
-        }
+        self.go_on_with_pack(core, done);
     }
 
     fn stream(&mut self, stream: Streaming, core: &mut Core) {
@@ -253,12 +260,10 @@ impl SessionState {
         let _entered = self.session.enter();
         if let Some((message, came)) = self.queued.take() {
             self.begin(message, Some(came), permit, core);
-            self.begin_kept(core);
+            self.begin_kept(core, done);
             self.flush(&mut { PACKETS_PER_TURN }, false, done);
             self.bound_unsent(core);
-            if self.codec.packed().len() > 0 {
-                self.take_turn(&mut { PACKETS_PER_TURN }, core, done);
-            }
+            self.go_on_with_pack(core, done);
         }
     }
 
@@ -407,15 +412,15 @@ impl SessionState {
         self.queued.is_none() && self.running < core.config.order.limit()
     }
 
-    /// Begins the calls that were read before there was room for them, as far as there is now.
+    /// Begins the calls that were read before there was room for them, as far as there is now. What was answered before goes first.
     #[cold]
-    fn begin_kept(&mut self, core: &mut Core) {
+    fn begin_kept(&mut self, core: &mut Core, done: &mut Progress) {
         while self.has_room(core)
             && let Some(besides) = &mut self.besides
-            && let Some((message, arrived)) = besides.ahead.pop_front()
+            && let Some(Kept { message, arrived }) = besides.kept.take()
         {
-            besides.ahead_bytes -= message.len();
             besides.arrived = arrived;
+            self.flush(&mut { PACKETS_PER_TURN }, false, done);
             self.call(message, core);
         }
     }
@@ -459,9 +464,7 @@ impl SessionState {
             return Some(message);
         }
         let arrived = self.came_along();
-        let besides = self.besides.get_or_insert_default();
-        besides.ahead_bytes += message.len();
-        besides.ahead.push_back((message, arrived));
+        self.besides.get_or_insert_default().kept.put(Kept { message, arrived });
         None
     }
 
@@ -556,8 +559,8 @@ impl SessionState {
 
     /// Sends what there is room for, but for what may wait for those behind it. Streams wait until all of it is sent.
     fn flush(&mut self, share: &mut usize, may_wait: bool, done: &mut Progress) {
-        if self.packing.is_some() {
-            self.flush_packed(may_wait, done);
+        if self.packing.is_some() && !may_wait {
+            self.flush_packed(done);
         }
         self.send_unsent(share, done);
         if self.besides.is_some() {
@@ -572,10 +575,10 @@ impl SessionState {
     }
 
     #[inline(never)]
-    fn flush_packed(&mut self, may_wait: bool, done: &mut Progress) {
+    fn flush_packed(&mut self, done: &mut Progress) {
         while let Some(packing) = &mut self.packing
             && let replies = packing.len()
-            && let Some(response) = packing.next(&self.session, may_wait)
+            && let Some(response) = packing.next(&self.session)
         {
             // As one it is counted where it was sent.
             done.replies += replies - 1;

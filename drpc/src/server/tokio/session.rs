@@ -40,10 +40,11 @@ use crate::dispatch::processing::Processing;
 use crate::handler::session::{Listed, Session, Worker};
 use crate::server::admission::log_refused;
 use crate::server::hooks::Opened;
+use crate::server::kept::{Kept, KeptCalls};
 use crate::server::packing::Packing;
 use crate::server::permits::Permit;
 use crate::server::protocol::{
-    Incoming, READ_AHEAD, SessionFault, Unsent, bytes_of, context_of, give_up_sending, head_of, incoming,
+    Incoming, SessionFault, Unsent, bytes_of, context_of, drop_reply, give_up_sending, head_of, incoming,
     list, log_closed, log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
 };
 use crate::transport::{Link, PeerCredentials, is_peer_gone};
@@ -85,9 +86,7 @@ pub(super) struct SessionLoop {
 struct Besides {
     /// The streams that handlers answered with.
     streams: SelectAll<Box<Outflow>>,
-    /// Calls that were read before there was room for them, what came with them, and how many bytes they have.
-    ahead: VecDeque<(Bytes, Option<Box<Arrived>>)>,
-    ahead_bytes: usize,
+    kept: KeptCalls,
     /// What came with the call that begins next, if others were read behind it.
     arrived: Option<Box<Arrived>>,
     /// The client has left: what it sent before is all read, so that its connection can be let go of.
@@ -110,9 +109,7 @@ type Received = Result<Option<Bytes>, SessionFault>;
 
 impl SessionLoop {
     pub(super) fn new(link: Link, session: Arc<Session>, server: Arc<Shared>) -> Self {
-        let codec = Codec::new(server.config.wire, server.config.message_limit)
-            .charged_to(session.account())
-            .sending_at_most(link.longest_packet());
+        let codec = server.config.codec(&session, link.longest_packet());
         SessionLoop {
             link,
             codec,
@@ -158,16 +155,10 @@ impl SessionLoop {
 
     async fn serve(&mut self) -> Result<(), SessionFault> {
         let mut outcome = Ok(());
-        while let Some(event) = poll_fn(|context| match self.poll_event(context) {
-            Poll::Pending if self.has_packed() => Poll::Ready(Some(Event::Rest)),
-            polled => polled,
-        })
-        .await
-        {
+        while let Some(event) = poll_fn(|context| self.poll_event(context)).await {
             let mut unsent = match event {
-                Event::Answered(response) if !self.session.packs() => self.try_reply(response),
-                Event::Answered(response) => self.try_pack(response),
-                Event::Rest => self.try_packed(false),
+                Event::Answered(response) => self.answer(response),
+                Event::Rest => self.try_packed(),
                 Event::Closed => {
                     self.stop_reading();
                     None
@@ -176,34 +167,53 @@ impl SessionLoop {
                     self.stop_reading();
                     let refusal = refusal(&fault);
                     outcome = Err(fault);
-                    refusal.and_then(|refusal| self.try_pack(refusal))
+                    refusal.and_then(|refusal| self.answer(refusal))
                 }
             };
             while let Some(rest) = unsent {
                 self.send(rest).await?;
-                unsent = self.try_packed(true);
+                unsent = self.try_packed();
             }
         }
         outcome
     }
 
+    /// Sends a reply, unless it waits for those behind it, as far as there is room for it now; gives what is left of it.
+    #[inline(always)]
+    fn answer(&mut self, reply: Response<Body>) -> Option<Box<Unsent>> {
+        if self.session.packs() { self.pack(reply) } else { self.try_reply(reply) }
+    }
+
+    #[inline(never)]
+    fn pack(&mut self, reply: Response<Body>) -> Option<Box<Unsent>> {
+        self.packing.get_or_insert_default().put(&self.session, reply);
+        if self.replies_may_wait() { None } else { self.try_packed() }
+    }
+
     /// Whether replies wait for those behind them.
     #[inline]
-    fn has_packed(&self) -> bool {
+    fn replies_wait(&self) -> bool {
         self.packing.as_ref().is_some_and(|packing| !packing.is_empty())
     }
 
-    /// Puts a reply behind those that wait, and sends what waits no longer, as far as there is room for it now; gives what is left of it.
-    #[inline(never)]
-    fn try_pack(&mut self, reply: Response<Body>) -> Option<Box<Unsent>> {
-        self.packing.get_or_insert_default().put(&self.session, reply);
-        self.try_packed(true)
+    /// Whether the next thing to be done is a call of a pack that will not take long.
+    fn replies_may_wait(&self) -> bool {
+        self.packing.as_ref().is_some_and(|packing| packing.may_wait_for_next(&self.codec))
+            && self.finished.is_empty()
+            && self.queue.is_empty()
+            && self.has_room()
+            && self.besides.as_ref().is_none_or(|besides| besides.kept.is_empty())
     }
 
-    /// Sends what waits, unless that `may_wait` for what is about to come; gives what is left of it.
-    fn try_packed(&mut self, may_wait: bool) -> Option<Box<Unsent>> {
-        let may_wait = may_wait && (self.codec.packed().len() > 0 || !self.running.is_empty());
-        while let Some(response) = self.packing.as_mut()?.next(&self.session, may_wait) {
+    /// Whether another call may begin.
+    #[inline]
+    fn has_room(&self) -> bool {
+        self.running.len() < self.server.config.order.limit()
+    }
+
+    /// Sends the replies that wait; gives what is left of one.
+    fn try_packed(&mut self) -> Option<Box<Unsent>> {
+        while let Some(response) = self.packing.as_mut()?.next(&self.session) {
             if let Some(unsent) = self.try_reply(response) {
                 return Some(unsent);
             }
@@ -218,6 +228,9 @@ impl SessionLoop {
                 self.finished_bytes -= bytes_of(&response);
                 return Poll::Ready(Some(Event::Answered(response)));
             }
+            if self.replies_wait() {
+                return self.poll_behind_replies(context);
+            }
             if !self.running.is_empty()
                 && let Poll::Ready(Some(done)) = self.running.poll_next_unpin(context)
             {
@@ -226,7 +239,7 @@ impl SessionLoop {
             }
             let (streams, kept) = match &self.besides {
                 None => (false, false),
-                Some(besides) => (!besides.streams.is_empty(), !besides.ahead.is_empty()),
+                Some(besides) => (!besides.streams.is_empty(), !besides.kept.is_empty()),
             };
             let busy = !self.running.is_empty() || streams;
             if !self.ending && self.session.poll_stop(context).is_ready() {
@@ -236,8 +249,7 @@ impl SessionLoop {
             if !self.reading && !busy && !calls_wait {
                 return Poll::Ready(None);
             }
-            let room = self.running.len() < self.server.config.order.limit();
-            if room
+            if self.has_room()
                 && (self.reading || calls_wait)
                 && let Poll::Ready(received) = self.poll_call(context)
             {
@@ -253,6 +265,20 @@ impl SessionLoop {
             }
             return self.poll_rest(busy, context);
         }
+    }
+
+    /// Begins the next call of a pack, if replies may wait for it; or else has them sent.
+    #[inline(never)]
+    fn poll_behind_replies(&mut self, context: &mut task::Context<'_>) -> Poll<Option<Event>> {
+        while self.replies_may_wait()
+            && let Poll::Ready(Some(message)) = self.poll_next_packed(context)
+        {
+            let call = self.heed(message).and_then(|call| self.queue.enter(call));
+            if let Some(response) = call.and_then(|call| self.begin(call, context)) {
+                return Poll::Ready(Some(Event::Answered(response)));
+            }
+        }
+        Poll::Ready(Some(Event::Rest))
     }
 
     /// What there is to wait for while no call comes.
@@ -332,7 +358,7 @@ impl SessionLoop {
             match received {
                 Ok(Some(message)) => {
                     let arrived = self.link.arrived();
-                    self.besides.get_or_insert_default().keep(message, arrived);
+                    self.besides.get_or_insert_default().kept.put(Kept { message, arrived });
                 }
                 Ok(None) => return Poll::Ready(Event::Closed),
                 Err(fault) => return Poll::Ready(Event::Fault(fault)),
@@ -370,8 +396,16 @@ impl SessionLoop {
     }
 
     /// Does what a message says of a call that runs; gives back one that is a call.
-    #[cold]
+    #[inline(always)]
     fn heed(&self, message: Bytes) -> Option<Bytes> {
+        match self.session.controls().is_none() {
+            true => Some(message),
+            false => self.heed_controlled(message),
+        }
+    }
+
+    #[cold]
+    fn heed_controlled(&self, message: Bytes) -> Option<Bytes> {
         if self.session.heeds(&message) {
             drop(self.link.arrived());
             return None;
@@ -426,9 +460,6 @@ impl SessionLoop {
             match incoming(&mut self.codec, packet) {
                 Ok(Incoming::Message(message)) => {
                     self.rest_due = None;
-                    if self.session.controls().is_none() {
-                        return Poll::Ready(Ok(Some(message)));
-                    }
                     match self.heed(message) {
                         Some(message) => return Poll::Ready(Ok(Some(message))),
                         None => continue,
@@ -449,27 +480,25 @@ impl SessionLoop {
         }
     }
 
-    /// The next message of a pack that is a call; `None` once there is no other. What was answered goes first if that call may take long.
+    /// The next message of a pack that is a call; `None` once there is no other.
     #[inline(never)]
     fn poll_packed(&mut self, context: &mut task::Context<'_>) -> Poll<Option<Bytes>> {
         loop {
-            if let Some(packing) = &self.packing
-                && !packing.is_empty()
-                && !packing.may_wait_for_next(&self.codec)
-            {
-                return Poll::Pending;
-            }
-            // Only as often as the runtime likes.
-            let coop = ready!(coop::poll_proceed(context));
-            let Some(message) = self.codec.next_packed() else { return Poll::Ready(None) };
-            coop.made_progress();
-            if self.session.controls().is_none() {
-                return Poll::Ready(Some(message));
-            }
-            if let Some(message) = self.heed(message) {
-                return Poll::Ready(Some(message));
+            let Some(message) = ready!(self.poll_next_packed(context)) else { return Poll::Ready(None) };
+            if let Some(call) = self.heed(message) {
+                return Poll::Ready(Some(call));
             }
         }
+    }
+
+    /// The next message of a pack, but only as often as the runtime likes.
+    fn poll_next_packed(&mut self, context: &mut task::Context<'_>) -> Poll<Option<Bytes>> {
+        let coop = ready!(coop::poll_proceed(context));
+        let message = self.codec.next_packed();
+        if message.is_some() {
+            coop.made_progress();
+        }
+        Poll::Ready(message)
     }
 
     /// Begins a call; gives its answer if the handler is ready at once.
@@ -605,17 +634,11 @@ impl SessionLoop {
 impl Besides {
     /// Of a client that has left there is no more than its socket held.
     fn may_read_ahead(&self) -> bool {
-        self.client_left || self.ahead_bytes < READ_AHEAD
-    }
-
-    fn keep(&mut self, message: Bytes, arrived: Option<Box<Arrived>>) {
-        self.ahead_bytes += message.len();
-        self.ahead.push_back((message, arrived));
+        self.client_left || !self.kept.is_full()
     }
 
     fn take(&mut self) -> Option<Bytes> {
-        let (message, arrived) = self.ahead.pop_front()?;
-        self.ahead_bytes -= message.len();
+        let Kept { message, arrived } = self.kept.take()?;
         self.arrived = arrived;
         Some(message)
     }
@@ -630,6 +653,12 @@ fn add_stream(besides: &mut Option<Box<Besides>>, stream: Option<Box<Outflow>>) 
 
 impl Drop for SessionLoop {
     fn drop(&mut self) {
+        for reply in self.finished.drain(..) {
+            drop_reply(&self.session, reply);
+        }
+        if let Some(packing) = self.packing.take() {
+            packing.discard(&self.session);
+        }
         self.server.sessions.close(&self.session);
     }
 }
