@@ -18,8 +18,8 @@
 //! A `service` generates no code: a cargo warning names it, and says what to write.
 //!
 //! The messages' descriptors are kept in `OUT_DIR`, for `drpc::include_descriptors!()`: with them, a test guards the messages against
-//! breaking changes (see the guide's chapter on contracts), and a server's reflection tells of them. A program that includes them grows by their length alone,
-//! `drpc_descriptors.bin`; they have no comments. All of DAOS's, 135 messages and enums with 490 fields, are 20 kB.
+//! breaking changes (see the guide's chapter on contracts), and a server's reflection tells of them. Including them adds only the size of
+//! `drpc_descriptors.bin`, which holds no comments. All of DAOS's, 135 messages and enums with 490 fields, are 20 kB.
 //!
 //! Both halves are optional: [`generate`](Builder::generate) needs no `.proto` files, and [`compile_protos`](Builder::compile_protos) no
 //! registry.

@@ -4,7 +4,7 @@
 //! and numbers (`contract` against the registry), and from the `model` that comes of it `expand` generates the items.
 //! Beside a mistake, `fallback` generates stubs of them instead. `attribute` has all steps in a row.
 //!
-//! Beside it `#[derive(Failure)]`, which is all in `failure`, and the macros that include what the build script made, in `include`.
+//! Beside it are `#[derive(Failure)]`, which is all in `failure`, and the macros that include what the build script made, in `include`.
 
 mod args;
 mod asked;

@@ -1,10 +1,10 @@
 //! RPC between processes on one host, over a Unix `SOCK_SEQPACKET` socket.
 //!
-//! Put [`#[drpc_module]`](drpc_module) on an ordinary `impl` block, and you get dispatch, a typed client, and a server that finds the
-//! module by itself. Requests and replies are protobuf messages. The protocol is dRPC, which the daemons of [DAOS](https://daos.io), an
-//! open-source distributed object store, speak among themselves: either end may be [DAOS's own code](https://github.com/daos-stack/daos), in C
-//! or Go. Without DAOS, drpc serves the daemons and tools of any Linux host that want typed calls in microseconds and a caller whose user and
-//! process the kernel vouches for.
+//! Put [`#[drpc_module]`](drpc_module) on an ordinary `impl` block, and you get dispatch, a typed client, and, with `register`, a server that
+//! finds the module by itself. Requests and replies are protobuf messages. The protocol is dRPC, which the daemons of [DAOS](https://daos.io),
+//! an open-source distributed object store, speak among themselves: either end may be [DAOS's own code](https://github.com/daos-stack/daos),
+//! in C or Go. Without DAOS, drpc suits any Linux daemon or tool that wants typed calls with low latency, and callers whose user and process ID
+//! the kernel vouches for.
 //!
 //! The package is `drpc-uds`, the library `drpc`.
 //!
@@ -214,7 +214,7 @@ pub use async_trait::async_trait;
 /// Turns an `impl` block into a module: generates its enum of methods, its [`Module`], its client, and its registration.
 ///
 /// ```
-/// use drpc::{Failure, drpc_module};
+/// use drpc::{Bytes, Failure, drpc_module};
 ///
 /// struct Echo;
 ///
@@ -222,7 +222,7 @@ pub use async_trait::async_trait;
 /// impl Echo {
 ///     /// Returns the body as it came.
 ///     #[method(0)]
-///     fn echo(&self, body: bytes::Bytes) -> Result<bytes::Bytes, Failure> {
+///     fn echo(&self, body: Bytes) -> Result<Bytes, Failure> {
 ///         if body.is_empty() { Err("nothing to echo".into()) } else { Ok(body) }
 ///     }
 /// }

@@ -65,7 +65,7 @@ fn a_tool_without_grpc_says_how_to_get_it() {
     let folder = Folder::new();
     folder.drpc(&format!("{SERVE} --insecure-loopback")).assert().code(2).stdout_eq("").stderr_eq(str![[
         r#"
-drpc: this `drpc` is built without gRPC: `cargo install drpc-cli --features grpc` gives one that has it
+drpc: this `drpc` is built without gRPC: `cargo install --path drpc-cli --features grpc` gives one that has it
 
 "#
     ]]);

@@ -220,7 +220,7 @@ impl<T: Payload, R: Payload> Upload<T, R> {
     }
 }
 
-/// A stream that a blocking [`GrpcCaller`] sends to a host, and one that it receives, on the same call: as [`drpc::blocking::Exchange`](https://docs.rs/drpc-uds).
+/// A stream that a blocking [`GrpcCaller`] sends to a host, and one that it receives, on the same call: as `drpc::blocking::Exchange`.
 ///
 /// ```no_run
 /// # #[drpc::drpc_module(id = 8, client_only)]

@@ -127,7 +127,7 @@ impl GrpcServer {
         self.serve_until(pending()).await
     }
 
-    /// Serves until a future is done, such as [`shutdown_signal`](https://docs.rs/drpc-uds). Then it takes no more connections, tells who asks for its health and
+    /// Serves until a future is done, such as `drpc::server::shutdown_signal()`. Then it takes no more connections, tells who asks for its health and
     /// the handlers that run, and returns once all calls are answered and all streams have ended, or were cut after the
     /// [`drain_timeout`](GrpcServerBuilder::drain_timeout).
     ///

@@ -44,6 +44,7 @@ use crate::wire::{DEFAULT_MESSAGE_LIMIT, TraceContext, Wire, WireMode};
 /// | [`connection_per_call`](Self::connection_per_call) | off |
 /// | [`wait_until_ready`](Self::wait_until_ready) | off |
 /// | [`auto_reconnect`](Self::auto_reconnect) | on |
+/// | [`reconnect_backoff`](Self::reconnect_backoff) | 5 ms, growing to 250 ms |
 /// | [`retry`](Self::retry) | off |
 /// | [`server`](Self::server) | anyone who listens there |
 /// | [`added_fields`](Self::added_fields) | none: DAOS's fields only |

@@ -1,11 +1,12 @@
-//! The guide: a chapter for each thing that you may want to do.
+//! The guide: a chapter for each thing that you may want to do. New here? Read [the attribute](attribute), [errors], [a small client](small_client),
+//! [access] and [systemd], in this order.
 //!
 //! | I want … | chapter |
 //! |---|---|
 //! | a daemon under systemd: socket activation, readiness, SIGTERM | [`systemd`] |
 //! | many calls at once on one connection | [`concurrency`] |
 //! | errors with their text, or of my own types | [`errors`] |
-//! | many items in answer to one call: a listing, progress, events | [`streams`] |
+//! | many items in answer to one call, or in a call, or both: a listing, progress, events, an upload | [`streams`] |
 //! | events: to be told when something happens | [`events`] |
 //! | a client with nothing but what it needs | [`small_client`] |
 //! | to call from Python, Go or C | [`other_languages`] |
@@ -24,9 +25,11 @@
 //! | a time-out, a rate limit or my own code around every handler | [`middleware`] |
 //! | deadlines and traces that travel with a call | [`added_fields`] |
 //! | to pass open files, sockets or memory to another process | [`descriptors`] |
-//! | to reach a module from other hosts, by the same stub | [the crate drpc-grpc](https://docs.rs/drpc-grpc) |
+//! | to reach a module from other hosts, by the same stub | the crate `drpc-grpc`: `cargo doc --open -p drpc-grpc` |
+//! | to talk to DAOS's daemons, or stand in for them | `examples/daos` in the repository: all methods of DAOS 2.8 |
 //! | to port a DAOS module | [`from_hand_written_dispatch`] |
-//! | to look up a rule such as [W8](crate::guide::rules#wire) | [`rules`] |
+//! | unit tests without a socket, mocks, fault injection | [`testing`](crate::testing) |
+//! | to look up a word, or a rule such as [W8](crate::guide::rules#wire) | [`glossary`], [`rules`] |
 
 #[doc = include_str!("systemd.md")]
 pub mod systemd {}
@@ -96,6 +99,9 @@ pub mod descriptors {}
 
 #[doc = include_str!("from_hand_written_dispatch.md")]
 pub mod from_hand_written_dispatch {}
+
+#[doc = include_str!("glossary.md")]
+pub mod glossary {}
 
 #[doc = include_str!("rules.md")]
 pub mod rules {}

@@ -26,13 +26,13 @@ use crate::wire::TraceContext;
 /// A handler gets it by taking a `&Context` beside its request:
 ///
 /// ```
-/// # use drpc::{Context, drpc_module};
+/// # use drpc::{Bytes, Context, drpc_module};
 /// # #[derive(Default)]
 /// # struct Whoami;
 /// #[drpc_module(id = 9)]
 /// impl Whoami {
 ///     #[method(1)]
-///     fn whoami(&self, context: &Context) -> bytes::Bytes {
+///     fn whoami(&self, context: &Context) -> Bytes {
 ///         format!("uid={}", context.peer().uid()).into()
 ///     }
 /// }

@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let server = match is_socket_activated() {
         true => builder.listen_systemd()?,
         // Started by hand. Only here are mode and owner the program's to choose.
-        false => builder.mode(0o660).bind("/run/greeter.sock")?,
+        false => builder.bind("/tmp/greeter.sock")?,
     };
     let shutdown = server.serve_until(stop).await?;
     if shutdown.stuck() > 0 {

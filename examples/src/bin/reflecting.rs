@@ -48,7 +48,7 @@ impl Interop {
         Ok(body)
     }
 
-    /// Only who runs the server is told of this.
+    /// Only the user who runs the server sees this.
     #[method(3, allow = "owner")]
     fn panic(&self) {
         panic!("as it was asked to");

@@ -17,7 +17,7 @@ use crate::words;
 
 /// Let other hosts call a server, over gRPC with mutual TLS.
 ///
-/// A `drpc` has it that is built with the feature `grpc`: `cargo install drpc-cli --features grpc`.
+/// A `drpc` has it that is built with the feature `grpc`: `cargo install --path drpc-cli --features grpc`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum GrpcCommand {
     Serve(ServeArgs),
@@ -98,8 +98,8 @@ fn serve(args: &ServeArgs) -> Result<(), Failed> {
 
 #[cfg(not(feature = "grpc"))]
 fn serve(_: &ServeArgs) -> Result<(), Failed> {
-    let problem =
-        "this `drpc` is built without gRPC: `cargo install drpc-cli --features grpc` gives one that has it";
+    let problem = "this `drpc` is built without gRPC: `cargo install --path drpc-cli --features grpc` gives one that \
+                   has it";
     Err(Failed::Given(problem.to_owned()))
 }
 

@@ -53,7 +53,7 @@ impl ServerBuilder {
     /// How many [streams](crate::guide::streams) of one session may be open at once. A further one is answered FAILURE. 0 refuses all.
     ///
     /// An open stream holds one item at most, what its handler keeps, and a few hundred bytes. It does not count as a running call, and as 17 KiB of the
-    /// [`memory_limit`](Self::memory_limit).
+    /// [`memory_limit`](Self::memory_limit); one that the caller sends also counts with its [`stream_credit`](Self::stream_credit).
     pub fn stream_limit(mut self, streams: usize) -> Self {
         self.config.limits.streams.open = streams;
         self
@@ -62,7 +62,8 @@ impl ServerBuilder {
     /// How much a caller may have sent of a [stream](crate::guide::streams) of its own and the handler not taken yet: 4096 items and 1 MiB in their bodies, unless this
     /// says otherwise. One item may be longer than what is left of the bytes. 0 is taken as 1.
     ///
-    /// An open stream counts in the [`memory_limit`](Self::memory_limit) with these bytes.
+    /// A stream that a caller sends counts in the [`memory_limit`](Self::memory_limit) with these bytes, and 32 for each of these items, from its beginning to its end: 1 MiB and
+    /// 128 KiB by default, so that one user alone can have 112 such streams open. The next one is answered FAILURE.
     pub fn stream_credit(mut self, items: u32, bytes: u64) -> Self {
         self.config.limits.streams.window = Credit { items: items.max(1), bytes: bytes.max(1) };
         self

@@ -72,10 +72,12 @@ use crate::wire::WireMode;
 /// | [`idle_timeout`](Self::idle_timeout) | none |
 /// | [`session_limit`](Self::session_limit) | none, so the process's descriptors; 1,024 on the blocking server |
 /// | [`session_limit_per_uid`](Self::session_limit_per_uid) | none |
+/// | [`absent_session_limit`](Self::absent_session_limit) | 4,096, or half of the session limit |
 /// | [`descriptor_limit`](Self::descriptor_limit), [`session_descriptor_limit`](Self::session_descriptor_limit) | 16, 64 |
 /// | [`descriptor_limit_per_uid`](Self::descriptor_limit_per_uid) | as many as are left for others |
 /// | [`pending_reply_limit`](Self::pending_reply_limit) | 256 MiB per session |
 /// | [`stream_limit`](Self::stream_limit) | 256 per session |
+/// | [`stream_credit`](Self::stream_credit) | 4096 items, 1 MiB per stream |
 /// | [`memory_limit`](Self::memory_limit) | 512 MiB, or eight times the message limit if that is more |
 /// | [`memory_limit_per_uid`](Self::memory_limit_per_uid) | half the memory limit |
 /// | [`call_limit`](Self::call_limit) | none: each session is limited by its [`order`](Self::order) |
