@@ -426,7 +426,9 @@ mod tests {
     fn read(controls: &Controls, sequence: i64, control: Option<Control>) -> bool {
         let added =
             control.map(|control| Box::new(CallFields { control: Some(control), ..CallFields::default() }));
-        let call: Call = Call { module: 7, method: 700, sequence, body: Bytes::new(), added };
+        // What is said of a call is of no module.
+        let (module, method) = if control.is_some() { (0, 0) } else { (7, 700) };
+        let call: Call = Call { module, method, sequence, body: Bytes::new(), added };
         controls.heeds(&call.encode())
     }
 
