@@ -284,3 +284,21 @@ fn a_call_that_was_answered_before_it_was_sent_is_the_last_on_its_connection() {
         });
     });
 }
+
+#[test]
+fn what_was_refused_is_not_sent_when_the_others_are_made_anew() {
+    // C4: the server closed the connection while it was idle.
+    with_every_client(|kind| {
+        let fake = Fake::listen();
+        let client = kind.connect(builder(fake.path()).message_limit(1000)).unwrap();
+        drop(fake.accept());
+        let bodies = [&[7; 2000][..], b"x"];
+        let results = answered(&client, &bodies, &CallOptions::new(), || {
+            let server = fake.accept();
+            let call = server.recv_call(Wire::Chunked).unwrap();
+            assert_eq!(call.body, "x");
+            server.send_reply(Wire::Chunked, call.sequence, 0, b"y");
+        });
+        assert_eq!(kinds(&results), [Some(CallErrorKind::TooLong), None]);
+    });
+}

@@ -1,15 +1,16 @@
 //! In which order the calls of a session are carried out (S5), and sessions side by side (S1).
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use bytes::Bytes;
-use drpc::{CallOptions, Client, Context, Method, Order, Server, Wire};
+use drpc::{CallErrorKind, CallOptions, Client, Context, Method, Order, Server, Wire};
 use tokio::sync::{Mutex, Notify, mpsc};
 
 use crate::support::{
-    Fake, Gate, Handlers, RawPeer, WIRES, builder, call, echo, gated, in_order, with_every_client,
+    Fake, Gate, Handlers, RawPeer, WIRES, builder, call, echo, gated, in_order, soon, with_every_client,
     with_every_handle, with_every_server,
 };
 
@@ -259,4 +260,57 @@ async fn calls_of_many_tasks_wait_for_one_another_if_they_are_told_to() {
     for call in calls {
         assert_eq!(call.await.unwrap().unwrap().body, "x");
     }
+}
+
+#[test]
+fn calls_that_wait_for_one_another_have_their_turns_in_order() {
+    in_order(async {
+        let fake = Fake::listen();
+        let builder = Client::builder(fake.path()).one_call_at_a_time(true);
+        let client = builder.connect().await.unwrap();
+        let server = fake.accept();
+        let answering = tokio::task::spawn_blocking(move || {
+            for _ in 0..101 {
+                let call = server.recv_call(Wire::Chunked).unwrap();
+                server.send_reply(Wire::Chunked, call.sequence, 0, &call.body);
+            }
+        });
+        let made = Cell::new(0);
+        let many = async {
+            for _ in 0..100 {
+                call(&client, 700, "many").await.unwrap();
+                made.set(made.get() + 1);
+            }
+        };
+        let one = async {
+            call(&client, 700, "one").await.unwrap();
+            assert!(made.get() <= 2, "{} calls have overtaken it", made.get());
+        };
+        tokio::join!(many, one);
+        answering.await.unwrap();
+    });
+}
+
+#[test]
+fn a_call_does_not_follow_one_that_was_given_up_on_its_connection() {
+    // C4, W10.
+    with_every_client(|kind| {
+        let fake = Fake::listen();
+        let client = kind.connect(builder(fake.path()).one_call_at_a_time(true)).unwrap();
+        let first = fake.accept();
+        thread::scope(|scope| {
+            let given_up = scope.spawn(|| client.call_with(7, 700, b"a", &soon()).unwrap_err());
+            assert_eq!(first.recv_call(Wire::Chunked).unwrap().body, "a");
+            let next = scope.spawn(|| client.call(7, 700, b"b").unwrap());
+            let second = fake.accept();
+            let call = second.recv_call(Wire::Chunked).unwrap();
+            assert_eq!(call.body, "b");
+            second.send_reply(Wire::Chunked, call.sequence, 0, b"");
+            next.join().unwrap();
+            assert_eq!(given_up.join().unwrap().kind(), CallErrorKind::Timeout);
+            if first.has_packet() {
+                first.assert_closed();
+            }
+        });
+    });
 }

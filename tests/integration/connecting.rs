@@ -314,3 +314,41 @@ fn closing_the_client_fails_a_call_under_way_at_once() {
         }
     });
 }
+
+#[test]
+fn a_client_that_is_closed_as_it_reconnects_stays_closed() {
+    // C2.
+    with_every_client(|kind| {
+        let fake = Fake::listen();
+        // Connects as far as the probe; `meanwhile` is before that is answered.
+        let probed = |meanwhile: &dyn Fn()| {
+            let server = fake.accept();
+            let probe = server.recv_call(Wire::Chunked).unwrap();
+            meanwhile();
+            server.send_reply(Wire::Chunked, probe.sequence, 3, b"");
+            server
+        };
+        let client = thread::scope(|scope| {
+            let connecting = scope.spawn(|| kind.connect(builder(fake.path()).wire(WireMode::Auto)).unwrap());
+            drop(probed(&|| {}));
+            connecting.join().unwrap()
+        });
+        client.close();
+        thread::scope(|scope| {
+            let reconnecting = scope.spawn(|| client.reconnect());
+            let server = probed(&|| client.close());
+            let error = reconnecting.join().unwrap().unwrap_err();
+            assert!(error.to_string().contains("closed meanwhile"), "{error}");
+            server.assert_closed();
+            assert!(!client.is_connected());
+
+            let reconnecting = scope.spawn(|| client.reconnect());
+            let server = probed(&|| {});
+            reconnecting.join().unwrap().unwrap();
+            let calling = scope.spawn(|| client.call(7, 700, b"").unwrap());
+            let call = server.recv_call(Wire::Chunked).unwrap();
+            server.send_reply(Wire::Chunked, call.sequence, 0, b"");
+            calling.join().unwrap();
+        });
+    });
+}

@@ -4,13 +4,15 @@ use std::time::{Duration, Instant};
 
 use drpc::wire::Response;
 use drpc::{
-    Bytes, CallError, CallErrorKind, CallOptions, Client, Method, Order, Server, Wire, WithFds, blocking,
-    drpc_module, progress,
+    Bytes, CallError, CallErrorKind, CallOptions, Caller, Client, Method, Order, Server, Wire, WithFds,
+    blocking, drpc_module, progress,
 };
 use futures_util::FutureExt;
 use rustix::process::{Pid, WaitOptions, waitpid};
 
-use crate::support::{PATIENCE, RawPeer, SOON, TestServer, builder, call, in_order, interop, isolated};
+use crate::support::{
+    Items, ItemsMethod, PATIENCE, RawPeer, SOON, TestServer, builder, call, in_order, interop, isolated,
+};
 
 const ECHO: Method = Method::new(7, 700, "echo");
 
@@ -139,5 +141,27 @@ fn a_child_that_drops_a_server_leaves_the_parent_what_its_clients_have_sent() {
             assert!(Instant::now() < patience, "the child has taken the call");
         }
         assert_eq!(peer.recv_response(Wire::Chunked).body, "for the parent");
+    });
+}
+
+#[test]
+fn a_child_that_drops_a_client_leaves_the_parents_streams() {
+    isolated("forks::a_child_that_drops_a_client_leaves_the_parents_streams", || {
+        let server = TestServer::start(Server::builder().module(Items));
+        in_order(async {
+            let client = builder(server.path()).connect().await.unwrap();
+            let options = CallOptions::new();
+            let opening =
+                client.upload::<_, Bytes, Bytes>(ItemsMethod::Count.method(), Bytes::new(), &options);
+            let mut upload = opening.await.unwrap();
+            upload.send("one".into()).await.unwrap();
+            let mut of_child = Some(client);
+            assert_succeeded(in_a_child(|| {
+                of_child.take().unwrap().close();
+                true
+            }));
+            upload.send("three".into()).await.unwrap();
+            assert_eq!(upload.finish().await.unwrap(), "8");
+        });
     });
 }

@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 use bytes::Bytes;
 use drpc::server::Shutdown;
 use drpc::{CallErrorKind, CallOptions, Order, Server, ServerHandle, Status, Wire};
+use futures_util::FutureExt;
 use tokio::sync::mpsc;
 
 use crate::support::{
@@ -437,4 +438,94 @@ fn calls_that_wait_for_a_connection_learn_that_there_will_be_none() {
             }
         });
     }
+}
+
+#[test]
+fn a_deadline_holds_while_others_overtake() {
+    // C8: the only connection, which was made anew, goes from one call of the same thread to the next.
+    let fake = Fake::listen();
+    let client = Kind::Blocking.connect(builder(fake.path())).unwrap();
+    drop(fake.accept());
+    thread::scope(|scope| {
+        let busy = scope.spawn(|| [client.call(7, 700, b"1"), client.call(7, 700, b"2")].map(Result::unwrap));
+        let server = fake.accept();
+        let first = server.recv_call(Wire::Chunked).unwrap();
+        let (ended, ends) = std::sync::mpsc::channel();
+        let late = &client;
+        scope.spawn(move || ended.send(late.call_with(7, 700, b"late", &soon()).unwrap_err()).unwrap());
+        thread::yield_now();
+        server.send_reply(Wire::Chunked, first.sequence, 0, b"");
+        let second = server.recv_call(Wire::Chunked).unwrap();
+        let error = ends.recv_timeout(PATIENCE).expect("its time is over");
+        if second.body == "2" {
+            assert!(error.to_string().contains("was not executed"), "{error}");
+            server.send_reply(Wire::Chunked, second.sequence, 0, b"");
+        } else {
+            // It was first, and holds its connection up.
+            let server = fake.accept();
+            let second = server.recv_call(Wire::Chunked).unwrap();
+            server.send_reply(Wire::Chunked, second.sequence, 0, b"");
+        }
+        busy.join().unwrap();
+    });
+}
+
+#[test]
+fn who_waits_for_a_server_does_not_connect_without_a_pause() {
+    with_every_client(|kind| {
+        let fake = Fake::listen();
+        let client = kind.connect(builder(fake.path()).connect_timeout(10 * SOON)).unwrap();
+        drop(fake.accept());
+        drop(fake);
+        let switches = || {
+            let status = fs::read_to_string("/proc/thread-self/status").unwrap();
+            let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            count.unwrap().trim().parse::<u64>().unwrap()
+        };
+        thread::scope(|scope| {
+            let calls = [(); 4].map(|()| {
+                scope.spawn(|| {
+                    let before = switches();
+                    assert_eq!(client.call(7, 700, b"").unwrap_err().kind(), CallErrorKind::Connect);
+                    switches() - before
+                })
+            });
+            for call in calls {
+                let switches = call.join().unwrap();
+                assert!(switches < 500, "{switches} times another thread had its turn");
+            }
+        });
+    });
+}
+
+#[test]
+fn closing_reaches_connections_that_no_further_call_takes() {
+    // C2, C7.
+    with_every_client(|kind| {
+        let fake = Fake::listen();
+        let client = kind.connect(builder(fake.path()).connection_per_call()).unwrap();
+        thread::scope(|scope| {
+            let calling = scope.spawn(|| client.call(7, 700, b"").unwrap_err());
+            let server = fake.accept();
+            server.recv_call(Wire::Chunked).unwrap();
+            client.close();
+            assert_eq!(calling.join().unwrap().kind(), CallErrorKind::Disconnected);
+            server.assert_closed();
+        });
+    });
+}
+
+#[test]
+fn a_call_that_is_polled_no_more_holds_up_no_other() {
+    in_order(async {
+        let fake = Fake::listen();
+        let client = builder(fake.path()).connect_timeout(SOON).connect().await.unwrap();
+        drop(fake.accept());
+        drop(fake);
+        let mut first = Box::pin(call(&client, 700, ""));
+        // The connection is gone, and no other can be had: it pauses before it tries again.
+        assert!(first.as_mut().now_or_never().is_none());
+        let second = tokio::time::timeout(PATIENCE, call(&client, 700, "")).await;
+        assert_eq!(second.expect("it ends").unwrap_err().kind(), CallErrorKind::Connect);
+    });
 }

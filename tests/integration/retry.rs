@@ -358,20 +358,25 @@ fn a_reply_may_say_that_the_call_is_to_be_made_again() {
 
 #[test]
 fn the_last_reply_stays_if_the_call_can_not_be_made_again() {
-    with_every_client(|kind| {
-        let fake = Fake::listen();
-        let client = kind.connect(builder(fake.path()).connect_timeout(SOON).retry(if_busy(3))).unwrap();
-        thread::scope(|scope| {
-            let calling = scope.spawn(|| client.call_typed::<_, DaosResp>(7, 700, (), &CallOptions::new()));
-            let server = fake.accept();
-            let call = server.recv_call(Wire::Chunked).unwrap();
-            drop(fake);
-            server.refuse_more();
-            let busy = DaosResp { status: Der::BUSY.code() }.encode_to_vec();
-            server.send_reply(Wire::Chunked, call.sequence, 0, &busy);
-            assert!(calling.join().unwrap().unwrap().status == Der::BUSY);
+    // Neither in the time that it takes to connect, nor in its own.
+    for (connect_timeout, timeout) in [(SOON, PATIENCE), (PATIENCE, 5 * SOON)] {
+        with_every_client(|kind| {
+            let fake = Fake::listen();
+            let builder = builder(fake.path()).connect_timeout(connect_timeout).retry(if_busy(3));
+            let client = kind.connect(builder).unwrap();
+            let options = CallOptions::new().timeout(timeout);
+            thread::scope(|scope| {
+                let calling = scope.spawn(|| client.call_typed::<_, DaosResp>(7, 700, (), &options));
+                let server = fake.accept();
+                let call = server.recv_call(Wire::Chunked).unwrap();
+                drop(fake);
+                server.refuse_more();
+                let busy = DaosResp { status: Der::BUSY.code() }.encode_to_vec();
+                server.send_reply(Wire::Chunked, call.sequence, 0, &busy);
+                assert!(calling.join().unwrap().unwrap().status == Der::BUSY);
+            });
         });
-    });
+    }
 }
 
 #[test]

@@ -37,6 +37,8 @@ enum Answer {
 #[derive(Debug, Default)]
 struct Inbox {
     waker: Option<Waker>,
+    /// Whether the server has said that the stream is open, which it says once.
+    is_open: bool,
     came: VecDeque<Outcome>,
     /// What the server may still send.
     room: Room,
@@ -70,6 +72,9 @@ impl Answers {
     /// Counts a part of a stream that has come: an error for one that was not asked for, or that there is no room for.
     pub(super) fn count(&mut self, key: Key, part: Part, body: &Bytes) -> Result<(), Disconnect> {
         let Some(inbox) = self.streams.get_mut(&key) else { return Err(Disconnect::Overrun) };
+        if part == Part::Opened && mem::replace(&mut inbox.is_open, true) {
+            return Err(Disconnect::Overrun);
+        }
         admit(part, body, &mut inbox.room)
     }
 
@@ -106,6 +111,22 @@ impl Answers {
         None
     }
 
+    /// A response has come for the call that receives: gives it, or what another who received has put there before it. The key is freed with
+    /// the last.
+    pub(super) fn take_before(&mut self, key: Key, response: Response, is_last: bool) -> Outcome {
+        if !self.streams.is_empty()
+            && let Some(inbox) = self.streams.get_mut(&key)
+            && let Some(before) = inbox.came.pop_front()
+        {
+            inbox.came.push_back(Ok(response));
+            return before;
+        }
+        if is_last {
+            self.free(key);
+        }
+        Ok(response)
+    }
+
     /// Frees a key; gives the result, if it is there.
     pub(super) fn free(&mut self, key: Key) -> Option<Outcome> {
         let next = if self.streams.is_empty() { None } else { self.free_stream(key) };
@@ -128,7 +149,12 @@ impl Answers {
 impl Inbox {
     fn put(&mut self, outcome: Outcome) -> Option<Waker> {
         let is_last = is_last(&outcome);
-        self.came.push_back(outcome);
+        // A list of no items needs no room, and is of no use.
+        let is_nothing =
+            outcome.as_ref().is_ok_and(|part| part.part() == Some(Part::Items) && part.body.is_empty());
+        if !is_nothing {
+            self.came.push_back(outcome);
+        }
         match &self.outgo {
             None => self.waker.take(),
             Some(outgo) => {
@@ -155,4 +181,41 @@ impl Inbox {
 /// Whether nothing is to follow.
 pub(super) fn is_last(outcome: &Outcome) -> bool {
     !outcome.as_ref().is_ok_and(|response| response.part().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::ResponseFields;
+
+    fn part(part: Part) -> Response {
+        let fields = ResponseFields::of_part(part);
+        Response { added: Some(fields.into()), ..Response::default() }
+    }
+
+    #[test]
+    fn what_another_has_received_before_comes_first() {
+        let mut answers = Answers::default();
+        let key = answers.begin();
+        answers.expect_stream(key, Credit { items: 8, bytes: 8 }, None);
+        // The driver has received it just before the call took over.
+        drop(answers.put(key, Ok(part(Part::Opened))));
+        assert_eq!(answers.take_before(key, part(Part::Item), false).unwrap().part(), Some(Part::Opened));
+        let nobody = Context::from_waker(Waker::noop());
+        assert_eq!(answers.take_or_wait(key, &nobody).unwrap().unwrap().part(), Some(Part::Item));
+        assert_eq!(answers.take_before(key, Response::default(), true).unwrap().part(), None);
+        assert!(answers.answers.is_empty() && answers.streams.is_empty());
+    }
+
+    #[test]
+    fn a_stream_opens_once_and_a_list_of_nothing_takes_no_room() {
+        let mut answers = Answers::default();
+        let key = answers.begin();
+        answers.expect_stream(key, Credit { items: 8, bytes: 8 }, None);
+        let nothing = Bytes::new();
+        assert!(answers.count(key, Part::Opened, &nothing).is_ok());
+        assert!(answers.count(key, Part::Opened, &nothing).is_err());
+        drop(answers.put(key, Ok(part(Part::Items))));
+        assert!(answers.streams[&key].came.is_empty());
+    }
 }

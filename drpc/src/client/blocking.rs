@@ -77,6 +77,8 @@ struct Inner {
     pool: Mutex<Pool<Box<Connection>>>,
     /// A place in the pool is free again.
     freed: Condvar,
+    /// A connection has come back that nobody waits for but those that wait for the server.
+    came: Condvar,
     lines: Lines,
     /// The process that its connections are of: see [`generation`].
     process: AtomicU64,
@@ -308,18 +310,20 @@ impl Client {
     pub fn reconnect(&self) -> Result<(), ConnectError> {
         self.0.check_process();
         let pool = self.0.pool.lock();
-        if pool.makes_more() && (pool.is_lent() || !pool.open().is_empty()) {
+        if pool.makes_more() && (pool.is_out() || !pool.open().is_empty()) {
             return Ok(());
         }
         let epoch = pool.epoch();
         drop(pool);
         let connection = self.0.config.open_blocking(Deadline::NEVER)?;
-        self.0.lines.reopen();
         self.0.lines.add(epoch, &connection.line);
-        if self.0.pool.lock().restart(Box::new(connection)) {
-            metrics::reconnected();
+        match self.0.pool.lock().restart(epoch, Box::new(connection)) {
+            Some(true) => metrics::reconnected(),
+            Some(false) => {}
+            None => return Err(ConnectError::closed(&self.0.config.path)),
         }
-        self.0.freed.notify_all();
+        self.0.lines.reopen(epoch);
+        self.0.wake_all();
         Ok(())
     }
 
@@ -329,12 +333,18 @@ impl Client {
         // A call that keeps the pool locked ends by this.
         self.0.lines.close();
         let idle = self.0.pool.lock().close();
-        self.0.freed.notify_all();
+        self.0.wake_all();
         drop(idle);
     }
 }
 
 impl Inner {
+    /// Has all that wait look again.
+    fn wake_all(&self) {
+        self.freed.notify_all();
+        self.came.notify_all();
+    }
+
     /// In a child of the process that the connections were made in, forgets them: the replies to its calls would be another's, and another's would
     /// be its own. They are closed here alone.
     fn check_process(&self) {
@@ -420,7 +430,14 @@ impl ClientBuilder {
         lines.add(0, &first.line);
         let pool = Mutex::new(Pool::new(self.limit(), first));
         let process = AtomicU64::new(generation());
-        Ok(Client(Arc::new(Inner { config: self, pool, freed: Condvar::new(), lines, process })))
+        Ok(Client(Arc::new(Inner {
+            config: self,
+            pool,
+            freed: Condvar::new(),
+            came: Condvar::new(),
+            lines,
+            process,
+        })))
     }
 
     /// Makes a connection, by the deadline of the call that needs it.

@@ -19,6 +19,8 @@ pub(super) struct CallState<'a> {
     pub(super) deadline: Deadline,
     /// Whether some of the call may have been sent, so that it may have been executed.
     sent: bool,
+    /// The same of the attempt under way.
+    attempt_sent: bool,
     /// How many connections may still turn out to be gone, in this attempt, before they are of use.
     replacements: usize,
     /// Made once the call has to wait for a connection.
@@ -38,19 +40,18 @@ impl<'a> CallState<'a> {
     pub(super) fn of_call(options: &CallOptions, config: &'a ClientBuilder, now: fn() -> Instant) -> Self {
         let deadline = Deadline::by(now, options.timeout.or(config.timeout));
         let deadline = deadline.or_before(Deadline::at(now, options.deadline));
-        CallState { config, now, deadline, sent: false, replacements: 0, connecting: None }
+        let (sent, attempt_sent) = (false, false);
+        CallState { config, now, deadline, sent, attempt_sent, replacements: 0, connecting: None }
     }
 
     /// Of a client that is to be connected for the first time.
     pub(super) fn of_client(config: &'a ClientBuilder) -> Self {
-        let connecting = Connecting::begin(config, config.wait_until_ready.unwrap_or_default());
+        let patience = config.wait_until_ready.unwrap_or_default();
+        let state = Self::of_call(&CallOptions::new(), config, Instant::now);
         CallState {
-            config,
-            now: Instant::now,
             deadline: Deadline::NEVER,
-            sent: false,
-            replacements: 0,
-            connecting: Some(connecting),
+            connecting: Some(Connecting::begin(config, patience, state.now)),
+            ..state
         }
     }
 
@@ -90,6 +91,7 @@ impl<'a> CallState<'a> {
 
     /// The call is made, or made again.
     pub(super) fn begin_attempt(&mut self) {
+        self.attempt_sent = false;
         self.replacements = if self.config.auto_reconnect { self.config.connections } else { 0 };
     }
 
@@ -98,16 +100,21 @@ impl<'a> CallState<'a> {
         self.connecting();
     }
 
+    /// From now on the call waits for a connection: gives until when.
+    pub(super) fn loses_patience_at(&mut self) -> Option<Instant> {
+        self.connecting().until.at
+    }
+
     fn connecting(&mut self) -> &mut Connecting {
-        let config = self.config;
-        self.connecting.get_or_insert_with(|| Connecting::begin(config, config.connect_timeout))
+        let (config, now) = (self.config, self.now);
+        self.connecting.get_or_insert_with(|| Connecting::begin(config, config.connect_timeout, now))
     }
 
     /// An attempt to connect has failed: gives how long to pause before the next, or the error if there is to be none.
     pub(super) fn refused(&mut self, error: ConnectError) -> Result<Duration, ConnectError> {
-        let of_call = self.deadline;
+        let (of_call, now) = (self.deadline, self.now);
         let connecting = self.connecting();
-        let left = connecting.until.or_before(of_call).left();
+        let left = connecting.until.or_before(of_call).left_by(now);
         if left.is_zero() || !error.may_pass() {
             return Err(error);
         }
@@ -117,7 +124,7 @@ impl<'a> CallState<'a> {
 
     /// The error of a call that gives up connecting.
     pub(super) fn gave_up(&mut self, error: ConnectError) -> CallError {
-        match error.is_timeout() && self.deadline.left().is_zero() {
+        match error.is_timeout() && self.deadline.left_by(self.now).is_zero() {
             true => self.timed_out(),
             false => error.into(),
         }
@@ -134,14 +141,21 @@ impl<'a> CallState<'a> {
 
     /// From now on the call may be executed.
     pub(super) fn is_sent(&mut self) {
-        self.sent = true;
+        (self.sent, self.attempt_sent) = (true, true);
+    }
+
+    /// Whether some of this attempt may have been sent.
+    pub(super) fn attempt_was_sent(&self) -> bool {
+        self.attempt_sent
     }
 
     /// The error of a call whose time is over: it says whether the call may have been executed, and if not, why (C4, C8).
     pub(super) fn timed_out(&mut self) -> CallError {
-        if self.sent {
-            return self.deadline.passed();
-        }
+        if self.sent { self.deadline.passed() } else { self.never_begun() }
+    }
+
+    /// The error of a call that was never begun, and whose time is over: why it was not (C4, C8).
+    pub(super) fn never_begun(&mut self) -> CallError {
         match self.connecting.as_mut().and_then(|connecting| connecting.refused.take()) {
             Some(refused) => refused.into(),
             None => self.deadline.unsent(),
@@ -150,8 +164,8 @@ impl<'a> CallState<'a> {
 }
 
 impl Connecting {
-    fn begin(config: &ClientBuilder, patience: Duration) -> Box<Self> {
-        let (until, pauses) = (Deadline::after(Some(patience)), config.reconnect_backoff.pauses());
+    fn begin(config: &ClientBuilder, patience: Duration, now: fn() -> Instant) -> Box<Self> {
+        let (until, pauses) = (Deadline::by(now, Some(patience)), config.reconnect_backoff.pauses());
         Box::new(Connecting { until, pauses, refused: None })
     }
 }

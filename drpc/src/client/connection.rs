@@ -24,7 +24,6 @@ use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::{io, mem};
 
-use futures_util::lock;
 use futures_util::task::AtomicWaker;
 
 use super::answers::{Answers, Key, is_last};
@@ -36,6 +35,7 @@ use super::outgo::Outgo;
 use super::packs::Packs;
 use super::reply::{report_unknown, submitted};
 use super::runtime::{Runtime, Task};
+use super::turns::Turns;
 use super::unpacking::{Step, Unpacking};
 use crate::descriptors::Limits;
 use crate::handler::method::Method;
@@ -43,7 +43,7 @@ use crate::observe::metrics;
 use crate::observe::peer_log::PeerLog;
 use crate::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
-use crate::transport::{Link, is_peer_gone};
+use crate::transport::{Link, generation, is_peer_gone};
 use crate::wire::{
     Body, Call, CallFields, Codec, Control, Credit, Gathered, Head, MessageTooLong, Pack, Packets, Part,
     Response, ResponseFields, Wire,
@@ -53,7 +53,10 @@ use crate::wire::{
 pub(super) struct Connection {
     shared: Arc<Shared>,
     driver: Task,
-    turn: lock::Mutex<()>,
+    /// For calls that each are to be alone on it.
+    turns: Turns,
+    /// The process that it was made in, as [`generation`] numbers it.
+    process: u64,
     _counted: metrics::OpenConnection,
 }
 
@@ -149,12 +152,13 @@ impl Connection {
             log: PeerLog::default(),
         });
         let driver = runtime.spawn(drive(BreakOnDrop(shared.clone())));
-        Connection { shared, driver, turn: lock::Mutex::new(()), _counted: metrics::OpenConnection::begin() }
+        let (turns, process) = (Turns::default(), generation());
+        Connection { shared, driver, turns, process, _counted: metrics::OpenConnection::begin() }
     }
 
     /// For calls that each are to be alone on the connection.
-    pub(super) fn turn(&self) -> &lock::Mutex<()> {
-        &self.turn
+    pub(super) fn turns(&self) -> &Turns {
+        &self.turns
     }
 
     pub(super) fn wire(&self) -> Wire {
@@ -268,7 +272,8 @@ impl Connection {
         };
         wake(told);
         self.driver.abort();
-        if has_streams {
+        // In a child that was forked, the connection is the parent's, and goes on.
+        if has_streams && self.process == generation() {
             // Whoever holds one may not look at it for long, and the link lives until then.
             self.shared.link.hang_up();
         }
@@ -469,11 +474,12 @@ impl Connection {
             return Poll::Ready(result);
         }
         match ready!(shared.poll_receive(context, sequence, Some(key))) {
-            Ok(response) => Poll::Ready(Ok(response)),
+            Ok(outcome) => Poll::Ready(outcome),
             Err(cause) => {
                 shared.end(cause);
                 let closed = || Err(CallError::disconnected(Disconnect::Closed.into()));
-                Poll::Ready(shared.state().answers.free(key).unwrap_or_else(closed))
+                // Something may have come before that.
+                Poll::Ready(shared.state().answers.take_or_wait(key, context).unwrap_or_else(closed))
             }
         }
     }
@@ -691,7 +697,7 @@ impl Shared {
         context: &mut Context<'_>,
         reader: i64,
         own: Option<Key>,
-    ) -> Poll<Result<Response, Disconnect>> {
+    ) -> Poll<Result<Result<Response, CallError>, Disconnect>> {
         if self.reader.load(Ordering::Acquire) != reader {
             return Poll::Pending;
         }
@@ -733,13 +739,13 @@ impl Shared {
             };
             match addressee {
                 Addressee::Waiting(key) if own == Some(key) => {
-                    if response.part().is_none() {
-                        state.answers.free(key);
+                    let is_last = response.part().is_none();
+                    if is_last {
                         // If another call has begun meanwhile, it has said who receives.
                         let _ =
                             self.reader.compare_exchange(reader, NOBODY, Ordering::AcqRel, Ordering::Relaxed);
                     }
-                    return Poll::Ready(Ok(response));
+                    return Poll::Ready(Ok(state.answers.take_before(key, response, is_last)));
                 }
                 Addressee::Waiting(key) => {
                     let told = state.answers.put(key, Ok(response));

@@ -37,7 +37,11 @@ impl Deadline {
     }
 
     pub(super) fn left(&self) -> Duration {
-        self.at.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
+        self.left_by(Instant::now)
+    }
+
+    pub(super) fn left_by(&self, now: impl FnOnce() -> Instant) -> Duration {
+        self.at.map_or(Duration::MAX, |at| at.saturating_duration_since(now()))
     }
 
     /// Whether it is over; the clock is read only if there is an end.

@@ -615,6 +615,8 @@ enum ConnectCause {
     PathTooLong(usize),
     Timeout(Duration),
     Probe(Disconnect),
+    /// The client was closed meanwhile.
+    Closed,
     /// Somebody else serves there than the client demands.
     OtherServer(Box<(PeerCredentials, Allow)>),
 }
@@ -727,6 +729,10 @@ impl ConnectError {
     pub(super) fn probe(path: &Path, cause: Disconnect) -> Self {
         ConnectError { path: path.to_owned(), cause: ConnectCause::Probe(cause) }
     }
+
+    pub(super) fn closed(path: &Path) -> Self {
+        ConnectError { path: path.to_owned(), cause: ConnectCause::Closed }
+    }
 }
 
 impl fmt::Debug for ConnectError {
@@ -748,6 +754,7 @@ impl fmt::Display for ConnectError {
         match &self.cause {
             ConnectCause::EmptyPath => f.write_str("the abstract name is empty: give the name after the @"),
             ConnectCause::NulInPath => f.write_str("a path can't contain a NUL byte"),
+            ConnectCause::Closed => f.write_str("the client was closed meanwhile; connect again"),
             ConnectCause::NoRuntime => f.write_str(
                 "there is no tokio runtime here; connect within one (`#[tokio::main]`, or `Runtime::block_on`), or take \
                  `drpc::blocking::Client`, which needs none",

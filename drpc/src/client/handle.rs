@@ -5,12 +5,12 @@ mod streaming;
 pub(super) use streaming::{Patience, Source, Target};
 pub use streaming::{Sending, Streaming, Upload};
 
-use std::fmt;
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::{fmt, mem};
 
 use futures_util::lock;
 
@@ -26,6 +26,7 @@ use super::pool::Pool;
 use super::reply::reply_of;
 use super::retry::Attempts;
 use super::runtime::Runtime;
+use super::turns::Turn;
 use crate::handler::method::Method;
 use crate::handler::payload::Payload;
 use crate::observe::client::MadeCall;
@@ -66,6 +67,8 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     config: ClientBuilder,
     pool: Mutex<Pool<Arc<Connection>>>,
+    /// All connections that are left, in the pool or not. Locked after that.
+    made: Mutex<Vec<Weak<Connection>>>,
     /// Held by the one call that makes a new connection.
     connecting: lock::Mutex<()>,
     runtime: Runtime,
@@ -104,8 +107,9 @@ impl Client {
     }
 
     pub(super) fn new(config: ClientBuilder, pool: Pool<Arc<Connection>>, runtime: Runtime) -> Client {
+        let made = Mutex::new(pool.open().iter().map(Arc::downgrade).collect());
         let (pool, connecting) = (Mutex::new(pool), lock::Mutex::new(()));
-        Client(Arc::new(Inner { config, pool, connecting, runtime, process: generation() }))
+        Client(Arc::new(Inner { config, pool, made, connecting, runtime, process: generation() }))
     }
 
     /// Calls a method with a marshalled body; returns the response, whatever its status.
@@ -157,10 +161,13 @@ impl Client {
         wanted: impl Wanted,
     ) -> Result<Response, CallError> {
         let mut state = self.begin(options);
+        let mut attempts = Attempts::of(options.retry.as_ref(), self.0.config.retry.as_ref());
         let at = state.deadline.at;
-        let outcome =
-            self.0.runtime.by(at, pin!(self.call_unlimited(method, body, options, wanted, &mut state))).await;
-        outcome.unwrap_or_else(|| Err(state.timed_out()))
+        let outcome = {
+            let call = self.call_unlimited(method, body, options, wanted, &mut state, &mut attempts);
+            self.0.runtime.by(at, pin!(call)).await
+        };
+        outcome.unwrap_or_else(|| attempts.cut_short(state.attempt_was_sent(), || state.timed_out()))
     }
 
     async fn call_unlimited(
@@ -170,8 +177,8 @@ impl Client {
         options: &CallOptions,
         wanted: impl Wanted,
         state: &mut CallState<'_>,
+        attempts: &mut Attempts<'_>,
     ) -> Result<Response, CallError> {
-        let mut attempts = Attempts::of(options.retry.as_ref(), self.0.config.retry.as_ref());
         loop {
             let mut copy;
             let body = match attempts.is_last() {
@@ -200,7 +207,7 @@ impl Client {
         state.begin_attempt();
         loop {
             let connection = self.connection(state).await?;
-            let _turn = self.turn(&connection).await;
+            let Some(_turn) = self.turn(&connection).await else { continue };
             let mut added = state.added(options);
             wanted.ask(&mut added);
             state.stamp(&mut added);
@@ -219,12 +226,18 @@ impl Client {
         }
     }
 
-    /// Waits until no other call is under way on the connection, if each is to be alone there.
-    async fn turn<'a>(&self, connection: &'a Connection) -> Option<lock::MutexGuard<'a, ()>> {
-        match self.0.config.one_call_at_a_time {
-            true => Some(connection.turn().lock().await),
-            false => None,
+    /// Waits until no other call is under way on the connection, if each is to be alone there; `None` if one that was given up holds it up
+    /// since, so that another connection is to be taken.
+    async fn turn<'a>(&self, connection: &'a Arc<Connection>) -> Option<Option<Turn<'a>>> {
+        let config = &self.0.config;
+        if !config.one_call_at_a_time {
+            return Some(None);
         }
+        let turn = connection.turns().take().await;
+        // One that no other call sees is in no pool.
+        let is_good =
+            config.connection_per_call || self.pool().open().iter().any(|open| Arc::ptr_eq(open, connection));
+        is_good.then_some(Some(turn))
     }
 
     /// Makes many calls at once, and returns one result per call, in the order of the calls.
@@ -320,26 +333,55 @@ impl Client {
         opening: impl Future<Output = Result<Connection, ConnectError>>,
     ) -> Result<(), ConnectError> {
         let _connecting = self.0.connecting.lock().await;
-        if self.pool().open().iter().any(|connection| !connection.is_broken()) {
-            return Ok(());
-        }
-        let connection = opening.await?;
-        if self.pool().restart(Arc::new(connection)) {
-            metrics::reconnected();
+        let epoch = {
+            let pool = self.pool();
+            if pool.open().iter().any(|connection| !connection.is_broken()) {
+                return Ok(());
+            }
+            pool.epoch()
+        };
+        let connection = Arc::new(opening.await?);
+        let restarted = {
+            let mut pool = self.pool();
+            let restarted = pool.restart(epoch, connection.clone());
+            if restarted.is_some() {
+                self.0.keep(&connection);
+            }
+            restarted
+        };
+        match restarted {
+            Some(true) => metrics::reconnected(),
+            Some(false) => {}
+            None => return Err(ConnectError::closed(&self.0.config.path)),
         }
         Ok(())
     }
 
     /// Closes the connections; calls in flight fail. Does nothing if it is closed ([C2](crate::guide::rules#client)).
     pub fn close(&self) {
-        let open = self.pool().close();
-        for connection in open {
-            connection.close();
-        }
+        let mut pool = self.pool();
+        let (open, made) = (pool.close(), mem::take(&mut *self.0.made()));
+        drop(pool);
+        // Those too that no other call takes any more, on which some may be under way.
+        made.iter().filter_map(Weak::upgrade).for_each(|connection| connection.close());
+        drop(open);
     }
 
     fn pool(&self) -> MutexGuard<'_, Pool<Arc<Connection>>> {
         self.0.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Has a new connection closed with the client. Under the lock of the pool, in the epoch in which it was asked for.
+    fn keep(&self, connection: &Arc<Connection>) {
+        let mut made = self.made();
+        made.retain(|connection| connection.strong_count() > 0);
+        made.push(Arc::downgrade(connection));
+    }
+
+    fn made(&self) -> MutexGuard<'_, Vec<Weak<Connection>>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

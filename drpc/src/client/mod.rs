@@ -44,6 +44,7 @@ mod reply;
 mod retry;
 #[cfg(any(feature = "client", feature = "progress"))]
 mod runtime;
+mod turns;
 mod unpacking;
 
 pub use added_fields::AddedFields;

@@ -18,6 +18,8 @@ pub(super) struct Pool<C> {
     was_connected: bool,
     /// The places of those that can't be seen here: they are lent to a call, or being made.
     out: usize,
+    /// How many of these are being made.
+    making: usize,
     /// The most connections, lent ones included. One that an abandoned call holds up (C4) does not count any more.
     limit: usize,
     /// Why no connection is made any more.
@@ -53,6 +55,7 @@ impl<C> Pool<C> {
             open: SmallVec::new(),
             was_connected: false,
             out: 0,
+            making: 0,
             limit,
             stopped: None,
             epoch: 0,
@@ -95,11 +98,15 @@ impl<C> Pool<C> {
         self.stopped.get_or_insert(cause);
     }
 
-    /// Begins again, with a new connection in place of broken ones. False for the pool's first.
-    pub(super) fn restart(&mut self, connection: C) -> bool {
+    /// Begins again, with a new connection in place of broken ones. False for the pool's first; `None` if the client was closed since it was
+    /// asked for.
+    pub(super) fn restart(&mut self, epoch: u64, connection: C) -> Option<bool> {
+        if self.epoch != epoch {
+            return None;
+        }
         self.stopped = None;
         self.open.clear();
-        self.add(self.epoch, connection)
+        Some(self.add(epoch, connection))
     }
 
     /// Takes a connection out for good; `None` if one has to be made.
@@ -155,7 +162,16 @@ impl<C> Pool<C> {
             self.overtaken += 1;
         }
         self.out += 1;
-        Ok(Some(self.open.pop().map_or(Taken::Place, Taken::Connection)))
+        if let Some(connection) = self.open.pop() {
+            return Ok(Some(Taken::Connection(connection)));
+        }
+        self.making += 1;
+        Ok(Some(Taken::Place))
+    }
+
+    /// A connection has been made for a place that was taken in that epoch, or can't be made.
+    pub(super) fn made(&mut self) {
+        self.making = self.making.saturating_sub(1);
     }
 
     /// Gives a place back, with the connection if it is still good. True if somebody waits for it.
@@ -172,7 +188,7 @@ impl<C> Pool<C> {
     /// Begins anew, without any of the connections, lent ones included.
     pub(super) fn forget(&mut self) {
         self.epoch += 1;
-        (self.out, self.waiting) = (0, 0);
+        (self.out, self.making, self.waiting) = (0, 0, 0);
         self.open.clear();
     }
 
@@ -181,8 +197,13 @@ impl<C> Pool<C> {
     }
 
     /// Whether other calls have connections, or make them.
-    pub(super) fn is_lent(&self) -> bool {
+    pub(super) fn is_out(&self) -> bool {
         self.out > 0
+    }
+
+    /// Whether other calls have connections.
+    pub(super) fn is_lent(&self) -> bool {
+        self.out > self.making
     }
 
     /// Whether the call that has just taken a place is the only one that has.
@@ -196,6 +217,9 @@ impl<C> Pool<C> {
 
     pub(super) fn end_to_wait(&mut self) {
         self.waiting -= 1;
+        if self.waiting == 0 {
+            self.overtaken = 0;
+        }
     }
 }
 
@@ -251,7 +275,8 @@ mod tests {
         pool.take(false).unwrap();
         assert!(pool.close().is_empty());
         assert_eq!(pool.take(false).unwrap_err().kind(), CallErrorKind::NotConnected);
-        assert!(pool.restart('b'));
+        assert_eq!(pool.restart(0, 'b'), None);
+        assert_eq!(pool.restart(1, 'b'), Some(true));
         pool.give_back(0, Some('a'));
         assert_eq!(pool.take(false).unwrap(), Some(Taken::Place));
     }

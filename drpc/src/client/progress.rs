@@ -397,6 +397,7 @@ impl<R: Payload> Streaming<R> {
     pub fn for_each(self, mut callback: impl FnMut(Option<Result<R, CallError>>) + Send + 'static) {
         let Streaming { mut stream, steps } = self;
         let task = async move {
+            in_a_step().await;
             loop {
                 let item = stream.next().await;
                 let is_last = item.is_none();
@@ -410,6 +411,19 @@ impl<R: Payload> Streaming<R> {
         };
         steps.0.spawn(Box::pin(task));
     }
+}
+
+/// Goes on in a step, and not where the task is begun.
+async fn in_a_step() {
+    let mut is_begun = false;
+    poll_fn(|context| {
+        if mem::replace(&mut is_begun, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 impl<R: Payload> Stream for Streaming<R> {

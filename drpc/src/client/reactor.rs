@@ -76,9 +76,10 @@ impl Reactor {
     /// Begins a task at once, and goes on with it in the steps.
     pub(super) fn spawn(&self, task: BoxedTask) -> SteppedTask {
         let task = Slot(Arc::new(Mutex::new(Work { task: Some(task), aborted: false, waker: None })));
-        // Until a step takes it over, the loop is woken for it.
+        // Until a step takes it over, the loop is woken for it; a step that is being woken may have looked already.
         if Pin::new(&mut task.clone()).poll(&mut Context::from_waker(self.waker())).is_pending() {
             lock(&self.unbegun).push(task.clone());
+            self.waker().wake_by_ref();
         }
         SteppedTask(task)
     }

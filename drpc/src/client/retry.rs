@@ -217,6 +217,14 @@ impl<'a> Attempts<'a> {
         ControlFlow::Continue(pause)
     }
 
+    /// The time is over in the attempt under way, of which something was sent or not: what comes of the call.
+    pub(super) fn cut_short(&mut self, was_sent: bool, error: impl FnOnce() -> CallError) -> Outcome {
+        match self.before.take() {
+            Some(before) if !was_sent && !was_not_executed(&before) => *before,
+            _ => Err(error()),
+        }
+    }
+
     /// Takes what it costs to make a call again. False if the budget is used up.
     pub(super) fn takes_token(&self) -> bool {
         self.policy.is_some_and(|policy| policy.budget.take())
@@ -233,7 +241,9 @@ impl<'a> Attempts<'a> {
 
 impl Policy {
     fn is_asked_again(&self, response: &Response) -> bool {
-        let if_reply = self.if_reply.as_ref().filter(|_| response.status.is_success());
+        // A stream that has opened is no reply yet.
+        let is_reply = response.status.is_success() && response.part().is_none();
+        let if_reply = self.if_reply.as_ref().filter(|_| is_reply);
         if_reply.is_some_and(|if_reply| (if_reply.0)(response))
     }
 }
@@ -242,11 +252,14 @@ impl Policy {
 ///
 /// An attempt that was answered, or after which the call may have been executed, is not forgotten for one after which it was not.
 pub(super) fn better(before: Option<Outcome>, last: Outcome) -> Outcome {
-    let was_not_executed = |outcome: &Outcome| outcome.as_ref().is_err_and(CallError::was_not_executed);
     match before {
         Some(before) if was_not_executed(&last) && !was_not_executed(&before) => before,
         _ => last,
     }
+}
+
+fn was_not_executed(outcome: &Outcome) -> bool {
+    outcome.as_ref().is_err_and(CallError::was_not_executed)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::client::call_state::CallState;
 use crate::client::error::{CallError, Disconnect};
 use crate::client::pool::{Pool, Taken};
 use crate::observe::metrics;
-use crate::sync::parking_lot::MutexGuard;
+use crate::sync::parking_lot::{Condvar, MutexGuard};
 
 /// A place in the pool, and the connection that a call has to itself. Dropped, it is free for the next call.
 pub(super) struct Lease<'a> {
@@ -28,19 +28,22 @@ impl Client {
     pub(super) fn connection(&self, state: &mut CallState<'_>) -> Result<Lease<'_>, CallError> {
         state.check_time()?;
         self.0.check_process();
+        let config = &self.0.config;
         let mut pool = self.lock_pool(state)?;
         let mut has_waited = false;
         loop {
             // Another may have been woken by the same notice.
             let taken = pool.take(has_waited).inspect_err(|_| self.wake_another(&pool))?;
-            let until = match taken {
+            let wait = match taken {
                 None => {
                     state.waits();
-                    state.deadline.at
+                    Wait::ForPlace(state.deadline.at)
                 }
                 Some(Taken::Connection(connection)) => {
                     let epoch = pool.epoch();
-                    let turn = (self.0.config.limit() == 1).then_some(pool);
+                    // Who waits has to take the lock again before its time is over.
+                    let alone = self.0.config.limit() == 1 && !pool.somebody_waits();
+                    let turn = alone.then_some(pool);
                     return Ok(Lease { client: self, turn, epoch, connection: Some(connection) });
                 }
                 Some(Taken::Place) => {
@@ -48,7 +51,9 @@ impl Client {
                     let is_first = pool.has_one_place_out();
                     drop(pool);
                     state.waits();
-                    let error = match self.0.config.open_blocking(state.deadline) {
+                    let opened = self.0.config.open_blocking(state.deadline);
+                    self.0.pool.lock().made();
+                    let error = match opened {
                         Ok(connection) => {
                             self.0.lines.add(lease.epoch, &connection.line);
                             lease.connection = Some(Box::new(connection));
@@ -62,24 +67,25 @@ impl Client {
                     drop(lease);
                     pool = self.0.pool.lock();
                     match state.refused(error) {
-                        Ok(pause) => Instant::now().checked_add(pause),
+                        Ok(pause) => Wait::ForServer(Instant::now().checked_add(pause)),
                         // Another call has a connection, which this one can take after it.
-                        Err(error) if error.may_pass() && pool.is_lent() => state.deadline.at,
+                        Err(error) if error.may_pass() && pool.is_lent() && !config.connection_per_call => {
+                            Wait::ForPlace(state.deadline.at)
+                        }
                         Err(error) => return Err(state.gave_up(error)),
                     }
                 }
             };
-            pool.begin_to_wait();
-            let waited_in_vain = match until {
-                Some(until) => self.0.freed.wait_until(&mut pool, until).timed_out(),
-                None => {
-                    self.0.freed.wait(&mut pool);
-                    false
+            match wait {
+                Wait::ForPlace(until) => {
+                    pool.begin_to_wait();
+                    wait_until(&self.0.freed, &mut pool, until);
+                    pool.end_to_wait();
+                    has_waited = true;
                 }
-            };
-            pool.end_to_wait();
-            has_waited = true;
-            if waited_in_vain && state.deadline.left().is_zero() {
+                Wait::ForServer(until) => wait_until(&self.0.came, &mut pool, until),
+            }
+            if state.deadline.left().is_zero() {
                 // What was given back at this very moment was meant for this call.
                 self.wake_another(&pool);
                 return Err(state.timed_out());
@@ -128,7 +134,7 @@ impl Lease<'_> {
                 Some(pool) => pool.stop(cause),
                 None => self.client.0.pool.lock().stop(cause),
             }
-            self.client.0.freed.notify_all();
+            self.client.0.wake_all();
         }
     }
 
@@ -145,11 +151,30 @@ impl Drop for Lease<'_> {
     fn drop(&mut self) {
         let inner = &self.client.0;
         let connection = self.connection.take_if(|_| !inner.config.connection_per_call);
+        let comes = connection.is_some();
         let mut pool = self.turn.take().unwrap_or_else(|| inner.pool.lock());
         let somebody_waits = pool.give_back(self.epoch, connection);
         drop(pool);
         if somebody_waits {
             inner.freed.notify_one();
+        } else if comes {
+            inner.came.notify_one();
         }
+    }
+}
+
+/// What a call waits for, and until when.
+enum Wait {
+    /// That another gives a connection back, or its place.
+    ForPlace(Option<Instant>),
+    /// That it is time to try again, or that a connection comes from another call. A place alone is of no use to it: if each told the next of
+    /// that, all would connect without a pause.
+    ForServer(Option<Instant>),
+}
+
+fn wait_until<T>(condition: &Condvar, guard: &mut MutexGuard<'_, T>, until: Option<Instant>) {
+    match until {
+        Some(until) => drop(condition.wait_until(guard, until)),
+        None => condition.wait(guard),
     }
 }

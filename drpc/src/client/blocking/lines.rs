@@ -75,8 +75,10 @@ impl Lines {
         mem::take(&mut state.lines).iter().filter_map(Weak::upgrade).for_each(|line| line.hang_up());
     }
 
-    pub(super) fn reopen(&self) {
-        self.0.lock().closed = false;
+    /// Of a client that goes on, unless it was closed since that epoch.
+    pub(super) fn reopen(&self, epoch: u64) {
+        let mut state = self.0.lock();
+        state.closed &= state.epoch != epoch;
     }
 
     pub(super) fn is_closed(&self) -> bool {

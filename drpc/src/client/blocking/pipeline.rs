@@ -181,7 +181,8 @@ impl Connection {
             state.stamp(&mut added);
             let call = Call { module, method, sequence, body: std::mem::take(body), added };
             let sent = self.send(&call, options, state.deadline, early);
-            if let Err(Fault::Gone) = sent {
+            // It may be made again.
+            if let Err(Fault::Gone | Fault::Unsent(_)) = sent {
                 *body = call.body;
             }
             sent

@@ -45,8 +45,12 @@ impl Client {
 
     /// A new connection where there is none, or the one that another call makes meanwhile.
     async fn first_connection(&self, state: &mut CallState<'_>) -> Result<Arc<Connection>, CallError> {
-        state.waits();
-        let _connecting = self.0.connecting.lock().await;
+        // Who connects may be polled no more, or take as long as may be: the others wait no longer than for a connection of their own.
+        let until = state.loses_patience_at();
+        let Some(_connecting) = self.0.runtime.by(until, pin!(self.0.connecting.lock())).await else {
+            let config = &self.0.config;
+            return Err(state.gave_up(ConnectError::timeout(&config.path, config.connect_timeout)));
+        };
         loop {
             let epoch = {
                 let pool = self.pool();
@@ -55,19 +59,32 @@ impl Client {
                 }
                 pool.epoch()
             };
-            if let Some(connection) = self.try_to_connect(state).await?
-                && self.pool().add(epoch, Arc::new(connection))
-            {
-                metrics::reconnected();
+            if let Some(connection) = self.try_to_connect(state).await? {
+                let connection = self.keep(epoch, connection)?;
+                if self.pool().add(epoch, connection) {
+                    metrics::reconnected();
+                }
             }
         }
+    }
+
+    /// Has a new connection closed with the client: at once, if that was closed since the connection was asked for.
+    fn keep(&self, epoch: u64, connection: Connection) -> Result<Arc<Connection>, CallError> {
+        let connection = Arc::new(connection);
+        let pool = self.pool();
+        if pool.epoch() != epoch {
+            return Err(CallError::not_connected(Disconnect::Closed.into()));
+        }
+        self.0.keep(&connection);
+        Ok(connection)
     }
 
     /// One connection more, if that can be had, and unless another call is about to make one.
     async fn further_connection(&self) -> Option<Arc<Connection>> {
         let _connecting = self.0.connecting.try_lock()?;
         let epoch = Some(self.pool()).filter(|pool| pool.has_room() && pool.makes_more())?.epoch();
-        let connection = Arc::new(self.0.config.open(&self.0.runtime).await.ok()?);
+        let connection = self.0.config.open_at_once(&self.0.runtime).await.ok()?;
+        let connection = self.keep(epoch, connection).ok()?;
         self.pool().add(epoch, connection.clone());
         Some(connection)
     }
@@ -75,12 +92,16 @@ impl Client {
     /// A connection that no other call will see; the first is there already.
     async fn connection_of_its_own(&self, state: &mut CallState<'_>) -> Result<Arc<Connection>, CallError> {
         loop {
-            match self.pool().take_out()? {
-                Some(connection) => return Ok(connection),
-                None => state.waits(),
-            }
+            let epoch = {
+                let mut pool = self.pool();
+                if let Some(connection) = pool.take_out()? {
+                    return Ok(connection);
+                }
+                pool.epoch()
+            };
+            state.waits();
             if let Some(connection) = self.try_to_connect(state).await? {
-                return Ok(Arc::new(connection));
+                return self.keep(epoch, connection);
             }
         }
     }
@@ -144,23 +165,33 @@ impl ClientBuilder {
     }
 
     pub(super) async fn open(&self, runtime: &Runtime) -> Result<Connection, ConnectError> {
+        self.open_or_not(runtime, true).await
+    }
+
+    /// A connection that can be done without: to a server that has too many to accept already, it is not waited for.
+    async fn open_at_once(&self, runtime: &Runtime) -> Result<Connection, ConnectError> {
+        self.open_or_not(runtime, false).await
+    }
+
+    /// If the server's backlog is full, it `waits` or not.
+    async fn open_or_not(&self, runtime: &Runtime, waits: bool) -> Result<Connection, ConnectError> {
         if !runtime.is_running() {
             return Err(ConnectError::no_runtime(&self.path));
         }
         let at = runtime.clock()().checked_add(self.connect_timeout);
-        let opened = runtime.by(at, pin!(self.open_unlimited(runtime))).await;
+        let opened = runtime.by(at, pin!(self.open_unlimited(runtime, waits))).await;
         opened.unwrap_or_else(|| Err(ConnectError::timeout(&self.path, self.connect_timeout)))
     }
 
-    async fn open_unlimited(&self, runtime: &Runtime) -> Result<Connection, ConnectError> {
-        let link = self.open_link_on(runtime).await?;
+    async fn open_unlimited(&self, runtime: &Runtime, waits: bool) -> Result<Connection, ConnectError> {
+        let link = self.open_link_on(runtime, waits).await?;
         let connection = |link, wire, last| Connection::spawn(runtime, link, wire, self, last);
         match self.wire {
             WireMode::Fixed(wire) => Ok(connection(link, wire, 0)),
             WireMode::Auto => match probe(&link, self.message_limit).await {
                 Ok(Wire::Chunked) => Ok(connection(link, Wire::Chunked, PROBE_SEQUENCE)),
                 // Some plain servers close upon the probe.
-                Ok(Wire::Plain) => Ok(connection(self.open_link_on(runtime).await?, Wire::Plain, 0)),
+                Ok(Wire::Plain) => Ok(connection(self.open_link_on(runtime, waits).await?, Wire::Plain, 0)),
                 Err(cause) => Err(ConnectError::probe(&self.path, cause)),
             },
         }
@@ -169,10 +200,10 @@ impl ClientBuilder {
     /// A connection without a client, on tokio.
     #[cfg(feature = "client")]
     pub(crate) async fn open_link(&self) -> Result<Link, ConnectError> {
-        self.open_link_on(&Runtime::Tokio(Tokio)).await
+        self.open_link_on(&Runtime::Tokio(Tokio), true).await
     }
 
-    async fn open_link_on(&self, runtime: &Runtime) -> Result<Link, ConnectError> {
+    async fn open_link_on(&self, runtime: &Runtime, waits: bool) -> Result<Link, ConnectError> {
         if let Some(connector) = &self.in_memory {
             return Ok(Link::Memory(connector.connect()));
         }
@@ -182,7 +213,7 @@ impl ClientBuilder {
         // A full backlog has no event to wait for.
         let mut pause = Duration::from_micros(100);
         while let Err(cause) = socket.connect(&self.lasting_path) {
-            if cause.kind() != io::ErrorKind::WouldBlock {
+            if cause.kind() != io::ErrorKind::WouldBlock || !waits {
                 return Err(failed(cause));
             }
             runtime.sleep(pause).await;

@@ -40,7 +40,7 @@ impl Client {
         };
         // What is missing once the time is over gets its error below.
         self.0.runtime.by(deadline.at, pin!(gathering.instrument(span))).await;
-        batch.finish(|| state.timed_out())
+        batch.finish(|| state.never_begun())
     }
 
     async fn attempt_batch(
@@ -62,7 +62,7 @@ impl Client {
         }
     }
 
-    /// Sends calls one behind the other and gathers their responses. False if the connection was gone before anything was
+    /// Sends calls one behind the other and gathers their responses. False if the connection was gone, or held up, before anything was
     /// sent, and another may be taken.
     async fn pipeline(
         &self,
@@ -72,7 +72,7 @@ impl Client {
         options: &CallOptions,
         state: &mut CallState<'_>,
     ) -> bool {
-        let _turn = self.turn(connection).await;
+        let Some(_turn) = self.turn(connection).await else { return false };
         let mut sent = VecDeque::with_capacity(batch.due().len());
         let mut nothing_sent = true;
         for at in 0..batch.due().len() {

@@ -38,7 +38,7 @@ fn model(connections: usize, give_back: fn(Lease<'_>)) -> impl Fn() + Send + Syn
             })
         });
         callers.collect::<Vec<_>>().into_iter().for_each(|caller| caller.join().unwrap());
-        assert!(!client.0.pool.lock().is_lent());
+        assert!(!client.0.pool.lock().is_out());
     }
 }
 
