@@ -12,7 +12,7 @@ use drpc::testing::{self, MockModule, Recorder};
 use drpc::wire::{Call, CallFields, Control, Credit, Items, Part, Response, ResponseFields};
 use drpc::{
     AddedFields, Bytes, CallError, CallErrorKind, CallOptions, Cancelled, ClientBuilder, Context, Failure,
-    Order, Server, ServerBuilder, Status, Stream, Wire, drpc_module,
+    Order, Payload, Server, ServerBuilder, Status, Stream, Wire, drpc_module,
 };
 use futures_util::{FutureExt, StreamExt, stream};
 use proptest::prelude::*;
@@ -354,6 +354,14 @@ fn opening<T: Send>(
     kind: Kind,
     play: impl FnOnce(&RawPeer, i64) -> T + Send,
 ) -> (Result<AnyStreaming<Bytes>, CallError>, T) {
+    opening_of(kind, play)
+}
+
+/// As [`opening`], for items of a type.
+fn opening_of<R: Payload, T: Send>(
+    kind: Kind,
+    play: impl FnOnce(&RawPeer, i64) -> T + Send,
+) -> (Result<AnyStreaming<R>, CallError>, T) {
     let fake = Fake::listen();
     let (client, first) = pair(kind, &fake, |builder| builder);
     // The blocking client has a connection for each stream.

@@ -1,6 +1,8 @@
 //! Streams from client to server, and both ways (E5, S5, S6, S7), over every server and client.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::iter;
+use std::mem::ManuallyDrop;
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
@@ -9,16 +11,16 @@ use std::time::Instant;
 use drpc::testing::{self, MockModule, Recorder};
 use drpc::wire::{Call, CallFields, Control, Credit, Items, Part, Response, ResponseFields};
 use drpc::{
-    AddedFields, Bytes, CallError, CallErrorKind, CallOptions, Context, Failure, Incoming, Server,
-    ServerBuilder, Status, Stream, Wire, drpc_module,
+    AddedFields, Bytes, CallError, CallErrorKind, CallOptions, Context, Failure, Incoming, Method, Server,
+    ServerBuilder, Status, Stream, Wire, blocking, drpc_module,
 };
-use futures_util::{FutureExt, StreamExt};
+use futures_util::{FutureExt, StreamExt, stream};
 use proptest::prelude::*;
 use prost::Message;
 
 use super::support::{
     AnyClient, AnyExchange, AnyUpload, Driver, Fake, Kind, PATIENCE, RawPeer, SOON, TestServer, WIRES,
-    builder, header, in_order, pair, with_every_client, with_every_server,
+    builder, header, in_order, isolated, pair, with_every_client, with_every_server,
 };
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -152,6 +154,51 @@ impl Sums {
         numbers.next().await;
         panic!("at the first")
     }
+
+    /// As `doubled`, by an iterator that is asked while the stream is sent.
+    #[method(10, stream)]
+    fn doubled_lazily(
+        &self,
+        numbers: Incoming<Number>,
+    ) -> impl Stream<Item = Result<Number, Failure>> + use<> {
+        stream::iter(numbers.into_iter().map(|of| Ok(number(2 * of?.number))))
+    }
+
+    /// Tells of each as it is taken.
+    #[method(11, stream)]
+    async fn tell_each(&self, mut numbers: Incoming<Number>) -> Result<(), Failure> {
+        while let Some(number) = numbers.next().await {
+            self.ends(&Ok(number?.number));
+        }
+        Ok(())
+    }
+
+    /// It takes none, and gives none.
+    #[method(12, stream)]
+    fn hang_both_ways(
+        &self,
+        numbers: Incoming<Number>,
+    ) -> impl Stream<Item = Result<Number, Failure>> + use<> {
+        stream::pending().map(move |()| Err(format!("{numbers:?}").into()))
+    }
+}
+
+/// A module that calls another for each item.
+struct Relay(SumsClient<blocking::Client>);
+
+#[drpc_module(id = 10)]
+impl Relay {
+    #[method(1, stream)]
+    async fn relay(&self, mut numbers: Incoming<Number>, context: &Context) -> Result<Number, Failure> {
+        assert_eq!(context.deadline(), None);
+        let mut calls = 0;
+        while let Some(number) = numbers.next().await {
+            number?;
+            self.0.with(CallOptions::new().on_behalf_of(context)).ping().map_err(Failure::from_error)?;
+            calls += 1;
+        }
+        Ok(number(calls))
+    }
 }
 
 fn serve(driver: Driver, set: impl FnOnce(ServerBuilder) -> ServerBuilder) -> (TestServer, Heard) {
@@ -272,6 +319,26 @@ fn a_handler_may_block_for_items_where_it_has_a_thread() {
         }
         assert_eq!(heard.end().is_ok(), driver == Driver::Threads);
         ping(&client);
+    });
+}
+
+#[test]
+fn no_stream_of_a_handler_blocks_for_its_callers_items() {
+    // The thread that sends the stream is not its own. Without an end, it would be held up for ever.
+    isolated("uploads::no_stream_of_a_handler_blocks_for_its_callers_items", || {
+        with_everyone(|driver, kind| {
+            let (server, _heard) = serve(driver, |server| server);
+            let client = client(kind, &server);
+            let server = ManuallyDrop::new(server);
+            let options = CallOptions::new().item_timeout(PATIENCE);
+            let mut exchange: AnyExchange<Number, Number> =
+                client.exchange(SumsMethod::DoubledLazily.method(), (), &options).unwrap();
+            let failure = exchange.next().unwrap().unwrap_err();
+            assert!(failure.peer_text().unwrap_or_default().contains("in an `async fn`"), "{failure}");
+            ping(&client);
+            drop((exchange, client));
+            drop(ManuallyDrop::into_inner(server));
+        });
     });
 }
 

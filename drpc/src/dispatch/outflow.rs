@@ -161,7 +161,7 @@ impl Outflow {
             return Poll::Ready(None);
         };
         let open = open.call();
-        let polled = gatherer.poll(open.takes_many(), |gathered| {
+        let next = |gathered: &Gathered| {
             match open.may_send(gathered) {
                 Ok(()) => {}
                 Err(Halt::ForNow) => return Poll::Pending,
@@ -183,7 +183,9 @@ impl Outflow {
                 Ok(None) => Err(Ok(())),
                 Err(failure) => Err(Err(failure)),
             })
-        });
+        };
+        // The stream may take the caller's items, which no thread that sends may wait for.
+        let polled = poll_in_session(|| gatherer.poll(open.takes_many(), next));
         let response = match ready!(polled) {
             Ok(gathered) => {
                 open.sent(&gathered);
