@@ -435,6 +435,62 @@ fn an_early_answer_ends_the_sending() {
     });
 }
 
+/// Sends items that may never end, by a client that does not block.
+fn finish_with<T>(upload: AnyUpload<Number, Number>, first: T) -> Result<Number, CallError>
+where
+    T: IntoIterator<Item = Number, IntoIter: Send + 'static>,
+{
+    upload.finish_with_stream(stream::iter(first).chain(stream::pending()))
+}
+
+const WITH_FUTURES: [Kind; 2] = [Kind::Async, Kind::Progress];
+
+#[test]
+fn what_ends_a_call_ends_a_stream_that_gives_no_more() {
+    with_every_server(|driver| {
+        for kind in WITH_FUTURES {
+            let (server, heard) = serve(driver, |server| server);
+            let client = client(kind, &server);
+            let upload: AnyUpload<Number, Number> =
+                client.upload(SumsMethod::First.method(), (), &CallOptions::new()).unwrap();
+            assert_eq!(finish_with(upload, [number(5)]).unwrap(), number(5));
+
+            let upload = sum(&client, &CallOptions::new().deadline(Instant::now() + 10 * SOON));
+            let error = finish_with(upload, [number(5)]).unwrap_err();
+            assert!(error.is_timeout(), "{error}");
+            heard.end().unwrap_err();
+            ping(&client);
+
+            let upload = sum(&client, &CallOptions::new());
+            thread::scope(|scope| {
+                let sending = scope.spawn(|| finish_with(upload, [number(5)]));
+                client.close();
+                let error = sending.join().unwrap().unwrap_err();
+                assert_eq!(error.kind(), CallErrorKind::Disconnected, "{error}");
+            });
+        }
+    });
+}
+
+#[test]
+fn who_carries_a_stream_that_gives_no_more_may_answer_early() {
+    in_order(async {
+        const COUNT: Method = Method::new(8, 801, "count").client_streaming();
+        let upload = CallOptions::new()
+            .carry_upload::<Bytes, Bytes, _, _>("nowhere", COUNT, (), 1 << 20, async |_, mut items| {
+                let answering = tokio::spawn(async move {
+                    let item = items.next().await.unwrap().unwrap();
+                    Ok(Response { body: item.into_bytes(), ..Response::default() })
+                });
+                Ok(Ok(stream::once(answering.map(Result::unwrap))))
+            })
+            .await
+            .unwrap();
+        let items = stream::iter([Bytes::from("one")]).chain(stream::pending());
+        assert_eq!(upload.finish_with(items).await.unwrap(), "one");
+    });
+}
+
 #[test]
 fn a_handler_that_takes_no_more_says_so() {
     with_everyone(|driver, kind| {

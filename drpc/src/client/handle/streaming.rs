@@ -194,14 +194,29 @@ impl Patience {
     }
 
     fn poll_time(&mut self, context: &mut Context<'_>) -> Poll<CallError> {
-        if let Some(over) = &mut self.over
-            && over.as_mut().poll(context).is_ready()
-        {
-            return Poll::Ready(self.whole.passed());
+        if let Poll::Ready(error) = self.poll_whole(context) {
+            return Poll::Ready(error);
         }
         let Some(timeout) = self.item_timeout else { return Poll::Pending };
         let stalled = self.stalled.get_or_insert_with(|| self.runtime.sleep(timeout));
         stalled.as_mut().poll(context).map(|()| CallError::stalled(timeout))
+    }
+
+    /// Waits until the stream must be over, however long a step may take.
+    fn poll_whole(&mut self, context: &mut Context<'_>) -> Poll<CallError> {
+        match &mut self.over {
+            Some(over) => over.as_mut().poll(context).map(|()| self.whole.passed()),
+            None => Poll::Pending,
+        }
+    }
+
+    /// A step after which the stream goes on, unless it must be over: where something is always there, nothing is waited for. The clock is
+    /// read only if there is such a time.
+    fn in_time<T>(&self, step: T) -> Result<T, CallError> {
+        match self.whole.at {
+            Some(at) if at <= (self.runtime.clock())() => Err(self.whole.passed()),
+            _ => Ok(step),
+        }
     }
 }
 
@@ -401,6 +416,14 @@ impl Target {
         }
     }
 
+    /// Waits until nothing more is taken.
+    fn poll_end(&self, context: &Context<'_>) -> Poll<()> {
+        match self {
+            Target::Connection(outflow) => outflow.poll_end(context),
+            Target::Carrier(items) => items.poll_end(context),
+        }
+    }
+
     /// Whether several items go at once: what else carries them gathers them itself.
     fn takes_many(&self) -> bool {
         match self {
@@ -474,16 +497,22 @@ impl<T: Payload> Sending<T> {
         let mut items = pin!(items);
         let mut gatherer = Gatherer::default();
         loop {
-            let Some(target) = &self.target else { return Ok(()) };
+            let Sending { target: Some(target), patience, .. } = self else { return Ok(()) };
             let gathered = poll_fn(|context| {
-                gatherer.poll(target.takes_many(), |gathered| {
+                let polled = gatherer.poll(target.takes_many(), |gathered| {
                     if !gathered.is_empty() && !target.is_open_behind(gathered) {
                         return Poll::Pending;
                     }
                     items.as_mut().poll_next(context).map(|item| item.map(item_body).ok_or(()))
-                })
+                });
+                match polled {
+                    Poll::Ready(gathered) => Poll::Ready(Ok(gathered.ok())),
+                    // There may never be another item.
+                    Poll::Pending if target.poll_end(context).is_ready() => Poll::Ready(Ok(None)),
+                    Poll::Pending => patience.poll_whole(context).map(Err),
+                }
             });
-            let Ok(gathered) = gathered.await else { return Ok(()) };
+            let Some(gathered) = gathered.await? else { return Ok(()) };
             match self.send_gathered(gathered).await {
                 Err(error) if error.kind() == CallErrorKind::NotTaken => return Ok(()),
                 sent => sent?,
