@@ -492,6 +492,29 @@ fn who_carries_a_stream_that_gives_no_more_may_answer_early() {
 }
 
 #[test]
+fn an_iterator_may_wait_for_what_the_server_makes_of_its_items() {
+    with_every_server(|driver| {
+        let (server, heard) = serve(driver, |server| server);
+        let method = SumsMethod::TellEach.method();
+        let client = client(Kind::Blocking, &server);
+        let AnyUpload::Blocking(upload): AnyUpload<Number, ()> =
+            client.upload(method, (), &CallOptions::new()).unwrap()
+        else {
+            unreachable!()
+        };
+        let mut next = 0;
+        let numbers = iter::from_fn(|| {
+            if next == 4 {
+                while heard.end().unwrap() < 3 {}
+            }
+            next += 1;
+            (next <= 5).then(|| number(next - 1))
+        });
+        upload.finish_with(numbers).unwrap();
+    });
+}
+
+#[test]
 fn a_handler_that_takes_no_more_says_so() {
     with_everyone(|driver, kind| {
         let (server, _heard) = serve(driver, |server| server);

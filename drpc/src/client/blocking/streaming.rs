@@ -277,7 +277,10 @@ impl<T: Payload, R: Payload> Upload<T, R> {
         sent
     }
 
-    /// Sends all of these, and waits for the reply; ends before if the server takes no more.
+    /// Sends all of these, and waits for the reply; ends before if the server takes no more. While the iterator blocks, nothing is looked at but it.
+    ///
+    /// Items are gathered into messages as far as the iterator's [`size_hint`](Iterator::size_hint) says that there are more, as a vector's does and that of a channel
+    /// does not.
     ///
     /// # Errors
     ///
@@ -463,7 +466,11 @@ impl Flow {
         let mut gatherer = Gatherer::default();
         loop {
             let gathered = gatherer.poll(self.takes_many, |gathered| {
-                match gathered.is_empty() || self.room.is_open_behind(gathered.len(), gathered.bytes()) {
+                // An iterator that does not know of another item may block until there is one, and that may depend on these.
+                let goes_on = gathered.is_empty()
+                    || (items.size_hint().0 > 0
+                        && self.room.is_open_behind(gathered.len(), gathered.bytes()));
+                match goes_on {
                     true => Poll::Ready(items.next().map(item_body).ok_or(())),
                     false => Poll::Pending,
                 }
