@@ -424,6 +424,21 @@ fn several_items_come_in_one_message() {
 }
 
 #[test]
+fn several_items_come_in_no_message_that_is_too_long() {
+    with_everyone(|driver, kind| {
+        for (of_server, of_client) in [(1000, 1 << 20), (1 << 20, 1000)] {
+            let (server, _heard) = serve(driver, |server| server.message_limit(of_server));
+            let client = connected(kind, builder(server.path()).message_limit(of_client));
+            let count = Count { items: 200, bytes: 100 };
+            let stream = client.open(NumbersMethod::Count.method(), count, &CallOptions::new()).unwrap();
+            let numbers: Vec<u64> = stream.map(|number: Result<Number, _>| number.unwrap().number).collect();
+            assert!(numbers.into_iter().eq(0..200));
+            ping(&client);
+        }
+    });
+}
+
+#[test]
 fn a_server_that_sends_more_than_there_is_room_for_loses_its_connection() {
     // All of it in one message: else the client may have taken some before the rest comes.
     with_every_client(|kind| {

@@ -515,6 +515,26 @@ fn an_iterator_may_wait_for_what_the_server_makes_of_its_items() {
 }
 
 #[test]
+fn several_items_go_in_no_message_that_is_too_long() {
+    with_everyone(|driver, kind| {
+        for (of_server, of_client) in [(1000, 1 << 20), (1 << 20, 1000)] {
+            let (server, _heard) = serve(driver, |server| server.message_limit(of_server));
+            let client = kind.connect(builder(server.path()).message_limit(of_client)).unwrap();
+            let filling = Bytes::from(vec![7; 100]);
+            let items = (0..200).map(move |number| Number { number, filling: filling.clone() });
+            let sum = sum(&client, &CallOptions::new()).finish_with(items.clone()).unwrap();
+            assert_eq!(sum, number(19_900));
+            let mut exchange: AnyExchange<Number, Number> =
+                client.exchange(SumsMethod::Doubled.method(), (), &CallOptions::new()).unwrap();
+            items.for_each(|item| exchange.send(item).unwrap());
+            exchange.finish();
+            assert_eq!(exchange.map(Result::unwrap).count(), 200);
+            ping(&client);
+        }
+    });
+}
+
+#[test]
 fn a_handler_that_takes_no_more_says_so() {
     with_everyone(|driver, kind| {
         let (server, _heard) = serve(driver, |server| server);

@@ -422,7 +422,8 @@ impl Outflow {
 
     /// Whether several items may go in one message: the server takes that, and it can be sent here, however long it gets.
     pub(super) fn takes_many(&self) -> bool {
-        self.outgo.takes_many()
+        let Shared { message_limit, longest_packet, .. } = self.connection.shared.as_ref();
+        self.outgo.takes_many() && *message_limit.min(longest_packet) >= Gathered::LONGEST
     }
 
     /// Whether there is room for an item behind these.

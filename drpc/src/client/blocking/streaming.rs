@@ -101,7 +101,8 @@ impl Client {
         })?;
         let added = response.added.as_deref();
         let room = added.and_then(|added| added.credit).unwrap_or_default();
-        let takes_many = added.is_some_and(|added| added.takes_many);
+        let sends_many = opened.as_ref().is_some_and(|connection| connection.codec.sends(Gathered::LONGEST));
+        let takes_many = sends_many && added.is_some_and(|added| added.takes_many);
         let window = asked.window(options).unwrap_or_default();
         Ok(Flow {
             connection: opened,
@@ -151,7 +152,7 @@ impl Client {
         let fields: &mut CallFields = added.get_or_insert_default();
         fields.credit = asked.window(options);
         fields.sends_items = asked.sends;
-        fields.takes_many = asked.receives;
+        fields.takes_many = asked.receives && self.0.config.message_limit >= Gathered::LONGEST;
         let connection = opened.insert(Box::new(self.connection_of_its_own(state)?));
         let mut early = Vec::new();
         let made = connection.call(method, &mut body, added, options, state, &mut early);
@@ -408,7 +409,7 @@ struct Flow {
     expected: Room,
     /// How much the server has room for.
     room: Room,
-    /// It takes several items in one message.
+    /// Several items may go in one message.
     takes_many: bool,
     /// Items may still be sent.
     is_open: bool,

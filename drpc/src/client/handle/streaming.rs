@@ -106,7 +106,8 @@ impl Client {
         sends: bool,
     ) -> Result<Flow, CallError> {
         let window = receives.then(|| options.of_stream().credit);
-        let opening = Opening { window, sends, opened: Mutex::default() };
+        let takes_many = receives && self.0.config.message_limit >= Gathered::LONGEST;
+        let opening = Opening { window, takes_many, sends, opened: Mutex::default() };
         let passing = Passing::of(method, &body);
         let observed = MadeCall::begin(method, &self.0.config.path, body.len());
         let call = async {
@@ -136,6 +137,8 @@ struct Flow {
 struct Opening {
     /// How much of a stream may come, if the call asks for one.
     window: Option<Credit>,
+    /// It may come as several items in one message.
+    takes_many: bool,
     sends: bool,
     opened: Mutex<Option<Inflow>>,
 }
@@ -145,7 +148,7 @@ impl Wanted for &Opening {
         let added = added.get_or_insert_default();
         added.credit = self.window;
         added.sends_items = self.sends;
-        added.takes_many = self.window.is_some();
+        added.takes_many = self.takes_many;
     }
 
     fn keep(self, call: &mut Abandonable<'_>) {
