@@ -424,6 +424,22 @@ fn several_items_come_in_one_message() {
 }
 
 #[test]
+fn nothing_comes_behind_an_item_that_can_not_be_read() {
+    // Nor what came in the same message.
+    with_every_client(|kind| {
+        let (opened, ()) = opening_of::<Number, _>(kind, |peer, sequence| {
+            let body = b"\x02\x08\x01\x01\x08\x02\x08\x03";
+            peer.send_message(Wire::Chunked, &part(sequence, Part::Opened, b"").encode());
+            peer.send_message(Wire::Chunked, &part(sequence, Part::Items, body).encode());
+        });
+        let mut stream = opened.unwrap();
+        assert_eq!(stream.next().unwrap().unwrap().number, 1);
+        stream.next().unwrap().unwrap_err();
+        assert!(stream.next().is_none());
+    });
+}
+
+#[test]
 fn several_items_come_in_no_message_that_is_too_long() {
     with_everyone(|driver, kind| {
         for (of_server, of_client) in [(1000, 1 << 20), (1 << 20, 1000)] {

@@ -535,6 +535,31 @@ fn several_items_go_in_no_message_that_is_too_long() {
 }
 
 #[test]
+fn a_stream_both_ways_that_was_cut_does_not_look_complete() {
+    with_everyone(|driver, kind| {
+        let (server, heard) = serve(driver, |server| server.stream_credit(2, 1 << 20));
+        let client = client(kind, &server);
+        let options = CallOptions::new().item_timeout(2 * SOON);
+        let mut exchange: AnyExchange<Number, Number> =
+            client.exchange(SumsMethod::HangBothWays.method(), (), &options).unwrap();
+        let error = (0..3).find_map(|of| exchange.send(number(of)).err()).unwrap();
+        assert!(error.is_timeout(), "{error}");
+        let error = exchange.next().unwrap().unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+        assert!(exchange.next().is_none());
+
+        let mut upload: AnyUpload<Bytes, ()> =
+            client.upload(SumsMethod::Hang.method(), (), &options).unwrap();
+        let error = (0..3).find_map(|_| upload.send("item".into()).err()).unwrap();
+        assert!(error.is_timeout(), "{error}");
+        let error = upload.finish().unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+        heard.end().unwrap_err();
+        ping(&client);
+    });
+}
+
+#[test]
 fn a_handler_that_takes_no_more_says_so() {
     with_everyone(|driver, kind| {
         let (server, _heard) = serve(driver, |server| server);

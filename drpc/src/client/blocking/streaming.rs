@@ -114,6 +114,7 @@ impl Client {
             room: room.into(),
             takes_many,
             is_open: asked.sends,
+            failure: None,
             whole: Deadline::at(Instant::now, options.deadline),
             item_timeout: options.of_stream().item_timeout,
         })
@@ -266,6 +267,9 @@ impl<T: Payload, R: Payload> Upload<T, R> {
     /// message. After the last, others can be sent.
     pub fn send(&mut self, item: T) -> Result<(), CallError> {
         let sent = self.flow.send(item_body(item));
+        if let (Err(_), Some(failure)) = (&sent, &self.flow.failure) {
+            return Err(failure.clone());
+        }
         if sent.as_ref().is_err_and(|error| error.kind() == CallErrorKind::NotTaken)
             && let Some(response) = self.flow.early.back()
             && response.part().is_none()
@@ -413,13 +417,15 @@ struct Flow {
     takes_many: bool,
     /// Items may still be sent.
     is_open: bool,
+    /// What it failed with, behind what came early.
+    failure: Option<CallError>,
     whole: Deadline,
     item_timeout: Option<Duration>,
 }
 
 impl Flow {
     fn has_ended(&self) -> bool {
-        self.connection.is_none() && self.early.is_empty()
+        self.connection.is_none() && self.early.is_empty() && self.failure.is_none()
     }
 
     fn next_item<R: Payload>(&mut self, limit: usize) -> Option<Result<R, CallError>> {
@@ -427,6 +433,8 @@ impl Flow {
         if !matches!(item, Some(Ok(_))) {
             self.connection = None;
             self.early.clear();
+            self.unpacking = Unpacking::of(Credit::default());
+            self.failure = None;
             self.observed.end(item.as_ref().and_then(|last| last.as_ref().err()));
         }
         item
@@ -445,7 +453,9 @@ impl Flow {
                 return Some(Ok(Step::Item(item)));
             }
             while self.early.is_empty() {
-                self.connection.as_ref()?;
+                if self.connection.is_none() {
+                    return self.failure.take().map(Err);
+                }
                 if let Err(error) = self.receive() {
                     return Some(Err(error));
                 }
@@ -529,8 +539,7 @@ impl Flow {
             Part::Enough => self.is_open = false,
             Part::Item | Part::Items => {
                 if let Err(cause) = admit(part, &response.body, &mut self.expected) {
-                    self.connection = None;
-                    return Err(CallError::disconnected(cause.into()));
+                    return Err(self.fail(CallError::disconnected(cause.into())));
                 }
                 self.early.push_back(response);
             }
@@ -571,7 +580,6 @@ impl Flow {
             },
             fault => fault,
         };
-        self.connection = None;
         let error = match fault {
             Fault::Timeout(_) if deadline.at != self.whole.at => {
                 CallError::stalled(self.item_timeout.unwrap_or_default())
@@ -579,7 +587,15 @@ impl Flow {
             Fault::Timeout(_) => self.whole.passed(),
             fault => error_of(fault, deadline),
         };
+        self.fail(error)
+    }
+
+    /// The call is over with an error, which whoever receives is told as well.
+    fn fail(&mut self, error: CallError) -> CallError {
+        self.connection = None;
+        self.is_open = false;
         self.observed.end(Some(&error));
+        self.failure = Some(error.clone());
         error
     }
 }
