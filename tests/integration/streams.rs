@@ -455,6 +455,26 @@ fn several_items_come_in_no_message_that_is_too_long() {
 }
 
 #[test]
+fn nothing_is_taken_after_the_deadline_though_it_is_there() {
+    with_everyone(|driver, kind| {
+        let (server, heard) = serve(driver, |server| server);
+        let client = client(kind, &server);
+        let deadline = Instant::now() + 10 * SOON;
+        let options = CallOptions::new().deadline(deadline);
+        let mut stream =
+            client.open::<_, Number>(NumbersMethod::Count.method(), count(100), &options).unwrap();
+        stream.next().unwrap().unwrap();
+        heard.end();
+        ping(&client);
+        thread::sleep(deadline.saturating_duration_since(Instant::now()));
+        let error = stream.next().unwrap().unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+        assert!(stream.next().is_none());
+        ping(&client);
+    });
+}
+
+#[test]
 fn a_server_that_sends_more_than_there_is_room_for_loses_its_connection() {
     // All of it in one message: else the client may have taken some before the rest comes.
     with_every_client(|kind| {

@@ -535,6 +535,23 @@ fn several_items_go_in_no_message_that_is_too_long() {
 }
 
 #[test]
+fn nothing_is_sent_after_the_deadline_though_there_is_room() {
+    with_everyone(|driver, kind| {
+        let (server, heard) = serve(driver, |server| server);
+        let client = client(kind, &server);
+        let deadline = Instant::now() + 10 * SOON;
+        let mut upload = sum(&client, &CallOptions::new().deadline(deadline));
+        upload.send(number(1)).unwrap();
+        thread::sleep(deadline.saturating_duration_since(Instant::now()));
+        let error = upload.send(number(2)).unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+        drop(upload);
+        heard.end().unwrap_err();
+        ping(&client);
+    });
+}
+
+#[test]
 fn a_stream_both_ways_that_was_cut_does_not_look_complete() {
     with_everyone(|driver, kind| {
         let (server, heard) = serve(driver, |server| server.stream_credit(2, 1 << 20));

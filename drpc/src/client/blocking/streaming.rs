@@ -444,6 +444,9 @@ impl Flow {
     fn next_step(&mut self) -> Option<Result<Step, CallError>> {
         loop {
             if let Some((item, credit)) = self.unpacking.next() {
+                if let Err(error) = self.check_time() {
+                    return Some(Err(error));
+                }
                 if let Some(credit) = credit {
                     self.expected.add(credit);
                     if let Err(error) = self.say(Control::Credit(credit), Body::new()) {
@@ -499,7 +502,16 @@ impl Flow {
         while self.is_open && !self.room.is_open() {
             self.receive()?;
         }
-        if self.is_open && self.connection.is_some() { Ok(()) } else { Err(CallError::not_taken()) }
+        if self.is_open && self.connection.is_some() {
+            self.check_time()
+        } else {
+            Err(CallError::not_taken())
+        }
+    }
+
+    /// Fails if the stream must be over by now: where something is always there, nothing is waited for.
+    fn check_time(&mut self) -> Result<(), CallError> {
+        if self.whole.is_over() { Err(self.fail(self.whole.passed())) } else { Ok(()) }
     }
 
     fn send_gathered(&mut self, items: Gathered) -> Result<(), CallError> {

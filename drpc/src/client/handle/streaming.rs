@@ -336,6 +336,7 @@ impl<R: Payload> Streaming<R> {
         let Some(source) = &mut self.source else { return Poll::Ready(None) };
         let received = source.poll_item(self.limit, &self.observed, context).map(Option::transpose);
         let item = ready!(self.patience.poll(context, received)).transpose();
+        let item = item.map(|item| self.patience.in_time(item?));
         if !matches!(item, Some(Ok(_))) {
             self.source = None;
             self.observed.end(item.as_ref().and_then(|last| last.as_ref().err()));
@@ -540,7 +541,10 @@ impl<T: Payload> Sending<T> {
             }),
             None => return Err(CallError::not_taken()),
         };
-        let is_taken = is_taken.await;
+        let is_taken = match is_taken.await {
+            Ok(true) => patience.in_time(true),
+            is_taken => is_taken,
+        };
         if !matches!(is_taken, Ok(true)) {
             *target = None;
         }
