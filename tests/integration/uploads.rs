@@ -552,6 +552,22 @@ fn nothing_is_sent_after_the_deadline_though_there_is_room() {
 }
 
 #[test]
+fn who_waits_for_an_early_answer_is_not_who_waits_for_an_item() {
+    in_order(async {
+        let (module, _heard) = sums();
+        let sums = SumsClient::new(testing::client_of(Server::builder().module(module)).unwrap());
+        let item_timeout = 10 * SOON;
+        let mut upload =
+            sums.with(CallOptions::new().item_timeout(item_timeout)).sum(number(1)).await.unwrap();
+        let answered = tokio::time::timeout(item_timeout + 2 * SOON, upload.answered());
+        assert!(answered.await.is_err());
+        upload.send(number(2)).await.unwrap();
+        assert!(tokio::time::timeout(SOON, upload.answered()).await.is_err());
+        assert_eq!(upload.finish().await.unwrap(), number(3));
+    });
+}
+
+#[test]
 fn a_stream_both_ways_that_was_cut_does_not_look_complete() {
     with_everyone(|driver, kind| {
         let (server, heard) = serve(driver, |server| server.stream_credit(2, 1 << 20));

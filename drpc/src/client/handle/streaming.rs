@@ -223,6 +223,9 @@ impl Patience {
     }
 }
 
+/// How long is waited for an answer.
+type PollTime = fn(&mut Patience, &mut Context<'_>) -> Poll<CallError>;
+
 /// A stream that a server sends: the items of a call of a [streaming](crate::guide::streams) method.
 ///
 /// ```
@@ -642,23 +645,27 @@ impl<T: Payload, R: Payload> Upload<T, R> {
     /// [`CallError`] if the call failed, or there is no reply.
     pub async fn finish(mut self) -> Result<R, CallError> {
         self.sending.end();
-        self.answered().await;
+        self.wait_for_answer(Patience::poll_time).await;
         let response = self.answer.take().unwrap_or_else(|| Err(CallError::not_taken()))?;
         reply_of(response, self.limit)
     }
 
     /// Waits until the call is answered, which may be before all items were sent; [`finish`](Self::finish) gives the answer. For who waits for its next item elsewhere
-    /// meanwhile. Cancel safe.
+    /// meanwhile: no [`item_timeout`](CallOptions::item_timeout) counts. Cancel safe.
     pub async fn answered(&mut self) {
+        self.wait_for_answer(Patience::poll_whole).await;
+    }
+
+    async fn wait_for_answer(&mut self, poll_time: PollTime) {
         if self.answer.is_none() {
-            self.answer = poll_fn(|context| self.poll_answer(context)).await;
+            self.answer = poll_fn(|context| self.poll_answer(context, poll_time)).await;
         }
     }
 
     /// The answer, if it is here.
     async fn early_answer(&mut self) -> Option<&Result<Response, CallError>> {
         if self.answer.is_none() {
-            self.answer = poll_fn(|context| match self.poll_answer(context) {
+            self.answer = poll_fn(|context| match self.poll_answer(context, Patience::poll_whole) {
                 Poll::Pending => Poll::Ready(None),
                 ready => ready,
             })
@@ -667,10 +674,16 @@ impl<T: Payload, R: Payload> Upload<T, R> {
         self.answer.as_ref()
     }
 
-    fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Response, CallError>>> {
+    fn poll_answer(
+        &mut self,
+        context: &mut Context<'_>,
+        poll_time: PollTime,
+    ) -> Poll<Option<Result<Response, CallError>>> {
         let Some(source) = &mut self.source else { return Poll::Ready(None) };
-        let received = source.poll_step(context).map(Option::transpose);
-        let outcome = ready!(self.patience.poll(context, received)).transpose();
+        let outcome = match source.poll_step(context) {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => Some(Err(ready!(poll_time(&mut self.patience, context)))),
+        };
         self.source = None;
         let outcome = outcome.map(|outcome| match outcome? {
             Step::Last(response) => Ok(response),
