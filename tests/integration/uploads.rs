@@ -593,6 +593,22 @@ fn a_stream_both_ways_that_was_cut_does_not_look_complete() {
 }
 
 #[test]
+fn a_handler_that_takes_items_calls_on_behalf_of_its_caller_for_as_long_as_they_come() {
+    with_every_server(|driver| {
+        let (behind, _heard) = serve(Driver::Tokio, |server| server);
+        let relay = Relay(SumsClient::new(builder(behind.path()).connect_blocking().unwrap()));
+        let server = driver.start(Server::builder().handler_timeout(10 * SOON).module(relay));
+        let client = client(Kind::Blocking, &server);
+        let mut upload: AnyUpload<Number, Number> =
+            client.upload(RelayMethod::Relay.method(), (), &CallOptions::new()).unwrap();
+        upload.send(number(0)).unwrap();
+        thread::sleep(11 * SOON);
+        upload.send(number(1)).unwrap();
+        assert_eq!(upload.finish().unwrap(), number(2));
+    });
+}
+
+#[test]
 fn a_handler_that_takes_no_more_says_so() {
     with_everyone(|driver, kind| {
         let (server, _heard) = serve(driver, |server| server);
