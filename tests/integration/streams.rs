@@ -455,6 +455,30 @@ fn several_items_come_in_no_message_that_is_too_long() {
 }
 
 #[test]
+fn an_item_that_is_too_long_ends_its_stream_once() {
+    // D4.
+    with_every_server(|driver| {
+        let (server, _heard) = serve(driver, |server| server.message_limit(1000));
+        let peer = RawPeer::connect(server.path());
+        let credit = Some(Credit { items: 9, bytes: 10_000 });
+        for (sequence, bytes, status) in [(1, 980, Status::SUCCESS), (2, 1000, Status::FAILED_MARSHAL)] {
+            let added = Some(CallFields { credit, ..CallFields::default() }.into());
+            let body = Count { items: 2, bytes }.encode_to_vec().into();
+            let method = NumbersMethod::Count.id();
+            let call = Call::<Bytes> { module: 9, method, sequence, body, added };
+            peer.send_message(Wire::Chunked, &call.encode());
+            let last = (0..).map(|_| peer.recv_response(Wire::Chunked)).find(|came| came.part().is_none());
+            let last = last.unwrap();
+            assert_eq!((last.sequence, last.status), (sequence, status));
+        }
+        peer.send_call(Wire::Chunked, 9, NumbersMethod::Ping.id(), 3, b"");
+        assert_eq!(peer.recv_response(Wire::Chunked).sequence, 3);
+        peer.half_close();
+        peer.assert_closed();
+    });
+}
+
+#[test]
 fn nothing_is_taken_after_the_deadline_though_it_is_there() {
     with_everyone(|driver, kind| {
         let (server, heard) = serve(driver, |server| server);
