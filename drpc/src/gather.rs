@@ -8,7 +8,7 @@ use crate::wire::{Body, Gathered};
 /// Gathers the items of one stream, which ends with an `E`.
 ///
 /// Nothing is waited for while something is gathered. And as who makes the items may be slow, or block, so many are gathered at most as were made
-/// quickly before.
+/// quickly before, and no more once it takes long.
 pub(crate) struct Gatherer<E> {
     most: usize,
     /// What did not fit into the last message.
@@ -20,6 +20,9 @@ const QUICK: Duration = Duration::from_micros(50);
 
 /// The most items of one message.
 const MOST: usize = 1024;
+
+/// How many items are gathered without a look at the clock, which costs a good part of what a short item does.
+const UNTIMED: usize = 16;
 
 impl<E> Gatherer<E> {
     /// Gathers what `next` gives, from the message as far as there is one; or gives the stream's end. Pending if nothing is there.
@@ -40,6 +43,10 @@ impl<E> Gatherer<E> {
                 Poll::Ready(Ok(item)) => {
                     if let Err(item) = gathered.put(item) {
                         self.behind = Some(Ok(item));
+                        break;
+                    }
+                    let is_timed = gathered.len().is_power_of_two() || gathered.len().is_multiple_of(UNTIMED);
+                    if is_timed && begun.is_some_and(|begun| begun.elapsed() > QUICK) {
                         break;
                     }
                 }
@@ -107,6 +114,19 @@ mod tests {
         gatherer.most = 64;
         gatherer.keep_pace(64, 2 * QUICK);
         assert_eq!(gatherer.most, 32);
+    }
+
+    #[test]
+    fn what_is_gathered_goes_soon_once_the_next_is_slow() {
+        let mut gatherer = Gatherer::<()> { most: MOST, behind: None };
+        let polled = gatherer.poll(true, |gathered| {
+            if gathered.len() >= 3 {
+                std::thread::sleep(2 * QUICK);
+            }
+            Poll::Ready(Ok(vec![1].into()))
+        });
+        assert!(matches!(polled, Poll::Ready(Ok(gathered)) if gathered.len() <= UNTIMED));
+        assert!(gatherer.most < UNTIMED);
     }
 
     #[test]

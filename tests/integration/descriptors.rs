@@ -554,6 +554,23 @@ fn a_strangers_socket_that_lingers_holds_nobody_up() {
 }
 
 #[test]
+fn strangers_sockets_of_which_there_are_too_many_hold_nobody_up() {
+    with_every_server(|driver| {
+        let server = driver.start(doors());
+        let [(one, _unread), (other, _unread_either)] = [lingering(), lingering()];
+        let stranger = RawPeer::connect(server.path());
+        let call = frame(&announcing(READ, 1, 2).encode());
+        stranger.pass_all(&[one.as_fd(), other.as_fd()], &call).unwrap();
+        drop((one, other));
+        let status = stranger.recv_response(Wire::Chunked).status;
+        assert_eq!(status, Status::FAILED_UNMARSHAL_PAYLOAD);
+        stranger.assert_served(Wire::Chunked);
+        drop(stranger);
+        server.stop();
+    });
+}
+
+#[test]
 fn a_flood_leaves_the_process_files_to_open() {
     isolated("descriptors::a_flood_leaves_the_process_files_to_open", || {
         let server =

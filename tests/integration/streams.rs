@@ -12,7 +12,7 @@ use drpc::testing::{self, MockModule, Recorder};
 use drpc::wire::{Call, CallFields, Control, Credit, Items, Part, Response, ResponseFields};
 use drpc::{
     AddedFields, Bytes, CallError, CallErrorKind, CallOptions, Cancelled, ClientBuilder, Context, Failure,
-    Order, Server, ServerBuilder, Status, Stream, Wire, drpc_module,
+    Order, Payload, Server, ServerBuilder, Status, Stream, Wire, drpc_module,
 };
 use futures_util::{FutureExt, StreamExt, stream};
 use proptest::prelude::*;
@@ -354,6 +354,14 @@ fn opening<T: Send>(
     kind: Kind,
     play: impl FnOnce(&RawPeer, i64) -> T + Send,
 ) -> (Result<AnyStreaming<Bytes>, CallError>, T) {
+    opening_of(kind, play)
+}
+
+/// As [`opening`], for items of a type.
+fn opening_of<R: Payload, T: Send>(
+    kind: Kind,
+    play: impl FnOnce(&RawPeer, i64) -> T + Send,
+) -> (Result<AnyStreaming<R>, CallError>, T) {
     let fake = Fake::listen();
     let (client, first) = pair(kind, &fake, |builder| builder);
     // The blocking client has a connection for each stream.
@@ -412,6 +420,81 @@ fn several_items_come_in_one_message() {
         });
         let items: Vec<_> = opened.unwrap().map(Result::unwrap).collect();
         assert_eq!(items, ["a", "", "bc", "d"]);
+    });
+}
+
+#[test]
+fn nothing_comes_behind_an_item_that_can_not_be_read() {
+    // Nor what came in the same message.
+    with_every_client(|kind| {
+        let (opened, ()) = opening_of::<Number, _>(kind, |peer, sequence| {
+            let body = b"\x02\x08\x01\x01\x08\x02\x08\x03";
+            peer.send_message(Wire::Chunked, &part(sequence, Part::Opened, b"").encode());
+            peer.send_message(Wire::Chunked, &part(sequence, Part::Items, body).encode());
+        });
+        let mut stream = opened.unwrap();
+        assert_eq!(stream.next().unwrap().unwrap().number, 1);
+        stream.next().unwrap().unwrap_err();
+        assert!(stream.next().is_none());
+    });
+}
+
+#[test]
+fn several_items_come_in_no_message_that_is_too_long() {
+    with_everyone(|driver, kind| {
+        for (of_server, of_client) in [(1000, 1 << 20), (1 << 20, 1000)] {
+            let (server, _heard) = serve(driver, |server| server.message_limit(of_server));
+            let client = connected(kind, builder(server.path()).message_limit(of_client));
+            let count = Count { items: 200, bytes: 100 };
+            let stream = client.open(NumbersMethod::Count.method(), count, &CallOptions::new()).unwrap();
+            let numbers: Vec<u64> = stream.map(|number: Result<Number, _>| number.unwrap().number).collect();
+            assert!(numbers.into_iter().eq(0..200));
+            ping(&client);
+        }
+    });
+}
+
+#[test]
+fn an_item_that_is_too_long_ends_its_stream_once() {
+    // D4.
+    with_every_server(|driver| {
+        let (server, _heard) = serve(driver, |server| server.message_limit(1000));
+        let peer = RawPeer::connect(server.path());
+        let credit = Some(Credit { items: 9, bytes: 10_000 });
+        for (sequence, bytes, status) in [(1, 980, Status::SUCCESS), (2, 1000, Status::FAILED_MARSHAL)] {
+            let added = Some(CallFields { credit, ..CallFields::default() }.into());
+            let body = Count { items: 2, bytes }.encode_to_vec().into();
+            let method = NumbersMethod::Count.id();
+            let call = Call::<Bytes> { module: 9, method, sequence, body, added };
+            peer.send_message(Wire::Chunked, &call.encode());
+            let last = (0..).map(|_| peer.recv_response(Wire::Chunked)).find(|came| came.part().is_none());
+            let last = last.unwrap();
+            assert_eq!((last.sequence, last.status), (sequence, status));
+        }
+        peer.send_call(Wire::Chunked, 9, NumbersMethod::Ping.id(), 3, b"");
+        assert_eq!(peer.recv_response(Wire::Chunked).sequence, 3);
+        peer.half_close();
+        peer.assert_closed();
+    });
+}
+
+#[test]
+fn nothing_is_taken_after_the_deadline_though_it_is_there() {
+    with_everyone(|driver, kind| {
+        let (server, heard) = serve(driver, |server| server);
+        let client = client(kind, &server);
+        let deadline = Instant::now() + 10 * SOON;
+        let options = CallOptions::new().deadline(deadline);
+        let mut stream =
+            client.open::<_, Number>(NumbersMethod::Count.method(), count(100), &options).unwrap();
+        stream.next().unwrap().unwrap();
+        heard.end();
+        ping(&client);
+        thread::sleep(deadline.saturating_duration_since(Instant::now()));
+        let error = stream.next().unwrap().unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+        assert!(stream.next().is_none());
+        ping(&client);
     });
 }
 

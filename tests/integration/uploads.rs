@@ -1,6 +1,8 @@
 //! Streams from client to server, and both ways (E5, S5, S6, S7), over every server and client.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::iter;
+use std::mem::ManuallyDrop;
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
@@ -9,16 +11,16 @@ use std::time::Instant;
 use drpc::testing::{self, MockModule, Recorder};
 use drpc::wire::{Call, CallFields, Control, Credit, Items, Part, Response, ResponseFields};
 use drpc::{
-    AddedFields, Bytes, CallError, CallErrorKind, CallOptions, Context, Failure, Incoming, Server,
-    ServerBuilder, Status, Stream, Wire, drpc_module,
+    AddedFields, Bytes, CallError, CallErrorKind, CallOptions, Context, Failure, Incoming, Method, Server,
+    ServerBuilder, Status, Stream, Wire, blocking, drpc_module,
 };
-use futures_util::{FutureExt, StreamExt};
+use futures_util::{FutureExt, StreamExt, stream};
 use proptest::prelude::*;
 use prost::Message;
 
 use super::support::{
     AnyClient, AnyExchange, AnyUpload, Driver, Fake, Kind, PATIENCE, RawPeer, SOON, TestServer, WIRES,
-    builder, header, in_order, pair, with_every_client, with_every_server,
+    builder, header, in_order, isolated, pair, with_every_client, with_every_server,
 };
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -152,6 +154,51 @@ impl Sums {
         numbers.next().await;
         panic!("at the first")
     }
+
+    /// As `doubled`, by an iterator that is asked while the stream is sent.
+    #[method(10, stream)]
+    fn doubled_lazily(
+        &self,
+        numbers: Incoming<Number>,
+    ) -> impl Stream<Item = Result<Number, Failure>> + use<> {
+        stream::iter(numbers.into_iter().map(|of| Ok(number(2 * of?.number))))
+    }
+
+    /// Tells of each as it is taken.
+    #[method(11, stream)]
+    async fn tell_each(&self, mut numbers: Incoming<Number>) -> Result<(), Failure> {
+        while let Some(number) = numbers.next().await {
+            self.ends(&Ok(number?.number));
+        }
+        Ok(())
+    }
+
+    /// It takes none, and gives none.
+    #[method(12, stream)]
+    fn hang_both_ways(
+        &self,
+        numbers: Incoming<Number>,
+    ) -> impl Stream<Item = Result<Number, Failure>> + use<> {
+        stream::pending().map(move |()| Err(format!("{numbers:?}").into()))
+    }
+}
+
+/// A module that calls another for each item.
+struct Relay(SumsClient<blocking::Client>);
+
+#[drpc_module(id = 10)]
+impl Relay {
+    #[method(1, stream)]
+    async fn relay(&self, mut numbers: Incoming<Number>, context: &Context) -> Result<Number, Failure> {
+        assert_eq!(context.deadline(), None);
+        let mut calls = 0;
+        while let Some(number) = numbers.next().await {
+            number?;
+            self.0.with(CallOptions::new().on_behalf_of(context)).ping().map_err(Failure::from_error)?;
+            calls += 1;
+        }
+        Ok(number(calls))
+    }
 }
 
 fn serve(driver: Driver, set: impl FnOnce(ServerBuilder) -> ServerBuilder) -> (TestServer, Heard) {
@@ -276,6 +323,26 @@ fn a_handler_may_block_for_items_where_it_has_a_thread() {
 }
 
 #[test]
+fn no_stream_of_a_handler_blocks_for_its_callers_items() {
+    // The thread that sends the stream is not its own. Without an end, it would be held up for ever.
+    isolated("uploads::no_stream_of_a_handler_blocks_for_its_callers_items", || {
+        with_everyone(|driver, kind| {
+            let (server, _heard) = serve(driver, |server| server);
+            let client = client(kind, &server);
+            let server = ManuallyDrop::new(server);
+            let options = CallOptions::new().item_timeout(PATIENCE);
+            let mut exchange: AnyExchange<Number, Number> =
+                client.exchange(SumsMethod::DoubledLazily.method(), (), &options).unwrap();
+            let failure = exchange.next().unwrap().unwrap_err();
+            assert!(failure.peer_text().unwrap_or_default().contains("in an `async fn`"), "{failure}");
+            ping(&client);
+            drop((exchange, client));
+            drop(ManuallyDrop::into_inner(server));
+        });
+    });
+}
+
+#[test]
 fn a_sender_waits_for_room_and_holds_up_no_other_call() {
     // In serial order, too.
     with_every_client(|kind| {
@@ -365,6 +432,179 @@ fn an_early_answer_ends_the_sending() {
         let failure = upload.finish().unwrap_err();
         assert_eq!(failure.peer_text(), Some("no thirteen"));
         ping(&client);
+    });
+}
+
+/// Sends items that may never end, by a client that does not block.
+fn finish_with<T>(upload: AnyUpload<Number, Number>, first: T) -> Result<Number, CallError>
+where
+    T: IntoIterator<Item = Number, IntoIter: Send + 'static>,
+{
+    upload.finish_with_stream(stream::iter(first).chain(stream::pending()))
+}
+
+const WITH_FUTURES: [Kind; 2] = [Kind::Async, Kind::Progress];
+
+#[test]
+fn what_ends_a_call_ends_a_stream_that_gives_no_more() {
+    with_every_server(|driver| {
+        for kind in WITH_FUTURES {
+            let (server, heard) = serve(driver, |server| server);
+            let client = client(kind, &server);
+            let upload: AnyUpload<Number, Number> =
+                client.upload(SumsMethod::First.method(), (), &CallOptions::new()).unwrap();
+            assert_eq!(finish_with(upload, [number(5)]).unwrap(), number(5));
+
+            let upload = sum(&client, &CallOptions::new().deadline(Instant::now() + 10 * SOON));
+            let error = finish_with(upload, [number(5)]).unwrap_err();
+            assert!(error.is_timeout(), "{error}");
+            heard.end().unwrap_err();
+            ping(&client);
+
+            let upload = sum(&client, &CallOptions::new());
+            thread::scope(|scope| {
+                let sending = scope.spawn(|| finish_with(upload, [number(5)]));
+                client.close();
+                let error = sending.join().unwrap().unwrap_err();
+                assert_eq!(error.kind(), CallErrorKind::Disconnected, "{error}");
+            });
+        }
+    });
+}
+
+#[test]
+fn who_carries_a_stream_that_gives_no_more_may_answer_early() {
+    in_order(async {
+        const COUNT: Method = Method::new(8, 801, "count").client_streaming();
+        let upload = CallOptions::new()
+            .carry_upload::<Bytes, Bytes, _, _>("nowhere", COUNT, (), 1 << 20, async |_, mut items| {
+                let answering = tokio::spawn(async move {
+                    let item = items.next().await.unwrap().unwrap();
+                    Ok(Response { body: item.into_bytes(), ..Response::default() })
+                });
+                Ok(Ok(stream::once(answering.map(Result::unwrap))))
+            })
+            .await
+            .unwrap();
+        let items = stream::iter([Bytes::from("one")]).chain(stream::pending());
+        assert_eq!(upload.finish_with(items).await.unwrap(), "one");
+    });
+}
+
+#[test]
+fn an_iterator_may_wait_for_what_the_server_makes_of_its_items() {
+    with_every_server(|driver| {
+        let (server, heard) = serve(driver, |server| server);
+        let method = SumsMethod::TellEach.method();
+        let client = client(Kind::Blocking, &server);
+        let AnyUpload::Blocking(upload): AnyUpload<Number, ()> =
+            client.upload(method, (), &CallOptions::new()).unwrap()
+        else {
+            unreachable!()
+        };
+        let mut next = 0;
+        let numbers = iter::from_fn(|| {
+            if next == 4 {
+                while heard.end().unwrap() < 3 {}
+            }
+            next += 1;
+            (next <= 5).then(|| number(next - 1))
+        });
+        upload.finish_with(numbers).unwrap();
+    });
+}
+
+#[test]
+fn several_items_go_in_no_message_that_is_too_long() {
+    with_everyone(|driver, kind| {
+        for (of_server, of_client) in [(1000, 1 << 20), (1 << 20, 1000)] {
+            let (server, _heard) = serve(driver, |server| server.message_limit(of_server));
+            let client = kind.connect(builder(server.path()).message_limit(of_client)).unwrap();
+            let filling = Bytes::from(vec![7; 100]);
+            let items = (0..200).map(move |number| Number { number, filling: filling.clone() });
+            let sum = sum(&client, &CallOptions::new()).finish_with(items.clone()).unwrap();
+            assert_eq!(sum, number(19_900));
+            let mut exchange: AnyExchange<Number, Number> =
+                client.exchange(SumsMethod::Doubled.method(), (), &CallOptions::new()).unwrap();
+            items.for_each(|item| exchange.send(item).unwrap());
+            exchange.finish();
+            assert_eq!(exchange.map(Result::unwrap).count(), 200);
+            ping(&client);
+        }
+    });
+}
+
+#[test]
+fn nothing_is_sent_after_the_deadline_though_there_is_room() {
+    with_everyone(|driver, kind| {
+        let (server, heard) = serve(driver, |server| server);
+        let client = client(kind, &server);
+        let deadline = Instant::now() + 10 * SOON;
+        let mut upload = sum(&client, &CallOptions::new().deadline(deadline));
+        upload.send(number(1)).unwrap();
+        thread::sleep(deadline.saturating_duration_since(Instant::now()));
+        let error = upload.send(number(2)).unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+        drop(upload);
+        heard.end().unwrap_err();
+        ping(&client);
+    });
+}
+
+#[test]
+fn who_waits_for_an_early_answer_is_not_who_waits_for_an_item() {
+    in_order(async {
+        let (module, _heard) = sums();
+        let sums = SumsClient::new(testing::client_of(Server::builder().module(module)).unwrap());
+        let item_timeout = 10 * SOON;
+        let mut upload =
+            sums.with(CallOptions::new().item_timeout(item_timeout)).sum(number(1)).await.unwrap();
+        let answered = tokio::time::timeout(item_timeout + 2 * SOON, upload.answered());
+        assert!(answered.await.is_err());
+        upload.send(number(2)).await.unwrap();
+        assert!(tokio::time::timeout(SOON, upload.answered()).await.is_err());
+        assert_eq!(upload.finish().await.unwrap(), number(3));
+    });
+}
+
+#[test]
+fn a_stream_both_ways_that_was_cut_does_not_look_complete() {
+    with_everyone(|driver, kind| {
+        let (server, heard) = serve(driver, |server| server.stream_credit(2, 1 << 20));
+        let client = client(kind, &server);
+        let options = CallOptions::new().item_timeout(2 * SOON);
+        let mut exchange: AnyExchange<Number, Number> =
+            client.exchange(SumsMethod::HangBothWays.method(), (), &options).unwrap();
+        let error = (0..3).find_map(|of| exchange.send(number(of)).err()).unwrap();
+        assert!(error.is_timeout(), "{error}");
+        let error = exchange.next().unwrap().unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+        assert!(exchange.next().is_none());
+
+        let mut upload: AnyUpload<Bytes, ()> =
+            client.upload(SumsMethod::Hang.method(), (), &options).unwrap();
+        let error = (0..3).find_map(|_| upload.send("item".into()).err()).unwrap();
+        assert!(error.is_timeout(), "{error}");
+        let error = upload.finish().unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+        heard.end().unwrap_err();
+        ping(&client);
+    });
+}
+
+#[test]
+fn a_handler_that_takes_items_calls_on_behalf_of_its_caller_for_as_long_as_they_come() {
+    with_every_server(|driver| {
+        let (behind, _heard) = serve(Driver::Tokio, |server| server);
+        let relay = Relay(SumsClient::new(builder(behind.path()).connect_blocking().unwrap()));
+        let server = driver.start(Server::builder().handler_timeout(10 * SOON).module(relay));
+        let client = client(Kind::Blocking, &server);
+        let mut upload: AnyUpload<Number, Number> =
+            client.upload(RelayMethod::Relay.method(), (), &CallOptions::new()).unwrap();
+        upload.send(number(0)).unwrap();
+        thread::sleep(11 * SOON);
+        upload.send(number(1)).unwrap();
+        assert_eq!(upload.finish().unwrap(), number(2));
     });
 }
 

@@ -124,7 +124,7 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
 //     })
 //
 // One that takes a stream:
-//     Some(StoreMethod::Upload) => private::taking::<Piece, __StoreTaken0>(&context.clone(), method, move |incoming| Box::pin(async move {
+//     Some(StoreMethod::Upload) => private::taking::<Piece, __StoreTaken0>(context, method, move |context, incoming| Box::pin(async move {
 //         …Self::upload(&self, incoming).await…
 //     }))
 pub(super) fn arm(model: &Model, method: &Method) -> TokenStream {
@@ -225,7 +225,7 @@ pub(super) fn arm(model: &Model, method: &Method) -> TokenStream {
                     quote_spanned!(place=> , #answer>)
                 },
             );
-            quote!(#taking(&::core::clone::Clone::clone(&__context), __method, move |__incoming| #boxed))
+            quote!(#taking(__context, __method, move |__context, __incoming| #boxed))
         }
     };
     quote! {

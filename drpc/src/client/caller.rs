@@ -194,6 +194,8 @@ impl CallOptions {
     /// For a call that a handler makes on behalf of its caller: takes over the handler's [deadline](Context::deadline) and its caller's
     /// [trace context](Context::trace_context). A handler with a span of its own sets that with [`trace_context`](Self::trace_context) afterwards.
     ///
+    /// In a [stream](crate::guide::streams) that is open, the deadline may be over, as it was that for opening it: pass on what else a call needs by itself there.
+    ///
     /// The deadline applies here in any case. Whether either is sent on depends on the client's [`added_fields`](crate::ClientBuilder::added_fields).
     #[must_use]
     pub fn on_behalf_of(self, context: &Context) -> Self {

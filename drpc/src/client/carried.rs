@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures_channel::mpsc;
 use futures_util::Stream;
+use futures_util::task::AtomicWaker;
 
 use super::caller::CallOptions;
 use super::deadline::Deadline;
@@ -48,12 +49,28 @@ pub struct Attempt {
 #[derive(Debug)]
 pub struct Outgoing {
     items: mpsc::Receiver<Body>,
-    are_all: Arc<AtomicBool>,
+    told: Arc<Told>,
+}
+
+/// What who sends the items and who carries them tell each other.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// By who sends them, at their end.
+    pub(super) are_all: AtomicBool,
+    /// Woken once no more are taken.
+    pub(super) sender: AtomicWaker,
 }
 
 impl Outgoing {
-    pub(super) fn new(items: mpsc::Receiver<Body>, are_all: Arc<AtomicBool>) -> Self {
-        Outgoing { items, are_all }
+    pub(super) fn new(items: mpsc::Receiver<Body>, told: Arc<Told>) -> Self {
+        Outgoing { items, told }
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        self.items.close();
+        self.told.sender.wake();
     }
 }
 
@@ -64,7 +81,7 @@ impl Stream for Outgoing {
         Poll::Ready(match ready!(Pin::new(&mut self.items).poll_next(context)) {
             Some(item) => Some(Ok(item)),
             // What is said of the end is said once.
-            None if self.are_all.swap(true, Ordering::AcqRel) => None,
+            None if self.told.are_all.swap(true, Ordering::AcqRel) => None,
             None => Some(Err(STOPPED.into())),
         })
     }

@@ -420,9 +420,15 @@ impl Outflow {
         Poll::Pending
     }
 
-    /// Whether the server takes several items in one message.
+    /// Waits until no more items are taken.
+    pub(super) fn poll_end(&self, context: &Context<'_>) -> Poll<()> {
+        self.outgo.poll_end(context)
+    }
+
+    /// Whether several items may go in one message: the server takes that, and it can be sent here, however long it gets.
     pub(super) fn takes_many(&self) -> bool {
-        self.outgo.takes_many()
+        let Shared { message_limit, longest_packet, .. } = self.connection.shared.as_ref();
+        self.outgo.takes_many() && *message_limit.min(longest_packet) >= Gathered::LONGEST
     }
 
     /// Whether there is room for an item behind these.

@@ -59,6 +59,10 @@ impl CarriedItems {
         match *self {}
     }
 
+    pub(super) fn poll_end(&self, _: &Context<'_>) -> Poll<()> {
+        match *self {}
+    }
+
     pub(super) fn send(&mut self, _: Body) -> Result<(), CallError> {
         match *self {}
     }

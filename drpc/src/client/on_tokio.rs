@@ -2,7 +2,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use futures_util::Stream;
 use tokio::runtime::Handle;
 use tokio::time;
 
-use super::carried::Outgoing;
+use super::carried::{Outgoing, Told};
 use super::error::CallError;
 use super::runtime::Sleep;
 use crate::transport::{AsyncSocket, Link, Socket};
@@ -30,7 +30,7 @@ pub(super) struct Carried(Pin<Box<dyn Stream<Item = Result<Response, CallError>>
 pub(super) struct CarriedItems {
     /// One waits there at most.
     items: mpsc::Sender<Body>,
-    are_all: Arc<AtomicBool>,
+    told: Arc<Told>,
     /// How long one may be.
     limit: usize,
 }
@@ -77,13 +77,19 @@ impl Carried {
 impl CarriedItems {
     pub(super) fn new(limit: usize) -> (Self, Outgoing) {
         let (items, carries) = mpsc::channel(0);
-        let are_all = Arc::new(AtomicBool::new(false));
-        (CarriedItems { items, are_all: are_all.clone(), limit }, Outgoing::new(carries, are_all))
+        let told = Arc::<Told>::default();
+        (CarriedItems { items, told: told.clone(), limit }, Outgoing::new(carries, told))
     }
 
     /// Waits until the item before is on its way; false if no more are taken.
     pub(super) fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<bool> {
         self.items.poll_ready(context).map(|ready| ready.is_ok())
+    }
+
+    /// Waits until no more are taken.
+    pub(super) fn poll_end(&self, context: &Context<'_>) -> Poll<()> {
+        self.told.sender.register(context.waker());
+        if self.items.is_closed() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Hands an item over.
@@ -96,6 +102,6 @@ impl CarriedItems {
 
     /// These were all.
     pub(super) fn end(&self) {
-        self.are_all.store(true, Ordering::Release);
+        self.told.are_all.store(true, Ordering::Release);
     }
 }

@@ -55,6 +55,12 @@ impl Outgo {
         }
     }
 
+    /// Waits until nothing more is taken.
+    pub(super) fn poll_end(&self, context: &Context<'_>) -> Poll<()> {
+        self.sender.register(context.waker());
+        if self.has_ended() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
     /// Whether there is room for an item behind these.
     pub(super) fn is_open_behind(&self, gathered: &Gathered) -> bool {
         self.room().is_open_behind(gathered.len(), gathered.bytes())

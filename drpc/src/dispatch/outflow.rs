@@ -22,7 +22,7 @@ use crate::handler::session::Listed;
 use crate::observe::metrics;
 use crate::observe::side::{Side, Way};
 use crate::observe::stream::Tally;
-use crate::wire::{Body, Gathered, Part, Response, ResponseFields, Status};
+use crate::wire::{Body, Gathered, MessageTooLong, Part, Response, ResponseFields, Status};
 
 /// The responses that follow the one that opened a stream, up to the last one, which ends it: the handler's items, as far as the caller has
 /// room, and the credit for the caller's own.
@@ -161,7 +161,7 @@ impl Outflow {
             return Poll::Ready(None);
         };
         let open = open.call();
-        let polled = gatherer.poll(open.takes_many(), |gathered| {
+        let next = |gathered: &Gathered| {
             match open.may_send(gathered) {
                 Ok(()) => {}
                 Err(Halt::ForNow) => return Poll::Pending,
@@ -183,7 +183,9 @@ impl Outflow {
                 Ok(None) => Err(Ok(())),
                 Err(failure) => Err(Err(failure)),
             })
-        });
+        };
+        // The stream may take the caller's items, which no thread that sends may wait for.
+        let polled = poll_in_session(|| gatherer.poll(open.takes_many(), next));
         let response = match ready!(polled) {
             Ok(gathered) => {
                 open.sent(&gathered);
@@ -204,12 +206,32 @@ impl Outflow {
         match self.call.context().session().hold_reply(&mut body) {
             Ok(()) => {
                 let part = if several { Part::Items } else { Part::Item };
-                self.part(ResponseFields::of_part(part), body)
+                let response = self.part(ResponseFields::of_part(part), body);
+                match self.check(&response) {
+                    Ok(()) => response,
+                    Err(error) => {
+                        metrics::reply_too_long();
+                        self.fail(Failure::marshal(error))
+                    }
+                }
             }
             Err(over) => self.fail(Failure::marshal(over)),
         }
     }
+
+    /// Whether a message is too long to be sent. Then the stream ends here, and by one response.
+    fn check(&self, response: &Response<Body>) -> Result<(), MessageTooLong> {
+        let limit = self.open.as_ref().map_or(usize::MAX, |open| open.call().message_limit());
+        if response.body.len() < limit.saturating_sub(AROUND) {
+            return Ok(());
+        }
+        let len = response.head().len() + response.body.len();
+        if len <= limit { Ok(()) } else { Err(MessageTooLong::new(len, limit)) }
+    }
 }
+
+/// More than what may stand around an item, in bytes.
+const AROUND: usize = 64;
 
 impl Stream for Outflow {
     type Item = Response<Body>;

@@ -309,6 +309,7 @@ impl Processing {
         let asked = self.asked.unwrap_or_default();
         let control = self.context.control().filter(|_| asked.streams != Streams::Neither);
         let credit = control.and_then(|control| control.window());
+        let takes_many = credit.is_some() && control.is_some_and(|control| control.may_come_as_many());
         let open = match control {
             Some(control) => control.open(),
             None => Err("it answers with a stream, and there is none to be had here".into()),
@@ -323,11 +324,7 @@ impl Processing {
                 if let Handler::Runs(handler) = mem::replace(&mut self.handler, opened) {
                     self.drop_handler(handler);
                 }
-                let added = ResponseFields {
-                    credit,
-                    takes_many: credit.is_some(),
-                    ..ResponseFields::of_part(Part::Opened)
-                };
+                let added = ResponseFields { credit, takes_many, ..ResponseFields::of_part(Part::Opened) };
                 Response { sequence: self.sequence, added: Some(added.into()), ..Response::default() }
             }
             Err(failure) => self.failed(failure),

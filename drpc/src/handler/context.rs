@@ -79,6 +79,11 @@ impl Context {
         Context { deadline: Some(at), ..self }
     }
 
+    /// The same context, for what no time is set.
+    pub(crate) fn without_deadline(self) -> Self {
+        Context { deadline: None, ..self }
+    }
+
     /// The same context, with its caller's [trace context](Self::trace_context).
     #[must_use]
     pub fn with_trace_context(self, trace: TraceContext) -> Self {
@@ -209,6 +214,9 @@ impl Context {
     /// When the handler will be dropped: at the end of the [method's time-out](crate::Method::timeout), or else of the server's; or when the caller's time is over, if
     /// the caller [sent it](crate::guide::added_fields) ([E5](crate::guide::rules#envelope)) and that is earlier. The call is then answered FAILURE.
     ///
+    /// Of a [stream](crate::guide::streams) it is when that must be open, and says nothing of its items. A handler that takes an [`Incoming`](crate::Incoming) has none, since that is
+    /// open as soon as it begins.
+    ///
     /// [`CallOptions::on_behalf_of`](crate::CallOptions::on_behalf_of) passes it on in a call to another server.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
@@ -328,7 +336,7 @@ impl Context {
     where
         W: Future<Output = ()> + Send + 'static,
     {
-        let context = Context { deadline: None, in_background: true, ..self.clone() };
+        let context = Context { in_background: true, ..self.clone().without_deadline() };
         let work = Work::new(self.session.id(), self.sequence, work(context));
         match self.session.background() {
             Some(background) => background.spawn(work),

@@ -41,6 +41,8 @@ pub(crate) struct StreamLimits {
     pub(crate) open: usize,
     /// How much a caller may send of each that was not taken.
     pub(crate) window: Credit,
+    /// How long a message may be, in bytes.
+    pub(crate) message: usize,
 }
 
 /// A call that was read.
@@ -232,7 +234,7 @@ pub(crate) enum Halt {
 impl CallControl {
     /// Of a call whose stream always has room: who carries it asks for an item only if there is some, and carries its caller's, if that sends any.
     pub(crate) fn of_polled(sequence: i64, items: Option<Carried>) -> Arc<Self> {
-        let limits = StreamLimits { open: 1, window: Credit::default() };
+        let limits = StreamLimits { open: 1, window: Credit::default(), message: usize::MAX };
         let call = Arc::new(Controls::new(limits)).begin(sequence, None, false);
         *call.room() = Room::ENDLESS;
         call.carried().items = items;
@@ -332,9 +334,19 @@ impl CallControl {
         }
     }
 
+    /// Whether its caller's items may come several in one message: such a message is not too long here.
+    pub(crate) fn may_come_as_many(&self) -> bool {
+        self.controls.limits.message >= Gathered::LONGEST
+    }
+
     /// Whether several items may go in one message.
     pub(crate) fn takes_many(&self) -> bool {
-        self.takes_many
+        self.takes_many && self.may_come_as_many()
+    }
+
+    /// How long a message may be, in bytes.
+    pub(crate) fn message_limit(&self) -> usize {
+        self.controls.limits.message
     }
 
     /// These are sent.
@@ -444,7 +456,7 @@ mod tests {
     #[test]
     fn a_call_whose_sequence_is_used_again_learns_of_the_end() {
         let window = Credit { items: 1, bytes: 1 };
-        let controls = Arc::new(Controls::new(StreamLimits { open: 1, window }));
+        let controls = Arc::new(Controls::new(StreamLimits { open: 1, window, message: usize::MAX }));
         let calls = [controls.begin(5, None, false), controls.begin(5, None, false)];
         let woken = Arc::new(Woken::default());
         let waker = woken.clone().into();
@@ -461,7 +473,7 @@ mod tests {
         let session = Session::new(1, PeerCredentials::new(0, 0));
         session.is_read();
         let window = Credit { items: 1, bytes: 1 };
-        let controls = session.controlled(StreamLimits { open: 1, window });
+        let controls = session.controlled(StreamLimits { open: 1, window, message: usize::MAX });
         let call = controls.begin(5, Some(Credit { items: 1, bytes: 1 }), false);
         assert!(call.may_send(&Gathered::default()).is_ok());
         let mut one = Gathered::default();
@@ -474,7 +486,7 @@ mod tests {
     fn what_is_said_of_a_call_before_it_begins_is_kept_for_it() {
         // On a server in threads, the next message may be read before the thread of a call begins it.
         let window = Credit { items: 1, bytes: 1 };
-        let controls = Arc::new(Controls::new(StreamLimits { open: 1, window }));
+        let controls = Arc::new(Controls::new(StreamLimits { open: 1, window, message: usize::MAX }));
         assert!(!read(&controls, 5, None));
         assert!(read(&controls, 5, Some(Control::Credit(Credit { items: 3, bytes: 10 }))));
         assert!(read(&controls, 5, Some(Control::Cancel)));

@@ -179,7 +179,8 @@ impl<T> fmt::Debug for Incoming<T> {
 /// The items that a caller sends, for a thread that waits for each: what [`Incoming`] is in a `for` loop.
 ///
 /// The handlers of a [`blocking::Server`](crate::blocking::Server) may use it, and any thread of one's own. Where the session itself would have to wait, as in a
-/// handler of [`Server`](crate::Server) or [`progress::Server`](crate::progress::Server), its one item is an error that says so.
+/// handler of [`Server`](crate::Server) or [`progress::Server`](crate::progress::Server), or in the stream that a handler returns, on any server, its one item is an
+/// error that says so.
 ///
 /// ```
 /// use drpc::{Bytes, Failure, Incoming, drpc_module};
@@ -213,7 +214,7 @@ impl<T: Payload> Iterator for IncomingIter<T> {
             if WAITS_FOR_ITSELF.get() {
                 self.0.end();
                 let failure = "a handler can't block for its caller's items here, since it is its session that reads them: take \
-                               them in an `async fn`, or serve the module by a `blocking::Server`";
+                               them in an `async fn`, or as a `Stream` in the stream that it returns, or serve the module by a `blocking::Server`";
                 return Some(Err(failure.into()));
             }
             thread::park();

@@ -2,7 +2,7 @@ use std::os::fd::OwnedFd;
 
 use bytes::Bytes;
 
-use crate::descriptors::Descriptors;
+use crate::descriptors::{Descriptors, close};
 use crate::handler::decoding::Decoding;
 use crate::handler::failure::Failure;
 use crate::handler::payload::Payload;
@@ -64,14 +64,16 @@ impl<M> WithFds<M> {
     ///
     /// # Errors
     ///
-    /// [`struct@Failure`] with `FAILED_UNMARSHAL_PAYLOAD`, which says how many there are. They are closed.
+    /// [`struct@Failure`] with `FAILED_UNMARSHAL_PAYLOAD`, which says how many there are. They are closed, on a thread of its own, since their sender may make that last.
     pub fn exactly<const N: usize>(self) -> Result<(M, [OwnedFd; N]), Failure> {
         match self.fds.try_into() {
             Ok(fds) => Ok((self.message, fds)),
-            Err(fds) => Err(Failure::with_message(
-                Status::FAILED_UNMARSHAL_PAYLOAD,
-                format!("the message has {} descriptors in place of {N}", Vec::len(&fds)),
-            )),
+            Err(fds) => {
+                let fds: Vec<OwnedFd> = fds;
+                let text = format!("the message has {} descriptors in place of {N}", fds.len());
+                close(fds);
+                Err(Failure::with_message(Status::FAILED_UNMARSHAL_PAYLOAD, text))
+            }
         }
     }
 }

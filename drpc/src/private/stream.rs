@@ -37,14 +37,16 @@ where
     })
 }
 
-/// The call of a handler that takes a stream. What `run` gives calls the handler.
+/// The call of a handler that takes a stream. What `run` gives calls the handler, with a context without the deadline: that is over once the stream is open.
 #[must_use]
 pub fn taking<'a, T: Requested<Answer>, Answer>(
-    context: &CallContext,
+    context: CallContext,
     method: Method,
-    run: impl FnOnce(Incoming<T>) -> HandlerFuture<'static>,
+    run: impl FnOnce(CallContext, Incoming<T>) -> HandlerFuture<'static>,
 ) -> HandlerFuture<'a> {
-    Box::pin(ready(T::taking(context, method, run)))
+    let context = context.without_deadline();
+    let handed = context.clone();
+    Box::pin(ready(T::taking(&context, method, |incoming| run(handed, incoming))))
 }
 
 /// What is on its way from the future to whoever polls it: both are polled together, so it is never waited for.

@@ -81,6 +81,11 @@ impl Config {
             .taking_packs(self.takes_packs())
     }
 
+    /// How much a session's streams may take up.
+    pub(super) fn streams(&self) -> StreamLimits {
+        StreamLimits { message: self.message_limit, ..self.limits.streams }
+    }
+
     /// How many bytes are held for clients. Unless it is said, two users can each have two of the longest messages carried out, and answered as long.
     pub(super) fn allowed(&self) -> Allowed {
         let enough = DEFAULT_MEMORY_LIMIT.max(self.message_limit.saturating_mul(8));
@@ -127,7 +132,11 @@ impl Default for Limits {
             calls: None,
             calls_per_uid: None,
             idle: None,
-            streams: StreamLimits { open: 256, window: Credit { items: 4096, bytes: 1 << 20 } },
+            streams: StreamLimits {
+                open: 256,
+                window: Credit { items: 4096, bytes: 1 << 20 },
+                message: DEFAULT_MESSAGE_LIMIT,
+            },
             pending_replies: 256 << 20,
             memory: None,
             memory_per_uid: None,

@@ -144,7 +144,7 @@ fn context_of_added(
     }
     let asks = |added: &CallFields| added.asks_control || added.credit.is_some() || added.sends_items;
     let controls = match call.added.as_deref().is_some_and(asks) {
-        true => Some(context.session().controlled(config.limits.streams)),
+        true => Some(context.session().controlled(config.streams())),
         false => context.session().controls(),
     };
     let (credit, takes_many) =

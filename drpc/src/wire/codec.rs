@@ -212,6 +212,11 @@ impl Codec {
         check_len(self.wire.unwrap_or(Wire::Chunked), len, self.limit, self.longest_sent).map(|()| len)
     }
 
+    /// Whether a message of so many bytes can be sent.
+    pub(crate) fn sends(&self, len: usize) -> bool {
+        check_len(self.wire.unwrap_or(Wire::Chunked), len, self.limit, self.longest_sent).is_ok()
+    }
+
     /// The packets of a message, given as its head (see [`Call::head`](super::Call::head)) and its body.
     ///
     /// While the wire is not known yet, it is taken to be chunked.

@@ -119,6 +119,9 @@ const MOST: usize = 16 << 10;
 const PREFIX: usize = 3;
 
 impl Gathered {
+    /// How long a message that has several gets at most, in bytes, with what stands around them: who takes none as long takes one item at a time.
+    pub(crate) const LONGEST: usize = MOST + 64;
+
     /// One item.
     pub(crate) fn of(item: Body) -> Self {
         Gathered { count: 1, bytes: item.len(), first: Some(item), many: Vec::new() }

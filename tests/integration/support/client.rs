@@ -10,15 +10,15 @@ use bytes::Bytes;
 use drpc::progress::{self, PendingCall};
 use drpc::wire::Response;
 use drpc::{
-    CallError, CallOptions, Caller, Client, ClientBuilder, ConnectError, Method, Payload, Sending, Streaming,
-    Upload, Wire, blocking,
+    CallError, CallOptions, Caller, Client, ClientBuilder, ConnectError, Method, Payload, Sending, Stream,
+    Streaming, Upload, Wire, blocking,
 };
 use futures_util::{StreamExt, stream};
 use tokio::runtime::Runtime;
 use tracing::dispatcher::{self, Dispatch};
 
 use super::server::runtime;
-use super::{PATIENCE, RawPeer, SOON};
+use super::{PATIENCE, RawPeer, SOON, patiently};
 
 /// Which of the three clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -341,6 +341,24 @@ impl<T: Payload, R: Payload> AnyUpload<T, R> {
             AnyUpload::Async(upload, runtime) => runtime.block_on(upload.finish_with(stream::iter(items))),
             AnyUpload::Blocking(upload) => upload.finish_with(items),
             AnyUpload::Progress(upload, steps) => steps.wait(upload.finish_with(stream::iter(items))),
+        }
+    }
+}
+
+impl<T: Payload, R: Payload> AnyUpload<T, R> {
+    /// As [`finish_with`](Self::finish_with), of a client that does not block.
+    pub(crate) fn finish_with_stream(
+        self,
+        items: impl Stream<Item = T> + Send + 'static,
+    ) -> Result<R, CallError> {
+        match self {
+            AnyUpload::Async(upload, runtime) => {
+                runtime.block_on(patiently("the end of a stream", upload.finish_with(items)))
+            }
+            AnyUpload::Blocking(_) => panic!("a blocking client sends no `Stream`"),
+            AnyUpload::Progress(upload, steps) => {
+                steps.runtime.block_on(patiently("the end of a stream", upload.finish_with(items)))
+            }
         }
     }
 }

@@ -101,7 +101,8 @@ impl Client {
         })?;
         let added = response.added.as_deref();
         let room = added.and_then(|added| added.credit).unwrap_or_default();
-        let takes_many = added.is_some_and(|added| added.takes_many);
+        let sends_many = opened.as_ref().is_some_and(|connection| connection.codec.sends(Gathered::LONGEST));
+        let takes_many = sends_many && added.is_some_and(|added| added.takes_many);
         let window = asked.window(options).unwrap_or_default();
         Ok(Flow {
             connection: opened,
@@ -113,6 +114,7 @@ impl Client {
             room: room.into(),
             takes_many,
             is_open: asked.sends,
+            failure: None,
             whole: Deadline::at(Instant::now, options.deadline),
             item_timeout: options.of_stream().item_timeout,
         })
@@ -151,7 +153,7 @@ impl Client {
         let fields: &mut CallFields = added.get_or_insert_default();
         fields.credit = asked.window(options);
         fields.sends_items = asked.sends;
-        fields.takes_many = asked.receives;
+        fields.takes_many = asked.receives && self.0.config.message_limit >= Gathered::LONGEST;
         let connection = opened.insert(Box::new(self.connection_of_its_own(state)?));
         let mut early = Vec::new();
         let made = connection.call(method, &mut body, added, options, state, &mut early);
@@ -265,6 +267,9 @@ impl<T: Payload, R: Payload> Upload<T, R> {
     /// message. After the last, others can be sent.
     pub fn send(&mut self, item: T) -> Result<(), CallError> {
         let sent = self.flow.send(item_body(item));
+        if let (Err(_), Some(failure)) = (&sent, &self.flow.failure) {
+            return Err(failure.clone());
+        }
         if sent.as_ref().is_err_and(|error| error.kind() == CallErrorKind::NotTaken)
             && let Some(response) = self.flow.early.back()
             && response.part().is_none()
@@ -277,7 +282,10 @@ impl<T: Payload, R: Payload> Upload<T, R> {
         sent
     }
 
-    /// Sends all of these, and waits for the reply; ends before if the server takes no more.
+    /// Sends all of these, and waits for the reply; ends before if the server takes no more. While the iterator blocks, nothing is looked at but it.
+    ///
+    /// Items are gathered into messages as far as the iterator's [`size_hint`](Iterator::size_hint) says that there are more, as a vector's does and that of a channel
+    /// does not.
     ///
     /// # Errors
     ///
@@ -405,17 +413,19 @@ struct Flow {
     expected: Room,
     /// How much the server has room for.
     room: Room,
-    /// It takes several items in one message.
+    /// Several items may go in one message.
     takes_many: bool,
     /// Items may still be sent.
     is_open: bool,
+    /// What it failed with, behind what came early.
+    failure: Option<CallError>,
     whole: Deadline,
     item_timeout: Option<Duration>,
 }
 
 impl Flow {
     fn has_ended(&self) -> bool {
-        self.connection.is_none() && self.early.is_empty()
+        self.connection.is_none() && self.early.is_empty() && self.failure.is_none()
     }
 
     fn next_item<R: Payload>(&mut self, limit: usize) -> Option<Result<R, CallError>> {
@@ -423,6 +433,8 @@ impl Flow {
         if !matches!(item, Some(Ok(_))) {
             self.connection = None;
             self.early.clear();
+            self.unpacking = Unpacking::of(Credit::default());
+            self.failure = None;
             self.observed.end(item.as_ref().and_then(|last| last.as_ref().err()));
         }
         item
@@ -432,6 +444,9 @@ impl Flow {
     fn next_step(&mut self) -> Option<Result<Step, CallError>> {
         loop {
             if let Some((item, credit)) = self.unpacking.next() {
+                if let Err(error) = self.check_time() {
+                    return Some(Err(error));
+                }
                 if let Some(credit) = credit {
                     self.expected.add(credit);
                     if let Err(error) = self.say(Control::Credit(credit), Body::new()) {
@@ -441,7 +456,9 @@ impl Flow {
                 return Some(Ok(Step::Item(item)));
             }
             while self.early.is_empty() {
-                self.connection.as_ref()?;
+                if self.connection.is_none() {
+                    return self.failure.take().map(Err);
+                }
                 if let Err(error) = self.receive() {
                     return Some(Err(error));
                 }
@@ -463,7 +480,11 @@ impl Flow {
         let mut gatherer = Gatherer::default();
         loop {
             let gathered = gatherer.poll(self.takes_many, |gathered| {
-                match gathered.is_empty() || self.room.is_open_behind(gathered.len(), gathered.bytes()) {
+                // An iterator that does not know of another item may block until there is one, and that may depend on these.
+                let goes_on = gathered.is_empty()
+                    || (items.size_hint().0 > 0
+                        && self.room.is_open_behind(gathered.len(), gathered.bytes()));
+                match goes_on {
                     true => Poll::Ready(items.next().map(item_body).ok_or(())),
                     false => Poll::Pending,
                 }
@@ -481,7 +502,16 @@ impl Flow {
         while self.is_open && !self.room.is_open() {
             self.receive()?;
         }
-        if self.is_open && self.connection.is_some() { Ok(()) } else { Err(CallError::not_taken()) }
+        if self.is_open && self.connection.is_some() {
+            self.check_time()
+        } else {
+            Err(CallError::not_taken())
+        }
+    }
+
+    /// Fails if the stream must be over by now: where something is always there, nothing is waited for.
+    fn check_time(&mut self) -> Result<(), CallError> {
+        if self.whole.is_over() { Err(self.fail(self.whole.passed())) } else { Ok(()) }
     }
 
     fn send_gathered(&mut self, items: Gathered) -> Result<(), CallError> {
@@ -521,8 +551,7 @@ impl Flow {
             Part::Enough => self.is_open = false,
             Part::Item | Part::Items => {
                 if let Err(cause) = admit(part, &response.body, &mut self.expected) {
-                    self.connection = None;
-                    return Err(CallError::disconnected(cause.into()));
+                    return Err(self.fail(CallError::disconnected(cause.into())));
                 }
                 self.early.push_back(response);
             }
@@ -563,7 +592,6 @@ impl Flow {
             },
             fault => fault,
         };
-        self.connection = None;
         let error = match fault {
             Fault::Timeout(_) if deadline.at != self.whole.at => {
                 CallError::stalled(self.item_timeout.unwrap_or_default())
@@ -571,7 +599,15 @@ impl Flow {
             Fault::Timeout(_) => self.whole.passed(),
             fault => error_of(fault, deadline),
         };
+        self.fail(error)
+    }
+
+    /// The call is over with an error, which whoever receives is told as well.
+    fn fail(&mut self, error: CallError) -> CallError {
+        self.connection = None;
+        self.is_open = false;
         self.observed.end(Some(&error));
+        self.failure = Some(error.clone());
         error
     }
 }

@@ -106,7 +106,8 @@ impl Client {
         sends: bool,
     ) -> Result<Flow, CallError> {
         let window = receives.then(|| options.of_stream().credit);
-        let opening = Opening { window, sends, opened: Mutex::default() };
+        let takes_many = receives && self.0.config.message_limit >= Gathered::LONGEST;
+        let opening = Opening { window, takes_many, sends, opened: Mutex::default() };
         let passing = Passing::of(method, &body);
         let observed = MadeCall::begin(method, &self.0.config.path, body.len());
         let call = async {
@@ -136,6 +137,8 @@ struct Flow {
 struct Opening {
     /// How much of a stream may come, if the call asks for one.
     window: Option<Credit>,
+    /// It may come as several items in one message.
+    takes_many: bool,
     sends: bool,
     opened: Mutex<Option<Inflow>>,
 }
@@ -145,7 +148,7 @@ impl Wanted for &Opening {
         let added = added.get_or_insert_default();
         added.credit = self.window;
         added.sends_items = self.sends;
-        added.takes_many = self.window.is_some();
+        added.takes_many = self.takes_many;
     }
 
     fn keep(self, call: &mut Abandonable<'_>) {
@@ -194,16 +197,34 @@ impl Patience {
     }
 
     fn poll_time(&mut self, context: &mut Context<'_>) -> Poll<CallError> {
-        if let Some(over) = &mut self.over
-            && over.as_mut().poll(context).is_ready()
-        {
-            return Poll::Ready(self.whole.passed());
+        if let Poll::Ready(error) = self.poll_whole(context) {
+            return Poll::Ready(error);
         }
         let Some(timeout) = self.item_timeout else { return Poll::Pending };
         let stalled = self.stalled.get_or_insert_with(|| self.runtime.sleep(timeout));
         stalled.as_mut().poll(context).map(|()| CallError::stalled(timeout))
     }
+
+    /// Waits until the stream must be over, however long a step may take.
+    fn poll_whole(&mut self, context: &mut Context<'_>) -> Poll<CallError> {
+        match &mut self.over {
+            Some(over) => over.as_mut().poll(context).map(|()| self.whole.passed()),
+            None => Poll::Pending,
+        }
+    }
+
+    /// A step after which the stream goes on, unless it must be over: where something is always there, nothing is waited for. The clock is
+    /// read only if there is such a time.
+    fn in_time<T>(&self, step: T) -> Result<T, CallError> {
+        match self.whole.at {
+            Some(at) if at <= (self.runtime.clock())() => Err(self.whole.passed()),
+            _ => Ok(step),
+        }
+    }
 }
+
+/// How long is waited for an answer.
+type PollTime = fn(&mut Patience, &mut Context<'_>) -> Poll<CallError>;
 
 /// A stream that a server sends: the items of a call of a [streaming](crate::guide::streams) method.
 ///
@@ -318,6 +339,7 @@ impl<R: Payload> Streaming<R> {
         let Some(source) = &mut self.source else { return Poll::Ready(None) };
         let received = source.poll_item(self.limit, &self.observed, context).map(Option::transpose);
         let item = ready!(self.patience.poll(context, received)).transpose();
+        let item = item.map(|item| self.patience.in_time(item?));
         if !matches!(item, Some(Ok(_))) {
             self.source = None;
             self.observed.end(item.as_ref().and_then(|last| last.as_ref().err()));
@@ -401,6 +423,14 @@ impl Target {
         }
     }
 
+    /// Waits until nothing more is taken.
+    fn poll_end(&self, context: &Context<'_>) -> Poll<()> {
+        match self {
+            Target::Connection(outflow) => outflow.poll_end(context),
+            Target::Carrier(items) => items.poll_end(context),
+        }
+    }
+
     /// Whether several items go at once: what else carries them gathers them itself.
     fn takes_many(&self) -> bool {
         match self {
@@ -474,16 +504,22 @@ impl<T: Payload> Sending<T> {
         let mut items = pin!(items);
         let mut gatherer = Gatherer::default();
         loop {
-            let Some(target) = &self.target else { return Ok(()) };
+            let Sending { target: Some(target), patience, .. } = self else { return Ok(()) };
             let gathered = poll_fn(|context| {
-                gatherer.poll(target.takes_many(), |gathered| {
+                let polled = gatherer.poll(target.takes_many(), |gathered| {
                     if !gathered.is_empty() && !target.is_open_behind(gathered) {
                         return Poll::Pending;
                     }
                     items.as_mut().poll_next(context).map(|item| item.map(item_body).ok_or(()))
-                })
+                });
+                match polled {
+                    Poll::Ready(gathered) => Poll::Ready(Ok(gathered.ok())),
+                    // There may never be another item.
+                    Poll::Pending if target.poll_end(context).is_ready() => Poll::Ready(Ok(None)),
+                    Poll::Pending => patience.poll_whole(context).map(Err),
+                }
             });
-            let Ok(gathered) = gathered.await else { return Ok(()) };
+            let Some(gathered) = gathered.await? else { return Ok(()) };
             match self.send_gathered(gathered).await {
                 Err(error) if error.kind() == CallErrorKind::NotTaken => return Ok(()),
                 sent => sent?,
@@ -508,7 +544,10 @@ impl<T: Payload> Sending<T> {
             }),
             None => return Err(CallError::not_taken()),
         };
-        let is_taken = is_taken.await;
+        let is_taken = match is_taken.await {
+            Ok(true) => patience.in_time(true),
+            is_taken => is_taken,
+        };
         if !matches!(is_taken, Ok(true)) {
             *target = None;
         }
@@ -606,23 +645,27 @@ impl<T: Payload, R: Payload> Upload<T, R> {
     /// [`CallError`] if the call failed, or there is no reply.
     pub async fn finish(mut self) -> Result<R, CallError> {
         self.sending.end();
-        self.answered().await;
+        self.wait_for_answer(Patience::poll_time).await;
         let response = self.answer.take().unwrap_or_else(|| Err(CallError::not_taken()))?;
         reply_of(response, self.limit)
     }
 
     /// Waits until the call is answered, which may be before all items were sent; [`finish`](Self::finish) gives the answer. For who waits for its next item elsewhere
-    /// meanwhile. Cancel safe.
+    /// meanwhile: no [`item_timeout`](CallOptions::item_timeout) counts. Cancel safe.
     pub async fn answered(&mut self) {
+        self.wait_for_answer(Patience::poll_whole).await;
+    }
+
+    async fn wait_for_answer(&mut self, poll_time: PollTime) {
         if self.answer.is_none() {
-            self.answer = poll_fn(|context| self.poll_answer(context)).await;
+            self.answer = poll_fn(|context| self.poll_answer(context, poll_time)).await;
         }
     }
 
     /// The answer, if it is here.
     async fn early_answer(&mut self) -> Option<&Result<Response, CallError>> {
         if self.answer.is_none() {
-            self.answer = poll_fn(|context| match self.poll_answer(context) {
+            self.answer = poll_fn(|context| match self.poll_answer(context, Patience::poll_whole) {
                 Poll::Pending => Poll::Ready(None),
                 ready => ready,
             })
@@ -631,10 +674,16 @@ impl<T: Payload, R: Payload> Upload<T, R> {
         self.answer.as_ref()
     }
 
-    fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Response, CallError>>> {
+    fn poll_answer(
+        &mut self,
+        context: &mut Context<'_>,
+        poll_time: PollTime,
+    ) -> Poll<Option<Result<Response, CallError>>> {
         let Some(source) = &mut self.source else { return Poll::Ready(None) };
-        let received = source.poll_step(context).map(Option::transpose);
-        let outcome = ready!(self.patience.poll(context, received)).transpose();
+        let outcome = match source.poll_step(context) {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => Some(Err(ready!(poll_time(&mut self.patience, context)))),
+        };
         self.source = None;
         let outcome = outcome.map(|outcome| match outcome? {
             Step::Last(response) => Ok(response),
