@@ -26,7 +26,6 @@ use rustix::event::epoll::EventFlags;
 use super::running::{Running, Streaming};
 use super::shared::{Core, Due};
 use super::step::Progress;
-use crate::descriptors::Arrived;
 use crate::handler::cancellation::Cancelled;
 use crate::handler::session::{Session, Worker};
 use crate::server::hooks::Opened;
@@ -58,7 +57,7 @@ pub(super) struct SessionState {
     /// When it has been idle for too long.
     idle: Option<Key>,
     /// The call that waits until the server, or a step, has room for it, and since when.
-    queued: Option<(Bytes, Instant)>,
+    queued: Option<(Kept, Instant)>,
     /// What there is besides in a session whose client says something of its calls; made when it is first needed.
     besides: Option<Box<Besides>>,
     /// How many of its calls run; at most what the order allows.
@@ -87,8 +86,6 @@ struct Besides {
     /// How many streams are open.
     streams: usize,
     kept: KeptCalls,
-    /// What came with the call that begins next, if others were read behind it.
-    arrived: Option<Box<Arrived>>,
     /// The client has left: what it sent before is all read, so that its socket can be let go of.
     client_left: bool,
 }
@@ -194,7 +191,8 @@ impl SessionState {
                 return false;
             }
             let Some(message) = self.codec.next_packed() else { return true };
-            self.take_message(message, core, done);
+            // What came with the pack came with its first.
+            self.take_message(Kept { message, arrived: None }, core, done);
             *share = share.saturating_sub(1);
         }
     }
@@ -251,15 +249,15 @@ impl SessionState {
 
     /// Lets the call that waits begin, if there is room for it now.
     pub(super) fn admit_queued(&self, core: &mut Core) -> Option<Permit> {
-        let len = self.queued.as_ref().map_or(0, |(message, _)| message.len());
+        let len = self.queued.as_ref().map_or(0, |(call, _)| call.message.len());
         core.admit(self.session.peer().uid(), len)
     }
 
     /// There is room for the call that waits.
     pub(super) fn begin_queued(&mut self, permit: Permit, core: &mut Core, done: &mut Progress) {
         let _entered = self.session.enter();
-        if let Some((message, came)) = self.queued.take() {
-            self.begin(message, Some(came), permit, core);
+        if let Some((call, came)) = self.queued.take() {
+            self.begin(call, Some(came), permit, core);
             self.begin_kept(core, done);
             self.flush(&mut { PACKETS_PER_TURN }, false, done);
             self.bound_unsent(core);
@@ -360,13 +358,11 @@ impl SessionState {
 
     /// Gives the descriptor of a client back that has left, once nothing of it is left to be read.
     fn let_go(&mut self) {
-        if let Some(besides) = &mut self.besides
+        if let Some(besides) = &self.besides
             && besides.client_left
             && !self.reading
-            && let Some(socket) = self.socket.take()
+            && self.socket.take().is_some()
         {
-            // What came with the call that waits.
-            besides.arrived = besides.arrived.take().or_else(|| socket.arrived());
             self.watched = None;
         }
     }
@@ -417,11 +413,10 @@ impl SessionState {
     fn begin_kept(&mut self, core: &mut Core, done: &mut Progress) {
         while self.has_room(core)
             && let Some(besides) = &mut self.besides
-            && let Some(Kept { message, arrived }) = besides.kept.take()
+            && let Some(call) = besides.kept.take()
         {
-            besides.arrived = arrived;
             self.flush(&mut { PACKETS_PER_TURN }, false, done);
-            self.call(message, core);
+            self.call(call, core);
         }
     }
 
@@ -429,7 +424,8 @@ impl SessionState {
         match incoming(&mut self.codec, packet) {
             Ok(Incoming::Message(message)) => {
                 core.timers.cancel(self.rest_due.take());
-                self.take_message(message, core, done);
+                let arrived = self.socket.as_ref().and_then(Socket::arrived);
+                self.take_message(Kept { message, arrived }, core, done);
             }
             Ok(Incoming::Part) => {}
             Ok(Incoming::Closed) => self.stop_reading(),
@@ -438,45 +434,32 @@ impl SessionState {
     }
 
     #[inline(always)]
-    fn take_message(&mut self, message: Bytes, core: &mut Core, done: &mut Progress) {
-        let message = match self.reads_ahead() {
+    fn take_message(&mut self, call: Kept, core: &mut Core, done: &mut Progress) {
+        let call = match self.reads_ahead() {
             false => {
                 done.calls += 1;
-                message
+                call
             }
-            true => match self.heed(message, core, done) {
-                Some(message) => message,
+            true => match self.heed(call, core, done) {
+                Some(call) => call,
                 None => return,
             },
         };
-        self.call(message, core);
+        self.call(call, core);
     }
 
     /// Does what a message says of a call that runs, and keeps a call while no further one may begin; gives back one that may.
     #[cold]
-    fn heed(&mut self, message: Bytes, core: &Core, done: &mut Progress) -> Option<Bytes> {
-        if self.session.heeds(&message) {
-            drop(self.came_along());
+    fn heed(&mut self, call: Kept, core: &Core, done: &mut Progress) -> Option<Kept> {
+        if self.session.heeds(&call.message) {
             return None;
         }
         done.calls += 1;
         if self.has_room(core) {
-            return Some(message);
+            return Some(call);
         }
-        let arrived = self.came_along();
-        self.besides.get_or_insert_default().kept.put(Kept { message, arrived });
+        self.besides.get_or_insert_default().kept.put(call);
         None
-    }
-
-    /// What came with the message that was read last.
-    fn came_along(&self) -> Option<Box<Arrived>> {
-        self.socket.as_ref()?.arrived()
-    }
-
-    /// What came with the call that begins.
-    fn arrived(&mut self) -> Option<Box<Arrived>> {
-        let kept = self.besides.as_mut().and_then(|besides| besides.arrived.take());
-        kept.or_else(|| self.came_along())
     }
 
     fn stop_reading(&mut self) {
@@ -487,25 +470,19 @@ impl SessionState {
     /// Begins a call, or queues it until the server has room.
     // As a part of `take`, as far as a session without `besides` is concerned.
     #[inline(always)]
-    fn call(&mut self, message: Bytes, core: &mut Core) {
-        match core.admit(self.session.peer().uid(), message.len()) {
-            Some(permit) => self.begin(message, None, permit, core),
+    fn call(&mut self, call: Kept, core: &mut Core) {
+        match core.admit(self.session.peer().uid(), call.message.len()) {
+            Some(permit) => self.begin(call, None, permit, core),
             None => {
-                if self.reads_ahead()
-                    && let Some(arrived) = self.came_along()
-                {
-                    // What is read behind it may bring others.
-                    self.besides.get_or_insert_default().arrived = Some(arrived);
-                }
-                self.queued = Some((message, Instant::now()));
+                self.queued = Some((call, Instant::now()));
                 core.queue.push_back(self.session.id());
             }
         }
     }
 
     /// Begins a call, and answers it if its handler is ready at once.
-    fn begin(&mut self, message: Bytes, came: Option<Instant>, permit: Permit, core: &mut Core) {
-        let arrived = self.arrived();
+    fn begin(&mut self, call: Kept, came: Option<Instant>, permit: Permit, core: &mut Core) {
+        let Kept { message, arrived } = call;
         let mut call = match read_call(&self.codec, &self.session, message, arrived) {
             Ok(call) => call,
             Err(response) => return self.reply(response),
