@@ -151,6 +151,7 @@ impl Server {
                 running: FuturesUnordered::new(),
                 streams: SelectAll::new(),
                 queue: VecDeque::new(),
+                has_come: false,
                 long: 0,
                 timers: Timers::new(),
             },
@@ -241,8 +242,8 @@ impl Server {
             self.poll_futures(&mut done);
         }
         if told {
+        self.wake_for_queued();
             self.close_sessions(&mut done);
-            self.wake_for_queued();
         }
         self.close_if_drained();
         self.poller.fall_asleep();
@@ -518,7 +519,7 @@ impl Server {
         }
     }
 
-    /// Begins the calls that waited for room, in the order of their coming.
+    /// Begins the calls that waited for room, in the order of their coming. Who can't begin now is passed over.
     fn begin_queued(&mut self, done: &mut Progress) {
         let mut place = 0;
         while let Some(id) = self.core.queue.get(place).copied() {
@@ -534,12 +535,13 @@ impl Server {
                 self.settle(id, EventFlags::empty(), done);
             }
         }
-        self.wake_for_queued();
+        // Those that came meanwhile were looked at, too.
+        self.core.has_come = false;
     }
 
     /// Has the next step come at once if calls wait for no more than that.
     fn wake_for_queued(&self) {
-        if self.core.is_full() && !self.core.queue.is_empty() {
+        if !self.core.queue.is_empty() && (self.core.is_full() || self.core.has_come) {
             self.poller.waker().wake_by_ref();
         }
     }

@@ -467,15 +467,15 @@ impl SessionState {
         self.session.is_read();
     }
 
-    /// Begins a call, or queues it until the server has room.
+    /// Begins a call, or queues it until the server has room, and behind those that wait for some.
     // As a part of `take`, as far as a session without `besides` is concerned.
     #[inline(always)]
     fn call(&mut self, call: Kept, core: &mut Core) {
-        match core.admit(self.session.peer().uid(), call.message.len()) {
+        match core.admit_next(self.session.peer().uid(), call.message.len()) {
             Some(permit) => self.begin(call, None, permit, core),
             None => {
                 self.queued = Some((call, Instant::now()));
-                core.queue.push_back(self.session.id());
+                core.enqueue(self.session.id());
             }
         }
     }
