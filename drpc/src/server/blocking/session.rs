@@ -168,13 +168,36 @@ impl SessionState {
         let mut reader = self.turns.take();
         while let Some(mut mine) = reader {
             let Some(call) = self.read_call_message(&mut mine) else { return self.close_reading(mine) };
+            if self.session.controls().is_some() {
+                reader = self.hand_over_and_answer(mine, call, &mut seat);
+                continue;
+            }
             let Some(permit) = self.wait_for_permit(&mut seat, Some(&mut *mine)) else {
                 return self.close_reading(mine);
             };
             let mut kept = self.hand_over(mine);
             self.answer(call, permit, &mut seat, kept.as_deref_mut());
-            reader = kept.or_else(|| self.turns.take_next(|call| self.answer_kept(call, &mut seat)));
+            reader = kept.or_else(|| self.take_next(&mut seat));
         }
+    }
+
+    /// As [`work`](Self::work) does with a call, where the client may say something of calls that run: that is read also while this one waits
+    /// until it may.
+    #[cold]
+    fn hand_over_and_answer(
+        self: &Arc<Self>,
+        reader: Box<Reader>,
+        call: Kept,
+        seat: &mut Seat,
+    ) -> Option<Box<Reader>> {
+        let reader = self.hand_over(reader);
+        self.answer_kept(call, seat);
+        reader.or_else(|| self.take_next(seat))
+    }
+
+    /// Carries out the calls that were kept, and waits for the turn to read.
+    fn take_next(self: &Arc<Self>, seat: &mut Seat) -> Option<Box<Reader>> {
+        self.turns.take_next(|call| self.answer_kept(call, seat))
     }
 
     /// Waits for the next message that is a call, and may begin.
@@ -225,7 +248,7 @@ impl SessionState {
         }
     }
 
-    /// Carries out a call that was kept; but in a session that is cut, none is begun any more.
+    /// Carries out a call of a client that may say something of those that run; but in a session that is cut, none is begun any more.
     #[cold]
     fn answer_kept(self: &Arc<Self>, call: Kept, seat: &mut Seat) {
         if !self.connection.cut.is_cancelled()
