@@ -469,7 +469,16 @@ impl SessionState {
             if let Poll::Ready(permit) = waiting.poll(&context) {
                 return Some((permit, Some(came)));
             }
-            parking.park(None, None);
+            self.park(parking, None);
+        }
+    }
+
+    /// Waits to be woken, or for the deadline; and tells the handlers if the client leaves meanwhile (S6).
+    pub(super) fn park(&self, parking: &Parking, deadline: Option<Instant>) {
+        // Once it is known that the client has left, the socket would wake for ever.
+        let watched = (!self.session.caller_has_left()).then_some(&self.connection.socket);
+        if parking.park(watched, deadline) == Unparked::PeerLeft {
+            self.session.outlive_client();
         }
     }
 
@@ -532,11 +541,7 @@ impl SessionState {
                 *stream = processing.take_stream().map(|opened| opened.listed(listed));
                 return Some(response);
             }
-            // Once it is known that the client has left, the socket would wake for ever.
-            let watched = (!self.session.is_cancelled()).then_some(&self.connection.socket);
-            if parking.park(watched, deadline) == Unparked::PeerLeft {
-                self.session.outlive_client();
-            }
+            self.park(parking, deadline);
         }
     }
 

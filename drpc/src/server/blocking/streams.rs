@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use futures_util::stream::{SelectAll, StreamExt};
 
-use super::parking::{Parking, Unparked};
+use super::parking::Parking;
 use super::session::SessionState;
 use crate::dispatch::outflow::{HandlerElsewhere, Outflow};
 use crate::handler::failure::Failure;
@@ -93,12 +93,7 @@ impl SessionState {
             match streams.poll_next_unpin(&mut context) {
                 Poll::Ready(Some(response)) => self.reply(response),
                 Poll::Ready(None) => {}
-                Poll::Pending => {
-                    let watched = (!self.session.is_cancelled()).then_some(&self.connection.socket);
-                    if parking.park(watched, None) == Unparked::PeerLeft {
-                        self.session.outlive_client();
-                    }
-                }
+                Poll::Pending => self.park(&parking, None),
             }
         }
     }

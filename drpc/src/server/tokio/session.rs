@@ -286,7 +286,7 @@ impl SessionLoop {
             return Poll::Ready(Some(event));
         }
         if (busy || !self.queue.is_empty())
-            && !self.session.is_cancelled()
+            && !self.session.caller_has_left()
             && let Poll::Ready(closed) = self.link.poll_peer_closed(context)
         {
             self.outlive_client();
