@@ -161,7 +161,6 @@ impl SessionState {
     }
 
     fn take_turn(&mut self, share: &mut usize, core: &mut Core, done: &mut Progress) {
-        let was_held_up = !self.unsent.is_empty();
         while self.take_pack(share, core, done) && *share > 0 {
             let Some(socket) = &self.socket else { break };
             let longest = self.codec.longest_packet();
@@ -175,7 +174,7 @@ impl SessionState {
             }
             *share -= 1;
         }
-        self.time_rest(core, was_held_up);
+        self.time_rest(core);
     }
 
     /// Carries out what is left of a pack, and sends; gives whether a message is to be received next.
@@ -213,7 +212,6 @@ impl SessionState {
         done: &mut Progress,
     ) {
         let _entered = self.session.enter();
-        let was_held_up = !self.unsent.is_empty();
         self.running -= 1;
         self.reply(response);
         if let Some(stream) = stream {
@@ -221,7 +219,7 @@ impl SessionState {
         }
         self.begin_kept(core, done);
         self.flush(&mut { PACKETS_PER_TURN }, false, done);
-        self.time_rest(core, was_held_up);
+        self.time_rest(core);
         self.bound_unsent(core);
         if self.reading && self.session.is_stopping() {
             // What is left to be read may be no more than its end.
@@ -239,6 +237,7 @@ impl SessionState {
         }
         self.reply(response);
         self.flush(&mut { PACKETS_PER_TURN }, false, done);
+        self.time_rest(core);
         self.go_on_with_pack(core, done);
     }
 
@@ -260,6 +259,7 @@ impl SessionState {
             self.begin(call, Some(came), permit, core);
             self.begin_kept(core, done);
             self.flush(&mut { PACKETS_PER_TURN }, false, done);
+            self.time_rest(core);
             self.bound_unsent(core);
             self.go_on_with_pack(core, done);
         }
@@ -295,12 +295,13 @@ impl SessionState {
         }
     }
 
-    /// Sets the timer for the rest of a message that has begun; anew if nothing was read for a while, since replies held that up.
-    fn time_rest(&mut self, core: &mut Core, was_held_up: bool) {
-        if was_held_up {
+    /// Sets the timer for the rest of a message that has begun. While replies hold the reading up, there is none: it is set anew once they
+    /// are sent, and until then the session is idle if its client takes nothing of them.
+    #[inline]
+    fn time_rest(&mut self, core: &mut Core) {
+        if !self.unsent.is_empty() {
             core.timers.cancel(self.rest_due.take());
-        }
-        if self.reading && self.rest_due.is_none() && self.codec.is_mid_message() {
+        } else if self.reading && self.rest_due.is_none() && self.codec.is_mid_message() {
             let due = Due::RestOfMessage(self.session.id());
             self.rest_due = core.timers.set_after(core.config.message_timeout, due);
         }
@@ -319,9 +320,7 @@ impl SessionState {
         if !self.reading {
             return;
         }
-        if !self.unsent.is_empty() {
-            self.time_rest(core, false);
-        } else if share == 0 {
+        if share == 0 {
             // There may be more.
             self.rest_due = Some(core.timers.set(Instant::now(), Due::RestOfMessage(self.session.id())));
         } else {
