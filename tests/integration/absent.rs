@@ -1,15 +1,16 @@
 //! What is held for clients that have left while their calls run (S6).
 
+use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use drpc::wire::Call;
-use drpc::{Bytes, Order, PeerCredentials, Server, Wire};
+use drpc::wire::{Call, CallFields};
+use drpc::{Bytes, Order, PeerCredentials, Server, ServerBuilder, Session, Wire};
 use tokio::sync::mpsc;
 
 use crate::support::{
-    Driver, Gate, Logs, PATIENCE, RawPeer, call, frame, gated, in_order, isolated, open_descriptors,
-    patiently, with_every_server,
+    Driver, Gate, Logs, PATIENCE, RawPeer, TestServer, call, frame, gated, in_order, isolated,
+    open_descriptors, patiently, with_every_server,
 };
 
 /// How many clients leave.
@@ -131,4 +132,127 @@ async fn what_one_user_leaves_behind_is_no_matter_of_another() {
     patiently("a refusal", async { while call(&client(1000), 700, "").await.is_ok() {} }).await;
     assert_eq!(call(&client(1001), 700, "mine").await.unwrap().body, "mine");
     gate.open(1);
+}
+
+/// A server that takes no more of who has left so many sessions behind, and what tells whether it takes another.
+fn bounded(driver: Driver, most: usize, builder: ServerBuilder) -> (TestServer, Opened) {
+    let (opens, opened) = mpsc::unbounded_channel();
+    let (closes, closed) = mpsc::unbounded_channel();
+    let builder = builder
+        .absent_session_limit(most)
+        .on_open(move |session| {
+            opens.send(session.clone()).unwrap();
+            Ok(())
+        })
+        .on_close(move |session| closes.send(session.id()).unwrap());
+    (driver.start(builder), Opened { opened, closed })
+}
+
+/// What a test hears of sessions.
+struct Opened {
+    opened: mpsc::UnboundedReceiver<Arc<Session>>,
+    closed: mpsc::UnboundedReceiver<u64>,
+}
+
+impl Opened {
+    fn next(&mut self) -> Arc<Session> {
+        in_order(self.opened.recv()).unwrap()
+    }
+
+    /// Waits until the server lets one user's next client in no more, whose sessions go on without their clients. That it has seen that they
+    /// left has no event.
+    fn wait_for_refusal(&mut self, server: &TestServer) {
+        let begun = Instant::now();
+        loop {
+            let peer = RawPeer::connect(server.path());
+            peer.half_close();
+            peer.assert_closed();
+            if self.opened.try_recv().is_err() {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "it is let in");
+        }
+    }
+
+    fn wait_for_ends(&mut self, mut sessions: Vec<Arc<Session>>) {
+        while !sessions.is_empty() {
+            let ended = in_order(self.closed.recv()).unwrap();
+            sessions.retain(|session| session.id() != ended);
+        }
+    }
+}
+
+#[test]
+fn who_leaves_calls_that_wait_for_room_is_refused_too() {
+    with_every_server(|driver| {
+        let gate = Gate::new();
+        let builder = Server::builder().call_limit(1).module(gated(&gate));
+        let (server, mut heard) = bounded(driver, 3, builder);
+        let stays = RawPeer::connect(server.path());
+        stays.send_call(Wire::Chunked, 7, 705, 1, b"");
+        in_order(gate.arrived(1));
+        heard.next();
+        let left: Vec<_> = (0..3)
+            .map(|_| {
+                RawPeer::connect(server.path()).send_call(Wire::Chunked, 7, 705, 1, b"bye");
+                heard.next()
+            })
+            .collect();
+        heard.wait_for_refusal(&server);
+        gate.open(4);
+        heard.wait_for_ends(left);
+        assert_eq!(stays.recv_response(Wire::Chunked).sequence, 1);
+    });
+}
+
+#[test]
+fn a_session_that_was_closed_still_sees_that_its_client_leaves() {
+    with_every_server(|driver| {
+        for order in [Order::Serial, Order::Concurrent(3)] {
+            let gate = Gate::new();
+            let builder = Server::builder().order(order).module(gated(&gate));
+            let (server, mut heard) = bounded(driver, 1, builder);
+            let peer = RawPeer::connect(server.path());
+            peer.send_call(Wire::Chunked, 7, 705, 1, b"");
+            in_order(gate.arrived(1));
+            let session = heard.next();
+            session.close();
+            drop(peer);
+            heard.wait_for_refusal(&server);
+            gate.open(1);
+            heard.wait_for_ends(vec![session]);
+        }
+    });
+}
+
+#[test]
+fn more_calls_than_a_client_may_leave_in_memory_are_carried_out_all_the_same() {
+    isolated("absent::more_calls_than_a_client_may_leave_in_memory_are_carried_out_all_the_same", || {
+        for driver in [Driver::Tokio, Driver::Progress] {
+            println!("with the {driver:?} server");
+            let gate = Gate::new();
+            let server = driver.start(Server::builder().module(gated(&gate)));
+            let other = RawPeer::connect(server.path());
+            other.assert_served(Wire::Chunked);
+            let before = open_descriptors();
+            let peer = RawPeer::connect(server.path());
+            peer.send_call(Wire::Chunked, 7, 705, 1, b"");
+            in_order(gate.arrived(1));
+            // Each packet has as many calls as it may.
+            let added = CallFields { is_pack: true, ..CallFields::default() };
+            let body = Bytes::from(b"\x07\x08\x07\x10\xbc\x05\x18\x01".repeat(128));
+            let pack = Call::<Bytes> { module: 0, method: 0, sequence: 0, body, added: Some(added.into()) };
+            let packet = frame(&pack.encode());
+            let mut packs = 0;
+            while peer.try_send(&packet) {
+                packs += 1;
+            }
+            assert!(packs * 128 * 128 > 1 << 20, "{packs} packs are no more than what is read");
+            drop(peer);
+            other.assert_served(Wire::Chunked);
+            gate.open(1);
+            wait_for_descriptors(before);
+            assert!(server.stop().is_drained());
+        }
+    });
 }

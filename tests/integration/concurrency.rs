@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use bytes::Bytes;
+use drpc::wire::{Call, CallFields, Control};
 use drpc::{CallErrorKind, CallOptions, Client, Context, Method, Order, Server, Wire};
 use tokio::sync::{Mutex, Notify, mpsc};
 
@@ -312,5 +313,39 @@ fn a_call_does_not_follow_one_that_was_given_up_on_its_connection() {
                 first.assert_closed();
             }
         });
+    });
+}
+
+#[test]
+fn a_client_is_heard_while_its_call_waits_for_room() {
+    with_every_server(|driver| {
+        // C4, S5: what it says frees the room that the call waits for.
+        let gate = Gate::new();
+        let module = echo().on(705, {
+            let gate = gate.clone();
+            move |context: Context, body| {
+                let gate = gate.clone();
+                async move {
+                    gate.arrive();
+                    context.cancelled().await;
+                    Ok(body)
+                }
+            }
+        });
+        let builder = Server::builder().order(Order::Concurrent(2)).call_limit(1).module(module);
+        let server = driver.start(builder);
+        let peer = RawPeer::connect(server.path());
+        let say = |module, method, sequence, added: CallFields| {
+            let call =
+                Call::<Bytes> { module, method, sequence, body: Bytes::new(), added: Some(added.into()) };
+            peer.send_message(Wire::Chunked, &call.encode());
+        };
+        say(7, 705, 1, CallFields { asks_control: true, ..CallFields::default() });
+        in_order(gate.arrived(1));
+        say(7, 700, 2, CallFields::default());
+        say(0, 0, 1, CallFields { control: Some(Control::Cancel), ..CallFields::default() });
+        let mut answered = [(); 2].map(|()| peer.recv_response(Wire::Chunked).sequence);
+        answered.sort_unstable();
+        assert_eq!(answered, [1, 2]);
     });
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{PipeReader, Read, Write, pipe};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -16,13 +18,14 @@ use drpc::{
 };
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use prost::Message;
 use rustix::io::{Errno, FdFlags, fcntl_getfd};
 
 use crate::load::wait_for_descriptors;
 use crate::support::{
-    AnyClient, Driver, Fake, Hello, HelloResponse, Kind, Logs, RawPeer, builder, frame, in_order, interop,
-    isolated, open_descriptors, packets_of, pair, raise_the_limit_of_descriptors, runtime, soon,
-    with_descriptors_left, with_every_client, with_every_server, without_response,
+    AnyClient, Driver, Fake, Gate, Hello, HelloResponse, Kind, Logs, PATIENCE, RawPeer, builder, frame,
+    in_order, interop, isolated, open_descriptors, packets_of, pair, raise_the_limit_of_descriptors, runtime,
+    soon, with_descriptors_left, with_every_client, with_every_server, without_response,
 };
 
 struct Doors;
@@ -764,5 +767,119 @@ fn a_handler_of_a_method_by_hand_has_them_in_its_context() {
         assert_eq!(turned(&client, Bytes::new(), 2).unwrap().fds.len(), 3);
         let error = error_of(client.call_as::<_, WithFds<()>>(GIVE, (), &CallOptions::new()));
         assert!(error.peer_text().unwrap().contains("its method is not declared with `fds`"), "{error}");
+    });
+}
+
+/// Handlers that wait, and one that tells what its descriptors hold.
+struct Waits(Gate, Sender<String>);
+
+#[drpc_module(id = 8, unlisted)]
+impl Waits {
+    #[method(0)]
+    async fn wait(&self) {
+        self.0.pass().await;
+    }
+
+    #[method(1, fds)]
+    fn tell(&self, req: WithFds<Bytes>) {
+        self.1.send(req.fds.into_iter().map(content).collect()).unwrap();
+    }
+}
+
+const WAIT: Method = WaitsMethod::Wait.method();
+const TELL: Method = WaitsMethod::Tell.method();
+
+/// A call of [`Waits`] without descriptors, whose client may say something of its calls.
+fn waiting(sequence: i64) -> Vec<u8> {
+    let added = CallFields { asks_control: true, ..CallFields::default() };
+    let call: Call =
+        Call { module: 8, method: WAIT.id(), sequence, body: Bytes::new(), added: Some(added.into()) };
+    frame(&call.encode())
+}
+
+/// The packets of a long call that says it has one descriptor.
+fn long_call(sequence: i64) -> Vec<Vec<u8>> {
+    let body = Body::from(vec![b'x'; 300_000]).with_descriptors(vec![holding("").into()]);
+    packets_of(Wire::Chunked, &Call { body, ..announcing(TURN, sequence, 0) }.encode())
+}
+
+/// Gives the server the time that it takes to read what has been sent: others connect and leave meanwhile, for which no call needs room.
+fn let_it_read(path: &Path) {
+    for _ in 0..20 {
+        let other = RawPeer::connect(path);
+        other.half_close();
+        other.assert_closed();
+    }
+}
+
+#[test]
+fn those_of_a_message_that_is_half_there_are_of_no_call_before_it() {
+    with_every_server(|driver| {
+        let (gate, (told, _tidings)) = (Gate::new(), channel());
+        let server = driver.start(doors().module(Waits(gate.clone(), told)));
+        let peer = RawPeer::connect(server.path());
+        peer.send(&waiting(1));
+        in_order(gate.arrived(1));
+        peer.send_call(Wire::Chunked, 7, 700, 2, b"");
+        let long = long_call(3);
+        peer.pass(holding("c"), &long[0]).unwrap();
+        let_it_read(server.path());
+        gate.open(1);
+        for sequence in [1, 2] {
+            let Response { sequence: answered, status, .. } = peer.recv_response(Wire::Chunked);
+            assert_eq!((answered, status), (sequence, Status::SUCCESS));
+        }
+        long[1..].iter().for_each(|packet| peer.send(packet));
+        let response = peer.recv_response(Wire::Chunked);
+        assert_eq!((response.sequence, response.status), (3, Status::SUCCESS));
+    });
+}
+
+#[test]
+fn those_of_a_call_that_waits_for_room_are_not_changed_for_those_of_the_next() {
+    with_every_server(|driver| {
+        let (gate, (told, _tidings)) = (Gate::new(), channel());
+        let server = driver.start(doors().call_limit(1).module(Waits(gate.clone(), told)));
+        let (holds, peer) = (RawPeer::connect(server.path()), RawPeer::connect(server.path()));
+        // The client may say something of its calls from now on.
+        peer.send(&waiting(1));
+        gate.open(1);
+        assert_eq!(peer.recv_response(Wire::Chunked).status, Status::SUCCESS);
+        holds.send(&waiting(1));
+        in_order(gate.arrived(2));
+        peer.pass(holding("b"), &frame(&announcing(READ, 2, 1).encode())).unwrap();
+        let long = long_call(3);
+        peer.pass(holding("c"), &long[0]).unwrap();
+        let_it_read(server.path());
+        long[1..].iter().for_each(|packet| peer.send(packet));
+        let_it_read(server.path());
+        gate.open(1);
+        let response = peer.recv_response(Wire::Chunked);
+        assert_eq!((response.sequence, response.status), (2, Status::SUCCESS));
+        assert_eq!(HelloResponse::decode(response.body).unwrap().greeting, "b");
+        assert_eq!(peer.recv_response(Wire::Chunked).status, Status::SUCCESS);
+        assert_eq!(holds.recv_response(Wire::Chunked).status, Status::SUCCESS);
+    });
+}
+
+#[test]
+fn those_of_a_call_that_waits_are_its_own_though_its_client_leaves() {
+    with_every_server(|driver| {
+        let (gate, (told, tidings)) = (Gate::new(), channel());
+        let server = driver.start(doors().call_limit(1).module(Waits(gate.clone(), told)));
+        let (holds, peer) = (RawPeer::connect(server.path()), RawPeer::connect(server.path()));
+        holds.send(&waiting(1));
+        in_order(gate.arrived(1));
+        for (sequence, text) in [(1, "one"), (2, "two")] {
+            let call = Call { module: 8, ..announcing(TELL, sequence, 1) };
+            peer.pass(holding(text), &frame(&call.encode())).unwrap();
+            let_it_read(server.path());
+        }
+        drop(peer);
+        let_it_read(server.path());
+        gate.open(1);
+        let told = [(); 2].map(|()| tidings.recv_timeout(PATIENCE).unwrap());
+        assert_eq!(told, ["one", "two"]);
+        assert_eq!(holds.recv_response(Wire::Chunked).status, Status::SUCCESS);
     });
 }

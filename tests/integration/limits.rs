@@ -514,3 +514,36 @@ fn a_message_has_its_time_while_the_server_itself_does_not_read() {
         peer.assert_served(Wire::Chunked);
     });
 }
+
+#[test]
+fn half_a_message_beside_a_reply_that_is_not_read_does_not_keep_its_session() {
+    with_every_server(|driver| {
+        // H, W6: nothing is read while the reply waits, and that it is not taken is idleness.
+        let gate = Gate::new();
+        let (ended, mut ends) = mpsc::unbounded_channel();
+        let module = echo().on(705, {
+            let gate = gate.clone();
+            move |_, _| {
+                let gate = gate.clone();
+                async move {
+                    gate.pass().await;
+                    Ok(vec![7; 8_000_000].into())
+                }
+            }
+        });
+        let builder = Server::builder()
+            .order(Order::Concurrent(4))
+            .idle_timeout(SOON)
+            .message_timeout(SOON)
+            .on_close(move |session| ended.send(session.id()).unwrap());
+        let server = driver.start(builder.module(module));
+        let silent = RawPeer::connect(server.path());
+        silent.send_call(Wire::Chunked, 7, 705, 1, b"");
+        in_order(gate.arrived(1));
+        silent.send(&[header(10, 5, 0, 2), b"01234".to_vec()].concat());
+        RawPeer::connect(server.path()).assert_served(Wire::Chunked);
+        gate.open(1);
+        // It was the first to connect.
+        while in_order(ends.recv()).unwrap() != 1 {}
+    });
+}

@@ -15,8 +15,8 @@ use tempfile::TempDir;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::support::{
-    Gate, PATIENCE, RawPeer, SOON, WIRES, echo, header, interop, is_readable, isolated, open_descriptors,
-    packets_of,
+    Gate, PATIENCE, RawPeer, SOON, WIRES, echo, gated, header, interop, is_readable, isolated,
+    open_descriptors, packets_of,
 };
 
 /// A server that the test itself drives, step by step.
@@ -239,6 +239,53 @@ fn long_calls_of_all_sessions_have_a_share_of_a_step() {
     }
     long.iter().for_each(|peer| assert_eq!(peer.recv_response(Wire::Chunked).body.len(), 32 << 10));
     assert!(server.step().is_idle());
+}
+
+#[test]
+fn a_long_call_that_waits_for_a_step_is_not_overtaken_by_others() {
+    // S9: each of these takes all that a step has for long calls.
+    let mut server = Stepped::bind(Server::builder().module(interop()));
+    let (waits, hurries) = (server.connect(), server.connect());
+    let body = vec![7; 64 << 10];
+    hurries.send_call(Wire::Chunked, 7, 700, 1, &body);
+    waits.send_call(Wire::Chunked, 7, 700, 1, &body);
+    server.step();
+    for _ in 0..2 {
+        if hurries.has_packet() {
+            assert_eq!(hurries.recv_response(Wire::Chunked).body.len(), body.len());
+            hurries.send_call(Wire::Chunked, 7, 700, 1, &body);
+        }
+        server.step();
+    }
+    assert!(waits.has_packet(), "it is overtaken");
+    server.until_idle();
+    assert!(hurries.has_packet());
+}
+
+#[test]
+fn a_call_that_waits_for_room_is_not_overtaken_by_those_that_a_session_has_sent_ahead() {
+    // S9: the room that a call leaves goes to who came first.
+    let gate = Gate::new();
+    let mut server = Stepped::bind(Server::builder().call_limit(1).module(gated(&gate)));
+    let (greedy, modest) = (server.connect(), server.connect());
+    let fields = CallFields { asks_control: true, ..CallFields::default() };
+    let asks =
+        Call::<Bytes> { module: 7, method: 700, sequence: 0, body: Bytes::new(), added: Some(fields.into()) };
+    greedy.send_message(Wire::Chunked, &asks.encode());
+    (1..=5).for_each(|sequence| greedy.send_call(Wire::Chunked, 7, 705, sequence, b""));
+    server.until_idle();
+    modest.send_call(Wire::Chunked, 7, 700, 1, b"my turn");
+    server.until_idle();
+    assert!(!modest.has_packet());
+    gate.open(2);
+    server.until_idle();
+    assert!(modest.has_packet(), "it is overtaken");
+    assert_eq!(modest.recv_response(Wire::Chunked).body, "my turn");
+    gate.open(3);
+    server.until_idle();
+    for sequence in 0..=5 {
+        assert_eq!(greedy.recv_response(Wire::Chunked).sequence, sequence);
+    }
 }
 
 #[test]

@@ -914,3 +914,59 @@ fn any_interleaving_of_calls_credits_and_cancels_gives_each_its_own() {
         });
     });
 }
+
+/// Opens an endless stream of a kibibyte an item, with room for all of it, and reads nothing of it.
+fn open_endless(peer: &RawPeer, method: i32) {
+    let credit = Credit { items: 1 << 16, bytes: 64 << 20 };
+    let added = CallFields { credit: Some(credit), ..CallFields::default() };
+    let body = Count { items: 0, bytes: 1 << 10 }.encode_to_vec().into();
+    let call = Call::<Bytes> { module: 9, method, sequence: 1, body, added: Some(added.into()) };
+    peer.send_message(Wire::Chunked, &call.encode());
+}
+
+#[test]
+fn a_stream_that_is_not_read_for_a_while_is_not_idle() {
+    with_every_server(|driver| {
+        for order in [Order::Serial, Order::Concurrent(3)] {
+            let (server, heard) = serve(driver, |server| server.order(order).idle_timeout(SOON));
+            let peer = RawPeer::connect(server.path());
+            open_endless(&peer, 901);
+            // Each of these has its whole time.
+            (0..4).for_each(|_| RawPeer::connect(server.path()).assert_closed());
+            assert_eq!(peer.recv_response(Wire::Chunked).part(), Some(Part::Opened));
+            for number in 0..2000 {
+                let response = peer.recv_response(Wire::Chunked);
+                assert_eq!(response.part(), Some(Part::Item), "{}", response.status);
+                assert_eq!(Number::decode(response.body).unwrap().number, number);
+            }
+            drop(peer);
+            heard.end();
+        }
+    });
+}
+
+#[test]
+fn a_quiet_stream_of_a_session_that_was_closed_ends_with_its_client() {
+    // S6.
+    with_every_server(|driver| {
+        for order in [Order::Serial, Order::Concurrent(3)] {
+            let (opens, opened) = mpsc::channel();
+            let (closes, closed) = mpsc::channel();
+            let (server, heard) = serve(driver, |server| {
+                let server = server.on_close(move |session| closes.send(session.id()).unwrap());
+                server.order(order).on_open(move |session| {
+                    opens.send(session.clone()).unwrap();
+                    Ok(())
+                })
+            });
+            let peer = RawPeer::connect(server.path());
+            open_endless(&peer, 903);
+            assert_eq!(peer.recv_response(Wire::Chunked).part(), Some(Part::Opened));
+            let session = opened.recv_timeout(PATIENCE).unwrap();
+            session.close();
+            drop(peer);
+            assert_eq!(heard.end(), Some(Cancelled::SessionClosed));
+            assert_eq!(closed.recv_timeout(PATIENCE).unwrap(), session.id());
+        }
+    });
+}

@@ -72,6 +72,8 @@ pub struct Session {
     packs: AtomicBool,
     /// Nothing more is heard of the client, whether it has asked that or not.
     read: AtomicBool,
+    /// The client is known to have left. Handlers may have been told of something else before.
+    left: AtomicBool,
     /// Asked whether the client has left, where nobody is told of that.
     connection: OnceLock<Weak<dyn Connection>>,
     /// Where its work in the background is done; `None` outside of any server.
@@ -161,6 +163,7 @@ impl Session {
             controls: OnceLock::new(),
             packs: AtomicBool::new(false),
             read: AtomicBool::new(false),
+            left: AtomicBool::new(false),
             connection: OnceLock::new(),
             background: None,
             stopping: AtomicBool::new(false),
@@ -349,7 +352,7 @@ impl Session {
     /// What cancels its handlers. Whether the client has left is looked at now, where nobody is told of that.
     pub(crate) fn cancellation(&self) -> &Cancellation {
         if let Some(connection) = self.connection.get()
-            && !self.is_cancelled()
+            && !self.caller_has_left()
             && connection.upgrade().is_some_and(|connection| connection.peer_has_left())
         {
             self.outlive_client();
@@ -428,6 +431,7 @@ impl Session {
     /// Tells the session's handlers that their caller has left ([S6](crate::guide::rules#server)): for who processes calls that no server of this
     /// crate received, and for a test of a handler.
     pub fn cancel(&self) {
+        self.left.store(true, Ordering::Release);
         self.cancellation.cancel(Cancelled::CallerLeft);
         if let Some(controls) = self.controls() {
             controls.wake();
@@ -462,11 +466,7 @@ impl Session {
 
     /// Whether it is known that the client has left. Nobody is asked.
     pub(crate) fn caller_has_left(&self) -> bool {
-        self.cancellation.reason() == Some(Cancelled::CallerLeft)
-    }
-
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.cancellation.is_cancelled()
+        self.left.load(Ordering::Acquire)
     }
 
     /// Asks the session to take no more calls, and tells the handlers that run (S7).

@@ -168,13 +168,36 @@ impl SessionState {
         let mut reader = self.turns.take();
         while let Some(mut mine) = reader {
             let Some(call) = self.read_call_message(&mut mine) else { return self.close_reading(mine) };
+            if self.session.controls().is_some() {
+                reader = self.hand_over_and_answer(mine, call, &mut seat);
+                continue;
+            }
             let Some(permit) = self.wait_for_permit(&mut seat, Some(&mut *mine)) else {
                 return self.close_reading(mine);
             };
             let mut kept = self.hand_over(mine);
             self.answer(call, permit, &mut seat, kept.as_deref_mut());
-            reader = kept.or_else(|| self.turns.take_next(|call| self.answer_kept(call, &mut seat)));
+            reader = kept.or_else(|| self.take_next(&mut seat));
         }
+    }
+
+    /// As [`work`](Self::work) does with a call, where the client may say something of calls that run: that is read also while this one waits
+    /// until it may.
+    #[cold]
+    fn hand_over_and_answer(
+        self: &Arc<Self>,
+        reader: Box<Reader>,
+        call: Kept,
+        seat: &mut Seat,
+    ) -> Option<Box<Reader>> {
+        let reader = self.hand_over(reader);
+        self.answer_kept(call, seat);
+        reader.or_else(|| self.take_next(seat))
+    }
+
+    /// Carries out the calls that were kept, and waits for the turn to read.
+    fn take_next(self: &Arc<Self>, seat: &mut Seat) -> Option<Box<Reader>> {
+        self.turns.take_next(|call| self.answer_kept(call, seat))
     }
 
     /// Waits for the next message that is a call, and may begin.
@@ -217,7 +240,8 @@ impl SessionState {
         if let Some(response) = response {
             match reader {
                 Some(reader) if self.session.packs() => self.pack(response, reader, stream.is_none()),
-                _ => self.reply(response),
+                // It is among those that run until it is answered.
+                _ => self.reply(response, 1),
             }
         }
         if let Some(stream) = stream {
@@ -225,7 +249,7 @@ impl SessionState {
         }
     }
 
-    /// Carries out a call that was kept; but in a session that is cut, none is begun any more.
+    /// Carries out a call of a client that may say something of those that run; but in a session that is cut, none is begun any more.
     #[cold]
     fn answer_kept(self: &Arc<Self>, call: Kept, seat: &mut Seat) {
         if !self.connection.cut.is_cancelled()
@@ -247,7 +271,7 @@ impl SessionState {
 
     fn send_packed(&self, packing: &mut Packing) {
         while let Some(response) = packing.next(&self.session) {
-            self.reply(response);
+            self.reply(response, 0);
         }
     }
 
@@ -340,7 +364,7 @@ impl SessionState {
             };
             if let Some(refusal) = refusal(&fault) {
                 self.codec.get_or_init(|| reader.codec.for_sending());
-                self.reply(refusal);
+                self.reply(refusal, 0);
             }
             self.note(fault);
             return None;
@@ -446,7 +470,16 @@ impl SessionState {
             if let Poll::Ready(permit) = waiting.poll(&context) {
                 return Some((permit, Some(came)));
             }
-            parking.park(None, None);
+            self.park(parking, None);
+        }
+    }
+
+    /// Waits to be woken, or for the deadline; and tells the handlers if the client leaves meanwhile (S6).
+    pub(super) fn park(&self, parking: &Parking, deadline: Option<Instant>) {
+        // Once it is known that the client has left, the socket would wake for ever.
+        let watched = (!self.session.caller_has_left()).then_some(&self.connection.socket);
+        if parking.park(watched, deadline) == Unparked::PeerLeft {
+            self.session.outlive_client();
         }
     }
 
@@ -509,16 +542,12 @@ impl SessionState {
                 *stream = processing.take_stream().map(|opened| opened.listed(listed));
                 return Some(response);
             }
-            // Once it is known that the client has left, the socket would wake for ever.
-            let watched = (!self.session.is_cancelled()).then_some(&self.connection.socket);
-            if parking.park(watched, deadline) == Unparked::PeerLeft {
-                self.session.outlive_client();
-            }
+            self.park(parking, deadline);
         }
     }
 
-    /// Sends a response, whole (W10), once it is its turn.
-    pub(super) fn reply(&self, mut response: Response<Body>) {
+    /// Sends a response, whole (W10), once it is its turn. So many of the calls that run are this thread's `own`: one, or none.
+    pub(super) fn reply(&self, mut response: Response<Body>, own: usize) {
         let codec = self.codec();
         let head = head_of(codec, &self.session, &mut response);
         let _turn = match self.sending.try_lock() {
@@ -526,21 +555,21 @@ impl SessionState {
             Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
             Err(TryLockError::WouldBlock) => self.wait_to_send(bytes_of(&response)),
         };
-        if let Err(fault) = self.send(codec, &head, &response) {
-            self.not_sent(codec, &response, fault);
+        if let Err(fault) = self.send(codec, &head, &response, own) {
+            self.not_sent(codec, &response, own, fault);
         }
     }
 
     /// A response can't be sent: it goes without its descriptors, if these are why, or else the session ends.
     #[cold]
-    fn not_sent(&self, codec: &Codec, response: &Response<Body>, fault: SessionFault) {
+    fn not_sent(&self, codec: &Codec, response: &Response<Body>, own: usize, fault: SessionFault) {
         let instead = match &fault {
             SessionFault::Io(error) => without_descriptors(&self.session, response, error),
             _ => None,
         };
         let sent = instead.map_or(Err(fault), |mut instead| {
             let head = head_of(codec, &self.session, &mut instead);
-            self.send(codec, &head, &instead)
+            self.send(codec, &head, &instead, own)
         });
         if let Err(fault) = sent {
             self.note(fault);
@@ -568,9 +597,15 @@ impl SessionState {
     }
 
     #[inline]
-    fn send(&self, codec: &Codec, head: &Head, response: &Response<Body>) -> Result<(), SessionFault> {
+    fn send(
+        &self,
+        codec: &Codec,
+        head: &Head,
+        response: &Response<Body>,
+        own: usize,
+    ) -> Result<(), SessionFault> {
         let mut packets = codec.packets(head, &response.body).map_err(io::Error::other)?;
-        match packets.try_for_each(|packet| self.send_packet(&packet)) {
+        match packets.try_for_each(|packet| self.send_packet(&packet, own)) {
             Err(SessionFault::Io(error)) if is_peer_gone(&error) => {
                 give_up_sending(&self.session, response);
                 Ok(())
@@ -579,7 +614,7 @@ impl SessionState {
         }
     }
 
-    fn send_packet(&self, packet: &Packet<'_>) -> Result<(), SessionFault> {
+    fn send_packet(&self, packet: &Packet<'_>, own: usize) -> Result<(), SessionFault> {
         match self.connection.socket.send(packet) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             result => return Ok(result?),
@@ -589,7 +624,7 @@ impl SessionState {
         self.bound(&unsent);
         drop(unsent);
         let sent = loop {
-            if let Err(fault) = self.wait_for_room() {
+            if let Err(fault) = self.wait_for_room(own) {
                 break Err(fault);
             }
             match self.connection.socket.send(packet) {
@@ -602,15 +637,15 @@ impl SessionState {
     }
 
     /// Waits until the client has taken something, for as long as it may be idle.
-    fn wait_for_room(&self) -> Result<(), SessionFault> {
+    fn wait_for_room(&self, own: usize) -> Result<(), SessionFault> {
         loop {
             let idle = self.server.config.limits.idle;
             let deadline = idle.and_then(|limit| Instant::now().checked_add(limit));
             if self.connection.socket.wait_writable(deadline)? {
                 return Ok(());
             }
-            // A call that still runs is no idleness. The one whose reply this is counts.
-            if self.turns.running() <= 1 {
+            // Another call that still runs is no idleness, nor is a stream that is open.
+            if self.turns.running() <= own && self.session.open_streams() == 0 {
                 return Err(SessionFault::ReplyUnread);
             }
         }

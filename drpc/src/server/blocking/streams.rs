@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use futures_util::stream::{SelectAll, StreamExt};
 
-use super::parking::{Parking, Unparked};
+use super::parking::Parking;
 use super::session::SessionState;
 use crate::dispatch::outflow::{HandlerElsewhere, Outflow};
 use crate::handler::failure::Failure;
@@ -40,7 +40,7 @@ impl SessionState {
         if let Some(handler) = stream.take_handler()
             && let Err(error) = self.spawn_thread("-stream", |state| state.carry_out_handler(handler))
         {
-            return self.reply(stream.fail(no_thread(&error)));
+            return self.reply(stream.fail(no_thread(&error)), 1);
         }
         let mut state = self.streams.state();
         state.opened.push_back(stream);
@@ -57,7 +57,7 @@ impl SessionState {
             let opened = std::mem::take(&mut state.opened);
             drop(state);
             for mut stream in opened {
-                self.reply(stream.fail(no_thread(&error)));
+                self.reply(stream.fail(no_thread(&error)), 1);
             }
         }
     }
@@ -91,14 +91,9 @@ impl SessionState {
             }
             drop(state);
             match streams.poll_next_unpin(&mut context) {
-                Poll::Ready(Some(response)) => self.reply(response),
+                Poll::Ready(Some(response)) => self.reply(response, 0),
                 Poll::Ready(None) => {}
-                Poll::Pending => {
-                    let watched = (!self.session.is_cancelled()).then_some(&self.connection.socket);
-                    if parking.park(watched, None) == Unparked::PeerLeft {
-                        self.session.outlive_client();
-                    }
-                }
+                Poll::Pending => self.park(&parking, None),
             }
         }
     }

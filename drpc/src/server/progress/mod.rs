@@ -151,6 +151,7 @@ impl Server {
                 running: FuturesUnordered::new(),
                 streams: SelectAll::new(),
                 queue: VecDeque::new(),
+                has_come: false,
                 long: 0,
                 timers: Timers::new(),
             },
@@ -188,8 +189,6 @@ impl Server {
         if is_there {
             tracing::warn!(session = id, "cutting the session");
             self.drop_session(id);
-            // There may be room for a call that waits.
-            self.poller.waker().wake_by_ref();
         }
         is_there
     }
@@ -242,8 +241,8 @@ impl Server {
         }
         if told {
             self.close_sessions(&mut done);
-            self.wake_for_queued();
         }
+        self.wake_for_queued();
         self.close_if_drained();
         self.poller.fall_asleep();
         Ok(done)
@@ -518,7 +517,7 @@ impl Server {
         }
     }
 
-    /// Begins the calls that waited for room, in the order of their coming.
+    /// Begins the calls that waited for room, in the order of their coming. Who can't begin now is passed over.
     fn begin_queued(&mut self, done: &mut Progress) {
         let mut place = 0;
         while let Some(id) = self.core.queue.get(place).copied() {
@@ -534,12 +533,13 @@ impl Server {
                 self.settle(id, EventFlags::empty(), done);
             }
         }
-        self.wake_for_queued();
+        // Those that came meanwhile were looked at, too.
+        self.core.has_come = false;
     }
 
     /// Has the next step come at once if calls wait for no more than that.
     fn wake_for_queued(&self) {
-        if self.core.is_full() && !self.core.queue.is_empty() {
+        if !self.core.queue.is_empty() && (self.core.is_full() || self.core.has_come) {
             self.poller.waker().wake_by_ref();
         }
     }
@@ -585,6 +585,8 @@ impl Server {
         drop(cut);
         let streams = mem::take(&mut self.core.streams).into_iter();
         self.core.streams = streams.filter(|stream| stream.session() != id).collect();
+        // What is left is in other sets, and wakes nobody before it was polled there; and there may be room for a call that waits.
+        self.poller.waker().wake_by_ref();
         self.remove(id);
     }
 

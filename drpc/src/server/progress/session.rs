@@ -26,7 +26,6 @@ use rustix::event::epoll::EventFlags;
 use super::running::{Running, Streaming};
 use super::shared::{Core, Due};
 use super::step::Progress;
-use crate::descriptors::Arrived;
 use crate::handler::cancellation::Cancelled;
 use crate::handler::session::{Session, Worker};
 use crate::server::hooks::Opened;
@@ -58,7 +57,7 @@ pub(super) struct SessionState {
     /// When it has been idle for too long.
     idle: Option<Key>,
     /// The call that waits until the server, or a step, has room for it, and since when.
-    queued: Option<(Bytes, Instant)>,
+    queued: Option<(Kept, Instant)>,
     /// What there is besides in a session whose client says something of its calls; made when it is first needed.
     besides: Option<Box<Besides>>,
     /// How many of its calls run; at most what the order allows.
@@ -87,16 +86,14 @@ struct Besides {
     /// How many streams are open.
     streams: usize,
     kept: KeptCalls,
-    /// What came with the call that begins next, if others were read behind it.
-    arrived: Option<Box<Arrived>>,
     /// The client has left: what it sent before is all read, so that its socket can be let go of.
     client_left: bool,
 }
 
 impl Besides {
-    /// Of a client that has left there is no more than its socket held.
+    /// Of a client that has left there is no more than its socket held; what is too much stays there, and keeps its descriptor.
     fn may_read_ahead(&self) -> bool {
-        self.client_left || !self.kept.is_full()
+        !if self.client_left { self.kept.is_full_of_rest() } else { self.kept.is_full() }
     }
 }
 
@@ -164,7 +161,6 @@ impl SessionState {
     }
 
     fn take_turn(&mut self, share: &mut usize, core: &mut Core, done: &mut Progress) {
-        let was_held_up = !self.unsent.is_empty();
         while self.take_pack(share, core, done) && *share > 0 {
             let Some(socket) = &self.socket else { break };
             let longest = self.codec.longest_packet();
@@ -178,7 +174,7 @@ impl SessionState {
             }
             *share -= 1;
         }
-        self.time_rest(core, was_held_up);
+        self.time_rest(core);
     }
 
     /// Carries out what is left of a pack, and sends; gives whether a message is to be received next.
@@ -194,7 +190,8 @@ impl SessionState {
                 return false;
             }
             let Some(message) = self.codec.next_packed() else { return true };
-            self.take_message(message, core, done);
+            // What came with the pack came with its first.
+            self.take_message(Kept { message, arrived: None }, core, done);
             *share = share.saturating_sub(1);
         }
     }
@@ -215,7 +212,6 @@ impl SessionState {
         done: &mut Progress,
     ) {
         let _entered = self.session.enter();
-        let was_held_up = !self.unsent.is_empty();
         self.running -= 1;
         self.reply(response);
         if let Some(stream) = stream {
@@ -223,7 +219,7 @@ impl SessionState {
         }
         self.begin_kept(core, done);
         self.flush(&mut { PACKETS_PER_TURN }, false, done);
-        self.time_rest(core, was_held_up);
+        self.time_rest(core);
         self.bound_unsent(core);
         if self.reading && self.session.is_stopping() {
             // What is left to be read may be no more than its end.
@@ -241,6 +237,7 @@ impl SessionState {
         }
         self.reply(response);
         self.flush(&mut { PACKETS_PER_TURN }, false, done);
+        self.time_rest(core);
         self.go_on_with_pack(core, done);
     }
 
@@ -251,17 +248,18 @@ impl SessionState {
 
     /// Lets the call that waits begin, if there is room for it now.
     pub(super) fn admit_queued(&self, core: &mut Core) -> Option<Permit> {
-        let len = self.queued.as_ref().map_or(0, |(message, _)| message.len());
+        let len = self.queued.as_ref().map_or(0, |(call, _)| call.message.len());
         core.admit(self.session.peer().uid(), len)
     }
 
     /// There is room for the call that waits.
     pub(super) fn begin_queued(&mut self, permit: Permit, core: &mut Core, done: &mut Progress) {
         let _entered = self.session.enter();
-        if let Some((message, came)) = self.queued.take() {
-            self.begin(message, Some(came), permit, core);
+        if let Some((call, came)) = self.queued.take() {
+            self.begin(call, Some(came), permit, core);
             self.begin_kept(core, done);
             self.flush(&mut { PACKETS_PER_TURN }, false, done);
+            self.time_rest(core);
             self.bound_unsent(core);
             self.go_on_with_pack(core, done);
         }
@@ -297,12 +295,13 @@ impl SessionState {
         }
     }
 
-    /// Sets the timer for the rest of a message that has begun; anew if nothing was read for a while, since replies held that up.
-    fn time_rest(&mut self, core: &mut Core, was_held_up: bool) {
-        if was_held_up {
+    /// Sets the timer for the rest of a message that has begun. While replies hold the reading up, there is none: it is set anew once they
+    /// are sent, and until then the session is idle if its client takes nothing of them.
+    #[inline]
+    fn time_rest(&mut self, core: &mut Core) {
+        if !self.unsent.is_empty() {
             core.timers.cancel(self.rest_due.take());
-        }
-        if self.reading && self.rest_due.is_none() && self.codec.is_mid_message() {
+        } else if self.reading && self.rest_due.is_none() && self.codec.is_mid_message() {
             let due = Due::RestOfMessage(self.session.id());
             self.rest_due = core.timers.set_after(core.config.message_timeout, due);
         }
@@ -321,9 +320,7 @@ impl SessionState {
         if !self.reading {
             return;
         }
-        if !self.unsent.is_empty() {
-            self.time_rest(core, false);
-        } else if share == 0 {
+        if share == 0 {
             // There may be more.
             self.rest_due = Some(core.timers.set(Instant::now(), Due::RestOfMessage(self.session.id())));
         } else {
@@ -360,13 +357,11 @@ impl SessionState {
 
     /// Gives the descriptor of a client back that has left, once nothing of it is left to be read.
     fn let_go(&mut self) {
-        if let Some(besides) = &mut self.besides
+        if let Some(besides) = &self.besides
             && besides.client_left
             && !self.reading
-            && let Some(socket) = self.socket.take()
+            && self.socket.take().is_some()
         {
-            // What came with the call that waits.
-            besides.arrived = besides.arrived.take().or_else(|| socket.arrived());
             self.watched = None;
         }
     }
@@ -417,11 +412,10 @@ impl SessionState {
     fn begin_kept(&mut self, core: &mut Core, done: &mut Progress) {
         while self.has_room(core)
             && let Some(besides) = &mut self.besides
-            && let Some(Kept { message, arrived }) = besides.kept.take()
+            && let Some(call) = besides.kept.take()
         {
-            besides.arrived = arrived;
             self.flush(&mut { PACKETS_PER_TURN }, false, done);
-            self.call(message, core);
+            self.call(call, core);
         }
     }
 
@@ -429,7 +423,8 @@ impl SessionState {
         match incoming(&mut self.codec, packet) {
             Ok(Incoming::Message(message)) => {
                 core.timers.cancel(self.rest_due.take());
-                self.take_message(message, core, done);
+                let arrived = self.socket.as_ref().and_then(Socket::arrived);
+                self.take_message(Kept { message, arrived }, core, done);
             }
             Ok(Incoming::Part) => {}
             Ok(Incoming::Closed) => self.stop_reading(),
@@ -438,45 +433,32 @@ impl SessionState {
     }
 
     #[inline(always)]
-    fn take_message(&mut self, message: Bytes, core: &mut Core, done: &mut Progress) {
-        let message = match self.reads_ahead() {
+    fn take_message(&mut self, call: Kept, core: &mut Core, done: &mut Progress) {
+        let call = match self.reads_ahead() {
             false => {
                 done.calls += 1;
-                message
+                call
             }
-            true => match self.heed(message, core, done) {
-                Some(message) => message,
+            true => match self.heed(call, core, done) {
+                Some(call) => call,
                 None => return,
             },
         };
-        self.call(message, core);
+        self.call(call, core);
     }
 
     /// Does what a message says of a call that runs, and keeps a call while no further one may begin; gives back one that may.
     #[cold]
-    fn heed(&mut self, message: Bytes, core: &Core, done: &mut Progress) -> Option<Bytes> {
-        if self.session.heeds(&message) {
-            drop(self.came_along());
+    fn heed(&mut self, call: Kept, core: &Core, done: &mut Progress) -> Option<Kept> {
+        if self.session.heeds(&call.message) {
             return None;
         }
         done.calls += 1;
         if self.has_room(core) {
-            return Some(message);
+            return Some(call);
         }
-        let arrived = self.came_along();
-        self.besides.get_or_insert_default().kept.put(Kept { message, arrived });
+        self.besides.get_or_insert_default().kept.put(call);
         None
-    }
-
-    /// What came with the message that was read last.
-    fn came_along(&self) -> Option<Box<Arrived>> {
-        self.socket.as_ref()?.arrived()
-    }
-
-    /// What came with the call that begins.
-    fn arrived(&mut self) -> Option<Box<Arrived>> {
-        let kept = self.besides.as_mut().and_then(|besides| besides.arrived.take());
-        kept.or_else(|| self.came_along())
     }
 
     fn stop_reading(&mut self) {
@@ -484,28 +466,22 @@ impl SessionState {
         self.session.is_read();
     }
 
-    /// Begins a call, or queues it until the server has room.
+    /// Begins a call, or queues it until the server has room, and behind those that wait for some.
     // As a part of `take`, as far as a session without `besides` is concerned.
     #[inline(always)]
-    fn call(&mut self, message: Bytes, core: &mut Core) {
-        match core.admit(self.session.peer().uid(), message.len()) {
-            Some(permit) => self.begin(message, None, permit, core),
+    fn call(&mut self, call: Kept, core: &mut Core) {
+        match core.admit_next(self.session.peer().uid(), call.message.len()) {
+            Some(permit) => self.begin(call, None, permit, core),
             None => {
-                if self.reads_ahead()
-                    && let Some(arrived) = self.came_along()
-                {
-                    // What is read behind it may bring others.
-                    self.besides.get_or_insert_default().arrived = Some(arrived);
-                }
-                self.queued = Some((message, Instant::now()));
-                core.queue.push_back(self.session.id());
+                self.queued = Some((call, Instant::now()));
+                core.enqueue(self.session.id());
             }
         }
     }
 
     /// Begins a call, and answers it if its handler is ready at once.
-    fn begin(&mut self, message: Bytes, came: Option<Instant>, permit: Permit, core: &mut Core) {
-        let arrived = self.arrived();
+    fn begin(&mut self, call: Kept, came: Option<Instant>, permit: Permit, core: &mut Core) {
+        let Kept { message, arrived } = call;
         let mut call = match read_call(&self.codec, &self.session, message, arrived) {
             Ok(call) => call,
             Err(response) => return self.reply(response),

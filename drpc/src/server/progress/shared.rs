@@ -26,6 +26,8 @@ pub(super) struct Core {
     pub(super) streams: SelectAll<Streaming>,
     /// The sessions whose next call waits until the server has room for it.
     pub(super) queue: VecDeque<u64>,
+    /// One has come to wait since it was last looked whether there is room.
+    pub(super) has_come: bool,
     pub(super) permits: CallPermits,
     /// How many bytes of long calls have begun in this step.
     pub(super) long: usize,
@@ -33,6 +35,19 @@ pub(super) struct Core {
 }
 
 impl Core {
+    /// Lets a call of so many bytes begin that has just come, unless others wait, which have come before: nobody starves.
+    #[inline]
+    pub(super) fn admit_next(&mut self, uid: u32, len: usize) -> Option<Permit> {
+        if self.queue.is_empty() { self.admit(uid, len) } else { None }
+    }
+
+    /// Has a session wait, behind the others, until there is room for its next call.
+    #[cold]
+    pub(super) fn enqueue(&mut self, session: u64) {
+        self.queue.push_back(session);
+        self.has_come = true;
+    }
+
     /// Lets a call of so many bytes begin, if the server has room for it and this step for one more that is long.
     #[inline]
     pub(super) fn admit(&mut self, uid: u32, len: usize) -> Option<Permit> {

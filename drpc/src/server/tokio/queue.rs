@@ -1,8 +1,7 @@
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use bytes::Bytes;
-
+use crate::server::kept::Kept;
 use crate::server::permits::{CallPermits, Permit, Waiting};
 
 /// The call of one session that waits for a permit, if one does.
@@ -11,7 +10,7 @@ use crate::server::permits::{CallPermits, Permit, Waiting};
 pub(super) struct CallQueue {
     permits: CallPermits,
     uid: u32,
-    waiting: Option<Bytes>,
+    waiting: Option<Kept>,
     /// When it came: its caller's time goes on while it waits (E5).
     came: Option<Instant>,
     /// Becomes the permit of the call that waits. Kept only while somebody polls it.
@@ -31,7 +30,7 @@ impl CallQueue {
 
     /// Takes a permit for a call, and gives the call back; without one, the call waits in here.
     #[inline(always)]
-    pub(super) fn enter(&mut self, call: Bytes) -> Option<Bytes> {
+    pub(super) fn enter(&mut self, call: Kept) -> Option<Kept> {
         match self.permits.acquire(self.uid) {
             Ok(permit) => {
                 self.permit = Some(permit);
@@ -47,22 +46,21 @@ impl CallQueue {
     }
 
     /// Waits for the turn of the call that waits.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Bytes> {
-        if self.waiting.is_none() {
-            return Poll::Pending;
-        }
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Kept> {
+        let Some(call) = self.waiting.take() else { return Poll::Pending };
         let permit = match self.turn.take().map_or_else(|| self.permits.acquire(self.uid), Err) {
             Ok(permit) => permit,
             Err(turn) => match turn.poll(context) {
                 Poll::Ready(permit) => permit,
                 Poll::Pending => {
                     self.turn = Some(turn);
+                    self.waiting = Some(call);
                     return Poll::Pending;
                 }
             },
         };
         self.permit = Some(permit);
-        Poll::Ready(self.waiting.take().unwrap_or_default())
+        Poll::Ready(call)
     }
 
     /// The permit of the call that begins now.

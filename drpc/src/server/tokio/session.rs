@@ -25,7 +25,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{self, Poll, ready};
 
-use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, SelectAll, StreamExt};
 use tokio::task::coop;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
@@ -34,7 +33,6 @@ use tracing::Instrument;
 use super::idle::Idle;
 use super::queue::CallQueue;
 use super::shared::Shared;
-use crate::descriptors::Arrived;
 use crate::dispatch::outflow::Outflow;
 use crate::dispatch::processing::Processing;
 use crate::handler::session::{Listed, Session, Worker};
@@ -87,8 +85,6 @@ struct Besides {
     /// The streams that handlers answered with.
     streams: SelectAll<Box<Outflow>>,
     kept: KeptCalls,
-    /// What came with the call that begins next, if others were read behind it.
-    arrived: Option<Box<Arrived>>,
     /// The client has left: what it sent before is all read, so that its connection can be let go of.
     client_left: bool,
 }
@@ -104,8 +100,8 @@ enum Event {
     Fault(SessionFault),
 }
 
-/// A client's message, whole; `None` once the client has closed its end.
-type Received = Result<Option<Bytes>, SessionFault>;
+/// A client's message, whole, and what came with it; `None` once the client has closed its end.
+type Received = Result<Option<Kept>, SessionFault>;
 
 impl SessionLoop {
     pub(super) fn new(link: Link, session: Arc<Session>, server: Arc<Shared>) -> Self {
@@ -253,12 +249,12 @@ impl SessionLoop {
                 && (self.reading || calls_wait)
                 && let Poll::Ready(received) = self.poll_call(context)
             {
-                let message = match received {
-                    Ok(Some(message)) => message,
+                let call = match received {
+                    Ok(Some(call)) => call,
                     Ok(None) => return Poll::Ready(Some(Event::Closed)),
                     Err(fault) => return Poll::Ready(Some(Event::Fault(fault))),
                 };
-                match self.begin(message, context) {
+                match self.begin(call, context) {
                     Some(response) => return Poll::Ready(Some(Event::Answered(response))),
                     None => continue,
                 }
@@ -271,9 +267,9 @@ impl SessionLoop {
     #[inline(never)]
     fn poll_behind_replies(&mut self, context: &mut task::Context<'_>) -> Poll<Option<Event>> {
         while self.replies_may_wait()
-            && let Poll::Ready(Some(message)) = self.poll_next_packed(context)
+            && let Poll::Ready(Some(call)) = self.poll_next_packed(context)
         {
-            let call = self.heed(message).and_then(|call| self.queue.enter(call));
+            let call = self.heed(call).and_then(|call| self.queue.enter(call));
             if let Some(response) = call.and_then(|call| self.begin(call, context)) {
                 return Poll::Ready(Some(Event::Answered(response)));
             }
@@ -290,7 +286,7 @@ impl SessionLoop {
             return Poll::Ready(Some(event));
         }
         if (busy || !self.queue.is_empty())
-            && !self.session.is_cancelled()
+            && !self.session.caller_has_left()
             && let Poll::Ready(closed) = self.link.poll_peer_closed(context)
         {
             self.outlive_client();
@@ -336,8 +332,6 @@ impl SessionLoop {
             && besides.client_left
             && !self.reading
         {
-            // What came with the call that waits.
-            besides.arrived = besides.arrived.take().or_else(|| self.link.arrived());
             self.link = Link::to_nobody();
         }
     }
@@ -347,19 +341,10 @@ impl SessionLoop {
     #[cold]
     #[inline(never)]
     fn poll_besides(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
-        if !self.queue.is_empty()
-            && let Some(arrived) = self.link.arrived()
-        {
-            // It came with the call that waits; what is read now comes behind.
-            self.besides.get_or_insert_default().arrived = Some(arrived);
-        }
         while self.reading && self.besides.as_ref().is_none_or(|besides| besides.may_read_ahead()) {
             let Poll::Ready(received) = self.poll_message(context) else { break };
             match received {
-                Ok(Some(message)) => {
-                    let arrived = self.link.arrived();
-                    self.besides.get_or_insert_default().kept.put(Kept { message, arrived });
-                }
+                Ok(Some(call)) => self.besides.get_or_insert_default().kept.put(call),
                 Ok(None) => return Poll::Ready(Event::Closed),
                 Err(fault) => return Poll::Ready(Event::Fault(fault)),
             }
@@ -386,31 +371,32 @@ impl SessionLoop {
     /// The next of the calls that were kept. Without one, nothing is to be waited for if nothing is read any more.
     #[cold]
     fn poll_kept(&mut self, context: &mut task::Context<'_>) -> Option<Poll<Received>> {
-        match self.besides.as_mut()?.take() {
-            Some(message) => Some(match self.queue.enter(message) {
-                Some(message) => Poll::Ready(Ok(Some(message))),
-                None => self.queue.poll(context).map(|message| Ok(Some(message))),
-            }),
-            None => (!self.reading).then_some(Poll::Pending),
+        let kept = &mut self.besides.as_mut()?.kept;
+        if kept.is_empty() {
+            return (!self.reading).then_some(Poll::Pending);
         }
+        // Only as often as the runtime likes: nothing else here may have to be waited for.
+        let Poll::Ready(coop) = coop::poll_proceed(context) else { return Some(Poll::Pending) };
+        coop.made_progress();
+        let call = kept.take()?;
+        Some(match self.queue.enter(call) {
+            Some(call) => Poll::Ready(Ok(Some(call))),
+            None => self.queue.poll(context).map(|call| Ok(Some(call))),
+        })
     }
 
     /// Does what a message says of a call that runs; gives back one that is a call.
     #[inline(always)]
-    fn heed(&self, message: Bytes) -> Option<Bytes> {
+    fn heed(&self, call: Kept) -> Option<Kept> {
         match self.session.controls().is_none() {
-            true => Some(message),
-            false => self.heed_controlled(message),
+            true => Some(call),
+            false => self.heed_controlled(call),
         }
     }
 
     #[cold]
-    fn heed_controlled(&self, message: Bytes) -> Option<Bytes> {
-        if self.session.heeds(&message) {
-            drop(self.link.arrived());
-            return None;
-        }
-        Some(message)
+    fn heed_controlled(&self, call: Kept) -> Option<Kept> {
+        (!self.session.heeds(&call.message)).then_some(call)
     }
 
     /// Receives the next message, and waits until the server has room for its call.
@@ -423,26 +409,27 @@ impl SessionLoop {
                 return polled;
             }
             match ready!(self.poll_message(context)) {
-                Ok(Some(message)) => {
-                    if let Some(message) = self.queue.enter(message) {
-                        return Poll::Ready(Ok(Some(message)));
+                Ok(Some(call)) => {
+                    if let Some(call) = self.queue.enter(call) {
+                        return Poll::Ready(Ok(Some(call)));
                     }
                 }
                 ended => return Poll::Ready(ended),
             }
         }
-        self.queue.poll(context).map(|message| Ok(Some(message)))
+        self.queue.poll(context).map(|call| Ok(Some(call)))
     }
 
-    /// Receives the next message that is a call. What has come of it so far is kept in the codec.
+    /// Receives the next message that is a call. What has come of it so far is kept in the codec, and its descriptors at the link: these come
+    /// with its first packet.
     // It is a part of `poll_event`, as far as a session without `besides` is concerned.
     #[inline(always)]
     fn poll_message(&mut self, context: &mut task::Context<'_>) -> Poll<Received> {
         loop {
             if self.codec.packed().len() > 0
-                && let Some(message) = ready!(self.poll_packed(context))
+                && let Some(call) = ready!(self.poll_packed(context))
             {
-                return Poll::Ready(Ok(Some(message)));
+                return Poll::Ready(Ok(Some(call)));
             }
             // Handlers that wait may want this thread.
             let idle = self.running.is_empty();
@@ -460,8 +447,8 @@ impl SessionLoop {
             match incoming(&mut self.codec, packet) {
                 Ok(Incoming::Message(message)) => {
                     self.rest_due = None;
-                    match self.heed(message) {
-                        Some(message) => return Poll::Ready(Ok(Some(message))),
+                    match self.heed(Kept { message, arrived: self.link.arrived() }) {
+                        Some(call) => return Poll::Ready(Ok(Some(call))),
                         None => continue,
                     }
                 }
@@ -482,36 +469,35 @@ impl SessionLoop {
 
     /// The next message of a pack that is a call; `None` once there is no other.
     #[inline(never)]
-    fn poll_packed(&mut self, context: &mut task::Context<'_>) -> Poll<Option<Bytes>> {
+    fn poll_packed(&mut self, context: &mut task::Context<'_>) -> Poll<Option<Kept>> {
         loop {
-            let Some(message) = ready!(self.poll_next_packed(context)) else { return Poll::Ready(None) };
-            if let Some(call) = self.heed(message) {
+            let Some(call) = ready!(self.poll_next_packed(context)) else { return Poll::Ready(None) };
+            if let Some(call) = self.heed(call) {
                 return Poll::Ready(Some(call));
             }
         }
     }
 
-    /// The next message of a pack, but only as often as the runtime likes.
-    fn poll_next_packed(&mut self, context: &mut task::Context<'_>) -> Poll<Option<Bytes>> {
+    /// The next message of a pack, but only as often as the runtime likes. What came with the pack came with its first.
+    fn poll_next_packed(&mut self, context: &mut task::Context<'_>) -> Poll<Option<Kept>> {
         let coop = ready!(coop::poll_proceed(context));
         let message = self.codec.next_packed();
         if message.is_some() {
             coop.made_progress();
         }
-        Poll::Ready(message)
+        Poll::Ready(message.map(|message| Kept { message, arrived: None }))
     }
 
     /// Begins a call; gives its answer if the handler is ready at once.
     #[inline(always)]
-    fn begin(&mut self, message: Bytes, context: &mut task::Context<'_>) -> Option<Response<Body>> {
+    fn begin(&mut self, call: Kept, context: &mut task::Context<'_>) -> Option<Response<Body>> {
         self.idle.interrupt();
         let (permit, came) = (self.queue.take_permit(), self.queue.take_came());
-        let kept = self.besides.as_mut().and_then(|besides| besides.arrived.take());
-        let mut call =
-            match read_call(&self.codec, &self.session, message, kept.or_else(|| self.link.arrived())) {
-                Ok(call) => call,
-                Err(response) => return Some(response),
-            };
+        let Kept { message, arrived } = call;
+        let mut call = match read_call(&self.codec, &self.session, message, arrived) {
+            Ok(call) => call,
+            Err(response) => return Some(response),
+        };
         let now = || Instant::now().into_std();
         let calls = context_of(&self.session, &mut call, &self.server.config, came, now);
         self.worker.begin(call.module, call.method, call.sequence);
@@ -616,7 +602,8 @@ impl SessionLoop {
                     return Poll::Ready(Err(SessionFault::RepliesUnread { bytes: *finished_bytes, limit }));
                 }
             }
-            match running.is_empty() {
+            // A stream that is open is as little idle as a call that runs.
+            match running.is_empty() && session.open_streams() == 0 {
                 true => idle.poll(context).map(|()| Err(SessionFault::ReplyUnread)),
                 false => Poll::Pending,
             }
@@ -632,15 +619,9 @@ impl SessionLoop {
 }
 
 impl Besides {
-    /// Of a client that has left there is no more than its socket held.
+    /// Of a client that has left there is no more than its socket held; what is too much stays there, and keeps its descriptor.
     fn may_read_ahead(&self) -> bool {
-        self.client_left || !self.kept.is_full()
-    }
-
-    fn take(&mut self) -> Option<Bytes> {
-        let Kept { message, arrived } = self.kept.take()?;
-        self.arrived = arrived;
-        Some(message)
+        !if self.client_left { self.kept.is_full_of_rest() } else { self.kept.is_full() }
     }
 }
 
