@@ -10,6 +10,10 @@ use crate::descriptors::Arrived;
 /// How many bytes of such calls a session reads, and some more.
 pub(super) const READ_AHEAD: usize = 64 << 10;
 
+/// How many bytes a session reads of what a client has left behind in the socket, whose descriptor can then be given back; and some more.
+#[cfg(any(feature = "server", feature = "progress"))]
+const REST: usize = 1 << 20;
+
 /// What a call takes up beside its message, in bytes.
 const BESIDE: usize = 128;
 
@@ -34,6 +38,12 @@ impl KeptCalls {
     /// Whether no more are to be read.
     pub(super) fn is_full(&self) -> bool {
         self.bytes >= READ_AHEAD
+    }
+
+    /// As [`is_full`](Self::is_full), of a client that has left.
+    #[cfg(any(feature = "server", feature = "progress"))]
+    pub(super) fn is_full_of_rest(&self) -> bool {
+        self.bytes >= REST
     }
 
     pub(super) fn put(&mut self, Kept { mut message, arrived }: Kept) {

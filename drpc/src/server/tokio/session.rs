@@ -618,9 +618,9 @@ impl SessionLoop {
 }
 
 impl Besides {
-    /// Of a client that has left there is no more than its socket held.
+    /// Of a client that has left there is no more than its socket held; what is too much stays there, and keeps its descriptor.
     fn may_read_ahead(&self) -> bool {
-        self.client_left || !self.kept.is_full()
+        !if self.client_left { self.kept.is_full_of_rest() } else { self.kept.is_full() }
     }
 }
 
