@@ -59,6 +59,16 @@ pub(crate) enum Purpose {
     Reply,
 }
 
+impl Purpose {
+    /// Whose limits hold for bytes of this purpose: what requests have is a part of what all have.
+    fn bounds(self) -> &'static [Purpose] {
+        match self {
+            Purpose::Request => &[Purpose::Request, Purpose::Reply],
+            Purpose::Reply => &[Purpose::Reply],
+        }
+    }
+}
+
 /// The bytes that a server holds for one user.
 #[derive(Debug)]
 pub(crate) struct Account {
@@ -178,10 +188,14 @@ impl Ledger {
         let mut all = held.all;
         of_user.change(purpose, from, to);
         all.change(purpose, from, to);
-        let most = self.most(purpose, all);
-        if to > from && of_user.counted(purpose) > most {
+        if to > from {
             let wanted = to - from;
-            return Err(OverBudget { wanted, held: of_user.counted(purpose) - wanted });
+            for bound in purpose.bounds() {
+                let counted = of_user.counted(*bound);
+                if counted > self.most(*bound, all) {
+                    return Err(OverBudget { wanted, held: counted - wanted });
+                }
+            }
         }
         held.all = all;
         held.set(uid, of_user);
@@ -289,6 +303,18 @@ mod tests {
         drop(replies);
         assert!(budget.0.held.lock().unwrap().of_uid.is_empty());
         assert_eq!(budget.0.held.lock().unwrap().all, Sum::default());
+    }
+
+    #[test]
+    fn requests_that_come_after_replies_are_within_the_limit_of_both() {
+        let budget = budget();
+        let ann = budget.of(1);
+        let replies = take(&ann, Reply, 24 * MIB).unwrap();
+        let requests = take(&ann, Request, 8 * MIB).unwrap();
+        assert_eq!(take(&ann, Request, MIB).unwrap_err(), OverBudget { wanted: MIB, held: 32 * MIB });
+        drop(replies);
+        take(&ann, Request, 8 * MIB).unwrap();
+        drop(requests);
     }
 
     #[test]
