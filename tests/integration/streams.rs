@@ -842,6 +842,27 @@ fn open_endless(peer: &RawPeer, method: i32) {
 }
 
 #[test]
+fn a_stream_that_is_not_read_for_a_while_is_not_idle() {
+    with_every_server(|driver| {
+        for order in [Order::Serial, Order::Concurrent(3)] {
+            let (server, heard) = serve(driver, |server| server.order(order).idle_timeout(SOON));
+            let peer = RawPeer::connect(server.path());
+            open_endless(&peer, 901);
+            // Each of these has its whole time.
+            (0..4).for_each(|_| RawPeer::connect(server.path()).assert_closed());
+            assert_eq!(peer.recv_response(Wire::Chunked).part(), Some(Part::Opened));
+            for number in 0..2000 {
+                let response = peer.recv_response(Wire::Chunked);
+                assert_eq!(response.part(), Some(Part::Item), "{}", response.status);
+                assert_eq!(Number::decode(response.body).unwrap().number, number);
+            }
+            drop(peer);
+            heard.end();
+        }
+    });
+}
+
+#[test]
 fn a_quiet_stream_of_a_session_that_was_closed_ends_with_its_client() {
     // S6.
     with_every_server(|driver| {

@@ -240,7 +240,8 @@ impl SessionState {
         if let Some(response) = response {
             match reader {
                 Some(reader) if self.session.packs() => self.pack(response, reader, stream.is_none()),
-                _ => self.reply(response),
+                // It is among those that run until it is answered.
+                _ => self.reply(response, 1),
             }
         }
         if let Some(stream) = stream {
@@ -270,7 +271,7 @@ impl SessionState {
 
     fn send_packed(&self, packing: &mut Packing) {
         while let Some(response) = packing.next(&self.session) {
-            self.reply(response);
+            self.reply(response, 0);
         }
     }
 
@@ -363,7 +364,7 @@ impl SessionState {
             };
             if let Some(refusal) = refusal(&fault) {
                 self.codec.get_or_init(|| reader.codec.for_sending());
-                self.reply(refusal);
+                self.reply(refusal, 0);
             }
             self.note(fault);
             return None;
@@ -545,8 +546,8 @@ impl SessionState {
         }
     }
 
-    /// Sends a response, whole (W10), once it is its turn.
-    pub(super) fn reply(&self, mut response: Response<Body>) {
+    /// Sends a response, whole (W10), once it is its turn. So many of the calls that run are this thread's `own`: one, or none.
+    pub(super) fn reply(&self, mut response: Response<Body>, own: usize) {
         let codec = self.codec();
         let head = head_of(codec, &self.session, &mut response);
         let _turn = match self.sending.try_lock() {
@@ -554,21 +555,21 @@ impl SessionState {
             Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
             Err(TryLockError::WouldBlock) => self.wait_to_send(bytes_of(&response)),
         };
-        if let Err(fault) = self.send(codec, &head, &response) {
-            self.not_sent(codec, &response, fault);
+        if let Err(fault) = self.send(codec, &head, &response, own) {
+            self.not_sent(codec, &response, own, fault);
         }
     }
 
     /// A response can't be sent: it goes without its descriptors, if these are why, or else the session ends.
     #[cold]
-    fn not_sent(&self, codec: &Codec, response: &Response<Body>, fault: SessionFault) {
+    fn not_sent(&self, codec: &Codec, response: &Response<Body>, own: usize, fault: SessionFault) {
         let instead = match &fault {
             SessionFault::Io(error) => without_descriptors(&self.session, response, error),
             _ => None,
         };
         let sent = instead.map_or(Err(fault), |mut instead| {
             let head = head_of(codec, &self.session, &mut instead);
-            self.send(codec, &head, &instead)
+            self.send(codec, &head, &instead, own)
         });
         if let Err(fault) = sent {
             self.note(fault);
@@ -596,9 +597,15 @@ impl SessionState {
     }
 
     #[inline]
-    fn send(&self, codec: &Codec, head: &Head, response: &Response<Body>) -> Result<(), SessionFault> {
+    fn send(
+        &self,
+        codec: &Codec,
+        head: &Head,
+        response: &Response<Body>,
+        own: usize,
+    ) -> Result<(), SessionFault> {
         let mut packets = codec.packets(head, &response.body).map_err(io::Error::other)?;
-        match packets.try_for_each(|packet| self.send_packet(&packet)) {
+        match packets.try_for_each(|packet| self.send_packet(&packet, own)) {
             Err(SessionFault::Io(error)) if is_peer_gone(&error) => {
                 give_up_sending(&self.session, response);
                 Ok(())
@@ -607,7 +614,7 @@ impl SessionState {
         }
     }
 
-    fn send_packet(&self, packet: &Packet<'_>) -> Result<(), SessionFault> {
+    fn send_packet(&self, packet: &Packet<'_>, own: usize) -> Result<(), SessionFault> {
         match self.connection.socket.send(packet) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             result => return Ok(result?),
@@ -617,7 +624,7 @@ impl SessionState {
         self.bound(&unsent);
         drop(unsent);
         let sent = loop {
-            if let Err(fault) = self.wait_for_room() {
+            if let Err(fault) = self.wait_for_room(own) {
                 break Err(fault);
             }
             match self.connection.socket.send(packet) {
@@ -630,15 +637,15 @@ impl SessionState {
     }
 
     /// Waits until the client has taken something, for as long as it may be idle.
-    fn wait_for_room(&self) -> Result<(), SessionFault> {
+    fn wait_for_room(&self, own: usize) -> Result<(), SessionFault> {
         loop {
             let idle = self.server.config.limits.idle;
             let deadline = idle.and_then(|limit| Instant::now().checked_add(limit));
             if self.connection.socket.wait_writable(deadline)? {
                 return Ok(());
             }
-            // A call that still runs is no idleness. The one whose reply this is counts.
-            if self.turns.running() <= 1 {
+            // Another call that still runs is no idleness, nor is a stream that is open.
+            if self.turns.running() <= own && self.session.open_streams() == 0 {
                 return Err(SessionFault::ReplyUnread);
             }
         }

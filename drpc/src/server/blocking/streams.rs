@@ -40,7 +40,7 @@ impl SessionState {
         if let Some(handler) = stream.take_handler()
             && let Err(error) = self.spawn_thread("-stream", |state| state.carry_out_handler(handler))
         {
-            return self.reply(stream.fail(no_thread(&error)));
+            return self.reply(stream.fail(no_thread(&error)), 1);
         }
         let mut state = self.streams.state();
         state.opened.push_back(stream);
@@ -57,7 +57,7 @@ impl SessionState {
             let opened = std::mem::take(&mut state.opened);
             drop(state);
             for mut stream in opened {
-                self.reply(stream.fail(no_thread(&error)));
+                self.reply(stream.fail(no_thread(&error)), 1);
             }
         }
     }
@@ -91,7 +91,7 @@ impl SessionState {
             }
             drop(state);
             match streams.poll_next_unpin(&mut context) {
-                Poll::Ready(Some(response)) => self.reply(response),
+                Poll::Ready(Some(response)) => self.reply(response, 0),
                 Poll::Ready(None) => {}
                 Poll::Pending => self.park(&parking, None),
             }

@@ -602,7 +602,8 @@ impl SessionLoop {
                     return Poll::Ready(Err(SessionFault::RepliesUnread { bytes: *finished_bytes, limit }));
                 }
             }
-            match running.is_empty() {
+            // A stream that is open is as little idle as a call that runs.
+            match running.is_empty() && session.open_streams() == 0 {
                 true => idle.poll(context).map(|()| Err(SessionFault::ReplyUnread)),
                 false => Poll::Pending,
             }
