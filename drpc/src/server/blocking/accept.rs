@@ -173,7 +173,7 @@ impl Server {
 fn drain(shared: &Shared) -> Shutdown {
     let mut shutdown = Shutdown::default();
     let deadline = Instant::now().checked_add(shared.config.drain_timeout);
-    if !shared.threads.wait_until_ended(deadline) {
+    if !shared.threads.wait_until_hurried(deadline) {
         shutdown = shutdown::cut(&shared.service, &shared.sessions.list(), shared.background.len());
         shared.sessions.cut_all();
         shared.background.close();

@@ -1,10 +1,9 @@
 #[cfg(all(test, shuttle))]
 mod model;
 
-use std::fmt;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
-use std::{io, mem};
+use std::{fmt, io};
 
 use crate::server::config::ThreadOptions;
 use crate::sync::{Condvar, Mutex, MutexGuard, thread};
@@ -46,11 +45,20 @@ impl Threads {
         builder.spawn(run).map(drop)
     }
 
-    /// Waits until no thread is left. False once the deadline has passed, or, once, if whoever waits is to [hurry](Self::hurry).
+    /// As [`wait_until_ended`](Self::wait_until_ended). False also if whoever waits is to [hurry](Self::hurry).
+    pub(super) fn wait_until_hurried(&self, deadline: Option<Instant>) -> bool {
+        self.wait(deadline, |state| state.hurried)
+    }
+
+    /// Waits until no thread is left. False once the deadline has passed.
     pub(super) fn wait_until_ended(&self, deadline: Option<Instant>) -> bool {
+        self.wait(deadline, |_| false)
+    }
+
+    fn wait(&self, deadline: Option<Instant>, is_over: impl Fn(&State) -> bool) -> bool {
         let mut state = self.state();
         while state.running > 0 {
-            if mem::take(&mut state.hurried) {
+            if is_over(&state) {
                 return false;
             }
             let Some(deadline) = deadline else {
@@ -71,7 +79,7 @@ impl Threads {
         self.state().running
     }
 
-    /// Has whoever waits for the threads' end wait no longer.
+    /// Has whoever waits [until it is hurried](Self::wait_until_hurried) wait no longer.
     pub(super) fn hurry(&self) {
         self.state().hurried = true;
         self.ended.notify_all();

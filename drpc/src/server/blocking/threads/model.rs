@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Instant;
 
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::thread;
@@ -45,8 +46,11 @@ fn who_hurries_is_heard_whenever_that_is() {
                 let threads = threads.clone();
                 move || threads.hurry()
             });
-            assert!(!threads.wait_until_ended(None));
+            assert!(!threads.wait_until_hurried(None));
             hurrying.join().unwrap();
+            // Whoever hurries once more is heard no more.
+            threads.hurry();
+            assert!(!threads.wait_until_ended(Some(Instant::now())));
             drop(stuck);
             assert!(threads.wait_until_ended(None));
         },
