@@ -189,8 +189,6 @@ impl Server {
         if is_there {
             tracing::warn!(session = id, "cutting the session");
             self.drop_session(id);
-            // There may be room for a call that waits.
-            self.poller.waker().wake_by_ref();
         }
         is_there
     }
@@ -242,9 +240,9 @@ impl Server {
             self.poll_futures(&mut done);
         }
         if told {
-        self.wake_for_queued();
             self.close_sessions(&mut done);
         }
+        self.wake_for_queued();
         self.close_if_drained();
         self.poller.fall_asleep();
         Ok(done)
@@ -587,6 +585,8 @@ impl Server {
         drop(cut);
         let streams = mem::take(&mut self.core.streams).into_iter();
         self.core.streams = streams.filter(|stream| stream.session() != id).collect();
+        // What is left is in other sets, and wakes nobody before it was polled there; and there may be room for a call that waits.
+        self.poller.waker().wake_by_ref();
         self.remove(id);
     }
 
