@@ -364,6 +364,24 @@ fn a_failed_bind_leaves_no_descriptor_behind() {
 }
 
 #[test]
+fn a_bind_that_fails_for_want_of_descriptors_leaves_no_file_behind() {
+    isolated("sockets::a_bind_that_fails_for_want_of_descriptors_leaves_no_file_behind", || {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let mut failed = 0;
+        for left in 0..3 {
+            let bound = with_descriptors_left(left, || bind(&path, ExistingSocket::Fail));
+            if bound.is_err() {
+                failed += 1;
+                assert!(!path.exists(), "with {left} descriptors left");
+            }
+        }
+        assert!(failed > 1);
+        bind(&path, ExistingSocket::Fail).unwrap();
+    });
+}
+
+#[test]
 fn no_socket_is_inherited_by_programs_that_are_started() {
     // A daemon's child must not keep its clients' connections open.
     isolated("sockets::no_socket_is_inherited_by_programs_that_are_started", || {

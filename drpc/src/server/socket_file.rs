@@ -59,6 +59,9 @@ impl SocketFile {
         let socket = Socket::new(Mode::NonBlocking).map_err(failed)?;
         fchmod(&socket, first).map_err(|errno| failed(errno.into()))?;
 
+        // Absolute, since the process may be in another folder when it removes the file.
+        let absolute = std::path::absolute(path).map_err(failed)?;
+
         // If anything fails, these go in the opposite order: the lock, which the file's removal takes anew; the file; the socket.
         let file;
         let _alone = FolderLock::of(path);
@@ -68,8 +71,6 @@ impl SocketFile {
             _ => failed(cause),
         })?;
         let made = Made::at(path).map_err(failed)?;
-        // Absolute, since the process may be in another folder when it removes the file.
-        let absolute = std::path::absolute(path).map_err(failed)?;
         file = SocketFile {
             path: absolute,
             device: made.stat.st_dev,
@@ -100,9 +101,12 @@ struct Made {
 }
 
 impl Made {
+    /// If it can't be held, it is removed.
     fn at(path: &Path) -> io::Result<Made> {
-        let file = open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, FileMode::empty())?;
-        let stat = fstat(&file)?;
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened =
+            open(path, flags, FileMode::empty()).and_then(|file| fstat(&file).map(|stat| (file, stat)));
+        let (file, stat) = opened.inspect_err(|_| drop(fs::remove_file(path)))?;
         let is_socket = FileType::from_raw_mode(stat.st_mode) == FileType::Socket;
         match is_socket && stat.st_uid == geteuid().as_raw() {
             true => Ok(Made { file, stat }),
