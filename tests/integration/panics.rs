@@ -10,12 +10,14 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use drpc::{Context, Failure, Method, Module, Reply, Server, Status, Wire};
+use drpc::wire::{Call, CallFields};
+use drpc::{Context, Failure, Incoming, Method, Module, Reply, Server, Status, Wire, drpc_module};
 use tower::ServiceBuilder;
 use tower::buffer::BufferLayer;
 
 use crate::support::{
-    Gate, Logs, PATIENCE, RawPeer, TestServer, WIRES, in_order, interop, runtime, with_every_server,
+    Gate, Logs, PATIENCE, RawPeer, TestServer, WIRES, in_order, interop, runtime, with_every_handle,
+    with_every_server,
 };
 
 /// A value whose drop panics.
@@ -101,6 +103,42 @@ fn a_handler_that_panics_as_its_session_is_cut_harms_no_other() {
     passed.open(1);
     while server.progress(PATIENCE).unwrap().replies() == 0 {}
     assert_eq!(good.recv_response(Wire::Chunked).body, "good");
+}
+
+/// Takes items for ever, with a bomb in hand.
+struct Bombs(Gate);
+
+#[drpc_module(id = 9, unlisted)]
+impl Bombs {
+    #[method(1, stream)]
+    async fn take(&self, _request: Bytes, mut items: Incoming<Bytes>) -> Result<Bytes, Failure> {
+        let _bomb = Bomb;
+        self.0.arrive();
+        while items.next().await.is_some() {}
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn a_handler_of_a_stream_that_panics_as_its_session_is_cut_harms_nobody() {
+    // S10.
+    with_every_handle(|driver| {
+        let (logs, _guard) = Logs::of_this_thread();
+        let gate = Gate::new();
+        let builder = Server::builder().allow_unlisted().module(interop()).module(Bombs(gate.clone()));
+        let server = driver.start(builder);
+        let peer = RawPeer::connect(server.path());
+        let added = CallFields { sends_items: true, ..CallFields::default() };
+        let method = BombsMethod::Take.method().id();
+        let call =
+            Call::<Bytes> { module: 9, method, sequence: 1, body: Bytes::new(), added: Some(added.into()) };
+        peer.send_message(Wire::Chunked, &call.encode());
+        in_order(gate.arrived(1));
+        let handle = server.server_handle();
+        assert!(handle.cut_session(handle.sessions()[0].id()));
+        logs.wait_for("panicked as it was dropped: a bomb went off");
+        RawPeer::connect(server.path()).assert_served(Wire::Chunked);
+    });
 }
 
 #[test]

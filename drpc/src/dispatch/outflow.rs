@@ -12,14 +12,15 @@ use super::processing::{Opened, Processing};
 use crate::budget::Lease;
 use crate::gather::Gatherer;
 use crate::handler::control::{Halt, OpenStream};
-use crate::handler::failure::Failure;
 use crate::handler::failure::guard::guarded;
+use crate::handler::failure::{Escaped, Failure};
 use crate::handler::inbox::{Due, End};
 use crate::handler::incoming::poll_in_session;
 use crate::handler::module::HandlerFuture;
 use crate::handler::reply::{Reply, ReplyStream, Source};
-use crate::handler::session::Listed;
+use crate::handler::session::{Listed, Session};
 use crate::observe::metrics;
+use crate::observe::peer_log::Line;
 use crate::observe::side::{Side, Way};
 use crate::observe::stream::Tally;
 use crate::wire::{Body, Gathered, Part, Response, ResponseFields, Status};
@@ -81,7 +82,8 @@ impl Outflow {
         match mem::replace(&mut self.stage, Stage::Elsewhere(outcome.clone())) {
             Stage::Handler(handler) => {
                 let (layered, span) = (self.call.is_layered(), self.call.span());
-                Some(HandlerElsewhere { handler: Some(handler), layered, span, outcome })
+                let session = self.call.context().session().clone();
+                Some(HandlerElsewhere { handler: Some(handler), layered, span, session, outcome })
             }
             stage => {
                 self.stage = stage;
@@ -249,6 +251,7 @@ pub(crate) struct HandlerElsewhere {
     handler: Option<HandlerFuture<'static>>,
     layered: bool,
     span: Span,
+    session: Arc<Session>,
     outcome: Arc<Outcome>,
 }
 
@@ -267,6 +270,20 @@ impl HandlerElsewhere {
         };
         self.outcome.put(handler, outcome);
         Poll::Ready(())
+    }
+}
+
+/// One that is not done is dropped where it waits, in a session that is cut: a panic of its code ends nothing (S10).
+impl Drop for HandlerElsewhere {
+    fn drop(&mut self) {
+        let _entered = self.span.enter();
+        if let Some(handler) = self.handler.take()
+            && let Err(panic) = guarded(|| drop(handler))
+            && self.session.may_log(Line::Panicked)
+        {
+            let session = self.session.id_without_span();
+            tracing::error!(session, "the handler panicked as it was dropped: {}", Escaped(&panic));
+        }
     }
 }
 
