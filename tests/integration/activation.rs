@@ -232,7 +232,10 @@ fn of_several_sockets_the_one_that_is_named_is_served() {
                 "it passed several (control, events); say which, with `listen_systemd_named`"
             );
             for name in ["events", "control"] {
-                assert_serves(builder().listen_systemd_named(name).unwrap(), &folder().join(name));
+                let path = folder().join(name);
+                assert_serves(builder().listen_systemd_named(name).unwrap(), &path);
+                assert_serves_in_threads(builder().listen_systemd_named_blocking(name).unwrap(), &path);
+                assert_serves_in_steps(builder().listen_systemd_named_progress(name).unwrap(), &path);
             }
         },
     );

@@ -33,7 +33,20 @@ impl ServerBuilder {
     ///
     /// Those of [`listen_systemd`](Self::listen_systemd).
     pub fn listen_systemd_blocking(self) -> Result<Server, BindError> {
+        self.listen_passed_blocking(None)
+    }
+
+    /// Like [`listen_systemd_named`](Self::listen_systemd_named), for a server with a thread per session.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`listen_systemd_named`](Self::listen_systemd_named).
+    pub fn listen_systemd_named_blocking(self, name: &str) -> Result<Server, BindError> {
+        self.listen_passed_blocking(Some(name))
+    }
+
+    fn listen_passed_blocking(self, name: Option<&str>) -> Result<Server, BindError> {
         let (service, config) = self.build()?;
-        Server::new(Listener::passed(None)?, service, config)
+        Server::new(Listener::passed(name)?, service, config)
     }
 }

@@ -33,7 +33,20 @@ impl ServerBuilder {
     ///
     /// Those of [`listen_systemd`](Self::listen_systemd).
     pub fn listen_systemd_progress(self) -> Result<Server, BindError> {
+        self.listen_passed_progress(None)
+    }
+
+    /// Like [`listen_systemd_named`](Self::listen_systemd_named), for a server driven from a loop of your own ([S9](crate::guide::rules#server)).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`listen_systemd_named`](Self::listen_systemd_named).
+    pub fn listen_systemd_named_progress(self, name: &str) -> Result<Server, BindError> {
+        self.listen_passed_progress(Some(name))
+    }
+
+    fn listen_passed_progress(self, name: Option<&str>) -> Result<Server, BindError> {
         let (service, config) = self.build()?;
-        Server::new(Listener::passed(None)?, service, config)
+        Server::new(Listener::passed(name)?, service, config)
     }
 }
