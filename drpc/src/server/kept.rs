@@ -11,6 +11,7 @@ use crate::descriptors::Arrived;
 pub(super) const READ_AHEAD: usize = 64 << 10;
 
 /// How many bytes a session reads of what a client has left behind in the socket, whose descriptor can then be given back; and some more.
+#[cfg(any(feature = "server", feature = "progress"))]
 const REST: usize = 1 << 20;
 
 /// What a call takes up beside its message, in bytes.

@@ -25,7 +25,7 @@ impl ServerBuilder {
     /// run: these are [told, and carried out to their end](crate::Context::cancellation) ([S6](crate::guide::rules#server)). With so many, a further connection of that user is
     /// closed at once, and logged. By default it is 4,096, or half of the [`session_limit`](Self::session_limit) if that is less; 0 counts as 1.
     ///
-    /// Such a session holds what its handlers do, and no descriptor. On a [`blocking::Server`](crate::blocking::Server) it keeps its threads, its socket, and a descriptor more for each
+    /// Such a session holds what its handlers do, up to 1 MiB of calls that wait, and no descriptor, unless more calls than that lie in its socket. On a [`blocking::Server`](crate::blocking::Server) it keeps its threads, its socket, and a descriptor more for each
     /// thread that waits for an `async` handler, until its calls are done: with the default limits, 512 such sessions of a user. A
     /// [`handler_timeout`](Self::handler_timeout) ends handlers that would never end.
     pub fn absent_session_limit(mut self, sessions: usize) -> Self {
