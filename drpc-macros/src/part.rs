@@ -45,7 +45,9 @@ fn check_args(draft: &Draft, args: &ModuleArgs, mistakes: &mut Mistakes) {
         || args.register.is_some()
         || args.client_only.is_some()
         || args.unlisted.is_some()
+        || args.allow.is_some()
         || args.remote.is_some()
+        || args.prefix.is_some()
     {
         let help =
             "write `#[drpc_module(part)]`: the other keys stand on the block that declares the methods";
