@@ -206,7 +206,7 @@ impl Directives {
             println!("cargo::warning={warning}");
         }
         if let Some(registry) = &self.registry {
-            println!("cargo::rustc-env=DRPC_REGISTRY={}", registry.display());
+            println!("cargo::rustc-env=DRPC_BUILD_REGISTRY={}", registry.display());
         }
     }
 }
