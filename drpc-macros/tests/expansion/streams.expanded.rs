@@ -119,14 +119,17 @@ where
             HasConversion as _, HoldsError as _, HoldsLocalError as _,
             HoldsSendError as _, IsError as _, IsLocalError as _, IsNoError as _,
         };
-        let __failed_0 = |__error: Refused| {
+        let __failed_0 = |__error: Failure| {
+            (&&&&&&&&__drpc_Clock::private::Raised::of(&__error)).way().failure(__error)
+        };
+        let __failed_1 = |__error: Refused| {
             (&&&&&&&&__drpc_Clock::private::Raised::of(&__error)).way().failure(__error)
         };
         match ClockMethod::from_id(__method.id()) {
             ::core::option::Option::Some(ClockMethod::Ticks) => {
                 __drpc_Clock::private::stream(move |__outlet| async move {
                     let __items = Self::ticks(&self);
-                    __outlet.send::<__ClockItem0, _, _, _>(__items).await
+                    __outlet.send::<__ClockItem0, _, _, _, _>(__items, __failed_0).await
                 })
             }
             ::core::option::Option::Some(ClockMethod::Watch) => {
@@ -150,10 +153,10 @@ where
                     {
                         ::core::result::Result::Ok(__items) => __items,
                         ::core::result::Result::Err(__error) => {
-                            return ::core::result::Result::Err(__failed_0(__error));
+                            return ::core::result::Result::Err(__failed_1(__error));
                         }
                     };
-                    __outlet.send::<__ClockItem0, _, _, _>(__items).await
+                    __outlet.send::<__ClockItem0, _, _, _, _>(__items, __failed_1).await
                 })
             }
             ::core::option::Option::Some(ClockMethod::Now) => {
