@@ -69,7 +69,9 @@ impl Asked {
     //     const _: () = assert_returned::<HelloResponse, __GreeterReply0>();
     //     type __GreeterItem0 = travels!(Event); // Or __GreeterTaken0
     //     const _: () = assert_item::<Event>();
-    pub(crate) fn items(&self, krate: &Ident) -> TokenStream {
+    //
+    // Above each is what the user allows in the block.
+    pub(crate) fn items(&self, krate: &Ident, allowed: &TokenStream) -> TokenStream {
         // A type under a condition may not be there to be told of.
         let there_anyway: Vec<_> =
             self.requests.there_anyway().map(|asked| (&*asked.text, asked.fds)).collect();
@@ -78,9 +80,9 @@ impl Asked {
             let Type { cfgs, ty, answer, .. } = asked;
             let is_told = asked.cfgs.is_empty() || !is_told_anyway(asked);
             let assert = asked.assertion(krate, "assert_payload", None);
-            let assert = is_told.then(|| quote!(#cfgs const _: () = #assert;));
+            let assert = is_told.then(|| quote!(#cfgs #allowed const _: () = #assert;));
             quote! {
-                #cfgs type #answer = #krate::private::travels!(#ty);
+                #cfgs #allowed type #answer = #krate::private::travels!(#ty);
                 #assert
             }
         });
@@ -90,9 +92,9 @@ impl Asked {
                 true => asked.assertion(krate, "assert_reply", None),
                 false => asked.assertion(krate, "assert_returned", Some(answer)),
             };
-            let assert = (!is_told_anyway(asked)).then(|| quote!(#cfgs const _: () = #assert;));
+            let assert = (!is_told_anyway(asked)).then(|| quote!(#cfgs #allowed const _: () = #assert;));
             quote! {
-                #cfgs type #answer = #krate::private::kind!(#ty);
+                #cfgs #allowed type #answer = #krate::private::kind!(#ty);
                 #assert
             }
         });
@@ -105,8 +107,8 @@ impl Asked {
                 let of = if told.contains(&&**text) { &sent } else { ty };
                 let assert = assertion(of, krate, "assert_item", None);
                 quote! {
-                    #cfgs type #answer = #krate::private::travels!(#ty);
-                    #cfgs const _: () = #assert;
+                    #cfgs #allowed type #answer = #krate::private::travels!(#ty);
+                    #cfgs #allowed const _: () = #assert;
                 }
             });
             items.collect()

@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::Type;
 
 use super::asked_types::{as_requested, as_returned, place};
-use super::notes::allowed;
+use super::notes::{allowed, allowed_in_block};
 use crate::item::is_punct;
 use crate::model::{Method, Model};
 use crate::names;
@@ -297,7 +297,8 @@ pub(super) fn is_module(model: &Model, ty: &Type) -> Option<TokenStream> {
     let krate = &model.krate;
     // A generic module is one for some types; a registered one is asked where it is made.
     let is_asked = model.generics.params.is_empty() && model.register.is_none();
-    is_asked.then(|| quote!(const _: fn(&#ty) = #krate::private::is_module::<#ty>;))
+    let allowed = allowed_in_block(&model.allowed);
+    is_asked.then(|| quote!(#allowed const _: fn(&#ty) = #krate::private::is_module::<#ty>;))
 }
 
 // Output:
@@ -314,7 +315,9 @@ pub(super) fn declares(model: &Model, ty: &Type) -> Option<TokenStream> {
         let name = names::method(handler);
         quote!(#(#cfgs)* #name)
     });
+    let allowed = allowed_in_block(&model.allowed);
     Some(quote! {
+        #allowed
         impl #krate::private::Declares for #ty {
             const METHODS: &'static [&'static ::core::primitive::str] = &[#(#methods),*];
         }
