@@ -1,10 +1,31 @@
 impl Clock {
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn ticks(&self) -> impl Stream<Item = Result<Tick, Failure>> {}
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     async fn watch(
         &self,
         req: Watch,
         context: &Context,
     ) -> Result<impl Stream<Item = Result<Tick, Refused>> + use<>, Refused> {}
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn now(&self) -> Tick {}
 }
 use ::drpc as __drpc_Clock;
@@ -273,8 +294,29 @@ const _: () = __drpc_Clock::private::assert_returned::<Tick, __ClockReply0>();
 type __ClockItem0 = __drpc_Clock::private::travels!(Tick);
 const _: () = __drpc_Clock::private::assert_item::<Tick>();
 impl Mistaken {
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn says_no_stream(&self) -> impl Stream<Item = Result<Tick, Failure>> {}
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn returns_no_stream(&self, req: Watch) -> Tick {}
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn gives_no_results(&self) -> impl Stream<Item = Tick> {}
 }
 use ::drpc as __drpc_Mistaken;

@@ -43,10 +43,6 @@ missing_docs = "deny"
 
 [lints.clippy]
 pedantic = { level = "deny", priority = -1 }
-needless_pass_by_value = "allow" # A handler takes its request by value, which most cases only look at.
-unnecessary_wraps = "allow" # Most handlers that may fail never do.
-unused_async = "allow" # Most async handlers wait for nothing.
-unused_self = "allow" # Most modules hold nothing.
 "#;
 
 #[test]
