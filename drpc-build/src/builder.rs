@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-use drpc_registry::{GoPackage, Registry, name_of_drpc};
+use drpc_registry::{GoPackage, Registry};
 
 use crate::error::{Error, Failure};
 use crate::protos::{self, Services};
@@ -14,7 +14,7 @@ pub fn configure() -> Builder {
     let services = Services::default();
     let mut prost = prost_build::Config::new();
     prost.service_generator(Box::new(services.clone()));
-    if let Some(drpc) = protos::manifest().and_then(|(_, manifest)| name_of_drpc(&manifest)) {
+    if let Some(drpc) = protos::manifests().and_then(|manifests| manifests.name_of_drpc()) {
         prost.prost_path(format!("::{drpc}::prost"));
     }
     Builder { registry: None, outputs: Vec::new(), prost, services, out_dir: None, failures: Vec::new() }
@@ -206,7 +206,7 @@ impl Directives {
             println!("cargo::warning={warning}");
         }
         if let Some(registry) = &self.registry {
-            println!("cargo::rustc-env=DRPC_REGISTRY={}", registry.display());
+            println!("cargo::rustc-env=DRPC_BUILD_REGISTRY={}", registry.display());
         }
     }
 }
@@ -285,7 +285,11 @@ mod tests {
         let package = package();
         let directives = run(configured(&package), &package).expect("nothing is wrong");
         let inputs = ["modules.toml", "names.proto", "hello.proto"].map(|name| package.path().join(name));
-        assert_eq!(directives.inputs, inputs);
+        // What the messages call the crate, the package's own manifest says.
+        let manifests = protos::manifests().expect("is run by cargo");
+        assert!(manifests.paths().next().is_some());
+        let expected = inputs.iter().map(PathBuf::as_path).chain(manifests.paths());
+        assert!(directives.inputs.iter().eq(expected), "{:?}", directives.inputs);
         assert_eq!(directives.registry, fs::canonicalize(&inputs[0]).ok());
     }
 
@@ -297,7 +301,8 @@ mod tests {
 
         let directives =
             run(configure().out_dir(package.path().join("out")), &package).expect("nothing is wrong");
-        assert_eq!(directives.inputs.len(), 2);
+        let manifests = protos::manifests().expect("is run by cargo");
+        assert_eq!(directives.inputs.len(), 2 + manifests.paths().count());
         assert_eq!(directives.registry, None);
     }
 
@@ -465,7 +470,7 @@ hello.proto:4:17: 'names.Nam' resolves to 'names.Nam', which is not defined";
         assert!(includes.iter().all(|include| inputs.iter().any(|input| input == include)), "{inputs:?}");
 
         let inputs = configured(&package).run(&[], &includes).expect("nothing is wrong").inputs;
-        assert_eq!(inputs[1..], includes, "a list of files may be empty today");
+        assert_eq!(inputs[1..3], includes, "a list of files may be empty today");
     }
 
     #[test]

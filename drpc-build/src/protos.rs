@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::{env, fs};
 
-use drpc_registry::doc_text;
+use drpc_registry::{Manifests, doc_text};
 use prost_build::{Module, Service, ServiceGenerator};
 use protox::Compiler;
 use protox::prost_reflect::prost_types::FileDescriptorSet;
@@ -84,9 +84,10 @@ pub(crate) fn compile(
     let mut inputs: Vec<PathBuf> =
         compiler.files().filter_map(|file| file.path().map(Path::to_owned)).collect();
     inputs.extend(watch::folders(includes, &inputs, out_dir));
-    if let Some((warning, manifest)) = missing_crate(&packages, out_dir) {
-        warnings.push(warning);
-        inputs.push(manifest);
+    if let Some(manifests) = manifests() {
+        warnings.extend(missing_crate(&packages, manifests.of_package(), out_dir));
+        // They say what the messages call the crate.
+        inputs.extend(manifests.paths().map(Path::to_owned));
     }
     // Comments are no part of what a message is.
     let without_comments = compiler.include_source_info(false).encode_file_descriptor_set();
@@ -142,17 +143,13 @@ fn file_of(package: &str) -> String {
     Module::from_protobuf_package_name(package).to_file_name_or("_")
 }
 
-/// The package's own Cargo.toml, and what stands in it; nothing outside of cargo.
-pub(crate) fn manifest() -> Option<(PathBuf, String)> {
-    let path = Path::new(&env::var_os("CARGO_MANIFEST_DIR")?).join("Cargo.toml");
-    let text = fs::read_to_string(&path).ok()?;
-    Some((path, text))
+/// What says how the package depends on others; nothing outside of cargo.
+pub(crate) fn manifests() -> Option<Manifests> {
+    Manifests::read(env::var_os("CARGO_MANIFEST_DIR")?.as_ref()).ok()
 }
 
-/// What to say, and the manifest to change, if the messages need a crate that the package doesn't seem to have: the well-known
-/// types are in one of their own.
-fn missing_crate(packages: &BTreeSet<String>, out_dir: &Path) -> Option<(String, PathBuf)> {
-    let (manifest, dependencies) = manifest()?;
+/// What to say if the messages need a crate that the package doesn't seem to have: the well-known types are in one of their own.
+fn missing_crate(packages: &BTreeSet<String>, dependencies: &str, out_dir: &Path) -> Option<String> {
     let needs_it = |package: &&String| {
         fs::read_to_string(out_dir.join(file_of(package))).is_ok_and(|code| code.contains("::prost_types::"))
     };
@@ -162,7 +159,7 @@ fn missing_crate(packages: &BTreeSet<String>, out_dir: &Path) -> Option<(String,
          \"0.14\"` under [dependencies]"
     );
     let has_it = dependencies.contains("prost-types") || dependencies.contains("prost_types");
-    (!has_it).then_some((warning, manifest))
+    (!has_it).then_some(warning)
 }
 
 /// Adds to an error what to do, where protox doesn't say so.
@@ -195,4 +192,35 @@ fn says_edition(text: &str) -> bool {
     text.lines()
         .filter_map(|line| line.trim_start().strip_prefix("edition"))
         .any(|rest| rest.trim_start().starts_with('='))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workspace_names_the_crate_for_its_members() {
+        let root = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        let of_member = || Manifests::read(&root.path().join("crates/member")).unwrap();
+        put(
+            "Cargo.toml",
+            "[workspace.dependencies]\nmy-rpc = { package = \"drpc-uds\", version = \"1\" }\nother = \"1\"",
+        );
+        put("crates/member/Cargo.toml", "[dependencies]\nmy-rpc.workspace = true");
+        assert_eq!(of_member().name_of_drpc().as_deref(), Some("my_rpc"));
+        let paths = ["crates/member/Cargo.toml", "Cargo.toml"].map(|name| root.path().join(name));
+        assert!(of_member().paths().eq(&paths));
+
+        put("crates/Cargo.toml", "[package]\nname = \"no_workspace\"");
+        assert_eq!(of_member().name_of_drpc().as_deref(), Some("my_rpc"));
+
+        put("crates/member/Cargo.toml", "[dependencies]\nmy-rpc = \"1\"");
+        assert_eq!(of_member().name_of_drpc(), None);
+        assert!(of_member().paths().eq(&paths[..1]));
+    }
 }

@@ -15,18 +15,18 @@ pub(crate) struct Asked {
     /// The items of the streams that handlers take, and of those that they return.
     taken: Types,
     items: Types,
-    /// What handlers fail with, but for what only their own call can tell: a type that borrows, or has no name.
+    /// What handlers and their streams fail with, but for what only their own call can tell: a type that borrows, or has no name.
     errors: Types,
 }
 
 impl Asked {
     pub(crate) fn of(methods: &[Method], base: &Ident) -> Self {
         Asked {
-            requests: Types::of(methods, &prefix(base, "Request"), KnownCall::request_type),
-            replies: Types::of(methods, &prefix(base, "Reply"), KnownCall::reply_type),
-            taken: Types::of(methods, &prefix(base, "Taken"), KnownCall::taken_item),
-            items: Types::of(methods, &prefix(base, "Item"), KnownCall::returned_item),
-            errors: Types::of(methods, "__failed_", KnownCall::error_type),
+            requests: Types::of(methods, &prefix(base, "Request"), |call| call.request_type().into_iter()),
+            replies: Types::of(methods, &prefix(base, "Reply"), |call| call.reply_type().into_iter()),
+            taken: Types::of(methods, &prefix(base, "Taken"), |call| call.taken_item().into_iter()),
+            items: Types::of(methods, &prefix(base, "Item"), |call| call.returned_item().into_iter()),
+            errors: Types::of(methods, "__failed_", |call| call.error_types().into_iter()),
         }
     }
 
@@ -50,12 +50,14 @@ impl Asked {
         self.items.answer(place)
     }
 
-    /// The conversion of what a handler fails with, by its method's place.
-    pub(crate) fn error(&self, place: usize) -> Option<&Ident> {
-        self.errors.answer(place)
+    /// The conversion of an error of a handler, by its method's place and the error's type.
+    pub(crate) fn error(&self, place: usize, ty: &TokenStream) -> Option<&Ident> {
+        let text = ty.to_string();
+        let is_it = |asked: &&Type| asked.text == text && asked.places.contains(&place);
+        self.errors.0.iter().find(is_it).map(|asked| &asked.answer)
     }
 
-    /// The types that handlers fail with, and the names of their conversions.
+    /// The types that handlers and their streams fail with, and the names of their conversions.
     pub(crate) fn errors(&self) -> impl Iterator<Item = (&TokenStream, &TokenStream, &Ident)> {
         self.errors.0.iter().map(|Type { cfgs, ty, answer, .. }| (cfgs, ty, answer))
     }
@@ -67,7 +69,9 @@ impl Asked {
     //     const _: () = assert_returned::<HelloResponse, __GreeterReply0>();
     //     type __GreeterItem0 = travels!(Event); // Or __GreeterTaken0
     //     const _: () = assert_item::<Event>();
-    pub(crate) fn items(&self, krate: &Ident) -> TokenStream {
+    //
+    // Above each is what the user allows in the block.
+    pub(crate) fn items(&self, krate: &Ident, allowed: &TokenStream) -> TokenStream {
         // A type under a condition may not be there to be told of.
         let there_anyway: Vec<_> =
             self.requests.there_anyway().map(|asked| (&*asked.text, asked.fds)).collect();
@@ -76,9 +80,9 @@ impl Asked {
             let Type { cfgs, ty, answer, .. } = asked;
             let is_told = asked.cfgs.is_empty() || !is_told_anyway(asked);
             let assert = asked.assertion(krate, "assert_payload", None);
-            let assert = is_told.then(|| quote!(#cfgs const _: () = #assert;));
+            let assert = is_told.then(|| quote!(#cfgs #allowed const _: () = #assert;));
             quote! {
-                #cfgs type #answer = #krate::private::travels!(#ty);
+                #cfgs #allowed type #answer = #krate::private::travels!(#ty);
                 #assert
             }
         });
@@ -88,9 +92,9 @@ impl Asked {
                 true => asked.assertion(krate, "assert_reply", None),
                 false => asked.assertion(krate, "assert_returned", Some(answer)),
             };
-            let assert = (!is_told_anyway(asked)).then(|| quote!(#cfgs const _: () = #assert;));
+            let assert = (!is_told_anyway(asked)).then(|| quote!(#cfgs #allowed const _: () = #assert;));
             quote! {
-                #cfgs type #answer = #krate::private::kind!(#ty);
+                #cfgs #allowed type #answer = #krate::private::kind!(#ty);
                 #assert
             }
         });
@@ -103,8 +107,8 @@ impl Asked {
                 let of = if told.contains(&&**text) { &sent } else { ty };
                 let assert = assertion(of, krate, "assert_item", None);
                 quote! {
-                    #cfgs type #answer = #krate::private::travels!(#ty);
-                    #cfgs const _: () = #assert;
+                    #cfgs #allowed type #answer = #krate::private::travels!(#ty);
+                    #cfgs #allowed const _: () = #assert;
                 }
             });
             items.collect()
@@ -136,11 +140,17 @@ struct Type {
 }
 
 impl Types {
-    fn of(methods: &[Method], prefix: &str, of_call: fn(&KnownCall) -> Option<&TokenStream>) -> Self {
+    fn of<'m, I: Iterator<Item = &'m TokenStream>>(
+        methods: &'m [Method],
+        prefix: &str,
+        of_call: impl Fn(&'m KnownCall) -> I,
+    ) -> Self {
         let mut types: Vec<Type> = Vec::new();
-        for (place, method) in methods.iter().enumerate() {
-            let Some(call) = method.call.known() else { continue };
-            let Some(ty) = of_call(call) else { continue };
+        let calls = methods.iter().enumerate().filter_map(|(place, method)| {
+            let call = method.call.known()?;
+            Some(of_call(call).map(move |ty| (place, method, call, ty)))
+        });
+        for (place, method, call, ty) in calls.flatten() {
             let (cfgs, text) = (&method.cfgs, ty.to_string());
             let cfgs = quote!(#(#cfgs)*);
             let conditions = cfgs.to_string();

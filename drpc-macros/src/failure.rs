@@ -17,7 +17,7 @@ use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Data, DeriveInput, Expr, Fields, Generics, Index, LitStr, Member, Path, Token, Type,
+    Attribute, Data, DeriveInput, Expr, Field, Fields, Generics, Index, LitStr, Member, Path, Token, Type,
     parse_quote,
 };
 
@@ -33,7 +33,11 @@ struct Model {
     krate: Path,
     /// What the type is called on the way.
     name: String,
+    /// The status of variants that name none.
+    status: Option<Expr>,
     variants: Vec<Variant>,
+    /// Whether a part of the type is deprecated, which is not for its own conversions to be told.
+    is_deprecated: bool,
 }
 
 /// A variant; a struct has one.
@@ -80,6 +84,7 @@ fn model(input: DeriveInput, renamed: Option<&str>, mistakes: &mut Mistakes) -> 
         let help = "put it on the variants that stay here";
         mistakes.add(mistake(local, "`local` stands on a variant", help));
     }
+    let is_deprecated = check_parts(&input, mistakes);
     let ident = input.ident;
     let own_name = |ident: &Ident| ident.unraw().to_string();
     let variants = match input.data {
@@ -88,6 +93,10 @@ fn model(input: DeriveInput, renamed: Option<&str>, mistakes: &mut Mistakes) -> 
             .into_iter()
             .map(|variant| {
                 let args = Args::parse(&variant.attrs, mistakes);
+                if let Some(krate) = &args.krate {
+                    let help = "move it there: `#[failure(crate = …)]` above the enum";
+                    mistakes.add(mistake(krate, "`crate` stands on the type", help));
+                }
                 let name = args.name.map_or_else(|| own_name(&variant.ident), |name| name.value());
                 let variant_ident = variant.ident;
                 Variant {
@@ -101,7 +110,7 @@ fn model(input: DeriveInput, renamed: Option<&str>, mistakes: &mut Mistakes) -> 
         Data::Struct(data) => vec![Variant {
             path: quote!(#ident),
             name: args.local.is_none().then(String::new),
-            status: args.status.clone(),
+            status: None,
             fields: members(&data.fields),
         }],
         Data::Union(data) => {
@@ -120,7 +129,29 @@ fn model(input: DeriveInput, renamed: Option<&str>, mistakes: &mut Mistakes) -> 
             renamed::path(name)
         }
     };
-    Some(Model { ident, generics: input.generics, krate, name, variants })
+    let (generics, status) = (input.generics, args.status);
+    Some(Model { ident, generics, krate, name, status, variants, is_deprecated })
+}
+
+/// Whether a part of the type is deprecated; a mistake for each field that is told what variants are.
+fn check_parts(input: &DeriveInput, mistakes: &mut Mistakes) -> bool {
+    let mut attributes: Vec<&Attribute> = input.attrs.iter().collect();
+    let mut fields: Vec<&Field> = Vec::new();
+    match &input.data {
+        Data::Enum(data) => {
+            attributes.extend(data.variants.iter().flat_map(|variant| &variant.attrs));
+            fields.extend(data.variants.iter().flat_map(|variant| &variant.fields));
+        }
+        Data::Struct(data) => fields.extend(&data.fields),
+        Data::Union(_) => {}
+    }
+    let of_fields = fields.into_iter().flat_map(|field| &field.attrs);
+    for attribute in of_fields.clone().filter(|attribute| attribute.path().is_ident("failure")) {
+        let help = "move it to the variant, or leave it out";
+        mistakes.add(mistake(attribute, "`#[failure]` stands on a type or a variant", help));
+    }
+    attributes.extend(of_fields);
+    attributes.iter().any(|attribute| attribute.path().is_ident("deprecated"))
 }
 
 /// A caller tells variants from each other by their names.
@@ -156,6 +187,9 @@ impl Args {
         const KEYS: [&str; 4] = ["status", "local", "name", "crate"];
         while !input.is_empty() {
             let key = input.call(Ident::parse_any)?;
+            if self.has(&key) {
+                return Err(mistake(&key, format_args!("`{key}` is given twice"), "leave one of them out"));
+            }
             if key == "local" {
                 self.local = Some(key);
             } else if !KEYS.iter().any(|known| key == known) {
@@ -180,6 +214,26 @@ impl Args {
         }
         Ok(())
     }
+
+    /// Whether the key was given already.
+    fn has(&self, key: &Ident) -> bool {
+        key == "status" && self.status.is_some()
+            || key == "local" && self.local.is_some()
+            || key == "name" && self.name.is_some()
+            || key == "crate" && self.krate.is_some()
+    }
+}
+
+impl Model {
+    /// What is allowed in the generated code.
+    fn allowed(&self) -> Option<TokenStream> {
+        self.is_deprecated.then(|| quote!(#[allow(deprecated)]))
+    }
+
+    /// The arm of a `match` on the type without which one of no variants is not exhaustive.
+    fn no_variant(&self) -> Option<TokenStream> {
+        self.variants.is_empty().then(|| quote!(_ => ::core::option::Option::None,))
+    }
 }
 
 // Output:
@@ -195,21 +249,23 @@ impl Args {
 fn failure(model: &Model) -> TokenStream {
     let Model { ident, generics, krate, variants, .. } = model;
     let (impl_generics, ty_generics, bounds) = generics.split_for_impl();
-    let arms = variants.iter().enumerate().map(|(at, Variant { path, status, .. })| match status {
-        Some(_) => {
-            let status = status_name(ident, at);
-            quote!(#path { .. } => ::core::option::Option::Some(#status),)
+    let (allowed, no_variant) = (model.allowed(), model.no_variant());
+    let of_type = model.status.as_ref().map(|_| status_name(ident, None));
+    let arms = variants.iter().enumerate().map(|(at, Variant { path, status, .. })| {
+        let own = status.as_ref().map(|_| status_name(ident, Some(at)));
+        match own.as_ref().or(of_type.as_ref()) {
+            Some(status) => quote!(#path { .. } => ::core::option::Option::Some(#status),),
+            None => quote!(#path { .. } => ::core::option::Option::None,),
         }
-        None => quote!(#path { .. } => ::core::option::Option::None,),
     });
     let raise = quote_spanned!(here(ident.span())=> #krate::private::raise_own!(__error));
     quote! {
+        #allowed
         impl #impl_generics ::core::convert::From<#ident #ty_generics> for #krate::Failure #bounds {
             fn from(__error: #ident #ty_generics) -> Self {
                 let __status = match &__error {
                     #(#arms)*
-                    #[allow(unreachable_patterns)]
-                    _ => ::core::option::Option::None,
+                    #no_variant
                 };
                 let __details = #krate::Details::to_details(&__error);
                 #raise.stating(__status, __details)
@@ -248,7 +304,8 @@ fn named_status(krate: &Path, status: &Expr) -> TokenStream {
 //         }
 //     }
 fn details(model: &Model) -> TokenStream {
-    let Model { ident, generics, krate, variants, name } = model;
+    let Model { ident, generics, krate, variants, name, .. } = model;
+    let (allowed, no_variant) = (model.allowed(), model.no_variant());
     let (impl_generics, ty_generics, bounds) = generics.split_for_impl();
     let to = variants.iter().enumerate().map(|(at, Variant { path, name: variant, fields, .. })| {
         let Some(variant) = variant else { return quote!(#path { .. } => ::core::option::Option::None,) };
@@ -274,12 +331,12 @@ fn details(model: &Model) -> TokenStream {
         })
     });
     quote! {
+        #allowed
         impl #impl_generics #krate::Details for #ident #ty_generics #bounds {
             fn to_details(&self) -> ::core::option::Option<#krate::private::Bytes> {
                 match self {
                     #(#to)*
-                    #[allow(unreachable_patterns)]
-                    _ => ::core::option::Option::None,
+                    #no_variant
                 }
             }
 
@@ -314,7 +371,9 @@ fn fields(model: &Model) -> TokenStream {
             const #constant: (#(#krate::private::Field<#types>,)*) = (#(#krate::private::field::<#types>(),)*);
         }
     });
+    let allowed = model.allowed();
     quote! {
+        #allowed
         impl #impl_generics #ident #ty_generics #bounds {
             #(#constants)*
         }
@@ -327,10 +386,13 @@ fn fields_name(variant: usize) -> Ident {
 
 // Output:
 //     const __PoolError_status_0: Status = failing(Status::FAILURE);
+//
+// The type's own is `__PoolError_status`.
 fn statuses(model: &Model) -> TokenStream {
     let Model { ident, krate, variants, .. } = model;
-    let statuses = variants.iter().enumerate().filter_map(|(at, variant)| {
-        let value = variant.status.as_ref()?;
+    let of_variants = variants.iter().enumerate().map(|(at, variant)| (Some(at), &variant.status));
+    let statuses = of_variants.chain([(None, &model.status)]).filter_map(|(at, value)| {
+        let value = value.as_ref()?;
         let (name, status) = (status_name(ident, at), named_status(krate, value));
         let failing = quote_spanned!(here(value.span())=> #krate::private::failing);
         Some(quote!(const #name: #krate::Status = { const __STATUS: #krate::Status = #status; #failing(__STATUS) };))
@@ -338,6 +400,7 @@ fn statuses(model: &Model) -> TokenStream {
     quote!(#(#statuses)*)
 }
 
-fn status_name(ident: &Ident, variant: usize) -> Ident {
-    format_ident!("__{}_status_{variant}", ident.unraw(), span = Span::call_site())
+fn status_name(ident: &Ident, variant: Option<usize>) -> Ident {
+    let variant = variant.map(|variant| format!("_{variant}")).unwrap_or_default();
+    format_ident!("__{}_status{variant}", ident.unraw(), span = Span::call_site())
 }

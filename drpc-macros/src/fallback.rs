@@ -14,7 +14,7 @@ use crate::parse::Draft;
 pub(crate) fn stubs(draft: &Draft, args: &ModuleArgs) -> TokenStream {
     let model = model(draft, args);
     let krate = expand::krate(&model);
-    let asked = model.asked.items(&model.krate);
+    let asked = model.asked.items(&model.krate, &expand::allowed_in_block(&model.allowed));
     let methods = expand::methods(&model);
     let client = expand::client(&model);
     let module = model.served_by.as_ref().map(|ty| expand::module(&model, ty, &TokenStream::new()));

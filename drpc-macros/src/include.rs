@@ -50,7 +50,7 @@ pub(crate) fn proto(tokens: TokenStream, built: Option<&Built>) -> TokenStream {
         Some(built) if built.has(&name) => return include(&name, package.span()),
         Some(built) if built.packages().is_empty() => (
             "no .proto file was compiled".to_owned(),
-            "name the files in build.rs: `.compile_protos(&[\"proto/hello.proto\"], &[\"proto\"])`"
+            "name the files in build.rs: `.compile_protos(&[\"proto/hello.proto\"], &[\"proto\"])`; with `.out_dir(…)`, use `include!`"
                 .to_owned(),
         ),
         Some(built) => (
@@ -58,7 +58,7 @@ pub(crate) fn proto(tokens: TokenStream, built: Option<&Built>) -> TokenStream {
                 "_" => "every .proto file that was compiled says `package …;`".to_owned(),
                 name => format!("no .proto file that was compiled says `package {name};`"),
             },
-            format!("write one of `{}`, or name its file in build.rs", built.packages().join("`, `")),
+            format!("write one of `{}`, or name its file in build.rs; with `.out_dir(…)`, use `include!`", built.packages().join("`, `")),
         ),
         None => no_build_script("compile_protos(…, …)"),
     };
@@ -75,7 +75,7 @@ pub(crate) fn registry(tokens: TokenStream, built: Option<&Built>) -> TokenStrea
         Some(built) if built.has(REGISTRY) => return include(REGISTRY, Span::call_site()),
         Some(_) => (
             "the build script names no registry".to_owned(),
-            "add `.registry(\"modules.toml\")` to `drpc_build::configure()` in build.rs".to_owned(),
+            "add `.registry(\"modules.toml\")` to `drpc_build::configure()` in build.rs; with `.out_dir(…)`, use `include!`".to_owned(),
         ),
         None => no_build_script("registry(…).generate()"),
     };

@@ -279,7 +279,8 @@ fn is_function(tokens: &[TokenTree]) -> bool {
         TokenTree::Ident(word) => {
             ["pub", "default", "const", "async", "unsafe", "extern", "safe"].iter().any(|known| word == known)
         }
-        TokenTree::Group(group) => group.delimiter() == Delimiter::Parenthesis,
+        // An invisible one is a visibility, of a variable of `macro_rules!`.
+        TokenTree::Group(group) => matches!(group.delimiter(), Delimiter::Parenthesis | Delimiter::None),
         TokenTree::Literal(_) => true,
         TokenTree::Punct(_) => false,
     });
@@ -364,6 +365,15 @@ pub(crate) fn flat(token: TokenTree) -> Vec<TokenTree> {
     }
 }
 
+/// Braces, also in the invisible group that a `macro_rules!` variable puts around them.
 fn is_braces(token: &TokenTree) -> bool {
-    matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace)
+    let TokenTree::Group(group) = token else { return false };
+    match group.delimiter() {
+        Delimiter::Brace => true,
+        Delimiter::None => {
+            let mut inner = group.stream().into_iter();
+            inner.next().is_some_and(|first| is_braces(&first)) && inner.next().is_none()
+        }
+        _ => false,
+    }
 }

@@ -36,7 +36,7 @@ use crate::validate::Environment;
 #[proc_macro_attribute]
 pub fn drpc_module(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let environment = Environment {
-        registry: std::env::var_os("DRPC_REGISTRY").map(Into::into),
+        registry: std::env::var_os("DRPC_BUILD_REGISTRY").map(Into::into),
         package: std::env::var("CARGO_PKG_NAME").unwrap_or_default(),
         renamed: renamed::renamed(),
         described: cfg!(feature = "described"),

@@ -31,8 +31,13 @@ pub(crate) fn variant(handler: &Ident) -> Ident {
 
 /// The name at its place, but as one of generated code, whose lints are not the user's.
 pub(crate) fn generated(name: &Ident) -> Ident {
+    let span = Span::call_site().located_at(name.span());
+    // What is no keyword in the user's edition may be one in that of generated code.
+    if name == "gen" {
+        return Ident::new_raw("gen", span);
+    }
     let mut name = name.clone();
-    name.set_span(Span::call_site().located_at(name.span()));
+    name.set_span(span);
     name
 }
 
@@ -77,6 +82,13 @@ mod tests {
             ("already_so", "already_so"),
         ] {
             assert_eq!(module(&ident(ty)), name, "{ty}");
+        }
+    }
+
+    #[test]
+    fn a_generated_name_is_none_of_the_newest_keywords() {
+        for (name, is) in [("gen", "r#gen"), ("r#gen", "r#gen"), ("r#type", "r#type"), ("hello", "hello")] {
+            assert_eq!(generated(&ident(name)).to_string(), is, "{name}");
         }
     }
 

@@ -92,6 +92,7 @@ fn draft(block: &mut Block, args: &ModuleArgs, mistakes: &mut Mistakes) -> Optio
     let is_servable = mistakes.count() == before;
     let surroundings = Surroundings { self_ty: &ty, generics: &block.generics };
     let is_trait = matches!(block.header, Header::Trait { .. });
+    let lints = unsaid(&LINTS, &block.attrs);
     let mut handlers = Vec::new();
     let mut unread = Vec::new();
     for member in &mut block.members {
@@ -99,6 +100,12 @@ fn draft(block: &mut Block, args: &ModuleArgs, mistakes: &mut Mistakes) -> Optio
             unread.push(unreadable.span);
         }
         let Some(handler) = handler(member, &surroundings, mistakes) else { continue };
+        if let Member::Function(function) = member {
+            let lints = unsaid(&lints, &function.attrs);
+            let lints = lints.iter().map(|lint| Ident::new(lint, Span::call_site()));
+            // The first, so that a crate that forbids their group is not told so for each handler.
+            function.attrs.push(parse_quote!(#[allow(forbidden_lint_groups, #(clippy::#lints),*)]));
+        }
         if let (Member::Function(function), Some(_), true) = (&*member, &args.part, handler.is_declaration) {
             *member = Member::Unreadable(function.to_unreadable());
         }
@@ -121,6 +128,22 @@ fn draft(block: &mut Block, args: &ModuleArgs, mistakes: &mut Mistakes) -> Optio
 fn allowed(attribute: &Attribute) -> Option<TokenStream> {
     let list = attribute.meta.require_list().ok()?;
     (list.path.is_ident("allow") || list.path.is_ident("expect")).then(|| list.tokens.clone())
+}
+
+/// The lints of clippy that ask of a function what a handler can't do: it takes its module and its request, and says that it may wait or
+/// fail, for its callers, whatever its body makes of that.
+const LINTS: [&str; 4] = ["needless_pass_by_value", "unnecessary_wraps", "unused_async", "unused_self"];
+
+/// Those of the lints of which the user says nothing.
+fn unsaid<'l>(lints: &[&'l str], attributes: &[Attribute]) -> Vec<&'l str> {
+    const LEVELS: [&str; 5] = ["allow", "expect", "warn", "deny", "forbid"];
+    let lists = attributes.iter().filter_map(|attribute| attribute.meta.require_list().ok());
+    let said: Vec<String> = lists
+        .filter(|list| LEVELS.iter().any(|level| list.path.is_ident(level)))
+        .flat_map(|list| list.tokens.clone())
+        .map(|token| token.to_string())
+        .collect();
+    lints.iter().copied().filter(|lint| !said.iter().any(|said| said == lint)).collect()
 }
 
 fn check_header(header: &Header, args: &ModuleArgs) -> syn::Result<()> {

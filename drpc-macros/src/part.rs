@@ -5,6 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::Meta;
 
 use crate::args::ModuleArgs;
+use crate::expand::allowed_in_block;
 use crate::mistake::{Mistakes, mistake};
 use crate::names;
 use crate::parse::Draft;
@@ -16,7 +17,7 @@ use crate::places::here;
 //     const _: () = assert!(is_declared(<Pools as Declares>::METHODS, "create"), "…");
 pub(crate) fn expand(draft: &Draft, args: &ModuleArgs, mistakes: &mut Mistakes) -> TokenStream {
     check_args(draft, args, mistakes);
-    let (krate, ty) = (&args.krate, &draft.ty);
+    let (krate, ty, allowed) = (&args.krate, &draft.ty, allowed_in_block(&draft.allowed));
     let handlers = draft.handlers.iter().map(|handler| {
         let name = names::method(&handler.ident);
         let otherwise = format!(
@@ -26,6 +27,7 @@ pub(crate) fn expand(draft: &Draft, args: &ModuleArgs, mistakes: &mut Mistakes) 
         let (span, cfgs) = (here(handler.ident.span()), &handler.cfgs);
         quote_spanned! {span=>
             #(#cfgs)*
+            #allowed
             const _: () = ::core::assert!(
                 #krate::private::is_declared(<#ty as #krate::private::Declares>::METHODS, #name),
                 #otherwise
@@ -43,7 +45,9 @@ fn check_args(draft: &Draft, args: &ModuleArgs, mistakes: &mut Mistakes) {
     } else if args.id.is_some()
         || args.name.is_some()
         || args.register.is_some()
+        || args.allow.is_some()
         || args.client_only.is_some()
+        || args.prefix.is_some()
         || args.unlisted.is_some()
         || args.remote.is_some()
     {

@@ -1,8 +1,6 @@
 //! What a package calls the `drpc` crate, where Cargo.toml gives it another name.
 
-use std::fs;
-use std::path::Path;
-
+use drpc_registry::Manifests;
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::parse_quote;
 
@@ -14,9 +12,7 @@ const NAME: &str = "drpc";
 /// The other name; nothing if there is none, or it can't be known.
 pub(crate) fn renamed() -> Option<String> {
     let folder = std::env::var_os("CARGO_MANIFEST_DIR")?;
-    let manifest = fs::read_to_string(Path::new(&folder).join("Cargo.toml")).ok()?;
-    // Most manifests that rename anything do not rename this.
-    let name = if manifest.contains("package") { drpc_registry::name_of_drpc(&manifest) } else { None };
+    let name = Manifests::read(folder.as_ref()).ok()?.name_of_drpc();
     name.filter(|name| name != NAME)
 }
 

@@ -5,7 +5,7 @@ use std::mem;
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
 use syn::{
-    FnArg, GenericArgument, GenericParam, Generics, Lifetime, Pat, PatType, PathArguments, Receiver,
+    FnArg, GenericArgument, GenericParam, Generics, Lifetime, Pat, PatType, Path, PathArguments, Receiver,
     ReceiverKind, ReturnType, Safety, Signature, Type, TypeParamBound,
 };
 
@@ -58,16 +58,26 @@ pub(crate) enum Outcome {
     /// A `Result` of the reply and of an error.
     Result {
         reply: TokenStream,
-        /// The error's type; or the whole type, which stands in for one that is not written (`io::Result<Hello>`).
-        error: TokenStream,
-        is_error_written: bool,
+        error: ErrorType,
     },
     /// `impl Stream` of `Result`s of an item, in a `Result` or not.
     Stream {
         item: TokenStream,
-        /// What the handler may fail with before there is a stream, and whether that type is written; as in a `Result` of a reply.
-        refusal: Option<(TokenStream, bool)>,
+        /// What the stream may fail with.
+        error: ErrorType,
+        /// What the handler may fail with before there is a stream.
+        refusal: Option<ErrorType>,
     },
+}
+
+/// What a `Result` fails with.
+#[derive(Clone)]
+pub(crate) struct ErrorType {
+    /// The type; or that of the whole `Result`, which stands in for one that is not written (`io::Result<Hello>`).
+    pub(crate) ty: TokenStream,
+    is_written: bool,
+    /// Whether it has a lifetime that ends.
+    pub(crate) borrows: bool,
 }
 
 impl Call {
@@ -120,18 +130,42 @@ impl KnownCall {
         matches!(self.outcome, Outcome::Stream { .. })
     }
 
-    /// The error in the handler's `Result`, if its type is written, and can be named elsewhere, too.
-    pub(crate) fn error_type(&self) -> Option<&TokenStream> {
-        match &self.outcome {
-            Outcome::Result { error, is_error_written: true, .. }
-            | Outcome::Stream { refusal: Some((error, true)), .. }
-                if !borrows(error) && !is_opaque(error) =>
-            {
-                Some(error)
-            }
-            _ => None,
-        }
+    /// What the handler and its stream may fail with, as far as the types are written, and can be named elsewhere, too.
+    pub(crate) fn error_types(&self) -> Vec<&TokenStream> {
+        let errors = match &self.outcome {
+            Outcome::Nothing | Outcome::Type(_) => [None, None],
+            Outcome::Result { error, .. } => [Some(error), None],
+            Outcome::Stream { error, refusal, .. } => [refusal.as_ref(), Some(error)],
+        };
+        let can_be_named = |error: &&ErrorType| error.is_written && !error.borrows && !is_opaque(&error.ty);
+        errors.into_iter().flatten().filter(can_be_named).map(|error| &error.ty).collect()
     }
+}
+
+impl ErrorType {
+    /// The error of a `Result`, in which it may be written.
+    fn of(whole: &Type, error: Option<&Type>) -> Self {
+        let ty = error.unwrap_or(whole).to_token_stream();
+        let borrows = match error {
+            Some(_) => borrows(&ty),
+            // What is written may borrow where the error does not.
+            None => borrows(&without_types(whole)),
+        };
+        ErrorType { ty, is_written: error.is_some(), borrows }
+    }
+}
+
+/// A `Result` without the types in it.
+fn without_types(whole: &Type) -> TokenStream {
+    let mut whole = ungrouped(whole).clone();
+    if let Type::Path(path) = &mut whole
+        && let Some(last) = path.path.segments.last_mut()
+        && let PathArguments::AngleBracketed(arguments) = &mut last.arguments
+    {
+        let others = mem::take(&mut arguments.args).into_iter();
+        arguments.args = others.filter(|argument| !matches!(argument, GenericArgument::Type(_))).collect();
+    }
+    whole.to_token_stream()
 }
 
 /// Whether a type has a lifetime that ends.
@@ -224,31 +258,28 @@ impl Surroundings<'_> {
     fn outcome(&self, output: &ReturnType) -> syn::Result<Outcome> {
         let ReturnType::Type(_, whole) = output else { return Ok(Outcome::Nothing) };
         if let Some(item) = stream_item(whole) {
-            return Ok(Outcome::Stream { item: self.item(item)?, refusal: None });
+            let (item, error) = self.item(item)?;
+            return Ok(Outcome::Stream { item, error, refusal: None });
         }
-        match result_types(whole) {
-            Some((reply, error)) => {
-                if let Some(item) = stream_item(reply) {
-                    let is_error_written = error.is_some();
-                    let error = error.unwrap_or(whole);
-                    check_named(error, "an error")?;
-                    let refusal = Some((error.to_token_stream(), is_error_written));
-                    return Ok(Outcome::Stream { item: self.item(item)?, refusal });
-                }
-                let reply = self.payload(reply, "a reply")?;
-                let is_error_written = error.is_some();
-                let error = error.unwrap_or(whole);
-                check_named(error, "an error")?;
-                Ok(Outcome::Result { reply, error: error.to_token_stream(), is_error_written })
-            }
-            None => self.payload(whole, "a reply").map(Outcome::Type),
+        let Some((reply, error)) = result_types(whole) else {
+            check_alias(whole)?;
+            return self.payload(whole, "a reply").map(Outcome::Type);
+        };
+        let failing = ErrorType::of(whole, error);
+        if let Some(item) = stream_item(reply) {
+            error.map_or(Ok(()), |error| check_named(error, "an error"))?;
+            let (item, error) = self.item(item)?;
+            return Ok(Outcome::Stream { item, error, refusal: Some(failing) });
         }
+        let reply = self.payload(reply, "a reply")?;
+        error.map_or(Ok(()), |error| check_named(error, "an error"))?;
+        Ok(Outcome::Result { reply, error: failing })
     }
 
-    /// The message in an item of a stream, which is a `Result` of it.
-    fn item(&self, item: &Type) -> syn::Result<TokenStream> {
+    /// The message in an item of a stream, which is a `Result` of it, and what the stream may fail with.
+    fn item(&self, item: &Type) -> syn::Result<(TokenStream, ErrorType)> {
         match result_types(item) {
-            Some((item, _)) => self.payload(item, "an item"),
+            Some((message, error)) => Ok((self.payload(message, "an item")?, ErrorType::of(item, error))),
             None => {
                 let help = "write `impl Stream<Item = Result<Event, Failure>>`; a stream that can't fail gives `Ok` alone";
                 Err(mistake(item, "an item of a stream is a `Result`", help))
@@ -275,8 +306,10 @@ impl Surroundings<'_> {
 
     /// A type that means the same anywhere in the generated code.
     fn travelling(&self, ty: &Type, role: &str) -> syn::Result<TokenStream> {
-        check_named(ty, role)?;
         let tokens = ty.to_token_stream();
+        if find_ident(tokens.clone(), &|name| name == "impl").is_some() {
+            return Err(unnamed(ty, role));
+        }
         let is_parameter = |name: &Ident| {
             name == "Self"
                 || self.generics.params.iter().any(|parameter| parameter_name(parameter) == Some(name))
@@ -294,8 +327,22 @@ impl Surroundings<'_> {
 
 fn check_named(ty: &Type, role: &str) -> syn::Result<()> {
     let Type::ImplTrait(_) = ungrouped(ty) else { return Ok(()) };
+    Err(unnamed(ty, role))
+}
+
+fn unnamed(ty: &Type, role: &str) -> syn::Error {
     let help = "name the type itself; instead of `impl Future<…>`, write `async fn`";
-    Err(mistake(ty, format_args!("{role} can't be `impl Trait`"), help))
+    mistake(ty, format_args!("{role} can't be `impl Trait`"), help)
+}
+
+/// What a stream is in can only be told by its name.
+fn check_alias(ty: &Type) -> syn::Result<()> {
+    let has = |word: &str| find_ident(ty.to_token_stream(), &|name| name == word).is_some();
+    if matches!(ungrouped(ty), Type::ImplTrait(_)) || !has("impl") || !has("Stream") {
+        return Ok(());
+    }
+    let help = "write `Result<impl Stream<…>, E>`";
+    Err(mistake(ty, "an alias of `Result` can't be seen through here", help))
 }
 
 fn parameter_name(parameter: &GenericParam) -> Option<&Ident> {
@@ -404,11 +451,11 @@ fn result_types(ty: &Type) -> Option<(&Type, Option<&Type>)> {
     }
 }
 
-/// The types in `Incoming<…>`, of which there is one; nothing for another type.
+/// The types in `Incoming<…>`, of which there is one; nothing for another type, and for a message that is named `Incoming`.
 fn incoming_types(ty: &Type) -> Option<Vec<&Type>> {
     let Type::Path(ty) = ungrouped(ty) else { return None };
     let last = ty.path.segments.last().filter(|last| last.ident == "Incoming")?;
-    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return Some(Vec::new()) };
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
     let types = arguments.args.iter().filter_map(|argument| match argument {
         GenericArgument::Type(ty) => Some(ty),
         _ => None,
@@ -433,8 +480,14 @@ fn stream_item(ty: &Type) -> Option<&Type> {
 /// The types that are messages to prost (google.protobuf.StringValue and its like), and to nobody's surprise but here.
 fn wrapped_by_prost(ty: &Type) -> Option<&'static str> {
     const WRAPPED: [&str; 9] = ["bool", "f32", "f64", "i32", "i64", "u32", "u64", "String", "Vec<u8>"];
+    // By a path to elsewhere, it is a message of that name.
+    let is_standard = |path: &Path| {
+        let mut before = path.segments.iter().rev().skip(1);
+        path.segments.len() == 1
+            || before.any(|segment| ["std", "core", "alloc"].iter().any(|name| segment.ident == name))
+    };
     let text: String = match ungrouped(ty) {
-        Type::Path(ty) if ty.qself.is_none() => {
+        Type::Path(ty) if ty.qself.is_none() && is_standard(&ty.path) => {
             ty.path.segments.last()?.to_token_stream().into_iter().map(|token| token.to_string()).collect()
         }
         _ => return None,

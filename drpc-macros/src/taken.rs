@@ -64,16 +64,28 @@ fn clash(source: &str, place: Place, base: &str, generated: &[String; 2]) -> Opt
     }
     let words = words(source);
     let scope = words.iter().find(|word| word.place == place)?.scope;
-    let siblings: Vec<&Word<'_>> = words.iter().filter(|word| word.scope == scope).collect();
-    let defined = siblings
-        .windows(2)
-        .find(|two| DEFINITIONS.contains(&two[0].text) && generated.iter().any(|name| name == two[1].text));
-    if let Some([_, name]) = defined {
+    if let Some(name) = definition(&words, scope, generated) {
         return Some(Clash::Name { name: name.text.to_owned(), line: name.place.0 });
     }
     let earlier =
         blocks(&words, scope).into_iter().find(|block| block.name.place < place && block.base == base);
     earlier.map(|block| Clash::Block { line: block.name.place.0 })
+}
+
+/// The definition of one of the names in a scope, unless it is conditional: then it need not be there together with the module.
+fn definition<'s>(words: &[Word<'s>], scope: usize, names: &[String; 2]) -> Option<Word<'s>> {
+    let siblings: Vec<usize> = (0..words.len()).filter(|&at| words[at].scope == scope).collect();
+    let text = |at: usize| words.get(at).map_or("", |word| word.text);
+    let is_conditional = |keyword: usize| {
+        let mut before = siblings[..keyword].iter().rev().take_while(|&&at| ["pub", "#"].contains(&text(at)));
+        before.any(|&at| text(at) == "#" && text(at + 1) == "cfg")
+    };
+    let defined = (1..siblings.len()).find(|&name| {
+        DEFINITIONS.contains(&text(siblings[name - 1]))
+            && names.iter().any(|known| known == text(siblings[name]))
+            && !is_conditional(name - 1)
+    });
+    defined.map(|name| words[siblings[name]])
 }
 
 /// Where a name stands in a source, by itself.
@@ -262,6 +274,8 @@ mod tests {
     fn a_definition_of_a_generated_name_is_found() {
         let source = "#[drpc_module(id = 5)]\nimpl Greeter {}\nconst QUOTE: char = '\"'; /* { */ const RAW: &str = r#\"}\"#;\nstruct GreeterClient;\n";
         assert_eq!(clash_at(source, 2), Some(Clash::Name { name: "GreeterClient".into(), line: 4 }));
+        let source = "#[drpc_module(id = 5)]\nimpl Greeter {}\n#[cfg(test)]\nmod tests {}\n#[derive(Debug)] struct GreeterClient;\n";
+        assert_eq!(clash_at(source, 2), Some(Clash::Name { name: "GreeterClient".into(), line: 5 }));
     }
 
     #[test]
@@ -270,6 +284,8 @@ mod tests {
             "mod other { #[drpc_module(id = 6)]\nimpl Greeter {}\n struct GreeterClient; }",
             "#[drpc_module(id = 6, prefix = Other)]\nimpl Greeter {}\n",
             "#[cfg(test)]\n#[drpc_module(id = 6)]\nimpl Greeter {}\n",
+            "#[cfg(not(feature = \"rpc\"))]\n#[derive(Debug)]\npub struct GreeterClient;\n",
+            "#[cfg(test)]\nenum GreeterMethod { Hello }\n",
             "#[drpc_module(part)]\nimpl Greeter {}\n",
             "// struct GreeterClient; #[drpc_module(id = 6)] impl Greeter {}\n",
             "const TEXT: &str = \"#[drpc_module(id = 6)] impl Greeter { struct GreeterClient; }\\\"\";\n",

@@ -87,7 +87,7 @@ mod toml_form;
 
 pub use diff::{Change, ChangeKind, Severity, compare};
 pub use emit::{GoPackage, InvalidGoPackage, doc_text};
-pub use manifest::name_of_drpc;
+pub use manifest::{Manifests, name_of_drpc};
 pub use names::module_name_of;
 pub use registry::{MethodEntry, ModuleEntry, Registry, ReservedEntry};
 pub use report::{Mistake, RegistryError};

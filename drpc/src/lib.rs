@@ -246,8 +246,8 @@ pub use drpc_macros::drpc_module;
 /// ```
 ///
 /// Keys of `#[failure(…)]` on a variant (or a struct): `status = FAILURE`, one of [`Status`]'s constants or an expression; `local`, to send callers
-/// only status and text; `name = "…"`, the name on the wire if the variant was renamed. On the type: `name = "…"` and `crate = path`. The type
-/// implements `Display`; if it implements `Error` too, its sources go to the log.
+/// only status and text; `name = "…"`, the name on the wire if the variant was renamed. On an enum itself: `status = …`, for the variants that name none;
+/// `name = "…"` and `crate = path`. The type implements `Display`; if it implements `Error` too, its sources go to the log.
 ///
 /// Fields travel in order: append new ones. [`Details`] lists the types that a field may have.
 ///

@@ -6,7 +6,8 @@ use std::io;
 use std::rc::Rc;
 
 use anyhow::Context as _;
-use drpc::{AddedFields, CallError, Details, Failure, Server, Status, blocking, drpc_module};
+use drpc::{AddedFields, CallError, Details, Failure, Server, Status, Stream, blocking, drpc_module};
+use futures_util::stream;
 
 use crate::support::{Driver, Hello, TestServer, with_every_server};
 
@@ -83,6 +84,47 @@ impl Failing {
             "disk" => Err(io::Error::other("the disk"))?,
             _ => Err(PoolError::Refused(refusal()))?,
         }
+    }
+}
+
+/// Fails in streams, and before there is one.
+struct Flowing {
+    name: String,
+}
+
+#[drpc_module(id = 6, name = "flowing")]
+impl Flowing {
+    #[method(1, stream)]
+    fn refuse(&self) -> anyhow::Result<impl Stream<Item = Result<Hello, Failure>> + '_> {
+        if !self.name.is_empty() {
+            return Err(refusal()).context("another");
+        }
+        Ok(stream::iter([Ok(Hello { name: self.name.clone() })]))
+    }
+
+    #[method(2, stream)]
+    fn anyhow(&self) -> impl Stream<Item = anyhow::Result<Hello>> {
+        stream::iter([Err(refusal()).context("another")])
+    }
+
+    #[method(3, stream)]
+    fn boxed(&self) -> impl Stream<Item = Result<Hello, Box<dyn Error + Send + Sync>>> {
+        stream::iter([Err(refusal().into())])
+    }
+
+    #[method(4, stream)]
+    fn text(&self) -> impl Stream<Item = Result<Hello, String>> {
+        stream::iter([Err("a text".to_owned())])
+    }
+
+    #[method(5, stream)]
+    fn derived(&self) -> impl Stream<Item = Result<Hello, PoolError>> {
+        stream::iter([Err(PoolError::NoSuchPool { name: "tank".into(), tried: 3 })])
+    }
+
+    #[method(6, stream)]
+    fn borrowed(&self) -> impl Stream<Item = Result<Hello, &str>> {
+        stream::iter([Err(&*self.name)])
     }
 }
 
@@ -164,6 +206,29 @@ fn any_error_is_a_failure_and_a_failure_within_keeps_its_status() {
         assert_eq!(told(&tell(failing.bound_to_its_thread())), refused("bound to its thread"));
         let converted = tell(failing.with_its_own_conversion());
         assert_eq!(told(&converted), (Status::FAILED_MARSHAL, "converted", None));
+    });
+}
+
+#[test]
+fn a_stream_fails_with_any_error_as_a_handler_does() {
+    // D4, E5.
+    with_every_server(|driver| {
+        let server = driver.start(Server::builder().module(Flowing { name: "a name".into() }));
+        let client = blocking::Client::builder(server.path()).added_fields(AddedFields::ERROR);
+        let flowing = FlowingClient::new(client.connect_blocking().unwrap());
+        let refused = |text| (Status::UNKNOWN_METHOD, text, Some("details".to_owned()));
+        let failed = |text| (Status::FAILURE, text, None);
+        let fail = |stream: Result<blocking::Streaming<Hello>, CallError>| {
+            stream.and_then(|mut stream| stream.next().unwrap()).unwrap_err()
+        };
+        assert_eq!(told(&fail(flowing.refuse())), refused("another"));
+        assert_eq!(told(&fail(flowing.anyhow())), refused("another"));
+        assert_eq!(told(&fail(flowing.boxed())), refused("refused"));
+        assert_eq!(told(&fail(flowing.text())), failed("a text"));
+        assert_eq!(told(&fail(flowing.borrowed())), failed("a name"));
+        let error = fail(flowing.derived());
+        assert_eq!(error.status(), Some(Status::UNKNOWN_MODULE));
+        let Some(PoolError::NoSuchPool { tried: 3, .. }) = error.details() else { panic!("{error:?}") };
     });
 }
 

@@ -27,7 +27,7 @@ fn with_a_broken_registry() {
     with_registry("ui::with_a_broken_registry", Some("ui/broken.toml"), "ui/broken_registry/*.rs");
 }
 
-/// Compares errors in a process of its own, where the build scripts of a user would have left `DRPC_REGISTRY` like this.
+/// Compares errors in a process of its own, where the build scripts of a user would have left `DRPC_BUILD_REGISTRY` like this.
 fn with_registry(test: &str, registry: Option<&str>, cases: &str) {
     const MARK: &str = "DRPC_UI_TEST";
     if env::var(MARK).is_ok_and(|marked| marked == test) {
@@ -40,8 +40,10 @@ fn with_registry(test: &str, registry: Option<&str>, cases: &str) {
     let mut again = Command::new(env::current_exe().expect("this binary"));
     again.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(MARK, test);
     match registry {
-        Some(registry) => again.env("DRPC_REGISTRY", Path::new(env!("CARGO_MANIFEST_DIR")).join(registry)),
-        None => again.env_remove("DRPC_REGISTRY"),
+        Some(registry) => {
+            again.env("DRPC_BUILD_REGISTRY", Path::new(env!("CARGO_MANIFEST_DIR")).join(registry))
+        }
+        None => again.env_remove("DRPC_BUILD_REGISTRY"),
     };
     let output = again.output().expect("runs this binary anew");
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -168,3 +168,74 @@ drpc: cargo does not say what the workspace consists of: `cargo metadata` exited
 "#]]);
     folder.drpc("registry check modules.toml --manifest-path Cargo.toml").assert().code(2).stdout_eq("");
 }
+
+#[test]
+fn a_module_has_the_name_of_its_type_whatever_its_items_are_called() {
+    let folder = workspace(&GREETER.replace("register", "prefix = Rpc"), MAILER);
+    folder.drpc("registry check modules.toml --workspace").assert().code(0);
+}
+
+#[test]
+fn what_is_there_in_tests_alone_is_passed_over() {
+    let conditions = ["test", "all(test, unix)", "all(unix, any(test, all(test, windows)))"];
+    let fixtures = conditions.map(|condition| {
+        format!("#[cfg({condition})] mod fixtures {{ #[drpc_module(id = 99)] impl Fixture {{}} }}\n")
+    });
+    let folder = workspace(&format!("{GREETER}{}", fixtures.concat()), MAILER);
+    folder.drpc("registry check modules.toml --workspace").assert().code(0);
+
+    let others = ["any(test, unix)", "not(test)"].map(|condition| {
+        format!("#[cfg({condition})] mod others {{ #[drpc_module(id = 98)] impl Other {{}} }}\n")
+    });
+    let folder = workspace(&format!("{GREETER}{}", others.concat()), MAILER);
+    folder.drpc("registry check modules.toml --workspace").assert().code(1).stderr_eq(str![[r#"
+error: module 98, `other`, is not in the registry
+  --> greeterd/src/lib.rs:11:38
+   |
+11 | #[cfg(any(test, unix))] mod others { #[drpc_module(id = 98)] impl Other {} }
+   |                                      ^^^^^^^^^^^^^^^^^^^^^^^ not listed
+   |
+   = help: list it in modules.toml, or write `unlisted` if it is for tests
+
+error: module 98, `other`, is not in the registry
+  --> greeterd/src/lib.rs:12:32
+   |
+12 | #[cfg(not(test))] mod others { #[drpc_module(id = 98)] impl Other {} }
+   |                                ^^^^^^^^^^^^^^^^^^^^^^^ not listed
+   |
+   = help: list it in modules.toml, or write `unlisted` if it is for tests
+
+warning: module 7, `far_away`, is implemented nowhere in this workspace
+--> modules.toml:13:1
+ = help: nothing is wrong if its server is not of this workspace
+
+4 modules in the workspace, 2 errors, 1 warning
+
+"#]]);
+}
+
+#[test]
+fn places_are_right_behind_a_byte_order_mark_and_a_line_for_the_shell() {
+    let source = "\u{feff}#!/usr/bin/env run\n// Caf\u{e9}\n#[drpc_module(id = 9)]\nimpl Clock {}\n";
+    let folder = workspace(source, MAILER);
+    folder.drpc("registry check modules.toml --workspace").assert().code(1).stderr_eq(str![[r#"
+error: module 9, `clock`, is not in the registry
+ --> greeterd/src/lib.rs:3:1
+  |
+3 | #[drpc_module(id = 9)]
+  | ^^^^^^^^^^^^^^^^^^^^^^ not listed
+  |
+  = help: list it in modules.toml, or write `unlisted` if it is for tests
+
+error: module 5, `greeter`, is implemented nowhere in this workspace
+--> modules.toml:2:1
+ = help: implement it in `greeterd`, which is its owner, or correct `owners`
+
+warning: module 7, `far_away`, is implemented nowhere in this workspace
+--> modules.toml:13:1
+ = help: nothing is wrong if its server is not of this workspace
+
+2 modules in the workspace, 2 errors, 1 warning
+
+"#]]);
+}

@@ -121,6 +121,7 @@ fn client_function(model: &Model, method: &Method) -> TokenStream {
     );
     let (parameter, request, argument) = match call.request() {
         Some((name, ty)) => {
+            let name = names::generated(name);
             let sent = as_requested(model, method, ty, "sent");
             (quote!(#name: #ty), as_requested(model, method, ty, "Sent"), quote!(#sent(#name)))
         }

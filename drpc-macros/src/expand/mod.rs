@@ -30,6 +30,7 @@ use self::methods::integer;
 pub(crate) use self::methods::methods;
 pub(crate) use self::module::module;
 use self::module::{arm, declares, is_module};
+pub(crate) use self::notes::allowed_in_block;
 use crate::model::{Method, Model, ModuleId};
 use crate::places::{here, name_at};
 
@@ -39,7 +40,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let methods = methods(model);
     let client = client(model);
     let registry = registry(model);
-    let asked = model.asked.items(&model.krate);
+    let asked = model.asked.items(&model.krate, &allowed_in_block(&model.allowed));
     let fds = model.methods.iter().filter_map(|method| passes_fds(model, method));
     let fds: TokenStream = fds.collect();
     let unread = unread(model);
@@ -64,9 +65,10 @@ fn passes_fds(model: &Model, method: &Method) -> Option<TokenStream> {
         None => quote!(()),
     };
     let received = received(model, method, call);
+    let allowed = allowed_in_block(&model.allowed);
     let krate = name_at(krate, span);
     let assert = quote_spanned!(span=> #krate::private::assert_fds::<#request, #received>());
-    Some(quote!(#(#cfgs)* const _: () = #assert;))
+    Some(quote!(#(#cfgs)* #allowed const _: () = #assert;))
 }
 
 // Output:
@@ -108,7 +110,8 @@ fn registry(model: &Model) -> TokenStream {
         ModuleId::Constant { value, listed: Some((id, otherwise)) } => {
             let span = here(value.span());
             let id = integer(*id, span);
-            Some(quote_spanned!(span=> const _: () = ::core::assert!((#value) == #id, #otherwise);))
+            let allowed = allowed_in_block(&model.allowed);
+            Some(quote_spanned!(span=> #allowed const _: () = ::core::assert!((#value) == #id, #otherwise);))
         }
         _ => None,
     };

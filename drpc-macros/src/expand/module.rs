@@ -5,12 +5,12 @@ use quote::{quote, quote_spanned};
 use syn::Type;
 
 use super::asked_types::{as_requested, as_returned, place};
-use super::notes::allowed;
+use super::notes::{allowed, allowed_in_block};
 use crate::item::is_punct;
 use crate::model::{Method, Model};
 use crate::names;
 use crate::places::{around, ends, here, located, name_at};
-use crate::signature::{Call, Outcome, Parameter, borrows};
+use crate::signature::{Call, ErrorType, Outcome, Parameter, borrows};
 
 // Output:
 //     impl Module for Greeter where for<'__module> Greeter: ModuleType {
@@ -120,7 +120,7 @@ pub(crate) fn module(model: &Model, ty: &Type, arms: &TokenStream) -> TokenStrea
 // A handler that returns a stream:
 //     Some(ClockMethod::Ticks) => private::stream(move |outlet| async move {
 //         let items = Self::ticks(&self);
-//         outlet.send::<__ClockItem0, _, _, _>(items).await
+//         outlet.send::<__ClockItem0, _, _, _, _>(items, __failed_0).await
 //     })
 //
 // One that takes a stream:
@@ -169,11 +169,8 @@ pub(super) fn arm(model: &Model, method: &Method) -> TokenStream {
         Outcome::Nothing => {
             quote!(::core::result::Result::Ok(#krate::private::IntoReply::into_reply(#returned)))
         }
-        Outcome::Result { reply, error, .. } => {
-            let failure = match place(model, method).and_then(|place| model.asked.error(place)) {
-                Some(conversion) => quote!(#conversion(__error)),
-                None => raise(model, error),
-            };
+        Outcome::Result { reply, error } => {
+            let failure = failure(model, method, error);
             let reply = as_returned(model, method, reply, "reply");
             quote! {
                 match #returned {
@@ -182,26 +179,34 @@ pub(super) fn arm(model: &Model, method: &Method) -> TokenStream {
                 }
             }
         }
-        Outcome::Stream { refusal: None, .. } => quote! {
-            let __items = #returned;
-            __outlet.send::<#item, _, _, _>(__items).await
-        },
-        Outcome::Stream { refusal: Some((error, _)), .. } => {
-            let failure = match place(model, method).and_then(|place| model.asked.error(place)) {
-                Some(conversion) => quote!(#conversion(__error)),
-                None => raise(model, error),
+        Outcome::Stream { error, refusal, .. } => {
+            let items = match refusal {
+                None => returned,
+                Some(refusal) => {
+                    let failure = failure(model, method, refusal);
+                    quote! {
+                        match #returned {
+                            ::core::result::Result::Ok(__items) => __items,
+                            ::core::result::Result::Err(__error) => return ::core::result::Result::Err(#failure),
+                        }
+                    }
+                }
+            };
+            let conversion = match conversion(model, method, error) {
+                Some(conversion) => quote!(#conversion),
+                None => {
+                    let raise = raise(model, &error.ty, error.borrows);
+                    quote!(|__error| #raise)
+                }
             };
             quote! {
-                let __items = match #returned {
-                    ::core::result::Result::Ok(__items) => __items,
-                    ::core::result::Result::Err(__error) => return ::core::result::Result::Err(#failure),
-                };
-                __outlet.send::<#item, _, _, _>(__items).await
+                let __items = #items;
+                __outlet.send::<#item, _, _, _, _>(__items, #conversion).await
             }
         }
         Outcome::Type(ty) => {
             let answer = as_returned(model, method, ty, "answer");
-            let raise = raise(model, ty);
+            let raise = raise(model, ty, borrows(ty));
             quote!(#answer(#returned).map_err(|__error| #raise))
         }
     };
@@ -237,13 +242,26 @@ pub(super) fn arm(model: &Model, method: &Method) -> TokenStream {
     }
 }
 
+/// The conversion of an error of a method, if it is one of those that are asked once.
+fn conversion<'m>(model: &'m Model, method: &Method, error: &ErrorType) -> Option<&'m Ident> {
+    model.asked.error(place(model, method)?, &error.ty)
+}
+
+/// The failure that an error of a method becomes.
+fn failure(model: &Model, method: &Method, error: &ErrorType) -> TokenStream {
+    match conversion(model, method, error) {
+        Some(conversion) => quote!(#conversion(__error)),
+        None => raise(model, &error.ty, error.borrows),
+    }
+}
+
 /// The failure that an error becomes, at the place of its type's name.
-fn raise(model: &Model, error: &TokenStream) -> TokenStream {
+fn raise(model: &Model, error: &TokenStream, borrows: bool) -> TokenStream {
     let krate = &model.krate;
     let name = error.clone().into_iter().take_while(|token| !is_punct(token, '<'));
     let name = name.filter(|token| matches!(token, TokenTree::Ident(_))).last();
     let place = here(name.map_or_else(|| ends(error).0, |name| name.span()));
-    let way = Ident::new(if borrows(error) { "way_of_borrowed" } else { "way" }, place);
+    let way = Ident::new(if borrows { "way_of_borrowed" } else { "way" }, place);
     let error = located(&quote!(__error), place);
     quote_spanned!(place=> (&&&&&&&&#krate::private::Raised::of(&#error)).#way().failure(#error))
 }
@@ -257,10 +275,9 @@ fn conversions(model: &Model) -> Option<TokenStream> {
     let krate = &model.krate;
     let calls = model.methods.iter().filter_map(|method| method.call.known());
     let mut outcomes = calls.map(|call| &call.outcome);
-    let may_fail =
-        outcomes.any(|outcome| !matches!(outcome, Outcome::Nothing | Outcome::Stream { refusal: None, .. }));
+    let may_fail = outcomes.any(|outcome| !matches!(outcome, Outcome::Nothing));
     let conversions = model.asked.errors().map(|(cfgs, ty, name)| {
-        let failure = raise(model, ty);
+        let failure = raise(model, ty, false);
         quote!(#cfgs let #name = |__error: #ty| #failure;)
     });
     may_fail.then(|| {
@@ -280,7 +297,8 @@ pub(super) fn is_module(model: &Model, ty: &Type) -> Option<TokenStream> {
     let krate = &model.krate;
     // A generic module is one for some types; a registered one is asked where it is made.
     let is_asked = model.generics.params.is_empty() && model.register.is_none();
-    is_asked.then(|| quote!(const _: fn(&#ty) = #krate::private::is_module::<#ty>;))
+    let allowed = allowed_in_block(&model.allowed);
+    is_asked.then(|| quote!(#allowed const _: fn(&#ty) = #krate::private::is_module::<#ty>;))
 }
 
 // Output:
@@ -297,7 +315,9 @@ pub(super) fn declares(model: &Model, ty: &Type) -> Option<TokenStream> {
         let name = names::method(handler);
         quote!(#(#cfgs)* #name)
     });
+    let allowed = allowed_in_block(&model.allowed);
     Some(quote! {
+        #allowed
         impl #krate::private::Declares for #ty {
             const METHODS: &'static [&'static ::core::primitive::str] = &[#(#methods),*];
         }

@@ -48,9 +48,14 @@ pub(super) fn links(model: &Model) -> Option<TokenStream> {
 
 /// What is allowed in generated code: what is in the user's block; and the use of deprecated methods, whose callers are the ones to know.
 pub(super) fn allowed(model: &Model) -> TokenStream {
-    let allowed = &model.allowed;
+    let allowed = allowed_in_block(&model.allowed);
     let mut notes = model.methods.iter().flat_map(|method| &method.notes);
     let deprecated =
         notes.any(|note| note.path().is_ident("deprecated")).then(|| quote!(#[allow(deprecated)]));
-    quote!(#(#[allow(#allowed)])* #deprecated)
+    quote!(#allowed #deprecated)
+}
+
+/// What is allowed in the user's block, for generated code that names nothing but the types in it.
+pub(crate) fn allowed_in_block(allowed: &[TokenStream]) -> TokenStream {
+    quote!(#(#[allow(#allowed)])*)
 }

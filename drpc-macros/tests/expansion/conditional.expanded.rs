@@ -1,7 +1,21 @@
 impl Greeter {
     #[cfg(unix)]
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn hello(&self) {}
     #[cfg(not(unix))]
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn hello(&self) {}
 }
 use ::drpc as __drpc_Greeter;

@@ -1,6 +1,20 @@
 impl Greeter {
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     async fn hello(&self, req: Hello) -> Result<HelloResponse, Failure> {}
     #[cfg(unix)]
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn stop(&self) {}
 }
 use ::drpc as __drpc_Greeter;

@@ -1,4 +1,11 @@
 impl Greeter {
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn hello(&self) {}
 }
 use crate::rpc as __drpc_Greeter;

@@ -1,6 +1,27 @@
 impl Files {
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn open(&self, req: Open) -> Result<WithFds<Opened>, Failure> {}
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     async fn send(&self, req: WithFds<Sent>) {}
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn size(&self, req: Open) -> Opened {}
 }
 use ::drpc as __drpc_Files;

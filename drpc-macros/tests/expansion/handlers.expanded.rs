@@ -1,14 +1,49 @@
 impl Forms {
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn nothing(&self) {}
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     async fn reply(&self) -> Hello {
         Hello::default()
     }
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn bytes(&self, body: Bytes) -> Bytes {
         body
     }
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     async fn context(&self, context: &Context, req: Hello) -> Result<(), MyError> {
         Ok(())
     }
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     async fn context_last(
         &self,
         _: Hello,
@@ -19,6 +54,13 @@ impl Forms {
     /// Not a handler.
     fn helper(&self) {}
     #[deprecated = "say `hello`"]
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn r#type(&self, Hello { name }: Hello) -> Self {
         Forms
     }

@@ -1,7 +1,21 @@
 impl Greeter {
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     async fn hello(&self, req: Hello) -> HelloResponse {
         HelloResponse::default()
     }
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     async fn goodbye(&mut self) {}
 }
 use ::drpc as __drpc_Greeter;

@@ -1,6 +1,13 @@
 /// Greets people.
 impl Greeter {
     /// Greets a person by name.
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     async fn hello(&self, req: Hello) -> Result<HelloResponse, Failure> {
         Ok(HelloResponse {
             greeting: format!("Hello {}", req.name),

@@ -1,5 +1,19 @@
 impl Greeter {
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn hello(&self) {}
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn forget(&self) {}
 }
 use ::drpc as __drpc_Greeter;
@@ -183,8 +197,22 @@ impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
     }
 }
 impl Parrot {
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn echo(&self) {}
     #[cfg(unix)]
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn mute(&self) {}
 }
 use ::drpc as __drpc_Parrot;

@@ -1,10 +1,31 @@
 impl Clock {
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn ticks(&self) -> impl Stream<Item = Result<Tick, Failure>> {}
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     async fn watch(
         &self,
         req: Watch,
         context: &Context,
     ) -> Result<impl Stream<Item = Result<Tick, Refused>> + use<>, Refused> {}
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn now(&self) -> Tick {}
 }
 use ::drpc as __drpc_Clock;
@@ -119,14 +140,17 @@ where
             HasConversion as _, HoldsError as _, HoldsLocalError as _,
             HoldsSendError as _, IsError as _, IsLocalError as _, IsNoError as _,
         };
-        let __failed_0 = |__error: Refused| {
+        let __failed_0 = |__error: Failure| {
+            (&&&&&&&&__drpc_Clock::private::Raised::of(&__error)).way().failure(__error)
+        };
+        let __failed_1 = |__error: Refused| {
             (&&&&&&&&__drpc_Clock::private::Raised::of(&__error)).way().failure(__error)
         };
         match ClockMethod::from_id(__method.id()) {
             ::core::option::Option::Some(ClockMethod::Ticks) => {
                 __drpc_Clock::private::stream(move |__outlet| async move {
                     let __items = Self::ticks(&self);
-                    __outlet.send::<__ClockItem0, _, _, _>(__items).await
+                    __outlet.send::<__ClockItem0, _, _, _, _>(__items, __failed_0).await
                 })
             }
             ::core::option::Option::Some(ClockMethod::Watch) => {
@@ -150,10 +174,10 @@ where
                     {
                         ::core::result::Result::Ok(__items) => __items,
                         ::core::result::Result::Err(__error) => {
-                            return ::core::result::Result::Err(__failed_0(__error));
+                            return ::core::result::Result::Err(__failed_1(__error));
                         }
                     };
-                    __outlet.send::<__ClockItem0, _, _, _>(__items).await
+                    __outlet.send::<__ClockItem0, _, _, _, _>(__items, __failed_1).await
                 })
             }
             ::core::option::Option::Some(ClockMethod::Now) => {
@@ -270,8 +294,29 @@ const _: () = __drpc_Clock::private::assert_returned::<Tick, __ClockReply0>();
 type __ClockItem0 = __drpc_Clock::private::travels!(Tick);
 const _: () = __drpc_Clock::private::assert_item::<Tick>();
 impl Mistaken {
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn says_no_stream(&self) -> impl Stream<Item = Result<Tick, Failure>> {}
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn returns_no_stream(&self, req: Watch) -> Tick {}
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn gives_no_results(&self) -> impl Stream<Item = Tick> {}
 }
 use ::drpc as __drpc_Mistaken;

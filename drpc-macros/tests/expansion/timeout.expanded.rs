@@ -1,7 +1,28 @@
 impl Greeter {
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn hello(&self) {}
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn count(&self) {}
     #[cfg(unix)]
+    #[allow(
+        forbidden_lint_groups,
+        clippy::needless_pass_by_value,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        clippy::unused_self
+    )]
     fn everybody(&self) {}
 }
 use ::drpc as __drpc_Greeter;

@@ -72,17 +72,23 @@ impl Outlet {
     ///
     /// # Errors
     ///
-    /// That, as a failure.
-    pub async fn send<Answer, S, T, E>(self, items: S) -> Result<(), Failure>
+    /// That, as the failure that it becomes.
+    pub async fn send<Answer, S, T, E, F>(self, items: S, mut failure: F) -> Result<(), Failure>
     where
         S: Stream<Item = Result<T, E>>,
         T: Requested<Answer>,
-        E: Into<Failure>,
+        F: FnMut(E) -> Failure,
     {
         self.put(Sent::Opened).await;
         let mut items = pin!(items);
-        while let Some(item) = poll_fn(|context| items.as_mut().poll_next(context)).await {
-            self.put(Sent::Item(item.map_err(Into::into)?.sent().into_body())).await;
+        // What an item is becomes a body, or a failure, at once: neither it nor its error need be `Send`.
+        let mut body = |item: Result<T, E>| match item {
+            Ok(item) => Ok(item.sent().into_body()),
+            Err(error) => Err(failure(error)),
+        };
+        let mut next = poll_fn(|context| items.as_mut().poll_next(context).map(|item| item.map(&mut body)));
+        while let Some(body) = (&mut next).await {
+            self.put(Sent::Item(body?)).await;
         }
         Ok(())
     }

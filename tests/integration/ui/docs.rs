@@ -48,7 +48,7 @@ fn cargo(package: &Path, arguments: &[&str]) -> String {
         .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("docs/target"))
         .env("RUSTDOCFLAGS", "-D warnings")
         .env_remove("RUSTFLAGS")
-        .env_remove("DRPC_REGISTRY")
+        .env_remove("DRPC_BUILD_REGISTRY")
         .output()
         .expect("runs cargo");
     let said =

@@ -43,10 +43,6 @@ missing_docs = "deny"
 
 [lints.clippy]
 pedantic = { level = "deny", priority = -1 }
-needless_pass_by_value = "allow" # A handler takes its request by value, which most cases only look at.
-unnecessary_wraps = "allow" # Most handlers that may fail never do.
-unused_async = "allow" # Most async handlers wait for nothing.
-unused_self = "allow" # Most modules hold nothing.
 "#;
 
 #[test]
@@ -209,7 +205,7 @@ impl Workspace {
             .current_dir(&self.root)
             .env("CARGO_TARGET_DIR", self.root.with_file_name("editions"))
             .env_remove("RUSTFLAGS")
-            .env_remove("DRPC_REGISTRY")
+            .env_remove("DRPC_BUILD_REGISTRY")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(stderr)
@@ -292,7 +288,7 @@ fn manifest(name: &str, folder: &Folder, edition: &str, cases: &[PathBuf]) -> St
 fn build_script(registry: &Path) -> String {
     let registry = registry.display();
     format!(
-        "//! Names the registry.\nfn main() {{\n    println!(\"cargo::rustc-env=DRPC_REGISTRY={registry}\");\n    \
+        "//! Names the registry.\nfn main() {{\n    println!(\"cargo::rustc-env=DRPC_BUILD_REGISTRY={registry}\");\n    \
          println!(\"cargo::rustc-env=CARGO_PKG_NAME=drpc-tests-tests\");\n}}\n"
     )
 }

@@ -73,6 +73,7 @@ impl Greeter {
         req
     }
 
+    #[allow(clippy::unused_self, reason = "it is no handler")]
     fn helper(&self, hello: Ref<'_>) -> usize {
         hello.name.len()
     }

@@ -10,6 +10,12 @@ impl Greeter {
     #[method(1)]
     #[allow(non_snake_case, clippy::unused_self)]
     fn sayHello(&self, #[allow(unused_variables)] req: Hello) {}
+
+    #[method(2)]
+    #[allow(non_snake_case)]
+    fn greet(&self, reqBody: Hello) {
+        drop(reqBody);
+    }
 }
 
 fn main() {

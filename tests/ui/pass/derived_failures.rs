@@ -56,6 +56,19 @@ enum Named {
     Ok { r#type: String },
 }
 
+#[derive(Debug, drpc::Failure, thiserror::Error)]
+#[failure(status = UNKNOWN_MODULE)]
+enum Alike {
+    #[error("one")]
+    One,
+    #[error("local")]
+    #[failure(local)]
+    Local,
+    #[error("other")]
+    #[failure(status = UNKNOWN_METHOD)]
+    Other,
+}
+
 #[derive(Default)]
 struct Pools;
 
@@ -91,6 +104,8 @@ fn main() {
     assert_eq!(Failure::from(PoolError::NoSuchPool("x".into())).status(), Status::FAILURE);
     assert_eq!(Failure::from(PoolError::from(std::io::Error::other("x"))).status(), Status::UNKNOWN_MODULE);
     assert_eq!(Failure::from(Unit).status(), Status::UNKNOWN_METHOD);
+    let statuses = [Alike::One, Alike::Local, Alike::Other].map(|error| Failure::from(error).status());
+    assert_eq!(statuses, [Status::UNKNOWN_MODULE, Status::UNKNOWN_MODULE, Status::UNKNOWN_METHOD]);
     let _ = PoolError::Full { name: String::new(), used: 1, hello: Hello::default() };
     let _ = [Named::Some, Named::Error, Named::Ok { r#type: String::new() }].map(Failure::from);
 }

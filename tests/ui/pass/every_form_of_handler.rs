@@ -102,6 +102,7 @@ impl Forms {
         Hello { name: name.to_uppercase() }
     }
 
+    #[allow(clippy::unnecessary_wraps, clippy::unused_self, reason = "it is no handler")]
     fn helper(&self) -> MyResult<()> {
         Ok(())
     }

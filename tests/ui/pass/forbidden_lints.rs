@@ -16,12 +16,27 @@
     unused_results
 )]
 
-use drpc::drpc_module;
+use drpc::{Failure, drpc_module};
 use drpc_tests::messages::Hello;
 
 /// Greets.
 #[derive(Debug, Default)]
 pub struct Greeter;
+
+/// Refused.
+#[derive(Debug, Failure)]
+pub enum Refused {
+    /// Not today.
+    NotToday,
+    /// Not for this one.
+    NotFor(String),
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("refused")
+    }
+}
 
 #[drpc_module(id = 5, register)]
 impl Greeter {
@@ -35,7 +50,7 @@ impl Greeter {
     ///
     /// None.
     #[method(2)]
-    pub async fn greet(&self, req: Hello) -> Result<Hello, drpc::Failure> {
+    pub async fn greet(&self, req: Hello) -> Result<Hello, Refused> {
         Ok(req)
     }
 }

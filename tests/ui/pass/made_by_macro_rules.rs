@@ -44,7 +44,33 @@ handlers! {
     2 close std::io::Result<()>;
 }
 
+macro_rules! with_bodies {
+    ($($vis:vis $handler:ident $number:literal $body:block)*) => {
+        #[drpc_module(id = 8)]
+        impl Cook {
+            $(
+                #[method($number)]
+                $vis fn $handler(&self) $body
+            )*
+        }
+    };
+}
+
+struct Cook;
+
+fn log() {}
+
+with_bodies! {
+    boil 1 {}
+    pub fry 2 { log() }
+    pub(crate) bake 3 {
+        log();
+        log();
+    }
+}
+
 fn main() {
+    assert_eq!(CookMethod::Bake.id(), 803);
     assert_eq!(GreeterMethod::Hello.id(), 501);
     assert_eq!(ParrotMethod::Repeat.id(), -598);
     assert_eq!(ButlerMethod::Close.id(), 702);

@@ -34,6 +34,7 @@ mod pools {
             Ok(HelloResponse { greeting: req.name })
         }
 
+        #[allow(clippy::unused_self, reason = "it is no handler")]
         fn helper(&self) {}
     }
 }

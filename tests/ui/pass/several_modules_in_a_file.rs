@@ -20,6 +20,7 @@ impl Parrot {
 
 /// An impl without the attribute.
 impl Parrot {
+    #[allow(clippy::unused_self, reason = "it is no handler")]
     fn name(&self) -> &'static str {
         "Polly"
     }

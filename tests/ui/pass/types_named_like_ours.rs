@@ -10,10 +10,10 @@ macro_rules! messages {
 }
 
 mod named {
-    messages!(Result Option Module Method Box Context Failure Caller Payload Some Kind);
+    messages!(Incoming String Result Option Module Method Box Context Failure Caller Payload Some Kind);
 }
 
-use named::{Box, Caller, Context, Failure, Kind, Method, Module, Option, Payload, Result, Some};
+use named::{Box, Caller, Context, Failure, Incoming, Kind, Method, Module, Option, Payload, Result, Some};
 
 struct Greeter;
 
@@ -47,6 +47,16 @@ impl Greeter {
     #[method(6)]
     fn some(&self, _: Some) -> Kind {
         Kind {}
+    }
+
+    #[method(7)]
+    fn incoming(&self, _: Incoming) -> named::String {
+        named::String {}
+    }
+
+    #[method(8)]
+    fn string(&self, string: named::String) -> std::result::Result<named::String, drpc::Failure> {
+        Ok(string)
     }
 }
 

@@ -47,6 +47,7 @@ pub(super) enum Id {
 /// A source file.
 pub(super) struct File {
     pub(super) path: PathBuf,
+    /// Without what is no Rust at its beginning: places are counted from behind it.
     pub(super) text: String,
 }
 
@@ -75,14 +76,25 @@ pub(super) fn modules_of(
         seen.push(path.clone());
         let text =
             fs::read_to_string(&path).map_err(|error| Unreadable::File { path: path.clone(), error })?;
+        let text = rust_in(&text);
         let syntax =
-            syn::parse_file(&text).map_err(|error| Unreadable::Syntax { path: path.clone(), error })?;
-        let file = Rc::new(File { path, text });
+            syn::parse_file(text).map_err(|error| Unreadable::Syntax { path: path.clone(), error })?;
+        let file = Rc::new(File { path, text: text.to_owned() });
         let mut reader = Reader { package, file, folder, modules, files: Vec::new() };
         reader.visit_file(&syntax);
         files.append(&mut reader.files);
     }
     Ok(())
+}
+
+/// A source without its byte-order mark and its `#!` line, but for the end of that line, so that the others keep their numbers.
+fn rust_in(text: &str) -> &str {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let is_attribute = |rest: &str| rest.trim_start().starts_with('[');
+    match text.strip_prefix("#!") {
+        Some(rest) if !is_attribute(rest) => text.find('\n').map_or("", |end| &text[end..]),
+        _ => text,
+    }
 }
 
 /// Reads one file.
@@ -161,8 +173,9 @@ impl Reader<'_> {
         if args.has("part") || args.has("unlisted") {
             return;
         }
-        let base = args.value("prefix").and_then(last_name).unwrap_or_else(|| type_name.unraw().to_string());
-        let name = args.value("name").and_then(text).unwrap_or_else(|| drpc_registry::module_name_of(&base));
+        // As the attribute does, whatever `prefix` says: that is for the generated items.
+        let of_type = || drpc_registry::module_name_of(&type_name.unraw().to_string());
+        let name = args.value("name").and_then(text).unwrap_or_else(of_type);
         self.modules.push(Module {
             package: self.package.to_owned(),
             file: self.file.clone(),
@@ -216,9 +229,24 @@ fn is(attribute: &Attribute, name: &str) -> bool {
 /// Whether a thing is there in tests alone.
 fn is_for_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| match &attribute.meta {
-        Meta::List(list) if list.path.is_ident("cfg") => list.tokens.to_string() == "test",
+        Meta::List(list) if list.path.is_ident("cfg") => {
+            list.parse_args().is_ok_and(|condition| needs_test(&condition))
+        }
         _ => false,
     })
+}
+
+/// Whether a condition of `#[cfg]` is never met outside of tests.
+fn needs_test(condition: &Meta) -> bool {
+    let Meta::List(list) = condition else { return condition.path().is_ident("test") };
+    let conditions =
+        list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated).unwrap_or_default();
+    let mut answers = conditions.iter().map(needs_test);
+    if list.path.is_ident("all") {
+        answers.any(|needs| needs)
+    } else {
+        list.path.is_ident("any") && !conditions.is_empty() && answers.all(|needs| needs)
+    }
 }
 
 /// `#[path = "file.rs"]`
@@ -248,13 +276,6 @@ fn text(value: &Expr) -> Option<String> {
             Lit::Str(text) => Some(text.value()),
             _ => None,
         },
-        _ => None,
-    }
-}
-
-fn last_name(value: &Expr) -> Option<String> {
-    match value {
-        Expr::Path(path) => path.path.segments.last().map(|segment| segment.ident.unraw().to_string()),
         _ => None,
     }
 }
