@@ -11,6 +11,10 @@ impl Greeter {
     #[allow(non_snake_case, clippy::unused_self)]
     fn sayHello(&self, #[allow(unused_variables)] req: Hello) {}
 
+    #[method(3)]
+    #[expect(clippy::unused_self, reason = "what is said here counts")]
+    fn expected(&self) {}
+
     #[method(2)]
     #[allow(non_snake_case)]
     fn greet(&self, reqBody: Hello) {
