@@ -197,8 +197,18 @@ impl Inner {
                 let status = status_of(reply.metadata());
                 Ok(Response { status, body: reply.into_inner(), ..Response::default() })
             }
-            Err(status) => status::from_grpc(&status, &connection.address, attempt.time_left),
+            Err(status) => self.failed(&status, connection, attempt.time_left),
         }
+    }
+
+    /// What a call came to on a connection that gRPC answered so.
+    fn failed(
+        &self,
+        status: &tonic::Status,
+        connection: &Connection,
+        time_left: Option<Duration>,
+    ) -> Result<Response, CallError> {
+        status::from_grpc(status, &connection.address, time_left, self.message_limit)
     }
 
     /// The responses of a stream, to which the caller sends one of its own if it has items.
@@ -209,7 +219,8 @@ impl Inner {
         items: Option<Outgoing>,
     ) -> Opened<impl Stream<Item = Result<Response, CallError>> + use<>> {
         let opened = self.open_on_any(method, &attempt, items).await?;
-        Ok(opened.map(|(replies, connection)| items_of(replies, connection, attempt.time_left)))
+        let limit = self.message_limit;
+        Ok(opened.map(|(replies, connection)| items_of(replies, connection, attempt.time_left, limit)))
     }
 
     /// The one response to a stream that the caller sends.
@@ -220,11 +231,12 @@ impl Inner {
         items: Outgoing,
     ) -> Opened<impl Stream<Item = Result<Response, CallError>> + use<>> {
         let opened = self.open_on_any(method, &attempt, Some(items)).await?;
+        let limit = self.message_limit;
         Ok(opened.map(|(replies, connection)| {
             stream::once(async move {
                 match answer_of(replies).await {
                     Ok(response) => Ok(response),
-                    Err(status) => status::from_grpc(&status, &connection.address, attempt.time_left),
+                    Err(status) => status::from_grpc(&status, &connection.address, attempt.time_left, limit),
                 }
             })
         }))
@@ -256,7 +268,7 @@ impl Inner {
                     return Ok(Ok((reply.into_inner(), connection)));
                 }
                 Ok(reply) => Ok(Response { status: status_of(reply.metadata()), ..Response::default() }),
-                Err(status) => status::from_grpc(&status, &connection.address, attempt.time_left),
+                Err(status) => self.failed(&status, &connection, attempt.time_left),
             };
             match answered {
                 Err(error) if error.is_connect() && hosts.are_left_without(&connection) => {}
@@ -332,10 +344,11 @@ fn items_of(
     replies: tonic::Streaming<Bytes>,
     connection: Arc<Connection>,
     time_left: Option<Duration>,
+    limit: usize,
 ) -> impl Stream<Item = Result<Response, CallError>> {
     replies.map(move |item| match item {
         Ok(body) => Ok(Response { body, ..Response::default() }),
-        Err(status) => status::from_grpc(&status, &connection.address, time_left),
+        Err(status) => status::from_grpc(&status, &connection.address, time_left, limit),
     })
 }
 

@@ -145,6 +145,12 @@ async fn a_message_over_the_limit_is_refused_at_either_end() {
     let error = greeter.echo(vec![0; 200].into()).await.unwrap_err();
     assert_eq!(error.kind(), CallErrorKind::TooLong);
     assert!(!error.is_retryable());
+
+    // The request is short enough, and was executed; its reply is not.
+    let error = greeter.hello(Hello { name: "x".repeat(98) }).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (CallErrorKind::Disconnected, false), "{error}");
+    assert!(error.to_string().contains("more than the 100 bytes"), "{error}");
+    assert!(error.to_string().ends_with("the call may have been executed"), "{error}");
 }
 
 #[tokio::test]
