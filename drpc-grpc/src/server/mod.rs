@@ -184,7 +184,7 @@ impl GrpcServerBuilder {
     }
 
     /// Serves reflection, by which tools list the services and make calls: `drpc::include_descriptors!()`, of the package that has the messages. Several may be given, one
-    /// after the other.
+    /// after the other. Of them, only the files that the served methods' messages need are shown.
     ///
     /// Shown are the methods of modules that `#[drpc_module]` declares in this program, whose messages the descriptors have. One that takes or returns
     /// raw bytes is not of protobuf, and is left out.
