@@ -11,8 +11,11 @@ use tonic::transport::Endpoint;
 use super::connector::{Connector, host_of};
 use super::{Connection, GrpcCaller, Inner};
 use crate::causes;
-use crate::server::{CONNECTION_WINDOW, DEFAULT_MESSAGE_LIMIT, STREAM_WINDOW};
+use crate::server::{DEFAULT_MESSAGE_LIMIT, STREAM_WINDOW};
 use crate::tls::Tls;
+
+/// How much of all the streams of a connection may have come that nobody has read yet: more than they come to, so that those that nobody reads hold up no other.
+const CONNECTION_WINDOW: u32 = 1 << 30;
 
 /// How much a failure may come to: the longest text and details that drpc sends, in gRPC's headers.
 const HEADERS: u32 = 256 << 10;

@@ -4,6 +4,7 @@ mod calls;
 mod certificates;
 mod gateway;
 mod identity;
+mod limits;
 mod many_hosts;
 mod modules;
 mod network;
