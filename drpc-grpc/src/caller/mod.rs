@@ -24,8 +24,8 @@ use tonic::transport::Channel;
 use tonic::{CancellationHandle, Request};
 
 pub use self::builder::GrpcCallerBuilder;
-use self::sound::Sound;
 pub(crate) use self::sound::make_sound;
+use self::sound::{OfOneMessage, Sound};
 use crate::codec::Bodies;
 use crate::server::AHEAD;
 use crate::tls::Tls;
@@ -187,7 +187,8 @@ impl Inner {
         attempt: &Attempt,
     ) -> Result<Response, CallError> {
         let request = self.request(attempt)?;
-        let mut grpc = self.grpc(connection);
+        let mut grpc = Grpc::new(OfOneMessage(Sound(connection.channel.clone())))
+            .max_decoding_message_size(self.message_limit);
         let answer = match grpc.ready().await {
             Ok(()) => grpc.unary(request, names::path_of(method), Bodies).await,
             Err(error) => Err(tonic::Status::from_error(error.into())),
