@@ -1,6 +1,6 @@
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use drpc::{CallOptions, ConnectError, RetryPolicy};
@@ -187,7 +187,7 @@ impl GrpcCallerBuilder {
     fn caller(self, connections: Vec<Connection>) -> GrpcCaller {
         let GrpcCallerBuilder { address, message_limit, defaults, .. } = self;
         let connections = connections.into_iter().map(Arc::new).collect();
-        GrpcCaller(Arc::new(Inner { address, connections, message_limit, defaults }))
+        GrpcCaller(Arc::new(Inner { address, connections, message_limit, defaults, paths: Mutex::default() }))
     }
 
     fn endpoint(&self, address: &str) -> Result<(Endpoint, Connector), ConnectError> {

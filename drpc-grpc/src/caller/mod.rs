@@ -5,6 +5,7 @@ mod builder;
 mod connector;
 mod sound;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::future::{Future, pending};
 use std::pin::Pin;
@@ -18,6 +19,7 @@ use drpc::{
     Stream, Streaming, Upload,
 };
 use futures_util::stream::{self, StreamExt};
+use http::uri::PathAndQuery;
 use tonic::client::Grpc;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::transport::Channel;
@@ -67,6 +69,8 @@ struct Inner {
     connections: Vec<Arc<Connection>>,
     message_limit: usize,
     defaults: CallOptions,
+    /// Of the methods that were called, by their IDs and those of their modules.
+    paths: Mutex<HashMap<(i32, i32), PathAndQuery>>,
 }
 
 struct Connection {
@@ -190,7 +194,7 @@ impl Inner {
         let mut grpc = Grpc::new(OfOneMessage(Sound(connection.channel.clone())))
             .max_decoding_message_size(self.message_limit);
         let answer = match grpc.ready().await {
-            Ok(()) => grpc.unary(request, names::path_of(method), Bodies).await,
+            Ok(()) => grpc.unary(request, self.path_of(method), Bodies).await,
             Err(error) => Err(tonic::Status::from_error(error.into())),
         };
         match answer {
@@ -261,7 +265,7 @@ impl Inner {
             };
             let mut grpc = self.grpc(&connection);
             let answer = match grpc.ready().await {
-                Ok(()) => grpc.streaming(request, names::path_of(method), Bodies).await,
+                Ok(()) => grpc.streaming(request, self.path_of(method), Bodies).await,
                 Err(error) => Err(tonic::Status::from_error(error.into())),
             };
             let answered = match answer {
@@ -280,6 +284,13 @@ impl Inner {
 
     fn grpc(&self, connection: &Connection) -> Grpc<Sound<Channel>> {
         Grpc::new(Sound(connection.channel.clone())).max_decoding_message_size(self.message_limit)
+    }
+
+    /// The path of a method, which is made once.
+    fn path_of(&self, method: Method) -> PathAndQuery {
+        let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = paths.entry((method.module(), method.id()));
+        path.or_insert_with(|| names::path_of(method)).clone()
     }
 
     fn hosts(&self) -> Hosts<'_> {
