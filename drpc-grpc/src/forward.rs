@@ -1,10 +1,12 @@
+use std::future::{Future, pending};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
+use drpc::wire::ResponseFields;
 use drpc::{
-    Bytes, CallError, CallErrorKind, CallOptions, Caller, Client, Context, Failure, Incoming, Method, Module,
-    Reply, Sending, Status, Stream, Streaming, Upload,
+    Bytes, CallError, CallErrorKind, CallOptions, Caller, Cancelled, Client, Context, Failure, FailureCause,
+    Incoming, Method, Module, Reply, Sending, Status, Stream, Streaming, Upload,
 };
 use futures_util::future::{Either, FutureExt, select};
 use futures_util::stream::{self, StreamExt};
@@ -31,7 +33,8 @@ use futures_util::stream::{self, StreamExt};
 /// ```
 ///
 /// **The server behind it sees the gateway's user, not the caller's certificate**, so rules for remote callers stand here, on the methods. Error texts, deadlines and
-/// trace contexts go through if the client [asks for and sends](drpc::ClientBuilder::added_fields) them. If that server can't be reached, a call is answered UNAVAILABLE.
+/// trace contexts go through if the client [asks for and sends](drpc::ClientBuilder::added_fields) them, and so does it that a caller drops its call. If that server can't be reached, a call is
+/// answered UNAVAILABLE; if the client's own [time-out](drpc::ClientBuilder::timeout) is over, `DEADLINE_EXCEEDED`.
 #[derive(Debug)]
 pub struct Forwarded {
     client: Client,
@@ -92,23 +95,32 @@ impl Module for Forwarded {
         method: Method,
         body: Bytes,
     ) -> Result<Reply, Failure> {
-        let passed_on = |error| passed_on(&context, error);
+        unless_left(&context, self.pass_on(&context, method, body)).await
+    }
+}
+
+impl Forwarded {
+    async fn pass_on(&self, context: &Context, method: Method, body: Bytes) -> Result<Reply, Failure> {
+        let passed_on = |error| passed_on(context, error);
         if method.is_client_streaming() {
-            let options = to_open(&context);
+            let options = to_open(context);
+            let caller = context.clone();
             if method.is_streaming() {
                 let opened = self.client.exchange(method, body, &options).await.map_err(passed_on)?;
-                return Reply::taking(&context, method, async |incoming| {
-                    Ok(Reply::stream(both_ways(incoming, opened)))
+                return Reply::taking(context, method, async |incoming| {
+                    Ok(Reply::stream(both_ways(caller, incoming, opened)))
                 });
             }
             let upload = self.client.upload(method, body, &options).await.map_err(passed_on)?;
-            return Reply::taking(&context, method, |incoming| uploaded(incoming, upload));
+            return Reply::taking(context, method, async move |incoming| {
+                unless_left(&caller, uploaded(incoming, upload)).await
+            });
         }
         if method.is_streaming() {
-            let items = self.client.open_raw(method, body, &to_open(&context)).await.map_err(passed_on)?;
+            let items = self.client.open_raw(method, body, &to_open(context)).await.map_err(passed_on)?;
             return Ok(Reply::stream(passed_items(items)));
         }
-        let options = CallOptions::new().on_behalf_of(&context);
+        let options = CallOptions::new().on_behalf_of(context);
         let response = self.client.call_raw(method, body, &options).await.map_err(passed_on)?;
         match response.status {
             Status::SUCCESS => Ok(response.body.into()),
@@ -120,16 +132,43 @@ impl Module for Forwarded {
     }
 }
 
+/// What comes of what is done for a caller while that is there. Once it has left, it is dropped: so the server behind is told. A caller whose own server stops is still there.
+async fn unless_left<T>(
+    context: &Context,
+    done_for_it: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let leaves = async {
+        context.cancelled().await;
+        if !matches!(context.cancellation(), Some(Cancelled::CallerLeft | Cancelled::CallerGaveUp)) {
+            pending::<()>().await;
+        }
+    };
+    match select(pin!(done_for_it), pin!(leaves)).await {
+        Either::Left((outcome, _)) => outcome,
+        Either::Right(_) => Err("the caller has left before the server behind this one had answered".into()),
+    }
+}
+
 /// What a caller is told of a call that failed behind the gateway.
 fn passed_on(context: &Context, error: CallError) -> Failure {
     if matches!(error.kind(), CallErrorKind::Connect | CallErrorKind::NotConnected) {
         context.session().extensions().insert(Unreachable);
     }
-    error.passed_on()
+    failure_of(error)
+}
+
+/// The same, of a part of it. Where the gateway itself has not waited longer, it is as if the handler's time were over.
+fn failure_of(error: CallError) -> Failure {
+    if error.kind() != CallErrorKind::Timeout {
+        return error.passed_on();
+    }
+    let fields = ResponseFields::new(error.to_string(), Bytes::new());
+    let fields = ResponseFields { cause: Some(FailureCause::TimedOut), ..fields };
+    Failure::passed_on(Status::FAILURE, fields)
 }
 
 fn passed_items(items: Streaming) -> impl Stream<Item = Result<Bytes, Failure>> {
-    items.map(|item| item.map_err(CallError::passed_on))
+    items.map(|item| item.map_err(failure_of))
 }
 
 /// Sends what comes, and gives the answer, which may be there before all has come. Dropped, as where a caller stops in the middle, the upload is given up.
@@ -142,23 +181,25 @@ async fn uploaded(mut incoming: Incoming, mut upload: Upload) -> Result<Reply, F
         let Some(item) = next else { break };
         match upload.send(item?).await {
             Err(error) if error.kind() == CallErrorKind::NotTaken => break,
-            sent => sent.map_err(CallError::passed_on)?,
+            sent => sent.map_err(failure_of)?,
         }
     }
     drop(incoming);
     match upload.finish().await {
         Ok(reply) => Ok(reply.into()),
         Err(error) if error.kind() == CallErrorKind::Submitted => Ok(Reply::Submitted),
-        Err(error) => Err(error.passed_on()),
+        Err(error) => Err(failure_of(error)),
     }
 }
 
 /// Sends what comes while its items are waited for.
 fn both_ways(
+    caller: Context,
     incoming: Incoming,
     (sending, items): (Sending, Streaming),
 ) -> impl Stream<Item = Result<Bytes, Failure>> {
-    let mut sends = Box::pin(send_all(incoming, sending).fuse());
+    let sends = async move { unless_left(&caller, send_all(incoming, sending)).await };
+    let mut sends = Box::pin(sends.fuse());
     let mut items = Box::pin(passed_items(items));
     stream::poll_fn(move |context| {
         let _ = sends.poll_unpin(context);
@@ -167,14 +208,12 @@ fn both_ways(
 }
 
 /// Of items that were not all, the server behind is told by the drop. What else goes wrong, its own stream tells.
-async fn send_all(mut incoming: Incoming, mut sending: Sending) {
+async fn send_all(mut incoming: Incoming, mut sending: Sending) -> Result<(), Failure> {
     while let Some(item) = incoming.next().await {
-        let Ok(item) = item else { return };
-        if sending.send(item).await.is_err() {
-            return;
-        }
+        sending.send(item?).await.map_err(failure_of)?;
     }
     sending.finish();
+    Ok(())
 }
 
 /// A handler's time is that until its stream is open; what follows is dropped by who serves it.

@@ -6,7 +6,7 @@ use futures_util::stream::{self, StreamExt};
 
 /// The hosts that a text names: names with commas in between, and ranges in brackets, as clusters write them.
 ///
-/// A range keeps its width: `node[001-003]` is `node001`, `node002`, `node003`. Brackets may hold several, and stand in several places. At most
+/// A range keeps its width: `node[001-003]` is `node001`, `node002`, `node003`. Brackets may hold several, and stand in up to 8 places of a name. At most
 /// 100,000 hosts are named at once.
 ///
 /// ```
@@ -21,6 +21,9 @@ use futures_util::stream::{self, StreamExt};
 pub fn hosts(text: &str) -> Result<Vec<String>, InvalidHosts> {
     let mut hosts = Vec::new();
     for part in parts(text)? {
+        if part.matches('[').count() > BRACKETS {
+            return Err(InvalidHosts::new(part, "more than 8 brackets stand in one name"));
+        }
         expand(String::new(), part, &mut hosts)?;
     }
     Ok(hosts)
@@ -28,6 +31,9 @@ pub fn hosts(text: &str) -> Result<Vec<String>, InvalidHosts> {
 
 /// The most hosts that one text may name.
 const MOST: usize = 100_000;
+
+/// The most brackets that one name may have.
+const BRACKETS: usize = 8;
 
 /// Makes one call to each of many, at most so many at a time, and returns what came of each, in their order. One that fails keeps none from being called: its error is its
 /// result. Give the calls a [time-out](drpc::CallOptions::timeout), and it is over in time whatever some host does.
@@ -185,5 +191,8 @@ mod tests {
         ] {
             assert_eq!(hosts(text).unwrap_err().to_string(), said, "{text}");
         }
+        assert_eq!(hosts(&"[1]".repeat(8)).unwrap(), ["11111111"]);
+        let said = hosts(&"[1]".repeat(100_000)).unwrap_err().to_string();
+        assert!(said.ends_with("more than 8 brackets stand in one name"));
     }
 }

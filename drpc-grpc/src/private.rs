@@ -21,7 +21,7 @@ pub fn told(status: Status, fields: &ResponseFields) -> HeaderMap {
 pub fn understood(mut headers: HeaderMap) -> Option<Result<Response, CallError>> {
     make_sound(&mut headers);
     let status = tonic::Status::from_header_map(&headers)?;
-    Some(status::from_grpc(&status, "a host", None))
+    Some(status::from_grpc(&status, "a host", None, usize::MAX))
 }
 
 /// A server without a network.

@@ -96,7 +96,7 @@ fn to_grpc_as(code: Code, status: Status, fields: Option<&ResponseFields>) -> to
     tonic::Status::with_details(code, message, whole.encode_to_vec().into())
 }
 
-/// What a call came to that gRPC answered so. `time` is what the caller had.
+/// What a call came to that gRPC answered so. `time` is what the caller had, and `limit` how many bytes it takes in a message.
 ///
 /// # Errors
 ///
@@ -105,6 +105,7 @@ pub(crate) fn from_grpc(
     status: &tonic::Status,
     address: &str,
     time: Option<Duration>,
+    limit: usize,
 ) -> Result<Response, CallError> {
     if let Some(response) = answered(status) {
         return Ok(response);
@@ -112,8 +113,13 @@ pub(crate) fn from_grpc(
     if let Some(error) = found::<TonicConnectError>(status) {
         return Err(ConnectError::remote(address, causes::of_connecting(error)).into());
     }
-    // A server of tonic's says CANCELLED when the time is over.
-    let is_over = status.code() == Code::Cancelled || status.code() == Code::DeadlineExceeded;
+    if is_of_a_long_reply(status, limit) {
+        let text = format!("the server answered with more than the {limit} bytes that this caller takes");
+        return Err(CallError::broken_off(io::Error::new(io::ErrorKind::InvalidData, text)));
+    }
+    // A server of tonic's says CANCELLED when the time is over. With a source, it is that of a connection that broke.
+    let is_over =
+        status.source().is_none() && matches!(status.code(), Code::Cancelled | Code::DeadlineExceeded);
     if let Some(time) = time.filter(|_| is_over || found::<TimeoutExpired>(status).is_some()) {
         return Err(CallError::timeout(time));
     }
@@ -125,6 +131,11 @@ pub(crate) fn from_grpc(
     let (drpc, cause) = status_of(status.code());
     let fields = ResponseFields { cause, ..ResponseFields::new(status.message(), Bytes::new()) };
     Ok(Response { added: Some(fields.into()), ..Response::failure(0, drpc) })
+}
+
+/// Whether tonic says at this end that a message is too long, in the text that a server of it says of a request. The limit tells them apart: nothing longer is sent.
+fn is_of_a_long_reply(status: &tonic::Status, limit: usize) -> bool {
+    status.code() == Code::OutOfRange && status.message().ends_with(&format!(" the limit is: {limit} bytes"))
 }
 
 /// The response of a server of drpc.
@@ -174,6 +185,10 @@ fn found<E: Error + 'static>(status: &tonic::Status) -> Option<&E> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use drpc::CallErrorKind;
+
     use super::*;
 
     #[test]
@@ -193,7 +208,7 @@ mod tests {
                     ResponseFields { cause, ..ResponseFields::new("no pool tank", "details".into()) };
                 let grpc = to_grpc(status, Some(&fields));
                 assert_eq!((grpc.code(), grpc.message()), (code_of(status, cause), "no pool tank"));
-                let response = from_grpc(&grpc, "here", None).unwrap();
+                let response = from_grpc(&grpc, "here", None, 1000).unwrap();
                 assert_eq!((response.status, response.added.as_deref()), (status, Some(&fields)));
             }
         }
@@ -203,9 +218,27 @@ mod tests {
     fn whoever_says_that_the_time_is_over_it_is_a_time_out() {
         for code in [Code::Cancelled, Code::DeadlineExceeded] {
             let status = tonic::Status::new(code, "over");
-            let error = from_grpc(&status, "here", Some(Duration::from_secs(1))).unwrap_err();
+            let error = from_grpc(&status, "here", Some(Duration::from_secs(1)), 1000).unwrap_err();
             assert!(error.is_timeout(), "{error}");
         }
+        // Without a server that says so, the connection has broken before.
+        let mut broken = tonic::Status::cancelled("h2 protocol error");
+        broken.set_source(Arc::new(io::Error::from(io::ErrorKind::ConnectionReset)));
+        let error = from_grpc(&broken, "here", Some(Duration::from_secs(1)), 1000).unwrap_err();
+        assert_eq!(error.kind(), CallErrorKind::Disconnected, "{error}");
+    }
+
+    #[test]
+    fn a_reply_over_the_callers_own_limit_says_that_the_call_was_answered() {
+        let of = |limit| {
+            let text = format!(
+                "Error, decoded message length too large: found 2000 bytes, the limit is: {limit} bytes"
+            );
+            from_grpc(&tonic::Status::out_of_range(text), "here", None, 1000)
+        };
+        let error = of(1000).unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (CallErrorKind::Disconnected, false));
+        assert_eq!(of(100).unwrap().status, Status::FAILED_UNMARSHAL_CALL);
     }
 
     #[test]
@@ -216,7 +249,7 @@ mod tests {
             (Code::ResourceExhausted, Status::FAILED_UNMARSHAL_CALL),
             (Code::NotFound, Status::FAILURE),
         ] {
-            let response = from_grpc(&tonic::Status::new(code, "no"), "here", None).unwrap();
+            let response = from_grpc(&tonic::Status::new(code, "no"), "here", None, 1000).unwrap();
             assert_eq!(response.status, status);
             assert_eq!(response.added.unwrap().error, "no");
         }

@@ -6,7 +6,7 @@ use std::{fmt, fs, io};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
-use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 /// What one end of a connection shows of itself, and whom it trusts: its certificate and key, and the authority that has signed the other end's.
@@ -167,6 +167,9 @@ impl Ends {
             .with_client_auth_cert(chain, key)
             .map_err(of_pair)?;
         server.alpn_protocols = vec![HTTP2.to_vec()];
+        // A session that is resumed is one whose certificate nobody looks at again, though it may have expired.
+        server.send_tls13_tickets = 0;
+        server.session_storage = Arc::new(NoServerSessionStorage {});
         caller.alpn_protocols = vec![HTTP2.to_vec()];
         Ok(Ends { server: server.into(), caller: caller.into() })
     }

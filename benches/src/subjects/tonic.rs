@@ -1,5 +1,7 @@
 //! tonic: gRPC over HTTP/2, on a Unix socket, or on TCP as between hosts.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use hyper_util::rt::TokioIo;
 use tokio::net::{UnixListener, UnixStream};
@@ -28,6 +30,10 @@ use proto::echo_server::{self, EchoServer};
 
 /// Above the largest body: tonic takes up to 4 MiB if not told otherwise.
 const MESSAGE_LIMIT: usize = 64 << 20;
+
+/// As drpc-grpc has them.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+const STREAM_WINDOW: u32 = 2 << 20;
 
 pub(super) struct Tonic;
 
@@ -76,11 +82,23 @@ impl Rpc for TonicTcp {
         let service = EchoServer::new(Service).max_decoding_message_size(MESSAGE_LIMIT);
         grpc::tell(setup, incoming.local_addr()?)?;
         ready();
-        Ok(Server::builder().add_service(service).serve_with_incoming(incoming).await?)
+        // drpc-grpc's settings of HTTP/2, so that what is compared is drpc.
+        let mut server = Server::builder()
+            .http2_keepalive_interval(Some(KEEP_ALIVE))
+            .http2_keepalive_timeout(Some(KEEP_ALIVE / 2))
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(128 << 20)
+            .max_concurrent_streams(256);
+        Ok(server.add_service(service).serve_with_incoming(incoming).await?)
     }
 
     async fn connect(job: &Job) -> Result<Self::Client> {
-        let channel = Endpoint::from_shared(grpc::address(job)?)?.connect().await?;
+        let endpoint = Endpoint::from_shared(grpc::address(job)?)?
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(1 << 30)
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE / 2);
+        let channel = endpoint.connect().await?;
         Ok(EchoClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT))
     }
 }

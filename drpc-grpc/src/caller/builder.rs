@@ -1,6 +1,6 @@
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use drpc::{CallOptions, ConnectError, RetryPolicy};
@@ -11,8 +11,11 @@ use tonic::transport::Endpoint;
 use super::connector::{Connector, host_of};
 use super::{Connection, GrpcCaller, Inner};
 use crate::causes;
-use crate::server::{CONNECTION_WINDOW, DEFAULT_MESSAGE_LIMIT, STREAM_WINDOW};
+use crate::server::{DEFAULT_MESSAGE_LIMIT, STREAM_WINDOW};
 use crate::tls::Tls;
+
+/// How much of all the streams of a connection may have come that nobody has read yet: more than they come to, so that those that nobody reads hold up no other.
+const CONNECTION_WINDOW: u32 = 1 << 30;
 
 /// How much a failure may come to: the longest text and details that drpc sends, in gRPC's headers.
 const HEADERS: u32 = 256 << 10;
@@ -85,7 +88,8 @@ impl GrpcCallerBuilder {
         GrpcCallerBuilder { connections: connections.max(1), ..self }
     }
 
-    /// How long to wait for a connection: 5 seconds, unless this says otherwise.
+    /// How long to wait for a connection: 5 seconds, unless this says otherwise; each of the addresses that the host's name has gets its share. Once that was in vain, calls within the second that
+    /// follows fail at once, rather than each after a time of its own.
     pub fn connect_timeout(self, timeout: Duration) -> Self {
         GrpcCallerBuilder { connect_timeout: timeout, ..self }
     }
@@ -183,7 +187,7 @@ impl GrpcCallerBuilder {
     fn caller(self, connections: Vec<Connection>) -> GrpcCaller {
         let GrpcCallerBuilder { address, message_limit, defaults, .. } = self;
         let connections = connections.into_iter().map(Arc::new).collect();
-        GrpcCaller(Arc::new(Inner { address, connections, message_limit, defaults }))
+        GrpcCaller(Arc::new(Inner { address, connections, message_limit, defaults, paths: Mutex::default() }))
     }
 
     fn endpoint(&self, address: &str) -> Result<(Endpoint, Connector), ConnectError> {
@@ -222,9 +226,8 @@ impl GrpcCallerBuilder {
             .http2_max_header_list_size(HEADERS)
             // A host that is gone without a word is noticed in half a minute, while a call waits for it.
             .http2_keep_alive_interval(Duration::from_secs(20))
-            .keep_alive_timeout(Duration::from_secs(10))
-            .connect_timeout(self.connect_timeout);
-        Ok((endpoint, Connector { tls }))
+            .keep_alive_timeout(Duration::from_secs(10));
+        Ok((endpoint, Connector::new(tls, self.connect_timeout)))
     }
 }
 

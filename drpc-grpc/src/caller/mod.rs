@@ -5,6 +5,7 @@ mod builder;
 mod connector;
 mod sound;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::future::{Future, pending};
 use std::pin::Pin;
@@ -18,14 +19,15 @@ use drpc::{
     Stream, Streaming, Upload,
 };
 use futures_util::stream::{self, StreamExt};
+use http::uri::PathAndQuery;
 use tonic::client::Grpc;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{CancellationHandle, Request};
 
 pub use self::builder::GrpcCallerBuilder;
-use self::sound::Sound;
 pub(crate) use self::sound::make_sound;
+use self::sound::{OfOneMessage, Sound};
 use crate::codec::Bodies;
 use crate::server::AHEAD;
 use crate::tls::Tls;
@@ -67,6 +69,8 @@ struct Inner {
     connections: Vec<Arc<Connection>>,
     message_limit: usize,
     defaults: CallOptions,
+    /// Of the methods that were called, by their IDs and those of their modules.
+    paths: Mutex<HashMap<(i32, i32), PathAndQuery>>,
 }
 
 struct Connection {
@@ -187,9 +191,10 @@ impl Inner {
         attempt: &Attempt,
     ) -> Result<Response, CallError> {
         let request = self.request(attempt)?;
-        let mut grpc = self.grpc(connection);
+        let mut grpc = Grpc::new(OfOneMessage(Sound(connection.channel.clone())))
+            .max_decoding_message_size(self.message_limit);
         let answer = match grpc.ready().await {
-            Ok(()) => grpc.unary(request, names::path_of(method), Bodies).await,
+            Ok(()) => grpc.unary(request, self.path_of(method), Bodies).await,
             Err(error) => Err(tonic::Status::from_error(error.into())),
         };
         match answer {
@@ -197,8 +202,18 @@ impl Inner {
                 let status = status_of(reply.metadata());
                 Ok(Response { status, body: reply.into_inner(), ..Response::default() })
             }
-            Err(status) => status::from_grpc(&status, &connection.address, attempt.time_left),
+            Err(status) => self.failed(&status, connection, attempt.time_left),
         }
+    }
+
+    /// What a call came to on a connection that gRPC answered so.
+    fn failed(
+        &self,
+        status: &tonic::Status,
+        connection: &Connection,
+        time_left: Option<Duration>,
+    ) -> Result<Response, CallError> {
+        status::from_grpc(status, &connection.address, time_left, self.message_limit)
     }
 
     /// The responses of a stream, to which the caller sends one of its own if it has items.
@@ -209,7 +224,8 @@ impl Inner {
         items: Option<Outgoing>,
     ) -> Opened<impl Stream<Item = Result<Response, CallError>> + use<>> {
         let opened = self.open_on_any(method, &attempt, items).await?;
-        Ok(opened.map(|(replies, connection)| items_of(replies, connection, attempt.time_left)))
+        let limit = self.message_limit;
+        Ok(opened.map(|(replies, connection)| items_of(replies, connection, attempt.time_left, limit)))
     }
 
     /// The one response to a stream that the caller sends.
@@ -220,11 +236,12 @@ impl Inner {
         items: Outgoing,
     ) -> Opened<impl Stream<Item = Result<Response, CallError>> + use<>> {
         let opened = self.open_on_any(method, &attempt, Some(items)).await?;
+        let limit = self.message_limit;
         Ok(opened.map(|(replies, connection)| {
             stream::once(async move {
                 match answer_of(replies).await {
                     Ok(response) => Ok(response),
-                    Err(status) => status::from_grpc(&status, &connection.address, attempt.time_left),
+                    Err(status) => status::from_grpc(&status, &connection.address, attempt.time_left, limit),
                 }
             })
         }))
@@ -248,7 +265,7 @@ impl Inner {
             };
             let mut grpc = self.grpc(&connection);
             let answer = match grpc.ready().await {
-                Ok(()) => grpc.streaming(request, names::path_of(method), Bodies).await,
+                Ok(()) => grpc.streaming(request, self.path_of(method), Bodies).await,
                 Err(error) => Err(tonic::Status::from_error(error.into())),
             };
             let answered = match answer {
@@ -256,7 +273,7 @@ impl Inner {
                     return Ok(Ok((reply.into_inner(), connection)));
                 }
                 Ok(reply) => Ok(Response { status: status_of(reply.metadata()), ..Response::default() }),
-                Err(status) => status::from_grpc(&status, &connection.address, attempt.time_left),
+                Err(status) => self.failed(&status, &connection, attempt.time_left),
             };
             match answered {
                 Err(error) if error.is_connect() && hosts.are_left_without(&connection) => {}
@@ -267,6 +284,13 @@ impl Inner {
 
     fn grpc(&self, connection: &Connection) -> Grpc<Sound<Channel>> {
         Grpc::new(Sound(connection.channel.clone())).max_decoding_message_size(self.message_limit)
+    }
+
+    /// The path of a method, which is made once.
+    fn path_of(&self, method: Method) -> PathAndQuery {
+        let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = paths.entry((method.module(), method.id()));
+        path.or_insert_with(|| names::path_of(method)).clone()
     }
 
     fn hosts(&self) -> Hosts<'_> {
@@ -332,10 +356,11 @@ fn items_of(
     replies: tonic::Streaming<Bytes>,
     connection: Arc<Connection>,
     time_left: Option<Duration>,
+    limit: usize,
 ) -> impl Stream<Item = Result<Response, CallError>> {
     replies.map(move |item| match item {
         Ok(body) => Ok(Response { body, ..Response::default() }),
-        Err(status) => status::from_grpc(&status, &connection.address, time_left),
+        Err(status) => status::from_grpc(&status, &connection.address, time_left, limit),
     })
 }
 

@@ -31,6 +31,64 @@ pub(crate) fn make_sound(headers: &mut HeaderMap) {
     }
 }
 
+/// A channel for calls whose requests are one message each: HTTP/2 is told with it that it is the last, and needs no frame of its own for that.
+pub(super) struct OfOneMessage(pub(super) Sound<Channel>);
+
+impl Service<http::Request<Body>> for OfOneMessage {
+    type Response = Answer;
+    type Error = tonic::transport::Error;
+    type Future = <Sound<Channel> as Service<http::Request<Body>>>::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        self.0.call(request.map(|body| Body::new(LookingAhead { body, next: None, is_over: false })))
+    }
+}
+
+/// A body that knows, as it gives a frame, whether that is the last. tonic's learns that when it is asked for the next.
+struct LookingAhead {
+    body: Body,
+    /// The frame after that which was given.
+    next: Option<Next>,
+    is_over: bool,
+}
+
+type Next = Result<Frame<<Body as http_body::Body>::Data>, <Body as http_body::Body>::Error>;
+
+impl LookingAhead {
+    fn poll_body(&mut self, context: &mut Context<'_>) -> Poll<Option<Next>> {
+        let next = ready!(http_body::Body::poll_frame(Pin::new(&mut self.body), context));
+        self.is_over = next.is_none();
+        Poll::Ready(next)
+    }
+}
+
+impl http_body::Body for LookingAhead {
+    type Data = <Body as http_body::Body>::Data;
+    type Error = <Body as http_body::Body>::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Next>> {
+        let frame = match self.next.take() {
+            Some(frame) => Some(frame),
+            None if self.is_over => None,
+            None => ready!(self.poll_body(context)),
+        };
+        if let (Some(Ok(_)), false) = (&frame, self.is_over)
+            && let Poll::Ready(next) = self.poll_body(context)
+        {
+            self.next = next;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_over && self.next.is_none()
+    }
+}
+
 type Answer = http::Response<Sound<Body>>;
 
 impl Service<http::Request<Body>> for Sound<Channel> {
@@ -79,7 +137,24 @@ impl http_body::Body for Sound<Body> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
+    use http_body::Body as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn the_last_frame_of_a_body_is_known_as_the_last() {
+        let body = Body::new("all of it".to_owned());
+        let mut body = LookingAhead { body, next: None, is_over: false };
+        assert!(!body.is_end_stream());
+        let mut next = async || {
+            let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+            (frame.map(|frame| frame.unwrap().into_data().unwrap()), body.is_end_stream())
+        };
+        assert_eq!(next().await, (Some("all of it".into()), true));
+        assert_eq!(next().await, (None, true));
+    }
 
     #[test]
     fn details_that_can_not_be_read_are_left_out() {

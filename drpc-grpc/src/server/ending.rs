@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// The calls' end of it.
+#[derive(Clone)]
 pub(super) struct Ending(watch::Receiver<Stage>);
 
 /// The server's end of it. Dropped, it cuts what still runs.
@@ -37,6 +38,11 @@ impl Ending {
     /// Waits until calls are cut.
     pub(super) async fn cuts(&self) {
         self.is(Stage::Cut).await;
+    }
+
+    /// Whether calls are cut.
+    pub(super) fn is_cut(&self) -> bool {
+        *self.0.borrow() >= Stage::Cut || self.0.has_changed().is_err()
     }
 
     /// Once the server itself is no more, every stage has come.

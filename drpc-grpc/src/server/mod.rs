@@ -5,6 +5,7 @@ mod ending;
 mod error;
 #[cfg(feature = "reflection")]
 mod reflection;
+mod served;
 mod service;
 mod whole;
 
@@ -13,7 +14,6 @@ use std::future::{Future, pending};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use drpc::{Method, Module, ModuleService};
@@ -27,8 +27,9 @@ use self::connection::accept_on;
 pub(crate) use self::ending::Ends;
 use self::ending::ending;
 pub use self::error::ServeError;
+use self::served::Served;
 pub(crate) use self::service::{AHEAD, Calls};
-use self::service::{Paths, Shared};
+use self::service::{Limits, Paths, Shared};
 use crate::names;
 use crate::tls::Tls;
 
@@ -61,8 +62,8 @@ pub struct GrpcServer {
     listener: TcpListener,
     address: SocketAddr,
     tls: Option<Tls>,
-    server: tonic::transport::Server,
-    routes: Routes,
+    served: Served,
+    connection_limit: usize,
     health: HealthReporter,
     services: Vec<String>,
     ends: Ends,
@@ -75,8 +76,8 @@ pub struct GrpcServerBuilder {
     modules: Arc<ModuleService>,
     tls: Option<Tls>,
     insecure_loopback: bool,
-    message_limit: usize,
-    handler_timeout: Option<Duration>,
+    limits: Limits,
+    connection_limit: usize,
     drain_timeout: Duration,
     #[cfg(feature = "reflection")]
     descriptors: Vec<u8>,
@@ -90,8 +91,11 @@ pub(crate) const DEFAULT_MESSAGE_LIMIT: usize = 64 << 20;
 /// How much of a stream may have come that nobody has read yet.
 pub(crate) const STREAM_WINDOW: u32 = 2 << 20;
 
-/// The same of a connection. It is more than its streams come to, so that those that nobody reads hold up no other.
-pub(crate) const CONNECTION_WINDOW: u32 = 1 << 30;
+/// The same of all streams of a caller's connection: those that nobody reads hold up the others once they are 64.
+const CONNECTION_WINDOW: u32 = 128 << 20;
+
+/// How many calls and streams a connection may have under way. Its caller keeps those that are more until others are done.
+const STREAMS: u32 = 256;
 
 impl GrpcServer {
     /// Settings for a server of these modules, with their rules and layers. Every one of them must be [`remote`](Module::is_remote).
@@ -102,8 +106,8 @@ impl GrpcServer {
             modules: modules.into(),
             tls: None,
             insecure_loopback: false,
-            message_limit: DEFAULT_MESSAGE_LIMIT,
-            handler_timeout: None,
+            limits: Limits { messages: DEFAULT_MESSAGE_LIMIT, handlers: None, calls: 4096 },
+            connection_limit: 1024,
             drain_timeout: Duration::from_secs(5),
             #[cfg(feature = "reflection")]
             descriptors: Vec::new(),
@@ -135,8 +139,9 @@ impl GrpcServer {
     ///
     /// [`ServeError`] if the listening socket fails.
     pub async fn serve_until(self, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let GrpcServer { listener, tls, mut server, routes, health, services, ends, drain_timeout, .. } =
-            self;
+        let GrpcServer {
+            listener, tls, served, connection_limit, health, services, ends, drain_timeout, ..
+        } = self;
         let stopped = async {
             stop.await;
             for service in services.iter().map(String::as_str).chain([""]) {
@@ -144,8 +149,8 @@ impl GrpcServer {
             }
             ends.begin();
         };
-        let serving =
-            server.add_routes(routes).serve_with_incoming_shutdown(accept_on(listener, tls), stopped);
+        let incoming = accept_on(listener, tls, connection_limit);
+        let serving = transport().serve_with_incoming_shutdown(served, incoming, stopped);
         match select(pin!(serving), pin!(ends.cut_after(drain_timeout))).await {
             Either::Left((served, _)) => served.map_err(ServeError::serving),
             Either::Right(_) => Ok(()),
@@ -168,13 +173,24 @@ impl GrpcServerBuilder {
     /// How many bytes a request or a reply may have: 64 MiB, unless this says otherwise. A longer request is refused before it is read; a longer reply fails
     /// its call.
     pub fn message_limit(self, bytes: usize) -> Self {
-        GrpcServerBuilder { message_limit: bytes, ..self }
+        GrpcServerBuilder { limits: Limits { messages: bytes, ..self.limits }, ..self }
     }
 
     /// How long a handler may take, of a method that does not say so itself, to answer or to open its stream. It is then dropped, and its caller answered
     /// `DEADLINE_EXCEEDED`.
     pub fn handler_timeout(self, timeout: Duration) -> Self {
-        GrpcServerBuilder { handler_timeout: Some(timeout), ..self }
+        GrpcServerBuilder { limits: Limits { handlers: Some(timeout), ..self.limits }, ..self }
+    }
+
+    /// How many calls and streams are carried out at a time, of all callers: 4,096, unless this says otherwise. One whose caller has left counts until its handler is done. What is
+    /// more is not begun, and answered UNAVAILABLE.
+    pub fn call_limit(self, calls: usize) -> Self {
+        GrpcServerBuilder { limits: Limits { calls, ..self.limits }, ..self }
+    }
+
+    /// How many connections there may be at a time, those included whose callers have yet to show who they are: 1,024, unless this says otherwise. What is more is closed at once.
+    pub fn connection_limit(self, connections: usize) -> Self {
+        GrpcServerBuilder { connection_limit: connections, ..self }
     }
 
     /// How long calls and streams that are under way may go on when the server stops: 5 seconds, unless this says otherwise. What is not done by then is
@@ -184,7 +200,7 @@ impl GrpcServerBuilder {
     }
 
     /// Serves reflection, by which tools list the services and make calls: `drpc::include_descriptors!()`, of the package that has the messages. Several may be given, one
-    /// after the other.
+    /// after the other. Of them, only the files that the served methods' messages need are shown.
     ///
     /// Shown are the methods of modules that `#[drpc_module]` declares in this program, whose messages the descriptors have. One that takes or returns
     /// raw bytes is not of protobuf, and is left out.
@@ -236,19 +252,17 @@ impl GrpcServerBuilder {
         for service in &services {
             health.set_service_status(service, ServingStatus::Serving).await;
         }
-        let (calls, ends) = calls_of(self.modules, paths, self.message_limit, self.handler_timeout);
-        let routes = Routes::from(routes.into_axum_router().fallback_service(calls));
-        let drain_timeout = self.drain_timeout;
+        let (calls, ends) = calls_of(self.modules, paths, self.limits);
         Ok(GrpcServer {
             listener,
             address,
             tls: self.tls,
-            server: transport(),
-            routes,
+            served: Served::new(calls, routes),
+            connection_limit: self.connection_limit,
             health,
             services,
             ends,
-            drain_timeout,
+            drain_timeout: self.drain_timeout,
         })
     }
 
@@ -262,15 +276,9 @@ impl GrpcServerBuilder {
 }
 
 /// What carries out calls, and what ends that.
-fn calls_of(
-    modules: Arc<ModuleService>,
-    paths: Paths,
-    message_limit: usize,
-    handler_timeout: Option<Duration>,
-) -> (Calls, Ends) {
+fn calls_of(modules: Arc<ModuleService>, paths: Paths, limits: Limits) -> (Calls, Ends) {
     let (ends, ending) = ending();
-    let calls = AtomicU64::new(1);
-    (Calls::new(Shared { modules, paths, message_limit, handler_timeout, calls, ending }), ends)
+    (Calls::new(Shared::new(modules, paths, limits, ending)), ends)
 }
 
 /// The same of a server without a network. It goes on as long as both are there.
@@ -280,7 +288,8 @@ pub(crate) fn detached(
 ) -> Result<(Calls, Ends), ServeError> {
     let modules = modules.into();
     let (paths, _) = paths_of(&modules)?;
-    Ok(calls_of(modules, paths, message_limit, None))
+    let limits = Limits { messages: message_limit, handlers: None, calls: usize::MAX };
+    Ok(calls_of(modules, paths, limits))
 }
 
 fn transport() -> tonic::transport::Server {
@@ -290,6 +299,7 @@ fn transport() -> tonic::transport::Server {
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(STREAMS)
 }
 
 /// What the methods of all modules are called by, and the names of their services.

@@ -1,6 +1,6 @@
 //! What the services look like to a tool: a description in protobuf, made of the modules and of their messages' descriptors.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use drpc::registry::{self, ModuleDescriptor};
 use drpc::{Module, ModuleService};
@@ -48,7 +48,7 @@ pub(super) fn add_to(
     Ok(routes.add_service(service).add_service(earlier))
 }
 
-/// The messages' files, and one for each module.
+/// A file for each module, and those of the messages that these carry. What else there is of the program's is nobody's on another host.
 fn described(
     modules: &ModuleService,
     descriptors: &[u8],
@@ -60,8 +60,25 @@ fn described(
     }
     let files = files_of_messages(&set);
     let services = modules.modules().map(|module| file_of(module, &files, carried)).collect::<Vec<_>>();
+    let needed = needed_by(&services, &set);
+    set.file.retain(|file| needed.contains(file.name()));
+    // Services that they declare are not served under such names.
+    set.file.iter_mut().for_each(|file| file.service.clear());
     set.file.extend(services);
     Ok(set)
+}
+
+/// The names of the files that some need, those included that these need in turn.
+fn needed_by(files: &[FileDescriptorProto], set: &FileDescriptorSet) -> HashSet<String> {
+    let (mut needed, mut next) = (HashSet::new(), Vec::from_iter(files));
+    while let Some(file) = next.pop() {
+        for name in &file.dependency {
+            if needed.insert(name.clone()) {
+                next.extend(set.file.iter().filter(|file| file.name() == name));
+            }
+        }
+    }
+    needed
 }
 
 /// The file of each message that is not within another.
@@ -200,7 +217,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let proto = "syntax = \"proto3\";\npackage hello;\nmessage Hello { string name = 1; }\n";
         std::fs::write(folder.path().join("hello.proto"), proto).unwrap();
+        let proto = "syntax = \"proto3\";\npackage secret;\nmessage Secret { string text = 1; }\n";
+        std::fs::write(folder.path().join("secret.proto"), proto).unwrap();
         let mut compiler = protox::Compiler::new([folder.path()]).unwrap();
+        compiler.open_file("secret.proto").unwrap();
         let descriptors = compiler.open_file("hello.proto").unwrap().encode_file_descriptor_set();
 
         let mut modules = ModuleService::new();
@@ -210,6 +230,10 @@ mod tests {
         let upload = Messages { request: hello(), reply: EMPTY.to_owned(), items: Some(EMPTY.to_owned()) };
         let carried = Carried::from([(501, unary), (503, upload)]);
         let set = described(&modules, &descriptors, &carried).unwrap();
+        // What no method carries is not shown.
+        let mut files: Vec<_> = set.file.iter().map(|file| file.name()).collect();
+        files.sort_unstable();
+        assert_eq!(files, ["drpc/greeter.proto", EMPTY_FILE, "hello.proto"]);
         let file = set.file.last().unwrap();
         let service = &file.service[0];
         let methods: Vec<_> = service

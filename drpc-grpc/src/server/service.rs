@@ -20,13 +20,13 @@ use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt};
 use http::{Extensions, HeaderMap};
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout_at;
 use tonic::Code;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::server::{Grpc, ServerStreamingService, StreamingService, UnaryService};
 
-use super::connection::caller;
+use super::connection::session_of;
 use super::ending::Ending;
 use super::whole::Whole;
 use crate::codec::Bodies;
@@ -41,44 +41,57 @@ pub(crate) struct Calls(Arc<Shared>);
 pub(super) type Paths = HashMap<String, Method>;
 
 pub(super) struct Shared {
-    pub(super) modules: Arc<ModuleService>,
-    pub(super) paths: Paths,
-    pub(super) message_limit: usize,
-    pub(super) handler_timeout: Option<Duration>,
+    modules: Arc<ModuleService>,
+    paths: Paths,
+    limits: Limits,
+    /// One for each call that may still be begun.
+    places: Arc<Semaphore>,
     /// How many calls have come, each of which is a session.
-    pub(super) calls: AtomicU64,
-    pub(super) ending: Ending,
+    calls: AtomicU64,
+    ending: Ending,
 }
 
-type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+/// What a server takes.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    /// How many bytes a message may have.
+    pub(super) messages: usize,
+    /// How long a handler may take, of a method that does not say so itself.
+    pub(super) handlers: Option<Duration>,
+    /// How many calls are carried out at a time.
+    pub(super) calls: usize,
+}
+
+pub(super) type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// What HTTP answers.
+pub(super) type Answered = Result<http::Response<tonic::body::Body>, Infallible>;
 
 impl Calls {
     pub(super) fn new(shared: Shared) -> Self {
         Calls(shared.into())
     }
-}
 
-impl<B> tower_service::Service<http::Request<B>> for Calls
-where
-    B: http_body::Body + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
-{
-    type Response = http::Response<tonic::body::Body>;
-    type Error = Infallible;
-    type Future = Answer<Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
+    pub(super) fn method(&self, path: &str) -> Option<Method> {
+        self.0.paths.get(path).copied()
     }
 
-    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+    pub(super) fn ending(&self) -> Ending {
+        self.0.ending.clone()
+    }
+
+    /// Carries out a call of a method.
+    pub(super) fn carry_out<B>(&self, method: Method, request: http::Request<B>) -> Answer<Answered>
+    where
+        B: http_body::Body + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
+    {
         let (came, shared) = (Instant::now(), self.0.clone());
         Box::pin(async move {
-            let path = request.uri().path();
-            let Some(method) = shared.paths.get(path).copied() else {
-                return Ok(status::to_grpc(shared.unknown(path), None).into_http());
-            };
-            let limit = shared.message_limit;
+            if shared.ending.is_cut() {
+                return Ok(shut_down().into_http());
+            }
+            let limit = shared.limits.messages;
             let mut grpc =
                 Grpc::new(Bodies).max_decoding_message_size(limit).max_encoding_message_size(limit);
             let call = OneCall { came, shared, method };
@@ -92,10 +105,58 @@ where
     }
 }
 
+impl<B> tower_service::Service<http::Request<B>> for Calls
+where
+    B: http_body::Body + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
+{
+    type Response = http::Response<tonic::body::Body>;
+    type Error = Infallible;
+    type Future = Answer<Answered>;
+
+    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let path = request.uri().path();
+        match self.method(path) {
+            Some(method) => self.carry_out(method, request),
+            None => Box::pin(ready(Ok(status::to_grpc(self.0.unknown(path), None).into_http()))),
+        }
+    }
+}
+
+/// What a call is told that comes, or goes on, when nothing is carried out any more.
+fn shut_down() -> tonic::Status {
+    tonic::Status::unavailable("the server has shut down before the call was done")
+}
+
 impl Shared {
+    pub(super) fn new(modules: Arc<ModuleService>, paths: Paths, limits: Limits, ending: Ending) -> Self {
+        let places = Arc::new(Semaphore::new(limits.calls.min(Semaphore::MAX_PERMITS)));
+        Shared { modules, paths, limits, places, calls: AtomicU64::new(1), ending }
+    }
+
+    /// A call's place among those that are carried out. It has it until its handler is done, whether its caller waits for that or not.
+    fn place(&self) -> Result<OwnedSemaphorePermit, tonic::Status> {
+        if self.ending.is_cut() {
+            return Err(shut_down());
+        }
+        self.places.clone().try_acquire_owned().map_err(|_| {
+            let text = format!(
+                "the call was not begun: the server carries out no more than {} at a time",
+                self.limits.calls
+            );
+            status::unavailable(Status::FAILURE, Some(&ResponseFields::new(&text, Bytes::new())))
+        })
+    }
+
     /// What a path is told that names no method (D2).
     fn unknown(&self, path: &str) -> Status {
-        let service_of = |path: &str| path.rsplit_once('/').map(|(service, _)| service.to_owned());
+        fn service_of(path: &str) -> Option<&str> {
+            path.rsplit_once('/').map(|(service, _)| service)
+        }
         match self.paths.keys().any(|known| service_of(known) == service_of(path)) {
             true => Status::UNKNOWN_METHOD,
             false => Status::UNKNOWN_MODULE,
@@ -115,8 +176,11 @@ impl UnaryService<Bytes> for OneCall {
 
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
         let (metadata, noted, body) = request.into_parts();
-        let mut call = self.begin(metadata, &noted, body, None);
-        Box::pin(async move { call.wait().await?.reply(&call.about) })
+        let call = self.begin(metadata, &noted, body, None);
+        Box::pin(async move {
+            let mut call = call?;
+            call.wait().await?.reply(&call.about)
+        })
     }
 }
 
@@ -131,7 +195,7 @@ impl ServerStreamingService<Bytes> for OneCall {
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
         let (metadata, noted, body) = request.into_parts();
         let call = self.begin(metadata, &noted, body, None);
-        Box::pin(call.open(None))
+        Box::pin(async { call?.open(None).await })
     }
 }
 
@@ -146,7 +210,7 @@ impl StreamingService<Bytes> for OneCall {
             Ok(body) => {
                 let (listens, over) = oneshot::channel();
                 let call = self.begin(metadata, &noted, body, Some(Sent { items, over }));
-                Box::pin(call.open(Some(listens)))
+                Box::pin(async { call?.open(Some(listens)).await })
             }
             Err(refused) => Box::pin(ready(Err(refused))),
         }
@@ -200,11 +264,18 @@ fn cut_short(status: &tonic::Status) -> Failure {
 pub(crate) const AHEAD: Duration = Duration::from_millis(1);
 
 impl OneCall {
-    fn begin(&self, metadata: MetadataMap, noted: &Extensions, body: Bytes, items: Option<Sent>) -> Running {
+    fn begin(
+        &self,
+        metadata: MetadataMap,
+        noted: &Extensions,
+        body: Bytes,
+        items: Option<Sent>,
+    ) -> Result<Running, tonic::Status> {
+        let place = self.shared.place()?;
         let headers = metadata.into_headers();
         // Over gRPC a caller's calls come on any of several connections, so that nothing is kept between them: each is a session.
         let number = self.shared.calls.fetch_add(1, Ordering::Relaxed);
-        let session = Arc::new(Session::new(number, caller(noted)));
+        let session = Arc::new(session_of(noted, number));
         let time_left = time_left(&headers).map(|time| time.saturating_sub(self.came.elapsed() + AHEAD));
         let fields = CallFields {
             time_left,
@@ -228,12 +299,13 @@ impl OneCall {
             method: self.method,
             over: time_left.and_then(|time| Instant::now().checked_add(time)),
         };
-        Running { about, call: Some(Box::pin(finish(self.shared.modules.process(context, call)))) }
+        let processing = self.shared.modules.process(context, call);
+        Ok(Running { about, call: Some(Box::pin(finish(processing, place))) })
     }
 
     fn context(&self, session: Arc<Session>, time_left: Option<Duration>, headers: &HeaderMap) -> Context {
         let context = Context::new(session, 1);
-        let limit = self.shared.handler_timeout.into_iter().chain(time_left).min();
+        let limit = self.shared.limits.handlers.into_iter().chain(time_left).min();
         let context = match limit.and_then(|limit| Instant::now().checked_add(limit)) {
             Some(at) => context.with_deadline(at),
             None => context,
@@ -266,9 +338,7 @@ impl About {
         self.session.shut_down();
         match select(part, pin!(ending.cuts())).await {
             Either::Left((done, _)) => Ok(done),
-            Either::Right(_) => {
-                Err(tonic::Status::unavailable("the server has shut down before the call was done"))
-            }
+            Either::Right(_) => Err(shut_down()),
         }
     }
 
@@ -334,7 +404,7 @@ struct Finished {
 }
 
 /// A call that is carried out by a handler who has its time and no more.
-async fn finish(mut processing: Processing) -> Finished {
+async fn finish(mut processing: Processing, place: OwnedSemaphorePermit) -> Finished {
     let response = match processing.context().deadline() {
         None => (&mut processing).await,
         Some(at) => match timeout_at(at.into(), &mut processing).await {
@@ -342,7 +412,7 @@ async fn finish(mut processing: Processing) -> Finished {
             Err(_) => processing.cut_off(),
         },
     };
-    let items = processing.take_items().map(|items| Items(Box::pin(items)));
+    let items = processing.take_items().map(|items| Items { items: Box::pin(items), _place: place });
     Finished { response, items }
 }
 
@@ -351,7 +421,7 @@ impl Finished {
         let Response { status, body, added, .. } = self.response;
         match status {
             // D4: a reply that can't be sent is a failure of its call alone.
-            Status::SUCCESS if body.len() > about.shared.message_limit => {
+            Status::SUCCESS if body.len() > about.shared.limits.messages => {
                 Err(status::to_grpc(Status::FAILED_MARSHAL, None))
             }
             Status::SUCCESS => Ok(tonic::Response::new(body)),
@@ -372,7 +442,10 @@ fn submitted() -> MetadataMap {
 }
 
 /// The responses that follow the one that opened a stream.
-struct Items(Pin<Box<dyn Stream<Item = Response<Body>> + Send>>);
+struct Items {
+    items: Pin<Box<dyn Stream<Item = Response<Body>> + Send>>,
+    _place: OwnedSemaphorePermit,
+}
 
 impl Items {
     /// As gRPC sends them. They are asked for when HTTP/2 has room for more.
@@ -401,7 +474,7 @@ impl Outgoing {
         if mem::take(&mut self.submitted) {
             return Some(Err(tonic::Status::with_metadata(Code::Ok, "", submitted())));
         }
-        let next = self.about.unless_cut(self.items.as_mut()?.0.next());
+        let next = self.about.unless_cut(self.items.as_mut()?.items.next());
         let next = match self.about.over {
             None => next.await,
             Some(at) => match timeout_at(at.into(), next).await {
@@ -421,7 +494,7 @@ impl Outgoing {
             }
         };
         let is_last = response.part().is_none();
-        let is_too_long = response.body.len() > self.about.shared.message_limit;
+        let is_too_long = response.body.len() > self.about.shared.limits.messages;
         if is_last || is_too_long {
             self.items = None;
         }
@@ -439,13 +512,16 @@ impl Outgoing {
 
     /// Nobody waits for it any more. A handler that takes items is told so by these, and finishes, as on a socket.
     fn give_up(&mut self) {
-        let Some(Items(items)) = self.items.take() else { return };
+        let Some(Items { mut items, _place: place }) = self.items.take() else { return };
         self.about.session.cancel();
         if self.about.method.is_client_streaming()
             // Without a runtime, the server itself is no more.
             && let Ok(runtime) = Handle::try_current()
         {
-            runtime.spawn(items.for_each(async |_| ()));
+            runtime.spawn(async move {
+                while items.next().await.is_some() {}
+                drop(place);
+            });
         }
     }
 }

@@ -10,7 +10,8 @@ use drpc::{
     TraceContext,
 };
 use drpc_grpc::{GrpcCaller, GrpcServer};
-use tokio::net::TcpListener;
+use futures_util::future::join_all;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::Running;
 use crate::modules::{GreeterClient, GreeterMethod, Hello, PoolError, modules};
@@ -145,6 +146,34 @@ async fn a_message_over_the_limit_is_refused_at_either_end() {
     let error = greeter.echo(vec![0; 200].into()).await.unwrap_err();
     assert_eq!(error.kind(), CallErrorKind::TooLong);
     assert!(!error.is_retryable());
+
+    // The request is short enough, and was executed; its reply is not.
+    let error = greeter.hello(Hello { name: "x".repeat(98) }).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (CallErrorKind::Disconnected, false), "{error}");
+    assert!(error.to_string().contains("more than the 100 bytes"), "{error}");
+    assert!(error.to_string().ends_with("the call may have been executed"), "{error}");
+}
+
+#[tokio::test]
+async fn calls_to_a_host_that_is_silent_do_not_wait_each_for_itself() {
+    // Its queue is full, so that it answers nothing to who connects.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let silent = socket.listen(1).unwrap();
+    let address = silent.local_addr().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(connected) = std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+        queued.push(connected);
+    }
+    let settings = GrpcCaller::builder(format!("http://{address}")).insecure_loopback();
+    let caller = settings.connect_timeout(Duration::from_millis(500)).connect_lazy().unwrap();
+    let greeter = GreeterClient::new(caller);
+    let calls = (0..4).map(|_| greeter.hello(Hello::default()));
+    let errors = join_all(calls).await.into_iter().map(Result::unwrap_err).collect::<Vec<_>>();
+    assert!(errors.iter().all(|error| error.is_connect() && error.is_retryable()), "{errors:?}");
+    let said = |text| errors.iter().filter(|error| error.to_string().contains(text)).count();
+    assert!(said("did not answer within 500ms") >= 1, "{errors:?}");
+    assert!(said("did not answer a moment ago") >= 1, "{errors:?}");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use drpc::{
     AddedFields, Allow, Cancelled, Client, FailureCause, Method, ModuleService, Server, ServerHandle, Status,
@@ -9,15 +10,16 @@ use drpc::{
 use drpc_grpc::{Forwarded, GrpcServer, GrpcServerBuilder};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
-use crate::Running;
 use crate::modules::{Greeter, GreeterMethod, Hello, PoolError};
 use crate::python::{descriptors, here, python, succeeds};
+use crate::{PATIENCE, Running};
 
 /// The methods of the greeter, of which the gateway knows the numbers, the names and who may call them.
 fn methods() -> Vec<Method> {
-    use GreeterMethod::{Destroy, Endless, Fill, GreetEach, Hello, Refuse, Submit};
-    [Hello, Fill, Submit, Destroy, GreetEach, Endless, Refuse].map(Method::from).into()
+    use GreeterMethod::{Destroy, Endless, Fill, GreetEach, Hello, Refuse, Submit, Wait};
+    [Hello, Fill, Submit, Destroy, GreetEach, Endless, Refuse, Wait].map(Method::from).into()
 }
 
 async fn gateway(client: Client) -> Running {
@@ -97,6 +99,37 @@ async fn streams_go_through_and_so_does_their_end() {
     }
     drop(items);
     assert_eq!(hears.recv().await, Some(None));
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_tells_the_handler_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let (client, handle, _serving, mut hears) = behind(folder.path()).await;
+    let gateway = gateway(client).await;
+    let greeter = gateway.greeter().await;
+    // The server behind has said that it may be told.
+    greeter.hello(Hello::default()).await.unwrap();
+    let call = tokio::spawn(greeter.wait());
+    let begun = async {
+        while handle.sessions().iter().all(|session| session.running_calls().is_empty()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, begun).await.unwrap();
+    call.abort();
+    let told = timeout(PATIENCE, hears.recv()).await.unwrap();
+    assert_eq!(told, Some(Some(Cancelled::CallerGaveUp)));
+}
+
+#[tokio::test]
+async fn the_gateways_own_time_that_is_over_is_told_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_client, _handle, _serving, _hears) = behind(folder.path()).await;
+    let client = Client::builder(folder.path().join("greeter.sock")).timeout(Duration::from_millis(20));
+    let gateway = gateway(client.connect().await.unwrap()).await;
+    let error = gateway.greeter().await.wait().await.unwrap_err();
+    assert_eq!(error.failure_cause(), Some(FailureCause::TimedOut), "{error}");
+    assert!(error.peer_text().is_some_and(|text| text.contains("within 20ms")), "{error}");
 }
 
 /// Under a name that nothing in this program declares, so that the gateway knows what it was told alone. Where Python or its packages can't be had, it says so and proves nothing.

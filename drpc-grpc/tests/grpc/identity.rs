@@ -1,7 +1,18 @@
 //! Who calls.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+
 use drpc::{CallError, CallErrorKind, FailureCause};
 use drpc_grpc::{GrpcCaller, GrpcServer, Tls};
+use tokio::io::{AsyncRead as _, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{ClientConfig, HandshakeKind, RootCertStore};
 
 use crate::Running;
 use crate::certificates::{Authority, Signed};
@@ -82,6 +93,36 @@ async fn without_tls_nobody_has_a_name() {
     assert!(said.starts_with(b"a caller without a certificate at 127.0.0.1:"));
     for denied in [greeter.destroy().await, greeter.local().await] {
         assert_eq!(denied.unwrap_err().failure_cause(), Some(FailureCause::Denied));
+    }
+}
+
+/// As a caller that keeps what it needs to resume a session of TLS.
+fn resuming(authority: &Authority, own: &Signed) -> TlsConnector {
+    let of_pem = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(of_pem(&authority.certificate)).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(own.key.as_bytes()).unwrap();
+    let settings = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let settings = settings.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots);
+    let mut settings = settings.with_client_auth_cert(vec![of_pem(&own.certificate)], key).unwrap();
+    settings.alpn_protocols = vec![b"h2".to_vec()];
+    TlsConnector::from(Arc::new(settings))
+}
+
+#[tokio::test]
+async fn a_certificate_is_looked_at_each_time_a_caller_connects() {
+    let authority = Authority::new();
+    let server = secure(&authority).await;
+    let connector = resuming(&authority, &authority.caller("admin"));
+    for _ in 0..2 {
+        let tcp = TcpStream::connect(server.address).await.unwrap();
+        let mut stream = connector.connect("localhost".try_into().unwrap(), tcp).await.unwrap();
+        // HTTP/2 begins, after whatever TLS itself has to say.
+        let mut bytes = [0; 9];
+        let mut buffer = ReadBuf::new(&mut bytes);
+        poll_fn(|context| Pin::new(&mut stream).poll_read(context, &mut buffer)).await.unwrap();
+        assert!(!buffer.filled().is_empty());
+        assert_eq!(stream.get_ref().1.handshake_kind(), Some(HandshakeKind::Full));
     }
 }
 

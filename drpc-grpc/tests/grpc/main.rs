@@ -4,6 +4,7 @@ mod calls;
 mod certificates;
 mod gateway;
 mod identity;
+mod limits;
 mod many_hosts;
 mod modules;
 mod network;
@@ -15,6 +16,7 @@ mod tree;
 mod uploads;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use drpc::ModuleService;
 use drpc_grpc::{GrpcCaller, GrpcServer, GrpcServerBuilder};
@@ -22,6 +24,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::modules::GreeterClient;
+
+/// Long enough for whatever comes to its end.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server that runs, without TLS.
 struct Running {

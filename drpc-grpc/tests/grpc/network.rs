@@ -14,6 +14,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Pid, gettid};
 use tokio::sync::oneshot;
 
+use crate::PATIENCE;
 use crate::certificates::{Authority, Signed};
 use crate::modules::{GreeterClient, Hello, modules};
 
@@ -136,9 +137,6 @@ async fn call_all(tls: &Tls, time: Duration) -> Vec<Result<String, CallError>> {
     });
     outcomes.await.into_iter().map(|(_, outcome)| outcome).collect()
 }
-
-/// Long enough for whatever comes to its end.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// As long as nobody waits who knows that nothing comes.
 const SOON: Duration = Duration::from_secs(1);

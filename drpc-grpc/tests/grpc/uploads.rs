@@ -9,9 +9,10 @@ use drpc::{
 use drpc_grpc::{Forwarded, GrpcCaller, GrpcServer};
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::timeout;
 
-use crate::Running;
 use crate::modules::{Hello, HelloResponse, PoolError};
+use crate::{PATIENCE, Running};
 
 /// Takes what callers send.
 pub(crate) struct Store {
@@ -271,6 +272,19 @@ async fn who_takes_nothing_holds_up_its_own_caller_alone() {
     assert!((32..=64).contains(&sent), "{sent} items were sent");
     let other = store.put(name("other")).await.unwrap().finish().await.unwrap();
     assert_eq!(other.greeting, "other");
+}
+
+#[tokio::test]
+async fn an_upload_that_is_given_up_where_it_stalls_is_given_up_behind_the_gateway() {
+    for mut served in Served::both().await {
+        let mut upload = served.store().await.keep().await.unwrap();
+        // The socket's credit is 1 MiB, HTTP/2's window 2: it is the gateway that has no room.
+        for _ in 0..24 {
+            upload.send(vec![7; 64 << 10].into()).await.unwrap();
+        }
+        drop(upload);
+        timeout(PATIENCE, served.hears.recv()).await.unwrap().unwrap();
+    }
 }
 
 #[tokio::test]

@@ -148,6 +148,24 @@ impl Session {
     /// A session with this number and peer.
     #[must_use]
     pub fn new(id: u64, peer: PeerCredentials) -> Self {
+        Session::logged_in(Arc::default(), id, peer, SystemTime::now())
+    }
+
+    /// A session for one of the calls that come on a connection of another protocol, which this session stands for: its peer, and what that may have logged, are this one's.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn of_call(&self, id: u64) -> Self {
+        Session::logged_in(self.log.clone(), id, self.peer.clone(), self.opened_at)
+    }
+
+    /// The same session, whose peer has its share of the log together with that of another.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_log_of(self, other: &Session) -> Self {
+        Session { log: other.log.clone(), ..self }
+    }
+
+    fn logged_in(log: Arc<PeerLog>, id: u64, peer: PeerCredentials, opened_at: SystemTime) -> Self {
         Session {
             id,
             peer,
@@ -155,9 +173,9 @@ impl Session {
             account: None,
             request_limit: DEFAULT_DECODE_LIMIT,
             presence: Mutex::default(),
-            log: Arc::default(),
+            log,
             bad_calls: Mutex::new(Bucket::new(BAD_CALLS)),
-            opened_at: SystemTime::now(),
+            opened_at,
             extensions: Extensions::default(),
             cancellation: Cancellation::default(),
             controls: OnceLock::new(),

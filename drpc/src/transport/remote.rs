@@ -21,6 +21,9 @@ pub struct RemotePeer {
     names: Vec<String>,
 }
 
+/// What the name of a host begins with.
+const DNS: &str = "DNS:";
+
 impl RemotePeer {
     /// A caller at an address, of whom nothing else is known.
     #[must_use]
@@ -46,10 +49,14 @@ impl RemotePeer {
         &self.names
     }
 
-    /// Whether its certificate has a name, which is compared as it is.
+    /// Whether its certificate has a name, which is compared as it is; that of a host (`DNS:`) in whatever case.
     #[must_use]
     pub fn has_name(&self, name: &str) -> bool {
-        self.names.iter().any(|known| known == name)
+        let host = name.strip_prefix(DNS);
+        self.names.iter().any(|known| match (host, known.strip_prefix(DNS)) {
+            (Some(host), Some(known)) => known.eq_ignore_ascii_case(host),
+            _ => known == name,
+        })
     }
 }
 
@@ -60,5 +67,24 @@ impl fmt::Display for RemotePeer {
             names => write!(f, "{}", names.join(" ").escape_debug())?,
         }
         write!(f, " at {}", self.address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_case_of_a_hosts_name_says_nothing_and_that_of_others_does() {
+        let peer = RemotePeer::new("here").with_names(["CN=Admin", "DNS:Host-3.example"]);
+        for (name, has) in [
+            ("DNS:host-3.EXAMPLE", true),
+            ("dns:host-3.example", false),
+            ("DNS:host-4.example", false),
+            ("CN=Admin", true),
+            ("CN=admin", false),
+        ] {
+            assert_eq!(peer.has_name(name), has, "{name}");
+        }
     }
 }
