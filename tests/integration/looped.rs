@@ -350,6 +350,23 @@ fn a_callback_is_called_in_a_step_alone() {
 }
 
 #[test]
+fn a_call_that_waits_for_its_reply_alone_wakes_no_step() {
+    let (client, server, _fake) = connected(|builder| builder);
+    // A step was made on this thread.
+    client.progress(Duration::ZERO).unwrap();
+    let called = Arc::new(AtomicUsize::new(0));
+    let counted = called.clone();
+    call(&client, "x", &CallOptions::new()).when_done(move |outcome| {
+        counted.fetch_add(usize::from(outcome.is_ok()), Ordering::Relaxed);
+    });
+    assert!(!is_readable(&client));
+    let sequence = server.recv_call(Wire::Chunked).unwrap().sequence;
+    server.send_reply(Wire::Chunked, sequence, 0, b"");
+    client.progress(PATIENCE).unwrap();
+    assert_eq!(called.load(Ordering::Relaxed), 1);
+}
+
+#[test]
 fn a_callback_may_call_and_one_that_panics_ends_nothing_else() {
     let (logs, _guard) = Logs::of_this_thread();
     let (client, server, _fake) = connected(|builder| builder);

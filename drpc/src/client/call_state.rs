@@ -100,11 +100,6 @@ impl<'a> CallState<'a> {
         self.connecting();
     }
 
-    /// From now on the call waits for a connection: gives until when.
-    pub(super) fn loses_patience_at(&mut self) -> Option<Instant> {
-        self.connecting().until.at
-    }
-
     fn connecting(&mut self) -> &mut Connecting {
         let (config, now) = (self.config, self.now);
         self.connecting.get_or_insert_with(|| Connecting::begin(config, config.connect_timeout, now))

@@ -44,6 +44,7 @@ mod reply;
 mod retry;
 #[cfg(any(feature = "client", feature = "progress"))]
 mod runtime;
+#[cfg(any(feature = "client", feature = "progress"))]
 mod turns;
 mod unpacking;
 

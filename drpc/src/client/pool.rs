@@ -28,6 +28,8 @@ pub(super) struct Pool<C> {
     epoch: u64,
     /// How many calls wait for a place.
     waiting: usize,
+    /// How many calls pause before they try to connect again.
+    pausing: usize,
     /// How many calls have overtaken those that wait.
     overtaken: u32,
 }
@@ -60,6 +62,7 @@ impl<C> Pool<C> {
             stopped: None,
             epoch: 0,
             waiting: 0,
+            pausing: 0,
             overtaken: 0,
         }
     }
@@ -188,7 +191,7 @@ impl<C> Pool<C> {
     /// Begins anew, without any of the connections, lent ones included.
     pub(super) fn forget(&mut self) {
         self.epoch += 1;
-        (self.out, self.making, self.waiting) = (0, 0, 0);
+        (self.out, self.making, self.waiting, self.pausing) = (0, 0, 0, 0);
         self.open.clear();
     }
 
@@ -209,6 +212,19 @@ impl<C> Pool<C> {
     /// Whether the call that has just taken a place is the only one that has.
     pub(super) fn has_one_place_out(&self) -> bool {
         self.out == 1
+    }
+
+    /// Whether a call waits or pauses, and has to see that in its time.
+    pub(super) fn somebody_looks_again(&self) -> bool {
+        self.waiting > 0 || self.pausing > 0
+    }
+
+    pub(super) fn begin_to_pause(&mut self) {
+        self.pausing += 1;
+    }
+
+    pub(super) fn end_to_pause(&mut self) {
+        self.pausing = self.pausing.saturating_sub(1);
     }
 
     pub(super) fn begin_to_wait(&mut self) {

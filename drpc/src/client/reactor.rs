@@ -34,6 +34,13 @@ struct Timing {
     stepper: Option<ThreadId>,
 }
 
+impl Timing {
+    /// Whether a step may be under way on another thread, which has to be woken.
+    fn is_elsewhere(&self) -> bool {
+        self.stepper.is_some_and(|stepper| stepper != thread::current().id())
+    }
+}
+
 /// The place of a task: empty once it is done or aborted.
 #[derive(Clone)]
 struct Slot(Arc<Mutex<Work>>);
@@ -76,10 +83,12 @@ impl Reactor {
     /// Begins a task at once, and goes on with it in the steps.
     pub(super) fn spawn(&self, task: BoxedTask) -> SteppedTask {
         let task = Slot(Arc::new(Mutex::new(Work { task: Some(task), aborted: false, waker: None })));
-        // Until a step takes it over, the loop is woken for it; a step that is being woken may have looked already.
+        // Until a step takes it over, the loop is woken for it. A step of another thread may have looked already.
         if Pin::new(&mut task.clone()).poll(&mut Context::from_waker(self.waker())).is_pending() {
             lock(&self.unbegun).push(task.clone());
-            self.waker().wake_by_ref();
+            if lock(&self.timing).is_elsewhere() {
+                self.waker().wake_by_ref();
+            }
         }
         SteppedTask(task)
     }
@@ -208,7 +217,7 @@ impl Future for Timer {
             let mut timing = lock(&self.reactor.timing);
             let key = timing.timers.set(self.at, self.task.clone());
             let is_next = timing.timers.next() == Some(self.at);
-            let waits_elsewhere = timing.stepper.is_some_and(|stepper| stepper != thread::current().id());
+            let waits_elsewhere = timing.is_elsewhere();
             drop(timing);
             if is_next && waits_elsewhere {
                 self.reactor.waker().wake_by_ref();

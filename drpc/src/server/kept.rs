@@ -8,7 +8,7 @@ use crate::buffer::SMALL;
 use crate::descriptors::Arrived;
 
 /// How many bytes of such calls a session reads, and some more.
-pub(super) const READ_AHEAD: usize = 64 << 10;
+const READ_AHEAD: usize = 64 << 10;
 
 /// How many bytes a session reads of what a client has left behind in the socket, whose descriptor can then be given back; and some more.
 #[cfg(any(feature = "server", feature = "progress"))]

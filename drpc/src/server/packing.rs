@@ -1,4 +1,4 @@
-//! The replies of a session that are ready at once go in one packet, to a client that takes packs (E5).
+//! The replies to calls that came in a pack go in one packet, too, to a client that takes packs (E5).
 //!
 //! Replies wait for one thing alone: the next call of the pack that came last, if its method was quick the last time. They go before
 //! anything else is done, and once the first of them is [`QUICK`] old.

@@ -42,7 +42,7 @@ impl Client {
                 Some(Taken::Connection(connection)) => {
                     let epoch = pool.epoch();
                     // Who waits has to take the lock again before its time is over.
-                    let alone = self.0.config.limit() == 1 && !pool.somebody_waits();
+                    let alone = self.0.config.limit() == 1 && !pool.somebody_looks_again();
                     let turn = alone.then_some(pool);
                     return Ok(Lease { client: self, turn, epoch, connection: Some(connection) });
                 }
@@ -83,7 +83,11 @@ impl Client {
                     pool.end_to_wait();
                     has_waited = true;
                 }
-                Wait::ForServer(until) => wait_until(&self.0.came, &mut pool, until),
+                Wait::ForServer(until) => {
+                    pool.begin_to_pause();
+                    wait_until(&self.0.came, &mut pool, until);
+                    pool.end_to_pause();
+                }
             }
             if state.deadline.left().is_zero() {
                 // What was given back at this very moment was meant for this call.

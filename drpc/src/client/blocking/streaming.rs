@@ -447,7 +447,8 @@ impl Flow {
                 if let Err(error) = self.check_time() {
                     return Some(Err(error));
                 }
-                if let Some(credit) = credit {
+                // Where the stream was cut, what has come is still given.
+                if let Some(credit) = credit.filter(|_| self.connection.is_some()) {
                     self.expected.add(credit);
                     if let Err(error) = self.say(Control::Credit(credit), Body::new()) {
                         return Some(Err(error));

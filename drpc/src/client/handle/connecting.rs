@@ -46,7 +46,8 @@ impl Client {
     /// A new connection where there is none, or the one that another call makes meanwhile.
     async fn first_connection(&self, state: &mut CallState<'_>) -> Result<Arc<Connection>, CallError> {
         // Who connects may be polled no more, or take as long as may be: the others wait no longer than for a connection of their own.
-        let until = state.loses_patience_at();
+        state.waits();
+        let until = self.0.runtime.clock()().checked_add(self.0.config.connect_timeout);
         let Some(_connecting) = self.0.runtime.by(until, pin!(self.0.connecting.lock())).await else {
             let config = &self.0.config;
             return Err(state.gave_up(ConnectError::timeout(&config.path, config.connect_timeout)));

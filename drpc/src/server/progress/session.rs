@@ -410,7 +410,8 @@ impl SessionState {
     /// Begins the calls that were read before there was room for them, as far as there is now. What was answered before goes first.
     #[cold]
     fn begin_kept(&mut self, core: &mut Core, done: &mut Progress) {
-        while self.has_room(core)
+        while !self.cut
+            && self.has_room(core)
             && let Some(besides) = &mut self.besides
             && let Some(call) = besides.kept.take()
         {

@@ -183,7 +183,8 @@ impl SessionLoop {
     #[inline(never)]
     fn pack(&mut self, reply: Response<Body>) -> Option<Box<Unsent>> {
         self.packing.get_or_insert_default().put(&self.session, reply);
-        if self.replies_may_wait() { None } else { self.try_packed() }
+        // What was answered meanwhile is there already.
+        if !self.finished.is_empty() || self.replies_may_wait() { None } else { self.try_packed() }
     }
 
     /// Whether replies wait for those behind them.
@@ -195,7 +196,6 @@ impl SessionLoop {
     /// Whether the next thing to be done is a call of a pack that will not take long.
     fn replies_may_wait(&self) -> bool {
         self.packing.as_ref().is_some_and(|packing| packing.may_wait_for_next(&self.codec))
-            && self.finished.is_empty()
             && self.queue.is_empty()
             && self.has_room()
             && self.besides.as_ref().is_none_or(|besides| besides.kept.is_empty())
