@@ -480,14 +480,12 @@ impl Connection {
             return Poll::Ready(result);
         }
         match ready!(shared.poll_receive(context, sequence, Some(key))) {
-            Ok(outcome) => Poll::Ready(outcome),
-            Err(cause) => {
-                shared.end(cause);
-                let closed = || Err(CallError::disconnected(Disconnect::Closed.into()));
-                // Something may have come before that.
-                Poll::Ready(shared.state().answers.take_or_wait(key, context).unwrap_or_else(closed))
-            }
+            Ok(Some(response)) => return Poll::Ready(Ok(response)),
+            Ok(None) => {}
+            Err(cause) => shared.end(cause),
         }
+        let closed = || Err(CallError::disconnected(Disconnect::Closed.into()));
+        Poll::Ready(shared.state().answers.take_or_wait(key, context).unwrap_or_else(closed))
     }
 }
 
@@ -697,13 +695,13 @@ impl Shared {
     }
 
     /// As long as `reader` is who receives: receives responses and hands them out, up to the one for `own`, which is
-    /// given. Else it is pending, and will be woken by who receives.
+    /// given, or `None` if it is among the answers, behind others. Else it is pending, and will be woken by who receives.
     fn poll_receive(
         &self,
         context: &mut Context<'_>,
         reader: i64,
         own: Option<Key>,
-    ) -> Poll<Result<Result<Response, CallError>, Disconnect>> {
+    ) -> Poll<Result<Option<Response>, Disconnect>> {
         if self.reader.load(Ordering::Acquire) != reader {
             return Poll::Pending;
         }
@@ -751,7 +749,15 @@ impl Shared {
                         let _ =
                             self.reader.compare_exchange(reader, NOBODY, Ordering::AcqRel, Ordering::Relaxed);
                     }
-                    return Poll::Ready(Ok(state.answers.take_before(key, response, is_last)));
+                    if state.answers.has_something(key) {
+                        // Another who received has put it there just before.
+                        drop(state.answers.put(key, Ok(response)));
+                        return Poll::Ready(Ok(None));
+                    }
+                    if is_last {
+                        state.answers.free(key);
+                    }
+                    return Poll::Ready(Ok(Some(response)));
                 }
                 Addressee::Waiting(key) => {
                     let told = state.answers.put(key, Ok(response));

@@ -164,8 +164,8 @@ impl Client {
         let mut attempts = Attempts::of(options.retry.as_ref(), self.0.config.retry.as_ref());
         let at = state.deadline.at;
         let outcome = {
-            let call = self.call_unlimited(method, body, options, wanted, &mut state, &mut attempts);
-            self.0.runtime.by(at, pin!(call)).await
+            let call = pin!(self.call_unlimited(method, body, options, wanted, &mut state, &mut attempts));
+            self.0.runtime.by(at, call).await
         };
         outcome.unwrap_or_else(|| attempts.cut_short(state.attempt_was_sent(), || state.timed_out()))
     }
