@@ -13,8 +13,8 @@ use drpc::wire::{Call, CallFields, Control, Response, ResponseFields};
 use drpc::{AddedFields, CallErrorKind, CallOptions, Caller, Client, Method, Order, Server, Status, Wire};
 
 use crate::support::{
-    Fake, Gate, Handlers, Items, ItemsMethod, Kind, PATIENCE, RawPeer, SOON, TestServer, WIRES, builder,
-    echo, frame, gated, in_order, with_every_client, with_every_server, without_response,
+    AnyClient, Fake, Gate, Handlers, Items, ItemsMethod, Kind, PATIENCE, RawPeer, SOON, TestServer, WIRES,
+    builder, echo, frame, gated, in_order, with_every_client, with_every_server, without_response,
 };
 
 const ECHO: Method = Method::new(7, 700, "echo");
@@ -607,6 +607,18 @@ fn a_call_that_is_dropped_before_its_turn_is_not_sent() {
     });
 }
 
+/// Has a client learn, from the answer to its first call, that its server takes packs.
+fn learn(client: &AnyClient, server: &RawPeer) {
+    thread::scope(|scope| {
+        let calling = scope.spawn(|| client.call(7, 700, b""));
+        let known = ResponseFields { takes_packs: true, ..ResponseFields::default() };
+        let sequence = server.recv_call(Wire::Chunked).unwrap().sequence;
+        let response = Response::<Bytes> { sequence, added: Some(known.into()), ..Response::default() };
+        server.send_message(Wire::Chunked, &response.encode());
+        calling.join().unwrap().unwrap();
+    });
+}
+
 #[test]
 fn a_pack_that_is_lost_is_no_call_that_was_not_sent() {
     // C7: what was sent may have been executed, in a pack too.
@@ -614,13 +626,8 @@ fn a_pack_that_is_lost_is_no_call_that_was_not_sent() {
         let fake = Fake::listen();
         let client = kind.connect(builder(fake.path()).added_fields(AddedFields::PACKS)).unwrap();
         let server = fake.accept();
+        learn(&client, &server);
         thread::scope(|scope| {
-            let calling = scope.spawn(|| client.call(7, 700, b""));
-            let known = ResponseFields { takes_packs: true, ..ResponseFields::default() };
-            let sequence = server.recv_call(Wire::Chunked).unwrap().sequence;
-            let response = Response::<Bytes> { sequence, added: Some(known.into()), ..Response::default() };
-            server.send_message(Wire::Chunked, &response.encode());
-            calling.join().unwrap().unwrap();
             let calling = scope.spawn(|| client.batch(ECHO, &[b"a", b"b", b"c"], &CallOptions::new()));
             let mut received = 0;
             while received < 3 {
@@ -642,13 +649,8 @@ fn of_a_pack_that_was_never_sent_no_call_may_have_been_executed() {
     let fake = Fake::listen();
     let client = Kind::Blocking.connect(builder(fake.path()).added_fields(AddedFields::PACKS)).unwrap();
     let server = fake.accept();
+    learn(&client, &server);
     thread::scope(|scope| {
-        let calling = scope.spawn(|| client.call(7, 700, b""));
-        let known = ResponseFields { takes_packs: true, ..ResponseFields::default() };
-        let sequence = server.recv_call(Wire::Chunked).unwrap().sequence;
-        let response = Response::<Bytes> { sequence, added: Some(known.into()), ..Response::default() };
-        server.send_message(Wire::Chunked, &response.encode());
-        calling.join().unwrap().unwrap();
         let calling = scope.spawn(|| client.batch(ECHO, &[&[7; 3000][..]; 2000], &CallOptions::new()));
         while !server.has_packet() {
             thread::yield_now();

@@ -21,7 +21,7 @@ use tower::util::MapRequestLayer;
 
 use super::support::{
     AnyClient, AnyStreaming, Driver, Fake, Kind, PATIENCE, RawPeer, SOON, TestServer, WIRES, builder, header,
-    in_order, pair, with_every_client, with_every_handle, with_every_server,
+    in_order, pair, until_over, with_every_client, with_every_handle, with_every_server,
 };
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -490,7 +490,7 @@ fn nothing_is_taken_after_the_deadline_though_it_is_there() {
         stream.next().unwrap().unwrap();
         heard.end();
         ping(&client);
-        thread::sleep(deadline.saturating_duration_since(Instant::now()));
+        until_over(&options);
         let error = stream.next().unwrap().unwrap_err();
         assert!(error.is_timeout(), "{error}");
         assert!(stream.next().is_none());

@@ -19,8 +19,8 @@ use proptest::prelude::*;
 use prost::Message;
 
 use super::support::{
-    AnyClient, AnyExchange, AnyUpload, Driver, Fake, Kind, PATIENCE, RawPeer, SOON, TestServer, WIRES,
-    builder, header, in_order, isolated, pair, with_every_client, with_every_server,
+    AnyClient, AnyExchange, AnyUpload, Driver, Fake, Gate, Kind, PATIENCE, RawPeer, SOON, TestServer, WIRES,
+    builder, gated, header, in_order, isolated, pair, until_over, with_every_client, with_every_server,
 };
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -540,9 +540,10 @@ fn nothing_is_sent_after_the_deadline_though_there_is_room() {
         let (server, heard) = serve(driver, |server| server);
         let client = client(kind, &server);
         let deadline = Instant::now() + 10 * SOON;
-        let mut upload = sum(&client, &CallOptions::new().deadline(deadline));
+        let options = CallOptions::new().deadline(deadline);
+        let mut upload = sum(&client, &options);
         upload.send(number(1)).unwrap();
-        thread::sleep(deadline.saturating_duration_since(Instant::now()));
+        until_over(&options);
         let error = upload.send(number(2)).unwrap_err();
         assert!(error.is_timeout(), "{error}");
         drop(upload);
@@ -597,12 +598,14 @@ fn a_handler_that_takes_items_calls_on_behalf_of_its_caller_for_as_long_as_they_
     with_every_server(|driver| {
         let (behind, _heard) = serve(Driver::Tokio, |server| server);
         let relay = Relay(SumsClient::new(builder(behind.path()).connect_blocking().unwrap()));
-        let server = driver.start(Server::builder().handler_timeout(10 * SOON).module(relay));
+        let modules = Server::builder().module(relay).module(gated(&Gate::new()));
+        let server = driver.start(modules.handler_timeout(10 * SOON));
         let client = client(Kind::Blocking, &server);
         let mut upload: AnyUpload<Number, Number> =
             client.upload(RelayMethod::Relay.method(), (), &CallOptions::new()).unwrap();
         upload.send(number(0)).unwrap();
-        thread::sleep(11 * SOON);
+        // Another handler, which has begun later, has had its time.
+        assert_eq!(client.call(7, 705, b"").unwrap().status, Status::FAILURE);
         upload.send(number(1)).unwrap();
         assert_eq!(upload.finish().unwrap(), number(2));
     });

@@ -751,7 +751,10 @@ impl Shared {
                     }
                     if state.answers.has_something(key) {
                         // Another who received has put it there just before.
-                        drop(state.answers.put(key, Ok(response)));
+                        let told = state.answers.put(key, Ok(response));
+                        drop((state, codec));
+                        // Who sends on the same call may wait for its end.
+                        wake(told);
                         return Poll::Ready(Ok(None));
                     }
                     if is_last {

@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 use tracing::dispatcher::{self, Dispatch};
 
 use super::server::runtime;
-use super::{PATIENCE, RawPeer, SOON, patiently};
+use super::{Fake, PATIENCE, RawPeer, SOON, pair, patiently};
 
 /// Which of the three clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -407,6 +407,13 @@ impl<T: Payload, R: Payload> Iterator for AnyExchange<T, R> {
 /// For a call that is to time out.
 pub(crate) fn soon() -> CallOptions {
     CallOptions::new().timeout(SOON)
+}
+
+/// Waits until a call with these options, which nobody answers, finds its time over.
+pub(crate) fn until_over(options: &CallOptions) {
+    let fake = Fake::listen();
+    let (client, _server) = pair(Kind::Blocking, &fake, |builder| builder);
+    assert!(client.call_with(7, 700, b"", options).unwrap_err().is_timeout());
 }
 
 pub(crate) fn without_response() -> CallOptions {

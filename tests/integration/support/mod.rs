@@ -19,8 +19,8 @@ use drpc::Wire;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 pub(crate) use client::{
-    AnyClient, AnyExchange, AnyStreaming, AnyUpload, Kind, answered, builder, call, soon, with_every_client,
-    without_response,
+    AnyClient, AnyExchange, AnyStreaming, AnyUpload, Kind, answered, builder, call, soon, until_over,
+    with_every_client, without_response,
 };
 pub(crate) use fake::{Fake, pair};
 pub(crate) use isolated::{isolated, isolated_by};
