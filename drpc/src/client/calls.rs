@@ -125,7 +125,17 @@ impl<W: Copy> Calls<W> {
         self.open.binary_search_by_key(&sequence, |(sequence, _)| *sequence)
     }
 
+    #[inline]
     fn remove(&mut self, sequence: i64) -> Option<Option<W>> {
+        // Most are answered in the order of their coming.
+        match self.open.front() {
+            Some((first, _)) if *first == sequence => self.open.pop_front().map(|(_, waiter)| waiter),
+            _ => self.remove_later(sequence),
+        }
+    }
+
+    #[inline(never)]
+    fn remove_later(&mut self, sequence: i64) -> Option<Option<W>> {
         let place = self.place(sequence).ok()?;
         self.open.remove(place).map(|(_, waiter)| waiter)
     }

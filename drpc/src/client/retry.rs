@@ -202,7 +202,21 @@ impl<'a> Attempts<'a> {
 
     /// An attempt at the call has come to an end: goes on with how long to pause before the next, or else breaks with what comes of the
     /// call.
+    #[inline]
     pub(super) fn next(
+        &mut self,
+        method: &Method,
+        outcome: Outcome,
+        deadline: Deadline,
+    ) -> ControlFlow<Outcome, Duration> {
+        match self.policy {
+            None => ControlFlow::Break(outcome),
+            Some(_) => self.next_by_policy(method, outcome, deadline),
+        }
+    }
+
+    #[inline(never)]
+    fn next_by_policy(
         &mut self,
         method: &Method,
         outcome: Outcome,

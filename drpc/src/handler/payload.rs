@@ -1,4 +1,4 @@
-use std::any::Any;
+use std::any::{Any, TypeId};
 
 use bytes::Bytes;
 
@@ -71,30 +71,33 @@ impl<M: prost::Message + Default + 'static> Payload for M {
 
     #[inline]
     fn from_body_within(body: Bytes, decoding: &mut Decoding) -> Result<Self, Failure> {
-        // prost knows `Bytes` as the message google.protobuf.BytesValue; here they are the body itself. The comparison of
-        // types is settled when this is compiled for `M`.
-        let mut body = Some(body);
-        let mut raw = None::<M>;
-        if let Some(raw) = (&mut raw as &mut dyn Any).downcast_mut::<Option<Bytes>>() {
-            *raw = body.take();
+        if is_bytes::<M>() {
+            return Ok(convert(body).unwrap_or_default());
         }
-        match (raw, body) {
-            (Some(raw), _) => Ok(raw),
-            (None, Some(body)) if !decoding.counts(&body) => {
-                M::decode(body).map_err(Failure::unmarshal_payload)
-            }
-            (None, body) => decoding.decode(body.unwrap_or_default()).map_err(Failure::unmarshal_payload),
+        match decoding.counts(&body) {
+            false => M::decode(body).map_err(Failure::unmarshal_payload),
+            true => decoding.decode(body).map_err(Failure::unmarshal_payload),
         }
     }
 
     fn into_body(self) -> Body {
-        let mut reply = Some(self);
-        // Taken out, not cloned: the first clone of a `Bytes` allocates.
-        if let Some(raw) = (&mut reply as &mut dyn Any).downcast_mut::<Option<Bytes>>() {
-            return raw.take().unwrap_or_default().into();
+        match is_bytes::<M>() {
+            true => convert::<M, Bytes>(self).unwrap_or_default().into(),
+            false => Body::of(&self),
         }
-        reply.map_or_else(Body::new, |message| Body::of(&message))
     }
+}
+
+/// Whether a message is raw [`Bytes`]: prost knows these as the message `google.protobuf.BytesValue`; here they are the body itself.
+#[inline(always)]
+fn is_bytes<M: 'static>() -> bool {
+    // Settled when this is compiled for `M`.
+    TypeId::of::<M>() == TypeId::of::<Bytes>()
+}
+
+/// A value as what it is, without a clone: the first one of a `Bytes` allocates.
+fn convert<T: 'static, U: 'static>(value: T) -> Option<U> {
+    (&mut Some(value) as &mut dyn Any).downcast_mut::<Option<U>>().and_then(Option::take)
 }
 
 /// Said by the compiler.

@@ -66,19 +66,24 @@ impl Assembler {
     /// Takes a packet; gives the message that it completes. A message of one chunk is a slice of its packet.
     ///
     /// The packet is empty if it was received into the buffer that [`rest`](Self::rest) lent.
+    #[inline(always)]
     pub(super) fn push(&mut self, packet: Bytes) -> Result<Option<Bytes>, FrameError> {
-        match self.partial.take() {
+        match self.partial {
             None => self.first(packet),
-            Some(mut partial) => {
-                partial.next(&packet)?;
-                if partial.due < partial.total_chunks {
-                    self.partial = Some(partial);
-                    return Ok(None);
-                }
-                check_sum(partial.total as u64, partial.received as u64)?;
-                Ok(Some(partial.lease.around(partial.data.freeze())))
-            }
+            Some(_) => self.next(&packet),
         }
+    }
+
+    #[inline(never)]
+    fn next(&mut self, packet: &[u8]) -> Result<Option<Bytes>, FrameError> {
+        let Some(mut partial) = self.partial.take() else { return Ok(None) };
+        partial.next(packet)?;
+        if partial.due < partial.total_chunks {
+            self.partial = Some(partial);
+            return Ok(None);
+        }
+        check_sum(partial.total as u64, partial.received as u64)?;
+        Ok(Some(partial.lease.around(partial.data.freeze())))
     }
 
     /// In mid message, the buffer to receive the next packet into, with room for as much as is missing.
@@ -111,6 +116,7 @@ impl Assembler {
         self.account.as_ref().map(|account| account.lease(Purpose::Request)).unwrap_or_default()
     }
 
+    #[inline(always)]
     fn first(&mut self, mut packet: Bytes) -> Result<Option<Bytes>, FrameError> {
         let header = ChunkHeader::parse_checked(&packet)?;
         packet.advance(ChunkHeader::LEN);
@@ -125,16 +131,21 @@ impl Assembler {
             check_sum(total as u64, packet.len() as u64)?;
             return self.hold(packet);
         }
+        self.begin(total, header.total_chunks, &packet)
+    }
+
+    #[inline(never)]
+    fn begin(&mut self, total: usize, total_chunks: u32, data: &[u8]) -> Result<Option<Bytes>, FrameError> {
         let mut partial = Partial {
             total,
-            total_chunks: header.total_chunks,
+            total_chunks,
             due: 0,
             received: 0,
             data: Buffer::default(),
             lease: self.lease(),
             aside: None,
         };
-        partial.append(&packet)?;
+        partial.append(data)?;
         self.partial = Some(partial);
         Ok(None)
     }

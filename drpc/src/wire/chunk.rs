@@ -143,6 +143,7 @@ impl<'a> Packets<'a> {
     }
 
     /// As [`new`](Self::new), where a packet of the plain wire has so many bytes at most.
+    #[inline(always)]
     pub(crate) fn fitting(
         wire: Wire,
         head: impl Into<Envelope<'a>>,
@@ -163,7 +164,9 @@ impl<'a> Packets<'a> {
     }
 
     /// One chunk of several.
-    fn part(&self, chunk_idx: u32) -> Packet<'a> {
+    // By value, so that who sends one packet alone needs none of this in memory.
+    #[inline(never)]
+    fn part(self, chunk_idx: u32) -> Packet<'a> {
         let Envelope { before, after } = self.envelope;
         let len = self.envelope.len() + self.body_len;
         let start = chunk_idx as usize * ChunkHeader::MAX_DATA;
@@ -215,7 +218,7 @@ pub(super) fn check_len(wire: Wire, len: usize, limit: usize, packet: usize) -> 
 impl<'a> Iterator for Packets<'a> {
     type Item = Packet<'a>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Packet<'a>> {
         if self.next == self.total {
             return None;
@@ -223,7 +226,7 @@ impl<'a> Iterator for Packets<'a> {
         let chunk_idx = self.next;
         self.next += 1;
         if self.total > 1 {
-            return Some(self.part(chunk_idx));
+            return Some(self.clone().part(chunk_idx));
         }
         let Envelope { before, after } = self.envelope;
         let len = (self.envelope.len() + self.body_len) as u64;

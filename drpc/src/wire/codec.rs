@@ -114,6 +114,7 @@ impl Codec {
     ///
     /// [`FrameError`] if the packet breaks a rule of the wire format ([W5](crate::guide::rules#wire)), announces a message over the limit ([W6](crate::guide::rules#wire)), or is of the other generation
     /// ([W8](crate::guide::rules#wire)).
+    #[inline(always)]
     pub fn receive(&mut self, packet: Bytes) -> Result<Option<Bytes>, FrameError> {
         let wire = *self.wire.get_or_insert_with(|| recognise(&packet));
         match wire {
@@ -224,6 +225,7 @@ impl Codec {
     /// # Errors
     ///
     /// [`MessageTooLong`] if the message is over the limit, or does not fit the plain wire's one packet ([W7](crate::guide::rules#wire)).
+    #[inline(always)]
     pub fn packets<'a>(
         &self,
         head: impl Into<Envelope<'a>>,

@@ -141,6 +141,7 @@ where
 
     /// Everything but the body's bytes.
     #[must_use]
+    #[inline]
     pub fn head(&self) -> Head {
         let body = Segments::from(&self.body);
         let mut head = match &self.added {
@@ -219,6 +220,7 @@ where
 
     /// Everything but the body's bytes.
     #[must_use]
+    #[inline]
     pub fn head(&self) -> Head {
         let body = Segments::from(&self.body);
         let mut head = match &self.added {
@@ -312,6 +314,7 @@ impl Head {
     }
 
     /// A field that is a number. proto3 leaves out one that holds its default.
+    #[inline]
     fn put_number(&mut self, field: u8, value: i64) {
         if value != 0 {
             self.put(field << 3 | WireType::Varint as u8, value as u64);
@@ -319,6 +322,7 @@ impl Head {
     }
 
     /// What stands before the bytes of a field that is not empty.
+    #[inline]
     fn put_prefix(&mut self, field: u8, len: usize) {
         if len != 0 {
             self.put(field << 3 | WireType::LengthDelimited as u8, len as u64);
@@ -326,22 +330,38 @@ impl Head {
     }
 
     #[inline]
-    fn put(&mut self, key: u8, mut value: u64) {
+    fn put(&mut self, key: u8, value: u64) {
         let at = usize::from(self.len);
         let room = &mut self.bytes[at..at + MAX_FIELD];
         room[0] = key;
-        let mut len = 1;
-        for byte in &mut room[1..] {
-            len += 1;
-            if value < 0x80 {
-                *byte = value as u8;
-                break;
+        self.len += match value {
+            0..0x80 => {
+                room[1] = value as u8;
+                2
             }
-            *byte = value as u8 | 0x80;
-            value >>= 7;
-        }
-        self.len += len;
+            0x80..0x4000 => {
+                (room[1], room[2]) = (value as u8 | 0x80, (value >> 7) as u8);
+                3
+            }
+            _ => 1 + put_long_varint(&mut room[1..], value),
+        };
     }
+}
+
+/// Writes a varint; gives how many bytes it has.
+#[inline(never)]
+fn put_long_varint(room: &mut [u8], mut value: u64) -> u8 {
+    let mut len = 0;
+    for byte in room {
+        len += 1;
+        if value < 0x80 {
+            *byte = value as u8;
+            break;
+        }
+        *byte = value as u8 | 0x80;
+        value >>= 7;
+    }
+    len
 }
 
 impl Deref for Head {
@@ -422,12 +442,16 @@ fn canonical<const N: usize>(message: &[u8]) -> Option<([u64; N], usize)> {
 /// The varint at a place of at most nine bytes, and where it ends.
 #[inline(always)]
 fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
-    match *bytes.get(at)? {
-        byte if byte < 0x80 => Some((byte.into(), at + 1)),
+    match bytes[at.min(bytes.len())..] {
+        [first, ..] if first < 0x80 => Some((first.into(), at + 1)),
+        [first, second, ..] if second < 0x80 => {
+            Some((u64::from(second) << 7 | u64::from(first & 0x7f), at + 2))
+        }
         _ => long_varint(bytes, at),
     }
 }
 
+#[inline(never)]
 fn long_varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     let mut value = 0;
     for index in 0..9 {

@@ -6,7 +6,8 @@ use std::task::Poll;
 use shuttle::future::{block_on, spawn};
 use shuttle::rand::{Rng, thread_rng};
 
-use super::{BreakOnDrop, Connection, DRIVER, Shared, drive};
+use super::Connection;
+use super::shared::{BreakOnDrop, DRIVER, Shared, drive};
 use crate::client::builder::ClientBuilder;
 use crate::client::reactor::Reactor;
 use crate::client::runtime::Runtime;

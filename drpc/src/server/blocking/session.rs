@@ -416,7 +416,16 @@ impl SessionState {
     }
 
     /// Has the socket wait for as long as the session may be idle, and no longer than it may keep its buffers.
+    #[inline]
     fn set_timeout(&self, reader: &mut Reader) -> io::Result<()> {
+        if self.server.config.limits.idle.is_none() && reader.timeout.is_none() && !keeps_buffers() {
+            return Ok(());
+        }
+        self.change_timeout(reader)
+    }
+
+    #[inline(never)]
+    fn change_timeout(&self, reader: &mut Reader) -> io::Result<()> {
         let idle = self.server.config.limits.idle.map(|limit| limit.saturating_sub(reader.waited));
         let keep = keeps_buffers().then_some(KEEP_BUFFERS);
         let timeout = [idle, keep].into_iter().flatten().min();
@@ -596,7 +605,7 @@ impl SessionState {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn send(
         &self,
         codec: &Codec,
@@ -665,6 +674,7 @@ impl SessionState {
 }
 
 /// Polls a handler. It is cut off once its time is over, and what it gives then comes too late: a handler that blocked its thread.
+#[inline(always)]
 fn poll_in_time(processing: &mut Processing, context: &mut Context<'_>) -> Poll<Response<Body>> {
     let polled = processing.poll_handler(context);
     let deadline = processing.context().deadline();

@@ -10,7 +10,7 @@ mod step;
 
 pub use self::step::Progress;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use std::{fmt, mem};
 
 use futures_util::stream::{FuturesUnordered, SelectAll, StreamExt};
+use rustc_hash::FxHashMap;
 use rustix::event::epoll::EventFlags;
 
 use self::background::InBackground;
@@ -92,7 +93,8 @@ pub struct Server {
     outcome: Option<Shutdown>,
     /// Dropped before the sessions: none has ended while a handler of it is there.
     core: Core,
-    sessions: HashMap<u64, SessionState>,
+    /// By their numbers, which no peer chooses.
+    sessions: FxHashMap<u64, SessionState>,
     last_session: u64,
     admission: Admission,
     logs: PeerLogs,
@@ -139,7 +141,7 @@ impl Server {
             is_ready: false,
             cut: Shutdown::default(),
             outcome: None,
-            sessions: HashMap::new(),
+            sessions: FxHashMap::default(),
             last_session: 0,
             admission: Admission::default(),
             logs: PeerLogs::default(),
