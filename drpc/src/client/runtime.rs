@@ -63,9 +63,12 @@ impl Runtime {
         mut future: Pin<&mut impl Future<Output = T>>,
     ) -> Option<T> {
         let mut over = at.map(|at| self.sleep_until(at));
-        poll_fn(|context| match (future.as_mut().poll(context), &mut over) {
-            (Poll::Pending, Some(over)) => over.as_mut().poll(context).map(|()| None),
-            (polled, _) => polled.map(Some),
+        poll_fn(|context| match future.as_mut().poll(context) {
+            Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+            Poll::Pending => match &mut over {
+                Some(over) => over.as_mut().poll(context).map(|()| None),
+                None => Poll::Pending,
+            },
         })
         .await
     }
