@@ -207,7 +207,7 @@ impl Client {
         state.begin_attempt();
         loop {
             let connection = self.connection(state).await?;
-            let Some(_turn) = self.turn(&connection).await else { continue };
+            let Ok(_turn) = self.turn(&connection).await else { continue };
             let mut added = state.added(options);
             wanted.ask(&mut added);
             state.stamp(&mut added);
@@ -226,18 +226,17 @@ impl Client {
         }
     }
 
-    /// Waits until no other call is under way on the connection, if each is to be alone there; `None` if one that was given up holds it up
-    /// since, so that another connection is to be taken.
-    async fn turn<'a>(&self, connection: &'a Arc<Connection>) -> Option<Option<Turn<'a>>> {
+    /// Waits until no other call is under way on the connection, if each is to be alone there.
+    async fn turn<'a>(&self, connection: &'a Arc<Connection>) -> Result<Option<Turn<'a>>, HeldUp> {
         let config = &self.0.config;
         if !config.one_call_at_a_time {
-            return Some(None);
+            return Ok(None);
         }
         let turn = connection.turns().take().await;
         // One that no other call sees is in no pool.
         let is_good =
             config.connection_per_call || self.pool().open().iter().any(|open| Arc::ptr_eq(open, connection));
-        is_good.then_some(Some(turn))
+        is_good.then_some(Some(turn)).ok_or(HeldUp)
     }
 
     /// Makes many calls at once, and returns one result per call, in the order of the calls.
@@ -471,6 +470,9 @@ impl Drop for Abandonable<'_> {
         self.give_up();
     }
 }
+
+/// A call that was given up holds the connection up: another is to be taken.
+struct HeldUp;
 
 /// The one call of its state, which is told whether the call may be executed.
 struct SingleCall<'a, 'c> {

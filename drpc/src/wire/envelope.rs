@@ -141,7 +141,6 @@ where
 
     /// Everything but the body's bytes.
     #[must_use]
-    #[inline]
     pub fn head(&self) -> Head {
         let body = Segments::from(&self.body);
         let mut head = match &self.added {
@@ -220,7 +219,6 @@ where
 
     /// Everything but the body's bytes.
     #[must_use]
-    #[inline]
     pub fn head(&self) -> Head {
         let body = Segments::from(&self.body);
         let mut head = match &self.added {

@@ -72,7 +72,7 @@ impl Client {
         options: &CallOptions,
         state: &mut CallState<'_>,
     ) -> bool {
-        let Some(_turn) = self.turn(connection).await else { return false };
+        let Ok(_turn) = self.turn(connection).await else { return false };
         let mut sent = VecDeque::with_capacity(batch.due().len());
         let mut nothing_sent = true;
         for at in 0..batch.due().len() {
