@@ -613,14 +613,17 @@ impl SessionState {
         response: &Response<Body>,
         own: usize,
     ) -> Result<(), SessionFault> {
-        let mut packets = codec.packets(head, &response.body).map_err(io::Error::other)?;
-        match packets.try_for_each(|packet| self.send_packet(&packet, own)) {
-            Err(SessionFault::Io(error)) if is_peer_gone(&error) => {
-                give_up_sending(&self.session, response);
-                Ok(())
+        for packet in codec.packets(head, &response.body).map_err(io::Error::other)? {
+            match self.send_packet(&packet, own) {
+                Ok(()) => {}
+                Err(SessionFault::Io(error)) if is_peer_gone(&error) => {
+                    give_up_sending(&self.session, response);
+                    break;
+                }
+                Err(fault) => return Err(fault),
             }
-            sent => sent,
         }
+        Ok(())
     }
 
     fn send_packet(&self, packet: &Packet<'_>, own: usize) -> Result<(), SessionFault> {

@@ -530,15 +530,20 @@ impl SessionLoop {
     fn try_reply(&self, mut response: Response<Body>) -> Option<Box<Unsent>> {
         let head = head_of(&self.codec, &self.session, &mut response);
         let mut sent = 0;
-        let is_sent = self.codec.packets(&head, &response.body).is_ok_and(|mut packets| {
-            packets.all(|packet| {
-                let is_sent = self.link.try_send(&packet).is_ok();
-                sent += u32::from(is_sent);
-                is_sent
-            })
-        });
+        if let Ok(packets) = self.codec.packets(&head, &response.body) {
+            let all = packets.len();
+            for packet in packets {
+                match self.link.try_send(&packet) {
+                    Ok(()) => sent += 1,
+                    Err(_) => break,
+                }
+            }
+            if sent == all {
+                return None;
+            }
+        }
         // Another error than that there is no room comes again, where the rest is sent.
-        (!is_sent).then(|| Unsent { head, response, packets: sent }.into())
+        Some(Unsent { head, response, packets: sent as u32 }.into())
     }
 
     /// Sends what is left of a response, so that it goes out whole (W10).
