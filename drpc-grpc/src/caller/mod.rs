@@ -3,6 +3,7 @@
 pub(crate) mod blocking;
 mod builder;
 mod connector;
+mod gathering;
 mod sound;
 
 use std::collections::HashMap;
