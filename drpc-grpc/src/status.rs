@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use drpc::wire::{Response, ResponseFields};
 use drpc::{CallError, ConnectError, FailureCause, Status};
+use http::HeaderName;
 use prost::Message as _;
 use prost_types::Any;
 use tonic::{Code, ConnectError as TonicConnectError, TimeoutExpired};
@@ -26,7 +27,7 @@ const ERROR_INFO: &str = "type.googleapis.com/google.rpc.ErrorInfo";
 const DETAILS: &str = "type.googleapis.com/drpc.Details";
 
 /// The metadata of a reply that says that the call was SUBMITTED.
-pub(crate) const SUBMITTED: &str = "drpc-submitted";
+pub(crate) static SUBMITTED: HeaderName = HeaderName::from_static("drpc-submitted");
 
 /// The one table, from here to there.
 fn code_of(status: Status, cause: Option<FailureCause>) -> Code {

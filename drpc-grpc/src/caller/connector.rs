@@ -15,6 +15,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tower_service::Service;
 
+use super::gathering::Gathering;
 use crate::io::Io;
 use crate::tls::{HTTP2, Tls};
 
@@ -35,7 +36,7 @@ impl Connector {
         Connector { tls, timeout, silent: Arc::default() }
     }
 
-    async fn connect(self, address: Uri) -> io::Result<TokioIo<Box<dyn Io>>> {
+    async fn connect(self, address: Uri) -> io::Result<TokioIo<Gathering<Box<dyn Io>>>> {
         let silent = self.silent.clone();
         let note = |at| *silent.lock().unwrap_or_else(PoisonError::into_inner) = at;
         let last = *silent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,18 +57,23 @@ impl Connector {
         }
     }
 
-    async fn open(self, address: Uri) -> io::Result<TokioIo<Box<dyn Io>>> {
+    async fn open(self, address: Uri) -> io::Result<TokioIo<Gathering<Box<dyn Io>>>> {
         let host = host_of(&address).ok_or(io::ErrorKind::InvalidInput)?;
         let port = address.port_u16().unwrap_or(if self.tls.is_some() { 443 } else { 80 });
         let tcp = connect_to_any(host, port, self.timeout).await?;
         tcp.set_nodelay(true)?;
-        let Some((tls, name)) = self.tls else { return Ok(TokioIo::new(Box::new(tcp))) };
+        let Some((tls, name)) = self.tls else { return Ok(ready(tcp)) };
         let stream = TlsConnector::from(tls.caller()).connect(name, tcp).await?;
         match stream.get_ref().1.alpn_protocol() == Some(HTTP2) {
-            true => Ok(TokioIo::new(Box::new(stream))),
+            true => Ok(ready(stream)),
             false => Err(io::Error::other("the server speaks TLS, but not HTTP/2")),
         }
     }
+}
+
+/// A connection for hyper.
+fn ready(io: impl Io + 'static) -> TokioIo<Gathering<Box<dyn Io>>> {
+    TokioIo::new(Gathering::new(Box::new(io)))
 }
 
 /// Connects to the first of a host's addresses that answers. One that is silent takes no more than its share of the time.
@@ -93,7 +99,7 @@ pub(super) fn host_of(address: &Uri) -> Option<&str> {
 }
 
 impl Service<Uri> for Connector {
-    type Response = TokioIo<Box<dyn Io>>;
+    type Response = TokioIo<Gathering<Box<dyn Io>>>;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
 

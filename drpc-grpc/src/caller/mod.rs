@@ -3,6 +3,7 @@
 pub(crate) mod blocking;
 mod builder;
 mod connector;
+mod gathering;
 mod sound;
 
 use std::collections::HashMap;
@@ -194,7 +195,7 @@ impl Inner {
         let mut grpc = Grpc::new(OfOneMessage(Sound(connection.channel.clone())))
             .max_decoding_message_size(self.message_limit);
         let answer = match grpc.ready().await {
-            Ok(()) => grpc.unary(request, self.path_of(method), Bodies).await,
+            Ok(()) => grpc.unary(request, self.path_of(method), Bodies::SINGLE).await,
             Err(error) => Err(tonic::Status::from_error(error.into())),
         };
         match answer {
@@ -265,7 +266,7 @@ impl Inner {
             };
             let mut grpc = self.grpc(&connection);
             let answer = match grpc.ready().await {
-                Ok(()) => grpc.streaming(request, self.path_of(method), Bodies).await,
+                Ok(()) => grpc.streaming(request, self.path_of(method), Bodies::MANY).await,
                 Err(error) => Err(tonic::Status::from_error(error.into())),
             };
             let answered = match answer {
@@ -426,7 +427,7 @@ impl Connection {
 const PASSED_OVER: Duration = Duration::from_secs(1);
 
 fn status_of(metadata: &MetadataMap) -> Status {
-    let submitted = metadata.contains_key(status::SUBMITTED);
+    let submitted = metadata.as_ref().contains_key(&status::SUBMITTED);
     if submitted { Status::SUBMITTED } else { Status::SUCCESS }
 }
 

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_util::TryFutureExt;
 use futures_util::future::MapOk;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use http_body::{Frame, SizeHint};
 use tonic::body::Body;
 use tonic::metadata::MetadataMap;
@@ -16,18 +16,18 @@ use tower_service::Service;
 /// A channel, or the body of an answer, without such details.
 pub(super) struct Sound<T>(pub(super) T);
 
-const DETAILS: &str = "grpc-status-details-bin";
+static DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 
 /// Leaves details out that can't be read.
 pub(crate) fn make_sound(headers: &mut HeaderMap) {
-    if !headers.contains_key(DETAILS) {
+    if !headers.contains_key(&DETAILS) {
         return;
     }
     let metadata = MetadataMap::from_headers(mem::take(headers));
-    let is_sound = metadata.get_bin(DETAILS).is_some_and(|details| details.to_bytes().is_ok());
+    let is_sound = metadata.get_bin(DETAILS.as_str()).is_some_and(|details| details.to_bytes().is_ok());
     *headers = metadata.into_headers();
     if !is_sound {
-        headers.remove(DETAILS);
+        headers.remove(&DETAILS);
     }
 }
 
@@ -163,9 +163,9 @@ mod tests {
         {
             let mut headers = HeaderMap::new();
             headers.insert("grpc-status", "13".parse().unwrap());
-            headers.insert(DETAILS, details.parse().unwrap());
+            headers.insert(&DETAILS, details.parse().unwrap());
             make_sound(&mut headers);
-            assert_eq!((headers.contains_key(DETAILS), headers.len()), (is_left, 1 + usize::from(is_left)));
+            assert_eq!((headers.contains_key(&DETAILS), headers.len()), (is_left, 1 + usize::from(is_left)));
             assert_eq!(tonic::Status::from_header_map(&headers).unwrap().code(), tonic::Code::Internal);
         }
     }

@@ -18,12 +18,12 @@ use drpc::{
 };
 use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt};
-use http::{Extensions, HeaderMap};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout_at;
 use tonic::Code;
-use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::metadata::MetadataMap;
 use tonic::server::{Grpc, ServerStreamingService, StreamingService, UnaryService};
 
 use super::connection::session_of;
@@ -92,8 +92,10 @@ impl Calls {
                 return Ok(shut_down().into_http());
             }
             let limit = shared.limits.messages;
+            let streams = method.is_client_streaming() || method.is_streaming();
+            let bodies = if streams { Bodies::MANY } else { Bodies::SINGLE };
             let mut grpc =
-                Grpc::new(Bodies).max_decoding_message_size(limit).max_encoding_message_size(limit);
+                Grpc::new(bodies).max_decoding_message_size(limit).max_encoding_message_size(limit);
             let call = OneCall { came, shared, method };
             Ok(match (method.is_client_streaming(), method.is_streaming()) {
                 (false, false) => grpc.unary(call, request).await,
@@ -436,9 +438,8 @@ impl Finished {
 }
 
 fn submitted() -> MetadataMap {
-    let mut metadata = MetadataMap::new();
-    metadata.insert(status::SUBMITTED, MetadataValue::from_static("1"));
-    metadata
+    let said = (status::SUBMITTED.clone(), HeaderValue::from_static("1"));
+    MetadataMap::from_headers(HeaderMap::from_iter([said]))
 }
 
 /// The responses that follow the one that opened a stream.
@@ -532,9 +533,13 @@ impl Drop for Outgoing {
     }
 }
 
+static TIME_OUT: HeaderName = HeaderName::from_static("grpc-timeout");
+static TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+static TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
+
 /// How long the caller will still wait: `grpc-timeout` is up to eight digits and a unit. One that is not so is as good as none.
 fn time_left(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get("grpc-timeout")?.to_str().ok()?;
+    let text = headers.get(&TIME_OUT)?.to_str().ok()?;
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if number.len() > 8 || !number.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -554,8 +559,8 @@ fn time_left(headers: &HeaderMap) -> Option<Duration> {
 /// W3C's headers. What breaks its rules is left out.
 fn trace_of(headers: &HeaderMap) -> Option<TraceContext> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let trace: TraceContext = text("traceparent")?.parse().ok()?;
-    let with_state = text("tracestate").and_then(|state| trace.clone().with_state(state).ok());
+    let trace: TraceContext = text(&TRACE_PARENT)?.parse().ok()?;
+    let with_state = text(&TRACE_STATE).and_then(|state| trace.clone().with_state(state).ok());
     Some(with_state.unwrap_or(trace))
 }
 
