@@ -14,6 +14,7 @@ mod args;
 mod commands;
 mod exit;
 mod page;
+mod printer;
 mod progress;
 mod recording;
 mod schema;
