@@ -289,7 +289,7 @@ drpc: replies.toml: TOML parse error at line 3, column 1
   |
 3 | what = 1
   | ^^^^
-unknown field `what`, expected one of `method`, `when`, `reply`, `status`, `error`, `hang`, `delay`, `times`
+unknown field `what`, expected one of `method`, `when`, `reply`, `items`, `status`, `error`, `hang`, `delay`, `times`
 
 "#]]);
 }
