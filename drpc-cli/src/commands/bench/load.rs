@@ -215,6 +215,9 @@ impl Turns {
                 );
                 released = due;
             }
+            if released >= last {
+                break;
+            }
             let next = Duration::from_secs_f64(period * released as f64);
             thread::sleep(next.saturating_sub(self.begun.elapsed()));
         }
