@@ -2,11 +2,15 @@
 
 use std::error::Error;
 use std::future::Future;
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use drpc::{BindError, CallError, ConnectError};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag::{register, register_conditional_default};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::recording::ReadError;
@@ -92,6 +96,8 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failed>>) -> Re
 }
 
 /// Ctrl-c, or a polite request to end.
+///
+/// A second one ends the process as if it were not handled: what waits may wait for ever, for a reader who does not read.
 pub(crate) struct Interrupt {
     interrupt: Signal,
     terminate: Signal,
@@ -101,13 +107,39 @@ impl Interrupt {
     /// From here on neither ends the process by itself: call it before there is anything to interrupt.
     pub(crate) fn listen() -> Result<Self, Failed> {
         let listen = |kind| signal(kind).map_err(Failed::Begin);
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+        let (interrupt, terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+        let came = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            // In this order: the first one that comes finds that none came before.
+            register_conditional_default(signal, came.clone()).map_err(Failed::Begin)?;
+            register(signal, came.clone()).map_err(Failed::Begin)?;
+        }
+        Ok(Self { interrupt, terminate })
     }
 
     pub(crate) async fn came(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => (),
             _ = self.terminate.recv() => (),
+        }
+    }
+}
+
+/// What is written to it is written where somebody reads, and else of no matter: the exit code tells, too.
+pub(crate) struct Lasting<W>(pub(crate) W);
+
+impl<W: Write> Write for Lasting<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(bytes.len()),
+            written => written,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.0.flush() {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            flushed => flushed,
         }
     }
 }

@@ -14,6 +14,7 @@ mod args;
 mod commands;
 mod exit;
 mod page;
+mod printer;
 mod progress;
 mod recording;
 mod schema;
@@ -22,12 +23,10 @@ mod words;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use args::{Args, Command};
+use args::Command;
 
 fn main() -> ExitCode {
-    match Args::parse().command {
+    match args::parse().command {
         Command::Bench(args) => commands::bench::run(&args),
         Command::Call(args) => commands::call::run(&args),
         Command::Completions(args) => commands::completions::run(&args),

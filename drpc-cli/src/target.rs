@@ -11,6 +11,7 @@ use drpc::{AddedFields, Client, ClientBuilder, WireMode};
 use drpc_registry::closest;
 use serde::Deserialize;
 
+use crate::exit::Failed;
 use crate::schema::{Schema, SchemaArgs, SchemaError};
 use crate::words;
 
@@ -188,6 +189,20 @@ impl Target {
     /// What the server tells of its names and types; `None` if it has no reflection.
     pub(crate) async fn reflection(&self, client: &Client) -> Result<Option<Schema>, SchemaError> {
         Schema::of_server(client, self.hint()).await
+    }
+
+    /// What files tell, with what the server tells where they leave something open.
+    pub(crate) async fn completed(
+        &self,
+        from_files: Option<Schema>,
+        client: &Client,
+    ) -> Result<Schema, Failed> {
+        let told = self.reflection(client).await?;
+        let mut schema = from_files.unwrap_or_default();
+        if let Some(told) = told {
+            schema.learn(told);
+        }
+        Ok(schema)
     }
 }
 

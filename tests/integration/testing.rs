@@ -23,8 +23,8 @@ use tokio::time::Instant;
 
 use crate::load::wait_for_descriptors;
 use crate::support::{
-    Hello, HelloResponse, Kind, Logs, RawPeer, TestServer, Vector, WIRES, builder, call, echo, greeting,
-    interop, isolated, open_descriptors, with_every_client,
+    Fake, Hello, HelloResponse, Kind, Logs, PATIENCE, RawPeer, SOON, TestServer, Vector, WIRES, builder,
+    call, echo, greeting, interop, isolated, open_descriptors, with_descriptors_left, with_every_client,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -520,6 +520,56 @@ mod recorder {
         (packet.direction, &packet.bytes)
     }
 
+    /// However many packets a reply is, or was: a short one for a long one, and the other way round.
+    #[tokio::test]
+    async fn replies_are_waited_for_and_not_packets() {
+        for (then, now) in [(long(), "pong".into()), ("pong".into(), long())] {
+            let recorder = Recorder::new();
+            let then = MockModule::new(7, "interop").reply(700, then);
+            let client = in_memory(Server::builder(), then).record(&recorder).client();
+            for body in ["one", "two"] {
+                call(&client, 700, body).await.unwrap();
+            }
+            let recorded = recorder.sessions().remove(0);
+
+            let server = in_memory(Server::builder(), MockModule::new(7, "interop").reply(700, now.clone()));
+            let to = server.client_builder();
+            let replay = recorded.replay_calls(&to);
+            let again = tokio::time::timeout(PATIENCE, replay).await.unwrap().unwrap();
+            assert_eq!(replies(&again), [now.clone(), now]);
+        }
+    }
+
+    /// What came until then is kept.
+    #[tokio::test]
+    async fn a_replay_is_given_up_after_its_time() {
+        let recorder = Recorder::new();
+        let client = in_memory(Server::builder(), echo()).record(&recorder).client();
+        for body in ["one", "two"] {
+            call(&client, 700, body).await.unwrap();
+        }
+        let recorded = recorder.sessions().remove(0);
+        let answers_one = echo().on(700, |_: Context, body: Bytes| async move {
+            if body == "two" {
+                std::future::pending::<()>().await;
+            }
+            Ok(body)
+        });
+        let server = in_memory(Server::builder(), answers_one);
+        let again = recorded.replay_calls_within(&server.client_builder(), SOON).await.unwrap();
+        assert_eq!(replies(&again), ["one"]);
+    }
+
+    fn replies(recording: &Recording) -> Vec<Bytes> {
+        let mut reader = MessageReader::new();
+        let messages = recording.packets().iter().flat_map(|packet| reader.read(packet).unwrap());
+        let bodies = messages.filter_map(|message| match message {
+            Message::Response(response) => Some(response.body),
+            Message::Call(_) => None,
+        });
+        bodies.collect()
+    }
+
     #[tokio::test]
     async fn replays_a_server_to_a_client() {
         let recorder = Recorder::new();
@@ -697,6 +747,37 @@ mod proxy {
         let again =
             crate::support::in_order(recording.replay_calls(&Client::builder(server.path()))).unwrap();
         assert!(again.sent(Direction::ToClient).eq(recording.sent(Direction::ToClient)));
+    }
+
+    /// S4: a client that can't be accepted waits, and the others are served.
+    #[test]
+    fn out_of_descriptors_a_proxy_waits_and_goes_on() {
+        isolated("testing::proxy::out_of_descriptors_a_proxy_waits_and_goes_on", || {
+            let logs = Logs::of_this_process();
+            let server = TestServer::start(Server::builder().module(interop()));
+            let proxy = TestProxy::start(|path| Proxy::bind(path, server.path()).unwrap());
+            let early = RawPeer::connect(&proxy.path());
+            early.assert_served(Wire::Chunked);
+            let waiting = with_descriptors_left(1, || {
+                // The client takes the last descriptor.
+                let waiting = RawPeer::connect(&proxy.path());
+                logs.wait_for("the proxy could not accept a client");
+                early.assert_served(Wire::Chunked);
+                waiting
+            });
+            waiting.assert_served(Wire::Chunked);
+        });
+    }
+
+    /// A listener whose backlog is full has no event to wait for.
+    #[test]
+    fn who_is_not_accepted_is_waited_for_no_longer_than_is_said() {
+        let fake = Fake::with_backlog(0);
+        let _first = RawPeer::connect(fake.path());
+        let recording: Recording = "# a call without a response\n> 00".parse().unwrap();
+        let client = Client::builder(fake.path()).connect_timeout(SOON);
+        let failed = crate::support::in_order(recording.replay_calls(&client)).unwrap_err();
+        assert!(failed.is_timeout(), "{failed}");
     }
 
     #[test]

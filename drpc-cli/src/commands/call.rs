@@ -1,5 +1,6 @@
 //! `drpc call`: one method, or the same one many times.
 
+use std::cell::Cell;
 use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
 use std::pin::pin;
@@ -18,7 +19,7 @@ use crate::exit::{Failed, Interrupt, NOT_MADE, OTHERWISE, block_on, ended, print
 use crate::progress::Progress;
 use crate::schema::{BodyType, Found, Schema, SchemaArgs, template};
 use crate::target::TargetArgs;
-use crate::words::printable;
+use crate::words::{self, printable};
 
 /// Call a method and print its reply.
 ///
@@ -45,7 +46,8 @@ pub(crate) struct CallArgs {
     target: TargetArgs,
     /// The method: greeter.hello, 501 (its system-wide ID), or 5.501 (after its module's).
     method: String,
-    /// The request: JSON, @FILE, or - for standard input. A file may hold several, one behind the other: each is a call. Left out, it is empty.
+    /// The request: JSON, @FILE, or - for standard input. A file may hold several, one behind the other: each is a call. With --hex, each line is one.
+    /// Left out, it is empty.
     request: Option<String>,
     /// Print an empty request, with every field, and call nothing.
     #[arg(long, conflicts_with_all = ["hex", "raw", "repeat", "parallel"])]
@@ -59,14 +61,15 @@ pub(crate) struct CallArgs {
     /// Make each call so many times.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), hide_default_value = true)]
     repeat: u32,
-    /// Make up to so many calls at a time; replies are printed in the order of the requests.
+    /// Make up to so many calls at a time; replies are printed in the order of the requests. Not for streams, which come one after the other.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000), hide_default_value = true)]
     parallel: u32,
     /// The method answers by a stream. That is known where names are, so say it of a number alone.
     #[arg(long)]
     stream: bool,
     /// Don't ask for the text and the cause of an error, nor tell the server how long the call may take: send byte for byte what DAOS's own clients
-    /// send. Else that is asked and told by fields that are added to DAOS's; a server that does not know them skips them.
+    /// send. Else that is asked and told by fields that are added to DAOS's; a server that does not know them skips them. Not for streams, which DAOS does not
+    /// have.
     #[arg(long)]
     no_added_fields: bool,
     #[command(flatten)]
@@ -84,17 +87,22 @@ async fn call(args: &CallArgs) -> Result<ExitCode, Failed> {
         false => AddedFields::DEADLINE | AddedFields::ERROR,
     };
     let from_files = target.known.schema(&args.schema)?;
-    if args.template
-        && let Some(schema) = &from_files
+    let is_complete = from_files.as_ref().is_some_and(|schema| !schema.leaves_open(&args.method));
+    if let (true, Some(schema)) = (args.template, &from_files)
+        && !schema.modules().is_empty()
     {
-        return print_template(schema.find_method(&args.method)?);
+        let found = schema.find_method(&args.method)?;
+        if is_complete {
+            return print_template(found);
+        }
     }
     let client = target.client(fields).connect().await?;
     let schema = match from_files {
-        Some(schema) => schema,
+        Some(schema) if is_complete => schema,
+        Some(schema) if (args.hex || args.raw) && schema.find_method(&args.method).is_ok() => schema,
         // Whoever gives a number and digits needs no names.
         None if (args.hex || args.raw) && !args.template && is_numeric(&args.method) => Schema::default(),
-        None => target.reflection(&client).await?.unwrap_or_default(),
+        from_files => target.completed(from_files, &client).await?,
     };
     let found = schema.find_method(&args.method)?;
     if args.template {
@@ -110,6 +118,14 @@ async fn call(args: &CallArgs) -> Result<ExitCode, Failed> {
     let begun = Instant::now();
     let method = Method::new(found.module_id, found.method_id, "called by the tool");
     if args.stream || found.info.is_some_and(|info| info.is_stream) {
+        for (option, is_given) in
+            [("--parallel", args.parallel > 1), ("--no-added-fields", args.no_added_fields)]
+        {
+            if is_given {
+                let problem = format!("{option} is not for a method that answers by a stream");
+                return Err(Failed::Given(problem));
+            }
+        }
         let output = Output { is_alone: false, ..output };
         return print_streams(&client, method.streaming(), requests, &output).await;
     }
@@ -126,7 +142,11 @@ async fn call(args: &CallArgs) -> Result<ExitCode, Failed> {
             () = came(&mut interrupt) => None,
         };
         let Some(response) = response else { break };
-        let code = output.print(response?)?;
+        let code = match output.print(response?) {
+            // Who read has seen enough, and what comes of the calls is still told by the exit code.
+            Err(Failed::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+            code => code?,
+        };
         worst = worst.max(code);
         calls += 1;
         failed += u64::from(code != 0);
@@ -169,18 +189,25 @@ async fn print_streams(
     output: &Output<'_>,
 ) -> Result<ExitCode, Failed> {
     let mut interrupt = Interrupt::listen()?;
+    // Of the streams that have ended, and of the one that is being printed.
+    let worst = Cell::new(0);
     let printing = async {
-        let mut worst = 0;
         let mut bodies = requests.stream();
         while let Some(body) = bodies.next().await {
-            worst = worst.max(print_items(client, method, body?, output).await?);
+            print_items(client, method, body?, output, &worst).await?;
         }
-        Ok(ExitCode::from(worst))
+        Ok(())
     };
-    tokio::select! {
+    let printed = tokio::select! {
         printed = printing => printed,
-        () = interrupt.came() => Ok(ExitCode::SUCCESS),
+        () = interrupt.came() => Ok(()),
+    };
+    match printed {
+        // Who read has seen enough.
+        Err(Failed::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        printed => printed?,
     }
+    Ok(ExitCode::from(worst.get()))
 }
 
 async fn print_items(
@@ -188,26 +215,31 @@ async fn print_items(
     method: Method,
     body: Bytes,
     output: &Output<'_>,
-) -> Result<u8, Failed> {
+    worst: &Cell<u8>,
+) -> Result<(), Failed> {
+    let worse = |code: u8| worst.set(worst.get().max(code));
     let patience = output.args.target.timeout;
     // A stream may take as long as it likes; to open it may not.
     let options = CallOptions::new().timeout(Duration::MAX);
     let mut items = match tokio::time::timeout(patience, client.open_raw(method, body, &options)).await {
         Ok(Ok(items)) => items,
-        Ok(Err(error)) => return Ok(failed(&error)),
+        Ok(Err(error)) => {
+            worse(failed(&error));
+            return Ok(());
+        }
         Err(_) => {
             note!("drpc: no stream was opened within {}", humantime::format_duration(patience));
-            return Ok(NOT_MADE);
+            worse(NOT_MADE);
+            return Ok(());
         }
     };
-    let mut worst = 0;
     while let Some(item) = items.next().await {
-        worst = worst.max(match item {
+        worse(match item {
             Ok(body) => output.print_body(&body)?,
             Err(error) => failed(&error),
         });
     }
-    Ok(worst)
+    Ok(())
 }
 
 /// Says why a stream was not opened, or ended; gives the exit code for it.
@@ -284,20 +316,27 @@ fn requests(args: &CallArgs, found: Found<'_>) -> Result<Requests, Failed> {
         }
         None => request.as_bytes().to_vec(),
     };
-    let bodies = match (args.raw, args.hex) {
+    let bodies: Vec<Bytes> = match (args.raw, args.hex) {
         (true, _) => vec![bytes.into()],
-        (_, true) => {
-            let digits: Vec<u8> = bytes.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
-            vec![
-                hex::decode(digits)
-                    .map_err(|cause| unfit(format!("hex digits were expected: {cause}")))?
-                    .into(),
-            ]
-        }
         _ if args.request.is_none() => vec![Bytes::new()],
+        (_, true) => lines_of_digits(&bytes)?,
         _ => documents(&bytes[..], known).collect::<Result<_, _>>()?,
     };
+    // Of standard input it is no mistake: whatever writes there may have had nothing to ask for.
+    if bodies.is_empty() && request != "-" {
+        return Err(unfit("it is empty; leave it out for an empty one"));
+    }
     Ok(Requests::Known { bodies, repeat: args.repeat })
+}
+
+/// A body for each line that has digits.
+fn lines_of_digits(text: &[u8]) -> Result<Vec<Bytes>, Failed> {
+    let lines = text
+        .split(|byte| *byte == b'\n')
+        .map(|line| line.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect::<Vec<u8>>());
+    let decoded = lines.filter(|digits| !digits.is_empty()).map(hex::decode);
+    let bodies = decoded.map(|body| body.map(Bytes::from));
+    bodies.collect::<Result<_, _>>().map_err(|cause| unfit(format!("hex digits were expected: {cause}")))
 }
 
 /// Reads requests as they come, on a thread that this may hold up, and no further ahead than calls are made.
@@ -365,7 +404,7 @@ impl Output<'_> {
             _ if self.args.raw => io::stdout().lock().write_all(body)?,
             BodyType::Message(_) | BodyType::Nothing if !self.args.hex => match known.to_json(body) {
                 Ok(value) if self.is_alone && io::stdout().is_terminal() => print_line(&pretty(&value))?,
-                Ok(value) => print_line(&value.to_string())?,
+                Ok(value) => print_line(&words::json(&value))?,
                 Err(error) => {
                     note!("drpc: the reply can't be read: {error}");
                     note!("its bytes: {}", hex::encode(body));
@@ -391,11 +430,8 @@ impl Output<'_> {
             Status::UNKNOWN_MODULE => note!("hint: the server does not serve module {module_id}"),
             Status::UNKNOWN_METHOD => {
                 note!("hint: module {module_id} of the server has no method {method_id}");
-                if (0..=99).contains(&method_id) && module_id != 0 {
-                    let id = i64::from(module_id) * 100 + i64::from(method_id);
-                    note!(
-                        "hint: method IDs are system-wide: number {method_id} of module {module_id} is {id}"
-                    );
+                if let Some(hint) = self.found.hint() {
+                    note!("{hint}");
                 }
             }
             Status::FAILED_UNMARSHAL_PAYLOAD => note!("hint: the body is not this method's request"),
@@ -416,7 +452,7 @@ fn print_added(added: &ResponseFields) {
 }
 
 fn pretty(value: &Value) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string())
+    words::escaped(&format!("{value:#}"))
 }
 
 fn print_line(text: &str) -> io::Result<()> {

@@ -12,7 +12,7 @@ use crate::target::TargetArgs;
 
 /// List the modules of a server and their methods.
 ///
-/// They come from the server's reflection, or from the files named below: then the server is not asked.
+/// They come from the server's reflection, or from the files named below: where these name modules, the server is not asked.
 ///
 /// Exit code: 0 if there is a list, 2 if the command line or a file is wrong, 3 if the server can't be asked.
 #[derive(Debug, clap::Args)]
@@ -31,7 +31,7 @@ pub(crate) struct ListArgs {
 
 /// Show modules, methods and messages, in the form of .proto files, with their documentation.
 ///
-/// They come from the server's reflection, or from the files named below: then the server is not asked.
+/// They come from the server's reflection, or from the files named below: where these name modules, the server is not asked.
 ///
 /// Exit code: 0 if there is something to show, 2 if the command line or a file is wrong, 3 if the server can't be asked.
 #[derive(Debug, clap::Args)]
@@ -80,17 +80,20 @@ fn print(text: &str) -> Result<ExitCode, Failed> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What files tell, or else the server.
+/// What files tell, or else the server: it is not asked where files name modules.
 fn schema(target: &TargetArgs, args: &SchemaArgs) -> Result<Schema, Failed> {
     let target = target.find()?;
-    if let Some(schema) = target.known.schema(args)? {
-        return Ok(schema);
+    let mut schema = target.known.schema(args)?.unwrap_or_default();
+    // Of types alone there is nothing to list.
+    if schema.modules().is_empty() {
+        block_on(async {
+            let client = target.client(AddedFields::NONE).connect().await?;
+            let instead = ", or name its modules by --registry, --contract or --daos";
+            schema.learn(target.reflection(&client).await?.ok_or(Failed::NoReflection(instead))?);
+            Ok(())
+        })?;
     }
-    block_on(async {
-        let client = target.client(AddedFields::NONE).connect().await?;
-        let instead = ", or name its modules by --registry, --contract or --daos";
-        target.reflection(&client).await?.ok_or(Failed::NoReflection(instead))
-    })
+    Ok(schema)
 }
 
 fn listed(schema: &Schema) -> String {

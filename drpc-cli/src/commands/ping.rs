@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 use crate::exit::{Failed, Interrupt, OTHERWISE, block_on, ended};
 use crate::progress::Progress;
 use crate::target::{Target, TargetArgs};
-use crate::words::{count, printable};
+use crate::words::{self, count, printable};
 
 /// Ask whether a server is up, which wire it speaks, who serves it, and how long it takes.
 ///
 /// It works with every dRPC server, DAOS's too: a ping is the call by which clients find out the wire, an empty one of method 0 of module 0, and any
-/// answer to it counts. What a health check and reflection tell is shown where the server has them.
+/// answer to it counts. What a health check and reflection tell is shown where the server has them. (A server that has a method of those IDs carries it out.)
 ///
 /// Exit code: 0 if it answers, 1 if it answers that it does not serve, 2 if the command line is wrong, 3 if it can't be connected to or does not answer.
 #[derive(Debug, clap::Args)]
@@ -38,7 +38,7 @@ pub(crate) struct PingArgs {
     json: bool,
 }
 
-/// The call by which clients find out the wire: nothing is carried out by it.
+/// The call by which clients find out the wire: nothing is carried out by it, unless the server has such a method.
 const PROBE: Method = Method::new(0, 0, "probe");
 
 pub(crate) fn run(args: &PingArgs) -> ExitCode {
@@ -69,22 +69,35 @@ async fn ping(args: &PingArgs) -> Result<Answered, Failed> {
         }
         Ok::<(), Failed>(())
     };
-    tokio::select! {
-        pinged = pinging => pinged?,
+    let was_interrupted = tokio::select! {
+        pinged = pinging => pinged.map(|()| false)?,
         // What has been measured is told.
-        () = interrupt.came() => {}
-    }
+        () = interrupt.came() => true,
+    };
     drop(progress);
     if pings.is_empty() {
         return Err(Failed::Interrupted);
     }
     pings.sort_unstable();
-    let health = if_served(HealthClient::new(client.clone()).check("").await)?;
-    let catalogue = if_served(ReflectionClient::new(client).catalogue().await)?;
+    let (mut health, mut catalogue) = (Told::NoAnswer, Told::NoAnswer);
+    let asking = async {
+        health = Told::of(HealthClient::new(client.clone()).check("").await);
+        catalogue = Told::of(ReflectionClient::new(client).catalogue().await);
+    };
+    let interrupted = async {
+        match was_interrupted {
+            true => tokio::time::sleep(SHORTLY).await,
+            false => interrupt.came().await,
+        }
+    };
+    tokio::select! {
+        () = asking => {}
+        () = interrupted => {}
+    }
     Ok(Answered {
         wire,
         server: server.get().cloned(),
-        since: Since::of(catalogue.as_ref(), &target),
+        since: Since::of(catalogue.get(), &target),
         health: health.map(|reply| reply.status()),
         modules: catalogue.map(|catalogue| catalogue.modules.len()),
         connecting,
@@ -92,12 +105,40 @@ async fn ping(args: &PingArgs) -> Result<Answered, Failed> {
     })
 }
 
-/// The reply; nothing where the server does not serve the module.
-fn if_served<R>(reply: Result<R, CallError>) -> Result<Option<R>, CallError> {
-    match reply {
-        Ok(reply) => Ok(Some(reply)),
-        Err(error) if error.status().is_some() => Ok(None),
-        Err(error) => Err(error),
+/// How long what else is asked for may take once it is interrupted.
+const SHORTLY: Duration = Duration::from_millis(300);
+
+/// What a module of the server's tells.
+enum Told<T> {
+    Is(T),
+    /// It does not serve the module.
+    HasNone,
+    /// It does not answer; or nobody waited for it.
+    NoAnswer,
+}
+
+impl<T> Told<T> {
+    fn of(reply: Result<T, CallError>) -> Told<T> {
+        match reply {
+            Ok(reply) => Told::Is(reply),
+            Err(error) if error.status().is_some() => Told::HasNone,
+            Err(_) => Told::NoAnswer,
+        }
+    }
+
+    fn get(&self) -> Option<&T> {
+        match self {
+            Told::Is(told) => Some(told),
+            _ => None,
+        }
+    }
+
+    fn map<U>(self, of: impl FnOnce(T) -> U) -> Told<U> {
+        match self {
+            Told::Is(told) => Told::Is(of(told)),
+            Told::HasNone => Told::HasNone,
+            Told::NoAnswer => Told::NoAnswer,
+        }
     }
 }
 
@@ -108,7 +149,7 @@ fn tell(args: &PingArgs, answered: &Answered) -> Result<ExitCode, Failed> {
     };
     written.map_err(Failed::Output)?;
     Ok(match answered.health {
-        Some(ServingStatus::NotServing) => ExitCode::from(OTHERWISE),
+        Told::Is(ServingStatus::NotServing) => ExitCode::from(OTHERWISE),
         _ => ExitCode::SUCCESS,
     })
 }
@@ -118,10 +159,9 @@ struct Answered {
     wire: Option<Wire>,
     server: Option<PeerCredentials>,
     since: Option<Since>,
-    /// Nothing without a health check.
-    health: Option<ServingStatus>,
-    /// How many modules may be called; nothing without reflection.
-    modules: Option<usize>,
+    health: Told<ServingStatus>,
+    /// How many modules may be called.
+    modules: Told<usize>,
     connecting: Duration,
     /// The shortest first; at least one.
     pings: Vec<Duration>,
@@ -136,10 +176,11 @@ struct Since {
 
 impl Since {
     fn of(catalogue: Option<&Catalogue>, target: &Target) -> Option<Since> {
-        let told = catalogue.and_then(Catalogue::serving_since).map(|time| Since { time, is_told: true });
+        let told = catalogue.and_then(Catalogue::serving_since);
+        let told = told.map(|time| Since { time: words::time(time), is_told: true });
         told.or_else(|| {
             let time = fs::metadata(&target.known.path).and_then(|file| file.modified()).ok()?;
-            Some(Since { time, is_told: false })
+            Some(Since { time: words::time(time), is_told: false })
         })
     }
 }
@@ -179,8 +220,8 @@ impl Answered {
             "gid": server.map(PeerCredentials::gid),
             "since": self.since.as_ref().map(|since| humantime::format_rfc3339_seconds(since.time).to_string()),
             "since_is_of_socket_file": self.since.as_ref().map(|since| !since.is_told),
-            "health": self.health.map(|status| status.to_string()),
-            "modules": self.modules,
+            "health": self.health.get().map(|status| status.to_string()),
+            "modules": self.modules.get(),
             "connect_us": us(self.connecting),
             "pings": self.pings.len(),
             "min_us": us(self.min()),
@@ -209,13 +250,15 @@ impl fmt::Display for Answered {
             let time = humantime::format_rfc3339_seconds(*time);
             writeln!(f, "  since       {time}, {age} ago{what}")?;
         }
-        match self.health {
-            Some(status) => writeln!(f, "  health      {status}")?,
-            None => writeln!(f, "  health      unknown: it has no health check")?,
+        match &self.health {
+            Told::Is(status) => writeln!(f, "  health      {status}")?,
+            Told::HasNone => writeln!(f, "  health      unknown: it has no health check")?,
+            Told::NoAnswer => writeln!(f, "  health      unknown: it did not say in time")?,
         }
-        match self.modules {
-            Some(modules) => writeln!(f, "  modules     {modules}, by its reflection")?,
-            None => writeln!(f, "  modules     unknown: it has no reflection")?,
+        match &self.modules {
+            Told::Is(modules) => writeln!(f, "  modules     {modules}, by its reflection")?,
+            Told::HasNone => writeln!(f, "  modules     unknown: it has no reflection")?,
+            Told::NoAnswer => writeln!(f, "  modules     unknown: it did not say in time")?,
         }
         writeln!(f, "  connecting  {:.1?}", self.connecting)?;
         let (pings, min, median, max) =

@@ -4,24 +4,25 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use drpc::testing::{RecordedPacket, Recording};
 use drpc::wire::{Call, Part, Response};
 use drpc::{Bytes, Client, ClientBuilder};
 use serde_json::{Value, json};
 
-use crate::exit::{Failed, OTHERWISE, ended};
+use crate::exit::{Failed, Lasting, OTHERWISE, ended};
 use crate::progress::Progress;
-use crate::recording::{self, Answer, Conversations, Event, Peer, What};
+use crate::recording::{self, Answer, Conversations, Event, Peer, To, What};
 use crate::schema::{Schema, SchemaArgs};
 use crate::target::ConfigArgs;
 use crate::words::{self, count};
 
 /// Make recorded calls again, and compare the replies with the recorded ones.
 ///
-/// The sessions of the recording are played one after the other, each over a connection of its own, packet by packet as they were
-/// recorded: a client's next packet is sent when as many have come from the server as had then.
+/// The sessions of the recording are played one after the other, each over a connection of its own, the client's packets as they were
+/// recorded: the next one is sent when the server has answered all that it had answered then, by as many items of a stream. File descriptors are not
+/// kept in a recording, so a call that passed some is made without.
 ///
 /// Names and types come from the files named below, else from the recording, if it was made with --reflection, else from the server's own reflection.
 ///
@@ -62,6 +63,7 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Failed> {
     let target = args.config.find(&args.socket)?;
     let events = recording::read(&args.recording)?;
     let known = recording::schema(target.schema(&args.schema)?, &events)?;
+    let passed = descriptors(&events);
     let sessions = sessions(events);
     let builder = Client::builder(&target.path).connect_timeout(args.timeout);
     let runtime =
@@ -70,22 +72,15 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Failed> {
         Some(schema) => schema,
         None => runtime.block_on(reflection(builder.clone().timeout(PATIENCE.min(args.timeout))))?,
     };
-    let mut out = io::stdout().lock();
+    let mut out = Lasting(io::stdout().lock());
     let (mut answered, mut different) = (0, 0);
     let progress = Progress::new(Some(sessions.len() as u64));
     for (played, (session, recorded)) in (0..).zip(&sessions) {
         progress.show(played, || format!("{played} of {}", count(sessions.len(), "session")));
-        let playing = async { tokio::time::timeout(args.timeout, recorded.replay_calls(&builder)).await };
-        let again = match runtime.block_on(playing) {
-            Ok(again) => again?,
-            Err(_) => {
-                let waited = humantime::format_duration(args.timeout);
-                note!(
-                    "hint: session {session} was given up after {waited}, in which some reply did not come"
-                );
-                Recording::new("given up", Vec::new())
-            }
-        };
+        let begun = Instant::now();
+        let again = runtime.block_on(recorded.replay_calls_within(&builder, args.timeout))?;
+        let is_out_of_time = begun.elapsed() >= args.timeout;
+        let mut is_missing = false;
         let (recorded, mut again) = (answers(recorded), answers(&again));
         answered += recorded.len();
         for (sequence, (call, before)) in recorded {
@@ -93,16 +88,25 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Failed> {
             let Some(place) = first_difference(&before, &now, args.status_only) else { continue };
             different += 1;
             let (before, now) = (before.get(place), now.get(place));
+            is_missing |= now.is_none();
             let difference = Difference { session: *session, call: &call, place, before, now };
             match args.json {
-                true => writeln!(out, "{}", difference.to_json(&schema))?,
+                true => writeln!(out, "{}", words::json(&difference.to_json(&schema)))?,
                 false => difference.write(&schema, &mut out)?,
             }
+        }
+        if is_out_of_time && is_missing {
+            let waited = humantime::format_duration(args.timeout);
+            note!("hint: session {session} was given up after {waited}, in which some reply did not come");
         }
     }
     drop(progress);
     let (sessions, calls) = (count(sessions.len(), "session"), count(answered, "answered call"));
     note!("{sessions}, {calls}, {different} answered otherwise");
+    if different > 0 && passed > 0 {
+        let descriptors = count(passed, "file descriptor");
+        note!("hint: calls that passed {descriptors} were made without: a recording does not keep them");
+    }
     Ok(if different > 0 { ExitCode::from(OTHERWISE) } else { ExitCode::SUCCESS })
 }
 
@@ -110,6 +114,15 @@ fn replay(args: &ReplayArgs) -> Result<ExitCode, Failed> {
 async fn reflection(builder: ClientBuilder) -> Result<Schema, Failed> {
     let client = builder.connect().await?;
     Ok(Schema::of_server(&client, "").await.ok().flatten().unwrap_or_default())
+}
+
+/// How many file descriptors passed to the server.
+fn descriptors(events: &[Event]) -> usize {
+    let passed = |event: &Event| match event {
+        Event::Packet { to: To::Server, descriptors, .. } => *descriptors,
+        _ => 0,
+    };
+    events.iter().map(passed).sum()
 }
 
 /// The packets of each session.
@@ -152,7 +165,12 @@ fn answers(recording: &Recording) -> BTreeMap<i64, (Call, Vec<Response>)> {
 }
 
 /// The place of the first response that is another one, or missing, or there beyond the others.
+///
+/// Of a call that was not answered for the last time while it was recorded, what comes beyond is of no matter: how many items of a stream come by a certain time
+/// differs from run to run.
 fn first_difference(before: &[Response], now: &[Response], status_only: bool) -> Option<usize> {
+    let is_over = before.last().is_none_or(|last| last.part().is_none());
+    let now = if is_over { now } else { &now[..now.len().min(before.len())] };
     let is_same = |(before, now): (&Response, &Response)| {
         before.status == now.status && before.part() == now.part() && (status_only || before.body == now.body)
     };
@@ -175,14 +193,15 @@ impl Difference<'_> {
     fn write(&self, schema: &Schema, out: &mut dyn Write) -> io::Result<()> {
         let Call { module, method, sequence, body, .. } = self.call;
         let name = schema.method(*module, *method);
-        writeln!(out, "#{} seq={sequence} {name} {}", self.session, schema.request(*method, body))?;
+        let request = words::json(&schema.request(*method, body));
+        writeln!(out, "#{} seq={sequence} {name} {request}", self.session)?;
         writeln!(out, "  recorded: {}", self.outcome(schema, self.before))?;
         writeln!(out, "  now:      {}", self.outcome(schema, self.now))
     }
 
     fn outcome(&self, schema: &Schema, response: Option<&Response>) -> String {
         let Some(response) = response else { return "no reply".to_owned() };
-        let body = schema.reply(self.call.method, response.status, &response.body);
+        let body = words::json(&schema.reply(self.call.method, response.status, &response.body));
         match response.part() {
             Some(Part::Opened) => "opened".to_owned(),
             Some(_) => format!("item {} {body}", self.place),
@@ -230,5 +249,7 @@ mod tests {
         assert_eq!(now(&[opened.clone(), item("a"), end.clone()], true), Some(2));
         assert_eq!(now(&[opened, item("a"), item("b")], false), Some(3));
         assert_eq!(now(&[], false), Some(0));
+        assert_eq!(first_difference(&recorded[..2], &recorded, false), None);
+        assert_eq!(first_difference(&recorded[..3], &recorded[..2], false), Some(2));
     }
 }

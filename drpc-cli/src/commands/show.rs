@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use crate::exit::{Failed, ended};
 use crate::page;
-use crate::recording::{self, Filter, Lines};
+use crate::recording::{self, FilterArgs, Lines};
 use crate::schema::SchemaArgs;
 use crate::words::count;
 
@@ -34,7 +34,7 @@ pub(crate) struct ShowArgs {
     #[arg(long, conflicts_with_all = ["html", "perfetto"])]
     json: bool,
     #[command(flatten)]
-    filter: Filter,
+    filter: FilterArgs,
     #[command(flatten)]
     schema: SchemaArgs,
 }
@@ -46,12 +46,14 @@ pub(crate) fn run(args: &ShowArgs) -> ExitCode {
 fn show(args: &ShowArgs) -> Result<(), Failed> {
     let events = recording::read(&args.recording)?;
     let schema = recording::schema(args.schema.load()?, &events)?.unwrap_or_default();
+    let filter = args.filter.among(&schema)?;
     if args.html.is_none() && args.perfetto.is_none() {
-        let mut lines = Lines::new(&schema, &args.filter, args.json);
+        let mut lines = Lines::new(&schema, &filter, args.json);
         let mut out = anstream::AutoStream::auto(io::stdout().lock());
-        return events.iter().try_for_each(|event| lines.write(event, &mut out)).map_err(Failed::Output);
+        events.iter().try_for_each(|event| lines.write(event, &mut out)).map_err(Failed::Output)?;
+        return lines.end(&mut out).map_err(Failed::Output);
     }
-    let story = page::Story::of(&events, &args.filter, &schema);
+    let story = page::Story::of(&events, &filter, &schema);
     if let Some(path) = &args.html {
         write(path, &story.to_html(&args.recording.display().to_string()))?;
     }

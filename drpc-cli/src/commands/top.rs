@@ -77,17 +77,20 @@ async fn top(args: &TopArgs) -> Result<(), Failed> {
     let target = args.target.find()?;
     let client = target.client(AddedFields::NONE).connect().await?;
     let reflection = ReflectionClient::new(client);
-    let since = reflection.catalogue().await.map_err(unreflected)?.serving_since();
-    let server = Server { name: args.target.socket.display().to_string(), since };
+    let server = Server { name: args.target.socket.display().to_string(), since: None };
     let mut interrupt = Interrupt::listen()?;
     tokio::select! {
-        ended = watch(args, &server, &reflection) => ended,
+        ended = watch(args, server, &reflection) => ended,
         () = interrupt.came() => Ok(()),
     }
 }
 
 /// Looks again and again. Dropped, it gives the terminal back as it was.
-async fn watch(args: &TopArgs, server: &Server, reflection: &ReflectionClient<Client>) -> Result<(), Failed> {
+async fn watch(
+    args: &TopArgs,
+    mut server: Server,
+    reflection: &ReflectionClient<Client>,
+) -> Result<(), Failed> {
     let as_json = args.json || !args.once && !io::stdout().is_terminal();
     let mut screen = (!args.once && !as_json).then(Screen::open).transpose().map_err(Failed::Output)?;
     let mut ticks = tokio::time::interval(args.interval);
@@ -96,12 +99,16 @@ async fn watch(args: &TopArgs, server: &Server, reflection: &ReflectionClient<Cl
     loop {
         ticks.tick().await;
         let now = Look::take(reflection).await.map_err(unreflected)?;
+        // Over another connection it may be another server.
+        if before.as_ref().is_none_or(|before| before.own != now.own) {
+            server.since = reflection.catalogue().await.map_err(unreflected)?.serving_since();
+        }
         let figures = Figures::of(before.as_ref(), &now, args.sort);
         let drawn = match &mut screen {
-            Some(screen) => screen.draw(server, &figures),
+            Some(screen) => screen.draw(&server, &figures),
             None if args.once && before.is_none() => Ok(()),
-            None if as_json => writeln!(io::stdout(), "{}", figures.to_json()),
-            None => write!(io::stdout(), "{}", figures.table(server, usize::MAX)),
+            None if as_json => writeln!(io::stdout(), "{}", words::json(&figures.to_json())),
+            None => write!(io::stdout(), "{}", figures.table(&server, usize::MAX)),
         };
         drawn.map_err(Failed::Output)?;
         if args.once && before.is_some() {
@@ -122,6 +129,15 @@ struct Look {
     at: Instant,
     time: SystemTime,
     sessions: Vec<SessionInfo>,
+    /// The session of this command.
+    own: Option<SessionKey>,
+}
+
+/// What tells a session from any other, also from those of a server that was there before.
+type SessionKey = (u64, Option<SystemTime>);
+
+fn key(session: &SessionInfo) -> SessionKey {
+    (session.id, session.opened_at())
 }
 
 impl Look {
@@ -136,8 +152,9 @@ impl Look {
                 break;
             }
         }
+        let own = sessions.iter().find(|session| session.is_own).map(key);
         sessions.retain(|session| !session.is_own);
-        Ok(Look { at, time, sessions })
+        Ok(Look { at, time, sessions, own })
     }
 }
 
@@ -156,14 +173,14 @@ struct Row<'a> {
 
 impl<'a> Figures<'a> {
     fn of(before: Option<&Look>, now: &'a Look, sort: Sort) -> Self {
-        let done_before: Option<(f64, HashMap<u64, u64>)> = before.map(|before| {
-            let done = before.sessions.iter().map(|session| (session.id, session.calls_done));
+        let done_before: Option<(f64, HashMap<SessionKey, u64>)> = before.map(|before| {
+            let done = before.sessions.iter().map(|session| (key(session), session.calls_done));
             (now.at.duration_since(before.at).as_secs_f64(), done.collect())
         });
         let rows = now.sessions.iter().map(|session| {
             let rate = done_before.as_ref().map(|(seconds, done)| {
                 // One that was not there has done all its calls since.
-                let before = done.get(&session.id).copied().unwrap_or_default();
+                let before = done.get(&key(session)).copied().unwrap_or_default();
                 session.calls_done.saturating_sub(before) as f64 / seconds
             });
             Row { session, rate }
@@ -249,7 +266,7 @@ impl<'a> Figures<'a> {
                 "process": session.process,
                 "uid": session.uid,
                 "gid": session.gid,
-                "opened_at": session.opened_at().map(|time| humantime::format_rfc3339_millis(time).to_string()),
+                "opened_at": session.opened_at().map(|time| humantime::format_rfc3339_millis(words::time(time)).to_string()),
                 "calls_done": session.calls_done,
                 "calls_per_second": rate,
                 "calls_running": session.calls_running,
@@ -351,7 +368,7 @@ mod tests {
     }
 
     fn look(at: Instant, sessions: Vec<SessionInfo>) -> Look {
-        Look { at, time: SystemTime::now(), sessions }
+        Look { at, time: SystemTime::now(), sessions, own: None }
     }
 
     #[test]
@@ -369,6 +386,19 @@ mod tests {
         assert_eq!(ids(Sort::Age), [2, 1, 3]);
         assert_eq!(ids(Sort::Opened), [3, 2, 1]);
         assert_eq!(Figures::of(None, &now, Sort::Rate).rate(), None);
+    }
+
+    /// A server that was started anew counts its sessions anew.
+    #[test]
+    fn a_session_of_another_server_has_done_all_its_calls_since() {
+        let begun = Instant::now();
+        let opened = |id, opened_at_unix_ms, calls_done| SessionInfo {
+            opened_at_unix_ms,
+            ..session(id, calls_done, &[])
+        };
+        let before = look(begun, vec![opened(1, 1000, 900)]);
+        let now = look(begun + Duration::from_secs(2), vec![opened(1, 5000, 10)]);
+        assert_eq!(Figures::of(Some(&before), &now, Sort::Rate).rate(), Some(5.0));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `drpc trace`: between a client and a server, to see what they say to each other.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -12,16 +12,19 @@ use drpc::Client;
 use drpc::testing::{Proxy, Watched};
 
 use crate::exit::{Failed, Interrupt, ended};
-use crate::recording::{self, Event, FORMAT, Filter, Lines, Peer};
-use crate::schema::{Reflected, Schema, SchemaArgs};
+use crate::printer::Printer;
+use crate::recording::{self, Event, FORMAT, FilterArgs, Lines, Peer};
+use crate::schema::{Reflected, SchemaArgs};
 use crate::target::ConfigArgs;
+use crate::words::count;
 
 /// Show every call and reply between clients and a server, as they pass.
 ///
 /// It listens on LISTEN, for the clients to be pointed at, and connects each of them to TARGET. Bytes and file descriptors pass
-/// unchanged, on either wire; the server sees this process as its client, with this process's user. It ends at ctrl-c.
+/// unchanged, on either wire; the server sees this process as its client, with this process's user. It ends at ctrl-c. Lines are left out, and their number is
+/// told, while nobody reads them; of a recording nothing is.
 ///
-/// Names and types come from the files named below; with --reflection, from TARGET itself, and then a recording has them, too.
+/// Names and types come from the files named below, and with --reflection from TARGET itself what these leave open; then a recording has them, too.
 ///
 /// Exit code: 0 if it was ended by ctrl-c, 2 if the command line or the registry is wrong, 3 if it can't listen or write.
 #[derive(Debug, clap::Args)]
@@ -50,12 +53,12 @@ pub(crate) struct TraceArgs {
     #[command(flatten)]
     config: ConfigArgs,
     #[command(flatten)]
-    filter: Filter,
+    filter: FilterArgs,
     #[command(flatten)]
     schema: SchemaArgs,
 }
 
-/// How many events may wait to be shown; then traffic waits for the showing.
+/// How many events may wait to be recorded and made lines of; then traffic waits for that.
 const BACKLOG: usize = 4096;
 
 /// How long a server may take to tell its names.
@@ -77,26 +80,55 @@ fn trace(args: &TraceArgs) -> Result<(), Failed> {
     let mut first = vec![begun.event(&target.path)];
     first.extend(reflected.map(Event::Reflected));
     let schema = &recording::schema(target.schema(&args.schema)?, &first)?.unwrap_or_default();
-    let record = args.record.as_ref().map(|path| {
-        File::create(path).map(BufWriter::new).map_err(|source| Failed::File { path: path.clone(), source })
-    });
-    let record = record.transpose()?;
+    let filter = &args.filter.among(schema)?;
+    // Before the record is begun, which may be of one that has this socket already.
+    let (interrupt, proxy) = runtime.block_on(async {
+        Ok::<_, Failed>((Interrupt::listen()?, Proxy::bind(&args.listen, &target.path)?))
+    })?;
+    let record = args.record.as_deref().map(create).transpose()?;
+    note!("listening on {}, for {}; ctrl-c ends it", args.listen.display(), target.path.display());
     let (events, shown) = sync_channel(BACKLOG);
-    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let (stop, stopped) = tokio::sync::mpsc::channel(2);
     thread::scope(|scope| {
-        // A thread of its own: a slow terminal holds up no more than it must.
-        let showing = scope.spawn(move || {
-            let shown = show(args, schema, record, first.into_iter().chain(shown));
-            // Nobody waits for the traffic any more, if it is already over.
-            let _ = stop.send(());
-            shown
+        let told = stop.clone();
+        // Nobody waits for the traffic any more, if it is already over.
+        let printer = (!args.quiet).then(|| {
+            Printer::begin(if args.json { left_out_json } else { left_out }, move || {
+                let _ = told.try_send(());
+            })
         });
-        let relayed = runtime.block_on(relay(args, &target.path, events, begun, stopped));
+        let telling = scope.spawn(move || {
+            let lines = Lines::new(schema, filter, args.json);
+            let told = tell(args, lines, record, printer, first.into_iter().chain(shown));
+            let _ = stop.try_send(());
+            told
+        });
+        let relayed = runtime.block_on(relay(proxy, interrupt, events, begun, stopped));
         // With it the connections' ends are told of, and then the last sender is gone.
         drop(runtime);
-        let shown = showing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        relayed.and(shown)
+        let told = telling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        relayed.and(told)
     })
+}
+
+/// An empty file, at whose end is written, wherever that is: should somebody begin it anew meanwhile, no hole comes of it.
+fn create(path: &Path) -> Result<BufWriter<File>, Failed> {
+    let open = || {
+        let file = OpenOptions::new().append(true).create(true).open(path)?;
+        if file.metadata()?.is_file() {
+            file.set_len(0)?;
+        }
+        Ok(BufWriter::new(file))
+    };
+    open().map_err(|source| Failed::File { path: path.to_owned(), source })
+}
+
+fn left_out(lines: usize) -> String {
+    format!("… {} left out, which nobody read in time\n", count(lines, "line"))
+}
+
+fn left_out_json(lines: usize) -> String {
+    format!("{{\"event\":\"left out\",\"lines\":{lines}}}\n")
 }
 
 /// What the server tells of its names and types. Without them a trace has numbers, rather than not begin.
@@ -110,38 +142,36 @@ async fn reflection(target: &Path) -> Option<Reflected> {
         .ok()
 }
 
-/// Relays until ctrl-c, or until nobody is shown anything any more.
+/// Relays until ctrl-c, or until nobody is told anything any more.
 async fn relay(
-    args: &TraceArgs,
-    target: &Path,
+    proxy: Proxy,
+    mut interrupt: Interrupt,
     events: SyncSender<Event>,
     begun: Begun,
-    stopped: tokio::sync::oneshot::Receiver<()>,
+    mut stopped: tokio::sync::mpsc::Receiver<()>,
 ) -> Result<(), Failed> {
-    let mut interrupt = Interrupt::listen()?;
-    let proxy = Proxy::bind(&args.listen, target)?.watch(move |watched| {
+    let proxy = proxy.watch(move |watched| {
         if let Some(event) = event_of(&watched, begun) {
-            // If nobody shows it any more, the relay is about to be ended.
+            // If nobody is told of it any more, the relay is about to be ended.
             let _ = events.send(event);
         }
     });
-    note!("listening on {}, for {}; ctrl-c ends it", args.listen.display(), target.display());
     tokio::select! {
         served = proxy.serve() => served.map_err(Failed::Serve),
         () = interrupt.came() => Ok(()),
-        _ = stopped => Ok(()),
+        _ = stopped.recv() => Ok(()),
     }
 }
 
-/// Shows and records events until there are no more.
-fn show(
+/// Records events and has them shown until there are no more. A thread of its own does it, and does not wait for a reader who does not read: else the traffic
+/// would wait with it, and what has passed would be missing in the record.
+fn tell(
     args: &TraceArgs,
-    schema: &Schema,
+    mut lines: Lines<'_>,
     mut record: Option<BufWriter<File>>,
+    mut printer: Option<Printer>,
     events: impl Iterator<Item = Event>,
 ) -> Result<(), Failed> {
-    let mut lines = Lines::new(schema, &args.filter, args.json);
-    let mut out = anstream::AutoStream::auto(io::stdout());
     for event in events {
         if let (Some(record), Some(path)) = (&mut record, &args.record) {
             let failed = |source| Failed::File { path: path.clone(), source };
@@ -149,11 +179,15 @@ fn show(
             // What has happened is in the file, whatever becomes of this process.
             record.flush().map_err(failed)?;
         }
-        if !args.quiet {
-            lines.write(&event, &mut out).map_err(Failed::Output)?;
+        if let Some(printer) = &mut printer {
+            let mut text = Vec::new();
+            lines.write(&event, &mut text).map_err(Failed::Output)?;
+            if !text.is_empty() {
+                printer.print(text);
+            }
         }
     }
-    Ok(())
+    printer.map_or(Ok(()), Printer::finish).map_err(Failed::Output)
 }
 
 /// When a trace began, by two clocks.
@@ -166,7 +200,11 @@ struct Begun {
 impl Begun {
     fn event(&self, target: &Path) -> Event {
         let epoch = self.epoch.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Event::Begun { format: FORMAT, target: target.to_owned(), epoch_us: epoch.as_micros() as u64 }
+        Event::Begun {
+            format: FORMAT,
+            target: target.display().to_string(),
+            epoch_us: epoch.as_micros() as u64,
+        }
     }
 
     fn elapsed_us(&self) -> u64 {

@@ -79,11 +79,13 @@ impl Story {
         let mut conversations = Conversations::default();
         for event in events {
             if let Event::Begun { target, epoch_us, .. } = event {
-                teller.story.target = target.display().to_string();
+                teller.story.target.clone_from(target);
                 teller.story.epoch_us = *epoch_us;
             }
             conversations.take(event).iter().for_each(|seen| teller.take(seen));
         }
+        let end = Duration::from_micros(teller.story.end_us);
+        conversations.end(end).iter().for_each(|seen| teller.take(seen));
         teller.finish()
     }
 
@@ -100,7 +102,8 @@ impl Story {
 
     /// The trace events of Chrome's viewers: each call is an asynchronous span, since calls of one session may overlap.
     pub(crate) fn to_trace_events(&self) -> Value {
-        let pid = |lane: usize| self.lanes[lane].pid.unwrap_or(lane as i32 + 1);
+        // A number for each, since several may have one PID: one that has run several programs, or those of other namespaces, which have none here.
+        let pid = |lane: usize| lane + 1;
         let names = self.lanes.iter().enumerate().map(|(lane, Lane { name, .. })| {
             json!({ "ph": "M", "name": "process_name", "pid": pid(lane), "args": { "name": name } })
         });
@@ -146,6 +149,7 @@ impl Teller<'_> {
             What::Call(call) => self.call(seen, call),
             What::Answer(answer) => self.answer(seen, answer),
             What::Control(said) => self.said(seen, said),
+            What::Unanswered(asked) => self.unanswered(seen, asked),
             What::Opened | What::Unreadable(..) | What::Closed(_) => {}
         }
     }
@@ -155,7 +159,7 @@ impl Teller<'_> {
         self.taken.push(
             !self.filter.needs_reply()
                 && self.filter.takes_peer(seen.peer.as_ref())
-                && self.filter.takes_call(call, self.schema),
+                && self.filter.takes_call(call),
         );
         let lane = *self.lanes.entry(seen.peer.clone()).or_insert_with(|| {
             self.story.lanes.push(Lane::of(seen.peer.as_ref()));
@@ -194,9 +198,15 @@ impl Teller<'_> {
             return;
         }
         self.open.remove(&(seen.session, call.sequence));
-        self.taken[place] = self.filter.takes_peer(seen.peer.as_ref())
-            && self.filter.takes_answer(answer, seen.at, self.schema);
+        self.taken[place] =
+            self.filter.takes_peer(seen.peer.as_ref()) && self.filter.takes_answer(answer, seen.at);
         self.story.calls[place].outcome = Some(Outcome::of(call, answer, micros(seen.at), self.schema));
+    }
+
+    fn unanswered(&mut self, seen: &Seen, asked: &Asked) {
+        let Some(place) = self.open.remove(&(seen.session, asked.call.sequence)) else { return };
+        self.taken[place] |= self.filter.takes_peer(seen.peer.as_ref())
+            && self.filter.takes_unanswered(&asked.call, seen.at.saturating_sub(asked.at));
     }
 
     /// Leaves out what the filter does not take.

@@ -32,6 +32,8 @@ pub(crate) enum What {
     Call(Call),
     Control(Said),
     Answer(Answer),
+    /// A call that gets no reply any more.
+    Unanswered(Asked),
     /// What goes there can't be read, here or from here on.
     Unreadable(To, String),
     Closed(Option<String>),
@@ -62,6 +64,8 @@ pub(crate) struct Answer {
 pub(crate) struct Asked {
     pub(crate) at: Duration,
     pub(crate) call: Call,
+    /// How many file descriptors came with it.
+    pub(crate) descriptors: usize,
     /// How many items its caller has sent after it.
     sent: usize,
     /// How many items have come of the stream that answers it; `None` if it is no stream.
@@ -102,19 +106,44 @@ impl Conversations {
             }
             Event::Packet { to, bytes, descriptors: more, .. } => {
                 conversation.descriptors[*to as usize] += more;
-                let messages = conversation.packet(at_us, *to, bytes);
+                let mut messages = conversation.packet(at_us, *to, bytes);
                 if !messages.is_empty() {
                     descriptors = std::mem::take(&mut conversation.descriptors[*to as usize]);
                 }
+                if let (To::Server, [What::Call(_)]) = (to, &mut messages[..])
+                    && let Some(asked) = conversation.open.back_mut()
+                {
+                    asked.descriptors = descriptors;
+                }
                 messages
             }
-            Event::Closed { error, .. } => vec![What::Closed(error.clone())],
+            Event::Closed { error, .. } => {
+                let open = std::mem::take(&mut conversation.open).into_iter().map(What::Unanswered);
+                open.chain([What::Closed(error.clone())]).collect()
+            }
         };
         let peer = conversation.peer.clone();
         if let Event::Closed { .. } = event {
             self.0.remove(&session);
         }
         all.into_iter().map(|what| Seen { session, at, peer: peer.clone(), descriptors, what }).collect()
+    }
+
+    /// Of sessions that are not closed, the calls that are open, when there are no more events after that time. In the order of the sessions.
+    pub(crate) fn end(&mut self, at: Duration) -> Vec<Seen> {
+        let mut open: Vec<_> = self.0.drain().collect();
+        open.sort_unstable_by_key(|(session, _)| *session);
+        let of = |(session, conversation): (u64, Conversation)| {
+            let Conversation { peer, open, .. } = conversation;
+            open.into_iter().map(move |asked| Seen {
+                session,
+                at,
+                peer: peer.clone(),
+                descriptors: 0,
+                what: What::Unanswered(asked),
+            })
+        };
+        open.into_iter().flat_map(of).collect()
     }
 }
 
@@ -141,7 +170,13 @@ impl Conversation {
                 Some(control) => vec![What::Control(self.said(control, call))],
                 None => {
                     let at = Duration::from_micros(at_us);
-                    self.open.push_back(Asked { at, call: call.clone(), sent: 0, items: None });
+                    self.open.push_back(Asked {
+                        at,
+                        call: call.clone(),
+                        descriptors: 0,
+                        sent: 0,
+                        items: None,
+                    });
                     vec![What::Call(call)]
                 }
             },

@@ -10,10 +10,13 @@ use drpc::{Bytes, PeerCredentials};
 use serde::{Deserialize, Serialize};
 
 use crate::schema::Reflected;
-use crate::words::printable;
+use crate::words::{LAST_SECOND, printable};
 
 /// The version of the form that is written, and the one that is read.
 pub(crate) const FORMAT: u32 = 1;
+
+/// No time of a recording is larger, be it since 1970 or since the recording began.
+const LAST_US: u64 = LAST_SECOND * 1_000_000;
 
 /// What happened. Times are microseconds since the recording began.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,7 +26,7 @@ pub(crate) enum Event {
     Begun {
         format: u32,
         /// The server's socket.
-        target: PathBuf,
+        target: String,
         /// The time of day, in microseconds since 1970.
         epoch_us: u64,
     },
@@ -70,6 +73,14 @@ pub(crate) enum To {
 }
 
 impl Event {
+    fn time_us(&self) -> u64 {
+        match self {
+            Event::Begun { epoch_us, .. } => *epoch_us,
+            Event::Reflected(_) => 0,
+            Event::Opened { at_us, .. } | Event::Packet { at_us, .. } | Event::Closed { at_us, .. } => *at_us,
+        }
+    }
+
     pub(crate) fn to_line(&self) -> String {
         // It is made of numbers and texts.
         serde_json::to_string(self).unwrap_or_default() + "\n"
@@ -119,7 +130,9 @@ impl From<Direction> for To {
 /// Reads a file that `drpc trace --record` wrote, or the text form of `drpc::testing::Recording`, which is one session without times.
 pub(crate) fn read(path: &Path) -> Result<Vec<Event>, ReadError> {
     let at = |problem| ReadError { path: path.to_owned(), problem };
-    let text = fs::read_to_string(path).map_err(|error| at(Problem::File(error)))?;
+    let bytes = fs::read(path).map_err(|error| at(Problem::File(error)))?;
+    // Of a file that ends within a letter the rest can be read; elsewhere no JSON holds what is put in place of a letter, but for a text.
+    let text = String::from_utf8_lossy(&bytes);
     if text.starts_with('#') {
         return text.parse().map(events_of).map_err(|error| at(Problem::Text(error)));
     }
@@ -128,6 +141,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Event>, ReadError> {
     while let Some((line, number)) = lines.next() {
         match serde_json::from_str(line) {
             Ok(Event::Begun { format, .. }) if format != FORMAT => return Err(at(Problem::Version(format))),
+            Ok(event) if event.time_us() > LAST_US => return Err(at(Problem::Time(number))),
             Ok(event) => events.push(event),
             // The last one, which was being written when its writer was ended.
             Err(_) if lines.peek().is_none() && !text.ends_with('\n') => {}
@@ -179,6 +193,7 @@ enum Problem {
     Text(ParseRecordingError),
     Version(u32),
     Line(usize, serde_json::Error),
+    Time(usize),
     NoRecording,
 }
 
@@ -196,6 +211,9 @@ impl std::fmt::Display for ReadError {
             }
             Problem::Line(line, error) => {
                 write!(f, "{path}:{line}: this is no event of a recording: {error}")
+            }
+            Problem::Time(line) => {
+                write!(f, "{path}:{line}: this is no event of a recording: its time is too large")
             }
             Problem::NoRecording => {
                 write!(f, "{path} is no recording: expected a file that `drpc trace --record` wrote")

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Asked, Conversations, Event, Filter, Peer, Said, Seen, To, What};
 use crate::schema::Schema;
-use crate::words::{count, printable};
+use crate::words::{self, count, printable};
 
 /// The longest body that is shown in a line, in characters.
 const SHOWN: usize = 200;
@@ -25,18 +25,33 @@ pub(crate) struct Lines<'a> {
     pub(crate) json: bool,
     conversations: Conversations,
     begun: SystemTime,
+    /// When the last event was, since then.
+    last: Duration,
 }
 
 impl<'a> Lines<'a> {
     pub(crate) fn new(schema: &'a Schema, filter: &'a Filter, json: bool) -> Self {
-        Lines { schema, filter, json, conversations: Conversations::default(), begun: SystemTime::UNIX_EPOCH }
+        let (conversations, begun) = (Conversations::default(), SystemTime::UNIX_EPOCH);
+        Lines { schema, filter, json, conversations, begun, last: Duration::ZERO }
     }
 
     pub(crate) fn write(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()> {
         if let Event::Begun { epoch_us, .. } = event {
             self.begun = SystemTime::UNIX_EPOCH + Duration::from_micros(*epoch_us);
         }
+        if let Event::Packet { at_us, .. } | Event::Opened { at_us, .. } | Event::Closed { at_us, .. } = event
+        {
+            self.last = Duration::from_micros(*at_us);
+        }
         for seen in self.conversations.take(event) {
+            self.show(&seen, out)?;
+        }
+        out.flush()
+    }
+
+    /// Writes what is to be said when there are no more events.
+    pub(crate) fn end(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        for seen in self.conversations.end(self.last) {
             self.show(&seen, out)?;
         }
         out.flush()
@@ -48,21 +63,27 @@ impl<'a> Lines<'a> {
         }
         match &seen.what {
             What::Call(call) => {
-                if !self.filter.needs_reply() && self.filter.takes_call(call, self.schema) {
-                    self.call(seen, seen.at, call, out)?;
+                if !self.filter.needs_reply() && self.filter.takes_call(call) {
+                    self.call(seen, seen.at, call, seen.descriptors, out)?;
                 }
             }
             What::Control(said) => {
-                if !self.filter.needs_reply() && self.filter.takes_call(&said.call, self.schema) {
+                if !self.filter.needs_reply() && self.filter.takes_call(&said.call) {
                     self.said(seen, said, out)?;
                 }
             }
             What::Answer(answer) => {
-                if self.filter.takes_answer(answer, seen.at, self.schema) {
+                if self.filter.takes_answer(answer, seen.at) {
                     if let (true, Some(asked)) = (self.filter.needs_reply(), &answer.asked) {
-                        self.call(seen, asked.at, &asked.call, out)?;
+                        self.call(seen, asked.at, &asked.call, asked.descriptors, out)?;
                     }
                     self.answer(seen, answer, out)?;
+                }
+            }
+            What::Unanswered(asked) => {
+                if self.filter.takes_unanswered(&asked.call, seen.at.saturating_sub(asked.at)) {
+                    self.call(seen, asked.at, &asked.call, asked.descriptors, out)?;
+                    self.unanswered(seen, asked, out)?;
                 }
             }
             What::Opened | What::Closed(None) if !self.filter.takes_all_calls() => {}
@@ -79,19 +100,26 @@ impl<'a> Lines<'a> {
         Ok(())
     }
 
-    fn call(&self, seen: &Seen, at: Duration, call: &Call, out: &mut dyn Write) -> io::Result<()> {
+    fn call(
+        &self,
+        seen: &Seen,
+        at: Duration,
+        call: &Call,
+        descriptors: usize,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         let method = self.schema.method(call.module, call.method);
         let body = self.schema.request(call.method, &call.body);
         if self.json {
             let line = json!({
                 "event": "call", "time": self.time(at), "session": seen.session, "peer": seen.peer,
                 "method": method, "method_id": call.method, "sequence": call.sequence,
-                "bytes": call.body.len(), "body": body, "descriptors": seen.descriptors,
+                "bytes": call.body.len(), "body": body, "descriptors": descriptors,
             });
-            return writeln!(out, "{line}");
+            return writeln!(out, "{}", words::json(&line));
         }
         let start = self.start(seen, at);
-        let (size, passed) = (shown(call.body.len(), &body), passed(seen));
+        let (size, passed) = (shown(call.body.len(), &body), passed(descriptors));
         writeln!(out, "{start} > {method} seq={}{passed}{size}", call.sequence)
     }
 
@@ -112,10 +140,10 @@ impl<'a> Lines<'a> {
                 "method": method, "method_id": call.method, "sequence": call.sequence,
                 "items": items, "bytes": bytes, "body": item, "descriptors": seen.descriptors,
             });
-            return writeln!(out, "{line}");
+            return writeln!(out, "{}", words::json(&line));
         }
         let what = match (control, &item) {
-            (_, Some(item)) => format!("item {sent}{}{}", passed(seen), shown(body.len(), item)),
+            (_, Some(item)) => format!("item {sent}{}{}", passed(seen.descriptors), shown(body.len(), item)),
             (Control::Credit(credit), _) => format!("{ASIDE}{}{ASIDE:#}", room(*credit)),
             (Control::End | Control::Abort, _) => {
                 format!("{ASIDE}{event} after {}{ASIDE:#}", count(*sent, "item"))
@@ -158,7 +186,7 @@ impl<'a> Lines<'a> {
                 "took_us": took.map(|took| took.as_micros() as u64), "bytes": size, "body": body,
                 "descriptors": seen.descriptors,
             });
-            return writeln!(out, "{line}");
+            return writeln!(out, "{}", words::json(&line));
         }
         let what = match part {
             Some(Part::Opened) => format!("{ASIDE}opened{ASIDE:#}"),
@@ -176,7 +204,7 @@ impl<'a> Lines<'a> {
         if let Some(took) = took {
             let _ = write!(line, " in {took:.1?}");
         }
-        line.push_str(&passed(seen));
+        line.push_str(&passed(seen.descriptors));
         if let None | Some(Part::Item) = part {
             line.push_str(&shown(bytes.len(), &body));
         }
@@ -186,13 +214,28 @@ impl<'a> Lines<'a> {
         writeln!(out, "{line}")
     }
 
+    fn unanswered(&self, seen: &Seen, asked: &Asked, out: &mut dyn Write) -> io::Result<()> {
+        let Call { module, method, sequence, .. } = asked.call;
+        let (name, waited) = (self.schema.method(module, method), seen.at.saturating_sub(asked.at));
+        if self.json {
+            let line = json!({
+                "event": "unanswered", "time": self.time(seen.at), "session": seen.session, "peer": seen.peer,
+                "method": name, "method_id": method, "sequence": sequence, "items": asked.items,
+                "took_us": waited.as_micros() as u64,
+            });
+            return writeln!(out, "{}", words::json(&line));
+        }
+        let start = self.start(seen, seen.at);
+        writeln!(out, "{start} < {name} seq={sequence} {FAILED}no reply{FAILED:#} in {waited:.1?}")
+    }
+
     /// What is no message.
     fn aside(&self, seen: &Seen, what: &str, why: Option<&str>, out: &mut dyn Write) -> io::Result<()> {
         if self.json {
             let line = json!({
                 "event": what, "time": self.time(seen.at), "session": seen.session, "peer": seen.peer, "why": why,
             });
-            return writeln!(out, "{line}");
+            return writeln!(out, "{}", words::json(&line));
         }
         let why = why.map(|why| format!(": {}", printable(why))).unwrap_or_default();
         writeln!(out, "{ASIDE}{} {what}{why}{ASIDE:#}", self.start(seen, seen.at))
@@ -208,7 +251,7 @@ impl<'a> Lines<'a> {
 
     /// In UTC, to the microsecond.
     fn time(&self, at: Duration) -> String {
-        humantime::format_rfc3339_micros(self.begun + at).to_string()
+        humantime::format_rfc3339_micros(words::time(self.begun + at)).to_string()
     }
 }
 
@@ -218,8 +261,8 @@ fn room(credit: Credit) -> String {
 }
 
 /// What passed beside a message.
-fn passed(seen: &Seen) -> String {
-    match seen.descriptors {
+fn passed(descriptors: usize) -> String {
+    match descriptors {
         0 => String::new(),
         1 => " 1 descriptor".to_owned(),
         more => format!(" {more} descriptors"),
@@ -231,7 +274,7 @@ fn shown(bytes: usize, body: &Value) -> String {
     let text = match body {
         Value::String(hex) if hex.is_empty() => return format!(" {bytes} bytes"),
         Value::String(hex) => hex.clone(),
-        json => json.to_string(),
+        json => words::json(json),
     };
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!(" {bytes} bytes {}…", &text[..end]),

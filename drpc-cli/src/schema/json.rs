@@ -52,15 +52,25 @@ impl BodyType {
     pub(crate) fn bytes_of(&self, value: &Value) -> Result<Bytes, BodyError> {
         match self {
             BodyType::Message(message) if !value.is_string() => encode(message, value),
+            // It may have a text for its form of JSON.
+            BodyType::Message(message) if is_well_known(message) && is_form(message, value) => {
+                encode(message, value)
+            }
             BodyType::Nothing if is_empty(value) => Ok(Bytes::new()),
             BodyType::Nothing => Err(BodyError::Nothing),
             _ => match value {
                 Value::String(digits) => {
+                    let decoded = hex::decode(digits);
+                    if let (BodyType::Message(message), Err(_)) = (self, &decoded)
+                        && is_well_known(message)
+                    {
+                        return Err(mismatch(&Place::default(), well_known_form(message), value));
+                    }
                     let other = |problem: hex::FromHexError| BodyError::Other {
                         at: Place::default(),
                         problem: format!("hex digits were expected: {problem}"),
                     };
-                    hex::decode(digits).map(Bytes::from).map_err(other)
+                    decoded.map(Bytes::from).map_err(other)
                 }
                 _ => Err(self.no_type()),
             },
@@ -84,6 +94,10 @@ impl BodyType {
             _ => "the type of the body is not known".to_owned(),
         })
     }
+}
+
+fn is_form(message: &MessageDescriptor, value: &Value) -> bool {
+    DynamicMessage::deserialize(message.clone(), value).is_ok()
 }
 
 /// A body as it is shown: JSON, or else hex digits.
@@ -118,8 +132,11 @@ fn decode(message: &MessageDescriptor, body: &[u8]) -> Result<Value, BodyError> 
 /// Finds what does not fit, and where.
 fn check_message(message: &MessageDescriptor, value: &Value, at: &Place) -> Result<(), BodyError> {
     if is_well_known(message) {
-        let fits = DynamicMessage::deserialize(message.clone(), value).is_ok();
-        return if fits { Ok(()) } else { Err(mismatch(at, well_known_form(message), value)) };
+        return if is_form(message, value) {
+            Ok(())
+        } else {
+            Err(mismatch(at, well_known_form(message), value))
+        };
     }
     let Value::Object(fields) = value else {
         return Err(mismatch(at, format!("an object, `{}`,", message.full_name()), value));
@@ -251,7 +268,25 @@ fn abridged(value: &Value) -> String {
 
 /// A request with every field, for its user to fill in. It can be sent as it is.
 pub(crate) fn template(message: &MessageDescriptor) -> Value {
-    template_in(message, &mut Vec::new())
+    let own = is_well_known(message).then(|| template_of_well_known(message)).flatten();
+    own.unwrap_or_else(|| template_in(message, &mut Vec::new()))
+}
+
+/// In its own form of JSON, if it has one.
+fn template_of_well_known(message: &MessageDescriptor) -> Option<Value> {
+    Some(match message.name() {
+        "Timestamp" => json!("1970-01-01T00:00:00Z"),
+        "Duration" => json!("0s"),
+        "StringValue" | "BytesValue" | "FieldMask" => json!(""),
+        "BoolValue" => json!(false),
+        "ListValue" => json!([]),
+        "Value" => Value::Null,
+        "Int32Value" | "UInt32Value" | "Int64Value" | "UInt64Value" | "FloatValue" | "DoubleValue" => {
+            json!(0)
+        }
+        "Struct" => json!({}),
+        _ => return None,
+    })
 }
 
 /// `around` are the messages that it is in.
@@ -273,8 +308,7 @@ fn template_of(field: &FieldDescriptor, around: &mut Vec<MessageDescriptor>) -> 
     let one = match field.kind() {
         _ if field.is_map() => return json!({}),
         Kind::Message(message) if is_well_known(&message) => match message.name() {
-            "Timestamp" => json!("1970-01-01T00:00:00Z"),
-            "Duration" => json!("0s"),
+            "Timestamp" | "Duration" => template_of_well_known(&message).unwrap_or_default(),
             _ => Value::Null,
         },
         // One that holds itself would have no end.
@@ -297,6 +331,52 @@ fn template_of(field: &FieldDescriptor, around: &mut Vec<MessageDescriptor>) -> 
 mod tests {
     use super::super::SchemaArgs;
     use super::*;
+
+    const WELL_KNOWN: &str = "syntax = \"proto3\";
+        import \"google/protobuf/any.proto\";
+        import \"google/protobuf/duration.proto\";
+        import \"google/protobuf/empty.proto\";
+        import \"google/protobuf/field_mask.proto\";
+        import \"google/protobuf/struct.proto\";
+        import \"google/protobuf/timestamp.proto\";
+        import \"google/protobuf/wrappers.proto\";
+        message Any { google.protobuf.Any any = 1; google.protobuf.Duration duration = 2; google.protobuf.Empty empty = 3;
+            google.protobuf.FieldMask mask = 4; google.protobuf.Struct fields = 5; google.protobuf.Timestamp time = 6;
+            google.protobuf.StringValue text = 7; }";
+
+    #[test]
+    fn a_well_known_message_is_given_in_its_own_form() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("known.proto"), WELL_KNOWN).unwrap();
+        let schema = SchemaArgs { proto: vec![folder.path().to_owned()], ..SchemaArgs::default() };
+        let schema = schema.load().unwrap().unwrap();
+        let body =
+            |name: &str| BodyType::Message(schema.message(&format!("google.protobuf.{name}")).unwrap());
+        for (name, given) in [
+            ("StringValue", json!("x")),
+            ("Timestamp", json!("2026-01-02T03:04:05Z")),
+            ("Duration", json!("1.5s")),
+            ("FieldMask", json!("a,b")),
+            ("UInt64Value", json!("7")),
+            ("BytesValue", json!("/w==")),
+        ] {
+            let bytes = body(name).bytes_of(&given).unwrap();
+            assert_eq!(
+                body(name).to_json(&bytes).unwrap().as_str().unwrap()[..1],
+                given.as_str().unwrap()[..1]
+            );
+        }
+        assert_eq!(&*body("Timestamp").bytes_of(&json!("0801")).unwrap(), b"\x08\x01");
+        let error = body("Timestamp").bytes_of(&json!("soon")).unwrap_err().to_string();
+        assert_eq!(error, "a time, as \"2026-01-02T03:04:05Z\", was expected, and \"soon\" is given");
+        for message in
+            schema.pool.all_messages().filter(|message| message.full_name() != "google.protobuf.Any")
+        {
+            let template = template(&message);
+            let sent = BodyType::Message(message.clone()).bytes_of(&template);
+            sent.unwrap_or_else(|error| panic!("{}: {error}: {template}", message.full_name()));
+        }
+    }
 
     #[test]
     fn a_template_can_be_sent() {

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 pub(crate) use json::{BodyError, template};
 pub(crate) use reflected::Reflected;
-pub(crate) use sources::{SchemaArgs, SchemaError};
+pub(crate) use sources::{OPTIONS, SchemaArgs, SchemaError};
 pub(crate) use text::Described;
 
 /// Modules and methods by their names, and the types of their bodies, as far as they are known.
@@ -40,6 +40,8 @@ pub(crate) struct MethodInfo {
     pub(crate) name: String,
     pub(crate) doc: String,
     pub(crate) rule: Option<String>,
+    /// Whether somebody tells its rule: a registry does not.
+    pub(crate) is_rule_known: bool,
     /// Whether it answers by a stream of replies.
     pub(crate) is_stream: bool,
     /// What each item carries of the stream that it takes; `None` if it takes none.
@@ -63,6 +65,43 @@ pub(crate) enum BodyType {
     Named(String),
 }
 
+impl Found<'_> {
+    /// What may have been meant, where a module has no such method: a method by its number in the module, as it stands in a registry.
+    pub(crate) fn hint(&self) -> Option<String> {
+        let Found { module_id, method_id, .. } = *self;
+        if !(0..=99).contains(&method_id) || module_id == 0 {
+            return None;
+        }
+        let id = i64::from(module_id) * 100 + i64::from(method_id);
+        Some(format!("hint: method IDs are system-wide: number {method_id} of module {module_id} is {id}"))
+    }
+}
+
+impl BodyType {
+    /// Whether what it holds can't be told.
+    fn is_open(&self) -> bool {
+        matches!(self, BodyType::Unknown | BodyType::Named(_))
+    }
+}
+
+impl MethodInfo {
+    /// Takes what its server tells of it: its rule and kinds, and the types that are open.
+    fn learn(&mut self, told: MethodInfo) {
+        self.rule = told.rule.or(self.rule.take());
+        self.is_rule_known = true;
+        self.is_stream |= told.is_stream;
+        self.items = self.items.take().or(told.items);
+        if self.kinds.is_empty() {
+            self.kinds = told.kinds;
+        }
+        for (known, told) in [(&mut self.request, told.request), (&mut self.reply, told.reply)] {
+            if known.is_open() && told != BodyType::Unknown {
+                *known = told;
+            }
+        }
+    }
+}
+
 /// A method as a command is told of it.
 #[derive(Clone, Copy)]
 pub(crate) struct Found<'a> {
@@ -72,9 +111,71 @@ pub(crate) struct Found<'a> {
     pub(crate) info: Option<&'a MethodInfo>,
 }
 
+/// Which calls are meant by a word.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Calls {
+    Module(i32),
+    Method(i32, i32),
+    /// Of a module or of a method, of which no name is known.
+    Id(i32),
+}
+
+impl Calls {
+    pub(crate) fn have(self, module: i32, method: i32) -> bool {
+        match self {
+            Calls::Module(id) => id == module,
+            Calls::Method(of, id) => (of, id) == (module, method),
+            Calls::Id(id) => id == module || id == method,
+        }
+    }
+}
+
 impl Schema {
     pub(crate) fn modules(&self) -> &[ModuleInfo] {
         &self.modules
+    }
+
+    /// Completes what files tell by what the server tells of itself: all names, where files have none; the rules and kinds of what they name, and the
+    /// types that they leave open. It gets no more names than files have, if they have any.
+    pub(crate) fn learn(&mut self, server: Schema) {
+        if self.modules.is_empty() {
+            if self.pool.files().len() == 0 {
+                self.pool = server.pool;
+            }
+            let modules = server.modules.into_iter().map(|module| sources::retyped(self, module)).collect();
+            self.modules = modules;
+            return;
+        }
+        for told in server.modules {
+            let Some(module) = self.modules.iter_mut().find(|module| module.id == told.id) else { continue };
+            module.rule = told.rule.or(module.rule.take());
+            for told in told.methods {
+                if let Some(info) = module.methods.iter_mut().find(|info| info.id == told.id) {
+                    info.learn(told);
+                }
+            }
+        }
+    }
+
+    /// Whether the server may know more of a method: its name, or what it takes and returns.
+    pub(crate) fn leaves_open(&self, method: &str) -> bool {
+        let info = self.find_method(method).ok().and_then(|found| found.info);
+        info.is_none_or(|info| info.request.is_open() || info.reply.is_open())
+    }
+
+    /// Leaves out the methods of whose rules nothing is known; gives their names.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn leave_out_unknown_rules(&mut self) -> Vec<String> {
+        let mut left_out = Vec::new();
+        for module in &mut self.modules {
+            module.methods.retain(|info| {
+                if !info.is_rule_known {
+                    left_out.push(format!("{}.{}", module.name, info.name));
+                }
+                info.is_rule_known
+            });
+        }
+        left_out
     }
 
     pub(crate) fn module(&self, id: i32) -> Option<&ModuleInfo> {
@@ -111,6 +212,24 @@ impl Schema {
             (Some(info), _) => Ok(Found { module_id: module.id, method_id: info.id, info: Some(info) }),
             (None, Ok(method_id)) => Ok(Found { module_id: module.id, method_id, info: None }),
             (None, Err(_)) => Err(unknown()),
+        }
+    }
+
+    /// The calls of `greeter`, `5`, or of what [`find_method`](Self::find_method) takes. Numbers need not be known.
+    pub(crate) fn find_calls(&self, word: &str) -> Result<Calls, UnknownName> {
+        if let Ok(module) = self.find_module(word) {
+            return Ok(Calls::Module(module.id));
+        }
+        match word.parse() {
+            Ok(id) => Ok(Calls::Id(id)),
+            Err(_) if word.contains('.') => {
+                self.find_method(word).map(|found| Calls::Method(found.module_id, found.method_id))
+            }
+            // It may be a method's name alone.
+            Err(_) if self.method_names().any(|name| name.ends_with(&format!(".{word}"))) => {
+                Err(self.unknown_method(word))
+            }
+            Err(_) => self.find_module(word).map(|module| Calls::Module(module.id)),
         }
     }
 

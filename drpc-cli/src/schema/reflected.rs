@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sources::SchemaError;
 use super::{BodyType, MethodInfo, ModuleInfo, Schema};
+use crate::words::{printable, printable_lines};
 
 /// What a server tells of itself, in the form in which it is kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,9 +66,9 @@ fn has_none(error: &CallError) -> bool {
 fn modules(catalogue: Catalogue, schema: &Schema) -> Vec<ModuleInfo> {
     let module = |module: drpc::reflection::ModuleInfo| ModuleInfo {
         id: module.id,
-        name: module.name,
-        doc: module.docs,
-        rule: module.rule,
+        name: printable(&module.name),
+        doc: printable_lines(&module.docs),
+        rule: module.rule.as_deref().map(printable),
         is_remote: module.is_remote,
         methods: module.methods.into_iter().map(|method| info(method, schema)).collect(),
     };
@@ -90,9 +91,10 @@ fn info(method: drpc::reflection::MethodInfo, schema: &Schema) -> MethodInfo {
         request: body(&method.request, schema),
         reply: body(&method.reply, schema),
         id: method.id,
-        name: method.name,
-        doc: method.docs,
-        rule: method.rule,
+        name: printable(&method.name),
+        doc: printable_lines(&method.docs),
+        rule: method.rule.as_deref().map(printable),
+        is_rule_known: true,
     }
 }
 
@@ -103,7 +105,7 @@ fn body(told: &BodyInfo, schema: &Schema) -> BodyType {
         BodyKind::Raw => BodyType::Raw,
         BodyKind::Message | BodyKind::RustMessage => match schema.message(&told.type_name) {
             Some(message) => BodyType::Message(message),
-            None => BodyType::Named(told.type_name.clone()),
+            None => BodyType::Named(printable(&told.type_name)),
         },
     }
 }

@@ -22,16 +22,19 @@ pub(crate) struct SchemaArgs {
     /// A contract, which says what each method's bodies are: see `drpc::contract`.
     #[arg(long, value_name = "FILE", env = "DRPC_CONTRACT")]
     pub(crate) contract: Option<PathBuf>,
-    /// A folder of .proto files, which say what messages hold. May be given several times.
+    /// A folder of .proto files, which say what messages hold. May be given several times, or several with colons between them.
     #[arg(long, value_name = "DIR", env = "DRPC_PROTO", value_delimiter = ':')]
     pub(crate) proto: Vec<PathBuf>,
-    /// Compiled .proto files: a set of descriptors, as `protoc -o` writes it. May be given several times.
+    /// Compiled .proto files: a set of descriptors, as `protoc -o` writes it. May be given several times, or several with colons between them.
     #[arg(long, value_name = "FILE", env = "DRPC_DESCRIPTORS", value_delimiter = ':')]
     pub(crate) descriptors: Vec<PathBuf>,
     /// DAOS's own modules and messages, which this tool brings along.
     #[arg(long)]
     pub(crate) daos: bool,
 }
+
+/// The names of its options.
+pub(crate) const OPTIONS: [&str; 5] = ["registry", "contract", "proto", "descriptors", "daos"];
 
 impl SchemaArgs {
     /// Whether nothing is named.
@@ -68,6 +71,8 @@ pub(crate) enum SchemaError {
     Types(DescriptorError),
     #[error("there is no .proto file in {}", path.display())]
     NoProto { path: PathBuf },
+    #[error("{} is a file: name the folder that its imports are looked for in", path.display())]
+    NoFolder { path: PathBuf },
 }
 
 fn load(args: &SchemaArgs) -> Result<Schema, SchemaError> {
@@ -118,6 +123,9 @@ fn tells_more(contract: &Contract, schema: &Schema) -> bool {
 fn compile(folders: &[PathBuf]) -> Result<prost_types::FileDescriptorSet, SchemaError> {
     let mut files = Vec::new();
     for folder in folders {
+        if folder.is_file() {
+            return Err(SchemaError::NoFolder { path: folder.clone() });
+        }
         let before = files.len();
         collect(folder, &mut files)?;
         if files.len() == before {
@@ -186,6 +194,7 @@ fn modules(
             known.request = promised_type(schema, promised, &method.request);
             known.reply = promised_type(schema, promised, &method.reply);
             known.rule.clone_from(&method.rule);
+            known.is_rule_known = true;
             known.is_stream = method.streaming;
             let kinds =
                 [(method.idempotent, "idempotent"), (method.streaming, "stream"), (method.fds, "fds")];
@@ -208,6 +217,7 @@ fn info(id: i32, name: &str, doc: &str, request: BodyType, reply: BodyType) -> M
         name: name.into(),
         doc: doc.into(),
         rule: None,
+        is_rule_known: false,
         is_stream: false,
         items: None,
         kinds: Vec::new(),
@@ -229,6 +239,28 @@ fn promised_type(schema: &Schema, promised: &[Promised<'_>], body: &Body) -> Bod
             }
         }
     }
+}
+
+/// A module of a server's, whose messages are those of the files that are named like them.
+pub(super) fn retyped(schema: &Schema, mut module: ModuleInfo) -> ModuleInfo {
+    for info in &mut module.methods {
+        for (body, suffixes, is_request) in
+            [(&mut info.request, &REQUESTS, true), (&mut info.reply, &REPLIES, false)]
+        {
+            let known = match &*body {
+                BodyType::Message(message) => {
+                    schema.pool.get_message_by_name(message.full_name()).map(BodyType::Message)
+                }
+                open if open.is_open() => {
+                    let customary = by_custom(schema, &module.name, &info.name, suffixes, is_request);
+                    (customary != BodyType::Unknown).then_some(customary)
+                }
+                _ => None,
+            };
+            *body = known.unwrap_or(std::mem::take(body));
+        }
+    }
+    module
 }
 
 /// How requests and replies are named after their method, by DAOS and by others.

@@ -1,3 +1,6 @@
+use std::sync::Arc;
+
+use drpc::{Bytes, Context, Failure, Method, Module, Reply, Server};
 use snapbox::str;
 
 use crate::shop::{serve, shop};
@@ -145,7 +148,7 @@ drpc: the request in --data can't be sent: hex digits were expected: Invalid cha
 
 "#]]);
     folder.drpc("bench s.sock 501 --rate 0").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
-error: invalid value '0' for '--rate <CALLS>': expected a number above 0, such as 5000 or 0.5
+error: invalid value '0' for '--rate <CALLS>': expected a number from 0.001 to 1000000000, such as 5000 or 0.5
 
 For more information, try '--help'.
 
@@ -172,6 +175,85 @@ fn names_and_types_are_asked_of_the_server() {
     assert!(said.starts_with("shop.buy, body of 5 bytes"), "{said}");
     folder.drpc("bench s.sock shop.bui -n 10").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
 drpc: there is no method `shop.bui`: did you mean `shop.buy`?
+
+"#]]);
+}
+
+/// D6: a method's ID says nothing of its module, and a server need not be ours.
+#[test]
+fn a_method_is_called_in_the_module_that_is_named() {
+    struct Seven;
+
+    const ONE: Method = Method::new(7, 1, "one");
+
+    #[drpc::async_trait]
+    impl Module for Seven {
+        fn id(&self) -> i32 {
+            7
+        }
+
+        fn name(&self) -> &str {
+            "seven"
+        }
+
+        fn get_method(&self, id: i32) -> Option<Method> {
+            (id == 1).then_some(ONE)
+        }
+
+        async fn handle_call(self: Arc<Self>, _: Context, _: Method, body: Bytes) -> Result<Reply, Failure> {
+            Ok(body.into())
+        }
+    }
+
+    let folder = Folder::new();
+    let _server = folder.serve(Server::builder().module(Seven));
+    let measured = folder.drpc("bench s.sock 7.1 -n 3 --warm-up 0s").assert().code(0).stderr_eq("");
+    let said = String::from_utf8(measured.get_output().stdout.clone()).unwrap();
+    assert!(said.starts_with("7.1, body of 0 bytes"), "{said}");
+    folder.drpc("bench s.sock 7.2 -n 3 --warm-up 0s").assert().code(1).stderr_eq(str![[r#"
+hint: method IDs are system-wide: number 2 of module 7 is 702
+
+"#]]);
+}
+
+/// A file that can't be written does not take the figures with it.
+#[test]
+fn figures_are_printed_though_a_file_can_not_be_written() {
+    let (folder, _server) = greeter();
+    for option in ["--svg", "--hdr"] {
+        let line = format!("bench s.sock 501 -n 10 --warm-up 0s {option} /dev/full");
+        let output = folder.drpc(&line).output().unwrap();
+        let (said, complaint) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(3), "{complaint}");
+        assert!(said.contains("calls") && said.contains("10 in "), "{said}");
+        assert!(complaint.starts_with("drpc: can't write /dev/full\n"), "{complaint}");
+    }
+}
+
+#[test]
+fn a_rate_is_one_that_can_be_kept() {
+    let (folder, _server) = greeter();
+    for rate in ["1e-30", "1e19", "inf", "nan", "-1"] {
+        folder.drpc(&format!("bench s.sock 501 -n 5 --rate={rate}")).assert().code(2).stdout_eq("");
+    }
+    // The first call is due at once.
+    let line = "bench s.sock 501 --rate 0.05 --duration 100ms --warm-up 0s --json";
+    let figures: serde_json::Value =
+        serde_json::from_slice(&folder.drpc(line).output().unwrap().stdout).unwrap();
+    assert_eq!((&figures["calls"], &figures["not_begun"]), (&1.into(), &0.into()));
+}
+
+#[test]
+fn a_request_may_come_from_a_file() {
+    let folder = Folder::new();
+    let _server = serve(shop(), &folder.path("s.sock"));
+    folder.write("order.json", "{\"item\":\"bus\"}\n");
+    let measured = folder.drpc("bench s.sock shop.buy --data @order.json -n 3 --warm-up 0s").assert().code(0);
+    let said = String::from_utf8(measured.get_output().stdout.clone()).unwrap();
+    assert!(said.starts_with("shop.buy, body of 5 bytes"), "{said}");
+    folder.drpc("bench s.sock 501 --data @none").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+drpc: the request in --data: can't read it from none: No such file or directory (os error 2)
 
 "#]]);
 }

@@ -452,6 +452,74 @@ drpc: the server answered FAILURE: the caller asks for a stream, and the method 
     }
 }
 
+/// What is given up does not hide what failed before.
+#[test]
+fn a_stream_that_failed_is_told_of_though_another_is_given_up() {
+    let folder = Folder::new();
+    let _server = serve(shop(), &folder.path("s.sock"));
+    folder.write("orders.json", "{} {\"item\":\"endless\"}");
+    let mut child = Command::new(snapbox::cmd::cargo_bin!("drpc"))
+        .args(["call", "s.sock", "shop.customers", "@orders.json"])
+        .current_dir(folder.path(""))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let printed = BufReader::new(child.stdout.take().unwrap()).lines();
+    let printed = printed.take(4).map(|line| line.unwrap()).collect::<Vec<_>>();
+    assert_eq!(printed[2..], ["{\"text\":\"customer 1\"}", "{\"text\":\"customer 2\"}"]);
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn what_is_not_for_streams_is_refused_with_them() {
+    let folder = Folder::new();
+    let _server = serve(shop(), &folder.path("s.sock"));
+    for option in ["--parallel 8", "--no-added-fields"] {
+        let problem = format!(
+            "drpc: {} is not for a method that answers by a stream\n",
+            option.split(' ').next().unwrap()
+        );
+        let call = folder.drpc(&format!("call s.sock shop.customers {option}"));
+        call.assert().code(2).stdout_eq("").stderr_eq(problem);
+    }
+}
+
+/// A request that is given is one: an unset variable is no reason to call nothing, or to call with an empty request.
+#[test]
+fn an_empty_text_is_no_request() {
+    let folder = Folder::new();
+    let _server = serve(shop(), &folder.path("s.sock"));
+    folder.write("empty.json", "\n");
+    for call in
+        ["call s.sock shop.sweep ", "call s.sock shop.sweep @empty.json", "call s.sock shop.echo  --hex"]
+    {
+        folder.drpc(call).assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+drpc: the request: it is empty; leave it out for an empty one
+
+"#]]);
+    }
+    // Whatever writes there may have nothing to ask for.
+    folder.drpc("call s.sock shop.sweep -").stdin("").assert().code(0).stdout_eq("").stderr_eq(str![[r#"
+calls=0 failed=0 elapsed=[..]
+
+"#]]);
+}
+
+#[test]
+fn each_line_of_digits_is_a_call() {
+    let folder = Folder::new();
+    let _server = serve(shop(), &folder.path("s.sock"));
+    folder
+        .drpc("call s.sock shop.echo - --hex")
+        .stdin("0a 01\n\n0a02\n")
+        .assert()
+        .code(0)
+        .stdout_eq("0a01\n0a02\n")
+        .stderr_eq("calls=2 failed=0 elapsed=[..]\n");
+}
+
 /// Who reads no more has seen enough.
 #[test]
 fn a_broken_pipe_is_no_failure() {
@@ -463,7 +531,6 @@ fn a_broken_pipe_is_no_failure() {
         "describe s.sock",
         "call s.sock shop.sweep",
         "call s.sock shop.sweep --template",
-        "call s.sock shop.sweep --repeat 100",
         "completions bash",
         "ping s.sock",
         "top s.sock --json",
@@ -484,5 +551,33 @@ fn a_broken_pipe_is_no_failure() {
             (Some(0), ""),
             "{line}"
         );
+    }
+}
+
+/// What comes of the calls, and of a comparison, is told by the exit code all the same.
+#[test]
+fn a_broken_pipe_hides_no_failure() {
+    let folder = Folder::with_registry();
+    let _server = serve(shop(), &folder.path("s.sock"));
+    folder.write("orders.json", "{\"item\":\"bus\"} {} {\"item\":\"car\"}");
+    folder.write("later.toml", &crate::support::GREETER.replace("hello", "bye"));
+    let commands = [
+        ("call s.sock shop.buy @orders.json", "calls=3 failed=1"),
+        ("registry diff modules.toml later.toml", "1 breaking"),
+        ("registry diff modules.toml later.toml --json", "1 breaking"),
+    ];
+    for (line, told) in commands {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let ended = Command::new(snapbox::cmd::cargo_bin!("drpc"))
+            .args(line.split(' '))
+            .current_dir(folder.path(""))
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(1), "{line}: {said}");
+        assert!(said.contains(told), "{line}: {said}");
     }
 }

@@ -251,6 +251,63 @@ drpc: can't read host.pem: No such file or directory (os error 2)
         assert!(String::from_utf8_lossy(&refused.stderr).starts_with("drpc: "), "{refused:?}");
     }
 
+    const REGISTRY: &str = "[[module]]\nid = 13\nname = \"clock\"\nremote = true\n\
+        method = [{ number = 1, name = \"echo\" }, { number = 2, name = \"set\" }, { number = 9, name = \"chime\" }]\n";
+
+    /// What a server guards is guarded here, whatever tells of its methods: a registry knows no rules.
+    #[test]
+    fn the_servers_rules_hold_whatever_files_name() {
+        let folder = Folder::new();
+        folder.write("modules.toml", REGISTRY);
+        let secured = format!("{SERVE} {CERTIFICATES}");
+        let server = serve(clock(), &folder.path("s.sock"));
+        let refused = str![[r#"
+drpc: warning: clock.chime is left out: the server's reflection does not tell of it
+drpc: module `clock` is for those whom rule `admin` allows: say who of other hosts that is, such as --rule admin=CN=admin
+
+"#]];
+        let named = format!("{secured} --registry modules.toml");
+        folder.drpc(&named).assert().code(2).stdout_eq("").stderr_eq(refused.clone());
+        // Named by the environment, or for the socket, likewise.
+        folder
+            .drpc(&secured)
+            .env("DRPC_REGISTRY", "modules.toml")
+            .assert()
+            .code(2)
+            .stdout_eq("")
+            .stderr_eq(refused.clone());
+        folder.write(
+            "config/drpc/config.toml",
+            "[socket.clock]\npath = \"../../s.sock\"\nregistry = \"../../modules.toml\"\n",
+        );
+        let short = secured.replace("s.sock", "clock");
+        folder.drpc(&short).assert().code(2).stdout_eq("").stderr_eq(refused);
+        drop(server);
+
+        let silent = Server::builder().explicit_modules_only().module(Clock).rule("admin", Allow::anyone());
+        let _server = serve(silent, &folder.path("s.sock"));
+        folder.drpc(&named).assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+drpc: the server has no reflection, so nobody tells which rule guards `clock.echo`: name its --contract, or say by --no-rules that none does
+
+"#]]);
+        let unread = str![[r#"
+drpc: can't read host.pem: No such file or directory (os error 2)
+
+"#]];
+        folder.drpc(&format!("{named} --no-rules")).assert().code(2).stdout_eq("").stderr_eq(unread.clone());
+        let contract = "drpc contract 1\n\nmodule 13 clock\n    method 1301 echo\n        request bytes::Bytes\n        reply bytes::Bytes\n    \
+            method 1302 set\n        rule admin\n        request ()\n        reply ()\n";
+        folder.write("contract.txt", contract);
+        folder.write("modules.toml", &REGISTRY.replace(", { number = 9, name = \"chime\" }", ""));
+        let promised = format!("{named} --contract contract.txt");
+        folder.drpc(&promised).assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+drpc: module `clock` is for those whom rule `admin` allows: say who of other hosts that is, such as --rule admin=CN=admin
+
+"#]]);
+        let told = format!("{promised} --rule admin=CN=admin");
+        folder.drpc(&told).assert().code(2).stdout_eq("").stderr_eq(unread);
+    }
+
     /// A registry says as well which modules are for other hosts.
     #[test]
     fn modules_may_come_from_a_registry() {

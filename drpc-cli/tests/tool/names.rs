@@ -822,3 +822,72 @@ For more information, try '--help'.
 "#]
     ]);
 }
+
+/// What files leave open the server tells: the names, where they have types alone, and the types.
+#[test]
+fn files_are_completed_by_what_the_server_tells() {
+    let folder = Folder::new();
+    let server = serve(shop(), &folder.path("s.sock"));
+    folder.write("proto/shop.proto", PROTO);
+    let listed = |line: &str| folder.drpc(line).assert().code(0).stderr_eq("").get_output().stdout.clone();
+    assert_eq!(listed("list s.sock --proto proto"), listed("list s.sock"));
+    folder.write(
+        "modules.toml",
+        "[[module]]\nid = 12\nname = \"shop\"\nmethod = [{ number = 1, name = \"buy\" }]\n",
+    );
+    let call = "call s.sock shop.buy {\"item\":\"bus\"} --registry modules.toml";
+    folder.drpc(call).assert().code(0).stderr_eq("").stdout_eq("{\"text\":\"one bus\"}\n");
+    folder.drpc("call s.sock shop.buy --registry modules.toml --template").assert().code(0).stderr_eq("");
+    // Where they name modules, the list is theirs.
+    folder.drpc("list s.sock --registry modules.toml").assert().code(0).stdout_eq("12 shop\n  1201 buy\n");
+    folder
+        .drpc("bench s.sock shop.buy --data {\"item\":\"bus\"} -n 1 --warm-up 0s --registry modules.toml")
+        .assert()
+        .code(0);
+    drop(server);
+
+    let _silent = serve(plain_shop(), &folder.path("s.sock"));
+    folder.drpc("list s.sock --proto proto").assert().code(3).stdout_eq("").stderr_eq(str![[r#"
+drpc: the server has no reflection; it needs `.reflection(true)` where it is built, or name its modules by --registry, --contract or --daos
+
+"#]]);
+    folder.drpc(call).assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+drpc: the request: the type of the body is not known, so give its bytes in hex digits: "00ff"
+
+"#]]);
+}
+
+/// What the command line names is all there is: the environment's files are for where it names none. An empty variable says nothing.
+#[test]
+fn the_command_line_comes_before_the_environment() {
+    let folder = Folder::with_registry();
+    folder.write("contract.txt", CONTRACT);
+    let listed = |line: &str, environment: &[(&str, &str)]| {
+        let drpc = environment.iter().fold(folder.drpc(line), |drpc, (name, value)| drpc.env(name, value));
+        String::from_utf8(drpc.assert().code(0).stderr_eq("").get_output().stdout.clone()).unwrap()
+    };
+    let variables =
+        [("DRPC_REGISTRY", "modules.toml"), ("DRPC_CONTRACT", "contract.txt"), ("DRPC_PROTO", "none")];
+    for line in ["describe none.sock --daos mgmt.ping_rank", "list none.sock --daos"] {
+        assert_eq!(listed(line, &variables), listed(line, &[]));
+    }
+    let described = "describe none.sock --registry modules.toml";
+    assert_eq!(listed(described, &variables), listed(described, &[]));
+    let empty =
+        ["DRPC_REGISTRY", "DRPC_CONTRACT", "DRPC_PROTO", "DRPC_DESCRIPTORS", "DRPC_WIRE", "DRPC_TIMEOUT"];
+    let empty: Vec<_> = empty.into_iter().map(|name| (name, "")).collect();
+    assert_eq!(listed("list none.sock --daos", &empty), listed("list none.sock --daos", &[]));
+    folder.drpc("list none.sock --registry ").assert().code(2).stdout_eq("");
+}
+
+#[test]
+fn proto_files_are_named_by_their_folder() {
+    let folder = Folder::new();
+    folder.write("proto/shop.proto", PROTO);
+    folder.drpc("list none.sock --proto proto/shop.proto").assert().code(2).stdout_eq("").stderr_eq(str![[
+        r#"
+drpc: proto/shop.proto is a file: name the folder that its imports are looked for in
+
+"#
+    ]]);
+}

@@ -1,10 +1,13 @@
+use std::io::Read;
 use std::os::unix::net::UnixListener;
+use std::process::{Command, Stdio};
 
 use drpc::health::Health;
 use drpc::{Server, Wire};
+use rustix::net::{self, RecvFlags, SendFlags};
 use snapbox::str;
 
-use crate::support::Folder;
+use crate::support::{Folder, interrupt};
 
 #[test]
 fn a_server_tells_what_it_is() {
@@ -115,4 +118,43 @@ fn a_server_of_the_other_wire_is_told_of() {
 drpc: the server broke the wire's rules: peer speaks the plain wire of DAOS 2.6, and this end was set to the other wire; set it with `.wire(…)`, or to WireMode::Auto; the call may have been executed
 
 "#]]);
+}
+
+/// Ctrl-c ends it at once, whatever is being waited for, and what was measured is told.
+#[test]
+fn what_was_measured_is_told_though_the_server_has_stopped_answering() {
+    let folder = Folder::new();
+    let listener = folder.listen();
+    let mut ping = Command::new(snapbox::cmd::cargo_bin!("drpc"))
+        .args(["ping", "s.sock", "-n", "2", "--wire", "plain", "--timeout", "10m"])
+        .current_dir(folder.path(""))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let peer = net::accept(&listener).unwrap();
+    let mut packet = [0; 1024];
+    for sequence in 1..=2 {
+        net::recv(&peer, &mut packet[..], RecvFlags::empty()).unwrap();
+        net::send(&peer, &[8, sequence, 16, 3], SendFlags::empty()).unwrap();
+    }
+    // It asks for the health, and gets no answer.
+    net::recv(&peer, &mut packet[..], RecvFlags::empty()).unwrap();
+    interrupt(&ping);
+    let mut said = String::new();
+    ping.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(ping.wait().unwrap().code(), Some(0), "{said}");
+    snapbox::assert_data_eq!(
+        said,
+        str![[r#"
+it is up
+  wire        plain (DAOS 2.6)
+  served by   uid=[..] gid=[..] pid=[..] (tool-[..])
+  since       [..]Z, [..] ago: the age of its socket file
+  health      unknown: it did not say in time
+  modules     unknown: it did not say in time
+  connecting  [..]
+  2 pings     min [..], median [..], max [..]
+
+"#]]
+    );
 }

@@ -317,3 +317,18 @@ fn a_registry_is_json_for_programs() {
 
 "#]]);
 }
+
+#[test]
+fn a_path_need_not_be_a_text() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = Folder::new();
+    let name = std::ffi::OsStr::from_bytes(b"m\xff.toml");
+    std::fs::write(folder.path("").join(name), crate::support::GREETER).unwrap();
+    folder
+        .drpc("registry check --json")
+        .arg(name)
+        .assert()
+        .code(0)
+        .stdout_eq("{\"registry\":\"m\u{fffd}.toml\",\"modules\":1,\"methods\":1,\"mistakes\":[]}\n");
+}

@@ -123,6 +123,110 @@ fn a_reply_may_come_late_or_never() {
 }
 
 #[test]
+fn a_call_may_be_submitted() {
+    let folder = Folder::with_registry();
+    folder.write("replies.toml", "[[reply]]\nmethod = 501\nstatus = \"SUBMITTED\"\n");
+    let server = folder.spawn("serve s.sock --registry modules.toml --replies replies.toml");
+    let client = client(&folder.path("s.sock"));
+    assert_eq!(call(&client, 501, b"").unwrap().status, Status::SUBMITTED);
+    drop(client);
+    snapbox::assert_data_eq!(
+        String::from_utf8(server.interrupt().stdout).unwrap(),
+        "greeter.hello \"\" SUBMITTED in [..]\n"
+    );
+}
+
+/// W8: the call by which a client finds out the wire may be a method's, and is nobody's call.
+#[test]
+fn who_finds_out_the_wire_uses_up_no_reply() {
+    let folder = Folder::new();
+    folder.write("contract.txt", &CONTRACT.replace("module 5", "module 0").replace("501", "0"));
+    let replies = "[[reply]]\nmethod = \"greeter.hello\"\ntimes = 1\nreply = { greeting = \"Hello\" }\n\n[[reply]]\nmethod = 0\nhang = true\n";
+    folder.write("replies.toml", replies);
+    let server = folder.spawn("serve s.sock --contract contract.txt --replies replies.toml");
+    let call = folder.drpc("call s.sock greeter.hello --contract contract.txt");
+    call.assert().code(0).stdout_eq("{\"greeting\":\"Hello\"}\n");
+    // And none is waited for that never comes.
+    folder.drpc("ping s.sock -n 1 --wire auto --timeout 50ms").assert().code(3).stdout_eq("").stderr_eq(
+        str![[r#"
+drpc: no reply came within 50ms; the call may have been executed
+
+"#]],
+    );
+    let said = String::from_utf8(server.interrupt().stdout).unwrap();
+    assert!(said.starts_with("greeter.hello {\"name\":\"\",\"birth_year\":0} SUCCESS in "), "{said}");
+}
+
+const STREAMS: &str = "drpc contract 1
+
+module 5 greeter
+    method 501 watch
+        stream
+        request ()
+        reply hello.Greeting
+    method 502 hello
+        request ()
+        reply hello.Greeting
+
+message hello.Greeting
+    1 greeting: string
+";
+
+#[test]
+fn streams_are_answered_by_items() {
+    let folder = Folder::new();
+    folder.write("contract.txt", STREAMS);
+    folder.write(
+        "replies.toml",
+        "[[reply]]\nmethod = 501\nitems = [{ greeting = \"a\" }, { greeting = \"b\" }]\n",
+    );
+    let server = folder.spawn("serve s.sock --contract contract.txt --replies replies.toml");
+    folder
+        .drpc("call s.sock greeter.watch --contract contract.txt")
+        .assert()
+        .code(0)
+        .stderr_eq("")
+        .stdout_eq("{\"greeting\":\"a\"}\n{\"greeting\":\"b\"}\n");
+    snapbox::assert_data_eq!(
+        String::from_utf8(server.interrupt().stdout).unwrap(),
+        "greeter.watch {} SUCCESS in [..] [{\"greeting\":\"a\"},{\"greeting\":\"b\"}]\n"
+    );
+    for (reply, problem) in [
+        ("method = 501\nreply = {}", "501 answers by a stream: give its `items` in place of `reply`"),
+        ("method = 502\nitems = []", "502 answers by no stream: give its `reply` in place of `items`"),
+        (
+            "method = 502\nreply = {}\nerror = \"no\"",
+            "`error` is the text of a failure: give it alone, or with the `status` of one",
+        ),
+        (
+            "method = 502\nhang = true\nerror = \"no\"",
+            "`error` is the text of a failure: give it alone, or with the `status` of one",
+        ),
+        (
+            "method = 502\nwhen = \"0x\"",
+            "`when`: hex digits were expected: Invalid character 'x' at position 1",
+        ),
+    ] {
+        folder.write("replies.toml", &format!("[[reply]]\n{reply}\n"));
+        let serve = folder.drpc("serve s.sock --contract contract.txt --replies replies.toml");
+        serve.assert().code(2).stdout_eq("").stderr_eq(format!("drpc: replies.toml: line 1: {problem}\n"));
+    }
+}
+
+/// Hex digits say what the request is, of whatever type, and in capitals, too.
+#[test]
+fn a_reply_may_be_for_certain_bytes() {
+    let folder = Folder::new();
+    folder.write("contract.txt", CONTRACT);
+    folder
+        .write("replies.toml", "[[reply]]\nmethod = 501\nwhen = \"0A0158\"\nreply = { greeting = \"X\" }\n");
+    let _server = folder.spawn("serve s.sock --contract contract.txt --replies replies.toml");
+    let client = client(&folder.path("s.sock"));
+    assert_eq!(&*call(&client, 501, b"\x0a\x01X").unwrap().body, b"\x0a\x01X");
+    assert_eq!(call(&client, 501, b"\x0a\x01Y").unwrap().status, Status::FAILURE);
+}
+
+#[test]
 fn calls_are_told_of_as_json() {
     let folder = Folder::with_registry();
     folder.write(
@@ -155,7 +259,7 @@ drpc: replies.toml: line 1: there is no method `greeter.helo`: did you mean `gre
 "#]]);
     folder.write("replies.toml", "[[reply]]\nmethod = 501\nstatus = \"SUCCES\"\n");
     folder.drpc(serve).assert().code(2).stdout_eq("").stderr_eq(str![[r#"
-drpc: replies.toml: line 1: `SUCCES` is no status of a failure: write one of SUBMITTED, FAILURE, UNKNOWN_MODULE, UNKNOWN_METHOD, FAILED_UNMARSHAL_CALL, FAILED_UNMARSHAL_PAYLOAD, FAILED_MARSHAL
+drpc: replies.toml: line 1: `SUCCES` is no status to be answered with: write one of SUBMITTED, FAILURE, UNKNOWN_MODULE, UNKNOWN_METHOD, FAILED_UNMARSHAL_CALL, FAILED_UNMARSHAL_PAYLOAD, FAILED_MARSHAL
 
 "#]]);
     folder.write("replies.toml", "[[reply]]\nmethod = 501\nreply = { greeting = \"Hello\" }\n");
@@ -185,7 +289,7 @@ drpc: replies.toml: TOML parse error at line 3, column 1
   |
 3 | what = 1
   | ^^^^
-unknown field `what`, expected one of `method`, `when`, `reply`, `status`, `error`, `hang`, `delay`, `times`
+unknown field `what`, expected one of `method`, `when`, `reply`, `items`, `status`, `error`, `hang`, `delay`, `times`
 
 "#]]);
 }

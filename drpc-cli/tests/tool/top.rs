@@ -176,3 +176,15 @@ For more information, try '--help'.
 
 "#]]);
 }
+
+/// What a server is called, or calls what it has, is no command to a terminal.
+#[test]
+fn a_servers_texts_are_shown_without_what_a_terminal_obeys() {
+    let folder = Folder::new();
+    let _server = folder.serve(reflecting());
+    for line in ["list s.sock", "describe s.sock", "list s.sock --json"] {
+        let said = folder.drpc(line).assert().code(0).get_output().stdout.clone();
+        assert!(!said.contains(&0x1b), "{line}");
+        assert!(String::from_utf8(said).unwrap().contains("hold\u{fffd}[2J"), "{line}");
+    }
+}

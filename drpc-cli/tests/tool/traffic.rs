@@ -6,11 +6,13 @@ use std::path::Path;
 use std::thread;
 
 use drpc::blocking::Client;
-use drpc::{AddedFields, CallOptions, Method, Wire};
+use drpc::testing::MockModule;
+use drpc::{AddedFields, Bytes, CallOptions, Method, Wire};
 use rustix::net::{
     self, AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
 };
+use rustix::process::{Pid, Signal, kill_process};
 use snapbox::str;
 
 use crate::shop;
@@ -111,7 +113,7 @@ fn filters_leave_calls_out() {
 
 "#]],
         ),
-        (" --method mailer", str![[""]]),
+        (" --method 6", str![[""]]),
         (" --slower 1h", str![[""]]),
         (" --peer nobody", str![[""]]),
     ] {
@@ -474,11 +476,14 @@ fn a_recording_keeps_names_and_types() {
   now:      FAILURE ""
 
 "##]]);
-    // Files come first.
-    let listed = folder.drpc("show r.jsonl --registry modules.toml --method shop.buy").assert().code(0);
-    assert!(
-        String::from_utf8_lossy(&listed.get_output().stdout).contains("> shop.buy seq=1 5 bytes 0a03627573")
+    // Files come first, and what they leave open is completed.
+    folder.write(
+        "modules.toml",
+        "[[module]]\nid = 12\nname = \"store\"\nmethod = [{ number = 1, name = \"buy\" }]\n",
     );
+    let listed = folder.drpc("show r.jsonl --registry modules.toml --method store.buy").assert().code(0);
+    let listed = String::from_utf8_lossy(&listed.get_output().stdout).into_owned();
+    assert!(listed.contains("> store.buy seq=1 5 bytes {\"item\":\"bus\""), "{listed}");
     let kept = folder.read("r.jsonl").replace("\"catalogue\":\"0a", "\"catalogue\":\"0f");
     folder.write("broken.jsonl", &kept);
     folder.drpc("show broken.jsonl").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
@@ -624,4 +629,308 @@ fn items_that_a_caller_sends_are_shown_too() {
 drpc: `shop.count` takes a stream, which this command does not send
 
 "#]]);
+}
+
+#[test]
+fn methods_are_given_by_name_or_id() {
+    let (folder, _server, trace) = traced(" --quiet --record r.jsonl");
+    three_calls(&folder.path("t.sock"));
+    stdout_of(trace);
+    let shown = |options: &str| {
+        let show = folder.drpc(&format!("show r.jsonl {options}")).assert().code(0).stderr_eq("");
+        String::from_utf8(show.get_output().stdout.clone()).unwrap().lines().count()
+    };
+    for method in ["5", "greeter"] {
+        assert_eq!(shown(&format!("--registry modules.toml --method {method}")), 6, "{method}");
+    }
+    for method in ["501", "5.501", "greeter.501", "greeter.hello"] {
+        assert_eq!(shown(&format!("--registry modules.toml --method {method}")), 4, "{method}");
+    }
+    for (method, lines) in [("5", 6), ("501", 4), ("5.501", 4), ("5.509", 2), ("7", 0)] {
+        assert_eq!(shown(&format!("--method {method}")), lines, "{method}");
+    }
+    for (method, problem) in [
+        ("greter", "there is no module `greter`: did you mean `greeter`?"),
+        ("hello", "there is no method `hello`: did you mean `greeter.hello`?"),
+        ("greeter.helo", "there is no method `greeter.helo`: did you mean `greeter.hello`?"),
+    ] {
+        let problem = format!("drpc: {problem}\n");
+        for command in ["show r.jsonl", "trace t.sock s.sock"] {
+            let line = format!("{command} --registry modules.toml --method {method}");
+            folder.drpc(&line).assert().code(2).stdout_eq("").stderr_eq(problem.clone());
+        }
+    }
+    folder.drpc("trace t.sock s.sock --method greeter").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+drpc: there is no module `greeter`: no names are known here; give its number, or name a registry with --registry FILE
+
+"#]]);
+}
+
+/// A recording that goes on is not begun anew by one that can't begin.
+#[test]
+fn a_trace_that_can_not_listen_leaves_the_recording_alone() {
+    let (folder, _server, trace) = traced(" --quiet --record r.jsonl");
+    let again = "trace t.sock s.sock --registry modules.toml --quiet --record r.jsonl";
+    folder.drpc(again).assert().code(3).stdout_eq("");
+    three_calls(&folder.path("t.sock"));
+    stdout_of(trace);
+    folder.drpc("show r.jsonl --html page.html").assert().code(0).stderr_eq("3 calls\n");
+}
+
+/// Nobody reads what is shown: traffic goes on, all of it is recorded, and the trace can be ended.
+#[test]
+fn who_reads_nothing_holds_up_nothing() {
+    const CALLS: usize = 4000;
+    let folder = Folder::new();
+    let _server = shop::serve(shop::plain_shop(), &folder.path("s.sock"));
+    let (unread, stdout) = std::io::pipe().unwrap();
+    let tracing = "trace t.sock s.sock --json --record r.jsonl";
+    let mut trace = std::process::Command::new(snapbox::cmd::cargo_bin!("drpc"))
+        .args(tracing.split(' '))
+        .current_dir(folder.path("."))
+        .stdout(stdout)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    std::io::BufReader::new(trace.stderr.take().unwrap()).read_line(&mut said).unwrap();
+    assert!(said.starts_with("listening on "), "{said}");
+    let client = client(&folder.path("t.sock"));
+    for _ in 0..CALLS {
+        assert!(call(&client, 1207, b"").unwrap().status.is_success());
+    }
+    drop(client);
+    kill_process(Pid::from_child(&trace), Signal::TERM).unwrap();
+    let (ended, end) = std::sync::mpsc::channel();
+    let pid = Pid::from_child(&trace);
+    let waiting = thread::spawn(move || ended.send(trace.wait().unwrap().code()).unwrap());
+    let code = end.recv_timeout(std::time::Duration::from_secs(30));
+    if code.is_err() {
+        kill_process(pid, Signal::KILL).unwrap();
+    }
+    waiting.join().unwrap();
+    assert_eq!(code, Ok(Some(0)));
+    drop(unread);
+    folder.drpc("show r.jsonl --html page.html").assert().code(0).stderr_eq(format!("{CALLS} calls\n"));
+}
+
+/// The slowest call is the one that gets no reply.
+#[test]
+fn a_call_without_a_reply_is_slow() {
+    let folder = Folder::with_registry();
+    folder.write("replies.toml", "[[reply]]\nmethod = 501\nhang = true\n");
+    let _server = folder.spawn("serve s.sock --registry modules.toml --replies replies.toml");
+    let trace = folder.spawn("trace t.sock s.sock --registry modules.toml --slower 10ms --record r.jsonl");
+    let client = client(&folder.path("t.sock"));
+    let briefly = CallOptions::new().timeout(std::time::Duration::from_millis(50));
+    client.call_raw(Method::new(5, 501, "hello"), &b"x"[..], &briefly).unwrap_err();
+    drop(client);
+    let expected = str![[r#"
+[..] #1 tool-[..] > greeter.hello seq=1 1 bytes 78
+[..] #1 tool-[..] < greeter.hello seq=1 no reply in [..]
+
+"#]];
+    snapbox::assert_data_eq!(stdout_of(trace), expected.clone());
+    let show = "show r.jsonl --registry modules.toml --slower 10ms";
+    folder.drpc(show).assert().code(0).stdout_eq(expected);
+    folder.drpc(&format!("{show} --html page.html")).assert().code(0).stderr_eq("1 call\n");
+    folder.drpc("show r.jsonl --slower 1h").assert().code(0).stdout_eq("");
+    folder.drpc("show r.jsonl --slower 10ms --failed").assert().code(0).stdout_eq("");
+    folder.drpc("show r.jsonl --slower 10ms --json").assert().code(0).stdout_eq(str![[r#"
+{"event":"call","time":"[..]","session":1,"peer":{"pid":[..],"uid":[..],"program":"tool-[..]"},"method":"5.501","method_id":501,"sequence":1,"bytes":1,"body":"78","descriptors":0}
+{"event":"unanswered","time":"[..]","session":1,"peer":{"pid":[..],"uid":[..],"program":"tool-[..]"},"method":"5.501","method_id":501,"sequence":1,"items":null,"took_us":[..]}
+
+"#]]);
+    // Where the recording ends before the session does, the call is seen as far as it goes.
+    let open =
+        folder.read("r.jsonl").lines().filter(|line| !line.contains("closed")).collect::<Vec<_>>().join("\n");
+    folder.write(
+        "open.jsonl",
+        &(open + "\n{\"event\":\"opened\",\"session\":9,\"at_us\":99000000,\"peer\":null}\n"),
+    );
+    let said = folder.drpc("show open.jsonl --slower 10ms").assert().code(0).get_output().stdout.clone();
+    assert!(String::from_utf8(said).unwrap().contains("< 5.501 seq=1 no reply in 9"));
+}
+
+/// The descriptors that came with a call stand at the call, when it is shown at its reply, too. They are not made again.
+#[test]
+fn descriptors_stand_where_they_came() {
+    let (folder, server, trace) = traced(" --quiet --record r.jsonl");
+    three_calls(&folder.path("t.sock"));
+    stdout_of(trace);
+    drop(server);
+    let mut calls = 0;
+    let text = folder.read("r.jsonl");
+    let recorded = text.lines().map(|line| {
+        calls += usize::from(line.contains("\"to\":\"server\""));
+        match calls {
+            2 if line.contains("\"to\":\"server\"") => line.replace('}', ",\"descriptors\":1}") + "\n",
+            _ => line.to_owned() + "\n",
+        }
+    });
+    let recorded: String = recorded.collect();
+    folder.write("r.jsonl", &recorded);
+    let show = "show r.jsonl --registry modules.toml --failed --method greeter.hello";
+    folder.drpc(show).assert().code(0).stdout_eq(str![[r#"
+[..] #1 tool-[..] > greeter.hello seq=2 1 descriptor 1 bytes ff
+[..] #1 tool-[..] < greeter.hello seq=2 FAILURE in [..] 0 bytes: nobody of that name
+
+"#]]);
+    let _server = folder.spawn("serve s.sock --registry modules.toml");
+    folder.drpc("replay r.jsonl s.sock --json").assert().code(1).stderr_eq(str![[r#"
+1 session, 3 answered calls, 1 answered otherwise
+hint: calls that passed 1 file descriptor were made without: a recording does not keep them
+
+"#]]);
+}
+
+/// However many packets a reply is, or was.
+#[test]
+fn a_replay_waits_for_replies_and_not_for_packets() {
+    let folder = Folder::new();
+    let answers = |length| {
+        let greeter = MockModule::new(5, "greeter").reply(501, Bytes::from(vec![0; length]));
+        folder.serve(drpc::Server::builder().module(greeter))
+    };
+    for (then, now) in [(5, 300_000), (300_000, 5)] {
+        let server = answers(then);
+        let trace = folder.spawn("trace t.sock s.sock --quiet --record r.jsonl");
+        three_calls(&folder.path("t.sock"));
+        stdout_of(trace);
+        drop(server);
+        let _server = answers(now);
+        let replay = folder.drpc("replay r.jsonl s.sock --status-only").assert().code(0).stdout_eq("");
+        replay.stderr_eq("1 session, 3 answered calls, 0 answered otherwise\n");
+    }
+}
+
+/// What came before a session was given up counts.
+#[test]
+fn a_replay_that_gives_up_compares_what_came() {
+    let (folder, server, trace) = traced(" --quiet --record r.jsonl");
+    let client = client(&folder.path("t.sock"));
+    for body in [&b"\x01"[..], b"\x02"] {
+        call(&client, 501, body).unwrap();
+    }
+    drop(client);
+    stdout_of(trace);
+    drop(server);
+    folder.write(
+        "replies.toml",
+        "[[reply]]\nmethod = 501\nreply = \"0a05\"\ntimes = 1\n\n[[reply]]\nmethod = 501\nhang = true\n",
+    );
+    let _server = folder.spawn("serve s.sock --registry modules.toml --replies replies.toml");
+    folder
+        .drpc("replay r.jsonl s.sock --timeout 50ms")
+        .assert()
+        .code(1)
+        .stdout_eq(str![[r##"
+#1 seq=2 5.501 "02"
+  recorded: SUCCESS "0a05"
+  now:      no reply
+
+"##]])
+        .stderr_eq(str![[r#"
+hint: session 1 was given up after 50ms, in which some reply did not come
+1 session, 2 answered calls, 1 answered otherwise
+
+"#]]);
+}
+
+const BEGUN: &str = "{\"event\":\"begun\",\"format\":1,\"target\":\"s\",\"epoch_us\":0}\n";
+
+#[test]
+fn times_that_no_clock_shows_are_told() {
+    let folder = Folder::new();
+    let opened = "{\"event\":\"opened\",\"session\":1,\"at_us\":999999999999999999,\"peer\":null}\n";
+    folder.write("far.jsonl", &format!("{BEGUN}{opened}"));
+    folder.drpc("show far.jsonl").assert().code(2).stdout_eq("").stderr_eq(str![[r#"
+drpc: far.jsonl:2: this is no event of a recording: its time is too large
+
+"#]]);
+    // The last that is taken: the sum of the two is not shown, either.
+    let last = "253402300799000000";
+    folder.write(
+        "last.jsonl",
+        &format!("{BEGUN}{opened}")
+            .replace("999999999999999999", last)
+            .replace("\"epoch_us\":0", &format!("\"epoch_us\":{last}")),
+    );
+    folder.drpc("show last.jsonl").assert().code(0).stderr_eq("").stdout_eq(str![[r#"
+23:59:59.000000 #1 client connected
+
+"#]]);
+}
+
+/// Where the writer was ended within a letter, too.
+#[test]
+fn a_recording_that_is_cut_off_is_read_as_far_as_it_goes() {
+    let folder = Folder::new();
+    let opened = "{\"event\":\"opened\",\"session\":1,\"at_us\":1,\"peer\":{\"pid\":7,\"uid\":0,\"program\":\"hörer\"}}\n";
+    let whole = format!("{BEGUN}{opened}{opened}");
+    let cut = whole.rfind('ö').unwrap() + 1;
+    std::fs::write(folder.path("cut.jsonl"), &whole.as_bytes()[..cut]).unwrap();
+    folder.drpc("show cut.jsonl").assert().code(0).stderr_eq("").stdout_eq("[..] #1 hörer[7] connected\n");
+}
+
+#[test]
+fn a_servers_path_need_not_be_a_text() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = Folder::new();
+    let mut trace = std::process::Command::new(snapbox::cmd::cargo_bin!("drpc"))
+        .args(["trace", "t.sock", "--quiet", "--record", "r.jsonl"])
+        .arg(std::ffi::OsStr::from_bytes(b"s\xff.sock"))
+        .current_dir(folder.path("."))
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::BufReader::new(trace.stderr.take().unwrap()).read_line(&mut String::new()).unwrap();
+    interrupt(&trace);
+    assert_eq!(trace.wait().unwrap().code(), Some(0));
+    folder.drpc("show r.jsonl").assert().code(0).stdout_eq("").stderr_eq("");
+}
+
+/// A process that has run several programs is several, each with a name of its own.
+#[test]
+fn viewers_are_told_of_each_program() {
+    let folder = Folder::new();
+    let opened = |session: u64, program: &str| {
+        format!(
+            "{{\"event\":\"opened\",\"session\":{session},\"at_us\":1,\"peer\":{{\"pid\":7,\"uid\":0,\"program\":\"{program}\"}}}}\n"
+        )
+    };
+    let packet = |session: u64| {
+        format!(
+            "{{\"event\":\"packet\",\"session\":{session},\"at_us\":2,\"to\":\"server\",\"hex\":\"0d000000000000000d0000000000000000000000010000000807{}\"}}\n",
+            "10bc051801220470696e67"
+        )
+    };
+    folder
+        .write("r.jsonl", &[BEGUN, &opened(1, "sh"), &packet(1), &opened(2, "worker"), &packet(2)].concat());
+    folder.drpc("show r.jsonl --perfetto t.json").assert().code(0).stderr_eq("2 calls\n");
+    let events: serde_json::Value = serde_json::from_str(&folder.read("t.json")).unwrap();
+    let names: Vec<_> = events["traceEvents"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|event| event["ph"] == "M")
+        .map(|event| (event["pid"].as_u64().unwrap(), event["args"]["name"].as_str().unwrap()))
+        .collect();
+    assert_eq!(names, [(1, "sh[7]"), (2, "worker[7]")]);
+}
+
+/// The environment's files do not take the place of what the server is asked for.
+#[test]
+fn files_are_completed_by_what_the_traced_server_tells() {
+    let folder = Folder::new();
+    let _server = shop::serve(shop::shop(), &folder.path("s.sock"));
+    folder.write(
+        "modules.toml",
+        "[[module]]\nid = 12\nname = \"shop\"\nmethod = [{ number = 1, name = \"buy\" }]\n",
+    );
+    let trace = folder.spawn("trace t.sock s.sock --reflection --method shop --registry modules.toml");
+    folder.drpc("call t.sock 1201 0a03627573 --hex --wire chunked").assert().code(0);
+    let shown = stdout_of(trace);
+    assert!(shown.contains("> shop.buy seq=1 5 bytes {\"item\":\"bus\""), "{shown}");
 }

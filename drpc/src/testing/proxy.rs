@@ -1,5 +1,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
@@ -93,7 +94,8 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// If the socket can't be registered with the runtime, or no more connections can be accepted.
+    /// If the socket can't be registered with the runtime. A client that can't be accepted, for want of descriptors, is none: the others are served on, and it
+    /// waits.
     ///
     /// # Panics
     ///
@@ -103,19 +105,38 @@ impl Proxy {
         // The file is dropped first, as the server's is.
         let (socket, _file) = (AsyncSocket::new(socket)?, file);
         let mut sessions = JoinSet::new();
+        let mut pause = Duration::ZERO;
         loop {
+            let accepted = async {
+                tokio::time::sleep(pause).await;
+                let client = socket.accept().await?;
+                let peer = client.peer().ok();
+                AsyncSocket::new(client).map(|client| (client, peer))
+            };
             tokio::select! {
-                Some(_) = sessions.join_next() => {}
-                client = socket.accept() => {
-                    let client = client?;
-                    let watched = watcher.as_ref().map(|watcher| watcher.begin(client.peer().ok().as_ref()));
-                    let client = Link::Socket(AsyncSocket::new(client)?);
-                    sessions.spawn(session(client, server.clone(), line.clone(), watched));
+                // It has given its descriptors back.
+                Some(_) = sessions.join_next() => pause = Duration::ZERO,
+                accepted = accepted => match accepted {
+                    Ok((client, peer)) => {
+                        pause = Duration::ZERO;
+                        let watched = watcher.as_ref().map(|watcher| watcher.begin(peer.as_ref()));
+                        let client = Link::Socket(client);
+                        sessions.spawn(session(client, server.clone(), line.clone(), watched));
+                    }
+                    // The sessions that there are go on, and the next client may have more luck (S4).
+                    Err(error) => {
+                        pause = (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+                        tracing::warn!(%error, ?pause, "the proxy could not accept a client");
+                    }
                 }
             }
         }
     }
 }
+
+/// How long nobody is accepted after a client could not be: the kernel is out of descriptors or memory.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 async fn session(client: Link, server: PathBuf, line: Line, watched: Option<WatchedSession>) {
     match Client::builder(&server).open_link().await {

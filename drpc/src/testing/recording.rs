@@ -143,10 +143,12 @@ impl FromStr for Recording {
     fn from_str(text: &str) -> Result<Self, ParseRecordingError> {
         let mut lines = text.lines();
         let title = lines.next().unwrap_or_default();
-        let title = title.strip_prefix('#').unwrap_or(title).trim();
-        if title.is_empty() || title.starts_with(['>', '<']) {
-            return Err(ParseRecordingError { line: 1, problem: Problem::NoTitle });
-        }
+        // Behind the sign it may be any.
+        let title = title.strip_prefix('#').or_else(|| {
+            let is_one = !title.trim().is_empty() && !title.starts_with(['>', '<']);
+            is_one.then_some(title)
+        });
+        let title = title.ok_or(ParseRecordingError { line: 1, problem: Problem::NoTitle })?.trim();
         let mut packets = Vec::new();
         for (place, line) in lines.enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             packets.push(packet(line).map_err(|problem| ParseRecordingError { line: place + 2, problem })?);
@@ -224,6 +226,14 @@ mod tests {
             ("# t\n> 00\n< 123", "line 3: 3 hex digits are no whole bytes: one is missing"),
         ] {
             assert_eq!(text.parse::<Recording>().unwrap_err().to_string(), error);
+        }
+    }
+
+    #[test]
+    fn every_title_is_read_back() {
+        for title in ["", "> x", "< x", "# x", "a title"] {
+            let recording = Recording::new(title, Vec::new());
+            assert_eq!(recording.to_text().parse(), Ok(recording), "{title:?}");
         }
     }
 

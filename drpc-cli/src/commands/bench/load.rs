@@ -201,7 +201,8 @@ impl Turns {
         let period = self.period.unwrap_or_default();
         let last = match self.limit {
             Limit::Calls(calls) => calls,
-            Limit::Time(time) => (time.as_secs_f64() / period) as u64,
+            // The first is due at once.
+            Limit::Time(time) => (time.as_secs_f64() / period).ceil() as u64,
         };
         let mut released = 0;
         while released < last && !self.stopped.load(Ordering::Relaxed) {
@@ -209,8 +210,13 @@ impl Turns {
             let due = due.min(last);
             if due > released {
                 self.released.store(due, Ordering::Relaxed);
-                self.due.add_permits((due - released) as usize);
+                self.due.add_permits(
+                    ((due - released) as usize).min(Semaphore::MAX_PERMITS - self.due.available_permits()),
+                );
                 released = due;
+            }
+            if released >= last {
+                break;
             }
             let next = Duration::from_secs_f64(period * released as f64);
             thread::sleep(next.saturating_sub(self.begun.elapsed()));

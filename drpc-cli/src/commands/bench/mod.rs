@@ -4,7 +4,7 @@ mod files;
 mod load;
 mod report;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ use report::Report;
 
 use crate::exit::{Failed, Interrupt, OTHERWISE, ended};
 use crate::progress::Progress;
-use crate::schema::{Schema, SchemaArgs};
+use crate::schema::{Found, Schema, SchemaArgs};
 use crate::target::{Target, TargetArgs};
 use crate::words;
 
@@ -47,7 +47,7 @@ pub(crate) struct BenchArgs {
     /// How many calls to have in flight on each connection.
     #[arg(short, long, default_value = "1", value_parser = clap::value_parser!(u16).range(1..))]
     in_flight: u16,
-    /// The request: JSON by protobuf's mapping, or hex digits.
+    /// The request: JSON by protobuf's mapping, or hex digits; or @FILE.
     #[arg(long, value_name = "REQUEST", default_value = "", hide_default_value = true)]
     data: String,
     /// A request of so many zero bytes.
@@ -86,29 +86,58 @@ pub(crate) fn run(args: &BenchArgs) -> ExitCode {
 async fn bench(args: &BenchArgs) -> Result<ExitCode, Failed> {
     let target = args.target.find()?;
     let schema = names(args, &target).await?;
-    let id = schema.find_method(&args.method)?.method_id;
+    let found = schema.find_method(&args.method)?;
+    let Found { module_id, method_id: id, .. } = found;
     let body = match args.size {
         Some(size) => Bytes::from(vec![0; size]),
-        None => request(&schema, id, &args.data)?,
+        None => request(&schema, id, &args.data()?)?,
     };
-    let method = Method::new(id.div_euclid(100), id, "measured");
-    let title = title(args, &schema.method(method.module(), id), body.len());
+    let method = Method::new(module_id, id, "measured");
+    let title = title(args, &schema.method(module_id, id), body.len());
     let options = CallOptions::new().timeout(args.target.timeout);
     let load = Load { method, body, options, in_flight: usize::from(args.in_flight), rate: args.rate };
-    let report = measure(args, &target, &load, title).await?;
-    tell(args, &report).map_err(Failed::Output)
+    let Measured { report, hdr, svg } = measure(args, &target, &load, title).await?;
+    // First of all what was measured: whatever becomes of the files, it is not measured in vain.
+    let told = tell(args, &report).map_err(Failed::Output);
+    if let Some(hint) = found.hint().filter(|_| report.counts.errors.contains_key(UNKNOWN_METHOD)) {
+        note!("{hint}");
+    }
+    hdr?;
+    if let (Some(mut file), Some(path)) = (svg, &args.svg) {
+        let written = files::svg(&report).and_then(|svg| file.write_all(svg.as_bytes()));
+        written.map_err(|source| Failed::File { path: path.clone(), source })?;
+    }
+    told
+}
+
+const UNKNOWN_METHOD: &str = "UNKNOWN_METHOD";
+
+impl BenchArgs {
+    /// The request as it is given, or as the file has it.
+    fn data(&self) -> Result<String, Failed> {
+        match self.data.strip_prefix('@') {
+            Some(path) => fs::read_to_string(path).map(|text| text.trim().to_owned()).map_err(|cause| {
+                Failed::Given(format!("the request in --data: can't read it from {path}: {cause}"))
+            }),
+            None => Ok(self.data.clone()),
+        }
+    }
 }
 
 /// What names and types are needed, over a connection that is not measured.
 async fn names(args: &BenchArgs, target: &Target) -> Result<Schema, Failed> {
-    if let Some(schema) = target.known.schema(&args.schema)? {
-        return Ok(schema);
-    }
-    if args.method.parse::<i32>().is_ok() && !is_json(&args.data) {
-        return Ok(Schema::default());
+    let from_files = target.known.schema(&args.schema)?;
+    let is_json = is_json(&args.data()?);
+    let is_enough = match &from_files {
+        Some(schema) if is_json => !schema.leaves_open(&args.method),
+        Some(schema) => !schema.modules().is_empty(),
+        None => args.method.split('.').all(|part| part.parse::<i32>().is_ok()) && !is_json,
+    };
+    if is_enough {
+        return Ok(from_files.unwrap_or_default());
     }
     let client = target.client(AddedFields::NONE).connect().await?;
-    Ok(target.reflection(&client).await?.unwrap_or_default())
+    target.completed(from_files, &client).await
 }
 
 fn is_json(data: &str) -> bool {
@@ -140,7 +169,7 @@ fn title(args: &BenchArgs, method: &str, size: usize) -> String {
 
 fn tell(args: &BenchArgs, report: &Report) -> io::Result<ExitCode> {
     match args.json {
-        true => writeln!(io::stdout(), "{}", report.to_json())?,
+        true => writeln!(io::stdout(), "{}", words::json(&report.to_json()))?,
         false => write!(io::stdout(), "{report}")?,
     }
     if report.counts.not_begun > 0 {
@@ -155,13 +184,25 @@ fn tell(args: &BenchArgs, report: &Report) -> io::Result<ExitCode> {
     Ok(if report.errors() > 0 { ExitCode::from(OTHERWISE) } else { ExitCode::SUCCESS })
 }
 
-/// A finite number of calls above zero.
+/// From one call in some twenty minutes to more than any machine makes.
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse() {
-        Ok(rate) if f64::is_finite(rate) && rate > 0.0 => Ok(rate),
-        _ => Err("expected a number above 0, such as 5000 or 0.5".to_owned()),
+        Ok(rate) if (1e-3..=1e9).contains(&rate) => Ok(rate),
+        _ => Err("expected a number from 0.001 to 1000000000, such as 5000 or 0.5".to_owned()),
     }
 }
+
+/// What a measurement leaves.
+struct Measured {
+    report: Report,
+    /// Whether all of the log could be written.
+    hdr: Result<(), Failed>,
+    /// To be drawn to.
+    svg: Option<File>,
+}
+
+/// How long calls may take that are in flight when it is interrupted.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// How often the progress is shown.
 const TICK: Duration = Duration::from_millis(100);
@@ -169,10 +210,10 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long a span of the HDR log is.
 const SPAN: Duration = Duration::from_secs(1);
 
-async fn measure(args: &BenchArgs, target: &Target, load: &Load, title: String) -> Result<Report, Failed> {
+async fn measure(args: &BenchArgs, target: &Target, load: &Load, title: String) -> Result<Measured, Failed> {
     let clients = connect(args, target).await?;
     let mut hdr_file = args.hdr.as_deref().map(create).transpose()?.map(BufWriter::new);
-    let svg_file = args.svg.as_deref().map(create).transpose()?;
+    let svg = args.svg.as_deref().map(create).transpose()?;
 
     if !args.warm_up.is_zero() {
         let mut run = Run::begin(&clients, load, Limit::Time(args.warm_up));
@@ -180,10 +221,15 @@ async fn measure(args: &BenchArgs, target: &Target, load: &Load, title: String) 
     }
 
     let mut serializer = V2DeflateSerializer::new();
+    let hdr_failed = |source| Failed::File { path: args.hdr.clone().unwrap_or_default(), source };
     let mut hdr = match &mut hdr_file {
-        Some(file) => Some(HdrLog::begin(file, &mut serializer, &title, SystemTime::now())?),
+        Some(file) => {
+            let begun = HdrLog::begin(file, &mut serializer, &title, SystemTime::now());
+            Some(begun.map_err(hdr_failed)?)
+        }
         None => None,
     };
+    let mut written = Ok(());
     let mut interrupt = Interrupt::listen()?;
     let limit = args.count.map_or(Limit::Time(args.duration), Limit::Calls);
     let progress = progress(limit);
@@ -195,7 +241,8 @@ async fn measure(args: &BenchArgs, target: &Target, load: &Load, title: String) 
             ended = run.wait(TICK) => ended,
             () = interrupt.came() => {
                 run.stop();
-                run.wait(args.target.timeout).await
+                run.wait(GRACE.min(args.target.timeout)).await;
+                true
             }
         };
         let elapsed = run.elapsed();
@@ -203,7 +250,7 @@ async fn measure(args: &BenchArgs, target: &Target, load: &Load, title: String) 
         show_progress(&progress, limit, elapsed, counts.calls);
         if ended || elapsed - span_begun >= SPAN {
             if let Some(hdr) = &mut hdr {
-                hdr.write(&span, span_begun, elapsed - span_begun)?;
+                written = written.and_then(|()| hdr.write(&span, span_begun, elapsed - span_begun));
             }
             // It grows as it must.
             let _ = latencies.add(&span);
@@ -215,12 +262,9 @@ async fn measure(args: &BenchArgs, target: &Target, load: &Load, title: String) 
             let report = Report { title, elapsed, counts, latencies };
             drop(hdr);
             if let Some(mut file) = hdr_file {
-                file.flush()?;
+                written = written.and_then(|()| file.flush());
             }
-            if let Some(mut file) = svg_file {
-                file.write_all(files::svg(&report)?.as_bytes())?;
-            }
-            return Ok(report);
+            return Ok(Measured { report, hdr: written.map_err(hdr_failed), svg });
         }
     }
 }

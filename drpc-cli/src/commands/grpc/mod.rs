@@ -26,12 +26,13 @@ pub(crate) enum GrpcCommand {
 /// Serve the modules behind a socket to other hosts, as gRPC services.
 ///
 /// Served are the modules that are declared to be for other hosts: by `remote = true` in the registry, or `remote` in the attribute of a module that is
-/// unlisted. They are learnt from the server's reflection, or from the files named below. Requests and replies pass as they are. A method that passes
-/// file descriptors is left out: these stay on their host.
+/// unlisted. They are learnt from the server's reflection, or from the files named below: from a registry, since a contract does not say it. Requests and replies
+/// pass as they are. A method that passes file descriptors is left out: these stay on their host.
 ///
 /// Callers show a certificate of the authority. The server itself sees this process as its client, with this process's user. So what one of its rules guards
-/// is guarded here, by the names in the certificates that --rule lists for it; what no rule guards may be called with any certificate of the authority. Files
-/// but for a contract know no rules.
+/// is guarded here, by the names in the certificates that --rule lists for it; what no rule guards may be called with any certificate of the authority. The
+/// rules are those that the server's reflection tells, whatever files name, and a method that it does not tell of is left out. Of a server without reflection
+/// a contract tells them; a registry does not, so there it takes --no-rules.
 ///
 /// At SIGHUP the certificates are read again, for the connections to come.
 ///
@@ -68,6 +69,9 @@ pub(crate) struct ServeArgs {
     /// Whom a rule of the server lets in, by a name in their certificate: admin=CN=admin, admin=DNS:ops.example.com. May be given more than once, also for one rule.
     #[arg(long = "rule", value_name = "RULE=NAME", value_parser = rule)]
     rules: Vec<(String, String)>,
+    /// Serve also what nobody tells the rules of, to any certificate of the authority: where a server without reflection guards nothing.
+    #[arg(long)]
+    no_rules: bool,
     /// Serve this module alone, by name or ID. May be given more than once.
     #[arg(long = "module", value_name = "MODULE")]
     modules: Vec<String>,

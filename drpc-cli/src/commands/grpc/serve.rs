@@ -17,14 +17,23 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failed> {
         let from_files = target.known.schema(&args.schema)?;
         let builder = target.client(AddedFields::ALL).connections(args.connections.into());
         let client = builder.connect().await?;
-        let schema = match from_files {
-            Some(schema) => schema,
-            None => {
-                let instead = ", or name its modules by --registry";
-                target.reflection(&client).await?.ok_or(Failed::NoReflection(instead))?
+        let told = target.reflection(&client).await?;
+        let is_told = told.is_some();
+        let schema = match (from_files, told) {
+            (Some(mut schema), Some(told)) => {
+                schema.learn(told);
+                for method in schema.leave_out_unknown_rules() {
+                    note!("drpc: warning: {method} is left out: the server's reflection does not tell of it");
+                }
+                schema
             }
+            (Some(schema), None) | (None, Some(schema)) => schema,
+            (None, None) => return Err(Failed::NoReflection(", or name its modules by --registry")),
         };
         let chosen = chosen(args, &schema)?;
+        if !is_told && !args.no_rules {
+            rules_are_known(&chosen)?;
+        }
         let server =
             GrpcServer::builder(forwarded(args, &client, &chosen)?).descriptors(&schema.descriptors());
         let methods = chosen.iter().flat_map(|module| served(module));
@@ -64,6 +73,19 @@ fn chosen<'a>(args: &ServeArgs, schema: &'a Schema) -> Result<Vec<&'a ModuleInfo
         }
     });
     named.collect()
+}
+
+/// What a server guards, it guards against others than its clients: this process is let in, and whoever calls here with it.
+fn rules_are_known(chosen: &[&ModuleInfo]) -> Result<(), Failed> {
+    for module in chosen {
+        if let Some(info) = served(module).find(|info| !info.is_rule_known) {
+            return Err(Failed::Given(format!(
+                "the server has no reflection, so nobody tells which rule guards `{}.{}`: name its --contract, or say by --no-rules that none does",
+                module.name, info.name
+            )));
+        }
+    }
+    Ok(())
 }
 
 const HOW_TO_BE_REMOTE: &str =

@@ -51,7 +51,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, Failed> {
     let modules = registry.modules().len();
     let methods: usize = registry.modules().iter().map(|module| module.methods.len()).sum();
     if args.json {
-        let sound = json!({ "registry": path, "modules": modules, "methods": methods, "mistakes": [] });
+        let sound = json!({ "registry": path.display().to_string(), "modules": modules, "methods": methods, "mistakes": [] });
         writeln!(io::stdout(), "{sound}")?;
     }
     let (modules, methods) = (count(modules, "module"), count(methods, "method"));
@@ -66,7 +66,11 @@ fn mistaken(args: &CheckArgs, error: &RegistryError) -> Result<ExitCode, Failed>
             json!({ "message": mistake.message(), "line": at.line, "column": at.column, "help": mistake.help() })
         });
         let mistakes: Vec<_> = mistakes.collect();
-        writeln!(io::stdout(), "{}", json!({ "registry": args.registry, "mistakes": mistakes }))?;
+        writeln!(
+            io::stdout(),
+            "{}",
+            json!({ "registry": args.registry.display().to_string(), "mistakes": mistakes })
+        )?;
     }
     note!("{}", error.coloured());
     Ok(ExitCode::from(OTHERWISE))
@@ -79,7 +83,7 @@ fn check_workspace(args: &CheckArgs, registry: &Registry) -> Result<ExitCode, Fa
     let folder: &Path = here.as_deref().unwrap_or(&found.root);
     if args.json {
         let findings: Vec<_> = found.findings.iter().map(|finding| finding.to_json(folder)).collect();
-        let report = json!({ "registry": args.registry, "modules": found.modules, "findings": findings });
+        let report = json!({ "registry": args.registry.display().to_string(), "modules": found.modules, "findings": findings });
         writeln!(io::stdout(), "{report}")?;
     }
     for finding in &found.findings {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::Failed;
 use super::text::Text;
-use crate::exit::OTHERWISE;
+use crate::exit::{Lasting, OTHERWISE};
 use crate::words::count;
 
 /// Tell what changed from one registry, or contract, to a later one.
@@ -53,7 +53,7 @@ pub(super) fn run(args: &DiffArgs) -> Result<ExitCode, Failed> {
 
 /// Prints the changes, each with whether it breaks.
 fn tell(args: &DiffArgs, changes: &[(bool, impl fmt::Display)], hint: &str) -> Result<ExitCode, Failed> {
-    let mut out = io::stdout().lock();
+    let mut out = Lasting(io::stdout().lock());
     for (is_breaking, change) in changes {
         match args.json {
             true => writeln!(out, "{}", json!({ "breaking": is_breaking, "change": change.to_string() }))?,

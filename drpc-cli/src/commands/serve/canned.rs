@@ -16,17 +16,27 @@ use crate::schema::Schema;
 /// A reply to give.
 pub(super) struct Canned {
     pub(super) method: i32,
-    /// What the request must hold.
-    pub(super) when: Option<Value>,
+    /// What the request must be or hold.
+    pub(super) when: Option<When>,
     pub(super) answer: CannedAnswer,
     pub(super) delay: Duration,
     /// How often it is given; without it, always.
     pub(super) times: Option<u32>,
 }
 
+pub(super) enum When {
+    /// All of it, by its bytes.
+    Is(Vec<u8>),
+    /// Fields, with those names and in that form in which a request is shown.
+    Holds(Value),
+}
+
 #[derive(Clone)]
 pub(super) enum CannedAnswer {
     Reply(Bytes),
+    /// The items of a stream.
+    Items(Vec<Bytes>),
+    Submitted,
     Failure(Status, Option<String>),
     /// None, ever.
     Hang,
@@ -59,6 +69,7 @@ struct Entry {
     method: Name,
     when: Option<Value>,
     reply: Option<Value>,
+    items: Option<Vec<Value>>,
     status: Option<String>,
     error: Option<String>,
     #[serde(default)]
@@ -83,30 +94,56 @@ impl Entry {
             Name::Id(id) => id.to_string(),
         };
         let found = schema.find_method(&name).map_err(|unknown| unknown.to_string())?;
-        let method = found.info.ok_or_else(|| format!("no module has a method {name}"))?.id;
-        let when = self.when.map(|when| request(schema, method, when)).transpose()?;
-        let answer = match (self.reply, self.status, self.hang) {
-            (Some(reply), None, false) => schema
-                .to_reply(method, &reply)
-                .map(CannedAnswer::Reply)
-                .map_err(|problem| format!("`reply` of {name}: {problem}"))?,
-            (None, Some(status), false) => CannedAnswer::Failure(failure(&status)?, self.error),
-            (None, None, true) => CannedAnswer::Hang,
-            (None, None, false) if self.error.is_some() => CannedAnswer::Failure(Status::FAILURE, self.error),
-            (None, None, false) => CannedAnswer::Reply(Bytes::new()),
-            _ => return Err("give one of `reply`, `status` and `hang`".to_owned()),
+        let info = found.info.ok_or_else(|| format!("no module has a method {name}"))?;
+        if info.items.is_some() {
+            return Err(format!("{name} takes a stream, and is not served"));
+        }
+        let (method, is_stream) = (info.id, info.is_stream);
+        let when = self.when.as_ref().map(|when| request(schema, method, when)).transpose()?;
+        let body = |reply: &Value, what: &str| {
+            schema.to_reply(method, reply).map_err(|problem| format!("`{what}` of {name}: {problem}"))
         };
+        let answer = match (self.reply, self.items, self.status, self.hang) {
+            (Some(_), ..) if is_stream => {
+                return Err(format!("{name} answers by a stream: give its `items` in place of `reply`"));
+            }
+            (_, Some(_), ..) if !is_stream => {
+                return Err(format!("{name} answers by no stream: give its `reply` in place of `items`"));
+            }
+            (Some(reply), None, None, false) => CannedAnswer::Reply(body(&reply, "reply")?),
+            (None, Some(items), None, false) => {
+                let items = items.iter().map(|item| body(item, "items"));
+                CannedAnswer::Items(items.collect::<Result<_, _>>()?)
+            }
+            (None, None, Some(status), false) => match answered(&status)? {
+                Status::SUBMITTED => CannedAnswer::Submitted,
+                status => CannedAnswer::Failure(status, self.error.clone()),
+            },
+            (None, None, None, true) => CannedAnswer::Hang,
+            (None, None, None, false) if self.error.is_some() => {
+                CannedAnswer::Failure(Status::FAILURE, self.error.clone())
+            }
+            (None, None, None, false) if is_stream => CannedAnswer::Items(Vec::new()),
+            (None, None, None, false) => CannedAnswer::Reply(Bytes::new()),
+            _ => return Err("give one of `reply`, `items`, `status` and `hang`".to_owned()),
+        };
+        if self.error.is_some() && !matches!(answer, CannedAnswer::Failure(..)) {
+            return Err(
+                "`error` is the text of a failure: give it alone, or with the `status` of one".to_owned()
+            );
+        }
         Ok(Canned { method, when, answer, delay: self.delay, times: self.times })
     }
 }
 
-/// What a request must hold, with its fields named and written as in the requests that it is held against.
-fn request(schema: &Schema, method: i32, when: Value) -> Result<Value, String> {
-    if when.is_string() {
-        return Ok(when);
+/// What a request must be, if hex digits say it; or what it must hold, with its fields named and written as in the requests that it is held against.
+fn request(schema: &Schema, method: i32, when: &Value) -> Result<When, String> {
+    if let Value::String(digits) = when {
+        let bytes = hex::decode(digits);
+        return bytes.map(When::Is).map_err(|problem| format!("`when`: hex digits were expected: {problem}"));
     }
-    let bytes = schema.to_request(method, &when).map_err(|problem| format!("`when`: {problem}"))?;
-    Ok(asked_for(schema.request(method, &bytes), &when))
+    let bytes = schema.to_request(method, when).map_err(|problem| format!("`when`: {problem}"))?;
+    Ok(When::Holds(asked_for(schema.request(method, &bytes), when)))
 }
 
 /// Of a whole message, the fields that are asked for: by protobuf's own names, or as JSON spells them.
@@ -132,11 +169,11 @@ fn json_name(name: &str) -> String {
 }
 
 /// A status by DAOS's name, but for the one of success.
-fn failure(name: &str) -> Result<Status, String> {
+fn answered(name: &str) -> Result<Status, String> {
     let statuses = (1..8).map(Status::from);
     statuses.clone().find(|status| status.name() == Some(name)).ok_or_else(|| {
         let names: Vec<_> = statuses.filter_map(Status::name).collect();
-        format!("`{name}` is no status of a failure: write one of {}", names.join(", "))
+        format!("`{name}` is no status to be answered with: write one of {}", names.join(", "))
     })
 }
 
@@ -149,8 +186,17 @@ fn unreadable(error: &io::Error) -> String {
     format!("it can't be read: {error}")
 }
 
+impl When {
+    pub(super) fn is_met(&self, schema: &Schema, method: i32, body: &[u8]) -> bool {
+        match self {
+            When::Is(bytes) => bytes == body,
+            When::Holds(wanted) => holds(&schema.request(method, body), wanted),
+        }
+    }
+}
+
 /// Whether a request holds all that is asked for: fields beyond those are of no matter.
-pub(super) fn holds(request: &Value, wanted: &Value) -> bool {
+fn holds(request: &Value, wanted: &Value) -> bool {
     match (request, wanted) {
         (Value::Object(request), Value::Object(wanted)) => {
             wanted.iter().all(|(key, wanted)| request.get(key).is_some_and(|value| holds(value, wanted)))

@@ -198,10 +198,13 @@ impl ClientBuilder {
         }
     }
 
-    /// A connection without a client, on tokio.
+    /// A connection without a client, on tokio. As for a client, it may take so long.
     #[cfg(feature = "client")]
     pub(crate) async fn open_link(&self) -> Result<Link, ConnectError> {
-        self.open_link_on(&Runtime::Tokio(Tokio), true).await
+        let runtime = Runtime::Tokio(Tokio);
+        let at = runtime.clock()().checked_add(self.connect_timeout);
+        let opened = runtime.by(at, pin!(self.open_link_on(&runtime, true))).await;
+        opened.unwrap_or_else(|| Err(ConnectError::timeout(&self.path, self.connect_timeout)))
     }
 
     async fn open_link_on(&self, runtime: &Runtime, waits: bool) -> Result<Link, ConnectError> {
