@@ -108,13 +108,14 @@ const DRPC_H: &str = "enum drpc_module {\n\tDRPC_MODULE_GREETER = 5,\n\n\tNUM_DR
 fn a_header_is_imported_with_the_owners_of_the_registry_before() {
     let folder = Folder::new();
     folder.write("drpc.h", DRPC_H);
-    folder.write("old.toml", &GREETER.replace("\n\n", "\nowners = [\"greeterd\"]\n\n"));
+    folder.write("old.toml", &GREETER.replace("\n\n", "\nowners = [\"greeterd\"]\nremote = true\n\n"));
     folder.drpc("registry import drpc.h --owners-of old.toml").assert().code(0).stderr_eq("").stdout_eq(
         str![[r#"
 [[module]]
 id = 5
 name = "greeter"
 owners = ["greeterd"]
+remote = true
 
 [[module.method]]
 number = 1

@@ -169,10 +169,10 @@ tests/contract/contract.txt with the reason
 ";
     assert!(said.contains(expected), "{said}");
 
-    let old = kept().replace("        idempotent\n", "");
+    let old = kept().replace("    1 name: string\n    2 mood", "    1 called: string\n    2 mood");
     let said = run(&folder, Some(&old), false).expect_err("it is not kept");
     assert!(
-        said.contains("\n  compatible: method `greeter.find` is now idempotent\n\n  = help: if all"),
+        said.contains("was `called` and is now `name` (greeter.hello's request)\n\n  = help: if all"),
         "{said}"
     );
 }
