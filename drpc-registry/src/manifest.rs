@@ -64,8 +64,10 @@ impl Manifest {
 
     /// Whether there are dependencies that the workspace says.
     fn inherits(&self) -> bool {
-        DeTable::parse(&self.text)
-            .is_ok_and(|manifest| dependencies(manifest.get_ref()).any(|(_, value)| is_inherited(value)))
+        DeTable::parse(&self.text).is_ok_and(|manifest| {
+            let mut all = KINDS.into_iter().flat_map(|kind| dependencies(manifest.get_ref(), kind));
+            all.any(|(_, value)| is_inherited(value))
+        })
     }
 
     /// The manifest in a folder, if it has dependencies to inherit.
@@ -94,20 +96,28 @@ fn name_among(manifest: &str, workspace: Option<&str>) -> Option<String> {
     let workspace = workspace.and_then(|workspace| DeTable::parse(workspace).ok());
     let inheritable = workspace.as_ref().and_then(|workspace| inheritable(workspace.get_ref()));
     let manifest = DeTable::parse(manifest).ok()?;
-    let names = dependencies(manifest.get_ref()).filter_map(|(key, value)| {
-        let inherited = inheritable.filter(|_| is_inherited(value)).and_then(|all| all.get(key));
-        name_in(key, inherited.map_or(value, |inherited| inherited.get_ref()))
-    });
-    // Where it has two names, its own will do.
-    names.reduce(|one, other| if one == LIBRARY { one } else { other })
+    // The library knows the first kind alone, so a name that tests have beside its own is none.
+    KINDS.into_iter().find_map(|kind| {
+        let names = dependencies(manifest.get_ref(), kind).filter_map(|(key, value)| {
+            let inherited = inheritable.filter(|_| is_inherited(value)).and_then(|all| all.get(key));
+            name_in(key, inherited.map_or(value, |inherited| inherited.get_ref()))
+        });
+        // Where it has two names, its own will do.
+        names.reduce(|one, other| if one == LIBRARY { one } else { other })
+    })
 }
 
-/// Every dependency of a manifest: its key, and what is said of it.
-fn dependencies<'t>(manifest: &'t DeTable<'t>) -> impl Iterator<Item = (&'t str, &'t DeValue<'t>)> {
+/// Where a manifest names what a package depends on.
+const KINDS: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
+
+/// Every dependency of a kind: its key, and what is said of it.
+fn dependencies<'t>(
+    manifest: &'t DeTable<'t>,
+    kind: &'static str,
+) -> impl Iterator<Item = (&'t str, &'t DeValue<'t>)> {
     let targets = table(manifest, "target").into_iter().flat_map(|targets| targets.values());
     let owners = targets.filter_map(|target| target.get_ref().as_table()).chain([manifest]);
-    let kinds = ["dependencies", "dev-dependencies", "build-dependencies"];
-    let tables = owners.flat_map(move |owner| kinds.into_iter().filter_map(|kind| table(owner, kind)));
+    let tables = owners.filter_map(move |owner| table(owner, kind));
     tables.flatten().map(|(key, value)| (&**key.get_ref(), value.get_ref()))
 }
 
@@ -157,6 +167,15 @@ mod tests {
                 "[dependencies]\ndrpc-uds = \"1\"\n[dev-dependencies]\nrpc = { package = \"drpc-uds\", version = \"1\" }",
                 Some("drpc"),
             ),
+            (
+                "[dependencies]\nrpc = { package = \"drpc-uds\", version = \"1\" }\n[dev-dependencies]\ndrpc-uds = \"1\"",
+                Some("rpc"),
+            ),
+            (
+                "[target.'cfg(unix)'.dependencies]\nrpc = { package = \"drpc-uds\", version = \"1\" }\n[build-dependencies]\ndrpc-uds = \"1\"",
+                Some("rpc"),
+            ),
+            ("[build-dependencies]\nrpc = { package = \"drpc-uds\", version = \"1\" }", Some("rpc")),
             ("not a manifest", None),
         ] {
             assert_eq!(name_of_drpc(manifest).as_deref(), name, "{manifest}");
