@@ -60,7 +60,7 @@ impl error::Error for Error {
                 Some(error)
             }
             Failure::GoPackage(error) => Some(error),
-            Failure::NoRegistry(_) | Failure::NoOutDir => None,
+            Failure::NoRegistry(_) | Failure::IsRegistry(_) | Failure::NoOutDir => None,
         }
     }
 }
@@ -79,6 +79,8 @@ pub(crate) enum Failure {
     Write { path: PathBuf, error: io::Error },
     /// A file should be made of a registry, and none is configured.
     NoRegistry(PathBuf),
+    /// A file that should be made of the registry is the registry.
+    IsRegistry(PathBuf),
     /// Go would not take the name of a package.
     GoPackage(InvalidGoPackage),
     /// Neither `out_dir` nor `OUT_DIR` is set.
@@ -119,6 +121,10 @@ impl fmt::Display for Failure {
             Failure::NoRegistry(path) => {
                 let path = path.display();
                 write!(f, "{path} can't be written: no registry is configured\n  = help: add `.registry(\"…\")`")
+            }
+            Failure::IsRegistry(path) => {
+                let path = path.display();
+                write!(f, "{path} can't be written: it is the registry itself\n  = help: name another file, or none")
             }
             Failure::GoPackage(error) => write!(f, "{error}"),
             Failure::NoOutDir => f.write_str(
