@@ -253,6 +253,12 @@ breaking: method ID 501 of `greeter` was `hello` and is now `greet` (proto/modul
 hint: keep an ID with its name; list a removed method's ID under `reserved`
 
 "#]]);
+    folder.write("less.toml", "");
+    folder.drpc("registry diff main:proto/modules.toml less.toml").assert().code(1).stderr_eq(str![[r#"
+1 change, 1 breaking
+hint: keep a module that went in the list, without methods, so that nobody else gets its ID
+
+"#]]);
     folder.drpc("registry diff main:contract.txt contract.txt --json").assert().code(1).stdout_eq(str![[r#"
 {"breaking":true,"change":"breaking: field `name` of `hello.Hello` had number 1 and now has 2 (greeter.hello's request)"}
 

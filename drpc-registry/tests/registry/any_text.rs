@@ -82,7 +82,7 @@ const TOML: [&str; 26] = [
     "ü",
 ];
 
-const HEADER: [&str; 26] = [
+const HEADER: [&str; 36] = [
     "enum drpc_module {\n",
     "enum drpc_module {\n",
     "enum drpc_a_method {\n",
@@ -107,6 +107,16 @@ const HEADER: [&str; 26] = [
     "/* reserved 502: d */\n",
     "/*",
     "#if x\n",
+    "typedef ",
+    "drpc_module_t",
+    ";\n",
+    "__attribute__((a)) ",
+    "(",
+    ")",
+    " + 1",
+    " << (int)2u",
+    "'\"",
+    "/* Reserved 503 - 505, 0x1F9 and -7: e */\n",
     "= 08",
     "é",
 ];

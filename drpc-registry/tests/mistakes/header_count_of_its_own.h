@@ -1,0 +1,13 @@
+enum drpc_module {
+	DRPC_MODULE_GREETER = 5,
+	DRPC_MODULE_MAILER = 6,
+	DRPC_MODULE_MAX
+};
+enum drpc_greeter_method {
+	DRPC_METHOD_GREETER_HELLO = 501,
+	DRPC_METHOD_GREETER_COUNT,
+};
+enum drpc_mailer_method {
+	DRPC_METHOD_MAILER_GET_COUNT = 601,
+	DRPC_NUM_MAILER_METHODS,
+};
