@@ -15,7 +15,10 @@ pub fn configure() -> Builder {
     let services = Services::default();
     let mut prost = prost_build::Config::new();
     prost.service_generator(Box::new(services.clone()));
-    if let Some(drpc) = protos::manifests().and_then(|manifests| manifests.name_of_drpc()) {
+    let has_feature = |feature: &str| {
+        env::var_os(format!("CARGO_FEATURE_{}", feature.to_uppercase().replace('-', "_"))).is_some()
+    };
+    if let Some(drpc) = protos::manifests().and_then(|manifests| manifests.name_of_drpc_with(has_feature)) {
         prost.prost_path(format!("::{drpc}::prost"));
     }
     Builder { registry: None, outputs: Vec::new(), prost, services, out_dir: None, failures: Vec::new() }
@@ -80,8 +83,8 @@ impl Builder {
 
     /// Configures prost-build.
     ///
-    /// Generated messages use `drpc::prost`, under the name that Cargo.toml gives the `drpc` crate; in a package that does not depend on it, they use
-    /// `prost`. Set `prost_path` for another.
+    /// Generated messages use `drpc::prost`, under the name that Cargo.toml gives the `drpc` crate; in a package that does not depend on it, or in a build without the
+    /// feature that brings it along, they use `prost`. Set `prost_path` for another.
     ///
     /// If you set a service generator, the warning about services is not shown.
     ///
@@ -151,7 +154,13 @@ impl Builder {
         let mut directives = Directives::default();
         let mut failures = std::mem::take(&mut self.failures);
         failures.extend(self.run_registry(&out_dir, &mut directives).err());
-        if !protos.is_empty() || !includes.is_empty() {
+        // An empty path is the folder where the script runs.
+        let is_missing = |include: &&&Path| !include.as_os_str().is_empty() && !include.is_dir();
+        let missing: Vec<_> =
+            includes.iter().filter(is_missing).map(|include| include.to_path_buf()).collect();
+        if !missing.is_empty() {
+            failures.extend(missing.into_iter().map(Failure::NoInclude));
+        } else if !protos.is_empty() || !includes.is_empty() {
             match protos::compile(&mut self.prost, &self.services, protos, includes, &out_dir) {
                 Ok(compiled) => {
                     directives.inputs.extend(compiled.inputs);
@@ -555,6 +564,20 @@ hello.proto:4:17: 'names.Nam' resolves to 'names.Nam', which is not defined";
 
         let inputs = configured(&package).run(&[], &includes).expect("nothing is wrong").inputs;
         assert_eq!(inputs[1..3], includes, "a list of files may be empty today");
+    }
+
+    /// Nobody would be told of a file that comes to stand there, and before another one.
+    #[test]
+    fn a_missing_include_is_named() {
+        let package = package();
+        let proto = package.path().join("hello.proto");
+        let none = package.path().join("none");
+        let error = configured(&package).run(&[&proto], &[package.path(), &none]).expect_err("not there");
+        let expected = format!(
+            "there is no include folder {}\n  = help: make it, correct the path, or leave it out",
+            none.display()
+        );
+        assert_eq!(error.to_string(), expected);
     }
 
     #[test]

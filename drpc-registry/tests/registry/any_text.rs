@@ -121,7 +121,7 @@ const HEADER: [&str; 36] = [
     "é",
 ];
 
-const CONTRACT: [&str; 26] = [
+const CONTRACT: [&str; 28] = [
     "module 5 a\n",
     "module 6 b\n",
     "module x\n",
@@ -143,6 +143,8 @@ const CONTRACT: [&str; 26] = [
     "uint32",
     ", oneof o",
     ", default d",
+    ", default \"",
+    " \"\n",
     "4 V\n",
     "reserved 4, 6 to 9\n",
     "its fields are not known here\n",

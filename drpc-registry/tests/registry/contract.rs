@@ -75,6 +75,11 @@ fn a_text_comes_back_as_it_was_read() {
     let commented = CONTRACT.replace("\n\n", "\n# A comment.\n\n  \n");
     assert_eq!(parsed(&commented).to_string(), CONTRACT);
     assert_eq!(compare(&parsed(CONTRACT), &parsed(CONTRACT)), []);
+    let spaced =
+        CONTRACT.replace("default a, oneof b", "default \"a \"").replace("default 7", "default \"\"");
+    assert_eq!(parsed(&spaced).to_string(), spaced);
+    assert_eq!(changes("default a, oneof b", "default \"\"").len(), 1);
+    assert_eq!(changes("default a, oneof b", "default \"a, oneof b\""), [""; 0]);
 }
 
 #[test]
