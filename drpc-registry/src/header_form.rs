@@ -253,6 +253,7 @@ mod tests {
             ("/* reserved 204 - was y */", "!204[was y]"),
             ("/* reserved 204 (was y) */", "!204[(was y)]"),
             ("/* reserved 204 */", "!204[reserved]"),
+            ("/* reserved 204 : - 206, as it was */", "!204[- 206, as it was]"),
             ("/* reserved 204-206: were more */", "!204[were more] !205[were more] !206[were more]"),
             ("/* reserved 204 to 205, were more */", "!204[were more] !205[were more]"),
             ("/* reserved 204, 0xD0..209 and 212: x */", "!204[x] !208[x] !209[x] !212[x]"),

@@ -131,10 +131,11 @@ impl<'t> Parser<'t, '_> {
             while self.accept_any_word().is_some() || self.accept_mark(':') {}
         }
         // A mere name: `enum drpc_module;`, `typedef enum drpc_module drpc_module_t;`
-        if tag.is_some() && (self.accept_mark(';') || (is_type && !self.has_entries())) {
-            if is_type {
-                self.declared()?;
-            }
+        if tag.is_some() && is_type && !self.has_entries() {
+            self.declared()?;
+            return Ok(None);
+        }
+        if tag.is_some() && self.accept_mark(';') {
             return Ok(None);
         }
         self.mark(

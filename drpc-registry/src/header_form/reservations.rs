@@ -13,7 +13,7 @@ pub(super) fn read(comment: &At<String>, text: &str, problems: &mut Vec<Problem>
             (Some(ids), _) => match Reservation::read(ids) {
                 Some(reservation) => found.push(reservation),
                 None => {
-                    let shown = text.lines().next().unwrap_or_default().trim_end();
+                    let shown = text.lines().next().unwrap_or_default().replace(char::is_control, " ");
                     let problem =
                         Problem::new(format!("`{shown}` is not understood"), &comment.span, "which IDs?");
                     problems.push(problem.help(
@@ -85,7 +85,10 @@ impl Reservation {
                 None => break,
             }
         }
-        let reason = rest.trim_start_matches([' ', ':', ';', ',', '.', '-', '–', '—', '=']);
+        let reason = match rest.trim_start().strip_prefix(':') {
+            Some(reason) => reason.trim_start(),
+            None => rest.trim_start_matches([' ', ';', ',', '.', '-', '–', '—', '=']),
+        };
         let is_apart = reason.is_empty() || reason.len() < rest.len() || reason.starts_with('(');
         is_apart.then(|| Reservation { ids, reason: reason.to_owned() })
     }
