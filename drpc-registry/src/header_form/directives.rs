@@ -37,9 +37,11 @@ pub(super) fn resolve<'t>(tokens: Vec<Token<'t>>, problems: &mut Vec<Problem>) -
                 ("define", definition) => {
                     let (name, value) = split_word(definition);
                     let is_function = value.starts_with('(');
+                    // No ID: a mark that something is there, or a text.
+                    let is_other = is_function || value.trim().is_empty() || value.trim().starts_with('"');
                     // `#define A A` is how C says that there is an A.
                     if name != value.trim() {
-                        if is_entry(name) && !is_function && !guards(&conditions, &tokens, at) {
+                        if is_entry(name) && !is_other && !guards(&conditions, &tokens, at) {
                             let help = "list it in its enumeration, with its ID";
                             let title = format!("`{name}` is a macro, and only enumerators are read");
                             problems.push(Problem::new(title, span, "").help(help));
@@ -322,6 +324,8 @@ mod tests {
             "#\n@#define DRPC_MODULE_A DRPC_MODULE_A\n",
             "#define DRPC_METHOD_OF(m, n) ((m) * 100 + (n))\n#define DRPC_MODULE_NAME(x) #x\n@",
             "#define DRPC_MODULE_A(x) x\n@",
+            "#define DRPC_MODULE_LIST\n#define DRPC_MODULE_A_NAME \"a\"\n@",
+            "#include <sys/cdefs.h>\n__BEGIN_DECLS\n@__END_DECLS\n",
             "#if !( defined(A_H) )\n#define A_H\n@#endif\n",
             "#ifndef A_H\n#include <stdint.h>\n#define A_H\n@#endif\n",
             "#ifndef A_H\n#pragma once\n/* why */\n#define B 1\n#define A_H\n@#endif\n",
@@ -359,6 +363,7 @@ mod tests {
                 "@#define DRPC_METHOD_A_X 201\n",
                 "`DRPC_METHOD_A_X` is a macro, and only enumerators are read".to_owned(),
             ),
+            ("#define DRPC_MODULE_A\n@", "`DRPC_MODULE_A` is a macro".to_owned()),
             (
                 "#define FIRST 201\n@enum drpc_a_method { DRPC_METHOD_A_X = FIRST };\n",
                 "`FIRST` is a macro".to_owned(),

@@ -55,7 +55,7 @@ pub(super) fn parse<'t>(
         return Ok(None);
     }
     let mut parser =
-        Parser { text, tokens: &tokens, end: 0, known: HashMap::new(), linkage: Vec::new(), problems };
+        Parser { text, tokens: &tokens, end: 0, known: HashMap::new(), blocks: Vec::new(), problems };
     let mut enumerations = Vec::new();
     while let Some(found) = parser.enumeration()? {
         enumerations.push(found);
@@ -72,8 +72,8 @@ pub(super) struct Parser<'t, 'p> {
     pub(super) end: usize,
     /// The enumerators so far; a value that is reported to be wrong is none.
     pub(super) known: HashMap<&'t str, Option<Value>>,
-    /// The `extern "C"` blocks that are open.
-    linkage: Vec<Span>,
+    /// The blocks that are open, of `extern "C"` or of a namespace.
+    blocks: Vec<Span>,
     pub(super) problems: &'p mut Vec<Problem>,
 }
 
@@ -84,7 +84,7 @@ impl<'t> Parser<'t, '_> {
     /// The next `enum tag { … };`, or nothing at the end of the text.
     fn enumeration(&mut self) -> Result<Option<Enumeration<'t>>, Problem> {
         loop {
-            self.linkage()?;
+            self.blocks()?;
             if self.tokens.is_empty() {
                 return Ok(None);
             }
@@ -240,8 +240,8 @@ impl<'t> Parser<'t, '_> {
         Ok((entry, implied))
     }
 
-    /// What `extern "C" {` and its `}` do to names is no concern of ours.
-    fn linkage(&mut self) -> Result<(), Problem> {
+    /// What `extern "C" {`, a namespace and their `}` do to names is no concern of ours.
+    fn blocks(&mut self) -> Result<(), Problem> {
         loop {
             self.skip_comments();
             let Some(next) = self.tokens.first() else { break };
@@ -250,18 +250,29 @@ impl<'t> Parser<'t, '_> {
                     return Err(self.unexpected("`\"C\"`", NOTHING_ELSE));
                 }
                 if self.accept_mark('{') {
-                    self.linkage.push(next.span.clone());
+                    self.blocks.push(next.span.clone());
                 }
-            } else if self.linkage.is_empty() || !self.accept_mark('}') {
+            } else if self.accept_word(&["namespace"]) {
+                while self.accept_any_word().is_some() || self.accept_mark(':') {}
+                self.mark('{', NOTHING_ELSE)?;
+                self.blocks.push(next.span.clone());
+            } else if self.accept_word(&["__BEGIN_DECLS", "__END_DECLS"]) {
+                // `extern "C" {` and its end, as `<sys/cdefs.h>` has them.
+            } else if self.blocks.is_empty() || !self.accept_mark('}') {
                 return Ok(());
             } else {
-                self.linkage.pop();
+                self.blocks.pop();
             }
         }
-        match self.linkage.pop() {
+        match self.blocks.pop() {
             None => Ok(()),
             Some(span) => {
-                let problem = Problem::new("an `extern \"C\"` block that does not end", &span, "begins here");
+                let block = if self.text[span.clone()] == *"extern" {
+                    "an `extern \"C\"` block"
+                } else {
+                    "a namespace"
+                };
+                let problem = Problem::new(format!("{block} that does not end"), &span, "begins here");
                 Err(problem.help("close it with `}`"))
             }
         }

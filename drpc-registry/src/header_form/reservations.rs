@@ -9,6 +9,10 @@ use crate::source::At;
 pub(super) fn read(comment: &At<String>, text: &str, problems: &mut Vec<Problem>) -> Vec<ReservedDraft> {
     let mut found: Vec<Reservation> = Vec::new();
     for line in comment.value.lines() {
+        if let Some(reservation) = Reservation::read_in_front(line) {
+            found.push(reservation);
+            continue;
+        }
         match (ids(line), found.last_mut()) {
             (Some(ids), _) => match Reservation::read(ids) {
                 Some(reservation) => found.push(reservation),
@@ -55,6 +59,9 @@ fn begins_with_id(text: &str) -> bool {
     text.strip_prefix('-').unwrap_or(text).starts_with(|c: char| c.is_ascii_digit())
 }
 
+/// What may stand between IDs and a reason.
+const MARKS: [char; 9] = [' ', ':', ';', ',', '.', '-', '–', '—', '='];
+
 /// The IDs of a module, at most.
 const MOST: i64 = 100;
 
@@ -67,35 +74,53 @@ struct Reservation {
 impl Reservation {
     /// `503: was shout`, `503 to 505, 509 - were planned`.
     fn read(text: &str) -> Option<Self> {
-        let mut ids = Vec::new();
-        let mut rest = text;
-        loop {
-            let (first, behind) = id(rest)?;
-            rest = behind;
-            let mut last = first;
-            if let Some(end) = behind_any(rest, &["to ", "through ", "...", "..", "-", "–"]) {
-                (last, rest) = id(end)?;
-            }
-            if !(0..MOST).contains(&(i64::from(last) - i64::from(first))) {
-                return None;
-            }
-            ids.extend(first..=last);
-            match behind_any(rest, &[",", "and ", "&"]) {
-                Some(next) => rest = next,
-                None => break,
-            }
-        }
+        let (ids, rest) = list(text)?;
         let reason = match rest.trim_start().strip_prefix(':') {
             Some(reason) => reason.trim_start(),
-            None => rest.trim_start_matches([' ', ';', ',', '.', '-', '–', '—', '=']),
+            None => rest.trim_start_matches(MARKS),
         };
         let is_apart = reason.is_empty() || reason.len() < rest.len() || reason.starts_with('(');
         is_apart.then(|| Reservation { ids, reason: reason.to_owned() })
     }
 
+    /// `503: reserved, was shout`.
+    fn read_in_front(line: &str) -> Option<Self> {
+        if !begins_with_id(line) {
+            return None;
+        }
+        let (ids, rest) = list(line)?;
+        let rest = rest.trim_start_matches(MARKS);
+        let rest = ["is ", "are "].iter().find_map(|verb| rest.strip_prefix(verb)).unwrap_or(rest);
+        let (word, reason) = rest.split_at_checked("reserved".len())?;
+        let is_word = word.eq_ignore_ascii_case("reserved") && !reason.starts_with(char::is_alphanumeric);
+        is_word.then(|| Reservation { ids, reason: reason.trim_start_matches(MARKS).to_owned() })
+    }
+
     fn go_on(&mut self, line: &str) {
         let space = if self.reason.is_empty() { "" } else { " " };
         self.reason = format!("{}{space}{line}", self.reason);
+    }
+}
+
+/// IDs and ranges of them, and what stands behind.
+fn list(text: &str) -> Option<(Vec<i32>, &str)> {
+    let mut ids = Vec::new();
+    let mut rest = text;
+    loop {
+        let (first, behind) = id(rest)?;
+        rest = behind;
+        let mut last = first;
+        if let Some(end) = behind_any(rest, &["to ", "through ", "...", "..", "-", "–"]) {
+            (last, rest) = id(end)?;
+        }
+        if !(0..MOST).contains(&(i64::from(last) - i64::from(first))) {
+            return None;
+        }
+        ids.extend(first..=last);
+        match behind_any(rest, &[",", "and ", "&"]) {
+            Some(next) => rest = next,
+            None => return Some((ids, rest)),
+        }
     }
 }
 

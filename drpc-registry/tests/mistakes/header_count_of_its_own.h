@@ -5,7 +5,7 @@ enum drpc_module {
 };
 enum drpc_greeter_method {
 	DRPC_METHOD_GREETER_HELLO = 501,
-	DRPC_METHOD_GREETER_COUNT,
+	DRPC_METHOD_GREETER_MAX = DRPC_METHOD_GREETER_HELLO,
 };
 enum drpc_mailer_method {
 	DRPC_METHOD_MAILER_GET_COUNT = 601,

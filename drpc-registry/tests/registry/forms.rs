@@ -80,9 +80,10 @@ fn an_enum_is_read_however_c_lets_it_be_written() {
         let is_cpp = path.extension().is_some_and(|extension| extension == "hpp");
         let (compiler, standard) = if is_cpp { ("g++", "-std=c++20") } else { ("gcc", "-std=c2x") };
         let Some(compiler) = program(compiler, "--version") else { continue };
-        let scope = if is_cpp { "(int)drpc_greeter_method::" } else { "" };
+        let scope = if is_cpp { "(int)daos::ids::drpc_greeter_method::" } else { "" };
+        let using = if is_cpp { "using namespace daos::ids;" } else { "" };
         let check = format!(
-            "#include {path:?}\n\
+            "#include {path:?}\n{using}\n\
              _Static_assert(DRPC_MODULE_GREETER == 5 && {scope}DRPC_METHOD_GREETER_HELLO == 501, \"\");\n\
              _Static_assert({scope}DRPC_METHOD_GREETER_BYE == 502, \"\");\n"
         );
