@@ -1,12 +1,13 @@
 //! What a build script asks for, and the order in which it is done.
 
 use std::path::{Path, PathBuf};
-use std::{env, fs, io};
+use std::{env, fs};
 
 use drpc_registry::{GoPackage, Registry};
 
 use crate::error::{Error, Failure};
 use crate::protos::{self, Services};
+use crate::write::write_if_changed;
 use crate::{descriptors, leftovers};
 
 /// Begins to configure a build script.
@@ -14,7 +15,10 @@ pub fn configure() -> Builder {
     let services = Services::default();
     let mut prost = prost_build::Config::new();
     prost.service_generator(Box::new(services.clone()));
-    if let Some(drpc) = protos::manifests().and_then(|manifests| manifests.name_of_drpc()) {
+    let has_feature = |feature: &str| {
+        env::var_os(format!("CARGO_FEATURE_{}", feature.to_uppercase().replace('-', "_"))).is_some()
+    };
+    if let Some(drpc) = protos::manifests().and_then(|manifests| manifests.name_of_drpc_with(has_feature)) {
         prost.prost_path(format!("::{drpc}::prost"));
     }
     Builder { registry: None, outputs: Vec::new(), prost, services, out_dir: None, failures: Vec::new() }
@@ -79,8 +83,8 @@ impl Builder {
 
     /// Configures prost-build.
     ///
-    /// Generated messages use `drpc::prost`, under the name that Cargo.toml gives the `drpc` crate; in a package that does not depend on it, they use
-    /// `prost`. Set `prost_path` for another.
+    /// Generated messages use `drpc::prost`, under the name that Cargo.toml gives the `drpc` crate; in a package that does not depend on it, or in a build without the
+    /// feature that brings it along, they use `prost`. Set `prost_path` for another.
     ///
     /// If you set a service generator, the warning about services is not shown.
     ///
@@ -147,11 +151,16 @@ impl Builder {
             None => return Err(Failure::NoOutDir.into()),
         };
         self.prost.out_dir(&out_dir);
-        leftovers::clear(&out_dir).map_err(|error| Error::new(vec![Failure::write(&out_dir, error)]))?;
         let mut directives = Directives::default();
         let mut failures = std::mem::take(&mut self.failures);
         failures.extend(self.run_registry(&out_dir, &mut directives).err());
-        if !protos.is_empty() || !includes.is_empty() {
+        // An empty path is the folder where the script runs.
+        let is_missing = |include: &&&Path| !include.as_os_str().is_empty() && !include.is_dir();
+        let missing: Vec<_> =
+            includes.iter().filter(is_missing).map(|include| include.to_path_buf()).collect();
+        if !missing.is_empty() {
+            failures.extend(missing.into_iter().map(Failure::NoInclude));
+        } else if !protos.is_empty() || !includes.is_empty() {
             match protos::compile(&mut self.prost, &self.services, protos, includes, &out_dir) {
                 Ok(compiled) => {
                     directives.inputs.extend(compiled.inputs);
@@ -161,6 +170,10 @@ impl Builder {
             }
         } else if failures.is_empty() {
             failures.extend(descriptors::add(&out_dir, &[]).err());
+        }
+        if failures.is_empty() {
+            // Only now: what is wrong today was made yesterday, and perhaps is kept in the repository.
+            failures.extend(leftovers::remove(&out_dir).err().map(|error| Failure::write(&out_dir, error)));
         }
         if failures.is_empty() { Ok(directives) } else { Err(Error::new(failures)) }
     }
@@ -173,14 +186,24 @@ impl Builder {
             };
         };
         let registry = Registry::load(path).map_err(|error| Failure::registry(path, error))?;
+        let absolute = fs::canonicalize(path).map_err(|error| Failure::read(path, error))?;
+        let is_registry =
+            |output: &&Output| fs::canonicalize(&output.path).is_ok_and(|output| output == absolute);
+        if let Some(output) = self.outputs.iter().find(is_registry) {
+            return Err(Failure::IsRegistry(output.path.clone()));
+        }
+        let put = |path: &Path, text: String| {
+            write_if_changed(path, text.as_bytes()).map_err(|error| Failure::write(path, error))
+        };
         let constants = "drpc_registry.rs";
         leftovers::note(out_dir, constants).map_err(|error| Failure::write(out_dir, error))?;
-        write_if_changed(&out_dir.join(constants), &registry.to_rust())?;
-        for output in &self.outputs {
-            write_if_changed(&output.path, &(output.write)(&registry))?;
-        }
-        let absolute = fs::canonicalize(path).map_err(|error| Failure::read(path, error))?;
+        put(&out_dir.join(constants), registry.to_rust())?;
         directives.inputs.push(path.clone());
+        for output in &self.outputs {
+            put(&output.path, (output.write)(&registry))?;
+            // Who edits or removes it, has it made again.
+            directives.inputs.push(output.path.clone());
+        }
         directives.registry = Some(absolute);
         Ok(())
     }
@@ -189,7 +212,7 @@ impl Builder {
 /// What cargo has to be told.
 #[derive(Debug, Default)]
 struct Directives {
-    /// The files and folders whose change makes the script run again.
+    /// The files and folders whose change makes the script run again: what it reads, and what it makes outside of `OUT_DIR`.
     inputs: Vec<PathBuf>,
     /// Where `#[drpc_module]` finds the registry.
     registry: Option<PathBuf>,
@@ -211,20 +234,12 @@ impl Directives {
     }
 }
 
-/// Writes a file unless it holds the text already: a new time stamp would have everything built anew that includes it.
-fn write_if_changed(path: &Path, text: &str) -> Result<(), Failure> {
-    let write = || -> io::Result<()> {
-        if fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
-            return Ok(());
-        }
-        path.parent().map_or(Ok(()), fs::create_dir_all)?;
-        fs::write(path, text)
-    };
-    write().map_err(|error| Failure::write(path, error))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::io;
+    use std::time::SystemTime;
+
     use super::*;
 
     const REGISTRY: &str =
@@ -306,15 +321,92 @@ mod tests {
         assert_eq!(directives.registry, None);
     }
 
+    /// The end of the script: what comes next is another run of it.
+    fn end_of_run(package: &tempfile::TempDir) {
+        leftovers::forget(&package.path().join("out"));
+        descriptors::forget(&package.path().join("out"));
+    }
+
+    /// What lies in the output folder, each with the time when it was written.
+    fn made(package: &tempfile::TempDir) -> BTreeMap<String, SystemTime> {
+        let entries = fs::read_dir(package.path().join("out")).expect("a readable folder");
+        let entry = |entry: io::Result<fs::DirEntry>| {
+            let entry = entry.expect("a readable folder");
+            let written = entry.metadata().and_then(|file| file.modified()).expect("a file's time");
+            (entry.file_name().into_string().expect("our own name"), written)
+        };
+        entries.map(entry).collect()
+    }
+
     #[test]
     fn an_unchanged_file_is_not_touched() {
         let package = package();
-        let path = package.path().join("out/drpc_registry.rs");
+        let proto = PROTO.replace("package hello", "package daosApi.type");
+        put(&package, "hello.proto", &proto);
+        let builder = || configured(&package).c_header(package.path().join("out/modules.h"));
+        run(builder(), &package).expect("nothing is wrong");
+        for name in made(&package).into_keys() {
+            let file = fs::File::options().write(true).open(package.path().join("out").join(name));
+            file.and_then(|file| file.set_modified(SystemTime::UNIX_EPOCH)).expect("our own file");
+        }
+        let before = made(&package);
+        assert!(before.len() >= 6, "{before:?}");
+        end_of_run(&package);
+        run(builder(), &package).expect("nothing is wrong");
+        assert_eq!(made(&package), before);
+    }
+
+    #[test]
+    fn a_mistake_costs_nobody_a_file_that_was_made_before() {
+        let package = package();
+        run(configured(&package), &package).expect("nothing is wrong");
+        let before = made(&package);
+        put(&package, "modules.toml", "[[module]]\nid = 5\n");
+        end_of_run(&package);
+        run(configured(&package), &package).expect_err("a mistake");
+        put(&package, "modules.toml", REGISTRY);
+        put(&package, "hello.proto", "syntax = \"proto3\";\nmassage Hello {}\n");
+        end_of_run(&package);
+        run(configured(&package), &package).expect_err("another one");
+        assert_eq!(made(&package), before);
+
+        end_of_run(&package);
         configured(&package).run(&[], &[]).expect("nothing is wrong");
-        let mut permissions = fs::metadata(&path).expect("a file that was written").permissions();
-        permissions.set_readonly(true);
-        fs::set_permissions(&path, permissions).expect("our own file");
-        configured(&package).run(&[], &[]).expect("nothing is written");
+        assert!(!made(&package).contains_key("hello.rs"), "nobody asks for it any more");
+    }
+
+    /// Else C and Rust would have different IDs, however often one builds.
+    #[test]
+    fn a_file_that_was_made_of_the_registry_is_made_again_if_it_is_changed() {
+        let package = package();
+        let header = package.path().join("include/modules.h");
+        let directives = configured(&package).c_header(&header).run(&[], &[]).expect("nothing is wrong");
+        assert_eq!(directives.inputs, [package.path().join("modules.toml"), header.clone()]);
+        let text = fs::read_to_string(&header).expect("a file that was written");
+        fs::write(&header, text.replace("501", "502")).expect("our own file");
+        configured(&package).c_header(&header).run(&[], &[]).expect("nothing is wrong");
+        assert_eq!(fs::read_to_string(&header).expect("a file that was written"), text);
+    }
+
+    #[test]
+    fn the_registry_itself_is_not_written() {
+        let package = package();
+        let [registry, link] = ["modules.h", "link.h"].map(|name| package.path().join(name));
+        let kept = "/* ours */ enum drpc_module { DRPC_MODULE_GREETER = 5, NUM_DRPC_MODULES };\n";
+        put(&package, "modules.h", kept);
+        std::os::unix::fs::symlink(&registry, &link).expect("a new link");
+        for output in [&registry, &link] {
+            let builder = configured(&package).registry(&registry).c_header(output);
+            let error = run(builder, &package).expect_err("it would be overwritten");
+            let name = output.file_name().expect("a file").to_string_lossy();
+            assert_eq!(
+                error,
+                format!(
+                    "PACKAGE/{name} can't be written: it is the registry itself\n  = help: name another file, or none"
+                )
+            );
+        }
+        assert_eq!(fs::read_to_string(&registry).expect("our own file"), kept);
     }
 
     #[test]
@@ -388,7 +480,8 @@ hello.proto:4:17: 'names.Nam' resolves to 'names.Nam', which is not defined";
         assert_eq!(get(&package, "daosApi.type.rs"), "include!(\"daos_api.r#type.rs\");\n");
         assert!(get(&package, "daos_api.r#type.rs").contains("pub struct Hello {"));
 
-        leftovers::remove(&out).expect("a writable folder");
+        end_of_run(&package);
+        configured(&package).run(&[], &[]).expect("nothing is wrong");
         assert!(!out.join("daosApi.type.rs").exists() && !out.join("daos_api.r#type.rs").exists());
     }
 
@@ -471,6 +564,20 @@ hello.proto:4:17: 'names.Nam' resolves to 'names.Nam', which is not defined";
 
         let inputs = configured(&package).run(&[], &includes).expect("nothing is wrong").inputs;
         assert_eq!(inputs[1..3], includes, "a list of files may be empty today");
+    }
+
+    /// Nobody would be told of a file that comes to stand there, and before another one.
+    #[test]
+    fn a_missing_include_is_named() {
+        let package = package();
+        let proto = package.path().join("hello.proto");
+        let none = package.path().join("none");
+        let error = configured(&package).run(&[&proto], &[package.path(), &none]).expect_err("not there");
+        let expected = format!(
+            "there is no include folder {}\n  = help: make it, correct the path, or leave it out",
+            none.display()
+        );
+        assert_eq!(error.to_string(), expected);
     }
 
     #[test]

@@ -21,7 +21,7 @@ impl Error {
 
     /// Whether a `.proto` file has mistakes or can't be found.
     pub fn is_proto(&self) -> bool {
-        self.failures.iter().any(|failure| matches!(failure, Failure::Proto { .. }))
+        self.failures.iter().any(|failure| matches!(failure, Failure::Proto { .. } | Failure::NoInclude(_)))
     }
 
     pub(crate) fn new(failures: Vec<Failure>) -> Self {
@@ -60,7 +60,9 @@ impl error::Error for Error {
                 Some(error)
             }
             Failure::GoPackage(error) => Some(error),
-            Failure::NoRegistry(_) | Failure::NoOutDir => None,
+            Failure::NoRegistry(_) | Failure::IsRegistry(_) | Failure::NoInclude(_) | Failure::NoOutDir => {
+                None
+            }
         }
     }
 }
@@ -79,6 +81,10 @@ pub(crate) enum Failure {
     Write { path: PathBuf, error: io::Error },
     /// A file should be made of a registry, and none is configured.
     NoRegistry(PathBuf),
+    /// A file that should be made of the registry is the registry.
+    IsRegistry(PathBuf),
+    /// A folder to search imports in is not there.
+    NoInclude(PathBuf),
     /// Go would not take the name of a package.
     GoPackage(InvalidGoPackage),
     /// Neither `out_dir` nor `OUT_DIR` is set.
@@ -119,6 +125,14 @@ impl fmt::Display for Failure {
             Failure::NoRegistry(path) => {
                 let path = path.display();
                 write!(f, "{path} can't be written: no registry is configured\n  = help: add `.registry(\"…\")`")
+            }
+            Failure::IsRegistry(path) => {
+                let path = path.display();
+                write!(f, "{path} can't be written: it is the registry itself\n  = help: name another file, or none")
+            }
+            Failure::NoInclude(path) => {
+                let path = path.display();
+                write!(f, "there is no include folder {path}\n  = help: make it, correct the path, or leave it out")
             }
             Failure::GoPackage(error) => write!(f, "{error}"),
             Failure::NoOutDir => f.write_str(

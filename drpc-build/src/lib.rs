@@ -13,8 +13,8 @@
 //! `drpc::include_proto!("hello")`; `protoc` is not needed. It tells `#[drpc_module]` where the registry is, so that an ID that contradicts
 //! it is an error at that ID. A mistake in the registry or in a `.proto` file stops the build, and is shown where it is.
 //!
-//! The script runs again only if the registry, a `.proto` file that is named or imported, the contents of an include folder, or Cargo.toml change
-//! (the last only where `.proto` files are compiled: it says what the `drpc` crate is called).
+//! The script runs again only if the registry, a file that is made of it beside the constants, a `.proto` file that is named or imported, the
+//! contents of an include folder, or Cargo.toml change (the last only where `.proto` files are compiled: it says what the `drpc` crate is called).
 //!
 //! A `service` generates no code: a cargo warning names it, and says what to write.
 //!
@@ -31,6 +31,7 @@ mod error;
 mod leftovers;
 mod protos;
 mod watch;
+mod write;
 
 pub use builder::{Builder, configure};
 pub use drpc_registry::{Registry, RegistryError};

@@ -12,6 +12,7 @@ use protox::Compiler;
 use protox::prost_reflect::prost_types::FileDescriptorSet;
 
 use crate::error::Failure;
+use crate::write::write_if_changed;
 use crate::{descriptors, leftovers, watch};
 
 /// What cargo should hear of.
@@ -95,9 +96,12 @@ pub(crate) fn compile(
     Ok(Compiled { inputs, warnings })
 }
 
-/// The messages' packages, as the files have them; `_` for none.
+/// The packages of which code may be made, as the files have them; `_` for none.
 fn packages(descriptors: &FileDescriptorSet) -> BTreeSet<String> {
-    let named = descriptors.file.iter().map(|file| file.package());
+    let files = descriptors.file.iter().filter(|file| {
+        !(file.message_type.is_empty() && file.enum_type.is_empty() && file.service.is_empty())
+    });
+    let named = files.map(|file| file.package());
     named.map(|package| if package.is_empty() { "_" } else { package }.to_owned()).collect()
 }
 
@@ -130,7 +134,7 @@ fn write(
         let (file, by_package) = (file_of(package), format!("{package}.rs"));
         if file != by_package && out_dir.join(&file).exists() {
             let path = out_dir.join(by_package);
-            fs::write(&path, format!("include!({file:?});\n"))
+            write_if_changed(&path, format!("include!({file:?});\n").as_bytes())
                 .map_err(|error| Failure::write(&path, error))?;
         }
     }

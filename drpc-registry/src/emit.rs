@@ -121,9 +121,10 @@ fn one_line(text: &str) -> String {
     words.join(" ").replace("*/", "* /").replace("/*", "/ *")
 }
 
-/// Control characters, and those that reorder the text around them.
+/// Control characters, those that reorder the text around them, other ends of lines, and the byte-order mark, which Go refuses.
 fn is_disturbing(c: char) -> bool {
     c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
         || matches!(c, '\u{061c}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
@@ -143,6 +144,7 @@ mod tests {
             ("a\n~~~\nb", "a\n```text\n~~~\nb\n```"),
             ("a\n\n    `` ` b", "a\n\n```text\n    `` ` b\n```"),
             ("a\r\nb\rc\u{202e}", "a\nb c"),
+            ("a\u{feff}b\u{2028}c\u{2029}", "a b c"),
         ] {
             assert_eq!(doc_text(text), doc, "{text:?}");
         }

@@ -1,14 +1,17 @@
 //! The C header form: from text to drafts (M).
 //!
-//! [`lex`] cuts the text into tokens, [`directives`] takes out what is for the preprocessor, [`Parser`] makes enumerations
-//! of the rest, and [`Assembly`] makes modules of those.
+//! [`lex`] cuts the text into tokens, [`directives`] takes out what is for the preprocessor, [`parser`] makes enumerations
+//! of the rest, with the values ([`expression`]) and comments ([`reservations`]) in them, and [`Assembly`] makes modules of those.
 
 mod directives;
+mod expression;
 mod lex;
+mod parser;
+mod reservations;
 
 use std::collections::BTreeSet;
 
-use self::lex::{Lexeme, Token, lex};
+use self::parser::{Enumeration, Enumerator, parse};
 use crate::draft::{Field, MethodDraft, MethodId, ModuleDraft, ReservedDraft};
 use crate::names;
 use crate::registry::{MODULE_IDS, method_ids};
@@ -45,250 +48,6 @@ const MODULES: &str = "drpc_module";
 /// Why a number that is not listed, though higher ones are, counts as reserved (M).
 pub(crate) const UNLISTED: &str = "used by an earlier release";
 
-/// One enumeration as written.
-struct Enumeration<'t> {
-    tag: At<&'t str>,
-    entries: Vec<Enumerator<'t>>,
-    reserved: Vec<ReservedDraft>,
-}
-
-/// One enumerator with its value, written or implied.
-struct Enumerator<'t> {
-    name: At<&'t str>,
-    value: Field<i32>,
-    doc: String,
-}
-
-/// The enumerations; nothing when it is not known what the preprocessor leaves of them.
-fn parse<'t>(text: &'t str, problems: &mut Vec<Problem>) -> Result<Option<Vec<Enumeration<'t>>>, Problem> {
-    let tokens = directives::resolve(lex(text)?, problems);
-    if !problems.is_empty() {
-        return Ok(None);
-    }
-    let mut parser = Parser { text, tokens: &tokens, linkage: Vec::new(), problems };
-    let mut enumerations = Vec::new();
-    while let Some(found) = parser.enumeration()? {
-        enumerations.push(found);
-    }
-    Ok(Some(enumerations))
-}
-
-/// Syntax errors end the parsing; what is well-formed but wrong goes to `problems`.
-struct Parser<'t, 'p> {
-    text: &'t str,
-    /// The tokens still to come.
-    tokens: &'p [Token<'t>],
-    /// The `extern "C"` blocks that are open.
-    linkage: Vec<Span>,
-    problems: &'p mut Vec<Problem>,
-}
-
-impl<'t> Parser<'t, '_> {
-    /// The next `enum tag { … };`, or nothing at the end of the text.
-    fn enumeration(&mut self) -> Result<Option<Enumeration<'t>>, Problem> {
-        self.linkage()?;
-        if self.tokens.is_empty() {
-            return Ok(None);
-        }
-        if !self.accept(|lexeme| matches!(lexeme, Lexeme::Word("enum"))) {
-            let problem = self.unexpected("`enum drpc_module` or `enum drpc_<module>_method`");
-            return Err(problem.help("a registry holds nothing else: move this to a header of its own"));
-        }
-        self.skip_comments();
-        let mut found = Enumeration { tag: self.word("a tag")?, entries: Vec::new(), reserved: Vec::new() };
-        self.skip_comments();
-        self.mark('{')?;
-        let mut count: Option<At<&str>> = None;
-        let mut implied = Some(0);
-        let mut separated = true;
-        loop {
-            while let Some(comment) = self.comment() {
-                found.reserved.extend(reservation(&comment));
-            }
-            if self.accept_mark('}') {
-                break;
-            }
-            if !separated {
-                separated = self.accept_mark(',');
-                if !separated {
-                    return Err(self.unexpected("`,` or `}`"));
-                }
-                continue;
-            }
-            let mut entry = self.enumerator(implied)?;
-            implied = entry.value.given().and_then(|value| value.value.checked_add(1));
-            separated = self.accept_mark(',');
-            self.append_doc(&mut entry);
-            if let Some(count) = &count {
-                let title = format!("`{}` stands after the count", entry.name.value);
-                let problem =
-                    Problem::new(title, &entry.name.span, "").other(&count.span, "the count of the entries");
-                self.problems.push(problem.help(format!("move it above `{}`", count.value)));
-            }
-            if entry.name.value.starts_with("NUM_DRPC_") {
-                count = Some(entry.name);
-            } else {
-                found.entries.push(entry);
-            }
-        }
-        self.skip_comments();
-        self.mark(';')?;
-        Ok(Some(found))
-    }
-
-    /// What `extern "C" {` and its `}` do to names is no concern of ours.
-    fn linkage(&mut self) -> Result<(), Problem> {
-        loop {
-            self.skip_comments();
-            let Some(next) = self.tokens.first() else { break };
-            if self.accept(|lexeme| matches!(lexeme, Lexeme::Word("extern"))) {
-                self.mark('"')?;
-                self.word("`C`")?;
-                self.mark('"')?;
-                self.mark('{')?;
-                self.linkage.push(next.span.clone());
-            } else if self.linkage.is_empty() || !self.accept_mark('}') {
-                return Ok(());
-            } else {
-                self.linkage.pop();
-            }
-        }
-        match self.linkage.pop() {
-            None => Ok(()),
-            Some(span) => {
-                let problem = Problem::new("an `extern \"C\"` block that does not end", &span, "begins here");
-                Err(problem.help("close it with `}`"))
-            }
-        }
-    }
-
-    /// `NAME` or `NAME = 1`, with the comment behind it.
-    fn enumerator(&mut self, implied: Option<i32>) -> Result<Enumerator<'t>, Problem> {
-        let name = self.word("a name or `}`")?;
-        let mut entry = Enumerator { name, value: Field::Faulty, doc: String::new() };
-        self.append_doc(&mut entry);
-        if let Some(Token { lexeme: Lexeme::Mark('='), .. }) =
-            self.tokens.iter().find(|token| !token.is_comment())
-        {
-            self.skip_comments();
-        }
-        if self.accept_mark('=') {
-            self.append_doc(&mut entry);
-            entry.value = self.integer()?;
-        } else if let Some(value) = implied {
-            // Without a value here there is something wrong with the one before, and that is reported.
-            entry.value = Field::Given(At { value, span: entry.name.span.clone() });
-        }
-        self.append_doc(&mut entry);
-        Ok(entry)
-    }
-
-    /// An integer as C writes it: decimal, hexadecimal or octal, perhaps with a minus.
-    fn integer(&mut self) -> Result<Field<i32>, Problem> {
-        self.skip_comments();
-        let start = self.tokens.first().map(|token| token.span.start);
-        let negative = self.accept_mark('-');
-        let Some((Token { lexeme: Lexeme::Number(text), span }, rest)) = self.tokens.split_first() else {
-            return Err(self.unexpected("an integer").help("write the number out"));
-        };
-        self.tokens = rest;
-        let span = start.unwrap_or(span.start)..span.end;
-        let Some(magnitude) = c_integer(text) else {
-            return Err(
-                Problem::new(format!("`{text}` is not an integer"), &span, "").help("write a decimal number")
-            );
-        };
-        let value = if negative { -magnitude } else { magnitude };
-        Ok(match i32::try_from(value) {
-            Ok(value) => Field::Given(At { value, span }),
-            Err(_) => {
-                let problem =
-                    Problem::new(format!("`{}` does not fit an i32", &self.text[span.clone()]), &span, "");
-                self.problems.push(problem.help("dRPC sends module and method IDs as i32"));
-                Field::Faulty
-            }
-        })
-    }
-
-    /// Adds the comments that come next, as far as they begin on the entry's own line.
-    fn append_doc(&mut self, entry: &mut Enumerator<'_>) {
-        while let Some(next) = self.tokens.first()
-            && !self.text[entry.name.span.end..next.span.start].contains('\n')
-            && let Some(comment) = self.comment()
-        {
-            let space = if entry.doc.is_empty() { "" } else { " " };
-            entry.doc = format!("{}{space}{}", entry.doc, comment.value);
-        }
-    }
-
-    fn skip_comments(&mut self) {
-        while self.comment().is_some() {}
-    }
-
-    fn comment(&mut self) -> Option<At<String>> {
-        let (Token { lexeme: Lexeme::Comment(text), span }, rest) = self.tokens.split_first()? else {
-            return None;
-        };
-        self.tokens = rest;
-        Some(At { value: text.clone(), span: span.clone() })
-    }
-
-    fn word(&mut self, expected: &str) -> Result<At<&'t str>, Problem> {
-        let Some((Token { lexeme: Lexeme::Word(word), span }, rest)) = self.tokens.split_first() else {
-            return Err(self.unexpected(expected));
-        };
-        self.tokens = rest;
-        Ok(At { value: word, span: span.clone() })
-    }
-
-    fn mark(&mut self, mark: char) -> Result<(), Problem> {
-        if self.accept_mark(mark) { Ok(()) } else { Err(self.unexpected(&format!("`{mark}`"))) }
-    }
-
-    fn accept_mark(&mut self, mark: char) -> bool {
-        self.accept(|lexeme| matches!(lexeme, Lexeme::Mark(found) if *found == mark))
-    }
-
-    fn accept(&mut self, wanted: impl Fn(&Lexeme<'_>) -> bool) -> bool {
-        match self.tokens.split_first() {
-            Some((token, rest)) if wanted(&token.lexeme) => {
-                self.tokens = rest;
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn unexpected(&self, expected: &str) -> Problem {
-        let (found, span) = match self.tokens.first() {
-            Some(token) => (token.lexeme.to_string(), token.span.clone()),
-            None => ("the end of the file".to_owned(), self.text.len()..self.text.len()),
-        };
-        Problem::new(format!("expected {expected}, found {found}"), &span, "not expected here")
-    }
-}
-
-/// A comment `reserved 203: why` as a reservation; other comments are no business of ours.
-fn reservation(comment: &At<String>) -> Option<ReservedDraft> {
-    let (id, reason) = comment.value.strip_prefix("reserved ")?.split_once(':')?;
-    let id = id.trim().parse().ok()?;
-    Some(ReservedDraft {
-        span: comment.span.clone(),
-        id: MethodId::global(At { value: id, span: comment.span.clone() }),
-        reason: Field::Given(At { value: reason.trim().to_owned(), span: comment.span.clone() }),
-    })
-}
-
-fn c_integer(text: &str) -> Option<i64> {
-    let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(digits) => (digits, 16),
-        None if text.len() > 1 && text.starts_with('0') => (text, 8),
-        None => (text, 10),
-    };
-    let well_formed = !digits.is_empty() && digits.chars().all(|digit| digit.is_digit(radix));
-    well_formed.then(|| i64::from_str_radix(digits, radix).unwrap_or(i64::MAX))
-}
-
 /// Makes modules of enumerations.
 struct Assembly<'p> {
     drafts: Vec<ModuleDraft>,
@@ -298,7 +57,13 @@ struct Assembly<'p> {
 }
 
 impl Assembly<'_> {
-    fn modules(&mut self, found: Enumeration<'_>) {
+    fn modules(&mut self, mut found: Enumeration<'_>) {
+        self.counts(&mut found, "DRPC_MODULE_", "NUM_DRPC_MODULES");
+        for reserved in found.reserved {
+            let problem = Problem::new("a module's ID can't be reserved", &reserved.span, "");
+            let help = "list the module that had the ID, without methods: then nobody else gets it";
+            self.problems.push(problem.help(help));
+        }
         for entry in found.entries {
             let name = self.name(&entry, "DRPC_MODULE_", None);
             self.drafts.push(ModuleDraft {
@@ -314,8 +79,9 @@ impl Assembly<'_> {
         }
     }
 
-    fn methods(&mut self, found: Enumeration<'_>) {
-        let At { value: tag, span } = found.tag;
+    fn methods(&mut self, mut found: Enumeration<'_>) {
+        let At { value: tag, span } = found.tag.clone();
+        let tag = tag.as_str();
         if let Some(first) = self.tags.iter().find(|first| first.value == tag) {
             let problem = Problem::new(format!("two enumerations `{tag}`"), &span, "begun again here");
             self.problems.push(problem.other(&first.span, "first begun here").help("join them"));
@@ -328,6 +94,7 @@ impl Assembly<'_> {
         let Some(index) = index else { return self.stray(tag, &span, module) };
         let module = self.drafts[index].display_name().to_owned();
         let prefix = format!("DRPC_METHOD_{}_", module.to_uppercase());
+        self.counts(&mut found, &prefix, &format!("NUM_DRPC_{}_METHODS", module.to_uppercase()));
         let methods = found.entries.into_iter().map(|entry| MethodDraft {
             name: self.name(&entry, &prefix, Some(&module)),
             span: entry.name.span,
@@ -339,6 +106,22 @@ impl Assembly<'_> {
         draft.methods = methods;
         draft.reserved = found.reserved;
         draft.reserved.extend(unlisted(draft, &span));
+    }
+
+    /// Reports a last entry that seems to count those above it, by another name than the one that is known as a count.
+    fn counts(&mut self, found: &mut Enumeration<'_>, prefix: &str, count: &str) {
+        let values: Vec<_> = found.entries.iter().rev().skip(1).map(value_of).collect();
+        let seems = |last: &mut Enumerator<'_>| {
+            // Its own, or that of the last entry: `DRPC_MODULE_MAX = DRPC_MODULE_GREETER`.
+            (last.is_implied || values.contains(&value_of(last))) && says_count(last.name.value, prefix)
+        };
+        if found.count.is_none()
+            && let Some(last) = found.entries.pop_if(seems)
+        {
+            let title = format!("`{}` seems to be the count of the entries", last.name.value);
+            let help = format!("call it `{count}`, or give it its own ID if it is none");
+            self.problems.push(Problem::new(title, &last.name.span, "").help(help));
+        }
     }
 
     /// Reports an enumeration that matches no module, unless that may be due to a module whose name is wrong.
@@ -384,6 +167,19 @@ impl Assembly<'_> {
         };
         self.problems.push(problem);
         Field::Faulty
+    }
+}
+
+fn value_of(entry: &Enumerator<'_>) -> Option<i32> {
+    entry.value.given().map(|value| value.value)
+}
+
+/// Whether a name is one that the last entry of a list often has: `DRPC_MODULE_MAX`, `DRPC_METHOD_A_COUNT`, `DRPC_NUM_MODULES`.
+fn says_count(name: &str, prefix: &str) -> bool {
+    let words = ["MAX", "COUNT", "LAST", "NUM", "END", "TOTAL", "LIMIT", "SENTINEL"];
+    match name.strip_prefix(prefix) {
+        Some(name) => name.rsplit('_').next().is_some_and(|word| words.contains(&word)),
+        None => name.split('_').any(|word| words.contains(&word)),
     }
 }
 
@@ -454,6 +250,35 @@ mod tests {
         );
         let expected = "a=2[] x=201[] z=204[] !202[was y] !210[planned] !203[used by an earlier release]";
         assert_eq!(modules, [expected]);
+    }
+
+    #[test]
+    fn a_reservation_may_be_written_in_many_ways() {
+        for (comment, reserved) in [
+            ("/* reserved 0xCC: was y */", "!204[was y]"),
+            ("/* Reserved 204: was y */", "!204[was y]"),
+            ("// RESERVED: 204 was y", "!204[was y]"),
+            ("/* reserved 204 - was y */", "!204[was y]"),
+            ("/* reserved 204 (was y) */", "!204[(was y)]"),
+            ("/* reserved 204 */", "!204[reserved]"),
+            ("/* 204: reserved, was y */", "!204[was y]"),
+            ("/* 204 and 0xCD are Reserved. */", "!204[reserved] !205[reserved]"),
+            ("/* 204 unreserved things */", ""),
+            ("/* reserved 204 : - 206, as it was */", "!204[- 206, as it was]"),
+            ("/* reserved 204-206: were more */", "!204[were more] !205[were more] !206[were more]"),
+            ("/* reserved 204 to 205, were more */", "!204[were more] !205[were more]"),
+            ("/* reserved 204, 0xD0..209 and 212: x */", "!204[x] !208[x] !209[x] !212[x]"),
+            (
+                "/* What is gone:\n * reserved 204: was y,\n *   in 1.0\n * reserved 206: was z\n */",
+                "!204[was y, in 1.0] !206[was z]",
+            ),
+        ] {
+            let modules = read(&format!(
+                "enum drpc_module {{ DRPC_MODULE_A = 2 }};\n\
+                 enum drpc_a_method {{\nDRPC_METHOD_A_X = 201,\n{comment}\n}};"
+            ));
+            assert_eq!(modules[0].trim_end(), format!("a=2[] x=201[] {reserved}").trim_end(), "{comment}");
+        }
     }
 
     #[test]

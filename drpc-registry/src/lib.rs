@@ -63,8 +63,12 @@
 //! };
 //! ```
 //!
-//! A comment on an entry's own line is its doc; a comment `reserved ID: reason` on a line of its own reserves an ID,
-//! and every other number that is left out between a module's methods counts as reserved too, as it does for DAOS.
+//! An enumeration may be written in any way that C has: with `typedef`, a type, attributes, and values that are integers or made of integers
+//! and earlier entries (`DRPC_MODULE_GREETER * 100 + 1`).
+//!
+//! A comment on an entry's own line is its doc; a comment `reserved ID: reason` on a line of its own reserves an ID (or several:
+//! `503, 507`, `503 to 509`), and every other number that is left out between a module's methods counts as reserved too, as it does for DAOS:
+//! also in a header that was made of TOML, which may leave it free.
 //! The header has no place for owners, nor for `remote`: its modules are reached from their own host alone.
 //!
 //! What the preprocessor could make of the list is an error, so that no ID is another one than the compiler's: a condition

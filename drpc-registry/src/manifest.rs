@@ -52,7 +52,14 @@ impl Manifests {
     /// What the package calls the `drpc` crate in its code, as [`name_of_drpc`] says it.
     #[must_use]
     pub fn name_of_drpc(&self) -> Option<String> {
-        name_among(&self.package.text, self.workspace.as_ref().map(|workspace| &*workspace.text))
+        self.name_of_drpc_with(|_| true)
+    }
+
+    /// The same in a build that has these features: nothing if the dependency is optional, and none of them brings it along.
+    #[must_use]
+    pub fn name_of_drpc_with(&self, has_feature: impl Fn(&str) -> bool) -> Option<String> {
+        let workspace = self.workspace.as_ref().map(|workspace| &*workspace.text);
+        name_among(&self.package.text, workspace, has_feature)
     }
 }
 
@@ -64,8 +71,10 @@ impl Manifest {
 
     /// Whether there are dependencies that the workspace says.
     fn inherits(&self) -> bool {
-        DeTable::parse(&self.text)
-            .is_ok_and(|manifest| dependencies(manifest.get_ref()).any(|(_, value)| is_inherited(value)))
+        DeTable::parse(&self.text).is_ok_and(|manifest| {
+            let mut all = KINDS.into_iter().flat_map(|kind| dependencies(manifest.get_ref(), kind));
+            all.any(|(_, value)| is_inherited(value))
+        })
     }
 
     /// The manifest in a folder, if it has dependencies to inherit.
@@ -86,28 +95,58 @@ impl Manifest {
 /// ```
 #[must_use]
 pub fn name_of_drpc(manifest: &str) -> Option<String> {
-    name_among(manifest, None)
+    name_among(manifest, None, |_| true)
 }
 
 /// The same, of a package that may inherit dependencies of a workspace.
-fn name_among(manifest: &str, workspace: Option<&str>) -> Option<String> {
+fn name_among(manifest: &str, workspace: Option<&str>, has_feature: impl Fn(&str) -> bool) -> Option<String> {
     let workspace = workspace.and_then(|workspace| DeTable::parse(workspace).ok());
     let inheritable = workspace.as_ref().and_then(|workspace| inheritable(workspace.get_ref()));
     let manifest = DeTable::parse(manifest).ok()?;
-    let names = dependencies(manifest.get_ref()).filter_map(|(key, value)| {
-        let inherited = inheritable.filter(|_| is_inherited(value)).and_then(|all| all.get(key));
-        name_in(key, inherited.map_or(value, |inherited| inherited.get_ref()))
+    // The library knows the first kind alone, so a name that tests have beside its own is none.
+    let name = KINDS.into_iter().find_map(|kind| {
+        let names = dependencies(manifest.get_ref(), kind).filter_map(|(key, value)| {
+            let inherited = inheritable.filter(|_| is_inherited(value)).and_then(|all| all.get(key));
+            let name = name_in(key, inherited.map_or(value, |inherited| inherited.get_ref()))?;
+            Some((name, !is_optional(value) || is_brought(manifest.get_ref(), key, &has_feature)))
+        });
+        // Where it has two names, its own will do.
+        names.reduce(|one, other| if one.0 == LIBRARY { one } else { other })
     });
-    // Where it has two names, its own will do.
-    names.reduce(|one, other| if one == LIBRARY { one } else { other })
+    name.filter(|(_, is_there)| *is_there).map(|(name, _)| name)
 }
 
-/// Every dependency of a manifest: its key, and what is said of it.
-fn dependencies<'t>(manifest: &'t DeTable<'t>) -> impl Iterator<Item = (&'t str, &'t DeValue<'t>)> {
+/// Whether a dependency is there only where a feature brings it along.
+fn is_optional(value: &DeValue<'_>) -> bool {
+    value.as_table().and_then(|value| value.get("optional")?.get_ref().as_bool()) == Some(true)
+}
+
+/// Whether one of a build's features brings an optional dependency along: that of its own name, or one that lists it.
+fn is_brought(manifest: &DeTable<'_>, key: &str, has_feature: impl Fn(&str) -> bool) -> bool {
+    let lists_it = |listed: &str| {
+        listed == key
+            || listed.strip_prefix("dep:") == Some(key)
+            || listed.strip_prefix(key).is_some_and(|rest| rest.starts_with('/'))
+    };
+    let features = table(manifest, "features").into_iter().flatten();
+    let mut bringing = features.filter(|(_, lists)| {
+        let lists = lists.get_ref().as_array();
+        lists.is_some_and(|lists| lists.iter().any(|listed| listed.get_ref().as_str().is_some_and(lists_it)))
+    });
+    has_feature(key) || bringing.any(|(feature, _)| has_feature(feature.get_ref()))
+}
+
+/// Where a manifest names what a package depends on.
+const KINDS: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
+
+/// Every dependency of a kind: its key, and what is said of it.
+fn dependencies<'t>(
+    manifest: &'t DeTable<'t>,
+    kind: &'static str,
+) -> impl Iterator<Item = (&'t str, &'t DeValue<'t>)> {
     let targets = table(manifest, "target").into_iter().flat_map(|targets| targets.values());
     let owners = targets.filter_map(|target| target.get_ref().as_table()).chain([manifest]);
-    let kinds = ["dependencies", "dev-dependencies", "build-dependencies"];
-    let tables = owners.flat_map(move |owner| kinds.into_iter().filter_map(|kind| table(owner, kind)));
+    let tables = owners.filter_map(move |owner| table(owner, kind));
     tables.flatten().map(|(key, value)| (&**key.get_ref(), value.get_ref()))
 }
 
@@ -157,10 +196,36 @@ mod tests {
                 "[dependencies]\ndrpc-uds = \"1\"\n[dev-dependencies]\nrpc = { package = \"drpc-uds\", version = \"1\" }",
                 Some("drpc"),
             ),
+            (
+                "[dependencies]\nrpc = { package = \"drpc-uds\", version = \"1\" }\n[dev-dependencies]\ndrpc-uds = \"1\"",
+                Some("rpc"),
+            ),
+            (
+                "[target.'cfg(unix)'.dependencies]\nrpc = { package = \"drpc-uds\", version = \"1\" }\n[build-dependencies]\ndrpc-uds = \"1\"",
+                Some("rpc"),
+            ),
+            ("[build-dependencies]\nrpc = { package = \"drpc-uds\", version = \"1\" }", Some("rpc")),
             ("not a manifest", None),
         ] {
             assert_eq!(name_of_drpc(manifest).as_deref(), name, "{manifest}");
         }
+    }
+
+    #[test]
+    fn an_optional_crate_is_there_where_a_feature_brings_it_along() {
+        let optional = "[dependencies]\nprost = \"1\"\ndrpc-uds = { version = \"1\", optional = true }\n";
+        for (features, on) in [
+            ("", "drpc-uds"),
+            ("[features]\nserve = [\"dep:drpc-uds\"]", "serve"),
+            ("[features]\nserve = [\"other\", \"drpc-uds/contract\"]", "serve"),
+        ] {
+            let manifest = format!("{optional}{features}");
+            let name = |on: &str| name_among(&manifest, None, |feature| feature == on);
+            assert_eq!(name(on).as_deref(), Some("drpc"), "{features}");
+            assert_eq!(name("other"), None, "{features}");
+        }
+        let weak = format!("{optional}[features]\nserve = [\"drpc-uds?/contract\"]");
+        assert_eq!(name_among(&weak, None, |feature| feature == "serve"), None);
     }
 
     #[test]
@@ -174,7 +239,7 @@ mod tests {
             ("[dependencies]\ndrpc-uds.workspace = true", Some("drpc")),
             ("[dependencies]\ndrpc.workspace = true", Some("drpc")),
         ] {
-            assert_eq!(name_among(manifest, Some(workspace)).as_deref(), name, "{manifest}");
+            assert_eq!(name_among(manifest, Some(workspace), |_| true).as_deref(), name, "{manifest}");
         }
     }
 }

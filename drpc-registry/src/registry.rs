@@ -42,15 +42,16 @@ impl Registry {
         self.modules.iter().find(|module| module.name == name)
     }
 
-    /// The same with the owners of another registry, for modules of one ID and name: for a registry read from a C header, which has no place
-    /// for them.
+    /// The same with the owners of another registry, for modules of one ID and name, and open to other hosts (`remote`) where it is: for a
+    /// registry read from a C header, which has no place for either.
     ///
     /// ```
     /// # use drpc_registry::Registry;
     /// let header = "enum drpc_module { DRPC_MODULE_TEST = 0, NUM_DRPC_MODULES };";
-    /// let old = Registry::parse("old.toml", "[[module]]\nid = 0\nname = \"test\"\nowners = [\"testd\"]")?;
+    /// let old = Registry::parse("old.toml", "[[module]]\nid = 0\nname = \"test\"\nowners = [\"testd\"]\nremote = true")?;
     /// let imported = Registry::parse("modules.h", header)?.with_owners_of(&old);
     /// assert_eq!(imported.modules()[0].owners, ["testd"]);
+    /// assert!(imported.modules()[0].remote);
     /// # Ok::<(), drpc_registry::RegistryError>(())
     /// ```
     #[must_use]
@@ -58,6 +59,7 @@ impl Registry {
         for module in &mut self.modules {
             if let Some(same) = other.module(module.id).filter(|same| same.name == module.name) {
                 module.owners.clone_from(&same.owners);
+                module.remote = same.remote;
             }
         }
         self

@@ -108,13 +108,14 @@ const DRPC_H: &str = "enum drpc_module {\n\tDRPC_MODULE_GREETER = 5,\n\n\tNUM_DR
 fn a_header_is_imported_with_the_owners_of_the_registry_before() {
     let folder = Folder::new();
     folder.write("drpc.h", DRPC_H);
-    folder.write("old.toml", &GREETER.replace("\n\n", "\nowners = [\"greeterd\"]\n\n"));
+    folder.write("old.toml", &GREETER.replace("\n\n", "\nowners = [\"greeterd\"]\nremote = true\n\n"));
     folder.drpc("registry import drpc.h --owners-of old.toml").assert().code(0).stderr_eq("").stdout_eq(
         str![[r#"
 [[module]]
 id = 5
 name = "greeter"
 owners = ["greeterd"]
+remote = true
 
 [[module.method]]
 number = 1
@@ -250,6 +251,12 @@ breaking: method ID 501 of `greeter` was `hello` and is now `greet` (proto/modul
         .stderr_eq(str![[r#"
 1 change, 1 breaking
 hint: keep an ID with its name; list a removed method's ID under `reserved`
+
+"#]]);
+    folder.write("less.toml", "");
+    folder.drpc("registry diff main:proto/modules.toml less.toml").assert().code(1).stderr_eq(str![[r#"
+1 change, 1 breaking
+hint: keep a module that went in the list, without methods, so that nobody else gets its ID
 
 "#]]);
     folder.drpc("registry diff main:contract.txt contract.txt --json").assert().code(1).stdout_eq(str![[r#"

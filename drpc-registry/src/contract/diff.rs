@@ -148,7 +148,11 @@ impl<'a> Comparison<'a> {
                     "method `{method}` is no longer idempotent: older clients may send it twice"
                 ));
             }
-            (false, true) => self.compatible(format!("method `{method}` is now idempotent")),
+            (false, true) => {
+                self.breaking(format!(
+                    "method `{method}` is now idempotent: newer clients may send it twice to older servers"
+                ));
+            }
             _ => {}
         }
         if old.streaming != new.streaming {
@@ -285,7 +289,13 @@ impl Changes<'_> {
                 }
                 (Some(was), None) if !moved(&renumbering, &was.name) => {
                     let what = format!("field {number}, `{}` of `{of}`, is gone", was.name);
-                    self.gone(what, new.reserved.contains(number));
+                    if was.label == Label::Required {
+                        self.breaking(format!(
+                            "{what} and was required: older peers refuse a message without it"
+                        ));
+                    } else {
+                        self.gone(what, new.reserved.contains(number));
+                    }
                 }
                 (None, Some(is)) => {
                     let what = format!("field {number}, `{}` of `{of}`,", is.name);
@@ -389,10 +399,8 @@ impl Changes<'_> {
 /// What it means that a field held one thing and now holds another. Two messages or enums are compared by themselves.
 fn holds(old: &FieldType, new: &FieldType) -> Severity {
     let compatible = match (old, new) {
-        (FieldType::Scalar(old), FieldType::Scalar(new)) => {
-            // A text is bytes, but not all bytes are text.
-            old == new || wire(*old) == wire(*new) || (*old, *new) == (Scalar::String, Scalar::Bytes)
-        }
+        // Not all bytes are text; and whose text became bytes, sends them to those who still take them for text.
+        (FieldType::Scalar(old), FieldType::Scalar(new)) => wire(*old) == wire(*new),
         (FieldType::Enum(_), FieldType::Scalar(number)) | (FieldType::Scalar(number), FieldType::Enum(_)) => {
             wire(*number) == Wire::Varint && *number != Scalar::Bool
         }

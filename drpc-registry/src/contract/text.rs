@@ -19,7 +19,7 @@
 //!     2 titles: repeated string
 //!     3 ages: map<string, uint32>
 //!     4 mood: enum hello.Mood, oneof how
-//!     5 count: optional int32, default 7
+//!     5 count: optional int32, default 7   # in quotes, if it is nothing or has spaces around it
 //!     reserved 6 to 9, 12
 //!
 //! message greeter::Raw
@@ -183,6 +183,10 @@ impl Field {
             write!(f, ", oneof {oneof}")?;
         }
         match &self.default {
+            // In quotes, no editor takes the space at a line's end, and nothing is something.
+            Some(default) if default.is_empty() || default.trim() != default || default.starts_with('"') => {
+                write!(f, ", default \"{default}\"")
+            }
             Some(default) => write!(f, ", default {default}"),
             None => Ok(()),
         }
@@ -191,7 +195,10 @@ impl Field {
     fn parse(text: &str) -> Option<Field> {
         let (name, rest) = text.split_once(": ")?;
         let (rest, default) = match rest.split_once(", default ") {
-            Some((rest, default)) => (rest, Some(default.to_owned())),
+            Some((rest, default)) => {
+                let quoted = default.strip_prefix('"').and_then(|default| default.strip_suffix('"'));
+                (rest, Some(quoted.unwrap_or(default).to_owned()))
+            }
             None => (rest, None),
         };
         let (rest, oneof) = match rest.split_once(", oneof ") {

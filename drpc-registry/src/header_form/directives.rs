@@ -12,7 +12,7 @@ use crate::source::Span;
 /// `extern "C"` block, a macro that no entry uses, a header of C's own library, a pragma.
 pub(super) fn resolve<'t>(tokens: Vec<Token<'t>>, problems: &mut Vec<Problem>) -> Vec<Token<'t>> {
     let conditions = conditions(&tokens, problems);
-    let mut macros: HashMap<&str, &Span> = HashMap::new();
+    let mut macros: HashMap<&str, Macro<'_>> = HashMap::new();
     let mut refused_until = 0;
     for (at, token) in tokens.iter().enumerate() {
         if at < refused_until {
@@ -36,38 +36,46 @@ pub(super) fn resolve<'t>(tokens: Vec<Token<'t>>, problems: &mut Vec<Problem>) -
                 ("" | "pragma", _) => {}
                 ("define", definition) => {
                     let (name, value) = split_word(definition);
+                    let is_function = value.starts_with('(');
+                    // No ID: a mark that something is there, or a text.
+                    let is_other = is_function || value.trim().is_empty() || value.trim().starts_with('"');
                     // `#define A A` is how C says that there is an A.
                     if name != value.trim() {
-                        if is_entry(name) && !guards(&conditions, &tokens, at) {
+                        if is_entry(name) && !is_other && !guards(&conditions, &tokens, at) {
                             let help = "list it in its enumeration, with its ID";
                             let title = format!("`{name}` is a macro, and only enumerators are read");
                             problems.push(Problem::new(title, span, "").help(help));
                         } else {
-                            macros.insert(name, span);
+                            macros.insert(name, Macro { span, is_function });
                         }
                     }
                 }
                 ("undef", name) => {
                     macros.remove(name.trim());
                 }
-                ("include", file) if STANDARD_HEADERS.contains(&file.trim()) => {}
+                ("include", file) if is_standard(file.trim()) => {}
                 ("include", _) => problems.push(
                     not_understood(text, span, "what it holds is not read")
                         .help("write its entries here; if it has none, the registry does without it"),
                 ),
+                // What the compiler says, and of which line.
+                ("warning" | "line" | "ident" | "sccs", _) => {}
+                ("error", _) if is_among_directives(&conditions, &tokens, at) => {}
                 _ => problems.push(
                     not_understood(text, span, "").help("remove it: a registry holds two kinds of `enum`"),
                 ),
             },
             Lexeme::Word(word) => {
-                if let Some(definition) = macros.get(word) {
+                if let Some(definition) = macros.get(word)
+                    && (!definition.is_function || is_called(&tokens[at + 1..]))
+                {
                     problems.push(
                         Problem::new(
                             format!("`{word}` is a macro"),
                             span,
                             "the compiler sees something else here",
                         )
-                        .other(definition, "defined here")
+                        .other(definition.span, "defined here")
                         .help("write out what it stands for"),
                     );
                 }
@@ -76,6 +84,19 @@ pub(super) fn resolve<'t>(tokens: Vec<Token<'t>>, problems: &mut Vec<Problem>) -
         }
     }
     tokens.into_iter().filter(|token| !matches!(token.lexeme, Lexeme::Directive(_))).collect()
+}
+
+/// A macro that is defined.
+struct Macro<'a> {
+    span: &'a Span,
+    /// Whether it has parameters: then it is none but in front of a `(`.
+    is_function: bool,
+}
+
+/// Whether a `(` comes next.
+fn is_called(tokens: &[Token<'_>]) -> bool {
+    let next = tokens.iter().find(|token| !matches!(token.lexeme, Lexeme::Comment(_) | Lexeme::Directive(_)));
+    next.is_some_and(|next| next.lexeme == Lexeme::Mark('('))
 }
 
 /// A stretch of tokens that is there on a condition, from its `#if` to its `#endif`.
@@ -87,17 +108,11 @@ struct Condition {
 }
 
 impl Condition {
-    fn is_harmless(&self, tokens: &[Token<'_>], macros: &HashMap<&str, &Span>) -> bool {
+    fn is_harmless(&self, tokens: &[Token<'_>], macros: &HashMap<&str, Macro<'_>>) -> bool {
         let inside = significant(&tokens[self.begin..self.end]);
         let is_linkage = matches!(
             inside.as_slice(),
-            [
-                Lexeme::Word("extern"),
-                Lexeme::Mark('"'),
-                Lexeme::Word("C"),
-                Lexeme::Mark('"'),
-                Lexeme::Mark('{')
-            ] | [Lexeme::Mark('}')]
+            [Lexeme::Word("extern"), Lexeme::Quoted("\"C\""), Lexeme::Mark('{')] | [Lexeme::Mark('}')]
         );
         let has_all = inside.len() == significant(tokens).len();
         inside.is_empty()
@@ -105,18 +120,25 @@ impl Condition {
             || (has_all && self.guard(tokens).is_some_and(|name| !macros.contains_key(name)))
     }
 
-    /// The macro that keeps the stretch from being read twice: it is not defined before, and is at once.
+    /// The macro that keeps the stretch from being read twice: it is not defined before, and is in front of all that stands here.
     fn guard<'a>(&self, tokens: &'a [Token<'_>]) -> Option<&'a str> {
         let Lexeme::Directive(condition) = &tokens[self.begin].lexeme else { return None };
         let name = match keyword(condition) {
             "ifndef" => argument(condition),
-            "if" => argument(condition).strip_prefix('!')?.trim_start().strip_prefix("defined")?,
+            "if" => argument(condition)
+                .strip_prefix('!')?
+                .trim_start_matches([' ', '('])
+                .strip_prefix("defined")?,
             _ => return None,
         };
         let name = name.trim_matches(|c: char| c.is_whitespace() || matches!(c, '(' | ')'));
-        let mut inside = tokens[self.begin + 1..self.end].iter().filter(|token| !token.is_comment());
-        let Lexeme::Directive(first) = &inside.next()?.lexeme else { return None };
-        let defines = keyword(first) == "define" && split_word(argument(first)).0 == name;
+        let inside = tokens[self.begin + 1..self.end].iter().filter(|token| !token.is_comment());
+        let leading = inside.map_while(|token| match &token.lexeme {
+            Lexeme::Directive(text) if !is_conditional(text) => Some(text),
+            _ => None,
+        });
+        let mut definitions = leading.filter(|text| keyword(text) == "define").map(|text| argument(text));
+        let defines = definitions.any(|definition| split_word(definition).0 == name);
         (defines && !self.has_alternative).then_some(name)
     }
 }
@@ -162,6 +184,13 @@ fn guards(conditions: &[Condition], tokens: &[Token<'_>], at: usize) -> bool {
     conditions.iter().any(|condition| condition.guard(tokens) == Some(name))
 }
 
+/// Whether the innermost condition around this place holds nothing but directives: then it is there for no entry's sake.
+fn is_among_directives(conditions: &[Condition], tokens: &[Token<'_>], at: usize) -> bool {
+    let around = conditions.iter().filter(|condition| (condition.begin..condition.end).contains(&at));
+    let innermost = around.max_by_key(|condition| condition.begin);
+    innermost.is_some_and(|condition| significant(&tokens[condition.begin..condition.end]).is_empty())
+}
+
 /// All but comments and directives.
 fn significant<'a, 't>(tokens: &'a [Token<'t>]) -> Vec<&'a Lexeme<'t>> {
     let lexemes = tokens.iter().filter(|token| !token.is_comment()).map(|token| &token.lexeme);
@@ -200,18 +229,66 @@ fn shown(directive: &str) -> String {
     format!("#{}", directive.replace(char::is_control, " "))
 }
 
-/// C's own headers, which list no modules.
-const STANDARD_HEADERS: [&str; 9] = [
-    "<assert.h>",
-    "<cstdint>",
-    "<errno.h>",
-    "<inttypes.h>",
-    "<limits.h>",
-    "<stdbool.h>",
-    "<stddef.h>",
-    "<stdint.h>",
-    "<sys/types.h>",
+/// Whether a header is C's own, or the system's, which list no modules: `<stdint.h>`, `<cstdint>`, `<sys/types.h>`.
+fn is_standard(file: &str) -> bool {
+    let Some(name) = file.strip_prefix('<').and_then(|file| file.strip_suffix('>')) else { return false };
+    match name.strip_suffix(".h") {
+        Some(name) => {
+            ["sys/", "linux/", "asm/"].iter().any(|folder| name.starts_with(folder))
+                || HEADERS.contains(&name)
+        }
+        None => {
+            CPP_HEADERS.contains(&name) || name.strip_prefix('c').is_some_and(|name| HEADERS.contains(&name))
+        }
+    }
+}
+
+/// Those of C and of POSIX.
+const HEADERS: [&str; 40] = [
+    "assert",
+    "complex",
+    "ctype",
+    "dirent",
+    "endian",
+    "errno",
+    "fcntl",
+    "features",
+    "fenv",
+    "float",
+    "inttypes",
+    "iso646",
+    "limits",
+    "locale",
+    "math",
+    "poll",
+    "pthread",
+    "sched",
+    "semaphore",
+    "setjmp",
+    "signal",
+    "stdalign",
+    "stdarg",
+    "stdatomic",
+    "stdbit",
+    "stdbool",
+    "stdckdint",
+    "stddef",
+    "stdint",
+    "stdio",
+    "stdlib",
+    "stdnoreturn",
+    "string",
+    "strings",
+    "threads",
+    "time",
+    "uchar",
+    "unistd",
+    "wchar",
+    "wctype",
 ];
+
+/// Those that C++ alone has, and that a list of numbers may need.
+const CPP_HEADERS: [&str; 4] = ["string", "type_traits", "utility", "version"];
 
 #[cfg(test)]
 mod tests {
@@ -245,6 +322,15 @@ mod tests {
             "#define MODULES /* a comment that\nends here */ 5\n@",
             "#ifdef OLD\n#define NAME \"/* old\"\n#elif 1\n#define NAME 'n'\n#else\n#undef NAME\n#endif\n@",
             "#\n@#define DRPC_MODULE_A DRPC_MODULE_A\n",
+            "#define DRPC_METHOD_OF(m, n) ((m) * 100 + (n))\n#define DRPC_MODULE_NAME(x) #x\n@",
+            "#define DRPC_MODULE_A(x) x\n@",
+            "#define DRPC_MODULE_LIST\n#define DRPC_MODULE_A_NAME \"a\"\n@",
+            "#include <sys/cdefs.h>\n__BEGIN_DECLS\n@__END_DECLS\n",
+            "#if !( defined(A_H) )\n#define A_H\n@#endif\n",
+            "#ifndef A_H\n#include <stdint.h>\n#define A_H\n@#endif\n",
+            "#ifndef A_H\n#pragma once\n/* why */\n#define B 1\n#define A_H\n@#endif\n",
+            "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <cstddef>\n#include <sys/cdefs.h>\n@",
+            "#ifndef SIZE\n#error \"say the size\"\n#endif\n#ifdef OLD\n#warning old\n#endif\n#line 7 \"x\"\n@",
         ] {
             assert_eq!(problems(&header.replace('@', MODULES)), [""; 0], "{header}");
         }
@@ -266,6 +352,10 @@ mod tests {
             ),
             ("#include \"more.h\"\n@", not_understood("#include \"more.h\"")),
             ("@#error no\n", not_understood("#error no")),
+            ("#ifndef A_H\n#define A_H\n#error no\n@#endif\n", not_understood("#error no")),
+            ("#ifndef A_H\n#ifdef B\n#define A_H\n#endif\n@#endif\n", not_understood("#ifndef A_H")),
+            ("#include <modules.h>\n@", not_understood("#include <modules.h>")),
+            ("#define ENTRY(x) x = 5\n@enum drpc_a_method { ENTRY (X) };\n", "`ENTRY` is a macro".to_owned()),
             ("#if A\n@", "`#if A` without `#endif`".to_owned()),
             ("@#endif\n", "`#endif` without `#if`".to_owned()),
             ("@#else\n", "`#else` without `#if`".to_owned()),
@@ -273,6 +363,7 @@ mod tests {
                 "@#define DRPC_METHOD_A_X 201\n",
                 "`DRPC_METHOD_A_X` is a macro, and only enumerators are read".to_owned(),
             ),
+            ("#define DRPC_MODULE_A\n@", "`DRPC_MODULE_A` is a macro".to_owned()),
             (
                 "#define FIRST 201\n@enum drpc_a_method { DRPC_METHOD_A_X = FIRST };\n",
                 "`FIRST` is a macro".to_owned(),

@@ -18,7 +18,7 @@ const (
 // The IDs of the methods of module type.
 const (
 	MethodTypeName   = 1201
-	MethodTypeId     = 1202 // A "quoted" <word> and a [link] in braces {}.
+	MethodTypeId     = 1202 // A "quoted" <word>, a mark, `code | <T>` and a [link] in braces {}.
 	MethodTypeMethod = 1203 // Takes one like Request { id: 5 } ``` let reply = call(); ```
 	MethodTypeMatch  = 1210 // A method named by a keyword.
 )

@@ -24,7 +24,7 @@ enum drpc_empty_method {
 
 enum drpc_type_method {
 	DRPC_METHOD_TYPE_NAME   = 1201,
-	DRPC_METHOD_TYPE_ID     = 1202, /* A "quoted" <word> and a [link] in braces {}. */
+	DRPC_METHOD_TYPE_ID     = 1202, /* A "quoted" <word>, a mark, `code | <T>` and a [link] in braces {}. */
 	DRPC_METHOD_TYPE_METHOD = 1203, /* Takes one like Request { id: 5 } ``` let reply = call(); ``` */
 	/* reserved 1205: was `five` \ in 1.0 */
 	DRPC_METHOD_TYPE_MATCH  = 1210, /* A method named by a keyword. */

@@ -26,6 +26,6 @@ class TypeMethod(IntEnum):
     """The IDs of the methods of module type."""
 
     NAME = 1201
-    ID = 1202  # A "quoted" <word> and a [link] in braces {}.
+    ID = 1202  # A "quoted" <word>, a mark, `code | <T>` and a [link] in braces {}.
     METHOD = 1203  # Takes one like Request { id: 5 } ``` let reply = call(); ```
     MATCH = 1210  # A method named by a keyword.

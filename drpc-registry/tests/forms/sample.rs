@@ -52,7 +52,7 @@ pub mod r#type {
         /// Method `name`.
         pub const NAME: i32 = 1201;
 
-        /// A "quoted" <word> and a [link] in braces {}.
+        /// A "quoted" <word>, a  mark, `code | <T>` and a [link] in braces {}.
         pub const ID: i32 = 1202;
 
         /// Takes one like

@@ -82,7 +82,7 @@ const TOML: [&str; 26] = [
     "ü",
 ];
 
-const HEADER: [&str; 26] = [
+const HEADER: [&str; 36] = [
     "enum drpc_module {\n",
     "enum drpc_module {\n",
     "enum drpc_a_method {\n",
@@ -107,11 +107,21 @@ const HEADER: [&str; 26] = [
     "/* reserved 502: d */\n",
     "/*",
     "#if x\n",
+    "typedef ",
+    "drpc_module_t",
+    ";\n",
+    "__attribute__((a)) ",
+    "(",
+    ")",
+    " + 1",
+    " << (int)2u",
+    "'\"",
+    "/* Reserved 503 - 505, 0x1F9 and -7: e */\n",
     "= 08",
     "é",
 ];
 
-const CONTRACT: [&str; 26] = [
+const CONTRACT: [&str; 28] = [
     "module 5 a\n",
     "module 6 b\n",
     "module x\n",
@@ -133,6 +143,8 @@ const CONTRACT: [&str; 26] = [
     "uint32",
     ", oneof o",
     ", default d",
+    ", default \"",
+    " \"\n",
     "4 V\n",
     "reserved 4, 6 to 9\n",
     "its fields are not known here\n",

@@ -75,6 +75,11 @@ fn a_text_comes_back_as_it_was_read() {
     let commented = CONTRACT.replace("\n\n", "\n# A comment.\n\n  \n");
     assert_eq!(parsed(&commented).to_string(), CONTRACT);
     assert_eq!(compare(&parsed(CONTRACT), &parsed(CONTRACT)), []);
+    let spaced =
+        CONTRACT.replace("default a, oneof b", "default \"a \"").replace("default 7", "default \"\"");
+    assert_eq!(parsed(&spaced).to_string(), spaced);
+    assert_eq!(changes("default a, oneof b", "default \"\"").len(), 1);
+    assert_eq!(changes("default a, oneof b", "default \"a, oneof b\""), [""; 0]);
 }
 
 #[test]
@@ -167,7 +172,7 @@ fn changes_of_modules_and_methods() {
             "        reply hello.Greeting\n",
             "        reply hello.Greeting\n        rule admin\n        idempotent\n",
             &[
-                "compatible: method `greeter.hello` is now idempotent",
+                "breaking: method `greeter.hello` is now idempotent: newer clients may send it twice to older servers",
                 "breaking: method `greeter.hello` is now for those alone whom rule `admin` allows",
             ],
         ),
@@ -283,7 +288,7 @@ fn changes_of_fields() {
             "    3 titles: repeated string\n",
             "    3 titles: repeated bytes\n",
             &[
-                "compatible: field 3, `titles` of `hello.Hello`, was `repeated string` and is now `repeated bytes`",
+                "breaking: field 3, `titles` of `hello.Hello`, was `repeated string` and is now `repeated bytes`",
             ],
         ),
         (
@@ -358,11 +363,19 @@ fn a_field_that_went_may_leave_its_number_reserved() {
     let changes = compare(&parsed(CONTRACT), &parsed(&new));
     let expected = "compatible: field 8, `note` of `hello.Hello`, is gone and its number reserved (greeter.hello's request)";
     assert_eq!(changes.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
+
+    let new = CONTRACT
+        .replace("    10 kind: required string, default a, oneof b\n", "")
+        .replace("reserved 20", "reserved 10, 20");
+    let changes = compare(&parsed(CONTRACT), &parsed(&new));
+    let expected = "breaking: field 10, `kind` of `hello.Hello`, is gone and was required: older peers refuse a message without it \
+                    (greeter.hello's request)";
+    assert_eq!(changes.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
 }
 
 #[test]
 fn scalars_of_one_wire_form_read_each_other() {
-    let compatible = [
+    let compatible: &[_] = &[
         ("int32", "int64"),
         ("int64", "int32"),
         ("uint32", "bool"),
@@ -370,10 +383,10 @@ fn scalars_of_one_wire_form_read_each_other() {
         ("sint32", "sint64"),
         ("fixed32", "sfixed32"),
         ("sfixed64", "fixed64"),
-        ("string", "bytes"),
     ];
-    let breaking = [
+    let breaking: &[_] = &[
         ("bytes", "string"),
+        ("string", "bytes"),
         ("int32", "sint32"),
         ("int32", "fixed32"),
         ("fixed32", "fixed64"),

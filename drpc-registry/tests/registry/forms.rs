@@ -63,6 +63,40 @@ fn a_cpp_header_is_a_header() {
     }
 }
 
+/// Whoever has a header need not write it anew: every way to write an `enum` that C has comes to the same, for us as for the compiler.
+#[test]
+fn an_enum_is_read_however_c_lets_it_be_written() {
+    let entries = fs::read_dir(folder("tests/headers")).expect("the folder of headers");
+    let paths: Vec<_> = entries.map(|entry| entry.expect("a readable folder").path()).collect();
+    assert!(paths.len() >= 10);
+    let output = scratch("headers");
+    for path in paths {
+        let registry = Registry::load(&path).expect("a good header");
+        let greeter = registry.modules().first().expect("a module");
+        let ids = ["hello", "bye"].map(|name| greeter.method_named(name).map(|method| method.id));
+        let found = (registry.modules().len(), greeter.id, greeter.name.as_str(), greeter.methods.len(), ids);
+        assert_eq!(found, (1, 5, "greeter", 2, [Some(501), Some(502)]), "{}", path.display());
+
+        let is_cpp = path.extension().is_some_and(|extension| extension == "hpp");
+        let (compiler, standard) = if is_cpp { ("g++", "-std=c++20") } else { ("gcc", "-std=c2x") };
+        let Some(compiler) = program(compiler, "--version") else { continue };
+        let scope = if is_cpp { "(int)daos::ids::drpc_greeter_method::" } else { "" };
+        let using = if is_cpp { "using namespace daos::ids;" } else { "" };
+        let check = format!(
+            "#include {path:?}\n{using}\n\
+             _Static_assert(DRPC_MODULE_GREETER == 5 && {scope}DRPC_METHOD_GREETER_HELLO == 501, \"\");\n\
+             _Static_assert({scope}DRPC_METHOD_GREETER_BYE == 502, \"\");\n"
+        );
+        let file = output.join(if is_cpp { "check.cpp" } else { "check.c" });
+        fs::write(
+            &file,
+            check.replace("_Static_assert", if is_cpp { "static_assert" } else { "_Static_assert" }),
+        )
+        .expect("a writable folder");
+        succeed(Command::new(&compiler).args([standard, "-fsyntax-only"]).arg(&file));
+    }
+}
+
 #[test]
 fn a_byte_order_mark_is_passed_over() {
     for (path, text) in [("modules.toml", sample().to_toml()), ("modules.h", sample().to_c_header())] {

@@ -28,7 +28,7 @@ use drpc_registry::contract::{Change, Contract, compare};
 ///
 /// The file is a text of all modules that `#[drpc_module]` declares in the program, with their methods, and of every message that these
 /// carry, with its fields. A relative path begins where the test runs: in the package's own folder, under cargo. With
-/// `DRPC_BLESS=1` in its environment the test writes the file instead.
+/// `DRPC_BLESS=1` in its environment the test writes the file instead; `0`, or nothing, is as if it were not set.
 ///
 /// `descriptors` describe the messages: give [`include_descriptors!()`](crate::include_descriptors), with those of other packages behind it
 /// (`[mine, theirs].concat()`), or `&[]` without a `.proto` file. A message that they don't describe, such as one declared in Rust,
@@ -41,13 +41,12 @@ use drpc_registry::contract::{Change, Contract, compare};
 #[track_caller]
 pub fn assert_kept(path: impl AsRef<Path>, descriptors: &[u8]) {
     let path = path.as_ref();
-    let kept =
-        promised::by_this_program(descriptors).map_err(NotKept::Promise).and_then(
-            |promised| match env::var_os("DRPC_BLESS") {
-                Some(_) => write(path, &promised),
-                None => compare_with(path, &promised),
-            },
-        );
+    let blesses = env::var_os("DRPC_BLESS").is_some_and(|value| !value.is_empty() && value != "0");
+    let promised = promised::by_this_program(descriptors).map_err(NotKept::Promise);
+    let kept = promised.and_then(|promised| match blesses {
+        true => write(path, &promised),
+        false => compare_with(path, &promised),
+    });
     if let Err(error) = kept {
         panic!("{error}");
     }

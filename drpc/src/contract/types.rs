@@ -6,7 +6,8 @@ use drpc_registry::contract::{Definition, Enum, Field, FieldType, Label, Message
 use prost::Message as _;
 use prost_types::field_descriptor_proto::{Label as ProtoLabel, Type};
 use prost_types::{
-    DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet,
+    DescriptorProto, EnumDescriptorProto, EnumValueDescriptorProto, FieldDescriptorProto,
+    FileDescriptorProto, FileDescriptorSet,
 };
 
 /// What descriptor sets describe, by full names.
@@ -82,7 +83,11 @@ impl Types {
                 (ProtoLabel::Optional, _) if is_proto2 || field.proto3_optional() => Label::Optional,
                 (ProtoLabel::Optional, _) => Label::Plain,
             };
-            let default = field.default_value.as_ref().map(|text| text.escape_debug().to_string());
+            let default = field.default_value.as_deref().or_else(|| {
+                self.first_value(&holds)
+                    .filter(|_| is_proto2 && matches!(label, Label::Plain | Label::Optional))
+            });
+            let default = default.map(|text| text.escape_debug().to_string());
             (field.number(), Field { name: field.name().to_owned(), label, holds, oneof, default })
         });
         // A range of a message ends before its last number.
@@ -113,6 +118,15 @@ impl Types {
             Type::Sint32 => FieldType::Scalar(Scalar::Sint32),
             Type::Sint64 => FieldType::Scalar(Scalar::Sint64),
         }
+    }
+
+    /// What an absent enum of proto2 reads as, if it is another value than the lowest: the one that is listed first.
+    fn first_value(&self, holds: &FieldType) -> Option<&str> {
+        let FieldType::Enum(name) = holds else { return None };
+        let Some(Described::Enum(descriptor)) = self.described.get(name) else { return None };
+        let lowest = descriptor.value.iter().map(EnumValueDescriptorProto::number).min();
+        let first = descriptor.value.first().filter(|first| Some(first.number()) != lowest)?;
+        Some(first.name())
     }
 
     /// A map travels as repeated messages of two fields; `None` for any other message.

@@ -120,7 +120,7 @@ fn the_contract_is_kept() {
 }
 
 /// Runs the test above in a folder of its own, with a text as the file there; gives what it says if it fails.
-fn run(folder: &tempfile::TempDir, text: Option<&str>, bless: bool) -> Result<(), String> {
+fn run(folder: &tempfile::TempDir, text: Option<&str>, bless: Option<&str>) -> Result<(), String> {
     let file = folder.path().join(FILE);
     fs::create_dir_all(file.parent().expect("a folder")).expect("a writable folder");
     if let Some(text) = text {
@@ -130,8 +130,8 @@ fn run(folder: &tempfile::TempDir, text: Option<&str>, bless: bool) -> Result<()
     test.args(["--exact", "the_contract_is_kept", "--nocapture"])
         .current_dir(folder)
         .env_remove("DRPC_BLESS");
-    if bless {
-        test.env("DRPC_BLESS", "1");
+    if let Some(bless) = bless {
+        test.env("DRPC_BLESS", bless);
     }
     let output = test.output().expect("the test runs");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -145,19 +145,31 @@ fn kept() -> String {
 #[test]
 fn blessed_it_is_written_and_then_it_is_kept() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let said = run(&folder, None, false).expect_err("there is no file");
+    let said = run(&folder, None, None).expect_err("there is no file");
     assert!(said.contains("there is no tests/contract/contract.txt to compare with\n"), "{said}");
     assert!(said.contains("DRPC_BLESS=1"), "{said}");
-    run(&folder, None, true).expect("it is written");
+    run(&folder, None, Some("1")).expect("it is written");
     assert_eq!(fs::read_to_string(folder.path().join(FILE)).expect("the contract"), kept());
-    run(&folder, None, false).expect("it is kept");
+    run(&folder, None, None).expect("it is kept");
+}
+
+/// Else a variable that a CI job exports without a value would have the test pass for ever.
+#[test]
+fn no_value_blesses_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let old = kept().replace("    1 name: string\n    2 mood", "    1 name: sint32\n    2 mood");
+    for value in ["", "0"] {
+        let said = run(&folder, Some(&old), Some(value)).expect_err("it is not kept");
+        assert!(said.contains("breaking: field 1, `name` of `hello.Hello`"), "{said}");
+        assert_eq!(fs::read_to_string(folder.path().join(FILE)).expect("the contract"), old);
+    }
 }
 
 #[test]
 fn a_change_is_told_with_what_it_breaks_and_what_to_do() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let old = kept().replace("    1 name: string\n    2 mood", "    1 name: sint32\n    2 mood");
-    let said = run(&folder, Some(&old), false).expect_err("it is not kept");
+    let said = run(&folder, Some(&old), None).expect_err("it is not kept");
     let expected = "\
 tests/contract/contract.txt is not what the modules of this program promise:
 
@@ -169,10 +181,10 @@ tests/contract/contract.txt with the reason
 ";
     assert!(said.contains(expected), "{said}");
 
-    let old = kept().replace("        idempotent\n", "");
-    let said = run(&folder, Some(&old), false).expect_err("it is not kept");
+    let old = kept().replace("    1 name: string\n    2 mood", "    1 called: string\n    2 mood");
+    let said = run(&folder, Some(&old), None).expect_err("it is not kept");
     assert!(
-        said.contains("\n  compatible: method `greeter.find` is now idempotent\n\n  = help: if all"),
+        said.contains("was `called` and is now `name` (greeter.hello's request)\n\n  = help: if all"),
         "{said}"
     );
 }
@@ -181,10 +193,10 @@ tests/contract/contract.txt with the reason
 fn what_is_no_contract_and_what_is_written_otherwise_is_told() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let conflict = kept().replace("    rule users\n", "<<<<<<< ours\n");
-    let said = run(&folder, Some(&conflict), false).expect_err("it is not kept");
+    let said = run(&folder, Some(&conflict), None).expect_err("it is not kept");
     assert!(said.contains("contract.txt:17: a merge is not settled: write the file anew\n"), "{said}");
 
     let commented = format!("{}# A comment.\n", kept());
-    let said = run(&folder, Some(&commented), false).expect_err("it is not kept");
+    let said = run(&folder, Some(&commented), None).expect_err("it is not kept");
     assert!(said.contains("contract.txt says the same as the code, but not as it is written\n"), "{said}");
 }

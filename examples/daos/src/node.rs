@@ -39,6 +39,8 @@ pub struct Node {
     pub engine: Pid,
     /// The agent.
     pub agent: Process,
+    /// The engines, as they came up first.
+    pub pids: Vec<Pid>,
     programs: Programs,
     show: bool,
     /// Dropped last.
@@ -52,14 +54,24 @@ impl Node {
     ///
     /// If one of them does not come up.
     pub fn start(programs: &Programs, show: bool) -> io::Result<Self> {
+        Node::start_with(programs, 1, show)
+    }
+
+    /// The same with several engines; [`engine`](Self::engine) is the first.
+    ///
+    /// # Errors
+    ///
+    /// If one of them does not come up.
+    pub fn start_with(programs: &Programs, engines: u32, show: bool) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("drpc-daos-").tempdir()?;
-        let mut server = start_server(programs, folder.path(), show)?;
-        let engine = server.wait_for_engine()?;
+        let mut server = start_server(programs, engines, folder.path(), show)?;
+        let pids = server.wait_for_engines(engines)?;
+        let engine = pids[0];
         let mut agent = Command::new(&programs.agent);
         agent.arg("--socket-dir").arg(folder.path()).args(["--cache-lifetime", "1h"]);
         let mut agent = Process::start("agent", agent, show)?;
         agent.wait_for("listening on")?;
-        Ok(Node { server, engine, agent, programs: programs.clone(), show, folder })
+        Ok(Node { server, engine, pids, agent, programs: programs.clone(), show, folder })
     }
 
     /// Starts a server on what the last one has left, and waits until its engine is up.
@@ -68,7 +80,8 @@ impl Node {
     ///
     /// If it does not come up.
     pub fn restart_server(&mut self) -> io::Result<()> {
-        self.server = start_server(&self.programs, self.folder.path(), self.show)?;
+        let engines = self.pids.len().try_into().unwrap_or(u32::MAX);
+        self.server = start_server(&self.programs, engines, self.folder.path(), self.show)?;
         self.wait_for_engine()
     }
 
@@ -131,11 +144,11 @@ impl Node {
     }
 }
 
-fn start_server(programs: &Programs, folder: &Path, show: bool) -> io::Result<Process> {
+fn start_server(programs: &Programs, engines: u32, folder: &Path, show: bool) -> io::Result<Process> {
     let mut server = Command::new(&programs.server);
     server.arg("--socket-dir").arg(folder).arg("--database").arg(folder.join("pools.redb"));
     server.arg("--engine").arg(&programs.engine).args(["--property", "cleanliness=high"]);
-    server.args(["--", "--containers", "2"]);
+    server.args(["--engines", &engines.to_string(), "--", "--containers", "2"]);
     Process::start("server", server, show)
 }
 
@@ -197,9 +210,25 @@ impl Process {
 
     fn wait_for_engine(&mut self) -> io::Result<Pid> {
         let line = self.wait_for("engine 0 is up")?;
-        let pid = line.split_whitespace().find_map(|word| word.strip_prefix("pid="));
-        let pid = pid.and_then(|pid| Pid::from_raw(pid.parse().ok()?));
-        pid.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("no process in `{line}`")))
+        pid_in(&line)
+    }
+
+    /// Waits until so many engines are up, in whatever order, and know of each other.
+    fn wait_for_engines(&mut self, count: u32) -> io::Result<Vec<Pid>> {
+        let mut pids: Vec<Option<Pid>> = (0..count).map(|_| None).collect();
+        let mut told = 0;
+        while pids.contains(&None) || told < count {
+            let line = self.wait_for("")?;
+            if line.contains("the group was told") {
+                told += 1;
+            }
+            for (index, pid) in pids.iter_mut().enumerate() {
+                if line.contains(&format!("engine {index} is up")) {
+                    *pid = Some(pid_in(&line)?);
+                }
+            }
+        }
+        Ok(pids.into_iter().flatten().collect())
     }
 
     /// Sends it a signal, and waits until it has ended.
@@ -219,6 +248,13 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The process that a line is about.
+fn pid_in(line: &str) -> io::Result<Pid> {
+    let pid = line.split_whitespace().find_map(|word| word.strip_prefix("pid="));
+    let pid = pid.and_then(|pid| Pid::from_raw(pid.parse().ok()?));
+    pid.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("no process in `{line}`")))
 }
 
 /// Programs that are beside this one.

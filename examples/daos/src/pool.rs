@@ -27,10 +27,18 @@ pub fn label(properties: &[PoolProperty]) -> &str {
     }
 }
 
-/// Sets properties among those that are there, each as it came.
+/// Properties, each number once: of several the last.
+#[must_use]
+pub fn once(properties: &[PoolProperty]) -> Vec<PoolProperty> {
+    let mut once = Vec::with_capacity(properties.len());
+    set(&mut once, properties);
+    once
+}
+
+/// Sets properties among those that are there, each as it came. Of several with one number, the last holds.
 pub fn set(properties: &mut Vec<PoolProperty>, new: &[PoolProperty]) {
     for property in new {
-        match properties.iter_mut().find(|old| old.number == property.number) {
+        match properties.iter_mut().rfind(|old| old.number == property.number) {
             Some(old) => old.clone_from(property),
             None => properties.push(property.clone()),
         }

@@ -47,8 +47,12 @@ pub(super) fn run(args: &DiffArgs) -> Result<ExitCode, Failed> {
     let mut changes =
         compare(&Registry::parse(&old.name, &old.text)?, &Registry::parse(&new.name, &new.text)?);
     changes.retain(|change| args.docs || change.kind() != ChangeKind::TextChanged);
+    let hint = match changes.iter().any(|change| change.kind() == ChangeKind::ModuleRemoved) {
+        true => "keep a module that went in the list, without methods, so that nobody else gets its ID",
+        false => "keep an ID with its name; list a removed method's ID under `reserved`",
+    };
     let changes: Vec<_> = changes.iter().map(|change| (change.is_breaking(), change)).collect();
-    tell(args, &changes, "keep an ID with its name; list a removed method's ID under `reserved`")
+    tell(args, &changes, hint)
 }
 
 /// Prints the changes, each with whether it breaks.

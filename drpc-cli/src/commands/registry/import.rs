@@ -8,8 +8,8 @@ use super::Failed;
 
 /// Print the registry that a C header holds, as TOML.
 ///
-/// A header has no place for owners: they come from the registry that --owners-of names, for the modules that have the same ID and
-/// name there. `drpc registry emit HEADER json` prints a header for programs.
+/// A header has no place for owners, nor for `remote`: both come from the registry that --owners-of names, for the modules that have the
+/// same ID and name there. `drpc registry emit HEADER json` prints a header for programs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   drpc registry import daos/src/include/daos/drpc_modules.h > proto/modules.toml
@@ -17,7 +17,7 @@ use super::Failed;
 pub(crate) struct ImportArgs {
     /// The header.
     header: PathBuf,
-    /// A registry to take the owners from.
+    /// A registry to take the owners from, and which modules other hosts may reach (`remote`).
     #[arg(long, value_name = "REGISTRY")]
     owners_of: Option<PathBuf>,
 }

@@ -2,8 +2,6 @@
 
 use drpc::{Context, Der, Failure, drpc_module};
 
-use uuid::Uuid;
-
 use super::attach::AttachInfo;
 use super::processes::{Handle, Processes};
 use crate::messages::mgmt::{
@@ -46,13 +44,22 @@ impl Mgmt {
     /// Takes note of a pool handle that the caller has opened.
     #[method(35)]
     fn notify_pool_connect(&self, context: &Context, req: PoolMonitorReq) -> Result<(), Failure> {
-        Ok(self.processes.opened(pid(context)?, self.handle(&req)?)?)
+        let pid = pid(context)?;
+        if let Some(handle) = self.handle(&req)
+            && let Err(error) = self.processes.opened(pid, handle)
+        {
+            tracing::error!(pid, "the process can't be watched: {error}");
+        }
+        Ok(())
     }
 
     /// Takes note of a pool handle that the caller has closed.
     #[method(36)]
     fn notify_pool_disconnect(&self, context: &Context, req: PoolMonitorReq) -> Result<(), Failure> {
-        self.processes.closed(pid(context)?, self.handle(&req)?);
+        let pid = pid(context)?;
+        if let Some(handle) = self.handle(&req) {
+            self.processes.closed(pid, handle);
+        }
         Ok(())
     }
 
@@ -73,17 +80,17 @@ impl Mgmt {
 }
 
 impl Mgmt {
-    /// The handle that a request is about. There is no body to say a DER code in, so what is wrong is a failure.
-    fn handle(&self, req: &PoolMonitorReq) -> Result<Handle, Failure> {
-        if req.sys != self.system {
-            return Err(format!("system `{}` is not this agent's, `{}`", req.sys, self.system).into());
+    /// The handle that a request is about. What can't be one is passed over: DAOS's agent answers that all is well, whatever it is told.
+    fn handle(&self, req: &PoolMonitorReq) -> Option<Handle> {
+        let handle = match (req.pool_uuid.parse(), req.pool_handle_uuid.parse()) {
+            (Ok(pool), Ok(handle)) if req.sys == self.system => Some(Handle { pool, handle }),
+            _ => None,
+        };
+        if handle.is_none() {
+            tracing::warn!("no handle of system `{}`: {req:?}", self.system);
         }
-        Ok(Handle { pool: uuid(&req.pool_uuid)?, handle: uuid(&req.pool_handle_uuid)? })
+        handle
     }
-}
-
-fn uuid(text: &str) -> Result<Uuid, Failure> {
-    text.parse().map_err(Failure::from_error)
 }
 
 /// The caller's process, to be watched.

@@ -1,6 +1,6 @@
 //! Who may do what with a pool: `A:G:readers@:r` lets the group `readers` read.
 //!
-//! An entry has four parts: what it does (Allow, aUdit, aLarm), flags (G for a group, S and F), the principal, and permissions. A list has one entry a
+//! An entry has four parts: what it does (Allow, aUdit, aLarm), flags (G for a group, S, F and P), the principal, and permissions. A list has one entry a
 //! principal, and the most specific one that fits a user holds: owner, users, the owner's group, groups, everyone.
 
 use drpc::Der;
@@ -14,7 +14,7 @@ pub struct Acl {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry {
     principal: Principal,
-    /// As it was written.
+    /// With its letters in their order, each once.
     text: String,
 }
 
@@ -45,13 +45,23 @@ impl Acl {
         Ok(acl)
     }
 
+    /// Puts these entries in place of all.
+    ///
+    /// # Errors
+    ///
+    /// As [`update`](Self::update).
+    pub fn overwrite(&mut self, entries: &[String]) -> Result<(), Der> {
+        *self = Acl::some(entries)?;
+        Ok(())
+    }
+
     /// Adds entries, each in place of that of the same principal.
     ///
     /// # Errors
     ///
-    /// [`Der::INVAL`] if one of them is none; then nothing is changed.
+    /// [`Der::INVAL`] if there are none, or one of them is none; then nothing is changed.
     pub fn update(&mut self, entries: &[String]) -> Result<(), Der> {
-        for entry in Acl::parse(entries)?.entries {
+        for entry in Acl::some(entries)?.entries {
             match self.position(&entry.principal) {
                 Ok(place) => self.entries[place] = entry,
                 Err(place) => self.entries.insert(place, entry),
@@ -77,10 +87,15 @@ impl Acl {
         Ok(())
     }
 
-    /// The entries as they were written.
+    /// The entries, each in one form however it was written.
     #[must_use]
     pub fn to_text(&self) -> Vec<String> {
         self.entries.iter().map(|entry| entry.text.clone()).collect()
+    }
+
+    /// A list that has entries.
+    fn some(entries: &[String]) -> Result<Self, Der> {
+        if entries.is_empty() { Err(Der::INVAL) } else { Acl::parse(entries) }
     }
 
     fn position(&self, principal: &Principal) -> Result<usize, usize> {
@@ -93,12 +108,15 @@ impl Entry {
         let mut parts = text.split(':');
         let [access, flags, principal, permissions] =
             [parts.next()?, parts.next()?, parts.next()?, parts.next()?];
-        let is_of = |part: &str, letters: &str| part.chars().all(|letter| letters.contains(letter));
-        let is_sound = parts.next().is_none()
-            && !access.is_empty()
-            && is_of(access, "AUL")
-            && is_of(flags, "GSF")
-            && is_of(permissions, "rwcdtTaAo");
+        // The letters of a part in their order, if they are all of these.
+        let ordered = |part: &str, letters: &str| {
+            let is_of = part.chars().all(|letter| letters.contains(letter));
+            is_of.then(|| letters.chars().filter(|letter| part.contains(*letter)).collect::<String>())
+        };
+        let (access, flags) = (ordered(access, "AUL")?, ordered(flags, "GSFP")?);
+        let permissions = ordered(permissions, "rwcdtTaAo")?;
+        let is_sound = parts.next().is_none() && !access.is_empty();
+        let text = format!("{access}:{flags}:{principal}:{permissions}");
         let is_group = flags.contains('G');
         let principal = match Principal::special(principal) {
             // The group that owns is a group.
@@ -106,7 +124,7 @@ impl Entry {
             Some(special) => Some(special),
             None => Principal::named(principal, is_group),
         };
-        principal.filter(|_| is_sound).map(|principal| Entry { principal, text: text.to_owned() })
+        principal.filter(|_| is_sound).map(|principal| Entry { principal, text })
     }
 }
 
@@ -156,6 +174,21 @@ mod tests {
         assert_eq!(acl.to_text(), ["A::bob@:rw"]);
         assert_eq!(acl.delete("g:bob@"), Err(Der::NONEXIST));
         assert_eq!(acl.delete("bob@"), Err(Der::INVAL));
+    }
+
+    #[test]
+    fn an_entry_is_written_in_one_way_alone() {
+        let acl = Acl::parse(&list(&["A::bob@:wr", "LUA:PFSG:readers@:oAwTtdcar"])).unwrap();
+        assert_eq!(acl.to_text(), ["A::bob@:rw", "AUL:GSFP:readers@:rwcdtTaAo"]);
+    }
+
+    #[test]
+    fn no_entries_replace_nothing() {
+        let mut acl = Acl::parse(&list(&["A::bob@:r"])).unwrap();
+        assert_eq!((acl.overwrite(&[]), acl.update(&[])), (Err(Der::INVAL), Err(Der::INVAL)));
+        assert_eq!(acl.to_text(), ["A::bob@:r"]);
+        acl.overwrite(&list(&["A::carol@:r"])).unwrap();
+        assert_eq!(acl.to_text(), ["A::carol@:r"]);
     }
 
     #[test]

@@ -97,7 +97,7 @@ impl Mgmt {
     /// Replaces the ACL of a pool.
     #[method(15)]
     fn pool_overwrite_acl(&self, req: ModifyAclReq) -> AclResp {
-        self.acl(&req.id, |acl| Acl::parse(&req.entries).map(|new| *acl = new))
+        self.acl(&req.id, |acl| acl.overwrite(&req.entries))
     }
 
     /// Adds or changes entries of a pool's ACL.

@@ -14,6 +14,8 @@ use crate::messages::mgmt::{
 use crate::messages::{PoolProperty, mgmt};
 use crate::pool;
 
+/// The bit of a query's mask that asks for the ranks that serve a pool: DAOS's `DPI_ENGINES_ENABLED`.
+const ENABLED_RANKS: u64 = 1 << 2;
 /// The longest label.
 const MAX_LABEL: usize = 127;
 
@@ -77,7 +79,7 @@ impl Pools {
             acl: Acl::parse(&req.acl)?,
             owner_user: req.user,
             owner_group: req.user_group,
-            properties: req.properties,
+            properties: pool::once(&req.properties),
             ranks,
             svc_reps,
             tiers,
@@ -135,7 +137,10 @@ impl Pools {
             tier_stats: pool.tier_stats(ranks, targets_per_rank),
             version: pool.version,
             leader: pool.svc_reps[0],
-            enabled_ranks: pool.ranks.iter().map(u32::to_string).collect::<Vec<_>>().join(","),
+            enabled_ranks: match req.query_mask & ENABLED_RANKS {
+                0 => String::new(),
+                _ => ranges(&pool.ranks),
+            },
             total_engines: ranks,
             state: PoolServiceState::Ready.into(),
             svc_ldr: pool.svc_reps[0],
@@ -233,6 +238,18 @@ fn tiers(req: &PoolCreateReq) -> Option<Vec<u64>> {
     (tiers.len() <= 2 && tiers.iter().any(|bytes| *bytes > 0)).then_some(tiers)
 }
 
+/// Ranks as DAOS writes them: `[0-2,5]`.
+fn ranges(ranks: &[u32]) -> String {
+    let mut ranks = ranks.to_vec();
+    ranks.sort_unstable();
+    ranks.dedup();
+    let ranges = ranks.chunk_by(|one, next| one + 1 == *next).map(|range| match range {
+        [first, .., last] => format!("{first}-{last}"),
+        _ => range.iter().map(u32::to_string).collect(),
+    });
+    format!("[{}]", ranges.collect::<Vec<_>>().join(","))
+}
+
 /// The ranks of the service: the leader, and as many others as are wanted and there.
 fn replicas(leader: u32, ranks: &[u32], wanted: u32) -> Vec<u32> {
     let others = ranks.iter().copied().filter(|rank| *rank != leader);
@@ -273,8 +290,12 @@ mod tests {
         let reply = pools.create(0, wanted).unwrap();
         assert_eq!((reply.svc_ldr, reply.svc_reps, reply.tgt_ranks), (0, vec![0, 2], vec![2, 0, 1]));
 
-        let reply = pools.query(&PoolQueryReq { id: UUID.into(), ..Default::default() }).unwrap();
-        assert_eq!((&reply.label[..], reply.total_targets, &reply.enabled_ranks[..]), ("tank", 12, "2,0,1"));
+        let mut req = PoolQueryReq { id: UUID.into(), ..Default::default() };
+        let reply = pools.query(&req).unwrap();
+        assert_eq!((&reply.label[..], reply.total_targets, &reply.enabled_ranks[..]), ("tank", 12, ""));
+        req.query_mask = u64::MAX;
+        assert_eq!(pools.query(&req).unwrap().enabled_ranks, "[0-2]");
+        assert_eq!(ranges(&[7, 3, 5, 4]), "[3-5,7]");
         assert_eq!(reply.tier_stats[1].total, 3 << 40);
         assert_eq!(reply.tier_stats[1].mean, 1 << 38);
     }

@@ -49,13 +49,17 @@ impl Mgmt {
         if req.sys != self.system {
             return failed(Der::INVAL);
         }
-        let (rank_uris, version) = self.engines.uris();
+        let (mut rank_uris, version) = self.engines.uris();
         if rank_uris.is_empty() {
             return failed(Der::AGAIN);
         }
+        let ms_ranks = self.engines.ranks();
+        if !req.all_ranks {
+            rank_uris.retain(|uri| ms_ranks.contains(&uri.rank));
+        }
         GetAttachInfoResp {
             rank_uris,
-            ms_ranks: self.engines.ranks(),
+            ms_ranks,
             client_net_hint: Some(ClientNetHint { provider: "none".into(), ..Default::default() }),
             data_version: version.into(),
             sys: req.sys,
@@ -138,6 +142,7 @@ impl Mgmt {
     async fn create(&self, mut req: Kept<PoolCreateReq>) -> Result<Kept<PoolCreateResp>, Der> {
         self.is_ours(&req.sys)?;
         let uuid = pool::uuid(&req.uuid)?;
+        req.properties = pool::once(&req.properties);
         if req.ranks.is_empty() {
             req.ranks = self.engines.ranks();
         }
@@ -168,10 +173,15 @@ impl Mgmt {
         let _alone = self.changes.lock().await;
         let (uuid, turn, req) = self.at_its_engine(req).await?;
         self.set_state(uuid, PoolServiceState::Destroying).await?;
-        let reply = turn.call::<_, Kept<PoolDestroyResp>>(Engine::PoolDestroy, req).await;
-        match &reply {
-            Ok(reply) if reply.status == 0 => self.store.remove(uuid).await.map_err(logged)?,
-            _ => self.set_state(uuid, PoolServiceState::Ready).await?,
+        let mut reply = turn.call::<_, Kept<PoolDestroyResp>>(Engine::PoolDestroy, req).await;
+        if let Ok(reply) = &mut reply
+            && [Der::SUCCESS, Der::NONEXIST].contains(&Der::from(reply.status))
+        {
+            // The engine may have destroyed it before, and answered too late.
+            reply.status = 0;
+            self.store.remove(uuid).await.map_err(logged)?;
+        } else {
+            self.set_state(uuid, PoolServiceState::Ready).await?;
         }
         reply
     }

@@ -11,7 +11,6 @@ use std::future::Future;
 use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{fs, io};
@@ -64,8 +63,8 @@ struct Shared {
     events: Events,
     /// An engine's place here is its index, and its rank.
     instances: Vec<Instance>,
-    /// Of the group: it grows whenever an engine comes up.
-    map_version: AtomicU32,
+    /// Of the group: it grows whenever an engine comes up, or dies.
+    map_version: Mutex<u32>,
     stopping: watch::Sender<bool>,
 }
 
@@ -117,7 +116,7 @@ impl Engines {
             store,
             events,
             instances: (0..count).map(instance).collect(),
-            map_version: AtomicU32::new(0),
+            map_version: Mutex::default(),
             stopping: watch::Sender::new(false),
         }))
     }
@@ -192,7 +191,12 @@ impl Engines {
             provider_idx: 0,
             num_ctxs: up.notice.nctxs,
         };
-        (self.up().into_iter().map(uri).collect(), self.0.map_version.load(Ordering::Relaxed))
+        let version = self.map_version();
+        (self.up().into_iter().map(uri).collect(), *version)
+    }
+
+    fn map_version(&self) -> MutexGuard<'_, u32> {
+        self.0.map_version.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn up(&self) -> Vec<(u32, Up)> {
@@ -215,6 +219,9 @@ impl Engines {
                 Ok(End::Died { up, pid, how }) => {
                     let incarnation = up.as_ref().map_or(0, |up| up.notice.incarnation);
                     self.0.events.raise(ras::engine_died(instance.index, pid, incarnation, &how)).await;
+                    if up.is_some() {
+                        self.update_group().await;
+                    }
                     up.is_some()
                 }
                 Err(error) => {
@@ -283,7 +290,7 @@ impl Engines {
         let turn = instance.turn.lock().await;
         let turn = Turn { client: client(&notice).await?, rank, _turn: turn };
 
-        let map_version = self.0.map_version.fetch_add(1, Ordering::Relaxed) + 1;
+        let map_version = *self.map_version();
         let req = SetRankReq { rank, map_version, daos_version: 0 };
         let ranked: DaosResp = turn.call(MgmtMethod::SetRank, req).await?;
         Der::check(ranked.status)?;
@@ -303,12 +310,16 @@ impl Engines {
         Ok(up)
     }
 
-    /// Tells all engines who is there.
+    /// Tells all engines who is there, which is not who was there before.
     async fn update_group(&self) {
         let engine =
             |(rank, up): (u32, Up)| Engine { rank, uri: up.notice.uri, incarnation: up.notice.incarnation };
-        let engines: Vec<_> = self.up().into_iter().map(engine).collect();
-        let map_version = self.0.map_version.load(Ordering::Relaxed);
+        // With the version, so that no older list goes under a newer one.
+        let (map_version, engines) = {
+            let mut version = self.map_version();
+            *version += 1;
+            (*version, self.up().into_iter().map(engine).collect::<Vec<_>>())
+        };
         for rank in engines.iter().map(|engine| engine.rank) {
             let req = GroupUpdateReq { map_version, engines: engines.clone() };
             // One that has died since is told when it is up again.
@@ -318,6 +329,7 @@ impl Engines {
                 tracing::error!("engine {rank} was not told of the group: {code}");
             }
         }
+        tracing::info!(map_version, engines = engines.len(), "the group was told");
     }
 
     /// Has an engine prepare for its end, and end; by force if it does not.

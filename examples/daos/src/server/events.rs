@@ -19,20 +19,18 @@ impl Events {
         Events { store }
     }
 
-    /// An event has come. Gives what went wrong with it: it may be about a pool that is not there.
-    pub async fn raise(&self, event: RasEvent) -> Der {
+    /// An event has come. Who tells of it does not hear what becomes of it: it may be about a pool that is not there.
+    pub async fn raise(&self, event: RasEvent) {
         tracing::warn!(id = event.id, rank = event.rank, pid = event.proc_id, "RAS event: {}", event.msg);
-        match event.extended_info {
-            Some(ExtendedInfo::PoolSvcInfo(info)) => self.replicas(&event.pool_uuid, info.svc_reps).await,
-            _ => Der::SUCCESS,
+        if let Some(ExtendedInfo::PoolSvcInfo(info)) = event.extended_info
+            && let Err(code) = self.replicas(&event.pool_uuid, info.svc_reps).await
+        {
+            tracing::error!("the event about pool `{}` changes nothing: {code}", event.pool_uuid);
         }
     }
 
-    async fn replicas(&self, pool: &str, svc_reps: Vec<u32>) -> Der {
-        let updated = match pool::uuid(pool) {
-            Ok(uuid) => self.store.update(uuid, |pool| pool.svc_reps = svc_reps).await,
-            Err(code) => return code,
-        };
-        updated.map_or_else(|error| error.der(), |()| Der::SUCCESS)
+    async fn replicas(&self, pool: &str, svc_reps: Vec<u32>) -> Result<(), Der> {
+        let updated = self.store.update(pool::uuid(pool)?, |pool| pool.svc_reps = svc_reps).await;
+        updated.map_err(|error| error.der())
     }
 }

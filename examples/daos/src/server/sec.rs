@@ -20,7 +20,7 @@ impl Sec {
 
 #[drpc_module(id = 4)]
 impl Sec {
-    /// Checks a credential and returns its token, as it came.
+    /// Checks a credential and returns its token, as it came. One that lacks a part is bad input, one that was not signed has no permission.
     #[method(1, idempotent)]
     fn validate_creds(&self, req: ValidateCredReq) -> ValidateCredResp {
         let credential = req.cred.as_ref().ok_or(BadCredential::Incomplete);
@@ -28,7 +28,11 @@ impl Sec {
             Ok(token) => ValidateCredResp { status: 0, token: Some(token.clone()) },
             Err(error) => {
                 tracing::error!("{error}");
-                ValidateCredResp { status: Der::NO_PERM.code(), token: None }
+                let code = match error {
+                    BadCredential::Incomplete => Der::INVAL,
+                    BadCredential::Forged => Der::NO_PERM,
+                };
+                ValidateCredResp { status: code.code(), token: None }
             }
         }
     }

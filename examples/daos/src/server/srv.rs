@@ -12,7 +12,6 @@ use crate::messages::srv::{
     GetPoolSvcReq, GetPoolSvcResp, ListPoolsReq, ListPoolsResp, NotifyReadyReq, PoolFindByLabelReq,
     PoolFindByLabelResp, list_pools_resp,
 };
-use crate::pool;
 
 /// What the server does for its engines.
 #[derive(Debug)]
@@ -37,27 +36,21 @@ impl Srv {
         self.engines.notify_ready(context.peer().pid(), req)
     }
 
-    /// Gets the service replicas of a pool.
+    /// Gets the service replicas of a pool. What is no UUID is a failure.
     #[method(3, idempotent)]
-    async fn get_pool_svc(&self, req: GetPoolSvcReq) -> GetPoolSvcResp {
-        let found = match pool::uuid(&req.uuid) {
-            Ok(uuid) => self.store.get(uuid).await.map_err(|error| logged(&error)),
-            Err(code) => Err(code),
-        };
-        match found {
+    async fn get_pool_svc(&self, req: GetPoolSvcReq) -> Result<GetPoolSvcResp, Failure> {
+        let uuid: Uuid = req.uuid.parse().map_err(Failure::from_error)?;
+        Ok(match self.store.get(uuid).await {
             Ok(pool) => GetPoolSvcResp { status: 0, svcreps: pool.svc_reps },
-            Err(code) => GetPoolSvcResp { status: code.code(), svcreps: Vec::new() },
-        }
+            Err(error) => GetPoolSvcResp { status: not_found(&error), svcreps: Vec::new() },
+        })
     }
 
-    /// Hears of an event. The engine does not wait for the reply.
+    /// Hears of an event. The engine does not wait for the reply; one that does hears that it has come, whatever becomes of it.
     #[method(4)]
-    async fn cluster_event(&self, req: ClusterEventReq) -> ClusterEventResp {
-        let status = match req.event {
-            Some(event) => self.events.raise(event).await,
-            None => Der::INVAL,
-        };
-        ClusterEventResp { sequence: req.sequence, status: status.code() }
+    async fn cluster_event(&self, req: ClusterEventReq) -> Result<ClusterEventResp, Failure> {
+        self.events.raise(req.event.ok_or("there is no event")?).await;
+        Ok(ClusterEventResp { sequence: req.sequence, status: 0 })
     }
 
     /// Finds a pool by its label.
@@ -67,7 +60,7 @@ impl Srv {
             Ok((uuid, pool)) => {
                 PoolFindByLabelResp { status: 0, uuid: uuid.to_string(), svcreps: pool.svc_reps }
             }
-            Err(error) => PoolFindByLabelResp { status: logged(&error).code(), ..Default::default() },
+            Err(error) => PoolFindByLabelResp { status: not_found(&error), ..Default::default() },
         }
     }
 
@@ -99,8 +92,8 @@ impl Srv {
     }
 }
 
-/// What a reply says of an error.
-fn logged(error: &StoreError) -> Der {
+/// What a reply says where a pool is not found, for whatever reason.
+fn not_found(error: &StoreError) -> i32 {
     tracing::info!("{error}");
-    error.der()
+    Der::NONEXIST.code()
 }

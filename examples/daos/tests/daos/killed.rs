@@ -1,19 +1,22 @@
 //! Kills at random moments: no pool that was acknowledged is lost, and none that was acknowledged as destroyed comes back.
 
 use std::collections::BTreeSet;
+use std::fs::{self, Permissions};
 use std::hint;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::thread::{self, JoinHandle};
 
 use drpc::blocking::Client;
 use drpc::{Der, Wire};
 use drpc_daos::contract::MgmtClient;
-use drpc_daos::messages::mgmt::PoolDestroyReq;
+use drpc_daos::messages::mgmt::{GetAttachInfoReq, GetGroupStatusReq, PoolDestroyReq};
 use drpc_daos::messages::srv::ListPoolsReq;
-use drpc_daos::node::Node;
+use drpc_daos::node::{Node, Programs};
 use rustix::process::{Pid, Signal, kill_process};
 use uuid::Uuid;
 
-use crate::support::{SYSTEM, control, pool, query, srv, start};
+use crate::support::{SYSTEM, control, engine, pool, programs, query, srv, start};
 
 const ROUNDS: usize = 10;
 
@@ -74,6 +77,47 @@ impl Known {
         }
         self.there = listed;
     }
+}
+
+/// An engine that stays down for as long as a file is there.
+fn reluctant(programs: &Programs, folder: &Path) -> Programs {
+    let script = folder.join("engine");
+    let (down, engine) = (folder.join("down"), &programs.engine);
+    let text =
+        format!("#!/bin/sh\n[ -e '{}' ] && exit 1\nexec '{}' \"$@\"\n", down.display(), engine.display());
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+    Programs { engine: script, ..programs.clone() }
+}
+
+#[test]
+fn who_has_died_is_dead_to_the_others_until_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = Node::start_with(&reluctant(&programs(), folder.path()), 2, false).unwrap();
+    let dead = |node: &Node| {
+        let req = GetGroupStatusReq { map_version: 0 };
+        engine(node, Wire::Chunked).group_status_get(req).unwrap().dead_ranks
+    };
+    fs::write(folder.path().join("down"), "").unwrap();
+    kill_process(node.pids[1], Signal::KILL).unwrap();
+    node.server.wait_for("engine 1 died").unwrap();
+    node.server.wait_for("the group was told").unwrap();
+    assert_eq!(dead(&node), [1]);
+
+    let req = GetAttachInfoReq { sys: SYSTEM.into(), ..Default::default() };
+    let ranks: Vec<_> = control(&node, Wire::Chunked)
+        .get_attach_info(req)
+        .unwrap()
+        .rank_uris
+        .iter()
+        .map(|uri| uri.rank)
+        .collect();
+    assert_eq!(ranks, [0]);
+
+    fs::remove_file(folder.path().join("down")).unwrap();
+    node.server.wait_for("engine 1 is up").unwrap();
+    node.server.wait_for("the group was told").unwrap();
+    assert_eq!(dead(&node), [0; 0]);
 }
 
 /// Kills a process after a while that nobody can foresee.

@@ -1,13 +1,15 @@
 //! Bad requests: what DAOS says of them (P, E4, D7).
 
 use drpc::{CallError, Der, Status, Wire};
-use drpc_daos::contract::MgmtClient;
+use drpc_daos::contract::{MgmtClient, SecAgentClient, SecClient};
+use drpc_daos::messages::auth::{Credential, ValidateCredReq};
 use drpc_daos::messages::ctl::{SetLogMasksReq, SmdDevReq};
 use drpc_daos::messages::mgmt::{
-    ClientTelemetryReq, ModifyAclReq, PoolCreateReq, PoolMonitorReq, PoolQueryReq, PoolSetPropReq,
-    SetRankReq, SystemGetPropReq,
+    ClientTelemetryReq, ModifyAclReq, PoolCreateReq, PoolDestroyReq, PoolMonitorReq, PoolQueryReq,
+    PoolSetPropReq, SetRankReq, SystemGetPropReq,
 };
-use drpc_daos::messages::shared::{CheckListPoolReq, ClusterEventReq};
+use drpc_daos::messages::shared::ras_event::{ExtendedInfo, PoolSvcEventInfo};
+use drpc_daos::messages::shared::{CheckListPoolReq, ClusterEventReq, RasEvent};
 use drpc_daos::messages::srv::{GetPoolSvcReq, NotifyReadyReq, PoolFindByLabelReq};
 use uuid::Uuid;
 
@@ -73,7 +75,7 @@ fn an_unknown_pool_does_not_exist_anywhere() {
         let reply = srv.pool_find_bylabel(PoolFindByLabelReq { label: "nobody".into() }).unwrap();
         assert_eq!(reply.status, not_there);
         assert_eq!(srv.get_pool_svc(GetPoolSvcReq { uuid: unknown.clone() }).unwrap().status, not_there);
-        assert_eq!(srv.get_pool_svc(GetPoolSvcReq { uuid: "x".into() }).unwrap().status, Der::INVAL.code());
+        assert_eq!(status(srv.get_pool_svc(GetPoolSvcReq { uuid: "x".into() })), Some(Status::FAILURE));
     }
 }
 
@@ -86,9 +88,12 @@ fn another_system_is_not_served() {
     let agent = MgmtClient::new(node.agent_client(Wire::Chunked).unwrap());
     let req = ClientTelemetryReq { sys: "another".into(), ..Default::default() };
     assert_eq!(agent.setup_client_telem(req).unwrap().status, inval);
-    // There is no body to say it in.
+    // There is no body to say it in, and DAOS's agent takes whatever it is told.
     let req = PoolMonitorReq { sys: "another".into(), ..Default::default() };
-    assert_eq!(status(agent.notify_pool_connect(req)), Some(Status::FAILURE));
+    agent.notify_pool_connect(req.clone()).unwrap();
+    agent.notify_pool_disconnect(req).unwrap();
+    let req = PoolMonitorReq { sys: SYSTEM.into(), pool_uuid: "x".into(), ..Default::default() };
+    agent.notify_pool_connect(req).unwrap();
 }
 
 #[test]
@@ -102,7 +107,71 @@ fn an_engine_that_is_none_is_not_ready() {
         let req = NotifyReadyReq { drpc_listener_sock: path.clone(), instance_idx, ..Default::default() };
         assert_eq!(status(srv.notify_ready(req)), Some(Status::FAILURE));
     }
-    assert_eq!(srv.cluster_event(ClusterEventReq { sequence: 9, event: None }).unwrap().sequence, 9);
+}
+
+#[test]
+fn an_event_has_come_whatever_becomes_of_it() {
+    let node = start();
+    let srv = srv(&node, Wire::Chunked);
+    assert_eq!(
+        status(srv.cluster_event(ClusterEventReq { sequence: 9, event: None })),
+        Some(Status::FAILURE)
+    );
+    for pool in [Uuid::new_v4().to_string(), "x".into()] {
+        let info = PoolSvcEventInfo { svc_reps: vec![0], version: 1 };
+        let event = RasEvent {
+            pool_uuid: pool,
+            extended_info: Some(ExtendedInfo::PoolSvcInfo(info)),
+            ..Default::default()
+        };
+        let reply = srv.cluster_event(ClusterEventReq { sequence: 9, event: Some(event) }).unwrap();
+        assert_eq!((reply.sequence, reply.status), (9, 0));
+    }
+}
+
+#[test]
+fn a_credential_that_lacks_a_part_is_bad_input() {
+    let node = start();
+    let sec = SecClient::new(node.server_client(Wire::Chunked).unwrap());
+    let cred = SecAgentClient::new(node.agent_client(Wire::Chunked).unwrap()).request_creds().unwrap().cred;
+    let without = |part: fn(&mut Credential)| {
+        let mut cred = cred.clone();
+        cred.as_mut().map(part);
+        ValidateCredReq { cred }
+    };
+    let requests =
+        [ValidateCredReq::default(), without(|cred| cred.token = None), without(|cred| cred.verifier = None)];
+    for req in requests {
+        let reply = sec.validate_creds(req).unwrap();
+        assert_eq!((reply.status, reply.token), (Der::INVAL.code(), None));
+    }
+}
+
+#[test]
+fn a_label_that_was_given_twice_can_be_changed() {
+    let node = start();
+    let control = control(&node, Wire::Chunked);
+    let req = PoolCreateReq { properties: vec![label("tank"), label("pond")], ..pool("tank") };
+    assert_eq!(control.pool_create(req).unwrap().status, 0);
+    let properties = vec![label("lake")];
+    let req = PoolSetPropReq { sys: SYSTEM.into(), id: "pond".into(), properties, ..Default::default() };
+    assert_eq!(control.pool_set_prop(req).unwrap().status, 0);
+    let reply = query(&control, "lake");
+    assert_eq!((reply.status, &reply.label[..]), (0, "lake"));
+    assert_eq!(query(&control, "pond").status, Der::NONEXIST.code());
+}
+
+/// The engine had done it, and answered too late: the server must not keep the pool, and its label, for ever.
+#[test]
+fn a_pool_that_its_engine_has_destroyed_already_can_be_destroyed() {
+    let node = start();
+    let control = control(&node, Wire::Chunked);
+    let req = pool("tank");
+    assert_eq!(control.pool_create(req.clone()).unwrap().status, 0);
+    let destroy = PoolDestroyReq { sys: SYSTEM.into(), id: req.uuid, recursive: true, ..Default::default() };
+    assert_eq!(engine(&node, Wire::Chunked).pool_destroy(destroy.clone()).unwrap().status, 0);
+    assert_eq!(control.pool_destroy(destroy).unwrap().status, 0);
+    assert_eq!(control.pool_create(pool("tank")).unwrap().status, 0);
 }
 
 #[test]

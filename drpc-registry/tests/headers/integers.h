@@ -1,0 +1,6 @@
+enum drpc_module { DRPC_MODULE_GREETER = 0b101u };
+enum drpc_greeter_method {
+	DRPC_METHOD_GREETER_BYE = +0x1F6UL,
+	DRPC_METHOD_GREETER_HELLO = (501),
+	NUM_DRPC_GREETER_METHODS = 'A',
+};

@@ -1,0 +1,9 @@
+enum drpc_module {
+	DRPC_MODULE_GREETER = 5,
+	NUM_DRPC_MODULES
+};
+enum drpc_greeter_method {
+	DRPC_METHOD_GREETER_HELLO = 501,
+	DRPC_METHOD_GREETER_BYE = 502,
+	NUM_DRPC_GREETER_METHODS
+};

@@ -1,0 +1,5 @@
+enum drpc_module { DRPC_MODULE_A = 2, NUM_DRPC_MODULES };
+enum drpc_a_method {
+	/* old *\
+/ DRPC_METHOD_A_X = 201, /* x */
+};

@@ -1,0 +1,3 @@
+enum drpc_module DAOS_PACKED {
+	DRPC_MODULE_A = 1,
+};
