@@ -7,7 +7,7 @@ use drpc_registry::{GoPackage, Registry};
 
 use crate::error::{Error, Failure};
 use crate::protos::{self, Services};
-use crate::write::write_if_changed;
+use crate::write::{date_back, write_if_changed};
 use crate::{descriptors, leftovers};
 
 /// Begins to configure a build script.
@@ -201,6 +201,7 @@ impl Builder {
         directives.inputs.push(path.clone());
         for output in &self.outputs {
             put(&output.path, (output.write)(&registry))?;
+            date_back(&output.path, out_dir);
             // Who edits or removes it, has it made again.
             directives.inputs.push(output.path.clone());
         }
@@ -238,7 +239,7 @@ impl Directives {
 mod tests {
     use std::collections::BTreeMap;
     use std::io;
-    use std::time::SystemTime;
+    use std::time::{Duration, SystemTime};
 
     use super::*;
 
@@ -386,6 +387,22 @@ mod tests {
         fs::write(&header, text.replace("501", "502")).expect("our own file");
         configured(&package).c_header(&header).run(&[], &[]).expect("nothing is wrong");
         assert_eq!(fs::read_to_string(&header).expect("a file that was written"), text);
+    }
+
+    #[test]
+    fn a_file_that_was_just_made_is_no_reason_to_run_again() {
+        let package = package();
+        let [begun, header] = ["invoked.timestamp", "modules.h"].map(|name| package.path().join(name));
+        let before = SystemTime::now() - Duration::from_secs(60);
+        fs::File::create(&begun).and_then(|file| file.set_modified(before)).expect("our own file");
+        configured(&package).c_header(&header).run(&[], &[]).expect("nothing is wrong");
+        let written = || fs::metadata(&header).and_then(|file| file.modified()).expect("our own file");
+        assert_eq!(written(), before);
+        let edited = before - Duration::from_secs(60);
+        let file = fs::File::options().write(true).open(&header).expect("our own file");
+        file.set_modified(edited).expect("our own file");
+        configured(&package).c_header(&header).run(&[], &[]).expect("nothing is wrong");
+        assert_eq!(written(), edited, "what was not written stays as it is");
     }
 
     #[test]
