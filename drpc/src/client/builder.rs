@@ -12,7 +12,7 @@ use crate::handler::decoding::DEFAULT_DECODE_LIMIT;
 use crate::handler::session::Session;
 #[cfg(doc)]
 use crate::transport::PeerCredentials;
-use crate::transport::{Connector, MAX_PATH, Socket, abstract_name, name_len};
+use crate::transport::{Connector, MAX_PATH, Socket, abstract_name, look_at_namespace, name_len};
 use crate::wire::{DEFAULT_MESSAGE_LIMIT, TraceContext, Wire, WireMode};
 
 /// Sets up a client: the async one with `connect`, the blocking one with `connect_blocking`, the progress client with `connect_progress`.
@@ -263,6 +263,7 @@ impl ClientBuilder {
     /// # }
     /// ```
     pub fn server(mut self, allowed: Allow) -> Self {
+        look_at_namespace();
         self.server = Some(allowed);
         self
     }
