@@ -390,6 +390,40 @@ fn texts_and_details_of_errors_that_wait_are_bounded_too() {
 }
 
 #[test]
+fn calls_that_were_read_ahead_begin_no_sooner_than_replies_are_taken() {
+    with_every_server(|driver| {
+        // H: bounded memory; S5.
+        const CALLS: i64 = 400;
+        let gate = Gate::new();
+        let begun = Arc::new(AtomicUsize::new(0));
+        let counted = begun.clone();
+        let module = gated(&gate).on(706, move |_, _| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            async { Ok(vec![1; 15 << 10].into()) }
+        });
+        let server = driver.start(Server::builder().pending_reply_limit(1 << 20).module(module));
+        let [peer, other] = [0; 2].map(|_| RawPeer::connect(server.path()));
+        let added = Some(CallFields { asks_control: true, ..CallFields::default() }.into());
+        let first = Call::<Bytes> { module: 7, method: 705, sequence: 0, body: Bytes::new(), added };
+        peer.send_message(Wire::Chunked, &first.encode());
+        in_order(gate.arrived(1));
+        // All of these are read, since one of them might say something of the first; none may begin.
+        (1..=CALLS).for_each(|sequence| peer.send_call(Wire::Chunked, 7, 706, sequence, b""));
+        // Nothing more is read then, and what was is answered.
+        peer.half_close();
+        gate.open(1);
+        (0..10).for_each(|_| other.assert_served(Wire::Chunked));
+        let unread = begun.load(Ordering::SeqCst);
+        assert!(unread < CALLS as usize / 4, "{unread} calls have begun, and no reply was taken");
+        for sequence in 0..=CALLS {
+            let response = peer.recv_response(Wire::Chunked);
+            assert_eq!((response.sequence, response.status), (sequence, Status::SUCCESS));
+        }
+        peer.assert_closed();
+    });
+}
+
+#[test]
 fn replies_that_wait_within_the_limit_are_all_delivered() {
     with_every_server(|driver| {
         let gate = Gate::new();

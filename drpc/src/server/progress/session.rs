@@ -7,8 +7,8 @@
 //!                                      └─▶ running, if it waits ─┘
 //! ```
 //!
-//! Nothing here waits. While replies are unsent, or as many calls run as may, nothing is read, and no stream gives an item: so a client
-//! that does not read its replies is held in its own socket, and memory is bounded. One that may say something of calls that run is read
+//! Nothing here waits. While replies are unsent, or as many calls run as may, nothing is read, no call begins that was read before, and no
+//! stream gives an item: so a client that does not read its replies is held in its own socket, and memory is bounded. One that may say something of calls that run is read
 //! even while no further call may begin, up to a bound: the calls in between are kept.
 
 use std::collections::VecDeque;
@@ -182,7 +182,7 @@ impl SessionState {
     fn take_pack(&mut self, share: &mut usize, core: &mut Core, done: &mut Progress) -> bool {
         loop {
             if self.besides.is_some() {
-                self.begin_kept(core, done);
+                return self.take_pack_behind_kept(share, core, done);
             }
             let may_wait = self.packing.is_some() && self.may_wait_for_next(core);
             self.flush(share, may_wait, done);
@@ -191,6 +191,21 @@ impl SessionState {
             }
             let Some(message) = self.codec.next_packed() else { return true };
             // What came with the pack came with its first.
+            self.take_message(Kept { message, arrived: None }, core, done);
+            *share = share.saturating_sub(1);
+        }
+    }
+
+    /// As [`take_pack`](Self::take_pack), where calls may have been kept, which go first.
+    #[cold]
+    #[inline(never)]
+    fn take_pack_behind_kept(&mut self, share: &mut usize, core: &mut Core, done: &mut Progress) -> bool {
+        loop {
+            self.begin_kept(share, core, done);
+            if !self.wants_calls(core) {
+                return false;
+            }
+            let Some(message) = self.codec.next_packed() else { return true };
             self.take_message(Kept { message, arrived: None }, core, done);
             *share = share.saturating_sub(1);
         }
@@ -217,8 +232,7 @@ impl SessionState {
         if let Some(stream) = stream {
             self.stream(stream, core);
         }
-        self.begin_kept(core, done);
-        self.flush(&mut { PACKETS_PER_TURN }, false, done);
+        self.go_on(core, done);
         self.time_rest(core);
         self.bound_unsent(core);
         if self.reading && self.session.is_stopping() {
@@ -236,7 +250,7 @@ impl SessionState {
             besides.streams -= usize::from(response.part().is_none());
         }
         self.reply(response);
-        self.flush(&mut { PACKETS_PER_TURN }, false, done);
+        self.go_on(core, done);
         self.time_rest(core);
         self.go_on_with_pack(core, done);
     }
@@ -257,8 +271,7 @@ impl SessionState {
         let _entered = self.session.enter();
         if let Some((call, came)) = self.queued.take() {
             self.begin(call, Some(came), permit, core);
-            self.begin_kept(core, done);
-            self.flush(&mut { PACKETS_PER_TURN }, false, done);
+            self.go_on(core, done);
             self.time_rest(core);
             self.bound_unsent(core);
             self.go_on_with_pack(core, done);
@@ -407,17 +420,37 @@ impl SessionState {
         self.queued.is_none() && self.running < core.config.order.limit()
     }
 
-    /// Begins the calls that were read before there was room for them, as far as there is now. What was answered before goes first.
-    #[cold]
-    fn begin_kept(&mut self, core: &mut Core, done: &mut Progress) {
-        while !self.cut
-            && self.has_room(core)
-            && let Some(besides) = &mut self.besides
-            && let Some(call) = besides.kept.take()
-        {
-            self.flush(&mut { PACKETS_PER_TURN }, false, done);
-            self.call(call, core);
+    /// Sends what there is room for, and begins the calls that were kept.
+    #[inline]
+    fn go_on(&mut self, core: &mut Core, done: &mut Progress) {
+        let share = &mut { PACKETS_PER_TURN };
+        match self.besides.is_some() {
+            true => self.begin_kept(share, core, done),
+            false => self.flush(share, false, done),
         }
+    }
+
+    /// Sends what there is room for, and begins the calls that were read before there was room for them, as far as there is now: none while
+    /// replies are unsent, as none is read then. So no more of these wait than of calls that were not kept.
+    #[cold]
+    fn begin_kept(&mut self, share: &mut usize, core: &mut Core, done: &mut Progress) {
+        loop {
+            let may_begin = self.may_begin_kept(core);
+            let may_wait = !may_begin && self.packing.is_some() && self.may_wait_for_next(core);
+            self.flush(share, may_wait, done);
+            if !may_begin || self.cut || !self.unsent.is_empty() {
+                return;
+            }
+            if let Some(besides) = &mut self.besides
+                && let Some(call) = besides.kept.take()
+            {
+                self.call(call, core);
+            }
+        }
+    }
+
+    fn may_begin_kept(&self, core: &Core) -> bool {
+        self.has_room(core) && self.besides.as_ref().is_some_and(|besides| !besides.kept.is_empty())
     }
 
     fn take(&mut self, packet: Option<Bytes>, core: &mut Core, done: &mut Progress) {
@@ -455,7 +488,8 @@ impl SessionState {
             return None;
         }
         done.calls += 1;
-        if self.has_room(core) {
+        // None overtakes another that was kept.
+        if self.has_room(core) && !self.may_begin_kept(core) {
             return Some(call);
         }
         self.besides.get_or_insert_default().kept.put(call);
