@@ -227,11 +227,15 @@ impl SessionLoop {
             if self.replies_wait() {
                 return self.poll_behind_replies(context);
             }
-            if !self.running.is_empty()
-                && let Poll::Ready(Some(done)) = self.running.poll_next_unpin(context)
-            {
-                add_stream(&mut self.besides, done.stream);
-                return Poll::Ready(Some(Event::Answered(done.response)));
+            if !self.running.is_empty() {
+                if !self.queue.is_empty() {
+                    // A handler may block this thread, and no permit that is free is to wait for that (S1).
+                    self.queue.step_aside();
+                }
+                if let Poll::Ready(Some(done)) = self.running.poll_next_unpin(context) {
+                    add_stream(&mut self.besides, done.stream);
+                    return Poll::Ready(Some(Event::Answered(done.response)));
+                }
             }
             let (streams, kept) = match &self.besides {
                 None => (false, false),
@@ -354,7 +358,10 @@ impl SessionLoop {
         };
         // Only as often as the runtime likes: one may always have another.
         let coop = ready!(coop::poll_proceed(context));
-        match besides.streams.poll_next_unpin(context) {
+        self.queue.step_aside();
+        let polled = besides.streams.poll_next_unpin(context);
+        self.queue.step_in(context);
+        match polled {
             Poll::Ready(Some(response)) => {
                 coop.made_progress();
                 Poll::Ready(Event::Answered(response))
