@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::config::Config;
 use crate::budget::Budget;
+use crate::descriptors::has_too_many;
 use crate::handler::failure::Failure;
 use crate::handler::session::Session;
 use crate::observe::metrics;
@@ -24,6 +25,7 @@ pub(super) enum Refusal {
     Sessions(usize),
     SessionsPerUid(usize),
     Absent(usize),
+    Descriptors(usize),
 }
 
 /// Refuses a session whose peer may not connect.
@@ -40,6 +42,15 @@ pub(super) fn check_absent(session: &Session, budget: &Budget, config: &Config) 
     match budget.absent(session.peer().uid()) < limit {
         true => Ok(()),
         false => Err(Refusal::Absent(limit).counted()),
+    }
+}
+
+/// Refuses a session whose user has passed too many descriptors that are not closed yet.
+pub(super) fn check_descriptors(session: &Session, config: &Config) -> Result<(), Refusal> {
+    let of_user = config.takes_descriptors.map_or(0, |limits| limits.user);
+    match session.account().filter(|account| has_too_many(account, of_user)) {
+        Some(account) => Err(Refusal::Descriptors(account.descriptors()).counted()),
+        None => Ok(()),
     }
 }
 
@@ -88,6 +99,7 @@ impl Refusal {
             Refusal::Sessions(_) => "session_limit",
             Refusal::SessionsPerUid(_) => "session_limit_per_uid",
             Refusal::Absent(_) => "absent_session_limit",
+            Refusal::Descriptors(_) => "descriptors",
         });
         self
     }
@@ -111,6 +123,10 @@ impl fmt::Display for Refusal {
                 f,
                 "{limit} sessions of this user go on though their clients have left, and no more may: see \
                  `ServerBuilder::absent_session_limit`, and `handler_timeout`, which ends what they wait for"
+            ),
+            Refusal::Descriptors(held) => write!(
+                f,
+                "{held} descriptors that this user has passed are not closed yet: their closing takes too long"
             ),
         }
     }
