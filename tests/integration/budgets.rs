@@ -204,6 +204,37 @@ fn requests_of_a_thousand_sessions_whose_handlers_wait_are_bounded() {
 }
 
 #[test]
+fn calls_that_clients_leave_behind_are_bounded() {
+    let gate = Gate::new();
+    let builder = || Server::builder().drain_timeout(Duration::ZERO).module(gated(&gate));
+    let name = "calls_that_clients_leave_behind_are_bounded";
+    beside_an_honest_client(name, builder, |first, server| {
+        // Each leaves a call that waits, and behind it as many as its socket takes, which are read so that its descriptor can be given back.
+        let added = CallFields { is_pack: true, ..CallFields::default() };
+        let body = Bytes::from(b"\x07\x08\x07\x10\xbc\x05\x18\x01".repeat(128));
+        let pack = Call::<Bytes> { module: 0, method: 0, sequence: 0, body, added: Some(added.into()) };
+        let packet = frame(&pack.encode());
+        for _ in 0..SESSIONS / 2 {
+            let peer = server.connect();
+            peer.send_call(Wire::Chunked, 7, 705, 1, b"");
+            while peer.try_send(&packet) {}
+        }
+        in_order(gate.arrived(SESSIONS as u32 / 2));
+        // That all is read has no event: it grows no more.
+        let mut before = 0;
+        loop {
+            (0..100).for_each(|_| first.assert_served(Wire::Chunked));
+            server.assert_grown_by_less_than(REQUESTS + BESIDE);
+            let now = RunningMemory::now().resident;
+            if now < before + MIB {
+                break;
+            }
+            before = now;
+        }
+    });
+}
+
+#[test]
 fn replies_that_a_thousand_sessions_do_not_read_are_bounded() {
     let builder = || {
         let large = crate::support::echo().on(705, |_, _| async { Ok(vec![7; 4 * MIB].into()) });

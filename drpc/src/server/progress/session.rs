@@ -492,7 +492,7 @@ impl SessionState {
         if self.has_room(core) && !self.may_begin_kept(core) {
             return Some(call);
         }
-        self.besides.get_or_insert_default().kept.put(call);
+        self.besides.get_or_insert_default().kept.put(call, self.session.account());
         None
     }
 

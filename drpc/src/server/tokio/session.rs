@@ -348,7 +348,9 @@ impl SessionLoop {
         while self.reading && self.besides.as_ref().is_none_or(|besides| besides.may_read_ahead()) {
             let Poll::Ready(received) = self.poll_message(context) else { break };
             match received {
-                Ok(Some(call)) => self.besides.get_or_insert_default().kept.put(call),
+                Ok(Some(call)) => {
+                    self.besides.get_or_insert_default().kept.put(call, self.session.account());
+                }
                 Ok(None) => return Poll::Ready(Event::Closed),
                 Err(fault) => return Poll::Ready(Event::Fault(fault)),
             }
