@@ -472,6 +472,20 @@ impl Session {
         self.cancel();
     }
 
+    /// Looks now whether the client has left, where nobody is told of that, and something is carried out for it.
+    pub(crate) fn look_for_client(&self) {
+        if self.is_at_work() {
+            self.cancellation();
+        }
+    }
+
+    /// Whether a handler waits, runs, or blocks its thread.
+    fn is_at_work(&self) -> bool {
+        let running = self.running();
+        let mut workers = running.workers.iter().filter_map(Weak::upgrade);
+        !running.calls.is_empty() || workers.any(|worker| worker.is_at_work())
+    }
+
     /// The session has ended: tells the handlers that go on by themselves.
     pub(crate) fn end(&self) {
         *self.presence() = Presence::Ended;
@@ -601,6 +615,11 @@ impl Worker {
     pub(crate) fn rest(&self) {
         let turn = self.turn.load(Ordering::Relaxed);
         self.turn.store(turn + (turn & 1), Ordering::Relaxed);
+    }
+
+    /// Whether a handler runs.
+    fn is_at_work(&self) -> bool {
+        self.turn.load(Ordering::Relaxed) & 1 == 1
     }
 
     /// The call whose handler runs, if there is one of that method.
