@@ -162,7 +162,8 @@ impl Session {
     #[doc(hidden)]
     #[must_use]
     pub fn with_log_of(self, other: &Session) -> Self {
-        Session { log: other.log.clone(), ..self }
+        let log = other.log.clone();
+        Session { extensions: Extensions::logged_in(log.clone()), log, ..self }
     }
 
     fn logged_in(log: Arc<PeerLog>, id: u64, peer: PeerCredentials, opened_at: SystemTime) -> Self {
@@ -173,10 +174,10 @@ impl Session {
             account: None,
             request_limit: DEFAULT_DECODE_LIMIT,
             presence: Mutex::default(),
-            log,
             bad_calls: Mutex::new(Bucket::new(BAD_CALLS)),
             opened_at,
-            extensions: Extensions::default(),
+            extensions: Extensions::logged_in(log.clone()),
+            log,
             cancellation: Cancellation::default(),
             controls: OnceLock::new(),
             packs: AtomicBool::new(false),
@@ -209,7 +210,8 @@ impl Session {
 
     /// The same session, whose peer has its share of a server's log.
     pub(crate) fn with_log(self, logs: &PeerLogs) -> Self {
-        Session { log: logs.of(self.peer.uid()), ..self }
+        let log = logs.of(self.peer.uid());
+        Session { extensions: Extensions::logged_in(log.clone()), log, ..self }
     }
 
     /// The same session, whose bytes are counted as its user's.
@@ -258,6 +260,11 @@ impl Session {
     /// Whether one more line of what its peer can cause is to be logged.
     pub(crate) fn may_log(&self, line: Line) -> bool {
         self.log.admits(line)
+    }
+
+    /// What its peer may have logged.
+    pub(crate) fn log(&self) -> &Arc<PeerLog> {
+        &self.log
     }
 
     pub(crate) fn span(&self) -> &Span {
