@@ -10,6 +10,7 @@ use super::retry::RetryPolicy;
 use crate::dispatch::authorization::Allow;
 use crate::handler::decoding::DEFAULT_DECODE_LIMIT;
 use crate::handler::session::Session;
+use crate::observe::peer_log::PeerLog;
 #[cfg(doc)]
 use crate::transport::PeerCredentials;
 use crate::transport::{Connector, MAX_PATH, Socket, abstract_name, look_at_namespace, name_len};
@@ -78,6 +79,8 @@ pub struct ClientBuilder {
     pub(super) added_fields: AddedFields,
     /// Tells where a call stands in a trace, unless its own options do.
     pub(super) tracer: Option<Tracer>,
+    /// What the server may have logged, however often it is connected to.
+    pub(super) log: Arc<PeerLog>,
 }
 
 impl ClientBuilder {
@@ -103,6 +106,7 @@ impl ClientBuilder {
             server: None,
             added_fields: AddedFields::NONE,
             tracer: None,
+            log: Arc::default(),
         }
     }
 

@@ -80,7 +80,7 @@ struct Shared {
     /// The server has shown that it knows what may be said of calls that run.
     takes_control: AtomicBool,
     /// What the server may have logged.
-    log: PeerLog,
+    log: Arc<PeerLog>,
 }
 
 /// The driver receives. (A call's sequence is greater than 0.)
@@ -149,7 +149,7 @@ impl Connection {
             reader: AtomicI64::new(DRIVER),
             driver: AtomicWaker::new(),
             takes_control: AtomicBool::new(false),
-            log: PeerLog::default(),
+            log: config.log.clone(),
         });
         let driver = runtime.spawn(drive(BreakOnDrop(shared.clone())));
         let (turns, process) = (Turns::default(), generation());
