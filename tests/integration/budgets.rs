@@ -6,10 +6,10 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use drpc::wire::{Call, CallFields, Credit, Response};
+use drpc::wire::{Call, CallFields, Control, Credit, Response};
 use drpc::{
-    Body, Bytes, Failure, Order, PeerCredentials, Server, ServerBuilder, Status, Stream, Wire, WithFds,
-    drpc_module,
+    Body, Bytes, Failure, Incoming, Order, PeerCredentials, Server, ServerBuilder, Status, Stream, Wire,
+    WithFds, drpc_module,
 };
 use futures_util::{StreamExt, stream};
 use rustix::process::{Resource, getrlimit};
@@ -268,6 +268,13 @@ impl Lasting {
         stream::pending().map(move |()| Ok(own.clone().into()))
     }
 
+    /// Takes no item until the gate opens.
+    #[method(4, stream)]
+    async fn leave(&self, _request: Bytes, items: Incoming<Bytes>) {
+        self.0.pass().await;
+        drop(items);
+    }
+
     /// Keeps the descriptors that come, until the gate opens.
     #[method(3, fds)]
     async fn keep(&self, files: WithFds<Bytes>) {
@@ -329,6 +336,46 @@ fn items_that_are_not_read_are_bounded() {
             assert_eq!(peer.recv_response(Wire::Chunked).status, Status::SUCCESS);
         }
         server.assert_grown_by_less_than(BESIDE);
+    });
+}
+
+/// A message with a field that nobody knows, so that it has so many bytes.
+fn padded(message: &[u8], len: usize) -> Vec<u8> {
+    let padding = len - message.len() - 2;
+    [message, &[0x7a, padding as u8], &vec![1; padding]].concat()
+}
+
+#[test]
+fn items_that_are_not_taken_are_no_larger_than_they_count() {
+    let gate = Gate::new();
+    let builder = || lasting(&gate).order(Order::Concurrent(64));
+    let name = "items_that_are_not_taken_are_no_larger_than_they_count";
+    beside_an_honest_client(name, builder, |peer, server| {
+        let say = |module, method, sequence, body: Bytes, added: CallFields| {
+            Call::<Bytes> { module, method, sequence, body, added: Some(added.into()) }.encode()
+        };
+        const UPLOADS: i64 = 16;
+        for sequence in 1..=UPLOADS {
+            let sends = CallFields { sends_items: true, ..CallFields::default() };
+            peer.send(&frame(&say(8, 804, sequence, Bytes::new(), sends)));
+            assert_eq!(peer.recv_response(Wire::Chunked).status, Status::SUCCESS);
+        }
+        let before = RunningMemory::now().resident;
+        for sequence in 1..=UPLOADS {
+            let item = CallFields { control: Some(Control::Item), ..CallFields::default() };
+            let message = say(0, 0, sequence, vec![1; 55].into(), item);
+            let packet = frame(&padded(&message, 108));
+            (0..4096).for_each(|_| peer.send(&packet));
+        }
+        // It stands behind them.
+        peer.assert_served(Wire::Chunked);
+        let grown = RunningMemory::now().resident.saturating_sub(before);
+        println!("{} KiB for {UPLOADS} uploads with the {:?} server", grown >> 10, server.driver);
+        assert!(grown < UPLOADS as usize * (MIB + (128 << 10)), "{grown} bytes");
+        gate.open(UPLOADS as usize);
+        for _ in 0..UPLOADS {
+            assert_eq!(peer.recv_response(Wire::Chunked).status, Status::SUCCESS);
+        }
     });
 }
 

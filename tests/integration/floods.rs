@@ -172,26 +172,27 @@ fn panics_behind_calls_and_sessions_are_logged_a_few_times_and_counted() {
 fn a_server_that_is_connected_to_again_and_again_has_no_new_allowance() {
     // C5.
     with_every_client(|kind| {
+        let (logs, _guard) = Logs::of_this_thread();
         let fake = Fake::listen();
-        let client = kind.connect(builder(fake.path()).connection_per_call(true)).unwrap();
+        let client = kind.connect(builder(fake.path()).connection_per_call()).unwrap();
         thread::scope(|scope| {
-            let calling = scope.spawn(|| {
-                let (logs, _guard) = Logs::of_this_thread();
-                (0..50).for_each(|_| drop(client.call(7, 700, b"")));
-                client.close();
-                logs.count("a call that was never made")
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    let server = fake.accept();
+                    let call = server.recv_call(Wire::Chunked).unwrap();
+                    for _ in 0..100 {
+                        server.send_reply(Wire::Chunked, i64::MAX, 0, b"another's");
+                    }
+                    server.send_reply(Wire::Chunked, call.sequence, 0, b"mine");
+                }
             });
             for _ in 0..50 {
-                let server = fake.accept();
-                let Some(call) = server.recv_call(Wire::Chunked) else { continue };
-                for _ in 0..100 {
-                    server.send_reply(Wire::Chunked, i64::MAX, 0, b"another's");
-                }
-                server.send_reply(Wire::Chunked, call.sequence, 0, b"");
+                assert_eq!(&client.call(7, 700, b"").unwrap().body[..], b"mine");
             }
-            let lines = calling.join().unwrap();
-            assert!((100..FEW).contains(&lines), "{lines} lines");
+            client.close();
         });
+        let lines = logs.count("a call that was never made");
+        assert!((100..FEW).contains(&lines), "{lines} lines");
     });
 }
 

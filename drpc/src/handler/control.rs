@@ -17,6 +17,7 @@ use crate::handler::inbox::{Carried, Due, End, Inbox, Source};
 use crate::handler::session::Session;
 use crate::observe::side::{Side, Way};
 use crate::observe::stream::Tally;
+use crate::transport::SHORT_PACKET;
 use crate::wire::{Call, Control, Credit, Gathered, Items};
 
 /// The calls of a session whose client says such things. Another session has none, and pays nothing.
@@ -194,7 +195,9 @@ impl Controls {
 
 /// What a message brings to a stream. As a slice it would keep all of the message, whatever else is in there.
 fn item_of(message: &Bytes, item: Bytes) -> Bytes {
-    if item.len() >= message.len() / 2 { item } else { Bytes::copy_from_slice(&item) }
+    // An item waits as no more than its own bytes and its entry. A packet that is short lies in more room than it takes.
+    let is_nearly_all = item.len() > SHORT_PACKET && item.len() >= message.len() / 8 * 7;
+    if is_nearly_all { item } else { Bytes::copy_from_slice(&item) }
 }
 
 /// A call of which its caller may say something. It is found as long as this lives.
