@@ -24,7 +24,7 @@ use crate::observe::peer_log::{Line, PeerLog, PeerLogs};
 use crate::observe::session::session_span;
 use crate::rate::{Bucket, Rate};
 use crate::transport::{Address, PeerCredentials};
-use crate::wire::{Body, Control};
+use crate::wire::{Body, Control, ResponseFields};
 
 /// A client's connection, as its handlers see it.
 ///
@@ -248,6 +248,17 @@ impl Session {
         lease.resize(len)?;
         *reply = mem::take(reply).leased(lease);
         Ok(())
+    }
+
+    /// Has what a caller is told of a failure counted until it is sent. There is none of the details if there is no room for them.
+    pub(crate) fn hold_details(&self, told: &mut ResponseFields) {
+        let Some(account) = &self.account else { return };
+        let mut lease = account.lease(Purpose::Reply);
+        let details = mem::take(&mut told.details);
+        // One that waits to be sent has been encoded as well.
+        if lease.resize(2 * (told.error.len() + details.len())).is_ok() {
+            told.details = lease.around(details);
+        }
     }
 
     /// Has an open stream of one of its calls counted for as long as there is this.
