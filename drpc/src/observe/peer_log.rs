@@ -189,7 +189,6 @@ impl Allowance {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

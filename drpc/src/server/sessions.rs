@@ -109,7 +109,8 @@ impl<T: Abort> Sessions<T> {
         if state.live.len() < limit {
             return;
         }
-        let of_user = state.live.values().map(|live| &live.session).filter(|session| session.peer().uid() == uid);
+        let of_user =
+            state.live.values().map(|live| &live.session).filter(|session| session.peer().uid() == uid);
         let of_user: Vec<_> = of_user.cloned().collect();
         drop(state);
         if of_user.len() >= limit {

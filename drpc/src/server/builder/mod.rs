@@ -204,7 +204,8 @@ impl ServerBuilder {
         self
     }
 
-    /// How long the rest of a message may take after its first chunk. Then the session ends.
+    /// How long the rest of a message may take after its first chunk. Then the session ends. While the client leaves replies unread, which holds the reading up,
+    /// the time stands still, but for no longer than it is.
     pub fn message_timeout(mut self, timeout: Duration) -> Self {
         self.config.message_timeout = timeout;
         self
