@@ -15,6 +15,7 @@ use crate::handler::cancellation::{Cancellation, Cancelled};
 use crate::handler::failure::Failure;
 use crate::handler::inbox::{Carried, Due, End, Inbox, Source};
 use crate::handler::session::Session;
+use crate::observe::metrics;
 use crate::observe::side::{Side, Way};
 use crate::observe::stream::Tally;
 use crate::transport::SHORT_PACKET;
@@ -102,6 +103,7 @@ impl Controls {
     #[cold]
     pub(crate) fn heeds(&self, message: &Bytes) -> bool {
         if let Some((sequence, item)) = Call::item_in(message) {
+            metrics::received(message.len());
             self.heed(sequence, Control::Item, item_of(message, item));
             return true;
         }
@@ -110,6 +112,7 @@ impl Controls {
         };
         match added.and_then(|added| added.control).filter(|_| (module, method) == (0, 0)) {
             Some(control) => {
+                metrics::received(message.len());
                 self.heed(sequence, control, item_of(message, body));
                 true
             }
