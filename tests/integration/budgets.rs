@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use crate::support::{
     Driver, Gate, Handlers, Logs, RawPeer, RunningMemory, call, frame, gated, in_order, isolated,
-    open_descriptors, packets_of, raise_the_limit_of_descriptors, with_every_server,
+    open_descriptors, packets_of, patiently, raise_the_limit_of_descriptors, with_every_server,
 };
 
 const MIB: usize = 1 << 20;
@@ -514,6 +514,29 @@ async fn a_user_at_its_limit_leaves_others_their_room() {
         assert_eq!(refused.status, Status::FAILED_UNMARSHAL_CALL);
     }
     assert_eq!(call(&client(1003), 700, body.clone()).await.unwrap().body, body);
+}
+
+#[tokio::test]
+async fn groups_of_which_a_peer_has_many_are_counted() {
+    // 256 KiB each, of 4 MiB of requests.
+    let builder = Server::builder().memory_limit_per_uid(8 * MIB).module(crate::support::interop());
+    let server = drpc::testing::server_of(builder).unwrap();
+    let client = |uid| {
+        let peer = PeerCredentials::new(uid, uid).with_groups(0..65_536);
+        server.clone().peer(peer).client()
+    };
+    let mut clients = Vec::new();
+    while clients.len() < 100 {
+        let client = client(1000);
+        if call(&client, 700, "").await.is_err() {
+            break;
+        }
+        clients.push(client);
+    }
+    assert_eq!(clients.len(), 16);
+    assert_eq!(call(&client(1001), 700, "mine").await.unwrap().body, "mine");
+    drop(clients);
+    patiently("room", async { while call(&client(1000), 700, "").await.is_err() {} }).await;
 }
 
 #[test]

@@ -56,6 +56,8 @@ pub struct Session {
     span: Span,
     /// Where what it holds is counted; `None` outside of any server.
     account: Option<Arc<Account>>,
+    /// That the peer's groups are counted, of which there may be many; or why there is no room for them.
+    groups: Result<Lease, OverBudget>,
     /// To how many bytes requests are decoded, unless their method says otherwise.
     request_limit: usize,
     presence: Mutex<Presence>,
@@ -172,6 +174,7 @@ impl Session {
             peer,
             span: Span::none(),
             account: None,
+            groups: Ok(Lease::default()),
             request_limit: DEFAULT_DECODE_LIMIT,
             presence: Mutex::default(),
             bad_calls: Mutex::new(Bucket::new(BAD_CALLS)),
@@ -216,7 +219,15 @@ impl Session {
 
     /// The same session, whose bytes are counted as its user's.
     pub(crate) fn with_budget(self, budget: &Budget) -> Self {
-        Session { account: Some(budget.of(self.peer.uid())), ..self }
+        let account = budget.of(self.peer.uid());
+        let mut lease = account.lease(Purpose::Request);
+        let groups = lease.resize(size_of_val(self.peer.groups())).map(|()| lease);
+        Session { account: Some(account), groups, ..self }
+    }
+
+    /// Whether there is room for what it keeps of its peer.
+    pub(crate) fn check_room(&self) -> Result<(), OverBudget> {
+        self.groups.as_ref().map_or_else(|over| Err(*over), |_| Ok(()))
     }
 
     /// The same session, whose requests are decoded up to so many bytes.

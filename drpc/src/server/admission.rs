@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::config::Config;
-use crate::budget::Budget;
+use crate::budget::{Budget, OverBudget};
 use crate::descriptors::has_too_many;
 use crate::handler::failure::Failure;
 use crate::handler::session::Session;
@@ -26,6 +26,7 @@ pub(super) enum Refusal {
     SessionsPerUid(usize),
     Absent(usize),
     Descriptors(usize),
+    Memory(OverBudget),
 }
 
 /// Refuses a session whose peer may not connect.
@@ -43,6 +44,11 @@ pub(super) fn check_absent(session: &Session, budget: &Budget, config: &Config) 
         true => Ok(()),
         false => Err(Refusal::Absent(limit).counted()),
     }
+}
+
+/// Refuses a session for which there is no memory: its peer may be in many groups.
+pub(super) fn check_memory(session: &Session) -> Result<(), Refusal> {
+    session.check_room().map_err(|over| Refusal::Memory(over).counted())
 }
 
 /// Refuses a session whose user has passed too many descriptors that are not closed yet.
@@ -100,6 +106,7 @@ impl Refusal {
             Refusal::SessionsPerUid(_) => "session_limit_per_uid",
             Refusal::Absent(_) => "absent_session_limit",
             Refusal::Descriptors(_) => "descriptors",
+            Refusal::Memory(_) => "memory_limit",
         });
         self
     }
@@ -128,6 +135,7 @@ impl fmt::Display for Refusal {
                 f,
                 "{held} descriptors that this user has passed are not closed yet: their closing takes too long"
             ),
+            Refusal::Memory(over) => write!(f, "for the groups that the peer is in, there is {over}"),
         }
     }
 }

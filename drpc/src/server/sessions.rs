@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
-use super::admission::{Admission, Refusal, check_absent, check_access, check_descriptors, log_refused};
+use super::admission::{Admission, Refusal, check_absent, check_access, check_descriptors, check_memory, log_refused};
 use super::config::Config;
 use crate::budget::Budget;
 use crate::handler::background::Background;
@@ -93,6 +93,7 @@ impl<T: Abort> Sessions<T> {
         self.look_for_clients(session.peer().uid(), config.absent_sessions());
         check_absent(session, &self.budget, config)?;
         check_descriptors(session, config)?;
+        check_memory(session)?;
         let mut state = self.state();
         state.admission.enter(session, config)?;
         state.live.insert(session.id(), Live { session: session.clone(), task: None, cut: false });
