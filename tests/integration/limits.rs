@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use drpc::wire::{Call, CallFields, Credit};
+use drpc::wire::{Call, CallFields, Control, Credit};
 use drpc::{
-    Bytes, Context, Failure, Order, PeerCredentials, Server, ServerBuilder, Status, Stream, Wire, drpc_module,
+    Bytes, Context, Failure, Incoming, Order, PeerCredentials, Server, ServerBuilder, Status, Stream, Wire,
+    drpc_module,
 };
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 
 use crate::support::{
-    Gate, Handlers, Logs, PATIENCE, RawPeer, RunningMemory, SOON, WIRES, call, echo, gated, header, in_order,
-    interop, isolated, packets_of, with_every_server,
+    Gate, Handlers, Logs, PATIENCE, RawPeer, RunningMemory, SOON, WIRES, call, echo, frame, gated, header,
+    in_order, interop, isolated, packets_of, patiently, with_every_server,
 };
 
 #[test]
@@ -199,6 +200,28 @@ fn a_server_that_is_open_to_all_holds_no_more_of_a_user_than_the_guide_says() {
             gate.open(32);
             peers.iter().for_each(|peer| drop(peer.recv_response(Wire::Chunked)));
 
+            // Each a stream that it sends, of as many items as may wait, in packets that are longer than these.
+            let before = RunningMemory::now();
+            let sends = CallFields { sends_items: true, ..CallFields::default() };
+            let added = Some(Box::new(sends));
+            let opening = Call::<Bytes> { module: 8, method: 802, sequence: 4, body: Bytes::new(), added };
+            let added = Some(CallFields { control: Some(Control::Item), ..CallFields::default() }.into());
+            let item = Call::<Bytes> { sequence: 4, body: vec![1; 55].into(), added, ..Call::default() };
+            // With a field that nobody knows, of which an item makes a little more than half.
+            let padding = 108 - item.encode().len() - 2;
+            let item = frame(&[&item.encode()[..], &[0x7a, padding as u8], &vec![1; padding]].concat());
+            peers.iter().for_each(|peer| peer.send_message(Wire::Chunked, &opening.encode()));
+            for peer in &peers {
+                assert_eq!(peer.recv_response(Wire::Chunked).status, Status::SUCCESS);
+                (0..4096).for_each(|_| peer.send(&item));
+            }
+            let now = RunningMemory::now();
+            assert!(now.resident < before.resident + (40 << 20), "{before:?} {now:?}");
+            in_order(gate.arrived(32));
+            gate.open(32);
+            // It may be told first that no more items are taken.
+            peers.iter().for_each(|peer| while peer.recv_response(Wire::Chunked).part().is_some() {});
+
             // Each a request that grows as it is decoded.
             let before = RunningMemory::now();
             let grows = [0x0a, 0].repeat(1 << 10);
@@ -219,6 +242,39 @@ fn a_server_that_is_open_to_all_holds_no_more_of_a_user_than_the_guide_says() {
             }
         });
     });
+}
+
+#[tokio::test]
+async fn all_users_of_a_server_that_is_open_to_all_can_make_it_hold_no_more_than_the_guide_says() {
+    let gate = Gate::new();
+    let server = drpc::testing::server_of(Server::builder().open_to_all().module(gated(&gate))).unwrap();
+    let body = Bytes::from(vec![1; (1 << 20) - 64]);
+    let refused = Arc::new(AtomicUsize::new(0));
+    let (mut held, mut calls, mut clients) = (Vec::new(), Vec::new(), Vec::new());
+    for uid in 1000..1016 {
+        for _ in 0..32 {
+            let client = server.clone().peer(PeerCredentials::new(uid, uid)).client();
+            let (calling, body, refused) = (client.clone(), body.clone(), refused.clone());
+            clients.push(client);
+            calls.push(tokio::spawn(async move {
+                let answered = call(&calling, 705, body).await;
+                let is_held = answered.is_ok_and(|response| response.status == Status::SUCCESS);
+                refused.fetch_add(usize::from(!is_held), Ordering::SeqCst);
+            }));
+        }
+        let all = calls.len();
+        patiently("calls", async {
+            while gate.unnoticed() + refused.load(Ordering::SeqCst) < all {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        held.push(gate.unnoticed());
+    }
+    // Two have all that they may; of what is left, each further one has half at most.
+    assert_eq!(held[..2], [32, 64], "{held:?}");
+    assert!((100..=128).contains(held.last().unwrap()), "{held:?}");
+    gate.open(calls.len());
 }
 
 /// Methods that decode, and one that does not.
@@ -251,6 +307,13 @@ impl Holding {
     async fn hold(&self, request: Growing) {
         self.0.pass().await;
         drop(request);
+    }
+
+    /// Takes no item until the gate opens.
+    #[method(2, stream)]
+    async fn leave(&self, _request: Bytes, items: Incoming<Bytes>) {
+        self.0.pass().await;
+        drop(items);
     }
 }
 

@@ -3,7 +3,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
-use super::admission::{Admission, Refusal, check_absent, check_access, check_descriptors, check_memory, log_refused};
+use super::admission::{
+    Admission, Refusal, check_absent, check_access, check_descriptors, check_memory, log_refused,
+};
 use super::config::Config;
 use crate::budget::Budget;
 use crate::handler::background::Background;
