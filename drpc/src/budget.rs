@@ -114,6 +114,20 @@ impl Account {
         })
     }
 
+    /// Has so many counted as the user's that are refused, and not closed yet.
+    pub(crate) fn hold_refused_descriptors(&self, count: usize) {
+        self.ledger.update(self.uid, |of_user| of_user.descriptors += count);
+    }
+
+    /// How many the user has.
+    pub(crate) fn descriptors(&self) -> usize {
+        self.ledger.held().of_uid.get(&self.uid).map_or(0, |of_user| of_user.descriptors)
+    }
+
+    pub(crate) fn uid(&self) -> u32 {
+        self.uid
+    }
+
     /// So many of them are let go of.
     pub(crate) fn release_descriptors(&self, count: usize) {
         self.ledger.update(self.uid, |of_user| of_user.descriptors -= count);

@@ -9,7 +9,7 @@ use drpc::{Bytes, Order, PeerCredentials, Server, ServerBuilder, Session, Wire};
 use tokio::sync::mpsc;
 
 use crate::support::{
-    Driver, Gate, Logs, PATIENCE, RawPeer, TestServer, call, frame, gated, in_order, isolated,
+    Driver, Gate, Logs, PATIENCE, RawPeer, TestServer, call, echo, frame, gated, in_order, isolated,
     open_descriptors, patiently, with_every_server,
 };
 
@@ -111,6 +111,41 @@ fn who_leaves_too_many_calls_behind_is_refused_until_they_are_done() {
         }
         RawPeer::connect(server.path()).assert_served(Wire::Chunked);
     });
+}
+
+#[test]
+fn who_leaves_too_many_handlers_behind_that_block_is_refused_until_they_are_done() {
+    let (logs, _guard) = Logs::of_this_thread();
+    let (entered, mut entrances) = mpsc::unbounded_channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    let module = echo().on(705, move |_, body| {
+        entered.send(()).unwrap();
+        let _ = released.lock().unwrap().recv();
+        async { Ok(body) }
+    });
+    let (ended, mut ends) = mpsc::unbounded_channel();
+    let builder = Server::builder().absent_session_limit(3).module(module);
+    // A thread of its own is what such a handler may block.
+    let server = Driver::Threads.start(builder.on_close(move |session| ended.send(session.id()).unwrap()));
+    let stays = RawPeer::connect(server.path());
+    stays.assert_served(Wire::Chunked);
+    RawPeer::connect(server.path()).send_call(Wire::Chunked, 7, 705, 1, b"bye");
+    in_order(entrances.recv()).unwrap();
+    for _ in 0..2 {
+        // These wait for the lock that the first has.
+        let peer = RawPeer::connect(server.path());
+        peer.send_call(Wire::Chunked, 7, 705, 1, b"bye");
+        in_order(entrances.recv()).unwrap();
+    }
+    assert!(!is_served(&RawPeer::connect(server.path())));
+    logs.wait_for("3 sessions of this user go on though their clients have left");
+    stays.assert_served(Wire::Chunked);
+    drop(release);
+    for _ in 0..3 {
+        in_order(ends.recv()).unwrap();
+    }
+    RawPeer::connect(server.path()).assert_served(Wire::Chunked);
 }
 
 fn is_served(peer: &RawPeer) -> bool {

@@ -10,7 +10,10 @@ use drpc::{
     Wire, drpc_module,
 };
 
-use crate::support::{Logs, RawPeer, WIRES, in_order, interop, isolated_by, with_every_server};
+use crate::support::{
+    Logs, RawPeer, WIRES, in_order, interop, is_isolated, isolated_by, with_descriptors_left,
+    with_every_server,
+};
 
 struct Pools;
 
@@ -122,21 +125,7 @@ fn the_kernel_says_who_connects() {
 #[test]
 fn who_has_no_number_in_the_servers_namespace_is_no_user_of_it() {
     // D8: there, all users without a number have the same one.
-    let namespace = |arguments: &[&str]| {
-        let mut command = Command::new("unshare");
-        command.args(arguments);
-        command
-    };
-    if !namespace(&["-U", "true"]).status().is_ok_and(|status| status.success()) {
-        println!("skipped: this host lets nobody make a namespace of users");
-        return;
-    }
-    let start = |binary: PathBuf| {
-        let mut command = namespace(&["-U"]);
-        command.arg(binary);
-        command
-    };
-    isolated_by("access::who_has_no_number_in_the_servers_namespace_is_no_user_of_it", start, || {
+    in_a_namespace("who_has_no_number_in_the_servers_namespace_is_no_user_of_it", || {
         let us = PeerCredentials::this_process();
         assert!(us.is_unmapped(), "{us}");
         with_every_server(|driver| {
@@ -147,6 +136,54 @@ fn who_has_no_number_in_the_servers_namespace_is_no_user_of_it() {
             RawPeer::connect(server.path()).assert_served(Wire::Chunked);
         });
     });
+}
+
+#[test]
+fn who_has_no_number_is_nobody_though_the_server_can_open_no_file() {
+    // D8: what tells that these users have no number is a file.
+    in_a_namespace("who_has_no_number_is_nobody_though_the_server_can_open_no_file", || {
+        with_every_server(|driver| {
+            let overflow = rustix::process::geteuid().as_raw();
+            let server = Server::builder()
+                .module(interop())
+                .module(Pools)
+                .module(Tanks)
+                .rule("users", Allow::gid(overflow))
+                .rule("admin", Allow::uid(overflow))
+                .rule("no one", Allow::no_one())
+                .rule("logged in", Allow::no_one());
+            let server = driver.start(server);
+            let peer = RawPeer::connect(server.path());
+            peer.assert_served(Wire::Chunked);
+            let call = |module, method| {
+                peer.send_call(Wire::Chunked, module, method, 1, b"");
+                peer.recv_response(Wire::Chunked).status
+            };
+            let refused = with_descriptors_left(0, || [call(5, 501), call(6, 600)]);
+            assert_eq!(refused, [Status::FAILURE; 2]);
+            assert_eq!([call(5, 501), call(6, 600)], [Status::FAILURE; 2]);
+        });
+    });
+}
+
+/// Runs a test in a process that is in a namespace of users of its own, in which nobody has a number.
+fn in_a_namespace(name: &str, test: impl FnOnce()) {
+    let unshared = || {
+        let mut command = Command::new("unshare");
+        command.arg("-U");
+        command
+    };
+    // In there, no further one can be made.
+    if !is_isolated() && !unshared().arg("true").status().is_ok_and(|status| status.success()) {
+        println!("skipped: this host lets nobody make a namespace of users");
+        return;
+    }
+    let start = |binary: PathBuf| {
+        let mut command = unshared();
+        command.arg(binary);
+        command
+    };
+    isolated_by(&format!("access::{name}"), start, test);
 }
 
 #[test]

@@ -6,10 +6,10 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use drpc::wire::{Call, CallFields, Credit, Response};
+use drpc::wire::{Call, CallFields, Control, Credit, Response};
 use drpc::{
-    Body, Bytes, Failure, Order, PeerCredentials, Server, ServerBuilder, Status, Stream, Wire, WithFds,
-    drpc_module,
+    Body, Bytes, Failure, Incoming, Order, PeerCredentials, Server, ServerBuilder, Status, Stream, Wire,
+    WithFds, drpc_module,
 };
 use futures_util::{StreamExt, stream};
 use rustix::process::{Resource, getrlimit};
@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use crate::support::{
     Driver, Gate, Handlers, Logs, RawPeer, RunningMemory, call, frame, gated, in_order, isolated,
-    open_descriptors, packets_of, raise_the_limit_of_descriptors, with_every_server,
+    open_descriptors, packets_of, patiently, raise_the_limit_of_descriptors, with_every_server,
 };
 
 const MIB: usize = 1 << 20;
@@ -204,6 +204,37 @@ fn requests_of_a_thousand_sessions_whose_handlers_wait_are_bounded() {
 }
 
 #[test]
+fn calls_that_clients_leave_behind_are_bounded() {
+    let gate = Gate::new();
+    let builder = || Server::builder().drain_timeout(Duration::ZERO).module(gated(&gate));
+    let name = "calls_that_clients_leave_behind_are_bounded";
+    beside_an_honest_client(name, builder, |first, server| {
+        // Each leaves a call that waits, and behind it as many as its socket takes, which are read so that its descriptor can be given back.
+        let added = CallFields { is_pack: true, ..CallFields::default() };
+        let body = Bytes::from(b"\x07\x08\x07\x10\xbc\x05\x18\x01".repeat(128));
+        let pack = Call::<Bytes> { module: 0, method: 0, sequence: 0, body, added: Some(added.into()) };
+        let packet = frame(&pack.encode());
+        for _ in 0..SESSIONS / 2 {
+            let peer = server.connect();
+            peer.send_call(Wire::Chunked, 7, 705, 1, b"");
+            while peer.try_send(&packet) {}
+        }
+        in_order(gate.arrived(SESSIONS as u32 / 2));
+        // That all is read has no event: it grows no more.
+        let mut before = 0;
+        loop {
+            (0..100).for_each(|_| first.assert_served(Wire::Chunked));
+            server.assert_grown_by_less_than(REQUESTS + BESIDE);
+            let now = RunningMemory::now().resident;
+            if now < before + MIB {
+                break;
+            }
+            before = now;
+        }
+    });
+}
+
+#[test]
 fn replies_that_a_thousand_sessions_do_not_read_are_bounded() {
     let builder = || {
         let large = crate::support::echo().on(705, |_, _| async { Ok(vec![7; 4 * MIB].into()) });
@@ -235,6 +266,13 @@ impl Lasting {
     fn wait(&self) -> impl Stream<Item = Result<Bytes, Failure>> + use<> {
         let own = vec![7; 1 << 10];
         stream::pending().map(move |()| Ok(own.clone().into()))
+    }
+
+    /// Takes no item until the gate opens.
+    #[method(4, stream)]
+    async fn leave(&self, _request: Bytes, items: Incoming<Bytes>) {
+        self.0.pass().await;
+        drop(items);
     }
 
     /// Keeps the descriptors that come, until the gate opens.
@@ -298,6 +336,46 @@ fn items_that_are_not_read_are_bounded() {
             assert_eq!(peer.recv_response(Wire::Chunked).status, Status::SUCCESS);
         }
         server.assert_grown_by_less_than(BESIDE);
+    });
+}
+
+/// A message with a field that nobody knows, so that it has so many bytes.
+fn padded(message: &[u8], len: usize) -> Vec<u8> {
+    let padding = len - message.len() - 2;
+    [message, &[0x7a, padding as u8], &vec![1; padding]].concat()
+}
+
+#[test]
+fn items_that_are_not_taken_are_no_larger_than_they_count() {
+    let gate = Gate::new();
+    let builder = || lasting(&gate).order(Order::Concurrent(64));
+    let name = "items_that_are_not_taken_are_no_larger_than_they_count";
+    beside_an_honest_client(name, builder, |peer, server| {
+        let say = |module, method, sequence, body: Bytes, added: CallFields| {
+            Call::<Bytes> { module, method, sequence, body, added: Some(added.into()) }.encode()
+        };
+        const UPLOADS: i64 = 16;
+        for sequence in 1..=UPLOADS {
+            let sends = CallFields { sends_items: true, ..CallFields::default() };
+            peer.send(&frame(&say(8, 804, sequence, Bytes::new(), sends)));
+            assert_eq!(peer.recv_response(Wire::Chunked).status, Status::SUCCESS);
+        }
+        let before = RunningMemory::now().resident;
+        for sequence in 1..=UPLOADS {
+            let item = CallFields { control: Some(Control::Item), ..CallFields::default() };
+            let message = say(0, 0, sequence, vec![1; 55].into(), item);
+            let packet = frame(&padded(&message, 108));
+            (0..4096).for_each(|_| peer.send(&packet));
+        }
+        // It stands behind them.
+        peer.assert_served(Wire::Chunked);
+        let grown = RunningMemory::now().resident.saturating_sub(before);
+        println!("{} KiB for {UPLOADS} uploads with the {:?} server", grown >> 10, server.driver);
+        assert!(grown < UPLOADS as usize * (MIB + (128 << 10)), "{grown} bytes");
+        gate.open(UPLOADS as usize);
+        for _ in 0..UPLOADS {
+            assert_eq!(peer.recv_response(Wire::Chunked).status, Status::SUCCESS);
+        }
     });
 }
 
@@ -436,6 +514,34 @@ async fn a_user_at_its_limit_leaves_others_their_room() {
         assert_eq!(refused.status, Status::FAILED_UNMARSHAL_CALL);
     }
     assert_eq!(call(&client(1003), 700, body.clone()).await.unwrap().body, body);
+}
+
+#[tokio::test]
+async fn groups_of_which_a_peer_has_many_are_counted() {
+    // 256 KiB each, of 4 MiB of requests.
+    let builder = Server::builder().memory_limit_per_uid(8 * MIB).module(crate::support::interop());
+    let server = drpc::testing::server_of(builder).unwrap();
+    let client = |uid| {
+        let peer = PeerCredentials::new(uid, uid).with_groups(0..65_536);
+        server.clone().peer(peer).client()
+    };
+    let mut clients = Vec::new();
+    while clients.len() < 100 {
+        let client = client(1000);
+        if call(&client, 700, "").await.is_err() {
+            break;
+        }
+        clients.push(client);
+    }
+    assert_eq!(clients.len(), 16);
+    assert_eq!(call(&client(1001), 700, "mine").await.unwrap().body, "mine");
+    drop(clients);
+    patiently("room", async {
+        while call(&client(1000), 700, "").await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 #[test]

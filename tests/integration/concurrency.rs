@@ -11,8 +11,8 @@ use drpc::{CallErrorKind, CallOptions, Client, Context, Method, Order, Server, W
 use tokio::sync::{Mutex, Notify, mpsc};
 
 use crate::support::{
-    Fake, Gate, Handlers, RawPeer, WIRES, builder, call, echo, gated, in_order, soon, with_every_client,
-    with_every_handle, with_every_server,
+    Fake, Gate, Handlers, PATIENCE, RawPeer, WIRES, builder, call, echo, gated, in_order, soon,
+    with_every_client, with_every_handle, with_every_server,
 };
 
 #[test]
@@ -175,6 +175,52 @@ fn a_handler_that_blocks_its_thread_holds_up_its_session_alone() {
         RawPeer::connect(server.path()).assert_served(Wire::Chunked);
         release.send(()).unwrap();
         assert_eq!(stuck.recv_response(Wire::Chunked).body, "stuck");
+    });
+}
+
+#[test]
+fn a_handler_that_blocks_its_thread_keeps_no_permit_that_is_free_from_others() {
+    with_every_handle(|driver| {
+        // S1: of two calls of one session, one blocks its thread, and the other waits for a permit.
+        let [gate, other_gate] = [Gate::new(), Gate::new()];
+        let (entered, mut entrances) = mpsc::unbounded_channel();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let released = Arc::new(std::sync::Mutex::new(released));
+        let module = gated(&gate).on(706, {
+            let other_gate = other_gate.clone();
+            move |_, body| {
+                let (gate, entered, released) = (other_gate.clone(), entered.clone(), released.clone());
+                async move {
+                    gate.pass().await;
+                    entered.send(()).unwrap();
+                    released.lock().unwrap().recv_timeout(2 * PATIENCE).unwrap();
+                    Ok(body)
+                }
+            }
+        });
+        let builder = Server::builder().order(Order::Concurrent(2)).call_limit(2);
+        let server = driver.start(builder.module(module));
+        let [stuck, first, other] = [0; 3].map(|_| RawPeer::connect(server.path()));
+        stuck.send_call(Wire::Chunked, 7, 706, 1, b"stuck");
+        in_order(other_gate.arrived(1));
+        first.send_call(Wire::Chunked, 7, 705, 1, b"");
+        in_order(gate.arrived(1));
+        stuck.send_call(Wire::Chunked, 7, 700, 2, b"waits");
+        // That it waits has no event: others come and go meanwhile.
+        for _ in 0..20 {
+            let passing = RawPeer::connect(server.path());
+            passing.half_close();
+            passing.assert_closed();
+        }
+        other_gate.open(1);
+        in_order(entrances.recv()).unwrap();
+        gate.open(1);
+        assert_eq!(first.recv_response(Wire::Chunked).sequence, 1);
+        other.assert_served(Wire::Chunked);
+        release.send(()).unwrap();
+        let mut answered = [0; 2].map(|_| stuck.recv_response(Wire::Chunked).sequence);
+        answered.sort_unstable();
+        assert_eq!(answered, [1, 2]);
     });
 }
 

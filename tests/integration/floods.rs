@@ -3,10 +3,11 @@
 use std::thread;
 
 use drpc::wire::Call;
-use drpc::{Allow, Bytes, Server, Wire, drpc_module};
+use drpc::{Allow, Bytes, Context, Server, Wire, drpc_module};
 
 use crate::support::{
-    Fake, Logs, RawPeer, WIRES, builder, frame, header, interop, with_every_client, with_every_server,
+    Fake, Logs, RawPeer, WIRES, builder, frame, header, interop, isolated, with_every_client,
+    with_every_server,
 };
 
 const FLOOD: usize = 10_000;
@@ -113,6 +114,85 @@ fn refused_connections_are_logged_a_few_times_and_counted() {
         let lines = logs.count("connection refused");
         assert!((100..FEW).contains(&lines), "{lines} lines");
         logs.assert_contain("more left out: ");
+    });
+}
+
+struct Panicking;
+
+/// What can't be dropped.
+struct Kept;
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        panic!("it stays");
+    }
+}
+
+#[drpc_module(id = 8, unlisted)]
+impl Panicking {
+    #[method(1)]
+    fn work(&self, context: &Context) {
+        context.spawn(|_| async { panic!("as it is meant to") });
+    }
+
+    #[method(2)]
+    fn keep(&self, context: &Context) {
+        context.session().extensions().insert(Kept);
+    }
+}
+
+#[test]
+fn panics_behind_calls_and_sessions_are_logged_a_few_times_and_counted() {
+    isolated("floods::panics_behind_calls_and_sessions_are_logged_a_few_times_and_counted", || {
+        std::panic::set_hook(Box::new(|_| {}));
+        with_every_server(|driver| {
+            let (logs, _guard) = Logs::of_this_thread();
+            let server = driver.start(Server::builder().module(Panicking).allow_unlisted());
+            let peer = RawPeer::connect(server.path());
+            assert!((0..FLOOD).all(|_| is_answered(&peer, &call_of(8, 801))));
+            drop(peer);
+            server.stop();
+            let lines = logs.count("work in the background panicked");
+            assert!((100..FEW).contains(&lines), "{lines} lines");
+            logs.assert_contain("more left out: ");
+
+            let (logs, _guard) = Logs::of_this_thread();
+            let server = driver.start(Server::builder().module(Panicking).allow_unlisted());
+            for _ in 0..FLOOD / 5 {
+                assert!(is_answered(&RawPeer::connect(server.path()), &call_of(8, 802)));
+            }
+            server.stop();
+            let lines = logs.count("what was kept with a session panicked");
+            assert!((100..FEW).contains(&lines), "{lines} lines");
+        });
+    });
+}
+
+#[test]
+fn a_server_that_is_connected_to_again_and_again_has_no_new_allowance() {
+    // C5.
+    with_every_client(|kind| {
+        let (logs, _guard) = Logs::of_this_thread();
+        let fake = Fake::listen();
+        let client = kind.connect(builder(fake.path()).connection_per_call()).unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    let server = fake.accept();
+                    let call = server.recv_call(Wire::Chunked).unwrap();
+                    for _ in 0..100 {
+                        server.send_reply(Wire::Chunked, i64::MAX, 0, b"another's");
+                    }
+                    server.send_reply(Wire::Chunked, call.sequence, 0, b"mine");
+                }
+            });
+            for _ in 0..50 {
+                assert_eq!(&client.call(7, 700, b"").unwrap().body[..], b"mine");
+            }
+            client.close();
+        });
+        let lines = logs.count("a call that was never made");
+        assert!((100..FEW).contains(&lines), "{lines} lines");
     });
 }
 

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
-use drpc::wire::{Call, CallFields};
+use drpc::wire::{Call, CallFields, Control, Credit};
 use drpc::{
-    Bytes, Context, Failure, Order, PeerCredentials, Server, ServerBuilder, Status, Wire, drpc_module,
+    Bytes, Context, Failure, Incoming, Order, PeerCredentials, Server, ServerBuilder, Status, Stream, Wire,
+    drpc_module,
 };
+use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 
 use crate::support::{
-    Gate, Handlers, Logs, RawPeer, RunningMemory, SOON, WIRES, call, echo, gated, header, in_order, interop,
-    isolated, packets_of, with_every_server,
+    Gate, Handlers, Logs, PATIENCE, RawPeer, RunningMemory, SOON, WIRES, call, echo, frame, gated, header,
+    in_order, interop, isolated, packets_of, patiently, with_every_server,
 };
 
 #[test]
@@ -197,6 +200,28 @@ fn a_server_that_is_open_to_all_holds_no_more_of_a_user_than_the_guide_says() {
             gate.open(32);
             peers.iter().for_each(|peer| drop(peer.recv_response(Wire::Chunked)));
 
+            // Each a stream that it sends, of as many items as may wait, in packets that are longer than these.
+            let before = RunningMemory::now();
+            let sends = CallFields { sends_items: true, ..CallFields::default() };
+            let added = Some(Box::new(sends));
+            let opening = Call::<Bytes> { module: 8, method: 802, sequence: 4, body: Bytes::new(), added };
+            let added = Some(CallFields { control: Some(Control::Item), ..CallFields::default() }.into());
+            let item = Call::<Bytes> { sequence: 4, body: vec![1; 55].into(), added, ..Call::default() };
+            // With a field that nobody knows, of which an item makes a little more than half.
+            let padding = 108 - item.encode().len() - 2;
+            let item = frame(&[&item.encode()[..], &[0x7a, padding as u8], &vec![1; padding]].concat());
+            peers.iter().for_each(|peer| peer.send_message(Wire::Chunked, &opening.encode()));
+            for peer in &peers {
+                assert_eq!(peer.recv_response(Wire::Chunked).status, Status::SUCCESS);
+                (0..4096).for_each(|_| peer.send(&item));
+            }
+            let now = RunningMemory::now();
+            assert!(now.resident < before.resident + (40 << 20), "{before:?} {now:?}");
+            in_order(gate.arrived(32));
+            gate.open(32);
+            // It may be told first that no more items are taken.
+            peers.iter().for_each(|peer| while peer.recv_response(Wire::Chunked).part().is_some() {});
+
             // Each a request that grows as it is decoded.
             let before = RunningMemory::now();
             let grows = [0x0a, 0].repeat(1 << 10);
@@ -217,6 +242,39 @@ fn a_server_that_is_open_to_all_holds_no_more_of_a_user_than_the_guide_says() {
             }
         });
     });
+}
+
+#[tokio::test]
+async fn all_users_of_a_server_that_is_open_to_all_can_make_it_hold_no_more_than_the_guide_says() {
+    let gate = Gate::new();
+    let server = drpc::testing::server_of(Server::builder().open_to_all().module(gated(&gate))).unwrap();
+    let body = Bytes::from(vec![1; (1 << 20) - 64]);
+    let refused = Arc::new(AtomicUsize::new(0));
+    let (mut held, mut calls, mut clients) = (Vec::new(), Vec::new(), Vec::new());
+    for uid in 1000..1016 {
+        for _ in 0..32 {
+            let client = server.clone().peer(PeerCredentials::new(uid, uid)).client();
+            let (calling, body, refused) = (client.clone(), body.clone(), refused.clone());
+            clients.push(client);
+            calls.push(tokio::spawn(async move {
+                let answered = call(&calling, 705, body).await;
+                let is_held = answered.is_ok_and(|response| response.status == Status::SUCCESS);
+                refused.fetch_add(usize::from(!is_held), Ordering::SeqCst);
+            }));
+        }
+        let all = calls.len();
+        patiently("calls", async {
+            while gate.unnoticed() + refused.load(Ordering::SeqCst) < all {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        held.push(gate.unnoticed());
+    }
+    // Two have all that they may; of what is left, each further one has half at most.
+    assert_eq!(held[..2], [32, 64], "{held:?}");
+    assert!((100..=128).contains(held.last().unwrap()), "{held:?}");
+    gate.open(calls.len());
 }
 
 /// Methods that decode, and one that does not.
@@ -249,6 +307,13 @@ impl Holding {
     async fn hold(&self, request: Growing) {
         self.0.pass().await;
         drop(request);
+    }
+
+    /// Takes no item until the gate opens.
+    #[method(2, stream)]
+    async fn leave(&self, _request: Bytes, items: Incoming<Bytes>) {
+        self.0.pass().await;
+        drop(items);
     }
 }
 
@@ -390,6 +455,84 @@ fn texts_and_details_of_errors_that_wait_are_bounded_too() {
 }
 
 #[test]
+fn details_of_errors_that_wait_are_in_the_memory_of_their_user() {
+    with_every_server(|driver| {
+        // H: bounded memory; E5.
+        const SESSIONS: usize = 8;
+        const CALLS: usize = 64;
+        let gate = Gate::new();
+        let failing = echo().on(705, {
+            let gate = gate.clone();
+            move |_, _| {
+                let gate = gate.clone();
+                async move {
+                    gate.pass().await;
+                    Err(Failure::from("no").with_details(Bytes::from(vec![1; 60_000])))
+                }
+            }
+        });
+        let builder = Server::builder().order(Order::Concurrent(CALLS)).memory_limit_per_uid(4 << 20);
+        let server = driver.start(builder.module(failing));
+        let other = RawPeer::connect(server.path());
+        let peers: Vec<_> = (0..SESSIONS).map(|_| RawPeer::connect(server.path())).collect();
+        let added = || Some(CallFields { wants_error: true, ..CallFields::default() }.into());
+        for (peer, sequence) in peers.iter().flat_map(|peer| (0..CALLS as i64).map(move |call| (peer, call)))
+        {
+            let call = Call::<Bytes> { module: 7, method: 705, sequence, body: Bytes::new(), added: added() };
+            peer.send_message(Wire::Chunked, &call.encode());
+        }
+        in_order(gate.arrived((SESSIONS * CALLS) as u32));
+        gate.open(SESSIONS * CALLS);
+        (0..200).for_each(|_| other.assert_served(Wire::Chunked));
+        let mut told = 0;
+        for peer in &peers {
+            for _ in 0..CALLS {
+                let response = peer.recv_response(Wire::Chunked);
+                let added = response.added.unwrap();
+                assert_eq!((response.status, &*added.error), (Status::FAILURE, "no"));
+                told += usize::from(!added.details.is_empty());
+            }
+        }
+        // What a socket takes is not held; 4 MiB are twice 35 details, since those that wait have been encoded.
+        assert!((20..SESSIONS * CALLS * 3 / 4).contains(&told), "{told} details");
+    });
+}
+
+#[test]
+fn calls_that_were_read_ahead_begin_no_sooner_than_replies_are_taken() {
+    with_every_server(|driver| {
+        // H: bounded memory; S5.
+        const CALLS: i64 = 200;
+        let gate = Gate::new();
+        let begun = Arc::new(AtomicUsize::new(0));
+        let counted = begun.clone();
+        let module = gated(&gate).on(706, move |_, _| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            async { Ok(vec![1; 100_000].into()) }
+        });
+        let server = driver.start(Server::builder().pending_reply_limit(1 << 20).module(module));
+        let [peer, other] = [0; 2].map(|_| RawPeer::connect(server.path()));
+        let added = Some(CallFields { asks_control: true, ..CallFields::default() }.into());
+        let first = Call::<Bytes> { module: 7, method: 705, sequence: 0, body: Bytes::new(), added };
+        peer.send_message(Wire::Chunked, &first.encode());
+        in_order(gate.arrived(1));
+        // All of these are read, since one of them might say something of the first; none may begin.
+        (1..=CALLS).for_each(|sequence| peer.send_call(Wire::Chunked, 7, 706, sequence, b""));
+        // Nothing more is read then, and what was is answered.
+        peer.half_close();
+        gate.open(1);
+        (0..10).for_each(|_| other.assert_served(Wire::Chunked));
+        let unread = begun.load(Ordering::SeqCst);
+        assert!(unread < CALLS as usize / 2, "{unread} calls have begun, and no reply was taken");
+        for sequence in 0..=CALLS {
+            let response = peer.recv_response(Wire::Chunked);
+            assert_eq!((response.sequence, response.status), (sequence, Status::SUCCESS));
+        }
+        peer.assert_closed();
+    });
+}
+
+#[test]
 fn replies_that_wait_within_the_limit_are_all_delivered() {
     with_every_server(|driver| {
         let gate = Gate::new();
@@ -447,6 +590,61 @@ fn half_a_message_is_not_idle() {
         idle.assert_closed();
         half.assert_closed();
         logs.wait_for("session closed: the rest of a message did not come in time");
+    });
+}
+
+/// Items without end.
+struct Pouring;
+
+#[drpc_module(id = 8, unlisted)]
+impl Pouring {
+    #[method(1, stream)]
+    fn pour(&self) -> impl Stream<Item = Result<Bytes, Failure>> + use<> {
+        stream::repeat(()).map(|()| Ok(vec![7; 60_000].into()))
+    }
+}
+
+#[test]
+fn half_a_message_is_let_go_of_though_a_stream_is_read_little_by_little() {
+    with_every_server(|driver| {
+        // W6: however long the replies hold the reading up.
+        let builder =
+            Server::builder().message_timeout(25 * SOON).memory_limit_per_uid(6 << 20).allow_unlisted();
+        let server = driver.start(builder.module(interop()).module(Pouring));
+        let [peer, other] = [0; 2].map(|_| RawPeer::connect(server.path()));
+        let credit = Some(Credit { items: u32::MAX, bytes: u64::MAX });
+        let added = Some(CallFields { credit, ..CallFields::default() }.into());
+        let opening = Call::<Bytes> { module: 8, method: 801, sequence: 1, body: Bytes::new(), added };
+        peer.send_message(Wire::Chunked, &opening.encode());
+        let long = |len: usize| {
+            let body = vec![1; len].into();
+            packets_of(
+                Wire::Chunked,
+                &Call::<Bytes> { module: 7, method: 700, sequence: 2, body, added: None }.encode(),
+            )
+        };
+        // All but the end of a message that takes two thirds of what requests may.
+        let half = long(2 << 20);
+        for packet in &half[..half.len() - 1] {
+            while !peer.try_send(packet) {
+                peer.recv_packet();
+            }
+        }
+        // There is no room for another until that is let go of.
+        let whole = long(3 << 19);
+        let begun = Instant::now();
+        loop {
+            // Its socket is full again before it takes one item more.
+            (0..5).for_each(|_| other.assert_served(Wire::Chunked));
+            peer.recv();
+            let third = RawPeer::connect(server.path());
+            if whole.iter().all(|packet| third.send_unless_closed(packet))
+                && third.recv_response(Wire::Chunked).sequence == 2
+            {
+                break;
+            }
+            assert!(begun.elapsed() < PATIENCE, "half a message is still held");
+        }
     });
 }
 

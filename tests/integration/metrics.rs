@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
-use drpc::wire::{Call, CallFields};
+use drpc::wire::{Call, CallFields, Control};
 use drpc::{
     Allow, Backoff, Bytes, CallOptions, Context, Method, ModuleService, Order, PeerCredentials, RetryPolicy,
     Server, ServerBuilder, Session, Status, Wire,
@@ -113,6 +113,36 @@ fn messages_are_counted_in_bytes() {
             assert_eq!(figures["drpc_server_sent_bytes_total{}"], reply.len() as f64);
             // Module, method and sequence, and the body's length.
             assert_eq!(figures["drpc_server_received_bytes_total{}"], 1000.0 + 2.0 + 3.0 + 2.0 + 3.0);
+        });
+    });
+}
+
+#[test]
+fn what_is_said_of_calls_is_counted_in_bytes_too() {
+    // E5: items, their end, credit.
+    isolated("metrics::what_is_said_of_calls_is_counted_in_bytes_too", || {
+        let figures = Figures::install();
+        with_every_server(|driver| {
+            let server = driver.start(Server::builder().module(Items));
+            let peer = RawPeer::connect(server.path());
+            let mut sent = 0;
+            let mut say = |module, method, body: Bytes, added: CallFields| {
+                let message =
+                    Call::<Bytes> { module, method, sequence: 1, body, added: Some(added.into()) }.encode();
+                sent += message.len();
+                peer.send_message(Wire::Chunked, &message);
+            };
+            let sends = CallFields { sends_items: true, ..CallFields::default() };
+            say(9, ItemsMethod::Count.id(), Bytes::new(), sends);
+            assert!(peer.recv_response(Wire::Chunked).part().is_some(), "it is open");
+            let control = |control| CallFields { control: Some(control), ..CallFields::default() };
+            say(0, 0, vec![7; 1000].into(), control(Control::Item));
+            say(0, 0, vec![7; 100_000].into(), control(Control::Item));
+            say(0, 0, Bytes::new(), control(Control::End));
+            assert_eq!(peer.recv_response(Wire::Chunked).body, "101000");
+            drop(peer);
+            server.stop();
+            assert_eq!(figures.take()["drpc_server_received_bytes_total{}"], sent as f64);
         });
     });
 }

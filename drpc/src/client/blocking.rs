@@ -468,7 +468,7 @@ impl ClientBuilder {
             packs: Packs::of(self.added_fields.packs(), self.message_limit.min(longest_packet)),
             has_stream: false,
             spin: Spin::new(self.spin),
-            log: PeerLog::default(),
+            log: self.log.clone(),
             _counted: OpenConnection::begin(),
         }
     }
@@ -526,7 +526,7 @@ struct Connection {
     has_stream: bool,
     spin: Spin,
     /// What the server may have logged.
-    log: PeerLog,
+    log: Arc<PeerLog>,
     _counted: OpenConnection,
 }
 

@@ -10,9 +10,10 @@ use super::retry::RetryPolicy;
 use crate::dispatch::authorization::Allow;
 use crate::handler::decoding::DEFAULT_DECODE_LIMIT;
 use crate::handler::session::Session;
+use crate::observe::peer_log::PeerLog;
 #[cfg(doc)]
 use crate::transport::PeerCredentials;
-use crate::transport::{Connector, MAX_PATH, Socket, abstract_name, name_len};
+use crate::transport::{Connector, MAX_PATH, Socket, abstract_name, look_at_namespace, name_len};
 use crate::wire::{DEFAULT_MESSAGE_LIMIT, TraceContext, Wire, WireMode};
 
 /// Sets up a client: the async one with `connect`, the blocking one with `connect_blocking`, the progress client with `connect_progress`.
@@ -78,6 +79,8 @@ pub struct ClientBuilder {
     pub(super) added_fields: AddedFields,
     /// Tells where a call stands in a trace, unless its own options do.
     pub(super) tracer: Option<Tracer>,
+    /// What the server may have logged, however often it is connected to.
+    pub(super) log: Arc<PeerLog>,
 }
 
 impl ClientBuilder {
@@ -103,6 +106,7 @@ impl ClientBuilder {
             server: None,
             added_fields: AddedFields::NONE,
             tracer: None,
+            log: Arc::default(),
         }
     }
 
@@ -263,6 +267,7 @@ impl ClientBuilder {
     /// # }
     /// ```
     pub fn server(mut self, allowed: Allow) -> Self {
+        look_at_namespace();
         self.server = Some(allowed);
         self
     }

@@ -41,7 +41,6 @@ use super::turns::Turns;
 use crate::descriptors::Limits;
 use crate::handler::method::Method;
 use crate::observe::metrics;
-use crate::observe::peer_log::PeerLog;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use crate::transport::{Link, generation};
@@ -86,7 +85,7 @@ impl Connection {
             reader: AtomicI64::new(DRIVER),
             driver: AtomicWaker::new(),
             takes_control: AtomicBool::new(false),
-            log: PeerLog::default(),
+            log: config.log.clone(),
         });
         let driver = runtime.spawn(drive(BreakOnDrop(shared.clone())));
         let (turns, process) = (Turns::default(), generation());

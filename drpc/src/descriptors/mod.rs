@@ -5,8 +5,8 @@ mod elsewhere;
 mod intake;
 mod received;
 
-pub(crate) use elsewhere::close;
-pub(crate) use intake::{Arrived, Intake, Limits};
+pub(crate) use elsewhere::{close, close_and, close_now};
+pub(crate) use intake::{Arrived, Intake, Limits, has_too_many};
 pub use received::Descriptors;
 pub(crate) use received::Problem;
 

@@ -3,7 +3,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::elsewhere::Strangers;
-use super::intake::{Arrived, Held};
+use super::intake::Arrived;
 
 /// The descriptors that came with a message, until somebody takes them. [`WithFds`](crate::WithFds) does that; this is for bodies
 /// that are read by hand.
@@ -33,11 +33,10 @@ pub struct Descriptors {
 }
 
 struct Came {
-    descriptors: Mutex<Strangers>,
+    /// Counted as long as the call to which they belong, and until they are closed.
+    strangers: Mutex<Strangers>,
     count: usize,
     problem: Option<Problem>,
-    /// Counted as long as the call to which they belong.
-    _held: Held,
 }
 
 impl Descriptors {
@@ -61,7 +60,7 @@ impl Descriptors {
     /// Takes them. Who asks again, or asks a clone, gets none.
     #[must_use]
     pub fn take(&self) -> Vec<OwnedFd> {
-        self.came.as_ref().map(|came| std::mem::take(&mut came.lock().0)).unwrap_or_default()
+        self.came.as_ref().map(|came| std::mem::take(&mut came.lock().descriptors)).unwrap_or_default()
     }
 
     /// How many the message says that it has.
@@ -76,10 +75,9 @@ impl Descriptors {
 
     /// Puts those there that came with the message.
     pub(crate) fn come(&mut self, arrived: Arrived) {
-        let Arrived { descriptors, problem, held } = arrived;
-        let count = descriptors.0.len();
-        self.came =
-            Some(Arc::new(Came { descriptors: Mutex::new(descriptors), count, problem, _held: held }));
+        let Arrived { strangers, problem } = arrived;
+        let count = strangers.descriptors.len();
+        self.came = Some(Arc::new(Came { strangers: Mutex::new(strangers), count, problem }));
     }
 
     /// What is wrong with them, for who takes any.
@@ -94,7 +92,7 @@ impl Descriptors {
 
 impl Came {
     fn lock(&self) -> MutexGuard<'_, Strangers> {
-        self.descriptors.lock().unwrap_or_else(PoisonError::into_inner)
+        self.strangers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -115,7 +113,9 @@ impl Eq for Descriptors {}
 impl fmt::Debug for Descriptors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.came {
-            Some(came) => f.debug_list().entries(came.lock().0.iter().map(AsRawFd::as_raw_fd)).finish(),
+            Some(came) => {
+                f.debug_list().entries(came.lock().descriptors.iter().map(AsRawFd::as_raw_fd)).finish()
+            }
             None => write!(f, "{} announced", self.announced),
         }
     }

@@ -293,7 +293,7 @@ impl Processing {
         }
         let status = failure.status();
         let asked = self.asked.unwrap_or_default();
-        let mut added = asked.error.then(|| Box::new(failure.as_fields()));
+        let mut added = asked.error.then(|| self.told_of(&failure));
         asked.say_what_is_known(&mut added);
         let response = Response { added, ..Response::failure(self.sequence, status) };
         self.observed.end(&response);
@@ -301,6 +301,14 @@ impl Processing {
             self.log_drop("its failure", &panic);
         }
         response
+    }
+
+    /// What the caller is told of a failure, which is counted until it is sent: where there is no room for them, without details.
+    #[cold]
+    fn told_of(&self, failure: &Failure) -> Box<ResponseFields> {
+        let mut told = Box::new(failure.as_fields());
+        self.context.session().hold_details(&mut told);
+        told
     }
 
     /// The first response of a stream, which says no more than that it is open. Its items are for [`take_stream`](Self::take_stream).

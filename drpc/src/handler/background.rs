@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{self, Poll};
 
 use tracing::Span;
@@ -9,6 +10,8 @@ use tracing::Span;
 use crate::handler::cancellation::Cancellation;
 use crate::handler::failure::Escaped;
 use crate::handler::failure::guard::guarded;
+use crate::handler::session::Session;
+use crate::observe::peer_log::{Line, PeerLog};
 
 /// A piece of work of a call. Its panic is logged and ends nothing else (S10), also where it is dropped.
 pub(crate) struct Work {
@@ -16,6 +19,8 @@ pub(crate) struct Work {
     work: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     session: u64,
     sequence: i64,
+    /// What the session's user may have logged.
+    log: Arc<PeerLog>,
     /// What it logs is still of its call.
     span: Span,
 }
@@ -35,12 +40,26 @@ pub(crate) trait Background: Send + Sync {
 }
 
 impl Work {
-    pub(crate) fn new(session: u64, sequence: i64, work: impl Future<Output = ()> + Send + 'static) -> Self {
-        Work { work: Some(Box::pin(work)), session, sequence, span: Span::current() }
+    pub(crate) fn new(
+        session: &Session,
+        sequence: i64,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
+        let (work, log) = (Some(Box::pin(work) as _), session.log().clone());
+        Work { work, session: session.id(), sequence, log, span: Span::current() }
+    }
+
+    /// What may be logged of it.
+    #[cfg(feature = "blocking-server")]
+    pub(crate) fn log(&self) -> &Arc<PeerLog> {
+        &self.log
     }
 
     #[cold]
-    fn log(&self, when: &str, panic: &str) {
+    fn log_panic(&self, when: &str, panic: &str) {
+        if !self.log.admits(Line::Panicked) {
+            return;
+        }
         tracing::error!(
             session = self.session,
             sequence = self.sequence,
@@ -58,7 +77,7 @@ impl Future for Work {
         let Some(work) = &mut this.work else { return Poll::Ready(()) };
         let _entered = this.span.enter();
         guarded(|| work.as_mut().poll(context)).unwrap_or_else(|panic| {
-            this.log("", &panic);
+            this.log_panic("", &panic);
             Poll::Ready(())
         })
     }
@@ -69,7 +88,7 @@ impl Drop for Work {
         let work = self.work.take();
         let _entered = self.span.enter();
         if let Err(panic) = guarded(|| drop(work)) {
-            self.log(" as it was dropped", &panic);
+            self.log_panic(" as it was dropped", &panic);
         }
     }
 }

@@ -337,7 +337,7 @@ impl Context {
         W: Future<Output = ()> + Send + 'static,
     {
         let context = Context { in_background: true, ..self.clone().without_deadline() };
-        let work = Work::new(self.session.id(), self.sequence, work(context));
+        let work = Work::new(&self.session, self.sequence, work(context));
         match self.session.background() {
             Some(background) => background.spawn(work),
             None => spawn_without_server(work),

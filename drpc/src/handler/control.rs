@@ -15,8 +15,10 @@ use crate::handler::cancellation::{Cancellation, Cancelled};
 use crate::handler::failure::Failure;
 use crate::handler::inbox::{Carried, Due, End, Inbox, Source};
 use crate::handler::session::Session;
+use crate::observe::metrics;
 use crate::observe::side::{Side, Way};
 use crate::observe::stream::Tally;
+use crate::transport::SHORT_PACKET;
 use crate::wire::{Call, Control, Credit, Gathered, Items};
 
 /// The calls of a session whose client says such things. Another session has none, and pays nothing.
@@ -101,6 +103,7 @@ impl Controls {
     #[cold]
     pub(crate) fn heeds(&self, message: &Bytes) -> bool {
         if let Some((sequence, item)) = Call::item_in(message) {
+            metrics::received(message.len());
             self.heed(sequence, Control::Item, item_of(message, item));
             return true;
         }
@@ -109,6 +112,7 @@ impl Controls {
         };
         match added.and_then(|added| added.control).filter(|_| (module, method) == (0, 0)) {
             Some(control) => {
+                metrics::received(message.len());
                 self.heed(sequence, control, item_of(message, body));
                 true
             }
@@ -194,7 +198,9 @@ impl Controls {
 
 /// What a message brings to a stream. As a slice it would keep all of the message, whatever else is in there.
 fn item_of(message: &Bytes, item: Bytes) -> Bytes {
-    if item.len() >= message.len() / 2 { item } else { Bytes::copy_from_slice(&item) }
+    // An item waits as no more than its own bytes and its entry. A packet that is short lies in more room than it takes.
+    let is_nearly_all = item.len() > SHORT_PACKET && item.len() >= message.len() / 8 * 7;
+    if is_nearly_all { item } else { Bytes::copy_from_slice(&item) }
 }
 
 /// A call of which its caller may say something. It is found as long as this lives.

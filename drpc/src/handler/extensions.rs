@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::handler::failure::Escaped;
 use crate::handler::failure::guard::guarded;
+use crate::observe::peer_log::{Line, PeerLog};
 
 /// A typed map of values that handlers and hooks keep with a session: at most one of each type.
 ///
@@ -34,9 +35,18 @@ use crate::handler::failure::guard::guarded;
 /// }
 /// ```
 #[derive(Default)]
-pub struct Extensions(Mutex<BTreeMap<TypeId, Arc<dyn Any + Send + Sync>>>);
+pub struct Extensions {
+    values: Mutex<BTreeMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+    /// What the session's user may have logged; `None` outside of any session.
+    log: Option<Arc<PeerLog>>,
+}
 
 impl Extensions {
+    /// Of a session whose user may have that logged.
+    pub(crate) fn logged_in(log: Arc<PeerLog>) -> Self {
+        Extensions { values: Mutex::default(), log: Some(log) }
+    }
+
     /// Inserts a value; returns the previous one of its type.
     pub fn insert<T: Any + Send + Sync>(&self, value: T) -> Option<Arc<T>> {
         self.values().insert(TypeId::of::<T>(), Arc::new(value)).map(downcast)
@@ -68,16 +78,18 @@ impl Extensions {
     }
 
     fn values(&self) -> MutexGuard<'_, BTreeMap<TypeId, Arc<dyn Any + Send + Sync>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Values are a stranger's: the panic of one, as it is dropped, ends nothing (S10), and the others are dropped too.
 impl Drop for Extensions {
     fn drop(&mut self) {
-        let values = std::mem::take(self.0.get_mut().unwrap_or_else(PoisonError::into_inner));
+        let values = std::mem::take(self.values.get_mut().unwrap_or_else(PoisonError::into_inner));
         for value in values.into_values() {
-            if let Err(panic) = guarded(|| drop(value)) {
+            if let Err(panic) = guarded(|| drop(value))
+                && self.log.as_ref().is_none_or(|log| log.admits(Line::Panicked))
+            {
                 tracing::error!(
                     "what was kept with a session panicked as it was dropped: {}",
                     Escaped(&panic)
@@ -130,7 +142,7 @@ mod tests {
         impl Drop for LooksUp {
             fn drop(&mut self) {
                 let extensions = self.0.upgrade();
-                assert!(extensions.is_none_or(|extensions| extensions.0.try_lock().is_ok()));
+                assert!(extensions.is_none_or(|extensions| extensions.values.try_lock().is_ok()));
             }
         }
 

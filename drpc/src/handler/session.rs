@@ -24,7 +24,7 @@ use crate::observe::peer_log::{Line, PeerLog, PeerLogs};
 use crate::observe::session::session_span;
 use crate::rate::{Bucket, Rate};
 use crate::transport::{Address, PeerCredentials};
-use crate::wire::{Body, Control};
+use crate::wire::{Body, Control, ResponseFields};
 
 /// A client's connection, as its handlers see it.
 ///
@@ -56,6 +56,8 @@ pub struct Session {
     span: Span,
     /// Where what it holds is counted; `None` outside of any server.
     account: Option<Arc<Account>>,
+    /// That the peer's groups are counted, of which there may be many; or why there is no room for them.
+    groups: Result<Lease, OverBudget>,
     /// To how many bytes requests are decoded, unless their method says otherwise.
     request_limit: usize,
     presence: Mutex<Presence>,
@@ -162,7 +164,8 @@ impl Session {
     #[doc(hidden)]
     #[must_use]
     pub fn with_log_of(self, other: &Session) -> Self {
-        Session { log: other.log.clone(), ..self }
+        let log = other.log.clone();
+        Session { extensions: Extensions::logged_in(log.clone()), log, ..self }
     }
 
     fn logged_in(log: Arc<PeerLog>, id: u64, peer: PeerCredentials, opened_at: SystemTime) -> Self {
@@ -171,12 +174,13 @@ impl Session {
             peer,
             span: Span::none(),
             account: None,
+            groups: Ok(Lease::default()),
             request_limit: DEFAULT_DECODE_LIMIT,
             presence: Mutex::default(),
-            log,
             bad_calls: Mutex::new(Bucket::new(BAD_CALLS)),
             opened_at,
-            extensions: Extensions::default(),
+            extensions: Extensions::logged_in(log.clone()),
+            log,
             cancellation: Cancellation::default(),
             controls: OnceLock::new(),
             packs: AtomicBool::new(false),
@@ -209,12 +213,21 @@ impl Session {
 
     /// The same session, whose peer has its share of a server's log.
     pub(crate) fn with_log(self, logs: &PeerLogs) -> Self {
-        Session { log: logs.of(self.peer.uid()), ..self }
+        let log = logs.of(self.peer.uid());
+        Session { extensions: Extensions::logged_in(log.clone()), log, ..self }
     }
 
     /// The same session, whose bytes are counted as its user's.
     pub(crate) fn with_budget(self, budget: &Budget) -> Self {
-        Session { account: Some(budget.of(self.peer.uid())), ..self }
+        let account = budget.of(self.peer.uid());
+        let mut lease = account.lease(Purpose::Request);
+        let groups = lease.resize(size_of_val(self.peer.groups())).map(|()| lease);
+        Session { account: Some(account), groups, ..self }
+    }
+
+    /// Whether there is room for what it keeps of its peer.
+    pub(crate) fn check_room(&self) -> Result<(), OverBudget> {
+        self.groups.as_ref().map_or_else(|over| Err(*over), |_| Ok(()))
     }
 
     /// The same session, whose requests are decoded up to so many bytes.
@@ -248,6 +261,17 @@ impl Session {
         Ok(())
     }
 
+    /// Has what a caller is told of a failure counted until it is sent. There is none of the details if there is no room for them.
+    pub(crate) fn hold_details(&self, told: &mut ResponseFields) {
+        let Some(account) = &self.account else { return };
+        let mut lease = account.lease(Purpose::Reply);
+        let details = mem::take(&mut told.details);
+        // One that waits to be sent has been encoded as well.
+        if lease.resize(2 * (told.error.len() + details.len())).is_ok() {
+            told.details = lease.around(details);
+        }
+    }
+
     /// Has an open stream of one of its calls counted for as long as there is this.
     pub(crate) fn hold_stream(&self) -> Result<Lease, OverBudget> {
         let mut lease =
@@ -258,6 +282,11 @@ impl Session {
     /// Whether one more line of what its peer can cause is to be logged.
     pub(crate) fn may_log(&self, line: Line) -> bool {
         self.log.admits(line)
+    }
+
+    /// What its peer may have logged.
+    pub(crate) fn log(&self) -> &Arc<PeerLog> {
+        &self.log
     }
 
     pub(crate) fn span(&self) -> &Span {
@@ -472,6 +501,20 @@ impl Session {
         self.cancel();
     }
 
+    /// Looks now whether the client has left, where nobody is told of that, and something is carried out for it.
+    pub(crate) fn look_for_client(&self) {
+        if self.is_at_work() {
+            self.cancellation();
+        }
+    }
+
+    /// Whether a handler waits, runs, or blocks its thread.
+    fn is_at_work(&self) -> bool {
+        let running = self.running();
+        let mut workers = running.workers.iter().filter_map(Weak::upgrade);
+        !running.calls.is_empty() || workers.any(|worker| worker.is_at_work())
+    }
+
     /// The session has ended: tells the handlers that go on by themselves.
     pub(crate) fn end(&self) {
         *self.presence() = Presence::Ended;
@@ -601,6 +644,11 @@ impl Worker {
     pub(crate) fn rest(&self) {
         let turn = self.turn.load(Ordering::Relaxed);
         self.turn.store(turn + (turn & 1), Ordering::Relaxed);
+    }
+
+    /// Whether a handler runs.
+    fn is_at_work(&self) -> bool {
+        self.turn.load(Ordering::Relaxed) & 1 == 1
     }
 
     /// The call whose handler runs, if there is one of that method.

@@ -57,7 +57,7 @@ fn describe_server() {
     describe_histogram!(
         "drpc_server_call_seconds",
         Unit::Seconds,
-        "From the reading of a call to its answer"
+        "From the beginning of a call, once it may run, to its answer"
     );
     describe_gauge!("drpc_server_calls_in_flight", Unit::Count, "Calls that are being carried out");
     describe_counter!("drpc_server_calls_refused_total", Unit::Count, "Calls that a rule did not allow");

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::rate::{Bucket, Rate};
@@ -20,10 +20,12 @@ pub(crate) enum Line {
     NotAccepted,
     ReplyUnknown,
     DescriptorsRefused,
+    /// What was left out of all kinds.
+    LeftOut,
 }
 
 impl Line {
-    const KINDS: usize = Line::DescriptorsRefused as usize + 1;
+    const KINDS: usize = Line::LeftOut as usize + 1;
 }
 
 impl fmt::Display for Line {
@@ -39,6 +41,7 @@ impl fmt::Display for Line {
             Line::NotAccepted => "connections that could not be accepted",
             Line::ReplyUnknown => "responses to calls that were never made",
             Line::DescriptorsRefused => "descriptors that can't be passed",
+            Line::LeftOut => "lines of all kinds",
         })
     }
 }
@@ -48,16 +51,59 @@ impl fmt::Display for Line {
 pub(crate) struct PeerLog {
     /// `None` where the peer needs no name.
     uid: Option<u32>,
-    allowances: [Mutex<Allowance>; Line::KINDS],
+    allowances: Allowances,
+    /// What all users of a server may have logged together: one may have many users.
+    all: Option<Arc<Allowances>>,
+}
+
+/// The lines of each kind that may still be.
+#[derive(Debug)]
+struct Allowances([Mutex<Allowance>; Line::KINDS]);
+
+impl Allowances {
+    fn of(lines: Rate) -> Self {
+        Allowances(std::array::from_fn(|_| Mutex::new(Allowance::of(lines))))
+    }
+
+    fn take(&self, line: Line, now: Instant) -> Option<u64> {
+        self.of_kind(line).take(now)
+    }
+
+    /// So many are not logged, though they might have been.
+    fn leave_out(&self, line: Line, count: u64) {
+        self.of_kind(line).left_out += count;
+    }
+
+    fn of_kind(&self, line: Line) -> MutexGuard<'_, Allowance> {
+        self.0[line as usize].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Allowances {
+    fn default() -> Self {
+        Allowances::of(LINES)
+    }
 }
 
 impl PeerLog {
+    fn of(uid: u32, all: &Arc<Allowances>) -> Self {
+        PeerLog { uid: Some(uid), allowances: Allowances::default(), all: Some(all.clone()) }
+    }
+
     /// Whether a line of this kind is to be logged now. What was left out since the last one is told first.
     #[cold]
     pub(crate) fn admits(&self, line: Line) -> bool {
-        let mut allowance = self.allowances[line as usize].lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(left_out) = allowance.take(Instant::now()) else { return false };
-        drop(allowance);
+        let now = Instant::now();
+        let Some(left_out) = self.allowances.take(line, now) else { return false };
+        if let Some(all) = &self.all {
+            let Some(of_all) = all.take(line, now) else {
+                self.allowances.leave_out(line, left_out + 1);
+                return false;
+            };
+            if of_all > 0 {
+                tracing::warn!("{of_all} more of all users left out: {line}");
+            }
+        }
         self.tell(line, left_out);
         true
     }
@@ -71,36 +117,55 @@ impl PeerLog {
 
 impl Drop for PeerLog {
     fn drop(&mut self) {
-        let left_out = self
-            .allowances
-            .iter_mut()
-            .map(|allowance| allowance.get_mut().unwrap_or_else(PoisonError::into_inner).left_out);
-        let left_out = left_out.sum();
-        self.tell("lines of all kinds", left_out);
+        let allowances = self.allowances.0.iter_mut();
+        let left_out: u64 = allowances
+            .map(|allowance| allowance.get_mut().unwrap_or_else(PoisonError::into_inner).left_out)
+            .sum();
+        // Many users may be forgotten at once.
+        let may_tell = |all: &Allowances| all.take(Line::LeftOut, Instant::now()).is_some();
+        if left_out > 0 && self.all.as_deref().is_none_or(may_tell) {
+            self.tell(Line::LeftOut, left_out);
+        }
     }
 }
 
 /// The logs of a server's peers, by user: who connects anew has no new allowance.
-#[derive(Debug, Default)]
-pub(crate) struct PeerLogs(Mutex<HashMap<u32, Arc<PeerLog>>>);
+#[derive(Debug)]
+pub(crate) struct PeerLogs {
+    of_users: Mutex<HashMap<u32, Arc<PeerLog>>>,
+    all: Arc<Allowances>,
+}
+
+impl Default for PeerLogs {
+    fn default() -> Self {
+        PeerLogs { of_users: Mutex::default(), all: Arc::new(Allowances::of(LINES_OF_ALL)) }
+    }
+}
 
 impl PeerLogs {
     /// How many users are remembered, beside those who have sessions.
     const REMEMBERED: usize = 1024;
 
     pub(crate) fn of(&self, uid: u32) -> Arc<PeerLog> {
-        let mut logs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut logs = self.of_users.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut forgotten = Vec::new();
         if logs.len() >= Self::REMEMBERED && !logs.contains_key(&uid) {
-            logs.retain(|_, log| Arc::strong_count(log) > 1);
+            let without_sessions = logs.extract_if(|_, log| Arc::strong_count(log) == 1);
+            forgotten.extend(without_sessions);
         }
-        logs.entry(uid)
-            .or_insert_with(|| Arc::new(PeerLog { uid: Some(uid), allowances: Default::default() }))
-            .clone()
+        let log = logs.entry(uid).or_insert_with(|| Arc::new(PeerLog::of(uid, &self.all))).clone();
+        // What these tell is written when nothing is locked.
+        drop(logs);
+        drop(forgotten);
+        log
     }
 }
 
 /// How many lines of one kind there may be.
 const LINES: Rate = Rate { most: 100, once_in: Duration::from_millis(100) };
+
+/// The same of all users of a server.
+const LINES_OF_ALL: Rate = Rate { most: 1000, once_in: Duration::from_millis(10) };
 
 /// The lines of one kind that may still be.
 #[derive(Debug)]
@@ -110,6 +175,10 @@ struct Allowance {
 }
 
 impl Allowance {
+    fn of(lines: Rate) -> Self {
+        Allowance { lines: Bucket::new(lines), left_out: 0 }
+    }
+
     /// Takes a line, if there is one left; gives how many were left out before it.
     fn take(&mut self, now: Instant) -> Option<u64> {
         if self.lines.take(now) {
@@ -120,19 +189,13 @@ impl Allowance {
     }
 }
 
-impl Default for Allowance {
-    fn default() -> Self {
-        Allowance { lines: Bucket::new(LINES), left_out: 0 }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_burst_is_logged_and_what_is_left_out_is_counted() {
-        let mut allowance = Allowance::default();
+        let mut allowance = Allowance::of(LINES);
         let begin = Instant::now();
         let taken = (0..10_000).filter(|_| allowance.take(begin).is_some()).count();
         assert_eq!(taken, 100);
@@ -154,7 +217,14 @@ mod tests {
         let logs = PeerLogs::default();
         let stays = logs.of(0);
         (1..5000).for_each(|uid| drop(logs.of(uid)));
-        assert!(logs.0.lock().unwrap().len() <= PeerLogs::REMEMBERED);
+        assert!(logs.of_users.lock().unwrap().len() <= PeerLogs::REMEMBERED);
         assert!(Arc::ptr_eq(&stays, &logs.of(0)));
+    }
+
+    #[test]
+    fn many_users_in_turn_have_few_lines_together() {
+        let logs = PeerLogs::default();
+        let admitted = (0..100_000).filter(|turn| logs.of(turn % 5_000).admits(Line::SessionRefused)).count();
+        assert!((1_000..5_000).contains(&admitted), "{admitted} lines");
     }
 }

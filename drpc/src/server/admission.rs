@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::config::Config;
-use crate::budget::Budget;
+use crate::budget::{Budget, OverBudget};
+use crate::descriptors::has_too_many;
 use crate::handler::failure::Failure;
 use crate::handler::session::Session;
 use crate::observe::metrics;
@@ -24,6 +25,8 @@ pub(super) enum Refusal {
     Sessions(usize),
     SessionsPerUid(usize),
     Absent(usize),
+    Descriptors(usize),
+    Memory(OverBudget),
 }
 
 /// Refuses a session whose peer may not connect.
@@ -40,6 +43,20 @@ pub(super) fn check_absent(session: &Session, budget: &Budget, config: &Config) 
     match budget.absent(session.peer().uid()) < limit {
         true => Ok(()),
         false => Err(Refusal::Absent(limit).counted()),
+    }
+}
+
+/// Refuses a session for which there is no memory: its peer may be in many groups.
+pub(super) fn check_memory(session: &Session) -> Result<(), Refusal> {
+    session.check_room().map_err(|over| Refusal::Memory(over).counted())
+}
+
+/// Refuses a session whose user has passed too many descriptors that are not closed yet.
+pub(super) fn check_descriptors(session: &Session, config: &Config) -> Result<(), Refusal> {
+    let of_user = config.takes_descriptors.map_or(0, |limits| limits.user);
+    match session.account().filter(|account| has_too_many(account, of_user)) {
+        Some(account) => Err(Refusal::Descriptors(account.descriptors()).counted()),
+        None => Ok(()),
     }
 }
 
@@ -88,6 +105,8 @@ impl Refusal {
             Refusal::Sessions(_) => "session_limit",
             Refusal::SessionsPerUid(_) => "session_limit_per_uid",
             Refusal::Absent(_) => "absent_session_limit",
+            Refusal::Descriptors(_) => "descriptors",
+            Refusal::Memory(_) => "memory_limit",
         });
         self
     }
@@ -112,6 +131,11 @@ impl fmt::Display for Refusal {
                 "{limit} sessions of this user go on though their clients have left, and no more may: see \
                  `ServerBuilder::absent_session_limit`, and `handler_timeout`, which ends what they wait for"
             ),
+            Refusal::Descriptors(held) => write!(
+                f,
+                "{held} descriptors that this user has passed are not closed yet: their closing takes too long"
+            ),
+            Refusal::Memory(over) => write!(f, "for the groups that the peer is in, there is {over}"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How many calls may run at once, of all sessions of a server together and of one user's, whoever drives them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 #[cfg(any(feature = "server", feature = "blocking-server"))]
@@ -20,11 +21,20 @@ struct State {
     free: usize,
     /// How many may be one user's.
     per_uid: usize,
-    /// How many are whose.
-    of_uid: HashMap<u32, usize>,
+    users: HashMap<u32, User>,
     last: u64,
-    /// The users of those that wait, in the order of their coming.
-    waiting: BTreeMap<u64, (u32, Waker)>,
+    /// Of each user who waits and is not at its limit, the first place.
+    first_of_users: BTreeMap<u64, u32>,
+}
+
+/// What one user's calls have, and wait for.
+#[derive(Debug, Default)]
+struct User {
+    running: usize,
+    /// Those that wait, in the order of their coming.
+    waiting: BTreeMap<u64, Waker>,
+    /// The place that stands for the user among those of others.
+    first: Option<u64>,
 }
 
 /// That one call may run; given back when dropped.
@@ -46,9 +56,9 @@ impl CallPermits {
         let state = || State {
             free: limits.calls.unwrap_or(usize::MAX),
             per_uid: limits.calls_per_uid.unwrap_or(usize::MAX),
-            of_uid: HashMap::new(),
+            users: HashMap::new(),
             last: 0,
-            waiting: BTreeMap::new(),
+            first_of_users: BTreeMap::new(),
         };
         CallPermits(is_limited.then(|| Arc::new(Semaphore(Mutex::new(state())))))
     }
@@ -78,20 +88,34 @@ impl Waiting {
     /// Waits for its turn.
     pub(super) fn poll(&self, context: &Context<'_>) -> Poll<Permit> {
         let mut state = self.semaphore.state();
-        if state.first().is_some_and(|(number, _)| number == self.number) {
-            return Poll::Ready(state.take(&self.semaphore, self.uid));
+        // It may have stepped aside.
+        state.change(self.uid, |user| user.waiting.insert(self.number, context.waker().clone()));
+        match state.first() == Some((self.number, self.uid)) {
+            true => Poll::Ready(state.take(&self.semaphore, self.uid)),
+            false => Poll::Pending,
         }
-        state.waiting.insert(self.number, (self.uid, context.waker().clone()));
-        Poll::Pending
+    }
+
+    /// Lets others go first, until it [steps in](Self::step_in) or is [polled](Self::poll): then it has its old place.
+    pub(super) fn step_aside(&self) {
+        let mut state = self.semaphore.state();
+        state.change(self.uid, |user| user.waiting.remove(&self.number));
+        state.wake_first();
+    }
+
+    /// Waits on in its old place. If it is its turn, it is woken.
+    #[cfg(feature = "server")]
+    pub(super) fn step_in(&self, context: &Context<'_>) {
+        let mut state = self.semaphore.state();
+        state.change(self.uid, |user| user.waiting.insert(self.number, context.waker().clone()));
+        state.wake_first();
     }
 }
 
 #[cfg(any(feature = "server", feature = "blocking-server"))]
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let mut state = self.semaphore.state();
-        state.waiting.remove(&self.number);
-        state.wake_first();
+        self.step_aside();
     }
 }
 
@@ -116,19 +140,14 @@ impl Semaphore {
         let mut state = self.state();
         state.last += 1;
         let number = state.last;
-        state.waiting.insert(number, (uid, Waker::noop().clone()));
+        state.change(uid, |user| user.waiting.insert(number, Waker::noop().clone()));
         Waiting { semaphore: self.clone(), uid, number }
     }
 
     fn give_back(&self, uid: u32) {
         let mut state = self.state();
         state.free += 1;
-        if let Some(of_user) = state.of_uid.get_mut(&uid) {
-            *of_user -= 1;
-            if *of_user == 0 {
-                state.of_uid.remove(&uid);
-            }
-        }
+        state.change(uid, |user| user.running -= 1);
         state.wake_first();
     }
 
@@ -139,25 +158,43 @@ impl Semaphore {
 
 impl State {
     fn has_room_for(&self, uid: u32) -> bool {
-        self.free > 0 && self.of_uid.get(&uid).is_none_or(|of_user| *of_user < self.per_uid)
+        self.free > 0 && self.users.get(&uid).is_none_or(|user| user.running < self.per_uid)
     }
 
     fn take(&mut self, semaphore: &Arc<Semaphore>, uid: u32) -> Permit {
         self.free -= 1;
-        *self.of_uid.entry(uid).or_default() += 1;
+        self.change(uid, |user| user.running += 1);
         Permit(Some((semaphore.clone(), uid)))
     }
 
+    /// Changes what there is of a user, and the place that stands for it. One of whom there is nothing is forgotten.
+    fn change<R>(&mut self, uid: u32, change: impl FnOnce(&mut User) -> R) {
+        let user = self.users.entry(uid).or_default();
+        change(user);
+        let is_able = user.running < self.per_uid;
+        let first = user.waiting.keys().next().copied().filter(|_| is_able);
+        if first != user.first {
+            if let Some(before) = mem::replace(&mut user.first, first) {
+                self.first_of_users.remove(&before);
+            }
+            self.first_of_users.extend(first.map(|first| (first, uid)));
+        }
+        if user.running == 0 && user.waiting.is_empty() {
+            self.users.remove(&uid);
+        }
+    }
+
     /// Whose turn it is, if there is anything for them: the first whose user is not at its limit.
-    fn first(&self) -> Option<(u64, &Waker)> {
-        let waiting = self.waiting.iter().filter(|_| self.free > 0);
-        let mut able = waiting.filter(|(_, (uid, _))| self.has_room_for(*uid));
-        able.next().map(|(number, (_, waker))| (*number, waker))
+    fn first(&self) -> Option<(u64, u32)> {
+        let (number, uid) = self.first_of_users.first_key_value().filter(|_| self.free > 0)?;
+        Some((*number, *uid))
     }
 
     fn wake_first(&self) {
-        if let Some((_, first)) = self.first() {
-            first.wake_by_ref();
+        let first = self.first();
+        let waker = first.and_then(|(number, uid)| self.users.get(&uid)?.waiting.get(&number));
+        if let Some(waker) = waker {
+            waker.wake_by_ref();
         }
     }
 }
@@ -198,6 +235,46 @@ mod tests {
         assert!(waits.poll(&context).is_pending());
         drop(one);
         assert!(waits.poll(&context).is_ready());
+    }
+
+    #[test]
+    fn who_steps_aside_is_overtaken_and_has_its_old_place_when_it_is_back() {
+        let permits = CallPermits::new(&Limits { calls: Some(2), ..Limits::default() });
+        let context = Context::from_waker(Waker::noop());
+        let [one, other] = [0; 2].map(|_| permits.acquire(1).ok().unwrap());
+        let [busy, second] = [0; 2].map(|_| permits.acquire(1).err().unwrap());
+        assert!(busy.poll(&context).is_pending());
+        assert!(second.poll(&context).is_pending());
+        busy.step_aside();
+        drop(one);
+        let Poll::Ready(one) = second.poll(&context) else { panic!("the first is busy") };
+        drop(second);
+        let third = permits.acquire(1).err().unwrap();
+        assert!(third.poll(&context).is_pending());
+        assert!(busy.poll(&context).is_pending());
+        drop(one);
+        assert!(third.poll(&context).is_pending());
+        assert!(busy.poll(&context).is_ready());
+        drop(busy);
+        let fourth = permits.acquire(1).err().unwrap();
+        fourth.step_aside();
+        drop((third, other));
+        assert!(fourth.poll(&context).is_ready(), "it is alone");
+    }
+
+    #[test]
+    fn those_of_a_user_at_its_limit_make_no_other_call_dearer() {
+        let limits = Limits { calls_per_uid: Some(1), ..Limits::default() };
+        let permits = CallPermits::new(&limits);
+        let running = permits.acquire(1).ok().unwrap();
+        let waiting: Vec<_> = (0..10_000).map(|_| permits.acquire(1).err().unwrap()).collect();
+        let state = || permits.0.as_ref().unwrap().state();
+        assert!(state().first_of_users.is_empty(), "none of them is looked at");
+        drop(permits.acquire(2).ok().unwrap());
+        drop(running);
+        assert_eq!(state().first_of_users.len(), 1);
+        drop(waiting);
+        assert!(state().users.is_empty());
     }
 
     #[test]

@@ -3,7 +3,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
-use super::admission::{Admission, Refusal, check_absent, check_access, log_refused};
+use super::admission::{
+    Admission, Refusal, check_absent, check_access, check_descriptors, check_memory, log_refused,
+};
 use super::config::Config;
 use crate::budget::Budget;
 use crate::handler::background::Background;
@@ -90,7 +92,10 @@ impl<T: Abort> Sessions<T> {
     fn admit(&self, session: &Arc<Session>, config: &Config) -> Result<(), Refusal> {
         // A stranger's code, so nothing is locked.
         check_access(session, config)?;
+        self.look_for_clients(session.peer().uid(), config.absent_sessions());
         check_absent(session, &self.budget, config)?;
+        check_descriptors(session, config)?;
+        check_memory(session)?;
         let mut state = self.state();
         state.admission.enter(session, config)?;
         state.live.insert(session.id(), Live { session: session.clone(), task: None, cut: false });
@@ -98,6 +103,22 @@ impl<T: Abort> Sessions<T> {
             session.stop(Cancelled::ShuttingDown);
         }
         Ok(())
+    }
+
+    /// Has all sessions of a user look for their clients that do so only when they are asked, if there are as many as may be without theirs: a
+    /// handler that blocks its thread does not see that its caller has left.
+    fn look_for_clients(&self, uid: u32, limit: usize) {
+        let state = self.state();
+        if state.live.len() < limit {
+            return;
+        }
+        let of_user =
+            state.live.values().map(|live| &live.session).filter(|session| session.peer().uid() == uid);
+        let of_user: Vec<_> = of_user.cloned().collect();
+        drop(state);
+        if of_user.len() >= limit {
+            of_user.iter().for_each(|session| session.look_for_client());
+        }
     }
 
     /// Says which task serves a session.

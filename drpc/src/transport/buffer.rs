@@ -45,13 +45,16 @@ pub(super) fn with_buffer<E>(
     })
 }
 
+/// Up to how many bytes a packet lies in one of two sizes of allocations.
+pub(crate) const SHORT_PACKET: usize = 512;
+
 /// A copy of a packet that is short.
 #[inline(always)]
 fn short(packet: &[u8]) -> Option<Bytes> {
     Some(match packet.len() {
         0 => Bytes::new(),
         1..=128 => Short::<128>::of(packet),
-        129..=512 => Short::<512>::of(packet),
+        129..=SHORT_PACKET => Short::<SHORT_PACKET>::of(packet),
         513..=SMALL => Bytes::copy_from_slice(packet),
         _ => return None,
     })

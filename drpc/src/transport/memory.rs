@@ -89,7 +89,7 @@ impl MemoryEnd {
         };
         wake(&mut state.sender);
         if let Some(intake) = &state.intake {
-            intake.take_in(descriptors);
+            intake.take_in(descriptors)?;
         }
         Poll::Ready(Ok(Some(match into {
             Some(into) => {

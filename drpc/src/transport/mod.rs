@@ -20,10 +20,11 @@ mod stepped;
 
 pub use address::Address;
 pub(crate) use address::{abstract_name, name_len};
-pub(crate) use buffer::{keeps_buffers, release_buffers};
+pub(crate) use buffer::{SHORT_PACKET, keeps_buffers, release_buffers};
 pub(crate) use fork::generation;
 pub(crate) use link::Link;
 pub(crate) use memory::{Connector, MemoryEnd};
+pub(crate) use namespace::look_at_namespace;
 pub use peer::PeerCredentials;
 pub(crate) use readiness::AsyncSocket;
 pub use remote::RemotePeer;

@@ -1,3 +1,4 @@
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::{fmt, io, mem};
@@ -208,17 +209,20 @@ const MANY_GROUPS: usize = 64;
 
 /// A list of groups to keep with a session.
 fn kept(groups: Vec<u32>) -> Arc<[u32]> {
-    static LONG: Mutex<Vec<Weak<[u32]>>> = Mutex::new(Vec::new());
+    static LONG: Mutex<Vec<(u64, Weak<[u32]>)>> = Mutex::new(Vec::new());
     if groups.len() <= MANY_GROUPS {
         return groups.into();
     }
+    // Two lists may differ at their ends alone.
+    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(&groups);
     let mut long = LONG.lock().unwrap_or_else(PoisonError::into_inner);
-    long.retain(|list| list.strong_count() > 0);
-    if let Some(same) = long.iter().filter_map(Weak::upgrade).find(|list| **list == *groups) {
+    long.retain(|(_, list)| list.strong_count() > 0);
+    let mut alike = long.iter().filter(|(other, _)| *other == hash).filter_map(|(_, list)| list.upgrade());
+    if let Some(same) = alike.find(|list| **list == *groups) {
         return same;
     }
     let groups = Arc::from(groups);
-    long.push(Arc::downgrade(&groups));
+    long.push((hash, Arc::downgrade(&groups)));
     groups
 }
 

@@ -228,7 +228,7 @@ impl Socket {
         let packet = retry(peek)?;
         for message in control.drain() {
             if let RecvAncillaryMessage::ScmRights(descriptors) = message {
-                intake.take_in(descriptors.collect());
+                intake.take_in(descriptors.collect())?;
             }
         }
         if packet.flags.contains(ReturnFlags::CTRUNC) {
@@ -237,23 +237,29 @@ impl Socket {
         Ok(())
     }
 
-    /// Hangs up, and drops what has come: its descriptors where they hold up nobody.
+    /// Hangs up, and drops what has come: its descriptors where they hold up nobody, those of one packet behind those of another, so that no
+    /// more are open.
     #[cold]
-    fn discard_rest(&self) {
+    fn discard_rest(&self, intake: &Intake) {
         self.hang_up();
         // With its sender's credentials, even an empty packet is told from the end.
-        let mut left = net::sockopt::set_socket_passcred(&self.fd, true).is_ok();
-        while left {
-            let mut space = [MaybeUninit::uninit(); CONTROL];
-            let mut control = RecvAncillaryBuffer::new(&mut space);
-            let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
-            let received = net::recvmsg(&self.fd, &mut [], &mut control, flags);
-            left = matches!(received, Err(Errno::INTR | Errno::CONNRESET));
-            for message in control.drain() {
-                left = true;
-                if let RecvAncillaryMessage::ScmRights(descriptors) = message {
-                    descriptors::close(descriptors.collect());
+        if net::sockopt::set_socket_passcred(&self.fd, true).is_err() {
+            return;
+        }
+        while let Some(descriptors) = discard_packet(&self.fd) {
+            if descriptors.is_empty() {
+                continue;
+            }
+            match self.fd.try_clone() {
+                Ok(rest) => {
+                    let uid = intake.uid().or_else(|| self.peer().ok().map(|peer| peer.uid()));
+                    return descriptors::close_and(uid, descriptors, move || {
+                        while let Some(descriptors) = discard_packet(&rest) {
+                            descriptors::close_now(descriptors);
+                        }
+                    });
                 }
+                Err(_) => descriptors::close(descriptors),
             }
         }
     }
@@ -383,9 +389,11 @@ impl Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         // One that listens may be others', too, and in a child that was forked each one is.
-        let is_ours = self.intake.get().is_some_and(|intake| intake.is_ours());
-        if is_ours && net::sockopt::socket_acceptconn(&self.fd) == Ok(false) {
-            self.discard_rest();
+        if let Some(intake) = self.intake.get()
+            && intake.is_ours()
+            && net::sockopt::socket_acceptconn(&self.fd) == Ok(false)
+        {
+            self.discard_rest(intake);
         }
     }
 }
@@ -409,6 +417,23 @@ impl AsRawFd for Socket {
     fn as_raw_fd(&self) -> RawFd {
         self.fd.as_raw_fd()
     }
+}
+
+/// Drops a packet, and gives its descriptors; `None` if there was none.
+fn discard_packet(socket: &OwnedFd) -> Option<Vec<OwnedFd>> {
+    let mut space = [MaybeUninit::uninit(); CONTROL];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    let received = net::recvmsg(socket, &mut [], &mut control, flags);
+    let mut is_there = matches!(received, Err(Errno::INTR | Errno::CONNRESET));
+    let mut passed = Vec::new();
+    for message in control.drain() {
+        is_there = true;
+        if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+            passed.extend(descriptors);
+        }
+    }
+    is_there.then_some(passed)
 }
 
 /// Makes a system call again for as long as it is interrupted.

@@ -2,6 +2,14 @@ use std::env;
 use std::path::PathBuf;
 use std::process::Command;
 
+/// Says, in a process of its own, which test that is for.
+const MARK: &str = "DRPC_TEST_ISOLATED";
+
+/// Whether this process is a test's own.
+pub(crate) fn is_isolated() -> bool {
+    env::var_os(MARK).is_some()
+}
+
 /// Runs a test in a process of its own, for what belongs to a whole process: its umask, its descriptors, its memory.
 ///
 /// `name` is the test's path in this binary, which is run anew for that one test.
@@ -11,7 +19,6 @@ pub(crate) fn isolated(name: &str, test: impl FnOnce()) {
 
 /// As [`isolated`], with a command that starts the binary it is given, with the arguments that are appended.
 pub(crate) fn isolated_by(name: &str, start: impl FnOnce(PathBuf) -> Command, test: impl FnOnce()) {
-    const MARK: &str = "DRPC_TEST_ISOLATED";
     if env::var(MARK).is_ok_and(|marked| marked == name) {
         return test();
     }

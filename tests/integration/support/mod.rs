@@ -23,7 +23,7 @@ pub(crate) use client::{
     with_every_client, without_response,
 };
 pub(crate) use fake::{Fake, pair};
-pub(crate) use isolated::{isolated, isolated_by};
+pub(crate) use isolated::{is_isolated, isolated, isolated_by};
 pub(crate) use logs::Logs;
 pub(crate) use modules::{
     Gate, Handlers, Hello, HelloResponse, Items, ItemsMethod, echo, gated, greeting, interop,

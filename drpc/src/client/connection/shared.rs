@@ -44,7 +44,7 @@ pub(super) struct Shared {
     /// The server has shown that it knows what may be said of calls that run.
     pub(super) takes_control: AtomicBool,
     /// What the server may have logged.
-    pub(super) log: PeerLog,
+    pub(super) log: Arc<PeerLog>,
 }
 
 /// The driver receives. (A call's sequence is greater than 0.)

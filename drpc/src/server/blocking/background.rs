@@ -8,6 +8,7 @@ use super::parking::Parking;
 use super::threads::Threads;
 use crate::handler::background::{Background, Work, log_too_late};
 use crate::handler::cancellation::{Cancellation, Cancelled};
+use crate::observe::peer_log::Line;
 
 /// The work in the background of a server in threads: a thread for each piece.
 pub(super) struct WorkThreads {
@@ -47,11 +48,14 @@ impl Background for WorkThreads {
         let (running, closed) = (self.running.clone(), self.closed.clone());
         running.fetch_add(1, Ordering::SeqCst);
         let counted = Counted(running);
+        let log = work.log().clone();
         let run = move || {
             carry_out(work, &closed);
             drop(counted);
         };
-        if let Err(error) = self.threads.spawn("drpc-work".into(), run) {
+        if let Err(error) = self.threads.spawn("drpc-work".into(), run)
+            && log.admits(Line::OutOfThreads)
+        {
             tracing::error!(%error, "work in the background is dropped: no thread can be had for it");
         }
     }

@@ -220,7 +220,7 @@ impl SessionState {
     fn heed(&self, call: Kept) -> Option<Kept> {
         match self.session.heeds(&call.message) {
             true => None,
-            false => self.turns.keep(call, self.server.config.order.limit()),
+            false => self.turns.keep(call, self.session.account(), self.server.config.order.limit()),
         }
     }
 

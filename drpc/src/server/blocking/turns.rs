@@ -4,9 +4,10 @@
 mod model;
 
 use std::mem;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use crate::budget::Account;
 use crate::server::kept::{Kept, KeptCalls};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
@@ -106,13 +107,18 @@ impl<R> Turns<R> {
         one_more
     }
 
-    /// Keeps a call that was read, if as many run as may; gives it back if it may run. Whoever keeps more than may be waits.
-    pub(super) fn keep(&self, call: Kept, most_running: usize) -> Option<Kept> {
+    /// Keeps a call of this user that was read, if as many run as may; gives it back if it may run. Whoever keeps more than may be waits.
+    pub(super) fn keep(
+        &self,
+        call: Kept,
+        account: Option<&Arc<Account>>,
+        most_running: usize,
+    ) -> Option<Kept> {
         let mut state = self.state();
         if state.running < most_running {
             return Some(call);
         }
-        state.kept.put(call);
+        state.kept.put(call, account);
         while state.kept.is_full() {
             state = self.turn.wait(state).unwrap_or_else(PoisonError::into_inner);
         }

@@ -24,6 +24,7 @@ use crate::dispatch::middleware::Layers;
 use crate::dispatch::registry::{declared_modules, origin_of};
 use crate::dispatch::router::ModuleService;
 use crate::handler::module::{Module, name_of};
+use crate::transport::look_at_namespace;
 use crate::wire::WireMode;
 
 /// Sets up a server: [`bind`](Self::bind) makes the one on tokio, [`bind_blocking`](Self::bind_blocking) the one with a thread per session,
@@ -203,7 +204,8 @@ impl ServerBuilder {
         self
     }
 
-    /// How long the rest of a message may take after its first chunk. Then the session ends.
+    /// How long the rest of a message may take after its first chunk. Then the session ends. While the client leaves replies unread, which holds the reading up,
+    /// the time stands still, but for no longer than it is.
     pub fn message_timeout(mut self, timeout: Duration) -> Self {
         self.config.message_timeout = timeout;
         self
@@ -260,6 +262,7 @@ impl ServerBuilder {
 
     /// The modules, and the settings: what a driver needs beside a socket.
     pub(super) fn build(self) -> Result<(ModuleService, Config), BindError> {
+        look_at_namespace();
         let mut service = ModuleService::new();
         if !self.explicit_only {
             for descriptor in declared_modules() {

@@ -28,7 +28,7 @@ use self::running::Finished;
 use self::session::SessionState;
 use self::shared::{Core, Due};
 
-use super::admission::{Admission, check_absent, check_access, log_refused};
+use super::admission::{Admission, check_absent, check_access, check_descriptors, check_memory, log_refused};
 use super::backoff::Backoff;
 use super::builder::ServerBuilder;
 use super::config::Config;
@@ -416,6 +416,8 @@ impl Server {
         let config = &self.core.config;
         check_access(session, config)?;
         check_absent(session, &self.budget, config)?;
+        check_descriptors(session, config)?;
+        check_memory(session)?;
         self.admission.enter(session, config)?;
         Opened::new(&config.hooks, session).inspect_err(|_| self.admission.leave(session))
     }

@@ -7,8 +7,8 @@
 //!                                      └─▶ running, if it waits ─┘
 //! ```
 //!
-//! Nothing here waits. While replies are unsent, or as many calls run as may, nothing is read, and no stream gives an item: so a client
-//! that does not read its replies is held in its own socket, and memory is bounded. One that may say something of calls that run is read
+//! Nothing here waits. While replies are unsent, or as many calls run as may, nothing is read, no call begins that was read before, and no
+//! stream gives an item: so a client that does not read its replies is held in its own socket, and memory is bounded. One that may say something of calls that run is read
 //! even while no further call may begin, up to a bound: the calls in between are kept.
 
 use std::collections::VecDeque;
@@ -18,7 +18,7 @@ use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rustix::event::epoll::EventFlags;
@@ -52,8 +52,8 @@ pub(super) struct SessionState {
     session: Arc<Session>,
     /// Whether more calls are to be read.
     reading: bool,
-    /// When the rest of a message that has begun is due.
-    rest_due: Option<Key>,
+    /// A message that has begun, whose rest is due.
+    rest: Option<Box<Rest>>,
     /// When it has been idle for too long.
     idle: Option<Key>,
     /// The call that waits until the server, or a step, has room for it, and since when.
@@ -90,6 +90,16 @@ struct Besides {
     client_left: bool,
 }
 
+/// The rest of a message. While replies that wait hold the reading up, its time stands still, but for no longer than it is in all.
+struct Rest {
+    begun: Instant,
+    /// How long it stood still before.
+    held: Duration,
+    /// Since when it stands still, if it does.
+    held_since: Option<Instant>,
+    timer: Option<Key>,
+}
+
 impl Besides {
     /// Of a client that has left there is no more than its socket held; what is too much stays there, and keeps its descriptor.
     fn may_read_ahead(&self) -> bool {
@@ -107,7 +117,7 @@ impl SessionState {
             worker: session.add_worker(),
             session,
             reading: true,
-            rest_due: None,
+            rest: None,
             idle: None,
             queued: None,
             besides: None,
@@ -182,7 +192,7 @@ impl SessionState {
     fn take_pack(&mut self, share: &mut usize, core: &mut Core, done: &mut Progress) -> bool {
         loop {
             if self.besides.is_some() {
-                self.begin_kept(core, done);
+                return self.take_pack_behind_kept(share, core, done);
             }
             let may_wait = self.packing.is_some() && self.may_wait_for_next(core);
             self.flush(share, may_wait, done);
@@ -191,6 +201,21 @@ impl SessionState {
             }
             let Some(message) = self.codec.next_packed() else { return true };
             // What came with the pack came with its first.
+            self.take_message(Kept { message, arrived: None }, core, done);
+            *share = share.saturating_sub(1);
+        }
+    }
+
+    /// As [`take_pack`](Self::take_pack), where calls may have been kept, which go first.
+    #[cold]
+    #[inline(never)]
+    fn take_pack_behind_kept(&mut self, share: &mut usize, core: &mut Core, done: &mut Progress) -> bool {
+        loop {
+            self.begin_kept(share, core, done);
+            if !self.wants_calls(core) {
+                return false;
+            }
+            let Some(message) = self.codec.next_packed() else { return true };
             self.take_message(Kept { message, arrived: None }, core, done);
             *share = share.saturating_sub(1);
         }
@@ -217,8 +242,7 @@ impl SessionState {
         if let Some(stream) = stream {
             self.stream(stream, core);
         }
-        self.begin_kept(core, done);
-        self.flush(&mut { PACKETS_PER_TURN }, false, done);
+        self.go_on(core, done);
         self.time_rest(core);
         self.bound_unsent(core);
         if self.reading && self.session.is_stopping() {
@@ -236,7 +260,7 @@ impl SessionState {
             besides.streams -= usize::from(response.part().is_none());
         }
         self.reply(response);
-        self.flush(&mut { PACKETS_PER_TURN }, false, done);
+        self.go_on(core, done);
         self.time_rest(core);
         self.go_on_with_pack(core, done);
     }
@@ -257,8 +281,7 @@ impl SessionState {
         let _entered = self.session.enter();
         if let Some((call, came)) = self.queued.take() {
             self.begin(call, Some(came), permit, core);
-            self.begin_kept(core, done);
-            self.flush(&mut { PACKETS_PER_TURN }, false, done);
+            self.go_on(core, done);
             self.time_rest(core);
             self.bound_unsent(core);
             self.go_on_with_pack(core, done);
@@ -268,7 +291,7 @@ impl SessionState {
     /// Sets the timer for a session that does nothing, from now on if it has been `active`; takes it back from one that does.
     pub(super) fn time_idleness(&mut self, core: &mut Core, active: bool) {
         let Some(limit) = core.config.limits.idle else { return };
-        let idle = !self.is_at_work() && self.rest_due.is_none();
+        let idle = !self.is_at_work() && self.rest.as_ref().is_none_or(|rest| rest.held_since.is_some());
         if idle && !active && self.idle.is_some() {
             return;
         }
@@ -295,42 +318,67 @@ impl SessionState {
         }
     }
 
-    /// Sets the timer for the rest of a message that has begun. While replies hold the reading up, there is none: it is set anew once they
-    /// are sent, and until then the session is idle if its client takes nothing of them.
+    /// Sets the timer for the rest of a message that has begun.
     #[inline]
     fn time_rest(&mut self, core: &mut Core) {
-        if !self.unsent.is_empty() {
-            core.timers.cancel(self.rest_due.take());
-        } else if self.reading && self.rest_due.is_none() && self.codec.is_mid_message() {
-            let due = Due::RestOfMessage(self.session.id());
-            self.rest_due = core.timers.set_after(core.config.message_timeout, due);
+        if self.rest.is_some() || (self.reading && self.codec.is_mid_message()) {
+            self.time_rest_of_message(core);
+        }
+    }
+
+    /// While replies hold the reading up, the time stands still, and the session is idle if its client takes nothing of them.
+    #[cold]
+    fn time_rest_of_message(&mut self, core: &mut Core) {
+        if !self.reading || !self.codec.is_mid_message() {
+            return self.end_rest(core);
+        }
+        let (now, timeout) = (Instant::now(), core.config.message_timeout);
+        let (is_new, is_held) = (self.rest.is_none(), !self.unsent.is_empty());
+        let rest = self.rest.get_or_insert_with(|| {
+            Rest { begun: now, held: Duration::ZERO, held_since: None, timer: None }.into()
+        });
+        if !is_new && rest.held_since.is_some() == is_held {
+            return;
+        }
+        if let Some(since) = rest.held_since.take() {
+            rest.held = rest.held.saturating_add(now.saturating_duration_since(since)).min(timeout);
+        }
+        rest.held_since = is_held.then_some(now);
+        let held = if is_held { timeout } else { rest.held };
+        core.timers.cancel(rest.timer.take());
+        let due = rest.begun.checked_add(timeout.saturating_add(held));
+        rest.timer = due.map(|due| core.timers.set(due, Due::RestOfMessage(self.session.id())));
+    }
+
+    /// There is no message any more that has begun.
+    #[inline]
+    fn end_rest(&mut self, core: &mut Core) {
+        if let Some(rest) = self.rest.take() {
+            core.timers.cancel(rest.timer);
         }
     }
 
     /// The rest of a message is due. What is there already has come in time.
     pub(super) fn rest_is_due(&mut self, core: &mut Core, done: &mut Progress) {
         let _entered = self.session.enter();
-        let due = self.rest_due;
+        let due = self.rest.as_ref().and_then(|rest| rest.timer);
         let mut share = PACKETS_PER_TURN;
         self.take_turn(&mut share, core, done);
-        if self.rest_due != due {
-            return;
-        }
-        self.rest_due = None;
-        if !self.reading {
-            return;
-        }
+        let Some(rest) = self.rest.as_mut().filter(|rest| rest.timer == due) else { return };
         if share == 0 {
             // There may be more.
-            self.rest_due = Some(core.timers.set(Instant::now(), Due::RestOfMessage(self.session.id())));
-        } else {
+            rest.timer = Some(core.timers.set(Instant::now(), Due::RestOfMessage(self.session.id())));
+        } else if self.unsent.is_empty() {
             self.fail(SessionFault::HalfMessage);
+            self.end_rest(core);
+        } else {
+            self.abandon(SessionFault::HalfMessage);
         }
     }
 
     /// The timers that are of no more use once the session ends.
     pub(super) fn take_timers(&mut self) -> [Option<Key>; 2] {
-        [self.rest_due.take(), self.idle.take()]
+        [self.rest.take().and_then(|rest| rest.timer), self.idle.take()]
     }
 
     /// Takes nothing more than what the client has sent by now, which is carried out, and tells the handlers that run (S7): so a call is
@@ -407,23 +455,43 @@ impl SessionState {
         self.queued.is_none() && self.running < core.config.order.limit()
     }
 
-    /// Begins the calls that were read before there was room for them, as far as there is now. What was answered before goes first.
-    #[cold]
-    fn begin_kept(&mut self, core: &mut Core, done: &mut Progress) {
-        while !self.cut
-            && self.has_room(core)
-            && let Some(besides) = &mut self.besides
-            && let Some(call) = besides.kept.take()
-        {
-            self.flush(&mut { PACKETS_PER_TURN }, false, done);
-            self.call(call, core);
+    /// Sends what there is room for, and begins the calls that were kept.
+    #[inline]
+    fn go_on(&mut self, core: &mut Core, done: &mut Progress) {
+        let share = &mut { PACKETS_PER_TURN };
+        match self.besides.is_some() {
+            true => self.begin_kept(share, core, done),
+            false => self.flush(share, false, done),
         }
+    }
+
+    /// Sends what there is room for, and begins the calls that were read before there was room for them, as far as there is now: none while
+    /// replies are unsent, as none is read then. So no more of these wait than of calls that were not kept.
+    #[cold]
+    fn begin_kept(&mut self, share: &mut usize, core: &mut Core, done: &mut Progress) {
+        loop {
+            let may_begin = self.may_begin_kept(core);
+            let may_wait = !may_begin && self.packing.is_some() && self.may_wait_for_next(core);
+            self.flush(share, may_wait, done);
+            if !may_begin || self.cut || !self.unsent.is_empty() {
+                return;
+            }
+            if let Some(besides) = &mut self.besides
+                && let Some(call) = besides.kept.take()
+            {
+                self.call(call, core);
+            }
+        }
+    }
+
+    fn may_begin_kept(&self, core: &Core) -> bool {
+        self.has_room(core) && self.besides.as_ref().is_some_and(|besides| !besides.kept.is_empty())
     }
 
     fn take(&mut self, packet: Option<Bytes>, core: &mut Core, done: &mut Progress) {
         match incoming(&mut self.codec, packet) {
             Ok(Incoming::Message(message)) => {
-                core.timers.cancel(self.rest_due.take());
+                self.end_rest(core);
                 let arrived = self.socket.as_ref().and_then(Socket::arrived);
                 self.take_message(Kept { message, arrived }, core, done);
             }
@@ -455,10 +523,11 @@ impl SessionState {
             return None;
         }
         done.calls += 1;
-        if self.has_room(core) {
+        // None overtakes another that was kept.
+        if self.has_room(core) && !self.may_begin_kept(core) {
             return Some(call);
         }
-        self.besides.get_or_insert_default().kept.put(call);
+        self.besides.get_or_insert_default().kept.put(call, self.session.account());
         None
     }
 
@@ -625,6 +694,8 @@ impl SessionState {
     /// Ends the reading; what runs is still answered.
     fn fail(&mut self, fault: SessionFault) {
         self.stop_reading();
+        // What has come of a message is let go of, however long the session goes on.
+        self.codec = self.codec.for_sending();
         if let Some(refusal) = refusal(&fault) {
             self.reply(refusal);
         }

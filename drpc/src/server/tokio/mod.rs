@@ -4,6 +4,7 @@ mod accept;
 mod bind;
 mod idle;
 mod queue;
+mod rest;
 pub(crate) mod session;
 pub(crate) mod shared;
 mod stage;

@@ -73,6 +73,21 @@ impl CallQueue {
         self.came.take()
     }
 
+    /// Lets others go first while this session does what may block its thread, until it [steps in](Self::step_in) or is [polled](Self::poll).
+    #[cold]
+    pub(super) fn step_aside(&self) {
+        if let Some(turn) = &self.turn {
+            turn.step_aside();
+        }
+    }
+
+    /// The call waits on in its old place.
+    pub(super) fn step_in(&self, context: &Context<'_>) {
+        if let Some(turn) = &self.turn {
+            turn.step_in(context);
+        }
+    }
+
     /// Lets others go first, until [`poll`](Self::poll) is called again.
     pub(super) fn step_back(&mut self) {
         self.turn = None;

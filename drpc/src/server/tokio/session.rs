@@ -27,11 +27,12 @@ use std::task::{self, Poll, ready};
 
 use futures_util::stream::{FuturesUnordered, SelectAll, StreamExt};
 use tokio::task::coop;
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::Instrument;
 
 use super::idle::Idle;
 use super::queue::CallQueue;
+use super::rest::Rest;
 use super::shared::Shared;
 use crate::dispatch::outflow::Outflow;
 use crate::dispatch::processing::Processing;
@@ -59,7 +60,7 @@ pub(super) struct SessionLoop {
     /// It reads what the client has sent already, and then ends (S7).
     ending: bool,
     /// When the rest of a message that has begun is due.
-    rest_due: Option<Pin<Box<Sleep>>>,
+    rest: Option<Box<Rest>>,
     /// The calls whose handlers wait for something.
     running: FuturesUnordered<Handling>,
     /// What there is besides in a session whose client says something of its calls; made when it is first needed.
@@ -116,7 +117,7 @@ impl SessionLoop {
             server,
             reading: true,
             ending: false,
-            rest_due: None,
+            rest: None,
             running: FuturesUnordered::new(),
             besides: None,
             finished: VecDeque::new(),
@@ -161,6 +162,8 @@ impl SessionLoop {
                 }
                 Event::Fault(fault) => {
                     self.stop_reading();
+                    // What has come of a message is let go of, however long the session goes on.
+                    self.codec = self.codec.for_sending();
                     let refusal = refusal(&fault);
                     outcome = Err(fault);
                     refusal.and_then(|refusal| self.answer(refusal))
@@ -227,11 +230,15 @@ impl SessionLoop {
             if self.replies_wait() {
                 return self.poll_behind_replies(context);
             }
-            if !self.running.is_empty()
-                && let Poll::Ready(Some(done)) = self.running.poll_next_unpin(context)
-            {
-                add_stream(&mut self.besides, done.stream);
-                return Poll::Ready(Some(Event::Answered(done.response)));
+            if !self.running.is_empty() {
+                if !self.queue.is_empty() {
+                    // A handler may block this thread, and no permit that is free is to wait for that (S1).
+                    self.queue.step_aside();
+                }
+                if let Poll::Ready(Some(done)) = self.running.poll_next_unpin(context) {
+                    add_stream(&mut self.besides, done.stream);
+                    return Poll::Ready(Some(Event::Answered(done.response)));
+                }
             }
             let (streams, kept) = match &self.besides {
                 None => (false, false),
@@ -297,7 +304,7 @@ impl SessionLoop {
                 return Poll::Ready(Some(event));
             }
         }
-        let idle = !self.ending && !busy && self.rest_due.is_none() && self.queue.is_empty();
+        let idle = !self.ending && !busy && self.rest.is_none() && self.queue.is_empty();
         if idle && self.idle.poll(context).is_ready() {
             log_idle(&self.session);
             self.end();
@@ -344,7 +351,9 @@ impl SessionLoop {
         while self.reading && self.besides.as_ref().is_none_or(|besides| besides.may_read_ahead()) {
             let Poll::Ready(received) = self.poll_message(context) else { break };
             match received {
-                Ok(Some(call)) => self.besides.get_or_insert_default().kept.put(call),
+                Ok(Some(call)) => {
+                    self.besides.get_or_insert_default().kept.put(call, self.session.account());
+                }
                 Ok(None) => return Poll::Ready(Event::Closed),
                 Err(fault) => return Poll::Ready(Event::Fault(fault)),
             }
@@ -354,7 +363,10 @@ impl SessionLoop {
         };
         // Only as often as the runtime likes: one may always have another.
         let coop = ready!(coop::poll_proceed(context));
-        match besides.streams.poll_next_unpin(context) {
+        self.queue.step_aside();
+        let polled = besides.streams.poll_next_unpin(context);
+        self.queue.step_in(context);
+        match polled {
             Poll::Ready(Some(response)) => {
                 coop.made_progress();
                 Poll::Ready(Event::Answered(response))
@@ -438,15 +450,15 @@ impl SessionLoop {
                 Poll::Ready(Ok(packet)) => packet,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(not_received(&mut self.codec, error))),
                 Poll::Pending => {
-                    return match &mut self.rest_due {
-                        Some(due) => due.as_mut().poll(context).map(|()| Err(SessionFault::HalfMessage)),
+                    return match &mut self.rest {
+                        Some(rest) => rest.poll(context).map(|()| Err(SessionFault::HalfMessage)),
                         None => Poll::Pending,
                     };
                 }
             };
             match incoming(&mut self.codec, packet) {
                 Ok(Incoming::Message(message)) => {
-                    self.rest_due = None;
+                    self.rest = None;
                     match self.heed(Kept { message, arrived: self.link.arrived() }) {
                         Some(call) => return Poll::Ready(Ok(Some(call))),
                         None => continue,
@@ -456,12 +468,10 @@ impl SessionLoop {
                 Ok(Incoming::Closed) => return Poll::Ready(Ok(None)),
                 Err(fault) => return Poll::Ready(Err(fault)),
             }
-            match &self.rest_due {
-                None => self.rest_due = Some(Box::pin(sleep(self.server.config.message_timeout))),
+            match &self.rest {
+                None => self.rest = Some(Rest::new(self.server.config.message_timeout).into()),
                 // Chunks that keep coming leave the timer no chance to be looked at.
-                Some(due) if due.deadline() <= Instant::now() => {
-                    return Poll::Ready(Err(SessionFault::HalfMessage));
-                }
+                Some(rest) if rest.is_over() => return Poll::Ready(Err(SessionFault::HalfMessage)),
                 Some(_) => {}
             }
         }
@@ -586,16 +596,22 @@ impl SessionLoop {
             finished_bytes,
             queue,
             idle,
-            rest_due,
+            rest,
             ..
         } = self;
         let limit = server.config.limits.pending_replies;
         queue.step_back();
         idle.interrupt();
+        let held = rest.as_mut().map(|rest| rest.hold());
         let mut sending = pin!(link.send(packet));
         let sent = poll_fn(|context| {
             if let Poll::Ready(result) = sending.as_mut().poll(context) {
                 return Poll::Ready(result.map_err(SessionFault::Io));
+            }
+            if let Some(rest) = rest
+                && rest.poll(context).is_ready()
+            {
+                return Poll::Ready(Err(SessionFault::HalfMessage));
             }
             // The handlers see it by themselves; here it is only waited for.
             let _ = session.poll_stop(context);
@@ -615,9 +631,8 @@ impl SessionLoop {
         })
         .await;
         idle.interrupt();
-        if let Some(due) = rest_due {
-            // Nothing was read meanwhile.
-            *due = Box::pin(sleep(server.config.message_timeout));
+        if let (Some(rest), Some(held)) = (rest, held) {
+            rest.go_on(held);
         }
         sent
     }
