@@ -164,6 +164,7 @@ impl SessionLoop {
                     self.stop_reading();
                     // What has come of a message is let go of, however long the session goes on.
                     self.codec = self.codec.for_sending();
+                    self.rest = None;
                     let refusal = refusal(&fault);
                     outcome = Err(fault);
                     refusal.and_then(|refusal| self.answer(refusal))
