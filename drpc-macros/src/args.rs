@@ -1,14 +1,24 @@
 //! The arguments of `#[drpc_module(…)]` and of `#[method(…)]`.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, ExprLit, Ident, Lit, LitStr, Meta, Path, Stmt, Token, UnOp, parse_quote, token};
+use syn::{
+    Attribute, Expr, ExprLit, ExprPath, Ident, Lit, LitStr, Meta, Path, Stmt, Token, UnOp, parse_quote, token,
+};
 
 use crate::mistake::{Mistakes, mistake};
 use crate::renamed;
+
+/// The keys of `#[drpc_module(…)]`.
+const MODULE_KEYS: [&str; 10] =
+    ["id", "name", "register", "allow", "crate", "client_only", "prefix", "part", "unlisted", "remote"];
+
+/// The keys of `#[method(…)]`.
+const METHOD_KEYS: [&str; 8] =
+    ["id", "name", "allow", "idempotent", "fds", "timeout", "request_limit", "stream"];
 
 /// What stands in `#[drpc_module(…)]`.
 pub(crate) struct ModuleArgs {
@@ -91,7 +101,7 @@ pub(crate) enum Register {
     /// With `Default`; the key `register` itself.
     Default(Ident),
     /// By calling a function.
-    Factory(Path),
+    Factory(ExprPath),
 }
 
 impl ModuleArgs {
@@ -110,7 +120,8 @@ impl ModuleArgs {
             remote: None,
             faulty: false,
         };
-        for argument in arguments.parse2(tokens).unwrap_or_else(|error| vec![Err(error)]) {
+        let parsed = arguments_like("id = 5").parse2(tokens);
+        for argument in parsed.unwrap_or_else(|error| vec![Err(error)]) {
             let taken = argument.and_then(|argument| args.take(argument));
             args.faulty |= mistakes.check(taken).is_none();
         }
@@ -150,22 +161,12 @@ impl ModuleArgs {
             "unlisted" => self.unlisted = Some(argument.flag()?),
             "remote" => self.remote = Some(argument.flag()?),
             _ => {
-                return Err(argument.unknown(
-                    &[
-                        "id",
-                        "name",
-                        "register",
-                        "allow",
-                        "crate",
-                        "client_only",
-                        "prefix",
-                        "part",
-                        "unlisted",
-                        "remote",
-                    ],
-                    "a key",
-                    "id = 5",
-                ));
+                if METHOD_KEYS.contains(&argument.name().as_str()) {
+                    let help = format!("move it there: `#[method(…, {})]`", argument.written());
+                    let what = format!("`{}` is a key of the methods", argument.name());
+                    return Err(mistake(argument, what, help));
+                }
+                return Err(argument.unknown(&MODULE_KEYS, "a key", "id = 5"));
             }
         }
         Ok(())
@@ -187,7 +188,7 @@ impl MethodArgs {
         };
         let parsed = match &attribute.meta {
             Meta::Path(_) => Ok(Vec::new()),
-            Meta::List(list) => list.parse_args_with(arguments),
+            Meta::List(list) => list.parse_args_with(arguments_like("#[method(1)]")),
             Meta::NameValue(meta) => {
                 Err(mistake(meta, "expected a number in parentheses", "write `#[method(1)]`"))
             }
@@ -237,11 +238,12 @@ impl MethodArgs {
             "" => Number::InModule(Integer::parse(argument.value("1")?, "#[method(1)]")?),
             "id" => Number::Global(Integer::parse(argument.value("id = 501")?, "#[method(id = 501)]")?),
             _ => {
-                return Err(argument.unknown(
-                    &["id", "name", "allow", "idempotent", "fds", "timeout", "request_limit", "stream"],
-                    "an integer literal",
-                    "#[method(1)]",
-                ));
+                if MODULE_KEYS.contains(&argument.name().as_str()) {
+                    let help = format!("move it there: `#[drpc_module(…, {})]`", argument.written());
+                    let what = format!("`{}` is a key of the module", argument.name());
+                    return Err(mistake(argument, what, help));
+                }
+                return Err(argument.unknown(&METHOD_KEYS, "an integer literal", "#[method(1)]"));
             }
         };
         self.number = Some(number);
@@ -408,9 +410,15 @@ impl Register {
     fn parse(argument: Argument) -> syn::Result<Self> {
         match argument {
             Argument::Key(key) => Ok(Register::Default(key)),
-            Argument::Pair(_, value) | Argument::Bare(value) => {
-                path(value, "register = Greeter::new").map(Register::Factory)
-            }
+            Argument::Pair(_, value) | Argument::Bare(value) => match ungrouped(value) {
+                Expr::Path(path) => Ok(Register::Factory(path)),
+                Expr::Call(call) if call.args.is_empty() => {
+                    let function = call.func.to_token_stream().to_string().replace(' ', "");
+                    let help = format!("write `register = {function}`");
+                    Err(mistake(call, "the server calls the function itself", help))
+                }
+                value => Err(mistake(value, "expected a path", "write `register = Greeter::new`")),
+            },
         }
     }
 }
@@ -457,18 +465,37 @@ impl Argument {
         }
     }
 
+    /// The argument as it was written.
+    fn written(&self) -> String {
+        match self {
+            Argument::Key(key) => key.to_string(),
+            Argument::Pair(key, value) => format!("{key} = {}", value.to_token_stream()),
+            Argument::Bare(value) => value.to_token_stream().to_string(),
+        }
+    }
+
     /// The error for an argument that is none of the known ones.
     fn unknown(&self, keys: &[&str], expected: &str, example: &str) -> syn::Error {
         let name = self.name();
-        if let Argument::Bare(Expr::Lit(value)) = self
-            && let Some((key, _)) = example.split_once(" = ")
-        {
-            let value = value.to_token_stream();
-            return mistake(
-                self,
-                format_args!("expected {expected}"),
-                format_args!("write `{key} = {value}`"),
-            );
+        if let Argument::Bare(Expr::Lit(value)) = self {
+            // A text is no number.
+            let key = match (&value.lit, example.split_once(" = ")) {
+                (Lit::Str(_), _) => Some("name"),
+                (_, key) => key.map(|(key, _)| key),
+            };
+            if let Some(key) = key {
+                let help = format!("write `{key} = {}`", value.to_token_stream());
+                return mistake(self, format_args!("expected {expected}"), help);
+            }
+        }
+        // `client-only`, `ClientOnly`
+        let written = match self {
+            Argument::Bare(value) => value.to_token_stream().to_string(),
+            _ => name.clone(),
+        };
+        if let Some(key) = keys.iter().find(|key| letters(key) == letters(&written)) {
+            let what = format!("unknown key `{}`", written.replace(' ', ""));
+            return mistake(self, what, format_args!("did you mean `{key}`?"));
         }
         if name.is_empty() || name.contains(char::is_uppercase) {
             return mistake(self, format_args!("expected {expected}"), format_args!("write `{example}`"));
@@ -477,12 +504,20 @@ impl Argument {
             let help = format!("write the number by itself: `#[method({})]`", value.to_token_stream());
             return mistake(self, "unknown key `number`", help);
         }
-        let help = match drpc_registry::closest(&name, keys.iter().copied()) {
+        // `limit` is short for `request_limit`, and `streaming` long for `stream`.
+        let is_in = |one: &str, other: &str| one.len() > 2 && other.contains(one);
+        let akin = || keys.iter().copied().find(|key| is_in(&name, key) || is_in(key, &name));
+        let help = match drpc_registry::closest(&name, keys.iter().copied()).or_else(akin) {
             Some(key) => format!("did you mean `{key}`?"),
             None => format!("the keys are `{}`", keys.join("`, `")),
         };
         mistake(self, format_args!("unknown key `{name}`"), help)
     }
+}
+
+/// The letters of a name, all of them small.
+fn letters(name: &str) -> String {
+    name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 impl ToTokens for Argument {
@@ -509,12 +544,14 @@ impl Parse for Argument {
         }
         let key = input.call(Ident::parse_any)?;
         if input.peek(token::Paren) {
-            let group = input.parse::<TokenTree>()?;
-            return Err(mistake(
-                group,
-                format_args!("expected `{key} = …`"),
-                "write a value after `=`, without parentheses",
-            ));
+            let group = input.parse::<Group>()?;
+            let is_literal = syn::parse2::<Lit>(group.stream()).is_ok();
+            let help = match (group.stream().is_empty(), is_literal) {
+                (true, _) => format!("write `{key}`, or `{key} = …`, without parentheses"),
+                (false, true) => format!("write `{key} = {}`, without parentheses", group.stream()),
+                (false, false) => "write a value after `=`, without parentheses".to_owned(),
+            };
+            return Err(mistake(group, format_args!("expected `{key} = …`"), help));
         }
         if is_colon(input) {
             let help = "write `key = value`";
@@ -524,6 +561,12 @@ impl Parse for Argument {
                 help,
             ));
         }
+        // Each of the two is a sign of its own to the parser.
+        if input.peek(Token![==]) || input.peek(Token![=>]) {
+            let signs = [input.parse::<TokenTree>()?, input.parse::<TokenTree>()?];
+            let signs: TokenStream = signs.into_iter().collect();
+            return Err(mistake(signs, format_args!("expected `=` after `{key}`"), "write `key = value`"));
+        }
         let Some(equals) = input.parse::<Option<Token![=]>>()? else { return Ok(Argument::Key(key)) };
         if input.is_empty() || input.peek(Token![,]) {
             return Err(mistake(
@@ -532,7 +575,15 @@ impl Parse for Argument {
                 "write `key = value`",
             ));
         }
-        Ok(Argument::Pair(key, input.parse()?))
+        let at = input.fork();
+        match input.parse() {
+            Ok(value) => Ok(Argument::Pair(key, value)),
+            Err(_) => Err(mistake(
+                at.parse::<TokenTree>()?,
+                format_args!("expected a value for `{key}` after `=`"),
+                "write `key = value`",
+            )),
+        }
     }
 }
 
@@ -542,38 +593,55 @@ fn is_colon(input: ParseStream<'_>) -> bool {
 }
 
 /// Arguments between commas, the faulty ones too. One that is given twice is faulty.
-fn arguments(input: ParseStream<'_>) -> syn::Result<Vec<syn::Result<Argument>>> {
-    let mut arguments = Vec::new();
-    let mut names = Vec::new();
-    while !input.is_empty() {
-        let argument = input.parse::<Argument>().and_then(|argument| {
-            let name = argument.name();
-            if names.contains(&name) {
-                let what = if name.is_empty() {
-                    "a second value".into()
-                } else {
-                    format!("`{name}` is given twice")
-                };
-                return Err(mistake(argument, what, "leave one of them out"));
+fn arguments_like(example: &str) -> impl FnOnce(ParseStream<'_>) -> syn::Result<Vec<syn::Result<Argument>>> {
+    move |input| {
+        let mut arguments = Vec::new();
+        let mut names = Vec::new();
+        while !input.is_empty() {
+            if input.peek(Token![,]) {
+                let help = "leave this one out";
+                arguments.push(Err(mistake(
+                    input.parse::<Token![,]>()?,
+                    "a comma stands between two arguments",
+                    help,
+                )));
+                continue;
             }
-            names.push(name);
-            Ok(argument)
-        });
-        let complete = argument.is_ok();
-        arguments.push(argument);
-        if complete && !input.is_empty() && !input.peek(Token![,]) {
-            arguments.push(Err(mistake(
-                input.parse::<TokenTree>()?,
-                "expected `,`",
-                "separate arguments by commas",
-            )));
+            let first = input.fork().parse::<TokenTree>()?;
+            let is_bare = input.fork().call(Ident::parse_any).is_err();
+            let argument = input.parse::<Argument>().map_err(|error| match is_bare {
+                true => mistake(first, "expected an argument", format_args!("for example: `{example}`")),
+                false => error,
+            });
+            let argument = argument.and_then(|argument| {
+                let name = argument.name();
+                if names.contains(&name) {
+                    let what = if name.is_empty() {
+                        "a second value".into()
+                    } else {
+                        format!("`{name}` is given twice")
+                    };
+                    return Err(mistake(argument, what, "leave one of them out"));
+                }
+                names.push(name);
+                Ok(argument)
+            });
+            let complete = argument.is_ok();
+            arguments.push(argument);
+            if complete && !input.is_empty() && !input.peek(Token![,]) {
+                arguments.push(Err(mistake(
+                    input.parse::<TokenTree>()?,
+                    "expected `,`",
+                    "separate arguments by commas",
+                )));
+            }
+            while !input.is_empty() && !input.peek(Token![,]) {
+                input.parse::<TokenTree>()?;
+            }
+            input.parse::<Option<Token![,]>>()?;
         }
-        while !input.is_empty() && !input.peek(Token![,]) {
-            input.parse::<TokenTree>()?;
-        }
-        input.parse::<Option<Token![,]>>()?;
+        Ok(arguments)
     }
-    Ok(arguments)
 }
 
 /// A name of a module or method: what the registry allows.
@@ -597,7 +665,13 @@ fn prefix(value: Expr) -> syn::Result<Ident> {
             Ok(expr.path.require_ident()?.clone())
         }
         value => {
-            Err(mistake(value, "expected what the generated names begin with", "write `prefix = Greeter`"))
+            let written = match &value {
+                Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => text.parse::<Ident>().ok(),
+                _ => None,
+            };
+            let written = written.map_or_else(|| "Greeter".to_owned(), |written| written.to_string());
+            let help = format!("write `prefix = {written}`");
+            Err(mistake(value, "expected what the generated names begin with", help))
         }
     }
 }

@@ -22,7 +22,12 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream, environment: &Environ
         }
         Some(draft) => match validate::validate(draft, &args, environment, &mut mistakes) {
             Some(model) => expand::expand(&model),
-            None => fallback::stubs(draft, &args),
+            None => {
+                let stubs = fallback::stubs(draft, &args);
+                // Without a mistake of ours, it is one that the compiler tells of; should it not, this is.
+                let untold = (mistakes.count() == 0).then(|| expand::unread(&args.krate, draft.name.span()));
+                quote!(#stubs #untold)
+            }
         },
         None => TokenStream::new(),
     };

@@ -11,14 +11,14 @@
 //! }
 //! ```
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Data, DeriveInput, Expr, Field, Fields, Generics, Index, LitStr, Member, Path, Token, Type,
-    parse_quote,
+    Attribute, Data, DeriveInput, Expr, ExprLit, Field, Fields, Generics, Index, Lit, LitStr, Member, Meta,
+    Path, Token, Type, parse_quote,
 };
 
 use crate::mistake::{Mistakes, mistake};
@@ -178,6 +178,11 @@ impl Args {
     fn parse(attributes: &[Attribute], mistakes: &mut Mistakes) -> Self {
         let mut args = Args::default();
         for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("failure")) {
+            if !matches!(attribute.meta, Meta::List(_)) {
+                let help = "write `#[failure(status = FAILURE)]`";
+                mistakes.add(mistake(attribute, "expected keys in parentheses", help));
+                continue;
+            }
             mistakes.check(attribute.parse_args_with(|input: ParseStream<'_>| args.take(input)));
         }
         args
@@ -191,6 +196,9 @@ impl Args {
                 return Err(mistake(&key, format_args!("`{key}` is given twice"), "leave one of them out"));
             }
             if key == "local" {
+                if input.peek(Token![=]) {
+                    return Err(mistake(&key, "`local` takes no value", "write `local`"));
+                }
                 self.local = Some(key);
             } else if !KEYS.iter().any(|known| key == known) {
                 let help = match drpc_registry::closest(&key.to_string(), KEYS) {
@@ -201,16 +209,21 @@ impl Args {
             } else if input.parse::<Option<Token![=]>>()?.is_none() {
                 let help = format!("write `{key} = …`");
                 return Err(mistake(&key, format_args!("`{key}` needs a value"), help));
+            } else if input.is_empty() || input.peek(Token![,]) {
+                let help = format!("write `{key} = …`");
+                return Err(mistake(&key, format_args!("expected a value for `{key}` after `=`"), help));
             } else if key == "status" {
-                self.status = Some(input.parse()?);
+                self.status = Some(status(input.parse()?)?);
             } else if key == "name" {
                 self.name = Some(input.parse()?);
             } else {
                 self.krate = Some(input.parse()?);
             }
-            if !input.is_empty() {
-                input.parse::<Token![,]>()?;
+            if !input.is_empty() && !input.peek(Token![,]) {
+                let next = input.parse::<TokenTree>()?;
+                return Err(mistake(next, "expected `,`", "separate keys by commas"));
             }
+            input.parse::<Option<Token![,]>>()?;
         }
         Ok(())
     }
@@ -221,6 +234,17 @@ impl Args {
             || key == "local" && self.local.is_some()
             || key == "name" && self.name.is_some()
             || key == "crate" && self.krate.is_some()
+    }
+}
+
+/// A status is no text.
+fn status(value: Expr) -> syn::Result<Expr> {
+    match &value {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
+            let help = format!("write `status = {}`", text.value());
+            Err(mistake(&value, "expected a status, not its name in quotes", help))
+        }
+        _ => Ok(value),
     }
 }
 
@@ -258,7 +282,10 @@ fn failure(model: &Model) -> TokenStream {
             None => quote!(#path { .. } => ::core::option::Option::None,),
         }
     });
-    let raise = quote_spanned!(here(ident.span())=> #krate::private::raise_own!(__error));
+    let raise = match generics.lifetimes().next() {
+        None => quote_spanned!(here(ident.span())=> #krate::private::raise_own!(__error)),
+        Some(_) => quote_spanned!(here(ident.span())=> #krate::private::raise_borrowed!(__error)),
+    };
     quote! {
         #allowed
         impl #impl_generics ::core::convert::From<#ident #ty_generics> for #krate::Failure #bounds {

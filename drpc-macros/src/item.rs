@@ -4,6 +4,8 @@
 //! token for token. An item that can't be read costs the block that item alone: the compiler, which reads the block before any
 //! macro does, has told of it already.
 
+use std::mem;
+
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
@@ -146,6 +148,9 @@ fn block_head(input: ParseStream<'_>) -> syn::Result<(Vec<Attribute>, Header, Ge
 }
 
 fn impl_head(input: ParseStream<'_>) -> syn::Result<(Header, Generics)> {
+    // The compiler refuses both here, of a block that it has back.
+    input.parse::<Visibility>()?;
+    input.parse::<Option<Token![default]>>()?;
     input.parse::<Option<Token![unsafe]>>()?;
     input.parse::<Token![impl]>()?;
     let mut generics: Generics = if input.peek(Token![<]) { input.parse()? } else { Generics::default() };
@@ -214,9 +219,19 @@ fn items(tokens: TokenStream) -> (TokenStream, Vec<Item>) {
         if tokens.peek().is_none() && attrs.is_empty() {
             break;
         }
+        if let Some(TokenTree::Group(group)) = tokens.next_if(is_item) {
+            let (inner_of_group, mut of_group) = self::items(group.stream());
+            inner.extend(inner_of_group);
+            if let Some(first) = of_group.first_mut() {
+                attrs.extend(mem::replace(&mut first.attrs, TokenStream::new()));
+                first.attrs = attrs;
+            }
+            items.extend(of_group);
+            continue;
+        }
         let mut rest: Vec<TokenTree> = Vec::new();
         let mut angles = 0;
-        for token in tokens.by_ref() {
+        while let Some(token) = tokens.next() {
             let arrow = rest.last().is_some_and(|last| is_punct(last, '-') || is_punct(last, '='));
             match &token {
                 token if is_punct(token, '<') => angles += 1,
@@ -228,13 +243,22 @@ fn items(tokens: TokenStream) -> (TokenStream, Vec<Item>) {
                 || is_field && angles == 0 && is_punct(&token, ',')
                 || is_braces(&token) && ends_with_braces(&rest, angles);
             rest.push(token);
-            if ends {
+            // An attribute is one of the next item: this one has no end.
+            if ends || tokens.peek().is_some_and(|next| is_punct(next, '#')) {
                 break;
             }
         }
         items.push(Item { attrs, rest });
     }
     (inner, items)
+}
+
+/// Whether it is the invisible group that a variable of `macro_rules!` (`$handler:item`) puts around an item.
+fn is_item(token: &TokenTree) -> bool {
+    let TokenTree::Group(group) = token else { return false };
+    let tokens: Vec<TokenTree> = group.stream().into_iter().collect();
+    let ends = tokens.last().is_some_and(|last| is_braces(last) || is_punct(last, ';') || is_item(last));
+    group.delimiter() == Delimiter::None && !is_braces(token) && ends
 }
 
 /// Whether braces that stand behind these tokens are the end of an item: they are unless they are a value (`const X: u8 = { 5 };`) or
@@ -293,7 +317,9 @@ fn is_other(tokens: &[TokenTree]) -> bool {
         is_word(token, "pub") || is_word(token, "default") || matches!(token, TokenTree::Group(_))
     });
     match words.next() {
-        Some(TokenTree::Ident(word)) if word == "const" || word == "type" => true,
+        Some(TokenTree::Ident(word)) if word == "const" || word == "type" => {
+            tokens.last().is_some_and(|last| is_punct(last, ';'))
+        }
         Some(TokenTree::Ident(_) | TokenTree::Punct(_)) => {
             tokens.iter().find(|token| !is_in_path(token)).is_some_and(|token| is_punct(token, '!'))
         }

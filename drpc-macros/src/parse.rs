@@ -1,13 +1,14 @@
 //! The user's item: what it declares, before anything is said about numbers.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::{Attribute, GenericParam, Generics, Item, Meta, Type, parse_quote};
 
 use crate::args::{MethodArgs, ModuleArgs};
-use crate::item::{self, Block, Function, Header, Member, Unreadable, flat, is_punct};
+use crate::expand::unread;
+use crate::item::{self, Block, Function, Header, Member, Unreadable, flat, is_punct, is_word};
 use crate::mistake::{Mistakes, mistake};
-use crate::signature::{Call, Surroundings, ungrouped, unsized_parameter};
+use crate::signature::{Call, Surroundings, parameter_name, refused, requests, ungrouped};
 
 /// A module as it was written.
 pub(crate) struct Draft {
@@ -23,6 +24,8 @@ pub(crate) struct Draft {
     pub(crate) handlers: Vec<Handler>,
     /// Whether the type may be served, whatever else is wrong.
     pub(crate) is_servable: bool,
+    /// Whether the compiler refuses the block, and would again what is generated of it.
+    pub(crate) is_refused: bool,
     /// Where something stands that can't be read, and so is not among the handlers.
     pub(crate) unread: Vec<Span>,
 }
@@ -58,11 +61,21 @@ pub(crate) fn parse(
         });
         return (None, tokens);
     }
-    let Some(mut block) = mistakes.check(item::parse_block(tokens)) else {
-        return (None, TokenStream::new());
+    let mut block = match item::parse_block(tokens) {
+        Ok(block) => block,
+        Err(error) => return (None, unread(&args.krate, error.span())),
     };
+    for again in block.attrs.extract_if(.., |attribute| is_last(attribute, "drpc_module")) {
+        let help = "one type is one module: leave one of them out";
+        mistakes.add(mistake(again, "this is a second `#[drpc_module]`", help));
+    }
+    for async_trait in block.attrs.extract_if(.., |attribute| is_last(attribute, "async_trait")) {
+        let help = "leave it out: handlers are `async fn` as they are";
+        mistakes.add(mistake(async_trait, "`#[async_trait]` stands on an `impl` of a trait", help));
+    }
     let draft = draft(&mut block, args, mistakes);
-    let is_clients = matches!(block.header, Header::Trait { .. }) && args.client_only.is_some();
+    let is_clients =
+        matches!(block.header, Header::Trait { .. }) && (args.client_only.is_some() || args.faulty);
     let is_refused = matches!(&block.header, Header::Impl { self_ty, .. } if type_name(self_ty).is_err());
     let given_back = if is_clients || is_refused { TokenStream::new() } else { block.give_back() };
     (draft, given_back)
@@ -71,7 +84,9 @@ pub(crate) fn parse(
 /// The first word of an item after its attributes and visibility.
 fn keyword(tokens: &TokenStream) -> Option<Ident> {
     tokens.clone().into_iter().find_map(|token| match token {
-        TokenTree::Ident(word) if word != "pub" && word != "unsafe" => Some(word),
+        TokenTree::Ident(word) if !["pub", "unsafe", "default"].iter().any(|known| word == known) => {
+            Some(word)
+        }
         _ => None,
     })
 }
@@ -90,9 +105,11 @@ fn draft(block: &mut Block, args: &ModuleArgs, mistakes: &mut Mistakes) -> Optio
         mistakes.check(check_lifetimes(&ty));
     }
     let is_servable = mistakes.count() == before;
-    let surroundings = Surroundings { self_ty: &ty, generics: &block.generics };
     let is_trait = matches!(block.header, Header::Trait { .. });
+    let is_part = args.part.is_some();
+    let surroundings = Surroundings { self_ty: &ty, generics: &block.generics, is_trait, is_part };
     let lints = unsaid(&LINTS, &block.attrs);
+    take_for_methods(&mut block.members, mistakes);
     let mut handlers = Vec::new();
     let mut unread = Vec::new();
     for member in &mut block.members {
@@ -121,7 +138,8 @@ fn draft(block: &mut Block, args: &ModuleArgs, mistakes: &mut Mistakes) -> Optio
     let docs = block.attrs.iter().filter(|attribute| attribute.path().is_ident("doc")).cloned().collect();
     let allowed = block.attrs.iter().filter_map(allowed).collect();
     let generics = block.generics.clone();
-    Some(Draft { ty, generics, name: name?, docs, allowed, handlers, is_servable, unread })
+    let is_refused = has_unused_parameter(&generics, &ty);
+    Some(Draft { ty, generics, name: name?, docs, allowed, handlers, is_servable, is_refused, unread })
 }
 
 /// The lints in `#[allow(…)]` and `#[expect(…)]`.
@@ -131,8 +149,15 @@ fn allowed(attribute: &Attribute) -> Option<TokenStream> {
 }
 
 /// The lints of clippy that ask of a function what a handler can't do: it takes its module and its request, and says that it may wait or
-/// fail, for its callers, whatever its body makes of that.
-const LINTS: [&str; 4] = ["needless_pass_by_value", "unnecessary_wraps", "unused_async", "unused_self"];
+/// fail, for its callers, whatever its body makes of that, and whatever it is called.
+const LINTS: [&str; 6] = [
+    "missing_const_for_fn",
+    "needless_pass_by_value",
+    "unnecessary_wraps",
+    "unused_async",
+    "unused_self",
+    "wrong_self_convention",
+];
 
 /// Those of the lints of which the user says nothing.
 fn unsaid<'l>(lints: &[&'l str], attributes: &[Attribute]) -> Vec<&'l str> {
@@ -148,6 +173,8 @@ fn unsaid<'l>(lints: &[&'l str], attributes: &[Attribute]) -> Vec<&'l str> {
 
 fn check_header(header: &Header, args: &ModuleArgs) -> syn::Result<()> {
     match (header, &args.client_only) {
+        // What is faulty may have been meant to be `client_only`.
+        (Header::Trait { .. }, None) if args.faulty => Ok(()),
         (Header::Impl { .. }, Some(client_only)) => {
             let help = "leave it out, or declare the methods in a `trait`";
             let what = "`client_only` stands on a `trait`, whose methods have no bodies";
@@ -181,19 +208,40 @@ fn check_generics(generics: &Generics, header: &Header) -> syn::Result<()> {
     lifetime.map_or(Ok(()), |lifetime| Err(borrows(lifetime)))
 }
 
+/// Whether nothing says what one of the parameters is: it is neither in the type, nor equal to something (`I: Iterator<Item = T>`).
+fn has_unused_parameter(generics: &Generics, ty: &Type) -> bool {
+    let where_clause = &generics.where_clause;
+    let bounds = quote!(#generics #where_clause);
+    let names: Vec<TokenTree> = ty.to_token_stream().into_iter().flat_map(flat).collect();
+    let is_unused = |name: &Ident| !names.iter().any(|token| is_word(token, &name.to_string()));
+    !bounds.into_iter().flat_map(flat).any(|token| is_punct(&token, '='))
+        && generics.params.iter().filter_map(parameter_name).any(is_unused)
+}
+
 /// A server keeps a module for as long as it likes.
 fn check_lifetimes(ty: &Type) -> syn::Result<()> {
-    let mut quote = None;
-    for token in ty.to_token_stream().into_iter().flat_map(flat) {
-        match token {
-            token if is_punct(&token, '\'') => quote = Some(token),
-            TokenTree::Ident(name) if quote.take().is_some() && name != "static" => {
-                return Err(borrows(name));
-            }
-            _ => {}
+    let tokens: Vec<TokenTree> = ty.to_token_stream().into_iter().flat_map(flat).collect();
+    let names = || {
+        tokens.windows(2).filter_map(|two| match two {
+            [quote, TokenTree::Ident(name)] if is_punct(quote, '\'') => Some(name),
+            _ => None,
+        })
+    };
+    // Those of `for<'a> fn(&'a str)` are the function's own.
+    let mut own = Vec::new();
+    for at in 0..tokens.len() {
+        if is_word(&tokens[at], "for") {
+            let bound = tokens[at..].iter().take_while(|token| !is_punct(token, '>'));
+            own.extend(bound.filter_map(|token| match token {
+                TokenTree::Ident(name) => Some(name),
+                _ => None,
+            }));
         }
     }
-    Ok(())
+    match names().find(|name| *name != "static" && !own.contains(name)) {
+        Some(name) => Err(borrows(name)),
+        None => Ok(()),
+    }
 }
 
 fn borrows(at: impl ToTokens) -> syn::Error {
@@ -241,10 +289,9 @@ fn handler(member: &mut Member, surroundings: &Surroundings<'_>, mistakes: &mut 
         }
         Member::Function(Function { attrs, signature, has_body, .. }) => {
             let is_handler = attrs.iter().any(is_method);
-            let unsized_ty = signature.inputs.iter().find_map(unsized_parameter);
-            let call = match unsized_ty {
-                None if is_handler => surroundings.call(signature, mistakes),
-                _ => Call::Unknown { requests: 1 },
+            let call = match is_handler && refused(signature).is_none() {
+                true => surroundings.call(signature, mistakes),
+                false => Call::Unknown { requests: requests(signature) },
             };
             (attrs, signature.ident.clone(), call, !*has_body)
         }
@@ -252,20 +299,48 @@ fn handler(member: &mut Member, surroundings: &Surroundings<'_>, mistakes: &mut 
             let call = Call::Unknown { requests: parameters.len() };
             let name = name.clone();
             let attribute = take_method(attrs, mistakes)?;
-            return Some(with_attributes(name?, attribute, attrs, call, false, mistakes));
+            return Some(with_attributes(name?, attribute, attrs, call, surroundings, mistakes));
         }
     };
     let attribute = take_method(attrs, mistakes)?;
-    let handler = with_attributes(ident, attribute, attrs, call, is_declaration, mistakes);
+    let mut handler = with_attributes(ident, attribute, attrs, call, surroundings, mistakes);
+    handler.is_declaration = is_declaration;
     if let Member::Function(function) = member {
         function.is_declared_alone = is_declaration;
-        if let Some(ty) = function.signature.inputs.iter().find_map(unsized_parameter) {
-            let help = "take an owned value: a prost message, or `bytes::Bytes` for the body as it came";
-            mistakes.add(mistake(ty, "a request is taken by value, and this has no size", help));
+        if let Some(refused) = refused(&function.signature) {
+            mistakes.add(refused);
             *member = Member::Unreadable(function.to_unreadable());
         }
     }
     Some(handler)
+}
+
+/// Takes `#[rpc(1)]` for `#[method(1)]` in a block that has none of the latter.
+fn take_for_methods(members: &mut [Member], mistakes: &mut Mistakes) {
+    let mut attributes: Vec<&mut Attribute> = Vec::new();
+    for member in members {
+        match member {
+            Member::Function(function) => attributes.extend(&mut function.attrs),
+            Member::Other { attrs, .. } | Member::Unreadable(Unreadable { attrs, .. }) => {
+                attributes.extend(attrs);
+            }
+        }
+    }
+    if attributes.iter().any(|attribute| {
+        is_method(attribute) || is_misspelled_method(attribute) || is_conditional_method(attribute)
+    }) {
+        return;
+    }
+    for attribute in attributes {
+        let Meta::List(list) = &mut attribute.meta else { continue };
+        if let Some(TokenTree::Literal(number)) = list.tokens.clone().into_iter().next()
+            && number.to_string().starts_with(|first: char| first.is_ascii_digit())
+        {
+            let what = format!("unknown attribute `{}`", list.path.to_token_stream());
+            mistakes.add(mistake(&list.path, what, format_args!("write `#[method({})]`", list.tokens)));
+            list.path = parse_quote!(method);
+        }
+    }
 }
 
 fn with_attributes(
@@ -273,7 +348,7 @@ fn with_attributes(
     attribute: Attribute,
     attributes: &[Attribute],
     call: Call,
-    is_declaration: bool,
+    surroundings: &Surroundings<'_>,
     mistakes: &mut Mistakes,
 ) -> Handler {
     let of_kind = |kinds: &[&str]| {
@@ -281,7 +356,12 @@ fn with_attributes(
         attributes.iter().filter(is_of_kind).cloned().collect()
     };
     let args = MethodArgs::parse(&attribute, mistakes);
-    let call = match mistakes.check(check_stream(&args, &attribute, &call)) {
+    // A part says no more of a method than that it has its handler.
+    let is_stream_said = match surroundings.is_part {
+        true => Ok(()),
+        false => check_stream(&args, &attribute, &call),
+    };
+    let call = match mistakes.check(is_stream_said) {
         Some(()) => call,
         None => {
             Call::Unknown { requests: usize::from(call.known().is_some_and(|call| call.request().is_some())) }
@@ -294,7 +374,7 @@ fn with_attributes(
         notes: of_kind(&["doc", "deprecated"]),
         cfgs: of_kind(&["cfg"]),
         call,
-        is_declaration,
+        is_declaration: false,
     }
 }
 
@@ -322,12 +402,8 @@ fn take_method(attributes: &mut Vec<Attribute>, mistakes: &mut Mistakes) -> Opti
         let help = "write `#[method(…)]` by itself and put `#[cfg(…)]` on the handler";
         mistakes.add(mistake(conditional, "`#[method]` can't be conditional", help));
     }
-    let misspelled = |attribute: &&mut Attribute| {
-        let name = attribute.path().get_ident().map(Ident::to_string);
-        name.is_some_and(|name| name != "method" && drpc_registry::closest(&name, ["method"]).is_some())
-    };
     if !attributes.iter().any(is_method)
-        && let Some(attribute) = attributes.iter_mut().find(misspelled)
+        && let Some(attribute) = attributes.iter_mut().find(|attribute| is_misspelled_method(attribute))
     {
         let what = format!("unknown attribute `{}`", attribute.path().to_token_stream());
         mistakes.add(mistake(attribute.path(), what, "did you mean `method`?"));
@@ -353,11 +429,22 @@ fn take_method(attributes: &mut Vec<Attribute>, mistakes: &mut Mistakes) -> Opti
     Some(attribute)
 }
 
+/// Whether it is the attribute of the name, by whatever path.
+fn is_last(attribute: &Attribute, name: &str) -> bool {
+    attribute.path().segments.last().is_some_and(|last| last.ident == name)
+}
+
 /// `#[method]`, or what is meant to be it.
 fn is_method(attribute: &Attribute) -> bool {
     let segments = &attribute.path().segments;
     let is_ours = segments.len() == 1 || segments.first().is_some_and(|first| first.ident == "drpc");
     is_ours && segments.last().is_some_and(|last| last.ident == "method")
+}
+
+/// `#[methods]`
+fn is_misspelled_method(attribute: &Attribute) -> bool {
+    let name = attribute.path().get_ident().map(Ident::to_string);
+    name.is_some_and(|name| name != "method" && drpc_registry::closest(&name, ["method"]).is_some())
 }
 
 /// `#[cfg_attr(condition, method(1))]`, which the compiler has not decided yet.

@@ -2,8 +2,8 @@
 
 use std::mem;
 
-use proc_macro2::{Group, Ident, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote};
 use syn::{
     FnArg, GenericArgument, GenericParam, Generics, Lifetime, Pat, PatType, Path, PathArguments, Receiver,
     ReceiverKind, ReturnType, Safety, Signature, Type, TypeParamBound,
@@ -188,6 +188,10 @@ fn is_opaque(ty: &TokenStream) -> bool {
 pub(crate) struct Surroundings<'a> {
     pub(crate) self_ty: &'a Type,
     pub(crate) generics: &'a Generics,
+    /// Whether it is of a client's `trait`, which is no type.
+    pub(crate) is_trait: bool,
+    /// Whether it is of a block whose methods another one declares.
+    pub(crate) is_part: bool,
 }
 
 impl Surroundings<'_> {
@@ -231,7 +235,12 @@ impl Surroundings<'_> {
         }
         match ungrouped(&input.ty) {
             Type::Reference(reference) if reference.mutability.is_some() => {
-                let help = "the context is `&Context`; a request is taken by value, as `mut request: Hello` if you like";
+                let help = match incoming_types(&reference.elem) {
+                    Some(_) => "the stream is taken by value, as `mut pieces: Incoming<Piece>` if you like",
+                    None => {
+                        "the context is `&Context`; a request is taken by value, as `mut request: Hello` if you like"
+                    }
+                };
                 Err(mistake(&input.ty, "a handler takes nothing by `&mut`", help))
             }
             Type::Reference(reference) => {
@@ -290,14 +299,18 @@ impl Surroundings<'_> {
     /// The type of something that travels.
     fn payload(&self, ty: &Type, role: &str) -> syn::Result<TokenStream> {
         if let Type::Reference(_) = ungrouped(ty) {
-            let help = "leave the `&` out: what travels is owned";
+            let help = match ungrouped(ty) {
+                Type::Reference(ty) if is_unsized(&ty.elem) => {
+                    "return an owned value: a prost message, or `bytes::Bytes` for the body as it is"
+                }
+                _ => "leave the `&` out: what travels is owned",
+            };
             return Err(mistake(ty, format_args!("{role} is given by value"), help));
         }
         if let Type::Never(_) = ungrouped(ty) {
-            let help = "every call is answered: name a message, or leave the type out for an empty reply";
-            return Err(mistake(ty, format_args!("{role} can't be `!`"), help));
+            return Err(never(ty, role));
         }
-        if let Some(name) = wrapped_by_prost(ty) {
+        if let Some(name) = wrapped_by_prost(with_descriptors(ty).unwrap_or(ty)) {
             let help = "prost would wrap it in a message of its own: name a message, or take the body as it is with `drpc::Bytes`";
             return Err(mistake(ty, format_args!("{role} can't be a bare `{name}`"), help));
         }
@@ -309,6 +322,12 @@ impl Surroundings<'_> {
         let tokens = ty.to_token_stream();
         if find_ident(tokens.clone(), &|name| name == "impl").is_some() {
             return Err(unnamed(ty, role));
+        }
+        if self.is_trait
+            && let Some(name) = find_ident(tokens.clone(), &|name| name == "Self")
+        {
+            let help = "name the message itself: nothing implements this `trait`, it declares a client";
+            return Err(mistake(name, format_args!("{role} can't be of the type `Self` here"), help));
         }
         let is_parameter = |name: &Ident| {
             name == "Self"
@@ -325,13 +344,22 @@ impl Surroundings<'_> {
     }
 }
 
+fn never(ty: &Type, role: &str) -> syn::Error {
+    let help = "every call is answered: name a message, or leave the type out for an empty reply";
+    mistake(ty, format_args!("{role} can't be `!`"), help)
+}
+
 fn check_named(ty: &Type, role: &str) -> syn::Result<()> {
     let Type::ImplTrait(_) = ungrouped(ty) else { return Ok(()) };
     Err(unnamed(ty, role))
 }
 
 fn unnamed(ty: &Type, role: &str) -> syn::Error {
-    let help = "name the type itself; instead of `impl Future<…>`, write `async fn`";
+    let is_stream = find_ident(ty.to_token_stream(), &|name| name == "Stream").is_some();
+    let help = match (is_stream, role) {
+        (true, "a request") => "write `Incoming<Piece>` for a stream that the caller sends",
+        _ => "name the type itself; instead of `impl Future<…>`, write `async fn`",
+    };
     mistake(ty, format_args!("{role} can't be `impl Trait`"), help)
 }
 
@@ -345,7 +373,7 @@ fn check_alias(ty: &Type) -> syn::Result<()> {
     Err(mistake(ty, "an alias of `Result` can't be seen through here", help))
 }
 
-fn parameter_name(parameter: &GenericParam) -> Option<&Ident> {
+pub(crate) fn parameter_name(parameter: &GenericParam) -> Option<&Ident> {
     match parameter {
         GenericParam::Type(parameter) => Some(&parameter.ident),
         GenericParam::Const(parameter) => Some(&parameter.ident),
@@ -354,7 +382,7 @@ fn parameter_name(parameter: &GenericParam) -> Option<&Ident> {
 }
 
 /// How many parameters are neither references nor streams.
-fn requests(signature: &Signature) -> usize {
+pub(crate) fn requests(signature: &Signature) -> usize {
     let is_request = |input: &&FnArg| match input {
         FnArg::Typed(input) => {
             !matches!(ungrouped(&input.ty), Type::Reference(_)) && incoming_types(&input.ty).is_none()
@@ -386,11 +414,14 @@ fn check_qualifiers(signature: &Signature) -> syn::Result<()> {
 /// What `self` is by its type, the compiler says.
 fn check_receiver(signature: &Signature) -> syn::Result<()> {
     let Some(receiver) = signature.receiver() else {
-        return Err(mistake(
-            &signature.ident,
-            "a handler takes `&self`",
-            "add `&self` as the first parameter",
-        ));
+        let what = "a handler takes `&self`";
+        if let Some(FnArg::Typed(first)) = signature.inputs.first()
+            && find_ident(first.ty.to_token_stream(), &|name| name == "Self").is_some()
+            && let Type::Reference(_) = ungrouped(&first.ty)
+        {
+            return Err(mistake(first, what, "write `&self`: only by that name it is the module"));
+        }
+        return Err(mistake(&signature.ident, what, "add `&self` as the first parameter"));
     };
     let help = match &receiver.kind {
         ReceiverKind::Reference(_, Some(lifetime), _) if is_static(lifetime) => {
@@ -453,8 +484,13 @@ fn result_types(ty: &Type) -> Option<(&Type, Option<&Type>)> {
 
 /// The types in `Incoming<…>`, of which there is one; nothing for another type, and for a message that is named `Incoming`.
 fn incoming_types(ty: &Type) -> Option<Vec<&Type>> {
+    arguments_of(ty, "Incoming")
+}
+
+/// The types between the angle brackets of a type of the name, if it has such.
+fn arguments_of<'t>(ty: &'t Type, name: &str) -> Option<Vec<&'t Type>> {
     let Type::Path(ty) = ungrouped(ty) else { return None };
-    let last = ty.path.segments.last().filter(|last| last.ident == "Incoming")?;
+    let last = ty.path.segments.last().filter(|last| last.ident == name)?;
     let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
     let types = arguments.args.iter().filter_map(|argument| match argument {
         GenericArgument::Type(ty) => Some(ty),
@@ -477,6 +513,14 @@ fn stream_item(ty: &Type) -> Option<&Type> {
     })
 }
 
+/// The message in `WithFds<…>`.
+fn with_descriptors(ty: &Type) -> Option<&Type> {
+    match &*arguments_of(ty, "WithFds")? {
+        [message] => Some(message),
+        _ => None,
+    }
+}
+
 /// The types that are messages to prost (google.protobuf.StringValue and its like), and to nobody's surprise but here.
 fn wrapped_by_prost(ty: &Type) -> Option<&'static str> {
     const WRAPPED: [&str; 9] = ["bool", "f32", "f64", "i32", "i64", "u32", "u64", "String", "Vec<u8>"];
@@ -495,36 +539,100 @@ fn wrapped_by_prost(ty: &Type) -> Option<&'static str> {
     WRAPPED.into_iter().find(|wrapped| text == *wrapped)
 }
 
-/// The type of a parameter that has no size, which the compiler refuses by itself.
-pub(crate) fn unsized_parameter(input: &FnArg) -> Option<&Type> {
-    let FnArg::Typed(input) = input else { return None };
-    let is_unsized = match ungrouped(&input.ty) {
+/// A mistake that the compiler, too, would tell of, and again at each use of the type in generated code.
+pub(crate) fn refused(signature: &Signature) -> Option<syn::Error> {
+    let of_parameters = signature.inputs.iter().filter_map(|input| match input {
+        FnArg::Typed(input) => Some(&*input.ty),
+        FnArg::Receiver(_) => None,
+    });
+    let output = match &signature.output {
+        ReturnType::Type(_, ty) => Some(&**ty),
+        ReturnType::Default => None,
+    };
+    let placeholder = |ty: &Type| placeholder(ty.to_token_stream());
+    if let Some(placeholder) = of_parameters.clone().chain(output).find_map(placeholder) {
+        let help = "name the type: callers are told of it";
+        return Some(mistake(placeholder, "a handler's types are written out", help));
+    }
+    if let Some(ty) = of_parameters.clone().find(|ty| is_unsized(ty)) {
+        let help = "take an owned value: a prost message, or `bytes::Bytes` for the body as it came";
+        return Some(mistake(ty, "a request is taken by value, and this has no size", help));
+    }
+    let (reply, error) = match result_types(output?) {
+        Some((reply, error)) => (reply, error),
+        None => (output?, None),
+    };
+    if is_unsized(reply) {
+        let help = "return an owned value: a prost message, or `bytes::Bytes` for the body as it is";
+        return Some(mistake(reply, "a reply is returned by value, and this has no size", help));
+    }
+    if let (Type::Never(_), Some(_)) = (ungrouped(reply), error) {
+        return Some(never(reply, "a reply"));
+    }
+    let error = error.filter(|error| is_unsized(error))?;
+    let help = match ungrouped(error) {
+        Type::TraitObject(_) => format!("write `Box<{}>`", written(error)),
+        _ => "write `String`, or `&'static str`".to_owned(),
+    };
+    Some(mistake(error, "an error is returned by value, and this has no size", help))
+}
+
+/// The type as it is written, without the spaces between tokens.
+fn written(ty: &Type) -> String {
+    let text = ty.to_token_stream().to_string();
+    let signs = [(" :: ", "::"), (" < ", "<"), (" >", ">"), (" ,", ","), ("' ", "'")];
+    signs.iter().fold(text, |text, (spaced, sign)| text.replace(spaced, sign))
+}
+
+fn is_unsized(ty: &Type) -> bool {
+    match ungrouped(ty) {
         Type::Slice(_) | Type::TraitObject(_) => true,
         Type::Path(ty) => ty.path.is_ident("str"),
         _ => false,
-    };
-    is_unsized.then_some(&input.ty)
+    }
+}
+
+/// A type that is left to be found out: `_`, which is something else in a lifetime, and in an expression.
+fn placeholder(tokens: TokenStream) -> Option<Ident> {
+    let mut quote = false;
+    tokens.into_iter().find_map(|token| {
+        let is_lifetime = mem::replace(&mut quote, is_punct(&token, '\''));
+        match token {
+            TokenTree::Ident(ident) if ident == "_" && !is_lifetime => Some(ident),
+            TokenTree::Group(group) if group.delimiter() != Delimiter::Brace => placeholder(group.stream()),
+            _ => None,
+        }
+    })
 }
 
 /// `Self`, which is another type in the client, spelt out.
 pub(crate) fn without_self(tokens: TokenStream, self_ty: &Type) -> TokenStream {
-    let spelt_out = |token| match token {
-        TokenTree::Ident(ident) if ident == "Self" => self_ty
-            .to_token_stream()
-            .into_iter()
-            .map(|mut token| {
-                token.set_span(ident.span());
-                token
-            })
-            .collect(),
-        TokenTree::Group(group) => {
-            let mut inner = Group::new(group.delimiter(), without_self(group.stream(), self_ty));
-            inner.set_span(group.span());
-            TokenTree::from(inner).into()
+    // Before `::`, an expression has a type with arguments in angle brackets of its own: `<Pools<u8>>::new`.
+    let has_arguments = self_ty.to_token_stream().into_iter().any(|token| is_punct(&token, '<'));
+    let mut tokens = tokens.into_iter().peekable();
+    let mut spelt_out = TokenStream::new();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Ident(ident) if ident == "Self" => {
+                let is_in_path = tokens.peek().is_some_and(|next| is_punct(next, ':'));
+                let ty = match is_in_path && has_arguments {
+                    true => quote!(<#self_ty>),
+                    false => self_ty.to_token_stream(),
+                };
+                spelt_out.extend(ty.into_iter().map(|mut token| {
+                    token.set_span(ident.span());
+                    token
+                }));
+            }
+            TokenTree::Group(group) => {
+                let mut inner = Group::new(group.delimiter(), without_self(group.stream(), self_ty));
+                inner.set_span(group.span());
+                spelt_out.extend([TokenTree::from(inner)]);
+            }
+            token => spelt_out.extend([token]),
         }
-        token => TokenStream::from(token),
-    };
-    tokens.into_iter().map(spelt_out).collect()
+    }
+    spelt_out
 }
 
 /// The first name that is wanted, at any depth.

@@ -55,7 +55,7 @@ enum Clash {
 fn clash(source: &str, place: Place, base: &str, generated: &[String; 2]) -> Option<Clash> {
     let may_define = |name: &String| {
         let mut before = occurrences(source, name).map(|at| source[..at].trim_end());
-        before.any(|before| DEFINITIONS.iter().any(|keyword| before.ends_with(keyword)))
+        before.any(|before| DEFINITIONS.iter().chain(&IN_IMPORTS).any(|word| before.ends_with(word)))
     };
     let lines = occurrences(source, base).map(|at| source[..at].lines().next_back().unwrap_or_default());
     let may_stand_twice = lines.filter(|line| line.contains("impl")).nth(1).is_some();
@@ -64,7 +64,7 @@ fn clash(source: &str, place: Place, base: &str, generated: &[String; 2]) -> Opt
     }
     let words = words(source);
     let scope = words.iter().find(|word| word.place == place)?.scope;
-    if let Some(name) = definition(&words, scope, generated) {
+    if let Some(name) = definition(&words, scope, generated).or_else(|| import(&words, scope, generated)) {
         return Some(Clash::Name { name: name.text.to_owned(), line: name.place.0 });
     }
     let earlier =
@@ -76,16 +76,38 @@ fn clash(source: &str, place: Place, base: &str, generated: &[String; 2]) -> Opt
 fn definition<'s>(words: &[Word<'s>], scope: usize, names: &[String; 2]) -> Option<Word<'s>> {
     let siblings: Vec<usize> = (0..words.len()).filter(|&at| words[at].scope == scope).collect();
     let text = |at: usize| words.get(at).map_or("", |word| word.text);
-    let is_conditional = |keyword: usize| {
-        let mut before = siblings[..keyword].iter().rev().take_while(|&&at| ["pub", "#"].contains(&text(at)));
-        before.any(|&at| text(at) == "#" && text(at + 1) == "cfg")
-    };
     let defined = (1..siblings.len()).find(|&name| {
         DEFINITIONS.contains(&text(siblings[name - 1]))
             && names.iter().any(|known| known == text(siblings[name]))
-            && !is_conditional(name - 1)
+            && !is_conditional(words, &siblings, name - 1)
     });
     defined.map(|name| words[siblings[name]])
+}
+
+/// Whether an item is, whose keyword is one of the siblings in a scope.
+fn is_conditional(words: &[Word<'_>], siblings: &[usize], keyword: usize) -> bool {
+    let text = |at: usize| words.get(at).map_or("", |word| word.text);
+    let mut before = siblings[..keyword].iter().rev().take_while(|&&at| ["pub", "#"].contains(&text(at)));
+    before.any(|&at| text(at) == "#" && text(at + 1) == "cfg")
+}
+
+/// The import of something that has one of the names, unless it is conditional.
+fn import<'s>(words: &[Word<'s>], scope: usize, names: &[String; 2]) -> Option<Word<'s>> {
+    let siblings: Vec<usize> = (0..words.len()).filter(|&at| words[at].scope == scope).collect();
+    let text = |at: usize| words.get(at).map_or("", |word| word.text);
+    // `use<'a>` is of a type.
+    let is_import = |&at: &usize| {
+        text(siblings[at]) == "use" && text(siblings[at] + 1) != "<" && !is_conditional(words, &siblings, at)
+    };
+    (0..siblings.len()).filter(is_import).find_map(|at| {
+        let imported = &words[siblings[at]..];
+        let end = imported.iter().position(|word| word.scope == scope && word.text == ";")?;
+        (1..end).find_map(|at| {
+            let (word, next) = (imported[at], imported[at + 1]);
+            let is_last = next.scope != word.scope || [",", ";"].contains(&next.text);
+            (is_last && names.iter().any(|name| name == word.text)).then_some(word)
+        })
+    })
 }
 
 /// Where a name stands in a source, by itself.
@@ -97,7 +119,10 @@ fn occurrences<'s>(source: &'s str, name: &'s str) -> impl Iterator<Item = usize
 }
 
 /// What the definition of a type begins with.
-const DEFINITIONS: [&str; 5] = ["struct", "enum", "type", "trait", "union"];
+const DEFINITIONS: [&str; 6] = ["struct", "enum", "type", "trait", "union", "mod"];
+
+/// What stands before the name of something that is imported.
+const IN_IMPORTS: [&str; 5] = ["use", "::", "{", ",", " as"];
 
 /// A block with the attribute.
 struct Other<'s> {
@@ -279,6 +304,20 @@ mod tests {
     }
 
     #[test]
+    fn an_import_of_a_generated_name_is_found() {
+        for import in [
+            "use other::GreeterClient;",
+            "pub(crate) use other::{Parrot, deeper::{Cat, GreeterClient}, Dog};",
+            "use other::Client as GreeterClient;",
+            "mod GreeterClient {}",
+        ] {
+            let source = format!("#[drpc_module(id = 5)]\nimpl Greeter {{}}\n{import}\n");
+            let taken = Clash::Name { name: "GreeterClient".into(), line: 3 };
+            assert_eq!(clash_at(&source, 2), Some(taken), "{import}");
+        }
+    }
+
+    #[test]
     fn what_stands_elsewhere_or_has_another_name_or_condition_is_none() {
         for other in [
             "mod other { #[drpc_module(id = 6)]\nimpl Greeter {}\n struct GreeterClient; }",
@@ -286,6 +325,10 @@ mod tests {
             "#[cfg(test)]\n#[drpc_module(id = 6)]\nimpl Greeter {}\n",
             "#[cfg(not(feature = \"rpc\"))]\n#[derive(Debug)]\npub struct GreeterClient;\n",
             "#[cfg(test)]\nenum GreeterMethod { Hello }\n",
+            "#[cfg(test)]\npub use other::GreeterMethod;\n",
+            "use other::{GreeterClient as Client, GreeterMethod::Hello};\n",
+            "fn f() -> impl Sized + use<> { call(GreeterClient) }\nconst X: u8 = 5;\n",
+            "use other::GreeterClient::{self as Client};\nfn f() { call(Hello, GreeterClient); }\n",
             "#[drpc_module(part)]\nimpl Greeter {}\n",
             "// struct GreeterClient; #[drpc_module(id = 6)] impl Greeter {}\n",
             "const TEXT: &str = \"#[drpc_module(id = 6)] impl Greeter { struct GreeterClient; }\\\"\";\n",

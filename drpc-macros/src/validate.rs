@@ -8,7 +8,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Expr, LitStr, Path};
+use syn::{Expr, LitStr};
 
 use crate::args::{Id, Integer, ModuleArgs, Number, Register};
 use crate::asked::Asked;
@@ -84,7 +84,7 @@ pub(crate) fn validate(
         mistakes.add(mistake(remote, "the registry says which modules other hosts may reach", help));
     }
     let remote = args.remote.is_some() || listed.is_some_and(Contract::is_remote);
-    if !are_distinct(&methods, mistakes) || mistakes.count() > 0 {
+    if !are_distinct(&methods, mistakes) || mistakes.count() > 0 || draft.is_refused {
         return None;
     }
     let base = args.base(&draft.name).clone();
@@ -120,9 +120,8 @@ fn of_type(register: &Register, draft: &Draft) -> syn::Result<Register> {
     }
     match register {
         Register::Factory(path) => {
-            let path: Path =
-                syn::parse2(without_self(path.to_token_stream(), &draft.ty)).unwrap_or_else(|_| path.clone());
-            Ok(Register::Factory(path))
+            let own = without_self(path.to_token_stream(), &draft.ty);
+            Ok(Register::Factory(syn::parse2(own).unwrap_or_else(|_| path.clone())))
         }
         Register::Default(_) => Ok(register.clone()),
     }

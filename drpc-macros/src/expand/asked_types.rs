@@ -19,6 +19,18 @@ pub(super) fn received(model: &Model, method: &Method, call: &KnownCall) -> Toke
     }
 }
 
+/// Whether what a client is given has descriptors.
+pub(super) fn reply_has_fds(model: &Model, method: &Method, call: &KnownCall) -> TokenStream {
+    match &call.outcome {
+        Outcome::Nothing => quote!(false),
+        Outcome::Type(ty) | Outcome::Result { reply: ty, .. } => as_returned(model, method, ty, "HAS_FDS"),
+        Outcome::Stream { item, .. } => {
+            let travels = place(model, method).and_then(|place| model.asked.item(place));
+            as_asked(item, &model.krate, "Requested", travels, "HAS_FDS")
+        }
+    }
+}
+
 /// What a client sends for the items that a handler takes, if it takes a stream of them.
 pub(super) fn taken(model: &Model, method: &Method, call: &KnownCall) -> Option<TokenStream> {
     let travels = place(model, method).and_then(|place| model.asked.taken(place));

@@ -153,7 +153,6 @@ fn claim(model: &Model) -> Option<TokenStream> {
     let symbol = format!("two drpc modules have ID {id}");
     Some(quote! {
         // SAFETY: nothing calls or reads a symbol of this name; it is there to be there once.
-        #[allow(unsafe_code)]
         #[unsafe(export_name = #symbol)]
         static __CLAIM: ::core::primitive::u8 = 0;
     })

@@ -2,12 +2,11 @@
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::spanned::Spanned;
 
 use super::notes::{allowed, docs, links, notes};
 use crate::model::{Method, Model, ModuleId};
 use crate::names;
-use crate::places::here;
+use crate::places::{ends, here, name_at};
 use crate::signature::KnownCall;
 
 // Output:
@@ -84,11 +83,14 @@ fn methods_functions(model: &Model, name: &Ident) -> TokenStream {
     let module = match &model.id {
         ModuleId::Number(id) => integer(*id, Span::call_site()),
         ModuleId::Constant { value, .. } => {
-            let check = quote_spanned!(here(value.span())=> #krate::private::module_id);
+            // The whole call stands where the value does.
+            let (first, last) = ends(value);
+            let (krate, argument) = (name_at(krate, first), quote_spanned!(here(last)=> (__ID)));
+            let check = quote_spanned!(here(first)=> #krate::private::module_id #argument);
             // A constant of its own, which the compiler tells of once.
             quote!({
                 const __ID: ::core::primitive::i32 = #value;
-                #check(__ID)
+                #check
             })
         }
     };
@@ -201,7 +203,7 @@ fn methods_conversions(model: &Model, name: &Ident) -> TokenStream {
 
         impl ::core::fmt::Display for #name {
             fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                __f.pad(self.name())
+                __f.pad(Self::name(*self))
             }
         }
     }

@@ -19,11 +19,11 @@ mod methods;
 mod module;
 mod notes;
 
-use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use self::asked_types::{as_requested, received};
+use self::asked_types::{as_requested, reply_has_fds};
 pub(crate) use self::client::client;
 use self::descriptor::descriptor;
 use self::methods::integer;
@@ -43,7 +43,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let asked = model.asked.items(&model.krate, &allowed_in_block(&model.allowed));
     let fds = model.methods.iter().filter_map(|method| passes_fds(model, method));
     let fds: TokenStream = fds.collect();
-    let unread = unread(model);
+    let unread = model.unread.iter().map(|&place| unread(&model.krate, place));
     let served = model.served_by.as_ref().map(|ty| {
         let arms = model.methods.iter().map(|method| arm(model, method)).collect();
         let module = module(model, ty, &arms);
@@ -52,33 +52,34 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         let descriptor = descriptor(model, ty);
         quote!(#module #declares #is_module #descriptor)
     });
-    quote!(#krate #methods #served #client #asked #fds #registry #unread)
+    quote!(#krate #methods #served #client #asked #fds #registry #(#unread)*)
 }
 
 // Output, of a method with `fds`:
-//     const _: () = assert_fds::<<WithFds<Open> as Requested<__GreeterRequest0>>::Sent, <Opened as …>::Received>();
+//     const _: () = assert_fds(<WithFds<Open> as Requested<__GreeterRequest0>>::HAS_FDS, <Opened as …>::HAS_FDS);
 fn passes_fds(model: &Model, method: &Method) -> Option<TokenStream> {
     let (krate, cfgs, call) = (&model.krate, &method.cfgs, method.call.known()?);
     let span = here(method.fds?);
     let request = match call.request() {
-        Some((_, ty)) => as_requested(model, method, ty, "Sent"),
-        None => quote!(()),
+        Some((_, ty)) => as_requested(model, method, ty, "HAS_FDS"),
+        None => quote!(false),
     };
-    let received = received(model, method, call);
+    let reply = reply_has_fds(model, method, call);
     let allowed = allowed_in_block(&model.allowed);
     let krate = name_at(krate, span);
-    let assert = quote_spanned!(span=> #krate::private::assert_fds::<#request, #received>());
+    let assert = quote_spanned!(span=> #krate::private::assert_fds(#request, #reply));
     Some(quote!(#(#cfgs)* #allowed const _: () = #assert;))
 }
 
 // Output:
-//     use ::drpc as __drpc_greeter;
+//     use ::drpc::private::root as __drpc_greeter;
 //
-// Where there is no such crate, this is the one error of it.
+// Where there is no such crate, or another one, this is the one error of it.
 pub(crate) fn krate(model: &Model) -> TokenStream {
     let (path, name) = (&model.path, &model.krate);
+    let root = quote_spanned!(here(path.span())=> private::root);
     quote!(
-        use #path as #name;
+        use #path::#root as #name;
     )
 }
 
@@ -87,17 +88,13 @@ pub(crate) fn krate(model: &Model) -> TokenStream {
 //     const _: fn() = || { unread(); };
 //
 // The compiler warns so late that it does not where it has found another error, which is then the right one.
-pub(crate) fn unread(model: &Model) -> TokenStream {
-    let krate = &model.krate;
-    let unread = model.unread.iter().map(|&span| {
-        quote_spanned! {here(span)=>
-            #[deny(unused_must_use)]
-            const _: fn() = || {
-                #krate::private::unread();
-            };
-        }
-    });
-    quote!(#(#unread)*)
+pub(crate) fn unread(krate: &impl ToTokens, place: Span) -> TokenStream {
+    quote_spanned! {here(place)=>
+        #[deny(unused_must_use)]
+        const _: fn() = || {
+            #krate::private::unread();
+        };
+    }
 }
 
 // Output:

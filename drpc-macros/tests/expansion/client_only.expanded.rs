@@ -1,4 +1,4 @@
-use ::drpc as __drpc_Greeter;
+use ::drpc::private::root as __drpc_Greeter;
 /// The methods of module `greeter`.
 ///
 #[cfg_attr(not(doctest), doc = " Greets people.")]
@@ -61,7 +61,7 @@ impl ::core::convert::From<GreeterMethod> for __drpc_Greeter::Method {
 }
 impl ::core::fmt::Display for GreeterMethod {
     fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        __f.pad(self.name())
+        __f.pad(Self::name(*self))
     }
 }
 /// A client of module `greeter`.

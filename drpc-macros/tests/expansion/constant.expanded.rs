@@ -1,16 +1,18 @@
 impl Greeter {
     #[allow(
         forbidden_lint_groups,
+        clippy::missing_const_for_fn,
         clippy::needless_pass_by_value,
         clippy::unnecessary_wraps,
         clippy::unused_async,
-        clippy::unused_self
+        clippy::unused_self,
+        clippy::wrong_self_convention
     )]
     async fn hello(&self, req: Hello) -> HelloResponse {
         HelloResponse::default()
     }
 }
-use ::drpc as __drpc_Greeter;
+use ::drpc::private::root as __drpc_Greeter;
 /// The methods of module `greeter`.
 #[::core::prelude::v1::derive(
     ::core::clone::Clone,
@@ -74,7 +76,7 @@ impl ::core::convert::From<GreeterMethod> for __drpc_Greeter::Method {
 }
 impl ::core::fmt::Display for GreeterMethod {
     fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        __f.pad(self.name())
+        __f.pad(Self::name(*self))
     }
 }
 impl __drpc_Greeter::Module for Greeter

@@ -1,30 +1,36 @@
 impl Files {
     #[allow(
         forbidden_lint_groups,
+        clippy::missing_const_for_fn,
         clippy::needless_pass_by_value,
         clippy::unnecessary_wraps,
         clippy::unused_async,
-        clippy::unused_self
+        clippy::unused_self,
+        clippy::wrong_self_convention
     )]
     fn open(&self, req: Open) -> Result<WithFds<Opened>, Failure> {}
     #[allow(
         forbidden_lint_groups,
+        clippy::missing_const_for_fn,
         clippy::needless_pass_by_value,
         clippy::unnecessary_wraps,
         clippy::unused_async,
-        clippy::unused_self
+        clippy::unused_self,
+        clippy::wrong_self_convention
     )]
     async fn send(&self, req: WithFds<Sent>) {}
     #[allow(
         forbidden_lint_groups,
+        clippy::missing_const_for_fn,
         clippy::needless_pass_by_value,
         clippy::unnecessary_wraps,
         clippy::unused_async,
-        clippy::unused_self
+        clippy::unused_self,
+        clippy::wrong_self_convention
     )]
     fn size(&self, req: Open) -> Opened {}
 }
-use ::drpc as __drpc_Files;
+use ::drpc::private::root as __drpc_Files;
 /// The methods of module `files`.
 #[::core::prelude::v1::derive(
     ::core::clone::Clone,
@@ -101,7 +107,7 @@ impl ::core::convert::From<FilesMethod> for __drpc_Files::Method {
 }
 impl ::core::fmt::Display for FilesMethod {
     fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        __f.pad(self.name())
+        __f.pad(Self::name(*self))
     }
 }
 impl __drpc_Files::Module for Files
@@ -316,11 +322,11 @@ type __FilesReply0 = __drpc_Files::private::kind!(WithFds < Opened >);
 const _: () = __drpc_Files::private::assert_reply_with_fds::<WithFds<Opened>>();
 type __FilesReply1 = __drpc_Files::private::kind!(Opened);
 const _: () = __drpc_Files::private::assert_returned::<Opened, __FilesReply1>();
-const _: () = __drpc_Files::private::assert_fds::<
-    <Open as __drpc_Files::private::Requested<__FilesRequest0>>::Sent,
-    <WithFds<Opened> as __drpc_Files::private::Returned<__FilesReply0>>::Received,
->();
-const _: () = __drpc_Files::private::assert_fds::<
-    <WithFds<Sent> as __drpc_Files::private::Requested<__FilesRequest1>>::Sent,
-    (),
->();
+const _: () = __drpc_Files::private::assert_fds(
+    <Open as __drpc_Files::private::Requested<__FilesRequest0>>::HAS_FDS,
+    <WithFds<Opened> as __drpc_Files::private::Returned<__FilesReply0>>::HAS_FDS,
+);
+const _: () = __drpc_Files::private::assert_fds(
+    <WithFds<Sent> as __drpc_Files::private::Requested<__FilesRequest1>>::HAS_FDS,
+    false,
+);

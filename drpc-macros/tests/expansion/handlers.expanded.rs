@@ -1,48 +1,58 @@
 impl Forms {
     #[allow(
         forbidden_lint_groups,
+        clippy::missing_const_for_fn,
         clippy::needless_pass_by_value,
         clippy::unnecessary_wraps,
         clippy::unused_async,
-        clippy::unused_self
+        clippy::unused_self,
+        clippy::wrong_self_convention
     )]
     fn nothing(&self) {}
     #[allow(
         forbidden_lint_groups,
+        clippy::missing_const_for_fn,
         clippy::needless_pass_by_value,
         clippy::unnecessary_wraps,
         clippy::unused_async,
-        clippy::unused_self
+        clippy::unused_self,
+        clippy::wrong_self_convention
     )]
     async fn reply(&self) -> Hello {
         Hello::default()
     }
     #[allow(
         forbidden_lint_groups,
+        clippy::missing_const_for_fn,
         clippy::needless_pass_by_value,
         clippy::unnecessary_wraps,
         clippy::unused_async,
-        clippy::unused_self
+        clippy::unused_self,
+        clippy::wrong_self_convention
     )]
     fn bytes(&self, body: Bytes) -> Bytes {
         body
     }
     #[allow(
         forbidden_lint_groups,
+        clippy::missing_const_for_fn,
         clippy::needless_pass_by_value,
         clippy::unnecessary_wraps,
         clippy::unused_async,
-        clippy::unused_self
+        clippy::unused_self,
+        clippy::wrong_self_convention
     )]
     async fn context(&self, context: &Context, req: Hello) -> Result<(), MyError> {
         Ok(())
     }
     #[allow(
         forbidden_lint_groups,
+        clippy::missing_const_for_fn,
         clippy::needless_pass_by_value,
         clippy::unnecessary_wraps,
         clippy::unused_async,
-        clippy::unused_self
+        clippy::unused_self,
+        clippy::wrong_self_convention
     )]
     async fn context_last(
         &self,
@@ -56,16 +66,18 @@ impl Forms {
     #[deprecated = "say `hello`"]
     #[allow(
         forbidden_lint_groups,
+        clippy::missing_const_for_fn,
         clippy::needless_pass_by_value,
         clippy::unnecessary_wraps,
         clippy::unused_async,
-        clippy::unused_self
+        clippy::unused_self,
+        clippy::wrong_self_convention
     )]
     fn r#type(&self, Hello { name }: Hello) -> Self {
         Forms
     }
 }
-use ::drpc as __drpc_Forms;
+use ::drpc::private::root as __drpc_Forms;
 /// The methods of module `every_form`.
 #[::core::prelude::v1::derive(
     ::core::clone::Clone,
@@ -155,7 +167,7 @@ impl ::core::convert::From<FormsMethod> for __drpc_Forms::Method {
 }
 impl ::core::fmt::Display for FormsMethod {
     fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        __f.pad(self.name())
+        __f.pad(Self::name(*self))
     }
 }
 #[allow(deprecated)]

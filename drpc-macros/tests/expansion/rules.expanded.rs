@@ -1,22 +1,26 @@
 impl Greeter {
     #[allow(
         forbidden_lint_groups,
+        clippy::missing_const_for_fn,
         clippy::needless_pass_by_value,
         clippy::unnecessary_wraps,
         clippy::unused_async,
-        clippy::unused_self
+        clippy::unused_self,
+        clippy::wrong_self_convention
     )]
     fn hello(&self) {}
     #[allow(
         forbidden_lint_groups,
+        clippy::missing_const_for_fn,
         clippy::needless_pass_by_value,
         clippy::unnecessary_wraps,
         clippy::unused_async,
-        clippy::unused_self
+        clippy::unused_self,
+        clippy::wrong_self_convention
     )]
     fn forget(&self) {}
 }
-use ::drpc as __drpc_Greeter;
+use ::drpc::private::root as __drpc_Greeter;
 /// The methods of module `greeter`.
 #[::core::prelude::v1::derive(
     ::core::clone::Clone,
@@ -89,7 +93,7 @@ impl ::core::convert::From<GreeterMethod> for __drpc_Greeter::Method {
 }
 impl ::core::fmt::Display for GreeterMethod {
     fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        __f.pad(self.name())
+        __f.pad(Self::name(*self))
     }
 }
 impl __drpc_Greeter::Module for Greeter
@@ -199,23 +203,27 @@ impl<__C: __drpc_Greeter::Caller> GreeterClient<__C> {
 impl Parrot {
     #[allow(
         forbidden_lint_groups,
+        clippy::missing_const_for_fn,
         clippy::needless_pass_by_value,
         clippy::unnecessary_wraps,
         clippy::unused_async,
-        clippy::unused_self
+        clippy::unused_self,
+        clippy::wrong_self_convention
     )]
     fn echo(&self) {}
     #[cfg(unix)]
     #[allow(
         forbidden_lint_groups,
+        clippy::missing_const_for_fn,
         clippy::needless_pass_by_value,
         clippy::unnecessary_wraps,
         clippy::unused_async,
-        clippy::unused_self
+        clippy::unused_self,
+        clippy::wrong_self_convention
     )]
     fn mute(&self) {}
 }
-use ::drpc as __drpc_Parrot;
+use ::drpc::private::root as __drpc_Parrot;
 /// The methods of module `parrot`.
 #[::core::prelude::v1::derive(
     ::core::clone::Clone,
@@ -292,7 +300,7 @@ impl ::core::convert::From<ParrotMethod> for __drpc_Parrot::Method {
 }
 impl ::core::fmt::Display for ParrotMethod {
     fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        __f.pad(self.name())
+        __f.pad(Self::name(*self))
     }
 }
 impl __drpc_Parrot::Module for Parrot

@@ -1,18 +1,22 @@
 impl Clock {
     #[allow(
         forbidden_lint_groups,
+        clippy::missing_const_for_fn,
         clippy::needless_pass_by_value,
         clippy::unnecessary_wraps,
         clippy::unused_async,
-        clippy::unused_self
+        clippy::unused_self,
+        clippy::wrong_self_convention
     )]
     fn ticks(&self) -> impl Stream<Item = Result<Tick, Failure>> {}
     #[allow(
         forbidden_lint_groups,
+        clippy::missing_const_for_fn,
         clippy::needless_pass_by_value,
         clippy::unnecessary_wraps,
         clippy::unused_async,
-        clippy::unused_self
+        clippy::unused_self,
+        clippy::wrong_self_convention
     )]
     async fn watch(
         &self,
@@ -21,14 +25,16 @@ impl Clock {
     ) -> Result<impl Stream<Item = Result<Tick, Refused>> + use<>, Refused> {}
     #[allow(
         forbidden_lint_groups,
+        clippy::missing_const_for_fn,
         clippy::needless_pass_by_value,
         clippy::unnecessary_wraps,
         clippy::unused_async,
-        clippy::unused_self
+        clippy::unused_self,
+        clippy::wrong_self_convention
     )]
     fn now(&self) -> Tick {}
 }
-use ::drpc as __drpc_Clock;
+use ::drpc::private::root as __drpc_Clock;
 /// The methods of module `clock`.
 #[::core::prelude::v1::derive(
     ::core::clone::Clone,
@@ -107,7 +113,7 @@ impl ::core::convert::From<ClockMethod> for __drpc_Clock::Method {
 }
 impl ::core::fmt::Display for ClockMethod {
     fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        __f.pad(self.name())
+        __f.pad(Self::name(*self))
     }
 }
 impl __drpc_Clock::Module for Clock
@@ -296,30 +302,36 @@ const _: () = __drpc_Clock::private::assert_item::<Tick>();
 impl Mistaken {
     #[allow(
         forbidden_lint_groups,
+        clippy::missing_const_for_fn,
         clippy::needless_pass_by_value,
         clippy::unnecessary_wraps,
         clippy::unused_async,
-        clippy::unused_self
+        clippy::unused_self,
+        clippy::wrong_self_convention
     )]
     fn says_no_stream(&self) -> impl Stream<Item = Result<Tick, Failure>> {}
     #[allow(
         forbidden_lint_groups,
+        clippy::missing_const_for_fn,
         clippy::needless_pass_by_value,
         clippy::unnecessary_wraps,
         clippy::unused_async,
-        clippy::unused_self
+        clippy::unused_self,
+        clippy::wrong_self_convention
     )]
     fn returns_no_stream(&self, req: Watch) -> Tick {}
     #[allow(
         forbidden_lint_groups,
+        clippy::missing_const_for_fn,
         clippy::needless_pass_by_value,
         clippy::unnecessary_wraps,
         clippy::unused_async,
-        clippy::unused_self
+        clippy::unused_self,
+        clippy::wrong_self_convention
     )]
     fn gives_no_results(&self) -> impl Stream<Item = Tick> {}
 }
-use ::drpc as __drpc_Mistaken;
+use ::drpc::private::root as __drpc_Mistaken;
 /// The methods of module `mistaken`.
 #[::core::prelude::v1::derive(
     ::core::clone::Clone,
@@ -393,7 +405,7 @@ impl ::core::convert::From<MistakenMethod> for __drpc_Mistaken::Method {
 }
 impl ::core::fmt::Display for MistakenMethod {
     fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        __f.pad(self.name())
+        __f.pad(Self::name(*self))
     }
 }
 impl __drpc_Mistaken::Module for Mistaken

@@ -31,6 +31,17 @@ macro_rules! __raise_own {
 }
 pub use __raise_own as raise_own;
 
+/// The failure that an error type of one's own becomes that borrows, and so can't be kept.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __raise_borrowed {
+    ($error:ident) => {{
+        use $crate::private::HasNoText as _;
+        $crate::private::Raised::of(&$error).way().failure($error)
+    }};
+}
+pub use __raise_borrowed as raise_borrowed;
+
 /// What a handler may return as its error.
 #[diagnostic::on_unimplemented(
     message = "a handler can't fail with `{Self}`: it is no error, and does not convert into `drpc::Failure`",

@@ -21,7 +21,8 @@ pub use self::description::{Asked, Carried, MethodDescription, Unnamed, carried}
 pub use self::details::{Field, VariantDetails, failing, field};
 pub use self::error::{
     BorrowsConversion, BorrowsNothing, BorrowsText, HasConversion, HasNoText, HoldsError, HoldsLocalError,
-    HoldsSendError, IntoFailure, IsError, IsLocalError, IsNoError, IsShown, Raised, raise_own,
+    HoldsSendError, IntoFailure, IsError, IsLocalError, IsNoError, IsShown, Raised, raise_borrowed,
+    raise_own,
 };
 pub use self::handler::{
     Declares, FromContext, HandlerReceiver, ModuleType, is_declared, is_module, module_id, unknown_method,
@@ -36,6 +37,8 @@ pub use self::returned::{
     assert_returned_with_fds, kind,
 };
 pub use self::stream::{Outlet, stream, taking};
+/// The crate: what generated code imports, so that all of it fails at once where it was told of another.
+pub use crate as root;
 pub use crate::dispatch::registry::ModuleDescriptor;
 pub use crate::handler::module::HandlerFuture;
 pub use crate::handler::reply::IntoReply;

@@ -64,6 +64,9 @@ pub trait Requested<Answer>: Sized {
     /// What a client sends for it.
     type Sent: Payload;
 
+    /// Whether it has descriptors; of what can't travel, that is not asked.
+    const HAS_FDS: bool;
+
     /// The request in a body.
     ///
     /// # Errors
@@ -88,6 +91,8 @@ pub trait Requested<Answer>: Sized {
 impl<T: Payload> Requested<Is<TRAVELS>> for T {
     type Sent = T;
 
+    const HAS_FDS: bool = T::WITH_FDS;
+
     #[inline]
     fn decode(body: Bytes, Reading { decoding, descriptors }: &mut Reading) -> Result<T, Failure> {
         match descriptors {
@@ -111,6 +116,8 @@ impl<T: Payload> Requested<Is<TRAVELS>> for T {
 
 impl<T> Requested<Is<STAYS_HERE>> for T {
     type Sent = ();
+
+    const HAS_FDS: bool = true;
 
     /// Never called: a program that takes such a type does not compile.
     fn decode(_: Bytes, _: &mut Reading) -> Result<T, Failure> {
@@ -175,9 +182,9 @@ pub const fn assert_item<T: Payload>() {
 ///
 /// Then. It is called by the compiler, whose error that is.
 #[track_caller]
-pub const fn assert_fds<Sent: Payload, Received: Payload>() {
+pub const fn assert_fds(request: bool, reply: bool) {
     assert!(
-        Sent::WITH_FDS || Received::WITH_FDS,
+        request || reply,
         "neither request nor reply of this method has descriptors: write `WithFds<…>` around the one that has, or leave out `fds`"
     );
 }

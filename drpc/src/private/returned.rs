@@ -72,6 +72,9 @@ pub trait Returned<Answer> {
     /// What the handler may fail with.
     type Error;
 
+    /// Whether the reply has descriptors; of what can't be returned, that is not asked.
+    const HAS_FDS: bool;
+
     /// The answer, or what becomes the failure.
     ///
     /// # Errors
@@ -97,6 +100,8 @@ impl<T: IntoReply> Returned<Is<REPLY>> for T {
     type Received = T::Received;
     type Error = Infallible;
 
+    const HAS_FDS: bool = T::Received::WITH_FDS;
+
     fn answer(self) -> Result<Reply, Infallible> {
         Ok(self.into_reply())
     }
@@ -107,6 +112,8 @@ impl<R: IntoReply, E> Returned<Is<RESULT>> for Result<R, E> {
     type Received = R::Received;
     type Error = E;
 
+    const HAS_FDS: bool = R::Received::WITH_FDS;
+
     fn answer(self) -> Result<Reply, E> {
         self.map(IntoReply::into_reply)
     }
@@ -115,6 +122,8 @@ impl<R: IntoReply, E> Returned<Is<RESULT>> for Result<R, E> {
 impl<T> Returned<Is<NEITHER>> for T {
     type Received = ();
     type Error = Infallible;
+
+    const HAS_FDS: bool = true;
 
     /// Never called: a program that returns such a type does not compile.
     fn answer(self) -> Result<Reply, Infallible> {

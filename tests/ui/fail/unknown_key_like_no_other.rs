@@ -2,7 +2,7 @@ use drpc::drpc_module;
 
 struct Greeter;
 
-#[drpc_module(id = 5, timeout = 3)]
+#[drpc_module(id = 5, colour = 3)]
 impl Greeter {
     #[method(1)]
     fn hello(&self) {}

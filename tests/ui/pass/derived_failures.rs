@@ -69,6 +69,15 @@ enum Alike {
     Other,
 }
 
+#[derive(Debug, drpc::Failure, thiserror::Error)]
+enum Borrowed<'a> {
+    #[error("no pool {0}")]
+    #[failure(local, status = FAILURE)]
+    NoSuchPool(&'a str),
+    #[error("{0} too many")]
+    TooMany(u32),
+}
+
 #[derive(Default)]
 struct Pools;
 
@@ -107,5 +116,7 @@ fn main() {
     let statuses = [Alike::One, Alike::Local, Alike::Other].map(|error| Failure::from(error).status());
     assert_eq!(statuses, [Status::UNKNOWN_MODULE, Status::UNKNOWN_MODULE, Status::UNKNOWN_METHOD]);
     let _ = PoolError::Full { name: String::new(), used: 1, hello: Hello::default() };
+    let borrowed = [Borrowed::NoSuchPool("x"), Borrowed::TooMany(1)].map(|error| Failure::from(error).status());
+    assert_eq!(borrowed[0], Status::FAILURE);
     let _ = [Named::Some, Named::Error, Named::Ok { r#type: String::new() }].map(Failure::from);
 }

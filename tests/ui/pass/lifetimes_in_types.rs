@@ -16,6 +16,18 @@ impl Greeter<'static> {
     }
 }
 
+/// A lifetime of its own.
+struct Parrot<F>(F);
+
+#[drpc_module(id = 6)]
+impl Parrot<for<'a> fn(&'a str) -> &'a str> {
+    #[method(1)]
+    fn repeat(&self, req: Hello) -> Hello {
+        Hello { name: (self.0)(&req.name).to_owned() }
+    }
+}
+
 fn main() {
+    assert_eq!(drpc::Module::id(&Parrot::<for<'a> fn(&'a str) -> &'a str>(str::trim)), 6);
     assert_eq!(drpc::Module::id(&Greeter("nobody")), 5);
 }

@@ -69,7 +69,36 @@ with_bodies! {
     }
 }
 
+macro_rules! with_items {
+    ($docs:literal $($item:item)*) => {
+        #[drpc_module(id = 9)]
+        impl Waiter {
+            #[doc = $docs]
+            $($item)*
+        }
+    };
+}
+
+struct Waiter;
+
+with_items! {
+    "Serves."
+    #[method(1)]
+    pub fn serve(&self, request: Hello) -> Hello {
+        Hello { name: request.name + Self::ENDING }
+    }
+
+    const ENDING: &str = "!";
+
+    /// Leaves.
+    #[method(2)]
+    async fn leave(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
 fn main() {
+    assert_eq!(WaiterMethod::ALL, [WaiterMethod::Serve, WaiterMethod::Leave]);
     assert_eq!(CookMethod::Bake.id(), 803);
     assert_eq!(GreeterMethod::Hello.id(), 501);
     assert_eq!(ParrotMethod::Repeat.id(), -598);

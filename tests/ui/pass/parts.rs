@@ -1,7 +1,8 @@
 //! A module over several blocks.
 
-use drpc::{Failure, Module, drpc_module};
+use drpc::{Failure, Incoming, Module, drpc_module};
 use drpc_tests::messages::{Hello, HelloResponse};
+use futures_util::Stream;
 
 #[derive(Default)]
 struct Mgmt;
@@ -21,6 +22,12 @@ impl Mgmt {
     #[cfg(any())]
     #[method(13)]
     fn gone(&self);
+
+    #[method(14, stream)]
+    fn watch(&self) -> impl Stream<Item = Result<Hello, Failure>> + use<>;
+
+    #[method(15, stream)]
+    async fn fill(&self, pieces: Incoming<Hello>) -> Result<(), Failure>;
 }
 
 mod pools {
@@ -36,6 +43,24 @@ mod pools {
 
         #[allow(clippy::unused_self, reason = "it is no handler")]
         fn helper(&self) {}
+    }
+}
+
+mod streams {
+    use super::{Failure, Hello, Incoming, Mgmt, Stream, drpc_module};
+
+    #[drpc_module(part)]
+    impl Mgmt {
+        #[method]
+        pub(super) fn watch(&self) -> impl Stream<Item = Result<Hello, Failure>> + use<> {
+            futures_util::stream::iter([Ok(Hello::default())])
+        }
+
+        #[method]
+        pub(super) async fn fill(&self, pieces: Incoming<Hello>) -> Result<(), Failure> {
+            drop(pieces);
+            Ok(())
+        }
     }
 }
 

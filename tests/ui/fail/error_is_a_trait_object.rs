@@ -1,0 +1,14 @@
+use drpc::drpc_module;
+use drpc_tests::messages::Hello;
+
+struct Greeter;
+
+#[drpc_module(id = 5)]
+impl Greeter {
+    #[method(1)]
+    async fn hello(&self) -> Result<Hello, dyn std::error::Error + Send> {
+        Ok(Hello::default())
+    }
+}
+
+fn main() {}

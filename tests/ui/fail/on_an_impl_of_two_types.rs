@@ -1,0 +1,11 @@
+use drpc::drpc_module;
+
+struct Greeter;
+
+#[drpc_module(id = 5)]
+impl Greeter Parrot {
+    #[method(1)]
+    fn hello(&self) {}
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+use drpc::drpc_module;
+
+struct Greeter;
+
+#[drpc_module(id = 5, prefix = type)]
+impl Greeter {
+    #[method(1)]
+    fn hello(&self) {}
+}
+
+fn main() {}
