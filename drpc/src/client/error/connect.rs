@@ -69,7 +69,7 @@ impl ConnectError {
 
     /// An address on a network can't be reached, for a [`Caller`](crate::Caller) of one's own.
     ///
-    /// The call is [retryable](CallError::is_retryable) if the cause's kind says that the server is not there or not yet.
+    /// The call is [retryable](crate::CallError::is_retryable) if the cause's kind says that the server is not there or not yet.
     #[must_use]
     pub fn remote(address: &str, cause: io::Error) -> Self {
         ConnectError { path: address.into(), cause: ConnectCause::Network(cause) }
