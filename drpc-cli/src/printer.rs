@@ -56,24 +56,23 @@ impl Printer {
         };
         let mut last = (self.written.load(Ordering::Relaxed), Instant::now());
         loop {
-            match self.texts.try_send(text) {
-                Ok(()) => self.left_out = 0,
-                // What became of the writer is told at the end.
-                Err(TrySendError::Disconnected(_)) => {}
-                Err(TrySendError::Full(back)) => {
-                    let written = self.written.load(Ordering::Relaxed);
-                    if written != last.0 {
-                        last = (written, Instant::now());
-                    } else if last.1.elapsed() >= patience {
-                        self.left_out += lines;
-                        return;
-                    }
-                    text = back;
-                    thread::sleep(Duration::from_millis(1));
-                    continue;
+            text = match self.texts.try_send(text) {
+                Ok(()) => {
+                    self.left_out = 0;
+                    return;
                 }
+                // What became of the writer is told at the end.
+                Err(TrySendError::Disconnected(_)) => return,
+                Err(TrySendError::Full(back)) => back,
+            };
+            let written = self.written.load(Ordering::Relaxed);
+            if written != last.0 {
+                last = (written, Instant::now());
+            } else if last.1.elapsed() >= patience {
+                self.left_out += lines;
+                return;
             }
-            return;
+            thread::sleep(Duration::from_millis(1));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::net::{UnixDatagram, UnixListener};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use drpc::Wire;
 use rustix::process::{Pid, Signal, kill_process};
@@ -537,21 +537,22 @@ fn a_broken_pipe_is_no_failure() {
         "bench s.sock shop.sweep --count 3",
     ];
     for line in commands {
-        let (reader, writer) = io::pipe().unwrap();
-        drop(reader);
-        let ended = Command::new(snapbox::cmd::cargo_bin!("drpc"))
-            .args(line.split(' '))
-            .current_dir(folder.path(""))
-            .stdout(writer)
-            .stderr(Stdio::piped())
-            .output()
-            .unwrap();
+        let ended = into_closed_pipe(&folder, line);
         assert_eq!(
             (ended.status.code(), String::from_utf8_lossy(&ended.stderr).as_ref()),
             (Some(0), ""),
             "{line}"
         );
     }
+}
+
+/// Runs the tool with an output that nobody reads.
+fn into_closed_pipe(folder: &Folder, line: &str) -> Output {
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    let mut tool = Command::new(snapbox::cmd::cargo_bin!("drpc"));
+    tool.args(line.split(' ')).current_dir(folder.path(""));
+    tool.stdout(writer).stderr(Stdio::piped()).output().unwrap()
 }
 
 /// What comes of the calls, and of a comparison, is told by the exit code all the same.
@@ -567,15 +568,7 @@ fn a_broken_pipe_hides_no_failure() {
         ("registry diff modules.toml later.toml --json", "1 breaking"),
     ];
     for (line, told) in commands {
-        let (reader, writer) = io::pipe().unwrap();
-        drop(reader);
-        let ended = Command::new(snapbox::cmd::cargo_bin!("drpc"))
-            .args(line.split(' '))
-            .current_dir(folder.path(""))
-            .stdout(writer)
-            .stderr(Stdio::piped())
-            .output()
-            .unwrap();
+        let ended = into_closed_pipe(&folder, line);
         let said = String::from_utf8_lossy(&ended.stderr);
         assert_eq!(ended.status.code(), Some(1), "{line}: {said}");
         assert!(said.contains(told), "{line}: {said}");

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -198,7 +199,7 @@ async fn play_calls(recording: &Recording, link: &Link, passed: &mut Vec<Recorde
         if packet.direction == Direction::ToClient {
             continue;
         }
-        if !now.reaches(&then, link, begun, passed).await {
+        if !now.reaches(&mut then, link, begun, passed).await {
             return;
         }
         if link.send(&Packet::raw(&packet.bytes, &[])).await.is_err() {
@@ -206,7 +207,7 @@ async fn play_calls(recording: &Recording, link: &Link, passed: &mut Vec<Recorde
         }
         passed.push(RecordedPacket { at: begun.elapsed(), ..packet.clone() });
     }
-    now.reaches(&then, link, begun, passed).await;
+    now.reaches(&mut then, link, begun, passed).await;
 }
 
 /// How far a server has answered.
@@ -217,6 +218,8 @@ struct Answered {
     packets: usize,
     /// By the sequences of responses.
     calls: HashMap<i64, Progress>,
+    /// The calls of which something came since another was found [as far](Self::reaches): so each is looked at once, however many there are.
+    moved: Vec<i64>,
 }
 
 /// What came of a call, or of those that were answered without a sequence.
@@ -236,7 +239,13 @@ struct Progress {
 
 impl Answered {
     fn new() -> Self {
-        Answered { reader: MessageReader::new(), is_readable: true, packets: 0, calls: HashMap::new() }
+        Answered {
+            reader: MessageReader::new(),
+            is_readable: true,
+            packets: 0,
+            calls: HashMap::new(),
+            moved: Vec::new(),
+        }
     }
 
     fn take(&mut self, packet: &RecordedPacket) {
@@ -259,6 +268,7 @@ impl Answered {
                 };
                 sent.items = sent.items.saturating_add(lengths.len() as u32);
                 sent.bytes = sent.bytes.saturating_add(lengths.iter().sum::<usize>() as u64);
+                self.moved.push(call.sequence);
             }
             Message::Response(response) => {
                 let progress = self.calls.entry(response.sequence).or_default();
@@ -272,6 +282,7 @@ impl Answered {
                     Some(Part::Enough) => progress.has_enough = true,
                     Some(_) => progress.items += 1,
                 }
+                self.moved.push(response.sequence);
             }
         }
     }
@@ -279,7 +290,7 @@ impl Answered {
     /// Takes what the server sends until it has answered as it had `then`; gives whether it has.
     async fn reaches(
         &mut self,
-        then: &Answered,
+        then: &mut Answered,
         link: &Link,
         begun: Instant,
         passed: &mut Vec<RecordedPacket>,
@@ -288,17 +299,22 @@ impl Answered {
             let Ok(Some(bytes)) = link.recv().await else { return false };
             let packet = RecordedPacket { direction: Direction::ToClient, at: begun.elapsed(), bytes };
             self.take(&packet);
+            self.moved.clear();
             passed.push(packet);
         }
         true
     }
 
-    fn is_as_far_as(&self, then: &Answered) -> bool {
+    fn is_as_far_as(&self, then: &mut Answered) -> bool {
         if !self.is_readable || !then.is_readable {
             return self.packets >= then.packets;
         }
-        let now = |sequence| self.calls.get(sequence).copied().unwrap_or_default();
-        then.calls.iter().all(|(sequence, then)| now(sequence).is_as_far_as(then))
+        let of =
+            |answered: &Answered, sequence: &i64| answered.calls.get(sequence).copied().unwrap_or_default();
+        let mut moved = mem::take(&mut then.moved);
+        moved.retain(|sequence| !of(self, sequence).is_as_far_as(&of(then, sequence)));
+        then.moved = moved;
+        then.moved.is_empty()
     }
 }
 
