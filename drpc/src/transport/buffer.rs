@@ -33,16 +33,27 @@ pub(super) fn with_buffer<E>(
         }));
     }
     BUFFER.with_borrow_mut(|buffer| {
-        buffer.clear();
-        if buffer.room() < MAX_PACKET {
-            *buffer = Buffer::with_capacity(MAX_PACKET);
-        }
-        receive(buffer.as_mut_vec())?;
+        receive(emptied(buffer).as_mut_vec())?;
         Ok(short(buffer).unwrap_or_else(|| {
             WAS_LONG.set(true);
             std::mem::take(buffer).freeze()
         }))
     })
+}
+
+/// A buffer with room for a packet.
+#[inline]
+fn emptied(buffer: &mut Buffer) -> &mut Buffer {
+    buffer.clear();
+    if buffer.room() < MAX_PACKET {
+        *buffer = Buffer::with_capacity(MAX_PACKET);
+    }
+    buffer
+}
+
+/// Lends the thread's buffer, empty, to `send` from.
+pub(super) fn with_room<R>(send: impl FnOnce(&mut Buffer) -> R) -> R {
+    BUFFER.with_borrow_mut(|buffer| send(emptied(buffer)))
 }
 
 /// Up to how many bytes a packet lies in one of two sizes of allocations.

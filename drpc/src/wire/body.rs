@@ -12,7 +12,7 @@ use crate::buffer::{Buffer, SMALL};
 /// The body of a message that goes out: bytes in one piece, or in several that are sent one behind the other; and the descriptors that go
 /// along.
 ///
-/// Pieces are what lets a large reply go out without a copy: a message's `bytes` field of 4 KiB or more is sent from where it
+/// Pieces are what lets a large reply go out without a copy: a message's `bytes` field of 8 KiB or more is sent from where it
 /// is. What comes in is always one [`Bytes`].
 ///
 /// # Example
@@ -132,7 +132,7 @@ impl Body {
 }
 
 /// From this length on a piece is sent from where it is, in bytes; one that is shorter is cheaper to copy.
-const BY_REFERENCE: usize = 4 << 10;
+const BY_REFERENCE: usize = 8 << 10;
 
 /// Takes what an encoder writes.
 pub(crate) struct BodyWriter {
@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_what_prost_writes() {
-        for sizes in [&[][..], &[0], &[5], &[4095, 4096, 4097], &[100_000, 3, 70_000]] {
+        for sizes in [&[][..], &[0], &[5], &[8191, 8192, 8193], &[100_000, 3, 70_000]] {
             let parts: Vec<Bytes> = sizes.iter().map(|size| vec![7; *size].into()).collect();
             for copied in [0, 10, 30_000] {
                 let message = Parts { name: "name".into(), parts: parts.clone(), copied: vec![1; copied] };

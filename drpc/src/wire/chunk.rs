@@ -3,6 +3,7 @@
 use std::io::IoSlice;
 use std::os::fd::OwnedFd;
 
+use bytes::BufMut;
 use smallvec::{SmallVec, smallvec};
 
 use super::MAX_PLAIN_MESSAGE;
@@ -83,21 +84,27 @@ impl<'a> Packet<'a> {
         self.descriptors
     }
 
-    /// The packet in one piece, put together in `room`, if it is short enough for that and its body is in one.
+    /// How many bytes it has.
     #[inline]
-    pub(crate) fn join<'b>(&self, room: &'b mut [u8]) -> Option<&'b [u8]> {
-        let body = &self.body.as_one()?[self.start..self.end];
-        let mut len = self.header_len;
-        if len > 0 {
-            *room.first_chunk_mut()? = self.header;
+    pub(crate) fn len(&self) -> usize {
+        self.header_len + self.head.len() + (self.end - self.start) + self.tail.len()
+    }
+
+    /// Its bytes, if they lie in one piece.
+    pub(crate) fn as_one(&self) -> Option<&'a [u8]> {
+        (self.len() == self.head.len()).then_some(self.head)
+    }
+
+    /// Writes the packet in one piece.
+    #[inline]
+    pub(crate) fn write_to(&self, room: &mut impl BufMut) {
+        room.put_slice(&self.header[..self.header_len]);
+        room.put_slice(self.head);
+        match self.body.as_one() {
+            Some(body) => room.put_slice(&body[self.start..self.end]),
+            None => self.body.range(self.start, self.end).for_each(|part| room.put_slice(part)),
         }
-        for part in [self.head, body, self.tail] {
-            if !part.is_empty() {
-                room.get_mut(len..len + part.len())?.copy_from_slice(part);
-                len += part.len();
-            }
-        }
-        Some(&room[..len])
+        room.put_slice(self.tail);
     }
 
     /// The packet in one piece.
