@@ -11,7 +11,7 @@ use drpc::{CallErrorKind, CallOptions, Client, Context, Method, Order, Server, W
 use tokio::sync::{Mutex, Notify, mpsc};
 
 use crate::support::{
-    Fake, Gate, Handlers, PATIENCE, RawPeer, WIRES, builder, call, echo, gated, in_order, soon,
+    Driver, Fake, Gate, Handlers, PATIENCE, RawPeer, WIRES, builder, call, echo, gated, in_order, soon,
     with_every_client, with_every_handle, with_every_server,
 };
 
@@ -222,6 +222,37 @@ fn a_handler_that_blocks_its_thread_keeps_no_permit_that_is_free_from_others() {
         answered.sort_unstable();
         assert_eq!(answered, [1, 2]);
     });
+}
+
+#[test]
+fn calls_whose_replies_are_long_leave_others_a_thread_of_the_runtime() {
+    // S1: which has two.
+    let (entered, mut entrances) = mpsc::unbounded_channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = Arc::new(std::sync::Mutex::new(released));
+    let module = echo().on(705, move |_, body: Bytes| {
+        let (entered, released) = (entered.clone(), released.clone());
+        async move {
+            if !body.is_empty() {
+                entered.send(()).unwrap();
+                released.lock().unwrap().recv_timeout(2 * PATIENCE).unwrap();
+            }
+            Ok(vec![7; 64 << 10].into())
+        }
+    });
+    let server = Driver::Tokio.start(Server::builder().module(module));
+    let [first, second, other] = [0; 3].map(|_| RawPeer::connect(server.path()));
+    // What it replies is known once it has.
+    first.send_call(Wire::Chunked, 7, 705, 1, b"");
+    assert_eq!(first.recv_response(Wire::Chunked).body.len(), 64 << 10);
+    [&first, &second].into_iter().for_each(|peer| peer.send_call(Wire::Chunked, 7, 705, 2, b"block"));
+    in_order(entrances.recv()).unwrap();
+    (0..100).for_each(|_| other.assert_served(Wire::Chunked));
+    assert!(entrances.is_empty());
+    (0..2).for_each(|_| release.send(()).unwrap());
+    for peer in [first, second] {
+        assert_eq!(peer.recv_response(Wire::Chunked).body.len(), 64 << 10);
+    }
 }
 
 #[test]

@@ -242,6 +242,27 @@ fn long_calls_of_all_sessions_have_a_share_of_a_step() {
 }
 
 #[test]
+fn handlers_whose_replies_are_long_begin_one_a_step() {
+    // S9: however many ask for what takes long to make, others wait for one such handler at most.
+    let long = echo().on(705, |_, _| async { Ok(vec![7; 64 << 10].into()) });
+    let mut server = Stepped::bind(Server::builder().module(long));
+    let asking: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    let other = server.connect();
+    // What it replies is known once it has.
+    asking[0].send_call(Wire::Chunked, 7, 705, 1, b"");
+    assert_eq!(server.step().replies(), 1);
+    assert_eq!(asking[0].recv_response(Wire::Chunked).body.len(), 64 << 10);
+    asking.iter().for_each(|peer| peer.send_call(Wire::Chunked, 7, 705, 2, b""));
+    for _ in &asking {
+        other.send_call(Wire::Chunked, 7, 700, 1, b"mine");
+        assert_eq!(server.step().replies(), 2);
+        assert_eq!(other.recv_response(Wire::Chunked).body, b"mine"[..]);
+    }
+    asking.iter().for_each(|peer| assert_eq!(peer.recv_response(Wire::Chunked).body.len(), 64 << 10));
+    assert!(server.step().is_idle());
+}
+
+#[test]
 fn a_long_call_that_waits_for_a_step_is_not_overtaken_by_others() {
     // S9: each of these takes all that a step has for long calls.
     let mut server = Stepped::bind(Server::builder().module(interop()));

@@ -312,9 +312,11 @@ fn a_handler_may_block_for_items_where_it_has_a_thread() {
         let client = client(kind, &server);
         let method = SumsMethod::SumBlocking.method();
         let upload: AnyUpload<Number, Number> = client.upload(method, (), &CallOptions::new()).unwrap();
-        let outcome = upload.finish_with((0..3000).map(number));
+        // More than may be there before the handler takes any.
+        const ITEMS: u64 = 40_000;
+        let outcome = upload.finish_with((0..ITEMS).map(number));
         match driver {
-            Driver::Threads => assert_eq!(outcome.unwrap(), number((0..3000).sum())),
+            Driver::Threads => assert_eq!(outcome.unwrap(), number((0..ITEMS).sum())),
             _ => assert!(outcome.unwrap_err().peer_text().unwrap().contains("in an `async fn`")),
         }
         assert_eq!(heard.end().is_ok(), driver == Driver::Threads);

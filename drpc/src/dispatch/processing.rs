@@ -57,6 +57,8 @@ pub struct Processing {
     pub(super) layered: bool,
     pub(super) context: Context,
     pub(super) observed: ObservedCall,
+    /// How many bytes of reply its handler has made.
+    pub(super) made: usize,
 }
 
 /// How far a call's handler has come.
@@ -220,9 +222,19 @@ impl Processing {
         self.take_stream()
     }
 
+    /// The IDs of the module and the method that were called.
+    pub(crate) fn ids(&self) -> (i32, i32) {
+        (self.module_id, self.method_id)
+    }
+
+    /// How many bytes of reply the handler has made, also if there was no room for them.
+    pub(crate) fn made(&self) -> usize {
+        self.made
+    }
+
     /// Whether it is the call that a client of this crate asks with which wire is spoken (W8).
     fn is_probe(&self) -> bool {
-        (self.module_id, self.method_id) == (0, 0) && self.module.is_none()
+        self.ids() == (0, 0) && self.module.is_none()
     }
 
     /// Polls the handler alone: what it gives is for [`respond`](Self::respond) or [`failed`](Self::failed).
@@ -260,6 +272,7 @@ impl Processing {
 
     #[inline(always)]
     fn succeed(&mut self, status: Status, mut body: Body) -> Response<Body> {
+        self.made = body.len();
         if let Err(over) = self.context.session().hold_reply(&mut body) {
             return self.failed(Failure::marshal(over));
         }
@@ -362,6 +375,7 @@ impl Processing {
             layered: self.layered,
             context: self.context.clone(),
             observed: self.observed.take(),
+            made: 0,
         };
         Some(Box::new(Outflow::new(rest, *stream)))
     }

@@ -288,6 +288,7 @@ impl ModuleService {
             asked,
             layered: self.is_layered(),
             context,
+            made: 0,
         }
     }
 

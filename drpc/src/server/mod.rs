@@ -15,6 +15,8 @@ pub(crate) mod handle;
 mod hooks;
 mod kept;
 pub(crate) mod listener;
+#[cfg(any(feature = "server", feature = "progress"))]
+mod long;
 mod modules;
 mod packing;
 mod permits;

@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
-#[cfg(any(feature = "server", feature = "blocking-server"))]
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use super::config::Limits;
 
@@ -42,12 +40,23 @@ struct User {
 pub(super) struct Permit(Option<(Arc<Semaphore>, u32)>);
 
 /// The place of a call that waits for its permit; given up when dropped.
-#[cfg(any(feature = "server", feature = "blocking-server"))]
 #[derive(Debug)]
 pub(super) struct Waiting {
     semaphore: Arc<Semaphore>,
     uid: u32,
     number: u64,
+}
+
+/// Takes permits for the calls of one user, one after the other.
+///
+/// Nobody starves: who waits is served in the order of coming, and who can't use their turn now gives it up.
+#[cfg(any(feature = "server", feature = "progress"))]
+#[derive(Debug)]
+pub(super) struct Turn {
+    permits: CallPermits,
+    uid: u32,
+    /// Kept only while somebody polls it.
+    waiting: Option<Waiting>,
 }
 
 impl CallPermits {
@@ -73,7 +82,6 @@ impl CallPermits {
     }
 
     /// As [`try_acquire`](Self::try_acquire), or else a place to wait in.
-    #[cfg(any(feature = "server", feature = "blocking-server"))]
     #[inline]
     pub(super) fn acquire(&self, uid: u32) -> Result<Permit, Waiting> {
         match &self.0 {
@@ -83,7 +91,60 @@ impl CallPermits {
     }
 }
 
-#[cfg(any(feature = "server", feature = "blocking-server"))]
+#[cfg(any(feature = "server", feature = "progress"))]
+impl Turn {
+    pub(super) fn new(permits: &CallPermits, uid: u32) -> Self {
+        Turn { permits: permits.clone(), uid, waiting: None }
+    }
+
+    /// A permit, or else a place to wait in, until it is [polled](Self::poll).
+    #[inline(always)]
+    pub(super) fn take(&mut self) -> Option<Permit> {
+        match self.permits.acquire(self.uid) {
+            Ok(permit) => Some(permit),
+            Err(waiting) => {
+                self.waiting = Some(waiting);
+                None
+            }
+        }
+    }
+
+    /// Waits for a permit.
+    pub(super) fn poll(&mut self, context: &Context<'_>) -> Poll<Permit> {
+        let waiting = match self.waiting.take().map_or_else(|| self.permits.acquire(self.uid), Err) {
+            Ok(permit) => return Poll::Ready(permit),
+            Err(waiting) => waiting,
+        };
+        let polled = waiting.poll(context);
+        if polled.is_pending() {
+            self.waiting = Some(waiting);
+        }
+        polled
+    }
+
+    /// Lets others go first, until it [steps in](Self::step_in) or is [polled](Self::poll).
+    #[cold]
+    pub(super) fn step_aside(&self) {
+        if let Some(waiting) = &self.waiting {
+            waiting.step_aside();
+        }
+    }
+
+    /// Waits on in its old place.
+    #[cfg(feature = "server")]
+    pub(super) fn step_in(&self, context: &Context<'_>) {
+        if let Some(waiting) = &self.waiting {
+            waiting.step_in(context);
+        }
+    }
+
+    /// Gives its place up: when it is [polled](Self::poll), it has another.
+    #[cfg(feature = "server")]
+    pub(super) fn step_back(&mut self) {
+        self.waiting = None;
+    }
+}
+
 impl Waiting {
     /// Waits for its turn.
     pub(super) fn poll(&self, context: &Context<'_>) -> Poll<Permit> {
@@ -112,7 +173,6 @@ impl Waiting {
     }
 }
 
-#[cfg(any(feature = "server", feature = "blocking-server"))]
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.step_aside();
@@ -135,7 +195,6 @@ impl Semaphore {
         is_free.then(|| state.take(self, uid))
     }
 
-    #[cfg(any(feature = "server", feature = "blocking-server"))]
     fn wait(self: &Arc<Self>, uid: u32) -> Waiting {
         let mut state = self.state();
         state.last += 1;
@@ -199,7 +258,7 @@ impl State {
     }
 }
 
-#[cfg(all(test, any(feature = "server", feature = "blocking-server")))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

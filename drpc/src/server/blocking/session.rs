@@ -691,6 +691,8 @@ fn poll_in_time(processing: &mut Processing, context: &mut Context<'_>) -> Poll<
 
 impl Drop for SessionState {
     fn drop(&mut self) {
+        // It may be the thread that has accepted it.
+        let _entered = self.session.enter();
         if self.opened.get().is_some() {
             let fault = self.fault.get_mut().unwrap_or_else(PoisonError::into_inner);
             log_closed(&self.session, fault.as_ref());

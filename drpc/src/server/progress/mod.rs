@@ -2,11 +2,11 @@
 
 mod background;
 mod bind;
-mod closing;
 mod running;
 mod session;
 mod shared;
 mod step;
+mod woken;
 
 pub use self::step::Progress;
 
@@ -23,10 +23,10 @@ use rustc_hash::FxHashMap;
 use rustix::event::epoll::EventFlags;
 
 use self::background::InBackground;
-use self::closing::Closings;
 use self::running::Finished;
 use self::session::SessionState;
 use self::shared::{Core, Due};
+use self::woken::Woken;
 
 use super::admission::{Admission, check_absent, check_access, check_descriptors, check_memory, log_refused};
 use super::backoff::Backoff;
@@ -35,6 +35,7 @@ use super::config::Config;
 use super::error::BindError;
 use super::hooks::Opened;
 use super::listener::{Listener, accept_last};
+use super::long::{LONG_REPLY, LongMethods};
 use super::permits::CallPermits;
 use super::shutdown::{self, Shutdown};
 use super::systemd;
@@ -55,6 +56,9 @@ const ACCEPTS_PER_STEP: usize = 64;
 
 /// How many items of streams are sent in one step.
 const ITEMS_PER_STEP: usize = 256;
+
+/// How many bytes of items are sent in one step, and the rest of the last item.
+const ITEM_BYTES_PER_STEP: usize = 256 << 10;
 
 /// The token of the listening socket. Sessions are numbered from 1.
 const LISTENER: u64 = 0;
@@ -99,7 +103,8 @@ pub struct Server {
     admission: Admission,
     logs: PeerLogs,
     budget: Budget,
-    closings: Arc<Closings>,
+    /// Those that were asked to close ([`Session::close`]).
+    closings: Arc<Woken>,
     background: InBackground,
     poller: Poller,
     found: Found,
@@ -130,9 +135,10 @@ impl Server {
             Ok(poller)
         });
         let poller = watched.map_err(|cause| BindError::io(address.as_ref(), cause))?;
+        let waker = poller.waker().clone();
         Ok(Server {
-            closings: Closings::new(poller.waker().clone()),
-            background: InBackground::new(poller.waker().clone()),
+            closings: Woken::new(waker.clone()),
+            background: InBackground::new(waker.clone()),
             poller,
             found: Found::new(),
             driven: Vec::new(),
@@ -151,9 +157,11 @@ impl Server {
                 permits: CallPermits::new(&config.limits),
                 config,
                 running: FuturesUnordered::new(),
+                long_methods: LongMethods::default(),
+                unbegun: VecDeque::new(),
                 streams: SelectAll::new(),
+                turns: Woken::new(waker),
                 queue: VecDeque::new(),
-                has_come: false,
                 long: 0,
                 timers: Timers::new(),
             },
@@ -236,6 +244,7 @@ impl Server {
         // What the waker was called for up to now is looked at from here on. A set of futures that has polled all of its own calls it
         // to be asked once more.
         told |= self.poller.stay_awake();
+        self.core.running.extend(self.core.unbegun.pop_front());
         self.poll_futures(&mut done);
         if self.poller.stay_awake() {
             told = true;
@@ -402,7 +411,11 @@ impl Server {
                 return Ok(false);
             }
         };
-        self.closings.watch(&session);
+        let closing = self.closings.waker_of(id);
+        // It can't have been asked yet, but for a hook that saw it begin.
+        if session.poll_stop(&mut task::Context::from_waker(&closing)).is_ready() {
+            closing.wake();
+        }
         socket.charge_descriptors(session.account());
         let codec = self.core.config.codec(&session, socket.longest_packet());
         let mut state = SessionState::new(socket, session, codec, opened);
@@ -486,14 +499,19 @@ impl Server {
 
     /// Sends what streams have to send; what is too much for one step, in the next.
     fn poll_streams(&mut self, done: &mut Progress) {
+        let mut bytes = 0;
         for _ in 0..ITEMS_PER_STEP {
             if self.core.streams.is_empty() {
                 return;
+            }
+            if bytes >= ITEM_BYTES_PER_STEP {
+                break;
             }
             let mut context = task::Context::from_waker(self.poller.waker());
             let Poll::Ready(Some((id, response))) = self.core.streams.poll_next_unpin(&mut context) else {
                 return;
             };
+            bytes += response.body.len();
             if let Some(session) = self.sessions.get_mut(&id) {
                 session.send_part(response, &mut self.core, done);
                 self.settle(id, EventFlags::empty(), done);
@@ -512,45 +530,40 @@ impl Server {
             }
             let mut context = task::Context::from_waker(self.poller.waker());
             let Poll::Ready(Some(finished)) = self.core.running.poll_next_unpin(&mut context) else { return };
-            let Finished { session: id, response, stream, timer } = finished;
+            let Finished { session: id, ids, made, response, stream, timer } = finished;
             self.core.timers.cancel(timer);
+            self.core.long_methods.note(ids, made);
             if let Some(session) = self.sessions.get_mut(&id) {
                 session.finish(response, stream, &mut self.core, done);
                 self.settle(id, EventFlags::empty(), done);
             }
+            if made >= LONG_REPLY {
+                // The others come when short calls have had their turn.
+                return self.poller.waker().wake_by_ref();
+            }
         }
     }
 
-    /// Begins the calls that waited for room, in the order of their coming. Who can't begin now is passed over.
+    /// Begins the calls that waited for a permit, or for a step with room for them.
     fn begin_queued(&mut self, done: &mut Progress) {
-        let mut place = 0;
-        while let Some(id) = self.core.queue.get(place).copied() {
-            let session = self.sessions.get_mut(&id);
-            let permit = session.as_ref().map(|session| session.admit_queued(&mut self.core));
-            if let Some(None) = permit {
-                place += 1;
-                continue;
-            }
-            self.core.queue.remove(place);
-            if let (Some(session), Some(Some(permit))) = (session, permit) {
-                session.begin_queued(permit, &mut self.core, done);
+        while let Some(id) = self.core.next_queued() {
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.begin_queued(&mut self.core, done);
                 self.settle(id, EventFlags::empty(), done);
             }
         }
-        // Those that came meanwhile were looked at, too.
-        self.core.has_come = false;
     }
 
     /// Has the next step come at once if calls wait for no more than that.
     fn wake_for_queued(&self) {
-        if !self.core.queue.is_empty() && (self.core.is_full() || self.core.has_come) {
+        if self.core.waits_for_step() {
             self.poller.waker().wake_by_ref();
         }
     }
 
     /// Stops the sessions that were asked to close.
     fn close_sessions(&mut self, done: &mut Progress) {
-        for id in self.closings.take() {
+        while let Some(id) = self.closings.next() {
             self.stop(id, Cancelled::SessionClosed, done);
         }
     }
@@ -582,9 +595,13 @@ impl Server {
 
     /// Drops a session, and its handlers where they wait.
     fn drop_session(&mut self, id: u64) {
-        let (cut, kept): (Vec<_>, Vec<_>) =
+        let (mut cut, kept): (Vec<_>, Vec<_>) =
             mem::take(&mut self.core.running).into_iter().partition(|running| running.session() == id);
         self.core.running = kept.into_iter().collect();
+        let (unbegun, others): (VecDeque<_>, VecDeque<_>) =
+            mem::take(&mut self.core.unbegun).into_iter().partition(|unbegun| unbegun.session() == id);
+        self.core.unbegun = others;
+        cut.extend(unbegun);
         cut.iter().for_each(|running| self.core.timers.cancel(running.timer()));
         drop(cut);
         let streams = mem::take(&mut self.core.streams).into_iter();
@@ -617,6 +634,7 @@ impl Server {
         self.background.close();
         done.closed += self.sessions.len();
         self.core.running.clear();
+        self.core.unbegun.clear();
         self.core.streams.clear();
         for id in self.sessions.keys().copied().collect::<Vec<_>>() {
             self.remove(id);
@@ -637,7 +655,7 @@ impl fmt::Debug for Server {
         f.debug_struct("Server")
             .field("address", &self.address)
             .field("sessions", &self.sessions.len())
-            .field("running", &self.core.running.len())
+            .field("running", &(self.core.running.len() + self.core.unbegun.len()))
             .finish_non_exhaustive()
     }
 }

@@ -38,6 +38,10 @@ struct CutOff {
 /// A call that is done.
 pub(super) struct Finished {
     pub(super) session: u64,
+    /// Of module and method.
+    pub(super) ids: (i32, i32),
+    /// How many bytes of reply the handler has made.
+    pub(super) made: usize,
     pub(super) response: Response<Body>,
     /// What the response has opened, if it has.
     pub(super) stream: Option<Streaming>,
@@ -91,7 +95,8 @@ impl Future for Running {
         let listed = self.listed.take();
         let stream =
             self.processing.take_stream().map(|stream| Streaming::new(self.session, stream.listed(listed)));
-        Poll::Ready(Finished { session: self.session, response, stream, timer: self.timer() })
+        let (ids, made) = (self.processing.ids(), self.processing.made());
+        Poll::Ready(Finished { session: self.session, ids, made, response, stream, timer: self.timer() })
     }
 }
 

@@ -31,7 +31,7 @@ use crate::handler::session::{Session, Worker};
 use crate::server::hooks::Opened;
 use crate::server::kept::{Kept, KeptCalls};
 use crate::server::packing::Packing;
-use crate::server::permits::Permit;
+use crate::server::permits::{Permit, Turn};
 use crate::server::protocol::{
     Incoming, SessionFault, Unsent, bytes_of, context_of, drop_reply, give_up_sending, head_of, incoming,
     list, log_closed, log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
@@ -56,8 +56,8 @@ pub(super) struct SessionState {
     rest: Option<Box<Rest>>,
     /// When it has been idle for too long.
     idle: Option<Key>,
-    /// The call that waits until the server, or a step, has room for it, and since when.
-    queued: Option<(Kept, Instant)>,
+    /// The call that waits until the server, or a step, has room for it.
+    queued: Option<Box<Queued>>,
     /// What there is besides in a session whose client says something of its calls; made when it is first needed.
     besides: Option<Box<Besides>>,
     /// How many of its calls run; at most what the order allows.
@@ -78,6 +78,14 @@ pub(super) struct SessionState {
     worker: Arc<Worker>,
     /// Dropped last: the session has ended then.
     _opened: Opened,
+}
+
+/// A call that waits.
+struct Queued {
+    call: Kept,
+    came: Instant,
+    /// Its permit, or its place among those that wait for one.
+    turn: Turn,
 }
 
 /// What there is beside calls that are read and carried out.
@@ -270,22 +278,32 @@ impl SessionState {
         core.streams.push(stream);
     }
 
-    /// Lets the call that waits begin, if there is room for it now.
-    pub(super) fn admit_queued(&self, core: &mut Core) -> Option<Permit> {
-        let len = self.queued.as_ref().map_or(0, |(call, _)| call.message.len());
-        core.admit(self.session.peer().uid(), len)
-    }
-
-    /// There is room for the call that waits.
-    pub(super) fn begin_queued(&mut self, permit: Permit, core: &mut Core, done: &mut Progress) {
+    /// Begins the call that waits, if there is room for it now. Else it waits on, for its permit or for a step.
+    pub(super) fn begin_queued(&mut self, core: &mut Core, done: &mut Progress) {
         let _entered = self.session.enter();
-        if let Some((call, came)) = self.queued.take() {
-            self.begin(call, Some(came), permit, core);
+        if self.try_queued(core) {
             self.go_on(core, done);
             self.time_rest(core);
             self.bound_unsent(core);
             self.go_on_with_pack(core, done);
         }
+    }
+
+    #[cold]
+    fn try_queued(&mut self, core: &mut Core) -> bool {
+        let Some(mut queued) = self.queued.take() else { return false };
+        let (id, len) = (self.session.id(), queued.call.message.len());
+        let turn = core.turns.waker_of(id);
+        if !core.has_room_for(len) {
+            queued.turn.step_aside();
+            core.queue.push_back(id);
+        } else if let Poll::Ready(permit) = queued.turn.poll(&task::Context::from_waker(&turn)) {
+            core.count(len);
+            self.begin(queued.call, Some(queued.came), permit, core);
+            return true;
+        }
+        self.queued = Some(queued);
+        false
     }
 
     /// Sets the timer for a session that does nothing, from now on if it has been `active`; takes it back from one that does.
@@ -536,16 +554,30 @@ impl SessionState {
         self.session.is_read();
     }
 
-    /// Begins a call, or queues it until the server has room, and behind those that wait for some.
+    /// Begins a call, or has it wait until there is room for it.
     // As a part of `take`, as far as a session without `besides` is concerned.
     #[inline(always)]
     fn call(&mut self, call: Kept, core: &mut Core) {
-        match core.admit_next(self.session.peer().uid(), call.message.len()) {
-            Some(permit) => self.begin(call, None, permit, core),
-            None => {
-                self.queued = Some((call, Instant::now()));
-                core.enqueue(self.session.id());
-            }
+        let len = call.message.len();
+        if core.has_room_for_next(len)
+            && let Some(permit) = core.permits.try_acquire(self.session.peer().uid())
+        {
+            core.count(len);
+            self.begin(call, None, permit, core);
+        } else {
+            self.queue(call, core);
+        }
+    }
+
+    #[cold]
+    fn queue(&mut self, call: Kept, core: &mut Core) {
+        let turn = Turn::new(&core.permits, self.session.peer().uid());
+        let may_begin = core.has_room_for_next(call.message.len());
+        self.queued = Some(Queued { call, came: Instant::now(), turn }.into());
+        match may_begin {
+            // It takes its place among those that wait for a permit.
+            true => drop(self.try_queued(core)),
+            false => core.queue.push_back(self.session.id()),
         }
     }
 
@@ -561,12 +593,18 @@ impl SessionState {
         if let Some(packing) = &mut self.packing {
             packing.begin((call.module, call.method));
         }
+        let ids = (call.module, call.method);
+        let is_long = core.long_methods.has(ids);
         let mut processing = core.service.process(context, call);
         // One that waits is polled again in this step, with a waker.
-        let polled = Pin::new(&mut processing).poll(&mut task::Context::from_waker(Waker::noop()));
+        let polled = match is_long {
+            false => Pin::new(&mut processing).poll(&mut task::Context::from_waker(Waker::noop())),
+            true => Poll::Pending,
+        };
         self.worker.rest();
         match polled {
             Poll::Ready(response) => {
+                core.long_methods.note(ids, processing.made());
                 self.reply(response);
                 match processing.take_stream() {
                     None => self.session.call_done(),
@@ -581,7 +619,11 @@ impl SessionState {
                     packing.waits();
                 }
                 self.running += 1;
-                core.running.push(Running::new(self.session.id(), processing, permit, &mut core.timers));
+                let running = Running::new(self.session.id(), processing, permit, &mut core.timers);
+                match is_long {
+                    false => core.running.push(running),
+                    true => core.unbegun.push_back(running),
+                }
             }
         }
     }

@@ -5,9 +5,11 @@ use futures_util::stream::{FuturesUnordered, SelectAll};
 use futures_util::task::AtomicWaker;
 
 use super::running::{Running, Streaming};
+use super::woken::Woken;
 use crate::dispatch::router::ModuleService;
 use crate::server::config::Config;
-use crate::server::permits::{CallPermits, Permit};
+use crate::server::long::LongMethods;
+use crate::server::permits::CallPermits;
 use crate::steps::timers::Timers;
 
 /// From how many bytes on a call is long: to decode it takes a good part of a millisecond, if its sender wishes.
@@ -22,49 +24,51 @@ pub(super) struct Core {
     pub(super) config: Config,
     /// The calls of all sessions whose handlers wait.
     pub(super) running: FuturesUnordered<Running>,
+    /// Which methods' replies are long.
+    pub(super) long_methods: LongMethods,
+    /// The calls of these that have not begun. One of them begins in each step.
+    pub(super) unbegun: VecDeque<Running>,
     /// The streams of all sessions.
     pub(super) streams: SelectAll<Streaming>,
-    /// The sessions whose next call waits until the server has room for it.
-    pub(super) queue: VecDeque<u64>,
-    /// One has come to wait since it was last looked whether there is room.
-    pub(super) has_come: bool,
     pub(super) permits: CallPermits,
+    /// The sessions whose next call waited for a permit, and may have it now.
+    pub(super) turns: Arc<Woken>,
+    /// The sessions whose next call is long, and waits for a step that has room for it.
+    pub(super) queue: VecDeque<u64>,
     /// How many bytes of long calls have begun in this step.
     pub(super) long: usize,
     pub(super) timers: Timers<Due>,
 }
 
 impl Core {
-    /// Lets a call of so many bytes begin that has just come, unless others wait, which have come before: nobody starves.
+    /// Whether a call of so many bytes that has just come may begin in this step, as far as it is for its length: no long one overtakes another.
     #[inline]
-    pub(super) fn admit_next(&mut self, uid: u32, len: usize) -> Option<Permit> {
-        if self.queue.is_empty() { self.admit(uid, len) } else { None }
+    pub(super) fn has_room_for_next(&self, len: usize) -> bool {
+        len < LONG || (self.queue.is_empty() && self.has_room_for(len))
     }
 
-    /// Has a session wait, behind the others, until there is room for its next call.
-    #[cold]
-    pub(super) fn enqueue(&mut self, session: u64) {
-        self.queue.push_back(session);
-        self.has_come = true;
+    /// As [`has_room_for_next`](Self::has_room_for_next), of a call that has waited.
+    pub(super) fn has_room_for(&self, len: usize) -> bool {
+        len < LONG || self.long < LONG_PER_STEP
     }
 
-    /// Lets a call of so many bytes begin, if the server has room for it and this step for one more that is long.
+    /// A call of so many bytes begins.
     #[inline]
-    pub(super) fn admit(&mut self, uid: u32, len: usize) -> Option<Permit> {
-        let is_long = len >= LONG;
-        if is_long && self.is_full() {
-            return None;
-        }
-        let permit = self.permits.try_acquire(uid);
-        if is_long && permit.is_some() {
+    pub(super) fn count(&mut self, len: usize) {
+        if len >= LONG {
             self.long += len;
         }
-        permit
     }
 
-    /// Whether the long calls of this step are as many as may be.
-    pub(super) fn is_full(&self) -> bool {
-        self.long >= LONG_PER_STEP
+    /// The next session whose call may begin that has waited.
+    pub(super) fn next_queued(&mut self) -> Option<u64> {
+        let turn = self.turns.next();
+        turn.or_else(|| if self.has_room_for(LONG) { self.queue.pop_front() } else { None })
+    }
+
+    /// Whether calls wait for nothing but the next step.
+    pub(super) fn waits_for_step(&self) -> bool {
+        !self.queue.is_empty() || !self.unbegun.is_empty()
     }
 }
 

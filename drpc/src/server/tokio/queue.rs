@@ -2,26 +2,21 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use crate::server::kept::Kept;
-use crate::server::permits::{CallPermits, Permit, Waiting};
+use crate::server::permits::{CallPermits, Permit, Turn};
 
 /// The call of one session that waits for a permit, if one does.
-///
-/// Nobody starves: who waits is served in the order of coming, and who can't use their turn now gives it up.
 pub(super) struct CallQueue {
-    permits: CallPermits,
-    uid: u32,
+    turn: Turn,
     waiting: Option<Kept>,
     /// When it came: its caller's time goes on while it waits (E5).
     came: Option<Instant>,
-    /// Becomes the permit of the call that waits. Kept only while somebody polls it.
-    turn: Option<Waiting>,
     /// That of the call that is about to begin.
     permit: Option<Permit>,
 }
 
 impl CallQueue {
     pub(super) fn new(permits: &CallPermits, uid: u32) -> Self {
-        CallQueue { permits: permits.clone(), uid, waiting: None, came: None, turn: None, permit: None }
+        CallQueue { turn: Turn::new(permits, uid), waiting: None, came: None, permit: None }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -31,36 +26,28 @@ impl CallQueue {
     /// Takes a permit for a call, and gives the call back; without one, the call waits in here.
     #[inline(always)]
     pub(super) fn enter(&mut self, call: Kept) -> Option<Kept> {
-        match self.permits.acquire(self.uid) {
-            Ok(permit) => {
-                self.permit = Some(permit);
-                Some(call)
-            }
-            Err(turn) => {
-                self.turn = Some(turn);
-                self.waiting = Some(call);
-                self.came = Some(tokio::time::Instant::now().into_std());
-                None
-            }
+        self.permit = self.turn.take();
+        if self.permit.is_some() {
+            return Some(call);
         }
+        self.waiting = Some(call);
+        self.came = Some(tokio::time::Instant::now().into_std());
+        None
     }
 
     /// Waits for the turn of the call that waits.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Kept> {
         let Some(call) = self.waiting.take() else { return Poll::Pending };
-        let permit = match self.turn.take().map_or_else(|| self.permits.acquire(self.uid), Err) {
-            Ok(permit) => permit,
-            Err(turn) => match turn.poll(context) {
-                Poll::Ready(permit) => permit,
-                Poll::Pending => {
-                    self.turn = Some(turn);
-                    self.waiting = Some(call);
-                    return Poll::Pending;
-                }
-            },
-        };
-        self.permit = Some(permit);
-        Poll::Ready(call)
+        match self.turn.poll(context) {
+            Poll::Ready(permit) => {
+                self.permit = Some(permit);
+                Poll::Ready(call)
+            }
+            Poll::Pending => {
+                self.waiting = Some(call);
+                Poll::Pending
+            }
+        }
     }
 
     /// The permit of the call that begins now.
@@ -76,20 +63,16 @@ impl CallQueue {
     /// Lets others go first while this session does what may block its thread, until it [steps in](Self::step_in) or is [polled](Self::poll).
     #[cold]
     pub(super) fn step_aside(&self) {
-        if let Some(turn) = &self.turn {
-            turn.step_aside();
-        }
+        self.turn.step_aside();
     }
 
     /// The call waits on in its old place.
     pub(super) fn step_in(&self, context: &Context<'_>) {
-        if let Some(turn) = &self.turn {
-            turn.step_in(context);
-        }
+        self.turn.step_in(context);
     }
 
     /// Lets others go first, until [`poll`](Self::poll) is called again.
     pub(super) fn step_back(&mut self) {
-        self.turn = None;
+        self.turn.step_back();
     }
 }

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! A handler is polled once where its call was read. One that is ready is answered there and then; one that waits joins
-//! `running`. While `running` is full, nothing is read: with room for one call, that is the serial order of DAOS's Go server;
-//! with room for more, the concurrent one of its engine (S5).
+//! `running`; so does one whose reply will be long, until it is its turn (`server/long.rs`). While `running` is full, nothing is
+//! read: with room for one call, that is the serial order of DAOS's Go server; with room for more, the concurrent one of its engine (S5).
 //!
 //! A handler that answers with a stream is done once that is open; its items are sent beside the calls, whenever nothing else is to be
 //! done. What the client says of calls that run is heeded even while no further call may begin: calls that stand before it are kept.
@@ -41,7 +41,7 @@ use crate::server::admission::log_refused;
 use crate::server::hooks::Opened;
 use crate::server::kept::{Kept, KeptCalls};
 use crate::server::packing::Packing;
-use crate::server::permits::Permit;
+use crate::server::permits::{Permit, Turn};
 use crate::server::protocol::{
     Incoming, SessionFault, Unsent, bytes_of, context_of, drop_reply, give_up_sending, head_of, incoming,
     list, log_closed, log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
@@ -237,6 +237,7 @@ impl SessionLoop {
                     self.queue.step_aside();
                 }
                 if let Poll::Ready(Some(done)) = self.running.poll_next_unpin(context) {
+                    self.server.long.note(done.ids, done.made);
                     add_stream(&mut self.besides, done.stream);
                     return Poll::Ready(Some(Event::Answered(done.response)));
                 }
@@ -515,11 +516,17 @@ impl SessionLoop {
         if let Some(packing) = &mut self.packing {
             packing.begin((call.module, call.method));
         }
+        let ids = (call.module, call.method);
+        let turn = self.server.long.has(ids).then(|| self.server.long_turn(self.session.peer().uid()));
         let mut processing = self.server.service.process_at(calls, call, now);
-        let polled = Pin::new(&mut processing).poll(context);
+        let polled = match turn {
+            None => Pin::new(&mut processing).poll(context),
+            Some(_) => Poll::Pending,
+        };
         self.worker.rest();
         match polled {
             Poll::Ready(response) => {
+                self.server.long.note(ids, processing.made());
                 match processing.take_stream() {
                     None => self.session.call_done(),
                     Some(stream) => add_stream(&mut self.besides, Some(stream.listed(list(&processing)))),
@@ -531,7 +538,7 @@ impl SessionLoop {
                     packing.waits();
                 }
                 let listed = list(&processing);
-                self.running.push(Handling { processing, cut_off: None, listed, _permit: permit });
+                self.running.push(Handling { processing, turn, cut_off: None, listed, _permit: permit });
                 None
             }
         }
@@ -616,7 +623,10 @@ impl SessionLoop {
             }
             // The handlers see it by themselves; here it is only waited for.
             let _ = session.poll_stop(context);
-            while let Poll::Ready(Some(Done { response, stream })) = running.poll_next_unpin(context) {
+            while let Poll::Ready(Some(Done { ids, made, response, stream })) =
+                running.poll_next_unpin(context)
+            {
+                server.long.note(ids, made);
                 add_stream(besides, stream);
                 *finished_bytes += bytes_of(&response);
                 finished.push_back(response);
@@ -668,6 +678,8 @@ impl Drop for SessionLoop {
 /// A call whose handler waits, within the time that the server gives it.
 struct Handling {
     processing: Processing,
+    /// What gives it its turns, if its reply will be long.
+    turn: Option<Turn>,
     /// When the handler is cut off.
     cut_off: Option<Pin<Box<Sleep>>>,
     /// The call's entry in the session's list.
@@ -678,21 +690,41 @@ struct Handling {
 
 /// A call whose handler is done.
 struct Done {
+    /// Of module and method.
+    ids: (i32, i32),
+    /// How many bytes of reply the handler has made.
+    made: usize,
     response: Response<Body>,
     stream: Option<Box<Outflow>>,
+}
+
+impl Handling {
+    fn poll_in_turn(&mut self, context: &mut task::Context<'_>) -> Poll<Response<Body>> {
+        let _turn = match &mut self.turn {
+            Some(turn) => Some(ready!(turn.poll(context))),
+            None => None,
+        };
+        Pin::new(&mut self.processing).poll(context)
+    }
+
+    fn done(&self, response: Response<Body>, stream: Option<Box<Outflow>>) -> Done {
+        Done { ids: self.processing.ids(), made: self.processing.made(), response, stream }
+    }
 }
 
 impl Future for Handling {
     type Output = Done;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Done> {
-        if let Poll::Ready(response) = Pin::new(&mut self.processing).poll(context) {
+        if let Poll::Ready(response) = self.poll_in_turn(context) {
             let stream = self.processing.take_stream().map(|stream| stream.listed(self.listed.take()));
-            return Poll::Ready(Done { response, stream });
+            return Poll::Ready(self.done(response, stream));
         }
         let Some(deadline) = self.processing.context().deadline() else { return Poll::Pending };
         let due = self.cut_off.get_or_insert_with(|| Box::pin(sleep_until(deadline.into())));
-        due.as_mut().poll(context).map(|()| Done { response: self.processing.cut_off(), stream: None })
+        ready!(due.as_mut().poll(context));
+        let response = self.processing.cut_off();
+        Poll::Ready(self.done(response, None))
     }
 }
 

@@ -1,5 +1,6 @@
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -8,10 +9,11 @@ use super::tasks::Tasks;
 use crate::dispatch::router::ModuleService;
 use crate::handler::session::Session;
 use crate::server::builder::ServerBuilder;
-use crate::server::config::Config;
+use crate::server::config::{Config, Limits};
 use crate::server::error::BindError;
 use crate::server::handle::Handled;
-use crate::server::permits::CallPermits;
+use crate::server::long::LongMethods;
+use crate::server::permits::{CallPermits, Turn};
 use crate::server::sessions::Sessions;
 use crate::transport::PeerCredentials;
 use crate::wire::WireMode;
@@ -26,6 +28,9 @@ pub(crate) struct Shared {
     /// What they leave to be done in the background.
     pub(super) background: Arc<Tasks>,
     pub(super) permits: CallPermits,
+    pub(super) long: LongMethods,
+    /// Of calls of these, as many are polled at once as leave a thread of the runtime for others.
+    long_permits: OnceLock<CallPermits>,
 }
 
 impl Shared {
@@ -38,6 +43,8 @@ impl Shared {
             service,
             background,
             permits: CallPermits::new(&config.limits),
+            long: LongMethods::default(),
+            long_permits: OnceLock::new(),
             config,
         }
     }
@@ -52,6 +59,16 @@ impl Shared {
     pub(super) fn open_session(&self, peer: PeerCredentials) -> Option<Arc<Session>> {
         self.background.run_here();
         self.sessions.open(peer, &self.config)
+    }
+
+    /// The turn of a call of this user whose reply will be long, since the last one was; to be asked for on the runtime that serves it.
+    #[cold]
+    pub(super) fn long_turn(&self, uid: u32) -> Turn {
+        let permits = self.long_permits.get_or_init(|| {
+            let threads = Handle::current().metrics().num_workers();
+            CallPermits::new(&Limits { calls: Some(threads.saturating_sub(1).max(1)), ..Limits::default() })
+        });
+        Turn::new(permits, uid)
     }
 
     /// What a client in this process has to know: the wire to speak, and whether calls are answered in their order.
