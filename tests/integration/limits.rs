@@ -244,6 +244,90 @@ fn a_server_that_is_open_to_all_holds_no_more_of_a_user_than_the_guide_says() {
     });
 }
 
+#[test]
+fn what_a_user_does_not_read_of_a_server_that_is_open_to_all_is_bounded() {
+    isolated("limits::what_a_user_does_not_read_of_a_server_that_is_open_to_all_is_bounded", || {
+        with_every_server(|driver| {
+            let gate = Gate::new();
+            let builder = Server::builder().open_to_all().allow_unlisted();
+            let server = driver.start(builder.module(gated(&gate)).module(Holding(gate.clone())));
+            let peers: Vec<_> = (0..31).map(|_| RawPeer::connect(server.path())).collect();
+            let other = RawPeer::connect(server.path());
+            peers.iter().for_each(|peer| peer.assert_served(Wire::Chunked));
+            other.assert_served(Wire::Chunked);
+
+            // Replies as long as may be, and more of them asked for.
+            let before = RunningMemory::now();
+            for peer in &peers {
+                (0..4).for_each(|sequence| peer.send_call(Wire::Chunked, 8, 803, sequence, b""));
+            }
+            in_order(gate.arrived(31));
+            other.assert_served(Wire::Chunked);
+            let now = RunningMemory::now();
+            assert!(now.resident < before.resident + (48 << 20), "{before:?} {now:?}");
+            for peer in &peers {
+                for sequence in 0..4 {
+                    let response = peer.recv_response(Wire::Chunked);
+                    assert_eq!((response.sequence, response.status), (sequence, Status::SUCCESS));
+                }
+            }
+            in_order(gate.arrived(3 * 31));
+
+            // Calls behind one that runs, of clients that may say something of it.
+            let before = RunningMemory::now();
+            let added = Some(CallFields { asks_control: true, ..CallFields::default() }.into());
+            let waits = Call::<Bytes> { module: 7, method: 705, sequence: 1, body: Bytes::new(), added };
+            let behind = Call {
+                method: 700,
+                sequence: 2,
+                added: None,
+                body: vec![1; 1 << 10].into(),
+                ..waits.clone()
+            };
+            let behind = frame(&behind.encode());
+            let mut sent = Vec::new();
+            for peer in &peers {
+                peer.send_message(Wire::Chunked, &waits.encode());
+                let mut calls = 0;
+                while calls < 1000 && peer.try_send(&behind) {
+                    calls += 1;
+                }
+                sent.push(calls);
+            }
+            in_order(gate.arrived(31));
+            // That all is read has no event: it grows no more.
+            let mut last = 0;
+            loop {
+                (0..100).for_each(|_| other.assert_served(Wire::Chunked));
+                let now = RunningMemory::now().resident;
+                if now <= last {
+                    break;
+                }
+                last = now;
+            }
+            assert!(last < before.resident + (12 << 20), "{before:?} {last}");
+            gate.open(31);
+            for (peer, calls) in peers.iter().zip(sent) {
+                (0..=calls)
+                    .for_each(|_| assert_eq!(peer.recv_response(Wire::Chunked).status, Status::SUCCESS));
+            }
+
+            // Streams without end, as many as there may be.
+            let before = RunningMemory::now();
+            let credit = Some(Credit { items: u32::MAX, bytes: u64::MAX });
+            let added = Some(Box::new(CallFields { credit, ..CallFields::default() }));
+            let pours = Call::<Bytes> { module: 8, method: 804, sequence: 3, body: Bytes::new(), added };
+            for sequence in 0..100 {
+                let pours = Call { sequence, ..pours.clone() }.encode();
+                peers.iter().for_each(|peer| while !peer.try_send(&frame(&pours)) {});
+            }
+            (0..100).for_each(|_| other.assert_served(Wire::Chunked));
+            let now = RunningMemory::now();
+            assert!(now.resident < before.resident + (48 << 20), "{before:?} {now:?}");
+        });
+    });
+}
+
 #[tokio::test]
 async fn all_users_of_a_server_that_is_open_to_all_can_make_it_hold_no_more_than_the_guide_says() {
     let gate = Gate::new();
@@ -307,6 +391,19 @@ impl Holding {
     async fn hold(&self, request: Growing) {
         self.0.pass().await;
         drop(request);
+    }
+
+    /// As long as a reply of `open_to_all` may be.
+    #[method(3)]
+    async fn tell(&self, _request: Bytes) -> Bytes {
+        self.0.arrive();
+        vec![7; (1 << 20) - 64].into()
+    }
+
+    /// Items without end, each as long as may be without being counted.
+    #[method(4, stream)]
+    fn pour(&self) -> impl Stream<Item = Result<Bytes, Failure>> + use<> {
+        stream::repeat(()).map(|()| Ok(vec![7; 16 << 10].into()))
     }
 
     /// Takes no item until the gate opens.
