@@ -273,33 +273,31 @@ impl Socket {
         if !packet.descriptors().is_empty() {
             return self.send_with(&packet.slices(), packet.descriptors());
         }
-        match packet.len() {
-            len @ ..=SHORT => {
-                let mut room = [0; SHORT];
-                packet.write_to(&mut &mut room[..]);
-                self.send_piece(&room[..len])
-            }
-            ..=MEDIUM => self.send_medium(packet),
-            _ => self.send_parts(&packet.slices()),
+        match packet.join(&mut [0; SHORT]) {
+            Some(packet) => self.send_piece(packet),
+            None => self.send_longer(packet),
         }
     }
 
     #[inline(never)]
-    fn send_medium(&self, packet: &Packet<'_>) -> io::Result<()> {
-        match packet.as_one() {
-            Some(packet) => self.send_piece(packet),
-            None => with_room(|room| {
-                packet.write_to(room.as_mut_vec());
-                self.send_piece(room)
-            }),
+    fn send_longer(&self, packet: &Packet<'_>) -> io::Result<()> {
+        if let Some(packet) = packet.as_one() {
+            return self.send_piece(packet);
         }
+        if packet.len() > MEDIUM {
+            return self.send_parts(&packet.slices());
+        }
+        with_room(|room| {
+            packet.append_to(room.as_mut_vec());
+            self.send_piece(room)
+        })
     }
 
+    #[inline(always)]
     fn send_piece(&self, packet: &[u8]) -> io::Result<()> {
         retry(|| net::send(&self.fd, packet, SEND)).map(drop)
     }
 
-    #[inline(never)]
     fn send_parts(&self, slices: &[IoSlice<'_>]) -> io::Result<()> {
         retry(|| net::sendmsg(&self.fd, slices, &mut SendAncillaryBuffer::default(), SEND)).map(drop)
     }

@@ -3,7 +3,6 @@
 use std::io::IoSlice;
 use std::os::fd::OwnedFd;
 
-use bytes::BufMut;
 use smallvec::{SmallVec, smallvec};
 
 use super::MAX_PLAIN_MESSAGE;
@@ -95,16 +94,29 @@ impl<'a> Packet<'a> {
         (self.len() == self.head.len()).then_some(self.head)
     }
 
-    /// Writes the packet in one piece.
+    /// The packet in one piece, put together in `room`, if it is short enough for that and its body is in one.
     #[inline]
-    pub(crate) fn write_to(&self, room: &mut impl BufMut) {
-        room.put_slice(&self.header[..self.header_len]);
-        room.put_slice(self.head);
-        match self.body.as_one() {
-            Some(body) => room.put_slice(&body[self.start..self.end]),
-            None => self.body.range(self.start, self.end).for_each(|part| room.put_slice(part)),
+    pub(crate) fn join<'b>(&self, room: &'b mut [u8]) -> Option<&'b [u8]> {
+        let body = &self.body.as_one()?[self.start..self.end];
+        let mut len = self.header_len;
+        if len > 0 {
+            *room.first_chunk_mut()? = self.header;
         }
-        room.put_slice(self.tail);
+        for part in [self.head, body, self.tail] {
+            if !part.is_empty() {
+                room.get_mut(len..len + part.len())?.copy_from_slice(part);
+                len += part.len();
+            }
+        }
+        Some(&room[..len])
+    }
+
+    /// Appends the packet in one piece.
+    pub(crate) fn append_to(&self, room: &mut Vec<u8>) {
+        room.extend_from_slice(&self.header[..self.header_len]);
+        room.extend_from_slice(self.head);
+        self.body.range(self.start, self.end).for_each(|part| room.extend_from_slice(part));
+        room.extend_from_slice(self.tail);
     }
 
     /// The packet in one piece.

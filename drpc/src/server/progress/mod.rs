@@ -244,7 +244,9 @@ impl Server {
         // What the waker was called for up to now is looked at from here on. A set of futures that has polled all of its own calls it
         // to be asked once more.
         told |= self.poller.stay_awake();
-        self.core.running.extend(self.core.unbegun.pop_front());
+        if let Some(long) = self.core.unbegun.pop_front() {
+            self.core.running.push(long);
+        }
         self.poll_futures(&mut done);
         if self.poller.stay_awake() {
             told = true;

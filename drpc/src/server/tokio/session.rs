@@ -517,11 +517,11 @@ impl SessionLoop {
             packing.begin((call.module, call.method));
         }
         let ids = (call.module, call.method);
-        let turn = self.server.long.has(ids).then(|| self.server.long_turn(self.session.peer().uid()));
+        let is_long = self.server.long.has(ids);
         let mut processing = self.server.service.process_at(calls, call, now);
-        let polled = match turn {
-            None => Pin::new(&mut processing).poll(context),
-            Some(_) => Poll::Pending,
+        let polled = match is_long {
+            false => Pin::new(&mut processing).poll(context),
+            true => Poll::Pending,
         };
         self.worker.rest();
         match polled {
@@ -538,6 +538,7 @@ impl SessionLoop {
                     packing.waits();
                 }
                 let listed = list(&processing);
+                let turn = is_long.then(|| self.server.long_turn(self.session.peer().uid()));
                 self.running.push(Handling { processing, turn, cut_off: None, listed, _permit: permit });
                 None
             }
