@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,9 @@ const IDLE_SIZES: [usize; 2] = [64, 64 << 10];
 const GROWING_CONNECTIONS: [usize; 5] = [1, 10, 100, 1000, 10_000];
 const GROWING_METHODS: [usize; 4] = [10, 100, 1000, 10_000];
 
+/// The file of all figures of all rounds.
+const FIGURES: &str = "figures.json";
+
 /// In how many rounds memory and growing connections are measured: they vary little and take long.
 const FEW_ROUNDS: usize = 3;
 
@@ -50,25 +54,29 @@ pub(crate) fn carry_out(args: &Args) -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let figures = args.output.join("figures.json");
     let results = if args.render {
-        Results::load(&figures)?
+        Results::load(&args.output.join(FIGURES))?
     } else {
         let mut run = Run::new(args)?;
         run.everything()?;
         run.results
     };
-    // A smoke must not replace real figures.
-    if !results.quick {
-        std::fs::create_dir_all(&args.output)?;
-        results.save(&figures)?;
-        report::write(&results, &args.output)?;
-    }
+    save(&results, &args.output)?;
     std::io::stdout().write_all(report::markdown(&results).as_bytes())?;
     for failure in &results.failures {
         eprintln!("failed: {failure}");
     }
     Ok(if results.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Writes the figures and their page, but for a smoke's, which must not replace real ones.
+fn save(results: &Results, directory: &Path) -> Result<()> {
+    if results.quick {
+        return Ok(());
+    }
+    std::fs::create_dir_all(directory)?;
+    results.save(&directory.join(FIGURES))?;
+    report::write(results, directory)
 }
 
 struct Run<'a> {
@@ -121,15 +129,15 @@ impl<'a> Run<'a> {
             if self.wants(Part::Methods) {
                 self.methods(round)?;
             }
-            if round >= FEW_ROUNDS {
-                continue;
-            }
-            if self.wants(Part::Memory) {
+            if self.wants(Part::Memory) && round < FEW_ROUNDS {
                 self.memory(round)?;
             }
-            if self.wants(Part::Connections) {
+            if self.wants(Part::Connections) && round < FEW_ROUNDS {
                 self.connections(round)?;
             }
+            // What is interrupted later is not lost.
+            self.results.rounds = round + 1;
+            save(&self.results, &self.args.output)?;
         }
         Ok(())
     }
