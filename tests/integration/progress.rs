@@ -263,6 +263,34 @@ fn handlers_whose_replies_are_long_begin_one_a_step() {
 }
 
 #[test]
+fn what_clients_that_have_left_sent_before_has_a_share_of_a_step() {
+    // S6, S9.
+    let gate = Gate::new();
+    let mut server = Stepped::bind(Server::builder().module(gated(&gate)));
+    let leaving: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    let other = server.connect();
+    let added = CallFields { is_pack: true, ..CallFields::default() };
+    let body = Bytes::from(b"\x07\x08\x07\x10\xbc\x05\x18\x01".repeat(128));
+    let pack = Call::<Bytes> { module: 0, method: 0, sequence: 0, body, added: Some(added.into()) };
+    for peer in &leaving {
+        peer.send_call(Wire::Chunked, 7, 705, 1, b"");
+        (0..2).for_each(|_| peer.send_message(Wire::Chunked, &pack.encode()));
+    }
+    server.until_idle();
+    drop(leaving);
+    let mut calls = 0;
+    while calls < 20 * 2 * 128 {
+        other.send_call(Wire::Chunked, 7, 700, 1, b"mine");
+        let done = server.step();
+        assert_eq!(other.recv_response(Wire::Chunked).body, b"mine"[..]);
+        assert!(done.calls() <= 8 * 2 * 128 + 1, "{} calls were read in a step", done.calls());
+        calls += done.calls() - 1;
+    }
+    gate.open(20);
+    server.until_idle();
+}
+
+#[test]
 fn a_long_call_that_waits_for_a_step_is_not_overtaken_by_others() {
     // S9: each of these takes all that a step has for long calls.
     let mut server = Stepped::bind(Server::builder().module(interop()));

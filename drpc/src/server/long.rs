@@ -17,16 +17,22 @@ pub(super) struct LongMethods {
 }
 
 impl LongMethods {
+    /// Whether there are any.
+    #[inline]
+    pub(super) fn any(&self) -> bool {
+        self.any.load(Ordering::Relaxed)
+    }
+
     /// Whether a call of this method is to wait for its turn.
     #[inline]
     pub(super) fn has(&self, ids: (i32, i32)) -> bool {
-        self.any.load(Ordering::Relaxed) && self.contains(ids)
+        self.any() && self.contains(ids)
     }
 
     /// A method has replied by so many bytes.
     #[inline]
     pub(super) fn note(&self, ids: (i32, i32), reply: usize) {
-        if reply >= LONG_REPLY || self.any.load(Ordering::Relaxed) {
+        if reply >= LONG_REPLY || self.any() {
             self.change(ids, reply >= LONG_REPLY);
         }
     }

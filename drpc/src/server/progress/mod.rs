@@ -163,6 +163,7 @@ impl Server {
                 turns: Woken::new(waker),
                 queue: VecDeque::new(),
                 long: 0,
+                rests: 0,
                 timers: Timers::new(),
             },
         })
@@ -223,7 +224,7 @@ impl Server {
             shutdown::log_listening(&self.address, &self.core.service);
         }
         let mut done = Progress::default();
-        self.core.long = 0;
+        (self.core.long, self.core.rests) = (0, 0);
         let until_due = self.next_deadline().map(|due| due.saturating_duration_since(Instant::now()));
         self.poller.wait(until_due.map_or(timeout, |until_due| until_due.min(timeout)), &mut self.found)?;
         self.poller.stay_awake();

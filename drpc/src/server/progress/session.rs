@@ -171,8 +171,13 @@ impl SessionState {
     pub(super) fn turn(&mut self, core: &mut Core, ready: EventFlags, done: &mut Progress) -> EventFlags {
         let _entered = self.session.enter();
         let mut share = PACKETS_PER_TURN;
+        let has_left = ready.contains(EventFlags::HUP) && self.is_at_work();
+        if has_left && !core.may_read_rest() {
+            // It is ready in the next step as well.
+            return EventFlags::empty();
+        }
         self.take_turn(&mut share, core, done);
-        if ready.contains(EventFlags::HUP) && self.is_at_work() {
+        if has_left && self.is_at_work() {
             self.outlive_client(&mut share, core, done);
         }
         if share == PACKETS_PER_TURN { ready } else { EventFlags::empty() }

@@ -18,6 +18,9 @@ const LONG: usize = 4 << 10;
 /// How many bytes of long calls may have begun in a step before one more waits for the next. However many sessions send them, others come in between.
 const LONG_PER_STEP: usize = 64 << 10;
 
+/// How many sessions read in a step what clients that have left sent before: in a pack of a kilobyte there can be a hundred calls.
+const RESTS_PER_STEP: usize = 8;
+
 /// What the sessions share.
 pub(super) struct Core {
     pub(super) service: Arc<ModuleService>,
@@ -37,6 +40,8 @@ pub(super) struct Core {
     pub(super) queue: VecDeque<u64>,
     /// How many bytes of long calls have begun in this step.
     pub(super) long: usize,
+    /// How many sessions have read in this step what a client that has left sent before.
+    pub(super) rests: usize,
     pub(super) timers: Timers<Due>,
 }
 
@@ -64,6 +69,12 @@ impl Core {
     pub(super) fn next_queued(&mut self) -> Option<u64> {
         let turn = self.turns.next();
         turn.or_else(|| if self.has_room_for(LONG) { self.queue.pop_front() } else { None })
+    }
+
+    /// Whether one more session may read in this step what its client sent before it left.
+    pub(super) fn may_read_rest(&mut self) -> bool {
+        self.rests += 1;
+        self.rests <= RESTS_PER_STEP
     }
 
     /// Whether calls wait for nothing but the next step.

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! A handler is polled once where its call was read. One that is ready is answered there and then; one that waits joins
-//! `running`; so does one whose reply will be long, until it is its turn (`server/long.rs`). While `running` is full, nothing is
-//! read: with room for one call, that is the serial order of DAOS's Go server; with room for more, the concurrent one of its engine (S5).
+//! `running`. While `running` is full, nothing is read: with room for one call, that is the serial order of DAOS's Go server;
+//! with room for more, the concurrent one of its engine (S5).
 //!
 //! A handler that answers with a stream is done once that is open; its items are sent beside the calls, whenever nothing else is to be
 //! done. What the client says of calls that run is heeded even while no further call may begin: calls that stand before it are kept.
@@ -86,8 +86,8 @@ struct Besides {
     /// The streams that handlers answered with.
     streams: SelectAll<Box<Outflow>>,
     kept: KeptCalls,
-    /// The client has left: what it sent before is all read, so that its connection can be let go of.
-    client_left: bool,
+    /// The client has left: what it sent before is all read, so that its connection can be let go of. What gives it its turns for that.
+    client_left: Option<Turn>,
 }
 
 /// What a session has to act upon.
@@ -110,7 +110,7 @@ impl SessionLoop {
         SessionLoop {
             link,
             codec,
-            queue: CallQueue::new(&server.permits, session.peer().uid()),
+            queue: CallQueue::new(&server, session.peer().uid()),
             idle: Idle::new(&server.config.limits),
             worker: session.add_worker(),
             session,
@@ -232,9 +232,12 @@ impl SessionLoop {
                 return self.poll_behind_replies(context);
             }
             if !self.running.is_empty() {
+                // A handler may block this thread, and no permit that is free is to wait for that (S1).
                 if !self.queue.is_empty() {
-                    // A handler may block this thread, and no permit that is free is to wait for that (S1).
                     self.queue.step_aside();
+                }
+                if let Some(turn) = self.besides.as_ref().and_then(|besides| besides.client_left.as_ref()) {
+                    turn.step_aside();
                 }
                 if let Poll::Ready(Some(done)) = self.running.poll_next_unpin(context) {
                     self.server.long.note(done.ids, done.made);
@@ -331,14 +334,15 @@ impl SessionLoop {
     #[cold]
     fn outlive_client(&mut self) {
         self.session.outlive_client();
-        self.besides.get_or_insert_default().client_left = true;
+        let turn = self.server.turn_of_many(self.session.peer().uid());
+        self.besides.get_or_insert_default().client_left = Some(turn);
         self.let_go();
     }
 
     /// Gives the descriptor of a client back that has left, once nothing of it is left to be read.
     fn let_go(&mut self) {
         if let Some(besides) = &mut self.besides
-            && besides.client_left
+            && besides.client_left.is_some()
             && !self.reading
         {
             self.link = Link::to_nobody();
@@ -350,6 +354,11 @@ impl SessionLoop {
     #[cold]
     #[inline(never)]
     fn poll_besides(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
+        let rest = self.besides.as_mut().and_then(|besides| besides.client_left.as_mut());
+        let _turn = match rest.filter(|_| self.reading) {
+            Some(turn) => Some(ready!(turn.poll(context))),
+            None => None,
+        };
         while self.reading && self.besides.as_ref().is_none_or(|besides| besides.may_read_ahead()) {
             let Poll::Ready(received) = self.poll_message(context) else { break };
             match received {
@@ -504,7 +513,8 @@ impl SessionLoop {
     #[inline(always)]
     fn begin(&mut self, call: Kept, context: &mut task::Context<'_>) -> Option<Response<Body>> {
         self.idle.interrupt();
-        let (permit, came) = (self.queue.take_permit(), self.queue.take_came());
+        let (permit, came, _turn) =
+            (self.queue.take_permit(), self.queue.take_came(), self.queue.take_turn());
         let Kept { message, arrived } = call;
         let mut call = match read_call(&self.codec, &self.session, message, arrived) {
             Ok(call) => call,
@@ -517,12 +527,8 @@ impl SessionLoop {
             packing.begin((call.module, call.method));
         }
         let ids = (call.module, call.method);
-        let is_long = self.server.long.has(ids);
         let mut processing = self.server.service.process_at(calls, call, now);
-        let polled = match is_long {
-            false => Pin::new(&mut processing).poll(context),
-            true => Poll::Pending,
-        };
+        let polled = Pin::new(&mut processing).poll(context);
         self.worker.rest();
         match polled {
             Poll::Ready(response) => {
@@ -538,8 +544,7 @@ impl SessionLoop {
                     packing.waits();
                 }
                 let listed = list(&processing);
-                let turn = is_long.then(|| self.server.long_turn(self.session.peer().uid()));
-                self.running.push(Handling { processing, turn, cut_off: None, listed, _permit: permit });
+                self.running.push(Handling { processing, cut_off: None, listed, _permit: permit });
                 None
             }
         }
@@ -653,7 +658,7 @@ impl SessionLoop {
 impl Besides {
     /// Of a client that has left there is no more than its socket held; what is too much stays there, and keeps its descriptor.
     fn may_read_ahead(&self) -> bool {
-        !if self.client_left { self.kept.is_full_of_rest() } else { self.kept.is_full() }
+        !if self.client_left.is_some() { self.kept.is_full_of_rest() } else { self.kept.is_full() }
     }
 }
 
@@ -679,8 +684,6 @@ impl Drop for SessionLoop {
 /// A call whose handler waits, within the time that the server gives it.
 struct Handling {
     processing: Processing,
-    /// What gives it its turns, if its reply will be long.
-    turn: Option<Turn>,
     /// When the handler is cut off.
     cut_off: Option<Pin<Box<Sleep>>>,
     /// The call's entry in the session's list.
@@ -700,14 +703,6 @@ struct Done {
 }
 
 impl Handling {
-    fn poll_in_turn(&mut self, context: &mut task::Context<'_>) -> Poll<Response<Body>> {
-        let _turn = match &mut self.turn {
-            Some(turn) => Some(ready!(turn.poll(context))),
-            None => None,
-        };
-        Pin::new(&mut self.processing).poll(context)
-    }
-
     fn done(&self, response: Response<Body>, stream: Option<Box<Outflow>>) -> Done {
         Done { ids: self.processing.ids(), made: self.processing.made(), response, stream }
     }
@@ -717,7 +712,7 @@ impl Future for Handling {
     type Output = Done;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Done> {
-        if let Poll::Ready(response) = self.poll_in_turn(context) {
+        if let Poll::Ready(response) = Pin::new(&mut self.processing).poll(context) {
             let stream = self.processing.take_stream().map(|stream| stream.listed(self.listed.take()));
             return Poll::Ready(self.done(response, stream));
         }

@@ -29,8 +29,8 @@ pub(crate) struct Shared {
     pub(super) background: Arc<Tasks>,
     pub(super) permits: CallPermits,
     pub(super) long: LongMethods,
-    /// Of calls of these, as many are polled at once as leave a thread of the runtime for others.
-    long_permits: OnceLock<CallPermits>,
+    /// Of what many sessions may have to do at once and takes long, as much is done at a time as leaves a thread of the runtime for others.
+    permits_of_many: OnceLock<CallPermits>,
 }
 
 impl Shared {
@@ -44,7 +44,7 @@ impl Shared {
             background,
             permits: CallPermits::new(&config.limits),
             long: LongMethods::default(),
-            long_permits: OnceLock::new(),
+            permits_of_many: OnceLock::new(),
             config,
         }
     }
@@ -61,10 +61,11 @@ impl Shared {
         self.sessions.open(peer, &self.config)
     }
 
-    /// The turn of a call of this user whose reply will be long, since the last one was; to be asked for on the runtime that serves it.
+    /// What gives a session of this user its turns to make a long reply, or to read what a client that has left sent before; to be asked for on
+    /// the runtime that serves it. A turn is over with the poll that it is used in.
     #[cold]
-    pub(super) fn long_turn(&self, uid: u32) -> Turn {
-        let permits = self.long_permits.get_or_init(|| {
+    pub(super) fn turn_of_many(&self, uid: u32) -> Turn {
+        let permits = self.permits_of_many.get_or_init(|| {
             let threads = Handle::current().metrics().num_workers();
             CallPermits::new(&Limits { calls: Some(threads.saturating_sub(1).max(1)), ..Limits::default() })
         });
