@@ -4,10 +4,14 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use drpc::wire::{Call, CallFields, Control};
-use drpc::{CallErrorKind, CallOptions, Client, Context, Method, Order, Server, Wire};
+use drpc::wire::{Call, CallFields, Control, Credit};
+use drpc::{
+    CallErrorKind, CallOptions, Client, Context, Failure, Method, Order, Server, Stream, Wire, drpc_module,
+};
+use futures_util::{StreamExt, stream};
 use tokio::sync::{Mutex, Notify, mpsc};
 
 use crate::support::{
@@ -225,34 +229,99 @@ fn a_handler_that_blocks_its_thread_keeps_no_permit_that_is_free_from_others() {
 }
 
 #[test]
-fn calls_whose_replies_are_long_leave_others_a_thread_of_the_runtime() {
+fn calls_that_take_long_leave_others_a_thread_of_the_runtime() {
     // S1: which has two.
+    const LONG: usize = 64 << 10;
     let (entered, mut entrances) = mpsc::unbounded_channel();
     let (release, released) = std::sync::mpsc::channel::<()>();
     let released = Arc::new(std::sync::Mutex::new(released));
-    let module = echo().on(705, move |_, body: Bytes| {
+    let slow = move |reply: usize| {
         let (entered, released) = (entered.clone(), released.clone());
-        async move {
-            if !body.is_empty() {
-                entered.send(()).unwrap();
-                released.lock().unwrap().recv_timeout(2 * PATIENCE).unwrap();
+        move |_, body: Bytes| {
+            let (entered, released) = (entered.clone(), released.clone());
+            async move {
+                let begun = Instant::now();
+                while begun.elapsed() < Duration::from_millis(1) {}
+                if body[0] == 1 {
+                    entered.send(()).unwrap();
+                    released.lock().unwrap().recv_timeout(2 * PATIENCE).unwrap();
+                }
+                Ok(vec![7; reply].into())
             }
-            Ok(vec![7; 64 << 10].into())
         }
-    });
+    };
+    let module = echo().on(705, slow(LONG)).on(706, slow(1));
     let server = Driver::Tokio.start(Server::builder().module(module));
     let [first, second, other] = [0; 3].map(|_| RawPeer::connect(server.path()));
-    // What it replies is known once it has.
-    first.send_call(Wire::Chunked, 7, 705, 1, b"");
-    assert_eq!(first.recv_response(Wire::Chunked).body.len(), 64 << 10);
-    [&first, &second].into_iter().for_each(|peer| peer.send_call(Wire::Chunked, 7, 705, 2, b"block"));
-    in_order(entrances.recv()).unwrap();
-    (0..100).for_each(|_| other.assert_served(Wire::Chunked));
-    assert!(entrances.is_empty());
-    (0..2).for_each(|_| release.send(()).unwrap());
-    for peer in [first, second] {
-        assert_eq!(peer.recv_response(Wire::Chunked).body.len(), 64 << 10);
+    for (method, request, reply) in [(705, 1, LONG), (706, LONG, 1)] {
+        // How long its reply is, and how long that takes, is known once it has.
+        for sequence in 1..=2 {
+            first.send_call(Wire::Chunked, 7, method, sequence, &vec![0; request]);
+            assert_eq!(first.recv_response(Wire::Chunked).body.len(), reply);
+        }
+        for peer in [&first, &second] {
+            peer.send_call(Wire::Chunked, 7, method, 3, &vec![1; request]);
+        }
+        in_order(entrances.recv()).unwrap();
+        (0..100).for_each(|_| other.assert_served(Wire::Chunked));
+        assert!(entrances.is_empty(), "both block");
+        (0..2).for_each(|_| release.send(()).unwrap());
+        for peer in [&first, &second] {
+            assert_eq!(peer.recv_response(Wire::Chunked).body.len(), reply);
+        }
+        in_order(entrances.recv()).unwrap();
     }
+}
+
+/// A stream without an end.
+struct Ticks;
+
+#[drpc_module(id = 8, unlisted)]
+impl Ticks {
+    #[method(1, stream)]
+    fn ticks(&self) -> impl Stream<Item = Result<Bytes, Failure>> + use<> {
+        stream::repeat(()).map(|()| Ok(Bytes::from_static(b"tick")))
+    }
+}
+
+#[test]
+fn calls_that_wait_for_a_permit_and_for_a_turn_do_not_wait_for_each_other() {
+    // S1: one of the sessions sends a stream meanwhile, and steps aside for that.
+    with_every_handle(|driver| {
+        let slow = echo().on(705, |_, _| async {
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_micros(500) {}
+            Ok(vec![7; 64 << 10].into())
+        });
+        let builder = Server::builder().order(Order::Concurrent(4)).call_limit(2).allow_unlisted();
+        let server = driver.start(builder.module(slow).module(Ticks));
+        let calls = |streams: bool| {
+            let peer = RawPeer::connect(server.path());
+            if streams {
+                let credit = Some(Credit { items: u32::MAX, bytes: u64::MAX });
+                let added = Some(CallFields { credit, ..CallFields::default() }.into());
+                let ticks =
+                    Call::<Bytes> { module: 8, method: 801, sequence: 1000, body: Bytes::new(), added };
+                peer.send_message(Wire::Chunked, &ticks.encode());
+            }
+            for sequence in 0..50 {
+                peer.send_call(Wire::Chunked, 7, 705, sequence, b"");
+                let response = loop {
+                    let response = peer.recv_response(Wire::Chunked);
+                    if response.part().is_none() {
+                        break response;
+                    }
+                };
+                assert_eq!((response.sequence, response.body.len()), (sequence, 64 << 10));
+            }
+        };
+        thread::scope(|scope| {
+            for streams in [true, false, false] {
+                let calls = &calls;
+                scope.spawn(move || calls(streams));
+            }
+        });
+    });
 }
 
 #[test]

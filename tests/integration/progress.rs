@@ -242,16 +242,22 @@ fn long_calls_of_all_sessions_have_a_share_of_a_step() {
 }
 
 #[test]
-fn handlers_whose_replies_are_long_begin_one_a_step() {
+fn handlers_that_take_long_for_long_replies_begin_one_a_step() {
     // S9: however many ask for what takes long to make, others wait for one such handler at most.
-    let long = echo().on(705, |_, _| async { Ok(vec![7; 64 << 10].into()) });
+    let long = echo().on(705, |_, _| async {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(1) {}
+        Ok(vec![7; 64 << 10].into())
+    });
     let mut server = Stepped::bind(Server::builder().module(long));
     let asking: Vec<_> = (0..20).map(|_| server.connect()).collect();
     let other = server.connect();
-    // What it replies is known once it has.
-    asking[0].send_call(Wire::Chunked, 7, 705, 1, b"");
-    assert_eq!(server.step().replies(), 1);
-    assert_eq!(asking[0].recv_response(Wire::Chunked).body.len(), 64 << 10);
+    // How long its reply is, and how long that takes, is known once it has.
+    for sequence in 0..2 {
+        asking[0].send_call(Wire::Chunked, 7, 705, sequence, b"");
+        assert_eq!(server.step().replies(), 1);
+        assert_eq!(asking[0].recv_response(Wire::Chunked).body.len(), 64 << 10);
+    }
     asking.iter().for_each(|peer| peer.send_call(Wire::Chunked, 7, 705, 2, b""));
     for _ in &asking {
         other.send_call(Wire::Chunked, 7, 700, 1, b"mine");

@@ -15,8 +15,6 @@ pub(crate) mod handle;
 mod hooks;
 mod kept;
 pub(crate) mod listener;
-#[cfg(any(feature = "server", feature = "progress"))]
-mod long;
 mod modules;
 mod packing;
 mod permits;
@@ -28,6 +26,8 @@ mod sessions;
 mod shutdown;
 #[cfg(any(feature = "server", feature = "blocking-server"))]
 mod signals;
+#[cfg(any(feature = "server", feature = "progress"))]
+mod slow;
 mod socket_file;
 mod systemd;
 #[cfg(feature = "server")]

@@ -109,6 +109,12 @@ impl Turn {
         }
     }
 
+    /// Whether it has a place to wait in.
+    #[cfg(feature = "server")]
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
     /// Waits for a permit.
     pub(super) fn poll(&mut self, context: &Context<'_>) -> Poll<Permit> {
         let waiting = match self.waiting.take().map_or_else(|| self.permits.acquire(self.uid), Err) {

@@ -35,9 +35,9 @@ use super::config::Config;
 use super::error::BindError;
 use super::hooks::Opened;
 use super::listener::{Listener, accept_last};
-use super::long::{LONG_REPLY, LongMethods};
 use super::permits::CallPermits;
 use super::shutdown::{self, Shutdown};
+use super::slow::{LONG_REPLY, SlowMethods};
 use super::systemd;
 use crate::budget::Budget;
 use crate::dispatch::router::ModuleService;
@@ -153,17 +153,17 @@ impl Server {
             logs: PeerLogs::default(),
             budget: Budget::new(config.allowed()),
             core: Core {
+                slow: SlowMethods::among(&service),
                 service: Arc::new(service),
                 permits: CallPermits::new(&config.limits),
                 config,
                 running: FuturesUnordered::new(),
-                long_methods: LongMethods::default(),
-                unbegun: VecDeque::new(),
                 streams: SelectAll::new(),
                 turns: Woken::new(waker),
                 queue: VecDeque::new(),
                 long: 0,
                 rests: 0,
+                more: false,
                 timers: Timers::new(),
             },
         })
@@ -224,7 +224,7 @@ impl Server {
             shutdown::log_listening(&self.address, &self.core.service);
         }
         let mut done = Progress::default();
-        (self.core.long, self.core.rests) = (0, 0);
+        (self.core.long, self.core.rests, self.core.more) = (0, 0, false);
         let until_due = self.next_deadline().map(|due| due.saturating_duration_since(Instant::now()));
         self.poller.wait(until_due.map_or(timeout, |until_due| until_due.min(timeout)), &mut self.found)?;
         self.poller.stay_awake();
@@ -245,13 +245,12 @@ impl Server {
         // What the waker was called for up to now is looked at from here on. A set of futures that has polled all of its own calls it
         // to be asked once more.
         told |= self.poller.stay_awake();
-        if let Some(long) = self.core.unbegun.pop_front() {
-            self.core.running.push(long);
-        }
         self.poll_futures(&mut done);
         if self.poller.stay_awake() {
             told = true;
-            self.poll_futures(&mut done);
+            if !self.core.more {
+                self.poll_futures(&mut done);
+            }
         }
         if told {
             self.close_sessions(&mut done);
@@ -520,7 +519,7 @@ impl Server {
                 self.settle(id, EventFlags::empty(), done);
             }
         }
-        self.poller.waker().wake_by_ref();
+        self.core.more = true;
     }
 
     /// Polls the handlers that were woken, and begins the calls that have room now.
@@ -535,14 +534,15 @@ impl Server {
             let Poll::Ready(Some(finished)) = self.core.running.poll_next_unpin(&mut context) else { return };
             let Finished { session: id, ids, made, response, stream, timer } = finished;
             self.core.timers.cancel(timer);
-            self.core.long_methods.note(ids, made);
+            self.core.slow.note_reply(ids, made);
             if let Some(session) = self.sessions.get_mut(&id) {
                 session.finish(response, stream, &mut self.core, done);
                 self.settle(id, EventFlags::empty(), done);
             }
             if made >= LONG_REPLY {
                 // The others come when short calls have had their turn.
-                return self.poller.waker().wake_by_ref();
+                self.core.more = true;
+                return;
             }
         }
     }
@@ -598,13 +598,9 @@ impl Server {
 
     /// Drops a session, and its handlers where they wait.
     fn drop_session(&mut self, id: u64) {
-        let (mut cut, kept): (Vec<_>, Vec<_>) =
+        let (cut, kept): (Vec<_>, Vec<_>) =
             mem::take(&mut self.core.running).into_iter().partition(|running| running.session() == id);
         self.core.running = kept.into_iter().collect();
-        let (unbegun, others): (VecDeque<_>, VecDeque<_>) =
-            mem::take(&mut self.core.unbegun).into_iter().partition(|unbegun| unbegun.session() == id);
-        self.core.unbegun = others;
-        cut.extend(unbegun);
         cut.iter().for_each(|running| self.core.timers.cancel(running.timer()));
         drop(cut);
         let streams = mem::take(&mut self.core.streams).into_iter();
@@ -637,7 +633,6 @@ impl Server {
         self.background.close();
         done.closed += self.sessions.len();
         self.core.running.clear();
-        self.core.unbegun.clear();
         self.core.streams.clear();
         for id in self.sessions.keys().copied().collect::<Vec<_>>() {
             self.remove(id);
@@ -658,7 +653,7 @@ impl fmt::Debug for Server {
         f.debug_struct("Server")
             .field("address", &self.address)
             .field("sessions", &self.sessions.len())
-            .field("running", &(self.core.running.len() + self.core.unbegun.len()))
+            .field("running", &self.core.running.len())
             .finish_non_exhaustive()
     }
 }

@@ -36,6 +36,7 @@ use crate::server::protocol::{
     Incoming, SessionFault, Unsent, bytes_of, context_of, drop_reply, give_up_sending, head_of, incoming,
     list, log_closed, log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
 };
+use crate::server::slow::LONG_REPLY;
 use crate::steps::poller::Poller;
 use crate::steps::timers::Key;
 use crate::transport::{Socket, is_peer_gone};
@@ -84,7 +85,9 @@ pub(super) struct SessionState {
 struct Queued {
     call: Kept,
     came: Instant,
-    /// Its permit, or its place among those that wait for one.
+    /// As how many bytes it counts in a step.
+    weight: usize,
+    /// Its place among those that wait for a permit.
     turn: Turn,
 }
 
@@ -171,14 +174,19 @@ impl SessionState {
     pub(super) fn turn(&mut self, core: &mut Core, ready: EventFlags, done: &mut Progress) -> EventFlags {
         let _entered = self.session.enter();
         let mut share = PACKETS_PER_TURN;
-        let has_left = ready.contains(EventFlags::HUP) && self.is_at_work();
-        if has_left && !core.may_read_rest() {
-            // It is ready in the next step as well.
-            return EventFlags::empty();
+        let has_left = ready.contains(EventFlags::HUP);
+        if has_left && self.is_at_work() {
+            self.outlive_client();
+            if !core.may_read_rest() {
+                // It is ready in the next step as well.
+                return EventFlags::empty();
+            }
         }
         self.take_turn(&mut share, core, done);
         if has_left && self.is_at_work() {
-            self.outlive_client(&mut share, core, done);
+            self.outlive_client();
+            self.take_turn(&mut share, core, done);
+            self.let_go();
         }
         if share == PACKETS_PER_TURN { ready } else { EventFlags::empty() }
     }
@@ -297,13 +305,13 @@ impl SessionState {
     #[cold]
     fn try_queued(&mut self, core: &mut Core) -> bool {
         let Some(mut queued) = self.queued.take() else { return false };
-        let (id, len) = (self.session.id(), queued.call.message.len());
+        let id = self.session.id();
         let turn = core.turns.waker_of(id);
-        if !core.has_room_for(len) {
+        if !core.has_room_for(queued.weight) {
             queued.turn.step_aside();
             core.queue.push_back(id);
         } else if let Poll::Ready(permit) = queued.turn.poll(&task::Context::from_waker(&turn)) {
-            core.count(len);
+            core.count(queued.weight);
             self.begin(queued.call, Some(queued.came), permit, core);
             return true;
         }
@@ -419,11 +427,9 @@ impl SessionState {
 
     /// The client has left while its calls run, or wait: these are told, and finish (S6). What it sent before is still to be read.
     #[cold]
-    fn outlive_client(&mut self, share: &mut usize, core: &mut Core, done: &mut Progress) {
+    fn outlive_client(&mut self) {
         self.session.outlive_client();
         self.besides.get_or_insert_default().client_left = true;
-        self.take_turn(share, core, done);
-        self.let_go();
     }
 
     /// Gives the descriptor of a client back that has left, once nothing of it is left to be read.
@@ -563,22 +569,22 @@ impl SessionState {
     // As a part of `take`, as far as a session without `besides` is concerned.
     #[inline(always)]
     fn call(&mut self, call: Kept, core: &mut Core) {
-        let len = call.message.len();
-        if core.has_room_for_next(len)
+        let weight = core.weight(&call.message);
+        if core.has_room_for_next(weight)
             && let Some(permit) = core.permits.try_acquire(self.session.peer().uid())
         {
-            core.count(len);
+            core.count(weight);
             self.begin(call, None, permit, core);
         } else {
-            self.queue(call, core);
+            self.queue(call, weight, core);
         }
     }
 
     #[cold]
-    fn queue(&mut self, call: Kept, core: &mut Core) {
+    fn queue(&mut self, call: Kept, weight: usize, core: &mut Core) {
         let turn = Turn::new(&core.permits, self.session.peer().uid());
-        let may_begin = core.has_room_for_next(call.message.len());
-        self.queued = Some(Queued { call, came: Instant::now(), turn }.into());
+        let may_begin = core.has_room_for_next(weight);
+        self.queued = Some(Queued { call, came: Instant::now(), weight, turn }.into());
         match may_begin {
             // It takes its place among those that wait for a permit.
             true => drop(self.try_queued(core)),
@@ -599,17 +605,17 @@ impl SessionState {
             packing.begin((call.module, call.method));
         }
         let ids = (call.module, call.method);
-        let is_long = core.long_methods.has(ids);
+        let begun = core.slow.times(ids).then(Instant::now);
         let mut processing = core.service.process(context, call);
         // One that waits is polled again in this step, with a waker.
-        let polled = match is_long {
-            false => Pin::new(&mut processing).poll(&mut task::Context::from_waker(Waker::noop())),
-            true => Poll::Pending,
-        };
+        let polled = Pin::new(&mut processing).poll(&mut task::Context::from_waker(Waker::noop()));
         self.worker.rest();
+        if let Some(begun) = begun {
+            core.slow.note_time(ids, begun.elapsed(), polled.is_pending() || processing.made() >= LONG_REPLY);
+        }
         match polled {
             Poll::Ready(response) => {
-                core.long_methods.note(ids, processing.made());
+                core.slow.note_reply(ids, processing.made());
                 self.reply(response);
                 match processing.take_stream() {
                     None => self.session.call_done(),
@@ -624,11 +630,7 @@ impl SessionState {
                     packing.waits();
                 }
                 self.running += 1;
-                let running = Running::new(self.session.id(), processing, permit, &mut core.timers);
-                match is_long {
-                    false => core.running.push(running),
-                    true => core.unbegun.push_back(running),
-                }
+                core.running.push(Running::new(self.session.id(), processing, permit, &mut core.timers));
             }
         }
     }

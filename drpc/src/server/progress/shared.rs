@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, SelectAll};
 use futures_util::task::AtomicWaker;
 
@@ -8,8 +9,8 @@ use super::running::{Running, Streaming};
 use super::woken::Woken;
 use crate::dispatch::router::ModuleService;
 use crate::server::config::Config;
-use crate::server::long::LongMethods;
 use crate::server::permits::CallPermits;
+use crate::server::slow::SlowMethods;
 use crate::steps::timers::Timers;
 
 /// From how many bytes on a call is long: to decode it takes a good part of a millisecond, if its sender wishes.
@@ -27,25 +28,30 @@ pub(super) struct Core {
     pub(super) config: Config,
     /// The calls of all sessions whose handlers wait.
     pub(super) running: FuturesUnordered<Running>,
-    /// Which methods' replies are long.
-    pub(super) long_methods: LongMethods,
-    /// The calls of these that have not begun. One of them begins in each step.
-    pub(super) unbegun: VecDeque<Running>,
+    pub(super) slow: SlowMethods,
     /// The streams of all sessions.
     pub(super) streams: SelectAll<Streaming>,
     pub(super) permits: CallPermits,
     /// The sessions whose next call waited for a permit, and may have it now.
     pub(super) turns: Arc<Woken>,
-    /// The sessions whose next call is long, and waits for a step that has room for it.
+    /// The sessions whose next call is long, or of a slow method, and waits for a step that has room for it.
     pub(super) queue: VecDeque<u64>,
     /// How many bytes of long calls have begun in this step.
     pub(super) long: usize,
+    /// There is more to do than this step does.
+    pub(super) more: bool,
     /// How many sessions have read in this step what a client that has left sent before.
     pub(super) rests: usize,
     pub(super) timers: Timers<Due>,
 }
 
 impl Core {
+    /// As how many bytes a call counts in a step: one of a slow method fills it.
+    #[inline]
+    pub(super) fn weight(&self, message: &Bytes) -> usize {
+        if self.slow.has(message) { message.len().max(LONG_PER_STEP) } else { message.len() }
+    }
+
     /// Whether a call of so many bytes that has just come may begin in this step, as far as it is for its length: no long one overtakes another.
     #[inline]
     pub(super) fn has_room_for_next(&self, len: usize) -> bool {
@@ -77,9 +83,9 @@ impl Core {
         self.rests <= RESTS_PER_STEP
     }
 
-    /// Whether calls wait for nothing but the next step.
+    /// Whether something waits for nothing but the next step.
     pub(super) fn waits_for_step(&self) -> bool {
-        !self.queue.is_empty() || !self.unbegun.is_empty()
+        self.more || !self.queue.is_empty()
     }
 }
 

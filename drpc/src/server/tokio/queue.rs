@@ -5,9 +5,10 @@ use std::time::Instant;
 use super::shared::Shared;
 use crate::server::kept::Kept;
 use crate::server::permits::{Permit, Turn};
-use crate::wire::Call;
 
-/// The call of one session that waits for a permit, if one does; and for its turn, if its reply will be long.
+/// The call of one session that waits for a permit, if one does; and for a turn, if its method is slow.
+///
+/// Neither is held while the other is waited for, so that nobody waits for who waits.
 pub(super) struct CallQueue {
     server: Arc<Shared>,
     uid: u32,
@@ -17,12 +18,12 @@ pub(super) struct CallQueue {
     came: Option<Instant>,
     /// That of the call that is about to begin.
     permit: Option<Permit>,
-    /// Of a call whose reply will be long.
-    long: Option<Box<Long>>,
+    /// Of a call whose method is slow.
+    slow: Option<Box<Slow>>,
 }
 
-/// The turn of a call whose reply will be long: what waits for it, and what it is.
-pub(super) struct Long {
+/// The turn of a call whose method is slow: what waits for it, and what it is.
+pub(super) struct Slow {
     turns: Turn,
     turn: Option<Permit>,
 }
@@ -36,7 +37,7 @@ impl CallQueue {
             waiting: None,
             came: None,
             permit: None,
-            long: None,
+            slow: None,
         }
     }
 
@@ -44,42 +45,33 @@ impl CallQueue {
         self.waiting.is_none()
     }
 
-    /// Takes a permit for a call, and gives the call back; without one, the call waits in here, as one does whose reply will be long.
+    /// Takes a permit for a call, and gives the call back; without one, the call waits in here, as one does whose method is slow.
     #[inline(always)]
     pub(super) fn enter(&mut self, call: Kept) -> Option<Kept> {
-        self.permit = self.permits.take();
-        if self.permit.is_some() && !self.server.long.any() {
-            return Some(call);
-        }
-        self.queue(call)
-    }
-
-    #[cold]
-    fn queue(&mut self, call: Kept) -> Option<Kept> {
-        let is_long = Call::ids_in(&call.message).is_some_and(|ids| self.server.long.has(ids));
-        if self.permit.is_some() && !is_long {
-            return Some(call);
-        }
-        if is_long {
+        if self.server.slow.has(&call.message) {
             let turns = self.server.turn_of_many(self.uid);
-            self.long = Some(Long { turns, turn: None }.into());
+            self.slow = Some(Slow { turns, turn: None }.into());
+        } else {
+            self.permit = self.permits.take();
+            if self.permit.is_some() {
+                return Some(call);
+            }
         }
         self.waiting = Some(call);
         self.came = Some(tokio::time::Instant::now().into_std());
         None
     }
 
-    /// Waits for the turn of the call that waits.
+    /// Waits until the call may begin that waits.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Kept> {
         if self.waiting.is_none() {
             return Poll::Pending;
         }
-        if self.permit.is_none() {
-            self.permit = Some(ready!(self.permits.poll(context)));
-        }
-        if let Some(long) = &mut self.long {
-            long.turn = Some(ready!(long.turns.poll(context)));
-        }
+        let permit = match &mut self.slow {
+            None => self.permits.poll(context),
+            Some(slow) => slow.poll(&mut self.permits, context),
+        };
+        self.permit = Some(ready!(permit));
         self.waiting.take().map_or(Poll::Pending, Poll::Ready)
     }
 
@@ -93,35 +85,52 @@ impl CallQueue {
         self.came.take()
     }
 
-    /// The turn of the call that begins now, if its reply will be long.
-    pub(super) fn take_turn(&mut self) -> Option<Box<Long>> {
-        self.long.take()
+    /// The turn of the call that begins now, if its method is slow.
+    pub(super) fn take_turn(&mut self) -> Option<Box<Slow>> {
+        self.slow.take()
     }
 
     /// Lets others go first while this session does what may block its thread, until it [steps in](Self::step_in) or is [polled](Self::poll).
     #[cold]
-    pub(super) fn step_aside(&mut self) {
-        self.permit = None;
+    pub(super) fn step_aside(&self) {
         self.permits.step_aside();
-        if let Some(long) = &self.long {
-            long.turns.step_aside();
+        if let Some(slow) = &self.slow {
+            slow.turns.step_aside();
         }
     }
 
     /// The call waits on in its old place.
     pub(super) fn step_in(&self, context: &Context<'_>) {
         self.permits.step_in(context);
-        if let Some(long) = &self.long {
-            long.turns.step_in(context);
+        if let Some(slow) = &self.slow {
+            slow.turns.step_in(context);
         }
     }
 
     /// Lets others go first, until [`poll`](Self::poll) is called again.
     pub(super) fn step_back(&mut self) {
-        self.permit = None;
         self.permits.step_back();
-        if let Some(long) = &mut self.long {
-            long.turns.step_back();
+        if let Some(slow) = &mut self.slow {
+            slow.turns.step_back();
+        }
+    }
+}
+
+impl Slow {
+    /// Waits until there are a turn and a permit at once. It has a place for one of them at a time.
+    fn poll(&mut self, permits: &mut Turn, context: &Context<'_>) -> Poll<Permit> {
+        loop {
+            let (turn, permit) = if permits.is_waiting() {
+                let permit = ready!(permits.poll(context));
+                (self.turns.take(), Some(permit))
+            } else {
+                let turn = ready!(self.turns.poll(context));
+                (Some(turn), permits.take())
+            };
+            if let (Some(turn), Some(permit)) = (turn, permit) {
+                self.turn = Some(turn);
+                return Poll::Ready(permit);
+            }
         }
     }
 }

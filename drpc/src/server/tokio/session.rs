@@ -33,7 +33,7 @@ use tracing::Instrument;
 use super::idle::Idle;
 use super::queue::CallQueue;
 use super::rest::Rest;
-use super::shared::Shared;
+use super::shared::{Shared, leave_sockets_to_another_thread};
 use crate::dispatch::outflow::Outflow;
 use crate::dispatch::processing::Processing;
 use crate::handler::session::{Listed, Session, Worker};
@@ -46,8 +46,12 @@ use crate::server::protocol::{
     Incoming, SessionFault, Unsent, bytes_of, context_of, drop_reply, give_up_sending, head_of, incoming,
     list, log_closed, log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
 };
+use crate::server::slow::LONG_REPLY;
 use crate::transport::{Link, PeerCredentials, is_peer_gone};
-use crate::wire::{Body, Codec, Packet, Response};
+use crate::wire::{Body, Codec, Packet, Response, Status};
+
+/// From how many bytes on a call may take long to decode, if its sender wishes.
+const LONG_CALL: usize = 16 << 10;
 
 /// A session's task.
 pub(super) struct SessionLoop {
@@ -86,7 +90,7 @@ struct Besides {
     /// The streams that handlers answered with.
     streams: SelectAll<Box<Outflow>>,
     kept: KeptCalls,
-    /// The client has left: what it sent before is all read, so that its connection can be let go of. What gives it its turns for that.
+    /// What gives the session its turns to read what a client that has left sent before, until its connection can be let go of.
     client_left: Option<Turn>,
 }
 
@@ -224,6 +228,10 @@ impl SessionLoop {
     /// Begins the calls that come, and waits for what is next; `None` once nothing is read any more and nothing runs.
     fn poll_event(&mut self, context: &mut task::Context<'_>) -> Poll<Option<Event>> {
         loop {
+            if let Some(turn) = self.besides.as_ref().and_then(|besides| besides.client_left.as_ref()) {
+                // Until it reads on: what follows may block this thread.
+                turn.step_aside();
+            }
             if let Some(response) = self.finished.pop_front() {
                 self.finished_bytes -= bytes_of(&response);
                 return Poll::Ready(Some(Event::Answered(response)));
@@ -236,11 +244,8 @@ impl SessionLoop {
                 if !self.queue.is_empty() {
                     self.queue.step_aside();
                 }
-                if let Some(turn) = self.besides.as_ref().and_then(|besides| besides.client_left.as_ref()) {
-                    turn.step_aside();
-                }
                 if let Poll::Ready(Some(done)) = self.running.poll_next_unpin(context) {
-                    self.server.long.note(done.ids, done.made);
+                    self.server.slow.note_reply(done.ids, done.made);
                     add_stream(&mut self.besides, done.stream);
                     return Poll::Ready(Some(Event::Answered(done.response)));
                 }
@@ -354,20 +359,8 @@ impl SessionLoop {
     #[cold]
     #[inline(never)]
     fn poll_besides(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
-        let rest = self.besides.as_mut().and_then(|besides| besides.client_left.as_mut());
-        let _turn = match rest.filter(|_| self.reading) {
-            Some(turn) => Some(ready!(turn.poll(context))),
-            None => None,
-        };
-        while self.reading && self.besides.as_ref().is_none_or(|besides| besides.may_read_ahead()) {
-            let Poll::Ready(received) = self.poll_message(context) else { break };
-            match received {
-                Ok(Some(call)) => {
-                    self.besides.get_or_insert_default().kept.put(call, self.session.account());
-                }
-                Ok(None) => return Poll::Ready(Event::Closed),
-                Err(fault) => return Poll::Ready(Event::Fault(fault)),
-            }
+        if let Poll::Ready(event) = self.poll_ahead(context) {
+            return Poll::Ready(event);
         }
         let Some(besides) = self.besides.as_mut().filter(|besides| !besides.streams.is_empty()) else {
             return Poll::Pending;
@@ -389,6 +382,32 @@ impl SessionLoop {
             }
             Poll::Pending => Poll::Pending,
         }
+    }
+
+    /// Reads calls that there is no room for yet; of a client that has left, in turns.
+    fn poll_ahead(&mut self, context: &mut task::Context<'_>) -> Poll<Event> {
+        if !self.may_read_ahead() {
+            return Poll::Pending;
+        }
+        let client_left = self.besides.as_mut().and_then(|besides| besides.client_left.as_mut());
+        let _turn = match client_left {
+            Some(turn) => Some(ready!(turn.poll(context))),
+            None => None,
+        };
+        while self.may_read_ahead() {
+            match ready!(self.poll_message(context)) {
+                Ok(Some(call)) => {
+                    self.besides.get_or_insert_default().kept.put(call, self.session.account());
+                }
+                Ok(None) => return Poll::Ready(Event::Closed),
+                Err(fault) => return Poll::Ready(Event::Fault(fault)),
+            }
+        }
+        Poll::Pending
+    }
+
+    fn may_read_ahead(&self) -> bool {
+        self.reading && self.besides.as_ref().is_none_or(|besides| besides.may_read_ahead())
     }
 
     /// The next of the calls that were kept. Without one, nothing is to be waited for if nothing is read any more.
@@ -513,8 +532,10 @@ impl SessionLoop {
     #[inline(always)]
     fn begin(&mut self, call: Kept, context: &mut task::Context<'_>) -> Option<Response<Body>> {
         self.idle.interrupt();
-        let (permit, came, _turn) =
-            (self.queue.take_permit(), self.queue.take_came(), self.queue.take_turn());
+        let (permit, came, turn) = (self.queue.take_permit(), self.queue.take_came(), self.queue.take_turn());
+        if turn.is_some() {
+            leave_sockets_to_another_thread();
+        }
         let Kept { message, arrived } = call;
         let mut call = match read_call(&self.codec, &self.session, message, arrived) {
             Ok(call) => call,
@@ -527,12 +548,22 @@ impl SessionLoop {
             packing.begin((call.module, call.method));
         }
         let ids = (call.module, call.method);
+        let is_long = call.body.len() >= LONG_CALL;
+        let begun = (is_long || self.server.slow.times(ids)).then(std::time::Instant::now);
         let mut processing = self.server.service.process_at(calls, call, now);
         let polled = Pin::new(&mut processing).poll(context);
         self.worker.rest();
+        if let Some(begun) = begun {
+            let is_long = is_long || processing.made() >= LONG_REPLY;
+            let tells = match &polled {
+                Poll::Ready(response) => is_long && response.status == Status::SUCCESS,
+                Poll::Pending => true,
+            };
+            self.server.slow.note_time(ids, begun.elapsed(), tells);
+        }
         match polled {
             Poll::Ready(response) => {
-                self.server.long.note(ids, processing.made());
+                self.server.slow.note_reply(ids, processing.made());
                 match processing.take_stream() {
                     None => self.session.call_done(),
                     Some(stream) => add_stream(&mut self.besides, Some(stream.listed(list(&processing)))),
@@ -632,7 +663,7 @@ impl SessionLoop {
             while let Poll::Ready(Some(Done { ids, made, response, stream })) =
                 running.poll_next_unpin(context)
             {
-                server.long.note(ids, made);
+                server.slow.note_reply(ids, made);
                 add_stream(besides, stream);
                 *finished_bytes += bytes_of(&response);
                 finished.push_back(response);

@@ -12,9 +12,9 @@ use crate::server::builder::ServerBuilder;
 use crate::server::config::{Config, Limits};
 use crate::server::error::BindError;
 use crate::server::handle::Handled;
-use crate::server::long::LongMethods;
 use crate::server::permits::{CallPermits, Turn};
 use crate::server::sessions::Sessions;
+use crate::server::slow::SlowMethods;
 use crate::transport::PeerCredentials;
 use crate::wire::WireMode;
 
@@ -28,7 +28,8 @@ pub(crate) struct Shared {
     /// What they leave to be done in the background.
     pub(super) background: Arc<Tasks>,
     pub(super) permits: CallPermits,
-    pub(super) long: LongMethods,
+    /// Their calls wait for a turn.
+    pub(super) slow: SlowMethods,
     /// Of what many sessions may have to do at once and takes long, as much is done at a time as leaves a thread of the runtime for others.
     permits_of_many: OnceLock<CallPermits>,
 }
@@ -40,10 +41,10 @@ impl Shared {
         Shared {
             stage: watch::Sender::new(Stage::Serving),
             sessions: Sessions::new(background.clone(), service.clone(), &config),
+            slow: SlowMethods::among(&service),
             service,
             background,
             permits: CallPermits::new(&config.limits),
-            long: LongMethods::default(),
             permits_of_many: OnceLock::new(),
             config,
         }
@@ -61,13 +62,13 @@ impl Shared {
         self.sessions.open(peer, &self.config)
     }
 
-    /// What gives a session of this user its turns to make a long reply, or to read what a client that has left sent before; to be asked for on
-    /// the runtime that serves it. A turn is over with the poll that it is used in.
+    /// What gives a session of this user its turns to do what takes long; to be asked for on the runtime that serves it. A turn is over with the
+    /// poll that it is used in.
     #[cold]
     pub(super) fn turn_of_many(&self, uid: u32) -> Turn {
         let permits = self.permits_of_many.get_or_init(|| {
-            let threads = Handle::current().metrics().num_workers();
-            CallPermits::new(&Limits { calls: Some(threads.saturating_sub(1).max(1)), ..Limits::default() })
+            let others = threads_beside_this();
+            CallPermits::new(&Limits { calls: Some(others.max(1)), ..Limits::default() })
         });
         Turn::new(permits, uid)
     }
@@ -75,6 +76,22 @@ impl Shared {
     /// What a client in this process has to know: the wire to speak, and whether calls are answered in their order.
     pub(crate) fn speaks(&self) -> (WireMode, bool) {
         (self.config.wire, self.config.order.limit() == 1)
+    }
+}
+
+/// How many threads the runtime has beside this one.
+fn threads_beside_this() -> usize {
+    Handle::current().metrics().num_workers().saturating_sub(1)
+}
+
+/// Has another thread of the runtime look after its sockets, while this one will be busy.
+///
+/// In tokio (1.48) the thread that looked last goes on with what it found, and wakes no other for a single task; while it is busy, nobody looks.
+/// Of two tasks it hands one over.
+#[cold]
+pub(super) fn leave_sockets_to_another_thread() {
+    if threads_beside_this() > 0 {
+        (0..2).for_each(|_| drop(tokio::spawn(async {})));
     }
 }
 
