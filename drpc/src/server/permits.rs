@@ -1,11 +1,17 @@
 //! How many calls may run at once, of all sessions of a server together and of one user's, whoever drives them.
 
+#[cfg(all(test, shuttle))]
+mod model;
+
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
+#[cfg(feature = "server")]
+use std::task::ready;
 use std::task::{Context, Poll, Waker};
 
 use super::config::Limits;
+use crate::sync::{Mutex, MutexGuard};
 
 /// How many calls may run at once; of no limit, it counts nothing.
 #[derive(Clone, Debug)]
@@ -59,6 +65,24 @@ pub(super) struct Turn {
     waiting: Option<Waiting>,
 }
 
+/// Waits until there are permits of both kinds at once, and has a place for one of them at a time: neither is held while the other is waited
+/// for, so that nobody waits for who waits.
+#[cfg(feature = "server")]
+pub(super) fn poll_both(one: &mut Turn, other: &mut Turn, context: &Context<'_>) -> Poll<(Permit, Permit)> {
+    loop {
+        let both = if one.is_waiting() {
+            let permit = ready!(one.poll(context));
+            (Some(permit), other.take())
+        } else {
+            let permit = ready!(other.poll(context));
+            (one.take(), Some(permit))
+        };
+        if let (Some(one), Some(other)) = both {
+            return Poll::Ready((one, other));
+        }
+    }
+}
+
 impl CallPermits {
     pub(super) fn new(limits: &Limits) -> Self {
         let is_limited = limits.calls.is_some() || limits.calls_per_uid.is_some();
@@ -109,9 +133,8 @@ impl Turn {
         }
     }
 
-    /// Whether it has a place to wait in.
     #[cfg(feature = "server")]
-    pub(super) fn is_waiting(&self) -> bool {
+    fn is_waiting(&self) -> bool {
         self.waiting.is_some()
     }
 

@@ -4,11 +4,9 @@ use std::time::Instant;
 
 use super::shared::Shared;
 use crate::server::kept::Kept;
-use crate::server::permits::{Permit, Turn};
+use crate::server::permits::{Permit, Turn, poll_both};
 
 /// The call of one session that waits for a permit, if one does; and for a turn, if its method is slow.
-///
-/// Neither is held while the other is waited for, so that nobody waits for who waits.
 pub(super) struct CallQueue {
     server: Arc<Shared>,
     uid: u32,
@@ -68,10 +66,14 @@ impl CallQueue {
             return Poll::Pending;
         }
         let permit = match &mut self.slow {
-            None => self.permits.poll(context),
-            Some(slow) => slow.poll(&mut self.permits, context),
+            None => ready!(self.permits.poll(context)),
+            Some(slow) => {
+                let (permit, turn) = ready!(poll_both(&mut self.permits, &mut slow.turns, context));
+                slow.turn = Some(turn);
+                permit
+            }
         };
-        self.permit = Some(ready!(permit));
+        self.permit = Some(permit);
         self.waiting.take().map_or(Poll::Pending, Poll::Ready)
     }
 
@@ -112,25 +114,6 @@ impl CallQueue {
         self.permits.step_back();
         if let Some(slow) = &mut self.slow {
             slow.turns.step_back();
-        }
-    }
-}
-
-impl Slow {
-    /// Waits until there are a turn and a permit at once. It has a place for one of them at a time.
-    fn poll(&mut self, permits: &mut Turn, context: &Context<'_>) -> Poll<Permit> {
-        loop {
-            let (turn, permit) = if permits.is_waiting() {
-                let permit = ready!(permits.poll(context));
-                (self.turns.take(), Some(permit))
-            } else {
-                let turn = ready!(self.turns.poll(context));
-                (Some(turn), permits.take())
-            };
-            if let (Some(turn), Some(permit)) = (turn, permit) {
-                self.turn = Some(turn);
-                return Poll::Ready(permit);
-            }
         }
     }
 }
