@@ -65,22 +65,16 @@ pub(super) struct Turn {
     waiting: Option<Waiting>,
 }
 
-/// Waits until there are permits of both kinds at once, and has a place for one of them at a time: neither is held while the other is waited
-/// for, so that nobody waits for who waits.
+/// Takes a permit of each of two kinds at once, for one call of a user.
+///
+/// Neither is held while the other is waited for, so that nobody waits for who waits. The call has its place among those that wait for either as
+/// it came, and stands in one of them at a time: so the one that came first gets both.
 #[cfg(feature = "server")]
-pub(super) fn poll_both(one: &mut Turn, other: &mut Turn, context: &Context<'_>) -> Poll<(Permit, Permit)> {
-    loop {
-        let both = if one.is_waiting() {
-            let permit = ready!(one.poll(context));
-            (Some(permit), other.take())
-        } else {
-            let permit = ready!(other.poll(context));
-            (one.take(), Some(permit))
-        };
-        if let (Some(one), Some(other)) = both {
-            return Poll::Ready((one, other));
-        }
-    }
+#[derive(Debug)]
+pub(super) struct Both {
+    turns: [Turn; 2],
+    /// In which of them it stands.
+    stands_in: usize,
 }
 
 impl CallPermits {
@@ -133,11 +127,6 @@ impl Turn {
         }
     }
 
-    #[cfg(feature = "server")]
-    fn is_waiting(&self) -> bool {
-        self.waiting.is_some()
-    }
-
     /// Waits for a permit.
     pub(super) fn poll(&mut self, context: &Context<'_>) -> Poll<Permit> {
         let waiting = match self.waiting.take().map_or_else(|| self.permits.acquire(self.uid), Err) {
@@ -147,6 +136,23 @@ impl Turn {
         let polled = waiting.poll(context);
         if polled.is_pending() {
             self.waiting = Some(waiting);
+        }
+        polled
+    }
+
+    /// Has its place from now on, and steps aside.
+    #[cfg(feature = "server")]
+    fn reserve(&mut self) {
+        self.waiting = self.permits.0.as_ref().map(|semaphore| semaphore.reserve(self.uid));
+    }
+
+    /// As [`poll`](Self::poll), but it keeps its place, and steps aside once it has the permit.
+    #[cfg(feature = "server")]
+    fn poll_in_place(&mut self, context: &Context<'_>) -> Poll<Permit> {
+        let Some(waiting) = &self.waiting else { return self.poll(context) };
+        let polled = waiting.poll(context);
+        if polled.is_ready() {
+            waiting.step_aside();
         }
         polled
     }
@@ -171,6 +177,47 @@ impl Turn {
     #[cfg(feature = "server")]
     pub(super) fn step_back(&mut self) {
         self.waiting = None;
+    }
+}
+
+#[cfg(feature = "server")]
+impl Both {
+    pub(super) fn new(permits: [&CallPermits; 2], uid: u32) -> Self {
+        let mut turns = permits.map(|permits| Turn::new(permits, uid));
+        turns.iter_mut().for_each(Turn::reserve);
+        Both { turns, stands_in: 0 }
+    }
+
+    /// Waits until there is a permit of each.
+    pub(super) fn poll(&mut self, context: &Context<'_>) -> Poll<[Permit; 2]> {
+        let first = ready!(self.turns[self.stands_in].poll_in_place(context));
+        let other = 1 - self.stands_in;
+        match self.turns[other].poll_in_place(context) {
+            Poll::Ready(second) => {
+                self.step_back();
+                Poll::Ready(if other == 1 { [first, second] } else { [second, first] })
+            }
+            // The first is given back.
+            Poll::Pending => {
+                self.stands_in = other;
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Lets others go first, until it [steps in](Self::step_in) or is [polled](Self::poll).
+    pub(super) fn step_aside(&self) {
+        self.turns[self.stands_in].step_aside();
+    }
+
+    /// Waits on in its old place.
+    pub(super) fn step_in(&self, context: &Context<'_>) {
+        self.turns[self.stands_in].step_in(context);
+    }
+
+    /// Gives its places up: when it is [polled](Self::poll), it has others.
+    pub(super) fn step_back(&mut self) {
+        self.turns.iter_mut().for_each(Turn::step_back);
     }
 }
 
@@ -225,11 +272,16 @@ impl Semaphore {
     }
 
     fn wait(self: &Arc<Self>, uid: u32) -> Waiting {
+        let waiting = self.reserve(uid);
+        self.state().change(uid, |user| user.waiting.insert(waiting.number, Waker::noop().clone()));
+        waiting
+    }
+
+    /// A place that is stood aside from.
+    fn reserve(self: &Arc<Self>, uid: u32) -> Waiting {
         let mut state = self.state();
         state.last += 1;
-        let number = state.last;
-        state.change(uid, |user| user.waiting.insert(number, Waker::noop().clone()));
-        Waiting { semaphore: self.clone(), uid, number }
+        Waiting { semaphore: self.clone(), uid, number: state.last }
     }
 
     fn give_back(&self, uid: u32) {
@@ -363,6 +415,29 @@ mod tests {
         assert_eq!(state().first_of_users.len(), 1);
         drop(waiting);
         assert!(state().users.is_empty());
+    }
+
+    #[cfg(feature = "server")]
+    #[test]
+    fn who_came_first_gets_both_and_holds_neither_for_the_other() {
+        let [permits, turns] =
+            [0; 2].map(|_| CallPermits::new(&Limits { calls: Some(1), ..Limits::default() }));
+        let context = Context::from_waker(Waker::noop());
+        let [mut first, mut second] = [1, 2].map(|uid| Both::new([&permits, &turns], uid));
+        let running = permits.acquire(3).ok().unwrap();
+        assert!(first.poll(&context).is_pending());
+        // It has no turn meanwhile, nor a permit while somebody has its turn.
+        let turn = turns.acquire(3).ok().unwrap();
+        drop(running);
+        assert!(first.poll(&context).is_pending());
+        assert!(permits.acquire(3).is_ok());
+        assert!(second.poll(&context).is_pending());
+        drop(turn);
+        assert!(second.poll(&context).is_pending(), "it overtakes");
+        let Poll::Ready(both) = first.poll(&context) else { panic!("it is its turn") };
+        assert!(second.poll(&context).is_pending());
+        drop(both);
+        assert!(second.poll(&context).is_ready());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which methods are slow: however many of their calls are asked for, quick ones are to come in between.
 //!
-//! Those are timed that have given a long reply, which are few, and take long enough not to feel it.
+//! Timed are long calls, and those of methods that have given a long reply: they are few, and take long enough not to feel it.
 
 use std::array;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -11,7 +11,10 @@ use bytes::Bytes;
 use crate::dispatch::router::ModuleService;
 use crate::wire::Call;
 
-/// From how many bytes on a reply is long: to make it may take a good part of a millisecond, or more.
+/// From how many bytes on a call is long: to decode it may take a good part of a millisecond, if its sender wishes.
+pub(super) const LONG_CALL: usize = 16 << 10;
+
+/// From how many bytes on a reply is long: to make it may take as much, or more.
 pub(super) const LONG_REPLY: usize = 64 << 10;
 
 /// How long a slow method takes until its handler waits.
@@ -20,37 +23,55 @@ const SLOW: Duration = Duration::from_micros(100);
 /// How many long calls in a row are quick before their method is.
 const QUICK_AGAIN: u8 = 16;
 
-/// Of what is known of a method, that it has given a long reply; the rest counts how many quick calls it is away from being quick.
-const LONG: u8 = 1 << 7;
-
-/// What is known of methods. It is changed without a lock, so that of two at once one may be lost.
+/// What is known of methods. It is changed without a lock, so that of two changes at once one may be lost.
 #[derive(Debug)]
 pub(super) struct SlowMethods {
     /// Some have given a long reply.
     any_long: AtomicBool,
-    /// Some were slow.
+    /// Some were slow to make one.
     any_slow: AtomicBool,
     /// Of the hundred methods of each module, in the order of their IDs.
-    modules: Vec<(i32, Box<[AtomicU8; 100]>)>,
+    modules: Vec<(i32, Box<[Known; 100]>)>,
+}
+
+/// What is known of one method.
+#[derive(Debug, Default)]
+struct Known {
+    /// It has given a long reply.
+    is_long: AtomicBool,
+    /// How many quick calls it is away from being quick where its reply is long; and where the call is.
+    slow_replies: AtomicU8,
+    slow_calls: AtomicU8,
+}
+
+/// What a call came to that was timed.
+pub(super) struct Timed {
+    pub(super) ids: (i32, i32),
+    pub(super) took: Duration,
+    /// How long its message was, and the reply that its handler made, in bytes.
+    pub(super) len: usize,
+    pub(super) made: usize,
+    /// It did what its handler does.
+    pub(super) succeeded: bool,
 }
 
 impl SlowMethods {
     /// Of these nothing is known as yet.
     pub(super) fn among(service: &ModuleService) -> Self {
-        let unknown = || Box::new(array::from_fn(|_| AtomicU8::new(0)));
+        let unknown = || Box::new(array::from_fn(|_| Known::default()));
         let mut modules: Vec<_> =
             service.entries().iter().map(|entry| (entry.module.id(), unknown())).collect();
         modules.sort_unstable_by_key(|(id, _)| *id);
         SlowMethods { any_long: AtomicBool::new(false), any_slow: AtomicBool::new(false), modules }
     }
 
-    /// Whether a call's method is slow.
+    /// Whether a call will take long.
     #[inline]
     pub(super) fn has(&self, message: &Bytes) -> bool {
-        self.any_slow.load(Ordering::Relaxed) && self.has_called(message)
+        (message.len() >= LONG_CALL || self.any_slow.load(Ordering::Relaxed)) && self.has_called(message)
     }
 
-    /// Whether a method is to be timed.
+    /// Whether a method is to be timed, however short its calls are.
     #[inline]
     pub(super) fn times(&self, ids: (i32, i32)) -> bool {
         self.any_long.load(Ordering::Relaxed) && self.is_long(ids)
@@ -64,43 +85,48 @@ impl SlowMethods {
         }
     }
 
-    /// A method took so long. That it was quick tells nothing if the call was not `long`.
+    /// A call was timed. If neither it nor its reply was long, that tells nothing.
     #[cold]
-    pub(super) fn note_time(&self, ids: (i32, i32), took: Duration, long: bool) {
-        let Some(method) = self.method(ids) else { return };
-        let before = method.load(Ordering::Relaxed);
-        let after = match before & !LONG {
-            _ if took >= SLOW => before & LONG | QUICK_AGAIN,
-            1.. if long => before - 1,
-            _ => return,
+    pub(super) fn note_time(&self, call: &Timed) {
+        let Some(method) = self.method(call.ids) else { return };
+        let slow = match (call.len >= LONG_CALL, call.made >= LONG_REPLY) {
+            (_, true) => &method.slow_replies,
+            (true, false) => &method.slow_calls,
+            (false, false) => return,
         };
-        method.store(after, Ordering::Relaxed);
-        self.any_slow.store(true, Ordering::Relaxed);
+        if call.took >= SLOW {
+            slow.store(QUICK_AGAIN, Ordering::Relaxed);
+            self.any_slow.store(true, Ordering::Relaxed);
+        } else if call.succeeded {
+            slow.store(slow.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
+        }
     }
 
     #[cold]
     fn note_long(&self, ids: (i32, i32)) {
         if let Some(method) = self.method(ids) {
-            method.fetch_or(LONG, Ordering::Relaxed);
+            method.is_long.store(true, Ordering::Relaxed);
             self.any_long.store(true, Ordering::Relaxed);
         }
     }
 
     #[cold]
     fn has_called(&self, message: &Bytes) -> bool {
-        // Whoever sends the fields in another order is known as well.
-        let method =
-            Call::decode(message.clone()).ok().and_then(|call| self.method((call.module, call.method)));
-        method.is_some_and(|method| method.load(Ordering::Relaxed) & !LONG > 0)
+        // Of so many fields that it has no IDs in the first of them, its very envelope takes long.
+        let Some(ids) = Call::ids_among_few(message) else { return true };
+        self.method(ids).is_some_and(|method| {
+            let is_long = message.len() >= LONG_CALL;
+            method.slow_replies.load(Ordering::Relaxed) > 0
+                || (is_long && method.slow_calls.load(Ordering::Relaxed) > 0)
+        })
     }
 
     #[cold]
     fn is_long(&self, ids: (i32, i32)) -> bool {
-        self.method(ids).is_some_and(|method| method.load(Ordering::Relaxed) & LONG > 0)
+        self.method(ids).is_some_and(|method| method.is_long.load(Ordering::Relaxed))
     }
 
-    /// What is known of a method.
-    fn method(&self, (module, method): (i32, i32)) -> Option<&AtomicU8> {
+    fn method(&self, (module, method): (i32, i32)) -> Option<&Known> {
         let place = self.modules.binary_search_by_key(&module, |(id, _)| *id).ok()?;
         self.modules[place].1.get(method.rem_euclid(100) as usize)
     }
@@ -111,7 +137,6 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-
     use crate::handler::context::Context;
     use crate::handler::failure::Failure;
     use crate::handler::method::Method;
@@ -139,31 +164,66 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_method_is_slow_until_it_was_quick_for_long_calls() {
+    fn methods() -> SlowMethods {
         let mut service = ModuleService::new();
         service.register(Seven).unwrap();
-        let methods = SlowMethods::among(&service);
-        let call = |method| {
-            Call::<Bytes> { module: 7, method, sequence: 1, body: Bytes::new(), added: None }.encode()
-        };
+        SlowMethods::among(&service)
+    }
+
+    fn call(method: i32, len: usize) -> Bytes {
+        Call::<Bytes> { module: 7, method, sequence: 1, body: vec![0; len].into(), added: None }.encode()
+    }
+
+    /// A call of 7.700.
+    fn timed(took: Duration, len: usize, made: usize) -> Timed {
+        Timed { ids: (7, 700), took, len, made, succeeded: true }
+    }
+
+    #[test]
+    fn a_method_with_long_replies_is_slow_until_it_was_quick_for_such() {
+        let methods = methods();
         let (one, other) = ((7, 700), (7, 701));
         methods.note_reply(one, LONG_REPLY - 1);
         assert!(!methods.times(one));
         methods.note_reply(one, LONG_REPLY);
-        assert!(methods.times(one) && !methods.times(other) && !methods.has(&call(700)));
-        methods.note_time(one, SLOW, true);
-        methods.note_time(other, Duration::ZERO, true);
-        assert!(methods.has(&call(700)) && !methods.has(&call(701)));
-        // In another order, and for another module first.
-        assert!(methods.has(&Bytes::from_static(b"\x18\x01\x10\xbc\x05\x08\x05\x08\x07")));
-        (0..20).for_each(|_| methods.note_time(one, Duration::ZERO, false));
-        (1..QUICK_AGAIN).for_each(|_| methods.note_time(one, Duration::ZERO, true));
-        assert!(methods.has(&call(700)));
-        methods.note_time(one, Duration::ZERO, true);
-        assert!(!methods.has(&call(700)) && methods.times(one));
+        assert!(methods.times(one) && !methods.times(other) && !methods.has(&call(700, 0)));
+        methods.note_time(&timed(SLOW, 0, LONG_REPLY));
+        assert!(methods.has(&call(700, 0)) && !methods.has(&call(701, 0)));
+        // Whatever tells nothing changes nothing.
+        for _ in 0..20 {
+            methods.note_time(&timed(Duration::ZERO, 0, 0));
+            methods.note_time(&Timed { succeeded: false, ..timed(Duration::ZERO, 0, LONG_REPLY) });
+        }
+        (1..QUICK_AGAIN).for_each(|_| methods.note_time(&timed(Duration::ZERO, 0, LONG_REPLY)));
+        assert!(methods.has(&call(700, 0)));
+        methods.note_time(&timed(Duration::ZERO, 0, LONG_REPLY));
+        assert!(!methods.has(&call(700, 0)) && methods.times(one));
         // Of what there is not, nothing is known.
-        methods.note_time((8, 800), SLOW, true);
+        methods.note_time(&Timed { ids: (8, 800), ..timed(SLOW, 0, LONG_REPLY) });
         assert!(!methods.times((8, 800)));
+    }
+
+    #[test]
+    fn a_method_that_is_slow_for_long_calls_is_quick_for_short_ones() {
+        let methods = methods();
+        assert!(!methods.has(&call(700, LONG_CALL)));
+        methods.note_time(&timed(SLOW, LONG_CALL, 0));
+        assert!(methods.has(&call(700, LONG_CALL)) && !methods.has(&call(700, 0)));
+        methods.note_time(&timed(SLOW, 0, 0));
+        assert!(!methods.has(&call(700, 0)));
+    }
+
+    #[test]
+    fn whoever_writes_an_envelope_in_another_way_is_known_as_well() {
+        let methods = methods();
+        methods.note_time(&timed(SLOW, 0, LONG_REPLY));
+        // In another order, and another module and method first.
+        let known = b"\x18\x01\x10\xbd\x05\x08\x05\x22\x01a\x10\xbc\x05\x08\x07";
+        assert!(methods.has(&Bytes::from_static(known)));
+        let another = [&known[..], b"\x10\xbd\x05"].concat();
+        assert!(!methods.has(&another.into()));
+        // Too many fields to look at.
+        let many = [&call(701, 0)[..], &[0x78, 0].repeat(LONG_CALL)].concat();
+        assert!(methods.has(&many.into()));
     }
 }

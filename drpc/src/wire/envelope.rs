@@ -6,6 +6,8 @@ use std::ops::Deref;
 use bytes::{Buf, Bytes};
 use prost::Message;
 use prost::encoding::WireType;
+#[cfg(any(feature = "server", feature = "progress"))]
+use prost::encoding::{DecodeContext, decode_key, decode_varint, skip_field};
 
 use super::added::{CallFields, ResponseFields};
 use super::body::Segments;
@@ -110,6 +112,26 @@ impl Call {
             }
         }
         Some((ids[0] as i32, ids[1] as i32))
+    }
+
+    /// The IDs of module and method in a call, however it was written; `None` if it has more than a few fields, or can't be read.
+    #[cfg(any(feature = "server", feature = "progress"))]
+    pub(crate) fn ids_among_few(mut message: &[u8]) -> Option<(i32, i32)> {
+        // Those that are defined, and some.
+        const FEW: usize = 32;
+        let mut ids = [0; 2];
+        for _ in 0..FEW {
+            if message.is_empty() {
+                return Some((ids[0] as i32, ids[1] as i32));
+            }
+            let (field, wire_type) = decode_key(&mut message).ok()?;
+            match (field, wire_type) {
+                (1 | 2, WireType::Varint) => ids[field as usize - 1] = decode_varint(&mut message).ok()?,
+                (_, WireType::StartGroup | WireType::EndGroup) => return None,
+                _ => skip_field(wire_type, field, &mut message, DecodeContext::default()).ok()?,
+            }
+        }
+        None
     }
 
     /// The calls in a message that is a [pack](CallFields::is_pack) of them, each a message as [`decode`](Self::decode) takes it; `None` if it is none.

@@ -549,9 +549,9 @@ impl Server {
 
     /// Begins the calls that waited for a permit, or for a step with room for them.
     fn begin_queued(&mut self, done: &mut Progress) {
-        while let Some(id) = self.core.next_queued() {
+        while let Some((id, waited_for)) = self.core.next_queued() {
             if let Some(session) = self.sessions.get_mut(&id) {
-                session.begin_queued(&mut self.core, done);
+                session.begin_queued(waited_for, &mut self.core, done);
                 self.settle(id, EventFlags::empty(), done);
             }
         }

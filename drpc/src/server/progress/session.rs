@@ -24,7 +24,7 @@ use bytes::Bytes;
 use rustix::event::epoll::EventFlags;
 
 use super::running::{Running, Streaming};
-use super::shared::{Core, Due};
+use super::shared::{Core, Due, WaitedFor};
 use super::step::Progress;
 use crate::handler::cancellation::Cancelled;
 use crate::handler::session::{Session, Worker};
@@ -36,7 +36,7 @@ use crate::server::protocol::{
     Incoming, SessionFault, Unsent, bytes_of, context_of, drop_reply, give_up_sending, head_of, incoming,
     list, log_closed, log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
 };
-use crate::server::slow::LONG_REPLY;
+use crate::server::slow::Timed;
 use crate::steps::poller::Poller;
 use crate::steps::timers::Key;
 use crate::transport::{Socket, is_peer_gone};
@@ -89,6 +89,8 @@ struct Queued {
     weight: usize,
     /// Its place among those that wait for a permit.
     turn: Turn,
+    /// It stands in the queue of those that wait for a step.
+    in_queue: bool,
 }
 
 /// What there is beside calls that are read and carried out.
@@ -292,8 +294,11 @@ impl SessionState {
     }
 
     /// Begins the call that waits, if there is room for it now. Else it waits on, for its permit or for a step.
-    pub(super) fn begin_queued(&mut self, core: &mut Core, done: &mut Progress) {
+    pub(super) fn begin_queued(&mut self, waited_for: WaitedFor, core: &mut Core, done: &mut Progress) {
         let _entered = self.session.enter();
+        if let (Some(queued), WaitedFor::Step) = (&mut self.queued, waited_for) {
+            queued.in_queue = false;
+        }
         if self.try_queued(core) {
             self.go_on(core, done);
             self.time_rest(core);
@@ -309,7 +314,9 @@ impl SessionState {
         let turn = core.turns.waker_of(id);
         if !core.has_room_for(queued.weight) {
             queued.turn.step_aside();
-            core.queue.push_back(id);
+            if !mem::replace(&mut queued.in_queue, true) {
+                core.queue.push_back(id);
+            }
         } else if let Poll::Ready(permit) = queued.turn.poll(&task::Context::from_waker(&turn)) {
             core.count(queued.weight);
             self.begin(queued.call, Some(queued.came), permit, core);
@@ -584,7 +591,7 @@ impl SessionState {
     fn queue(&mut self, call: Kept, weight: usize, core: &mut Core) {
         let turn = Turn::new(&core.permits, self.session.peer().uid());
         let may_begin = core.has_room_for_next(weight);
-        self.queued = Some(Queued { call, came: Instant::now(), weight, turn }.into());
+        self.queued = Some(Queued { call, came: Instant::now(), weight, turn, in_queue: !may_begin }.into());
         match may_begin {
             // It takes its place among those that wait for a permit.
             true => drop(self.try_queued(core)),
@@ -611,7 +618,8 @@ impl SessionState {
         let polled = Pin::new(&mut processing).poll(&mut task::Context::from_waker(Waker::noop()));
         self.worker.rest();
         if let Some(begun) = begun {
-            core.slow.note_time(ids, begun.elapsed(), polled.is_pending() || processing.made() >= LONG_REPLY);
+            let (took, made) = (begun.elapsed(), processing.made());
+            core.slow.note_time(&Timed { ids, took, len: 0, made, succeeded: true });
         }
         match polled {
             Poll::Ready(response) => {

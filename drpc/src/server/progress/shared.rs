@@ -46,10 +46,11 @@ pub(super) struct Core {
 }
 
 impl Core {
-    /// As how many bytes a call counts in a step: one of a slow method fills it.
+    /// As how many bytes a call counts in a step: one that will take long fills it.
     #[inline]
     pub(super) fn weight(&self, message: &Bytes) -> usize {
-        if self.slow.has(message) { message.len().max(LONG_PER_STEP) } else { message.len() }
+        let len = message.len();
+        if len < LONG_PER_STEP && self.slow.has(message) { LONG_PER_STEP } else { len }
     }
 
     /// Whether a call of so many bytes that has just come may begin in this step, as far as it is for its length: no long one overtakes another.
@@ -71,10 +72,13 @@ impl Core {
         }
     }
 
-    /// The next session whose call may begin that has waited.
-    pub(super) fn next_queued(&mut self) -> Option<u64> {
-        let turn = self.turns.next();
-        turn.or_else(|| if self.has_room_for(LONG) { self.queue.pop_front() } else { None })
+    /// The next session whose call may begin that has waited, and for what.
+    pub(super) fn next_queued(&mut self) -> Option<(u64, WaitedFor)> {
+        if let Some(session) = self.turns.next() {
+            return Some((session, WaitedFor::Permit));
+        }
+        let next = if self.has_room_for(LONG) { self.queue.pop_front() } else { None };
+        next.map(|session| (session, WaitedFor::Step))
     }
 
     /// Whether one more session may read in this step what its client sent before it left.
@@ -87,6 +91,14 @@ impl Core {
     pub(super) fn waits_for_step(&self) -> bool {
         self.more || !self.queue.is_empty()
     }
+}
+
+/// What a call has waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum WaitedFor {
+    Permit,
+    /// One that has room for it.
+    Step,
 }
 
 /// What a timer is set for.

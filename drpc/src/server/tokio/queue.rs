@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use super::shared::Shared;
 use crate::server::kept::Kept;
-use crate::server::permits::{Permit, Turn, poll_both};
+use crate::server::permits::{Both, Permit, Turn};
 
-/// The call of one session that waits for a permit, if one does; and for a turn, if its method is slow.
+/// The call of one session that waits for a permit, if one does; and for a turn, if it will take long.
 pub(super) struct CallQueue {
     server: Arc<Shared>,
     uid: u32,
@@ -16,13 +16,13 @@ pub(super) struct CallQueue {
     came: Option<Instant>,
     /// That of the call that is about to begin.
     permit: Option<Permit>,
-    /// Of a call whose method is slow.
+    /// Of a call that will take long.
     slow: Option<Box<Slow>>,
 }
 
-/// The turn of a call whose method is slow: what waits for it, and what it is.
+/// What waits for the permit and the turn of a call that will take long; and the turn.
 pub(super) struct Slow {
-    turns: Turn,
+    both: Both,
     turn: Option<Permit>,
 }
 
@@ -43,12 +43,12 @@ impl CallQueue {
         self.waiting.is_none()
     }
 
-    /// Takes a permit for a call, and gives the call back; without one, the call waits in here, as one does whose method is slow.
+    /// Takes a permit for a call, and gives the call back; without one, the call waits in here, as one does that will take long.
     #[inline(always)]
     pub(super) fn enter(&mut self, call: Kept) -> Option<Kept> {
         if self.server.slow.has(&call.message) {
-            let turns = self.server.turn_of_many(self.uid);
-            self.slow = Some(Slow { turns, turn: None }.into());
+            let both = Both::new([&self.server.permits, self.server.turns()], self.uid);
+            self.slow = Some(Slow { both, turn: None }.into());
         } else {
             self.permit = self.permits.take();
             if self.permit.is_some() {
@@ -68,7 +68,7 @@ impl CallQueue {
         let permit = match &mut self.slow {
             None => ready!(self.permits.poll(context)),
             Some(slow) => {
-                let (permit, turn) = ready!(poll_both(&mut self.permits, &mut slow.turns, context));
+                let [permit, turn] = ready!(slow.both.poll(context));
                 slow.turn = Some(turn);
                 permit
             }
@@ -87,7 +87,7 @@ impl CallQueue {
         self.came.take()
     }
 
-    /// The turn of the call that begins now, if its method is slow.
+    /// The turn of the call that begins now, if it will take long.
     pub(super) fn take_turn(&mut self) -> Option<Box<Slow>> {
         self.slow.take()
     }
@@ -97,7 +97,7 @@ impl CallQueue {
     pub(super) fn step_aside(&self) {
         self.permits.step_aside();
         if let Some(slow) = &self.slow {
-            slow.turns.step_aside();
+            slow.both.step_aside();
         }
     }
 
@@ -105,7 +105,7 @@ impl CallQueue {
     pub(super) fn step_in(&self, context: &Context<'_>) {
         self.permits.step_in(context);
         if let Some(slow) = &self.slow {
-            slow.turns.step_in(context);
+            slow.both.step_in(context);
         }
     }
 
@@ -113,7 +113,7 @@ impl CallQueue {
     pub(super) fn step_back(&mut self) {
         self.permits.step_back();
         if let Some(slow) = &mut self.slow {
-            slow.turns.step_back();
+            slow.both.step_back();
         }
     }
 }

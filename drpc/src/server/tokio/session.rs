@@ -46,12 +46,9 @@ use crate::server::protocol::{
     Incoming, SessionFault, Unsent, bytes_of, context_of, drop_reply, give_up_sending, head_of, incoming,
     list, log_closed, log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
 };
-use crate::server::slow::LONG_REPLY;
+use crate::server::slow::{LONG_CALL, Timed};
 use crate::transport::{Link, PeerCredentials, is_peer_gone};
 use crate::wire::{Body, Codec, Packet, Response, Status};
-
-/// From how many bytes on a call may take long to decode, if its sender wishes.
-const LONG_CALL: usize = 16 << 10;
 
 /// A session's task.
 pub(super) struct SessionLoop {
@@ -339,7 +336,7 @@ impl SessionLoop {
     #[cold]
     fn outlive_client(&mut self) {
         self.session.outlive_client();
-        let turn = self.server.turn_of_many(self.session.peer().uid());
+        let turn = Turn::new(self.server.turns(), self.session.peer().uid());
         self.besides.get_or_insert_default().client_left = Some(turn);
         self.let_go();
     }
@@ -362,14 +359,19 @@ impl SessionLoop {
         if let Poll::Ready(event) = self.poll_ahead(context) {
             return Poll::Ready(event);
         }
+        let reads_on = self.may_read_ahead();
         let Some(besides) = self.besides.as_mut().filter(|besides| !besides.streams.is_empty()) else {
             return Poll::Pending;
         };
         // Only as often as the runtime likes: one may always have another.
         let coop = ready!(coop::poll_proceed(context));
         self.queue.step_aside();
+        besides.client_left.iter().for_each(Turn::step_aside);
         let polled = besides.streams.poll_next_unpin(context);
         self.queue.step_in(context);
+        if let Some(turn) = besides.client_left.as_ref().filter(|_| reads_on) {
+            turn.step_in(context);
+        }
         match polled {
             Poll::Ready(Some(response)) => {
                 coop.made_progress();
@@ -537,6 +539,10 @@ impl SessionLoop {
             leave_sockets_to_another_thread();
         }
         let Kept { message, arrived } = call;
+        let (len, mut begun) = (message.len(), None);
+        if len >= LONG_CALL {
+            begun = Some(std::time::Instant::now());
+        }
         let mut call = match read_call(&self.codec, &self.session, message, arrived) {
             Ok(call) => call,
             Err(response) => return Some(response),
@@ -548,18 +554,19 @@ impl SessionLoop {
             packing.begin((call.module, call.method));
         }
         let ids = (call.module, call.method);
-        let is_long = call.body.len() >= LONG_CALL;
-        let begun = (is_long || self.server.slow.times(ids)).then(std::time::Instant::now);
+        if self.server.slow.times(ids) {
+            begun = begun.or_else(|| Some(std::time::Instant::now()));
+        }
         let mut processing = self.server.service.process_at(calls, call, now);
         let polled = Pin::new(&mut processing).poll(context);
         self.worker.rest();
         if let Some(begun) = begun {
-            let is_long = is_long || processing.made() >= LONG_REPLY;
-            let tells = match &polled {
-                Poll::Ready(response) => is_long && response.status == Status::SUCCESS,
+            let succeeded = match &polled {
+                Poll::Ready(response) => response.status == Status::SUCCESS,
                 Poll::Pending => true,
             };
-            self.server.slow.note_time(ids, begun.elapsed(), tells);
+            let (took, made) = (begun.elapsed(), processing.made());
+            self.server.slow.note_time(&Timed { ids, took, len, made, succeeded });
         }
         match polled {
             Poll::Ready(response) => {
@@ -646,6 +653,9 @@ impl SessionLoop {
         } = self;
         let limit = server.config.limits.pending_replies;
         queue.step_back();
+        if let Some(turn) = besides.as_ref().and_then(|besides| besides.client_left.as_ref()) {
+            turn.step_aside();
+        }
         idle.interrupt();
         let held = rest.as_mut().map(|rest| rest.hold());
         let mut sending = pin!(link.send(packet));

@@ -12,7 +12,7 @@ use crate::server::builder::ServerBuilder;
 use crate::server::config::{Config, Limits};
 use crate::server::error::BindError;
 use crate::server::handle::Handled;
-use crate::server::permits::{CallPermits, Turn};
+use crate::server::permits::CallPermits;
 use crate::server::sessions::Sessions;
 use crate::server::slow::SlowMethods;
 use crate::transport::PeerCredentials;
@@ -28,10 +28,10 @@ pub(crate) struct Shared {
     /// What they leave to be done in the background.
     pub(super) background: Arc<Tasks>,
     pub(super) permits: CallPermits,
-    /// Their calls wait for a turn.
+    /// Calls that will take long wait for a turn.
     pub(super) slow: SlowMethods,
     /// Of what many sessions may have to do at once and takes long, as much is done at a time as leaves a thread of the runtime for others.
-    permits_of_many: OnceLock<CallPermits>,
+    turns: OnceLock<CallPermits>,
 }
 
 impl Shared {
@@ -45,7 +45,7 @@ impl Shared {
             service,
             background,
             permits: CallPermits::new(&config.limits),
-            permits_of_many: OnceLock::new(),
+            turns: OnceLock::new(),
             config,
         }
     }
@@ -62,15 +62,13 @@ impl Shared {
         self.sessions.open(peer, &self.config)
     }
 
-    /// What gives a session of this user its turns to do what takes long; to be asked for on the runtime that serves it. A turn is over with the
-    /// poll that it is used in.
+    /// The turns to do what takes long; to be asked for on the runtime that serves. One is over with the poll that it is used in.
     #[cold]
-    pub(super) fn turn_of_many(&self, uid: u32) -> Turn {
-        let permits = self.permits_of_many.get_or_init(|| {
+    pub(super) fn turns(&self) -> &CallPermits {
+        self.turns.get_or_init(|| {
             let others = threads_beside_this();
             CallPermits::new(&Limits { calls: Some(others.max(1)), ..Limits::default() })
-        });
-        Turn::new(permits, uid)
+        })
     }
 
     /// What a client in this process has to know: the wire to speak, and whether calls are answered in their order.
@@ -86,7 +84,7 @@ fn threads_beside_this() -> usize {
 
 /// Has another thread of the runtime look after its sockets, while this one will be busy.
 ///
-/// In tokio (1.48) the thread that looked last goes on with what it found, and wakes no other for a single task; while it is busy, nobody looks.
+/// In tokio (1.54) the thread that looked last goes on with what it found, and wakes no other for a single task; while it is busy, nobody looks.
 /// Of two tasks it hands one over.
 #[cold]
 pub(super) fn leave_sockets_to_another_thread() {
