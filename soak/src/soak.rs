@@ -104,7 +104,7 @@ impl Soak {
         while after.len() < WINDOW || Instant::now() < until {
             after.push(self.wave("wave", server).await?);
         }
-        let sessions = after.len() * self.of.sessions as usize;
+        let sessions = after.len() * self.of.sessions;
         Ok(Growth { before: settled(&before), after: settled(&after), waves: after.len(), sessions })
     }
 

@@ -4,15 +4,17 @@
 
 use std::array;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::time::Duration;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use crate::dispatch::processing::Processing;
 use crate::dispatch::router::ModuleService;
-use crate::wire::Call;
+use crate::wire::{Body, Call, Response, Status};
 
 /// From how many bytes on a call is long: to decode it may take a good part of a millisecond, if its sender wishes.
-pub(super) const LONG_CALL: usize = 16 << 10;
+const LONG_CALL: usize = 16 << 10;
 
 /// From how many bytes on a reply is long: to make it may take as much, or more.
 pub(super) const LONG_REPLY: usize = 64 << 10;
@@ -44,15 +46,37 @@ struct Known {
     slow_calls: AtomicU8,
 }
 
+/// Times a call, if that tells something.
+pub(super) struct Stopwatch {
+    begun: Option<Instant>,
+    /// How long its message is, in bytes, where that is looked at.
+    len: usize,
+}
+
 /// What a call came to that was timed.
-pub(super) struct Timed {
-    pub(super) ids: (i32, i32),
-    pub(super) took: Duration,
-    /// How long its message was, and the reply that its handler made, in bytes.
-    pub(super) len: usize,
-    pub(super) made: usize,
+struct Timed {
+    took: Duration,
+    len: usize,
+    /// How long a reply its handler made, in bytes.
+    made: usize,
     /// It did what its handler does.
-    pub(super) succeeded: bool,
+    succeeded: bool,
+}
+
+impl Stopwatch {
+    /// For a call of so many bytes, which runs if it is long.
+    #[inline]
+    #[cfg(feature = "server")]
+    pub(super) fn of_call(len: usize) -> Self {
+        Stopwatch { begun: (len >= LONG_CALL).then(Instant::now), len }
+    }
+
+    /// For a call whose reply may be long.
+    #[inline]
+    #[cfg(feature = "progress")]
+    pub(super) fn of_reply() -> Self {
+        Stopwatch { begun: None, len: 0 }
+    }
 }
 
 impl SlowMethods {
@@ -71,10 +95,24 @@ impl SlowMethods {
         (message.len() >= LONG_CALL || self.any_slow.load(Ordering::Relaxed)) && self.has_called(message)
     }
 
-    /// Whether a method is to be timed, however short its calls are.
+    /// Starts the stopwatch of a call whose method may give a long reply.
     #[inline]
-    pub(super) fn times(&self, ids: (i32, i32)) -> bool {
-        self.any_long.load(Ordering::Relaxed) && self.is_long(ids)
+    pub(super) fn start(&self, stopwatch: &mut Stopwatch, ids: (i32, i32)) {
+        if self.times(ids) {
+            stopwatch.begun.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// Notes what a call came to until its handler was done, or waits.
+    #[inline]
+    pub(super) fn stop(&self, stopwatch: &Stopwatch, processing: &Processing, polled: &Poll<Response<Body>>) {
+        let made = processing.made();
+        if let Some(begun) = stopwatch.begun {
+            let succeeded = !matches!(polled, Poll::Ready(response) if response.status != Status::SUCCESS);
+            let timed = Timed { took: begun.elapsed(), len: stopwatch.len, made, succeeded };
+            self.note_time(processing.ids(), &timed);
+        }
+        self.note_reply(processing.ids(), made);
     }
 
     /// A method has made so many bytes of reply.
@@ -85,10 +123,15 @@ impl SlowMethods {
         }
     }
 
+    #[inline]
+    fn times(&self, ids: (i32, i32)) -> bool {
+        self.any_long.load(Ordering::Relaxed) && self.is_long(ids)
+    }
+
     /// A call was timed. If neither it nor its reply was long, that tells nothing.
     #[cold]
-    pub(super) fn note_time(&self, call: &Timed) {
-        let Some(method) = self.method(call.ids) else { return };
+    fn note_time(&self, ids: (i32, i32), call: &Timed) {
+        let Some(method) = self.method(ids) else { return };
         let slow = match (call.len >= LONG_CALL, call.made >= LONG_REPLY) {
             (_, true) => &method.slow_replies,
             (true, false) => &method.slow_calls,
@@ -174,9 +217,8 @@ mod tests {
         Call::<Bytes> { module: 7, method, sequence: 1, body: vec![0; len].into(), added: None }.encode()
     }
 
-    /// A call of 7.700.
     fn timed(took: Duration, len: usize, made: usize) -> Timed {
-        Timed { ids: (7, 700), took, len, made, succeeded: true }
+        Timed { took, len, made, succeeded: true }
     }
 
     #[test]
@@ -187,19 +229,19 @@ mod tests {
         assert!(!methods.times(one));
         methods.note_reply(one, LONG_REPLY);
         assert!(methods.times(one) && !methods.times(other) && !methods.has(&call(700, 0)));
-        methods.note_time(&timed(SLOW, 0, LONG_REPLY));
+        methods.note_time((7, 700), &timed(SLOW, 0, LONG_REPLY));
         assert!(methods.has(&call(700, 0)) && !methods.has(&call(701, 0)));
         // Whatever tells nothing changes nothing.
         for _ in 0..20 {
-            methods.note_time(&timed(Duration::ZERO, 0, 0));
-            methods.note_time(&Timed { succeeded: false, ..timed(Duration::ZERO, 0, LONG_REPLY) });
+            methods.note_time((7, 700), &timed(Duration::ZERO, 0, 0));
+            methods.note_time((7, 700), &Timed { succeeded: false, ..timed(Duration::ZERO, 0, LONG_REPLY) });
         }
-        (1..QUICK_AGAIN).for_each(|_| methods.note_time(&timed(Duration::ZERO, 0, LONG_REPLY)));
+        (1..QUICK_AGAIN).for_each(|_| methods.note_time((7, 700), &timed(Duration::ZERO, 0, LONG_REPLY)));
         assert!(methods.has(&call(700, 0)));
-        methods.note_time(&timed(Duration::ZERO, 0, LONG_REPLY));
+        methods.note_time((7, 700), &timed(Duration::ZERO, 0, LONG_REPLY));
         assert!(!methods.has(&call(700, 0)) && methods.times(one));
         // Of what there is not, nothing is known.
-        methods.note_time(&Timed { ids: (8, 800), ..timed(SLOW, 0, LONG_REPLY) });
+        methods.note_time((8, 800), &timed(SLOW, 0, LONG_REPLY));
         assert!(!methods.times((8, 800)));
     }
 
@@ -207,16 +249,16 @@ mod tests {
     fn a_method_that_is_slow_for_long_calls_is_quick_for_short_ones() {
         let methods = methods();
         assert!(!methods.has(&call(700, LONG_CALL)));
-        methods.note_time(&timed(SLOW, LONG_CALL, 0));
+        methods.note_time((7, 700), &timed(SLOW, LONG_CALL, 0));
         assert!(methods.has(&call(700, LONG_CALL)) && !methods.has(&call(700, 0)));
-        methods.note_time(&timed(SLOW, 0, 0));
+        methods.note_time((7, 700), &timed(SLOW, 0, 0));
         assert!(!methods.has(&call(700, 0)));
     }
 
     #[test]
     fn whoever_writes_an_envelope_in_another_way_is_known_as_well() {
         let methods = methods();
-        methods.note_time(&timed(SLOW, 0, LONG_REPLY));
+        methods.note_time((7, 700), &timed(SLOW, 0, LONG_REPLY));
         // In another order, and another module and method first.
         let known = b"\x18\x01\x10\xbd\x05\x08\x05\x22\x01a\x10\xbc\x05\x08\x07";
         assert!(methods.has(&Bytes::from_static(known)));

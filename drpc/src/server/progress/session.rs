@@ -36,7 +36,7 @@ use crate::server::protocol::{
     Incoming, SessionFault, Unsent, bytes_of, context_of, drop_reply, give_up_sending, head_of, incoming,
     list, log_closed, log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
 };
-use crate::server::slow::Timed;
+use crate::server::slow::Stopwatch;
 use crate::steps::poller::Poller;
 use crate::steps::timers::Key;
 use crate::transport::{Socket, is_peer_gone};
@@ -611,19 +611,15 @@ impl SessionState {
         if let Some(packing) = &mut self.packing {
             packing.begin((call.module, call.method));
         }
-        let ids = (call.module, call.method);
-        let begun = core.slow.times(ids).then(Instant::now);
+        let mut stopwatch = Stopwatch::of_reply();
+        core.slow.start(&mut stopwatch, (call.module, call.method));
         let mut processing = core.service.process(context, call);
         // One that waits is polled again in this step, with a waker.
         let polled = Pin::new(&mut processing).poll(&mut task::Context::from_waker(Waker::noop()));
         self.worker.rest();
-        if let Some(begun) = begun {
-            let (took, made) = (begun.elapsed(), processing.made());
-            core.slow.note_time(&Timed { ids, took, len: 0, made, succeeded: true });
-        }
+        core.slow.stop(&stopwatch, &processing, &polled);
         match polled {
             Poll::Ready(response) => {
-                core.slow.note_reply(ids, processing.made());
                 self.reply(response);
                 match processing.take_stream() {
                     None => self.session.call_done(),

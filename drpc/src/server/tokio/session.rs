@@ -46,9 +46,9 @@ use crate::server::protocol::{
     Incoming, SessionFault, Unsent, bytes_of, context_of, drop_reply, give_up_sending, head_of, incoming,
     list, log_closed, log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
 };
-use crate::server::slow::{LONG_CALL, Timed};
+use crate::server::slow::Stopwatch;
 use crate::transport::{Link, PeerCredentials, is_peer_gone};
-use crate::wire::{Body, Codec, Packet, Response, Status};
+use crate::wire::{Body, Codec, Packet, Response};
 
 /// A session's task.
 pub(super) struct SessionLoop {
@@ -539,10 +539,7 @@ impl SessionLoop {
             leave_sockets_to_another_thread();
         }
         let Kept { message, arrived } = call;
-        let (len, mut begun) = (message.len(), None);
-        if len >= LONG_CALL {
-            begun = Some(std::time::Instant::now());
-        }
+        let mut stopwatch = Stopwatch::of_call(message.len());
         let mut call = match read_call(&self.codec, &self.session, message, arrived) {
             Ok(call) => call,
             Err(response) => return Some(response),
@@ -553,24 +550,13 @@ impl SessionLoop {
         if let Some(packing) = &mut self.packing {
             packing.begin((call.module, call.method));
         }
-        let ids = (call.module, call.method);
-        if self.server.slow.times(ids) {
-            begun = begun.or_else(|| Some(std::time::Instant::now()));
-        }
+        self.server.slow.start(&mut stopwatch, (call.module, call.method));
         let mut processing = self.server.service.process_at(calls, call, now);
         let polled = Pin::new(&mut processing).poll(context);
         self.worker.rest();
-        if let Some(begun) = begun {
-            let succeeded = match &polled {
-                Poll::Ready(response) => response.status == Status::SUCCESS,
-                Poll::Pending => true,
-            };
-            let (took, made) = (begun.elapsed(), processing.made());
-            self.server.slow.note_time(&Timed { ids, took, len, made, succeeded });
-        }
+        self.server.slow.stop(&stopwatch, &processing, &polled);
         match polled {
             Poll::Ready(response) => {
-                self.server.slow.note_reply(ids, processing.made());
                 match processing.take_stream() {
                     None => self.session.call_done(),
                     Some(stream) => add_stream(&mut self.besides, Some(stream.listed(list(&processing)))),
