@@ -1,4 +1,4 @@
-//! Which methods are slow: however many of their calls are asked for, quick ones are to come in between.
+//! Which methods are slow: however many of their calls are asked for, quick ones are to come in between (S1).
 //!
 //! Timed are long calls, and those of methods that have given a long reply: they are few, and take long enough not to feel it.
 
