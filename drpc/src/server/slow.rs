@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::dispatch::processing::Processing;
 use crate::dispatch::router::ModuleService;
-use crate::wire::{Body, Call, Response, Status};
+use crate::wire::{Body, Call, Response};
 
 /// From how many bytes on a call is long: to decode it may take a good part of a millisecond, if its sender wishes.
 const LONG_CALL: usize = 16 << 10;
@@ -108,7 +108,7 @@ impl SlowMethods {
     pub(super) fn stop(&self, stopwatch: &Stopwatch, processing: &Processing, polled: &Poll<Response<Body>>) {
         let made = processing.made();
         if let Some(begun) = stopwatch.begun {
-            let succeeded = !matches!(polled, Poll::Ready(response) if response.status != Status::SUCCESS);
+            let succeeded = !matches!(polled, Poll::Ready(response) if response.status.is_failure());
             let timed = Timed { took: begun.elapsed(), len: stopwatch.len, made, succeeded };
             self.note_time(processing.ids(), &timed);
         }
