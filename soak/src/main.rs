@@ -11,7 +11,7 @@
 //!
 //! Either server is warmed up by waves of sessions, soaked in more waves of the same kind, and measured after each with the last
 //! session closed. Exit code 1, with the reason, if a call went wrong, descriptors are left open, threads are left, or the server's
-//! memory after the last waves is over that after the warm-up by more than 5 %, or 16 bytes a session.
+//! memory after the last waves is over that after the warm-up by more than 5 %.
 //!
 //! ```sh
 //! cargo run --release -p drpc-soak -- idle            # what a connection costs the server that nobody calls on

@@ -17,10 +17,11 @@ use crate::{Driver, Error};
 /// How many waves are measured before, and after, so that chance has no say in it.
 const WINDOW: usize = 3;
 
-/// How much memory may have grown, in percent; or, if that is more, in bytes a session: less than what any allocation takes, of which one may be
-/// forgotten by each. What the allocator keeps grows for some fifty waves of a thousand threads.
+/// How much memory may have grown, in percent.
 const TOLERANCE: usize = 5;
-const TOLERANCE_A_SESSION: usize = 16;
+
+/// Which part of a server's time is warm-up: what the allocator keeps grows for some fifty waves of a thousand threads.
+const WARM_UP: u32 = 3;
 
 /// Runs the whole, and prints the figures.
 pub(crate) fn run(driver: Driver, time: Duration, of: Wave) -> Result<(), Error> {
@@ -78,7 +79,6 @@ struct Growth {
     before: Idle,
     after: Idle,
     waves: usize,
-    sessions: usize,
 }
 
 /// What there is when no session is open.
@@ -95,17 +95,18 @@ impl Soak {
         // Before anything else, so that what the threads keep is all in use.
         fill_the_pools(&self.socket).await?;
         // The first makes the rest that is made once.
+        let begun = Instant::now();
+        let warm = begun + until.saturating_duration_since(begun) / WARM_UP;
         self.wave("warm-up", server).await?;
         let mut before = Vec::new();
-        while before.len() < WINDOW {
+        while before.len() < WINDOW || Instant::now() < warm {
             before.push(self.wave("warm-up", server).await?);
         }
         let mut after = Vec::new();
         while after.len() < WINDOW || Instant::now() < until {
             after.push(self.wave("wave", server).await?);
         }
-        let sessions = after.len() * self.of.sessions;
-        Ok(Growth { before: settled(&before), after: settled(&after), waves: after.len(), sessions })
+        Ok(Growth { before: settled(&before), after: settled(&after), waves: after.len() })
     }
 
     /// Runs a wave, and measures the server.
@@ -178,13 +179,13 @@ fn settled(measured: &[Idle]) -> Idle {
 
 impl Growth {
     fn print(&self, name: &str) {
-        let Growth { before, after, waves, .. } = self;
+        let Growth { before, after, waves } = self;
         println!("{name:<20}{} before, {} after {waves} waves", before.server, after.server);
         println!("{:<20}{} before, {} after them", "its clients", before.clients, after.clients);
     }
 
     fn check(self, name: &str) -> Result<(), Error> {
-        let Growth { before, after, sessions, .. } = self;
+        let Growth { before, after, .. } = self;
         for (who, before, after) in
             [(name, before.server, after.server), ("process of the clients", before.clients, after.clients)]
         {
@@ -197,10 +198,9 @@ impl Growth {
             }
         }
         let (before, after) = (before.server.resident, after.server.resident);
-        let tolerance = (before * TOLERANCE / 100).max(sessions * TOLERANCE_A_SESSION / 1024);
-        if after > before + tolerance {
+        if after * 100 > before * (100 + TOLERANCE) {
             return Err(format!(
-                "the {name} has grown from {before} to {after} KiB with all sessions closed, by more than {tolerance} KiB"
+                "the {name} has grown from {before} to {after} KiB with all sessions closed, by more than {TOLERANCE} %"
             )
             .into());
         }

@@ -1,4 +1,4 @@
-//! How many calls may run at once, of all sessions of a server together and of one user's, whoever drives them.
+//! How many calls may run at once, of all sessions of a server together and of one user's, whoever drives them; and who waits for that.
 
 #[cfg(all(test, shuttle))]
 mod model;
