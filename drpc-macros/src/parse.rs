@@ -137,8 +137,9 @@ fn draft(block: &mut Block, args: &ModuleArgs, mistakes: &mut Mistakes) -> Optio
     }
     let docs = block.attrs.iter().filter(|attribute| attribute.path().is_ident("doc")).cloned().collect();
     let allowed = block.attrs.iter().filter_map(allowed).collect();
-    let generics = block.generics.clone();
-    let is_refused = has_unused_parameter(&generics, &ty);
+    let unused = unused_parameters(&block.generics, &ty);
+    let is_refused = !unused.is_empty();
+    let generics = without(block.generics.clone(), &unused);
     Some(Draft { ty, generics, name: name?, docs, allowed, handlers, is_servable, is_refused, unread })
 }
 
@@ -208,14 +209,42 @@ fn check_generics(generics: &Generics, header: &Header) -> syn::Result<()> {
     lifetime.map_or(Ok(()), |lifetime| Err(borrows(lifetime)))
 }
 
-/// Whether nothing says what one of the parameters is: it is neither in the type, nor equal to something (`I: Iterator<Item = T>`).
-fn has_unused_parameter(generics: &Generics, ty: &Type) -> bool {
+/// The parameters of which nothing says what they are: they are neither in the type, nor equal to something (`I: Iterator<Item = T>`).
+/// The compiler refuses the `impl` for each.
+fn unused_parameters(generics: &Generics, ty: &Type) -> Vec<Ident> {
     let where_clause = &generics.where_clause;
     let bounds = quote!(#generics #where_clause);
-    let names: Vec<TokenTree> = ty.to_token_stream().into_iter().flat_map(flat).collect();
-    let is_unused = |name: &Ident| !names.iter().any(|token| is_word(token, &name.to_string()));
-    !bounds.into_iter().flat_map(flat).any(|token| is_punct(&token, '='))
-        && generics.params.iter().filter_map(parameter_name).any(is_unused)
+    if bounds.into_iter().flat_map(flat).any(|token| is_punct(&token, '=')) {
+        return Vec::new();
+    }
+    let names = generics.params.iter().filter_map(parameter_name);
+    names.filter(|name| !does_name(ty, std::slice::from_ref(name))).cloned().collect()
+}
+
+/// The rest, for what stands in for the module: a second `impl` with a parameter that nothing uses is a second error.
+fn without(mut generics: Generics, unused: &[Ident]) -> Generics {
+    let params = generics.params.into_iter();
+    generics.params = params
+        .filter(|parameter| !parameter_name(parameter).is_some_and(|name| unused.contains(name)))
+        .map(|mut parameter| {
+            if let GenericParam::Type(parameter) = &mut parameter {
+                let bounds = std::mem::take(&mut parameter.bounds).into_iter();
+                parameter.bounds = bounds.filter(|bound| !does_name(bound, unused)).collect();
+            }
+            parameter
+        })
+        .collect();
+    if let Some(clause) = &mut generics.where_clause {
+        let predicates = std::mem::take(&mut clause.predicates).into_iter();
+        clause.predicates = predicates.filter(|predicate| !does_name(predicate, unused)).collect();
+    }
+    generics
+}
+
+/// Whether one of the names is in it.
+fn does_name(tokens: &impl ToTokens, names: &[Ident]) -> bool {
+    let mut tokens = tokens.to_token_stream().into_iter().flat_map(flat);
+    tokens.any(|token| names.iter().any(|name| is_word(&token, &name.to_string())))
 }
 
 /// A server keeps a module for as long as it likes.

@@ -204,6 +204,8 @@ impl Workspace {
             .arg("--workspace")
             .current_dir(&self.root)
             .env("CARGO_TARGET_DIR", self.root.with_file_name("editions"))
+            // As users have it; the compiler says some mistakes twice that are one without.
+            .env("CARGO_INCREMENTAL", "1")
             .env_remove("RUSTFLAGS")
             .env_remove("DRPC_BUILD_REGISTRY")
             .stdin(Stdio::null())
