@@ -1,9 +1,10 @@
 //! In which order the calls of a session are carried out (S5), and sessions side by side (S1).
 
 use std::cell::Cell;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread::{self, available_parallelism};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -15,8 +16,8 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::{Mutex, Notify, mpsc};
 
 use crate::support::{
-    Driver, Fake, Gate, Handlers, PATIENCE, RawPeer, WIRES, builder, call, echo, gated, in_order, soon,
-    with_every_client, with_every_handle, with_every_server,
+    Driver, Fake, Gate, Handlers, PATIENCE, RawPeer, TestServer, WIRES, builder, call, echo, gated, in_order,
+    soon, with_every_client, with_every_handle, with_every_server,
 };
 
 #[test]
@@ -271,6 +272,68 @@ fn calls_that_take_long_leave_others_a_thread_of_the_runtime() {
         }
         in_order(entrances.recv()).unwrap();
     }
+}
+
+/// A server in threads whose method 705 keeps a processor busy and gives a long reply, which it is known for; a call that has a body then does
+/// what the test wants.
+fn with_a_slow_method(then: impl Fn() + Send + Sync + 'static) -> TestServer {
+    let then = Arc::new(then);
+    let slow = echo().on(705, move |_, body: Bytes| {
+        let then = then.clone();
+        async move {
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_millis(1) {}
+            if !body.is_empty() {
+                then();
+            }
+            Ok(vec![7; 64 << 10].into())
+        }
+    });
+    let server = Driver::Threads.start(Server::builder().module(slow));
+    let peer = RawPeer::connect(server.path());
+    // How long its reply is, and how long that takes, is known once it has.
+    for sequence in 1..=2 {
+        peer.send_call(Wire::Chunked, 7, 705, sequence, b"");
+        assert_eq!(peer.recv_response(Wire::Chunked).body.len(), 64 << 10);
+    }
+    server
+}
+
+/// How many of its calls may run at once.
+fn turns() -> usize {
+    available_parallelism().map_or(1, NonZeroUsize::get).saturating_sub(1).max(1)
+}
+
+#[test]
+fn calls_that_take_long_leave_others_a_processor_of_a_server_in_threads() {
+    // S1.
+    let (entered, mut entrances) = mpsc::unbounded_channel();
+    let ended = Arc::new(AtomicBool::new(false));
+    let end = ended.clone();
+    let server = with_a_slow_method(move || {
+        entered.send(()).unwrap();
+        while !ended.load(Ordering::Relaxed) {}
+    });
+    let peers: Vec<_> = (0..turns() + 3).map(|_| RawPeer::connect(server.path())).collect();
+    peers.iter().for_each(|peer| peer.send_call(Wire::Chunked, 7, 705, 1, b"spin"));
+    (0..turns()).for_each(|_| in_order(entrances.recv()).unwrap());
+    let other = RawPeer::connect(server.path());
+    (0..100).for_each(|_| other.assert_served(Wire::Chunked));
+    assert!(entrances.is_empty(), "more run than may");
+    end.store(true, Ordering::Relaxed);
+    peers.iter().for_each(|peer| assert_eq!(peer.recv_response(Wire::Chunked).body.len(), 64 << 10));
+}
+
+#[test]
+fn slow_handlers_that_wait_hold_up_no_others_in_threads() {
+    // S1: each waits for all the others, which are more than may run.
+    let barrier = Barrier::new(turns() + 3);
+    let server = with_a_slow_method(move || {
+        barrier.wait();
+    });
+    let peers: Vec<_> = (0..turns() + 3).map(|_| RawPeer::connect(server.path())).collect();
+    peers.iter().for_each(|peer| peer.send_call(Wire::Chunked, 7, 705, 1, b"wait"));
+    peers.iter().for_each(|peer| assert_eq!(peer.recv_response(Wire::Chunked).body.len(), 64 << 10));
 }
 
 /// A stream without an end.

@@ -26,7 +26,6 @@ mod sessions;
 mod shutdown;
 #[cfg(any(feature = "server", feature = "blocking-server"))]
 mod signals;
-#[cfg(any(feature = "server", feature = "progress"))]
 mod slow;
 mod socket_file;
 mod systemd;

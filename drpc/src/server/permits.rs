@@ -6,7 +6,7 @@ mod model;
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::sync::{Arc, PoisonError};
-#[cfg(feature = "server")]
+#[cfg(any(feature = "server", feature = "blocking-server"))]
 use std::task::ready;
 use std::task::{Context, Poll, Waker};
 
@@ -56,7 +56,6 @@ pub(super) struct Waiting {
 /// Takes permits for the calls of one user, one after the other.
 ///
 /// Nobody starves: who waits is served in the order of coming, and who can't use their turn now gives it up.
-#[cfg(any(feature = "server", feature = "progress"))]
 #[derive(Debug)]
 pub(super) struct Turn {
     permits: CallPermits,
@@ -69,7 +68,7 @@ pub(super) struct Turn {
 ///
 /// Neither is held while the other is waited for, so that nobody waits for who waits. The call has its place among those that wait for either as
 /// it came, and stands in one of them at a time: so the one that came first gets both.
-#[cfg(feature = "server")]
+#[cfg(any(feature = "server", feature = "blocking-server"))]
 #[derive(Debug)]
 pub(super) struct Both {
     turns: [Turn; 2],
@@ -99,6 +98,15 @@ impl CallPermits {
         }
     }
 
+    /// Wakes the one who waits and is next, though there may be nothing for it.
+    #[cfg(feature = "blocking-server")]
+    pub(super) fn wake_next(&self) {
+        if let Some(semaphore) = &self.0 {
+            let state = semaphore.state();
+            state.wake(state.next());
+        }
+    }
+
     /// As [`try_acquire`](Self::try_acquire), or else a place to wait in.
     #[inline]
     pub(super) fn acquire(&self, uid: u32) -> Result<Permit, Waiting> {
@@ -109,13 +117,13 @@ impl CallPermits {
     }
 }
 
-#[cfg(any(feature = "server", feature = "progress"))]
 impl Turn {
     pub(super) fn new(permits: &CallPermits, uid: u32) -> Self {
         Turn { permits: permits.clone(), uid, waiting: None }
     }
 
     /// A permit, or else a place to wait in, until it is [polled](Self::poll).
+    #[cfg(any(feature = "server", feature = "progress"))]
     #[inline(always)]
     pub(super) fn take(&mut self) -> Option<Permit> {
         match self.permits.acquire(self.uid) {
@@ -141,13 +149,13 @@ impl Turn {
     }
 
     /// Has its place from now on, and steps aside.
-    #[cfg(feature = "server")]
+    #[cfg(any(feature = "server", feature = "blocking-server"))]
     fn reserve(&mut self) {
         self.waiting = self.permits.0.as_ref().map(|semaphore| semaphore.reserve(self.uid));
     }
 
     /// As [`poll`](Self::poll), but it keeps its place, and steps aside once it has the permit.
-    #[cfg(feature = "server")]
+    #[cfg(any(feature = "server", feature = "blocking-server"))]
     fn poll_in_place(&mut self, context: &Context<'_>) -> Poll<Permit> {
         let Some(waiting) = &self.waiting else { return self.poll(context) };
         let polled = waiting.poll(context);
@@ -174,13 +182,13 @@ impl Turn {
     }
 
     /// Gives its place up: when it is [polled](Self::poll), it has another.
-    #[cfg(feature = "server")]
+    #[cfg(any(feature = "server", feature = "blocking-server"))]
     pub(super) fn step_back(&mut self) {
         self.waiting = None;
     }
 }
 
-#[cfg(feature = "server")]
+#[cfg(any(feature = "server", feature = "blocking-server"))]
 impl Both {
     pub(super) fn new(permits: [&CallPermits; 2], uid: u32) -> Self {
         let mut turns = permits.map(|permits| Turn::new(permits, uid));
@@ -206,11 +214,13 @@ impl Both {
     }
 
     /// Lets others go first, until it [steps in](Self::step_in) or is [polled](Self::poll).
+    #[cfg(feature = "server")]
     pub(super) fn step_aside(&self) {
         self.turns[self.stands_in].step_aside();
     }
 
     /// Waits on in its old place.
+    #[cfg(feature = "server")]
     pub(super) fn step_in(&self, context: &Context<'_>) {
         self.turns[self.stands_in].step_in(context);
     }
@@ -324,15 +334,22 @@ impl State {
         }
     }
 
-    /// Whose turn it is, if there is anything for them: the first whose user is not at its limit.
+    /// Whose turn it is, if there is anything for them.
     fn first(&self) -> Option<(u64, u32)> {
-        let (number, uid) = self.first_of_users.first_key_value().filter(|_| self.free > 0)?;
-        Some((*number, *uid))
+        self.next().filter(|_| self.free > 0)
+    }
+
+    /// Whose turn is next: the first whose user is not at its limit.
+    fn next(&self) -> Option<(u64, u32)> {
+        self.first_of_users.first_key_value().map(|(number, uid)| (*number, *uid))
     }
 
     fn wake_first(&self) {
-        let first = self.first();
-        let waker = first.and_then(|(number, uid)| self.users.get(&uid)?.waiting.get(&number));
+        self.wake(self.first());
+    }
+
+    fn wake(&self, place: Option<(u64, u32)>) {
+        let waker = place.and_then(|(number, uid)| self.users.get(&uid)?.waiting.get(&number));
         if let Some(waker) = waker {
             waker.wake_by_ref();
         }
@@ -417,7 +434,7 @@ mod tests {
         assert!(state().users.is_empty());
     }
 
-    #[cfg(feature = "server")]
+    #[cfg(any(feature = "server", feature = "blocking-server"))]
     #[test]
     fn who_came_first_gets_both_and_holds_neither_for_the_other() {
         let [permits, turns] =

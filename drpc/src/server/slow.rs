@@ -8,6 +8,8 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use nix::sys::resource::{UsageWho, getrusage};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::dispatch::processing::Processing;
 use crate::dispatch::router::ModuleService;
@@ -22,7 +24,7 @@ pub(super) const LONG_REPLY: usize = 64 << 10;
 /// How long a slow method takes until its handler waits.
 const SLOW: Duration = Duration::from_micros(100);
 
-/// How many long calls in a row are quick before their method is.
+/// How many long calls in a row are quick before their method is; and how many compute before one that has waited may be slow.
 const QUICK_AGAIN: u8 = 16;
 
 /// What is known of methods. It is changed without a lock, so that of two changes at once one may be lost.
@@ -44,18 +46,39 @@ struct Known {
     /// How many quick calls it is away from being quick where its reply is long; and where the call is.
     slow_replies: AtomicU8,
     slow_calls: AtomicU8,
+    /// How many calls that compute it is away from being one that does not wait.
+    waiting: AtomicU8,
 }
 
 /// Times a call, if that tells something.
 pub(super) struct Stopwatch {
-    begun: Option<Instant>,
+    begun: Option<Begun>,
     /// How long its message is, in bytes, where that is looked at.
     len: usize,
+    /// Its handler may block its thread, and keeps nobody from a processor while it does.
+    may_block: bool,
+}
+
+/// What is known of the time before a call.
+enum Begun {
+    At(Instant),
+    /// What its thread had done.
+    After(Done),
+}
+
+/// What a thread has done.
+struct Done {
+    /// How long it had a processor.
+    computed: Duration,
+    /// How often it waited for something.
+    waits: u32,
 }
 
 /// What a call came to that was timed.
 struct Timed {
     took: Duration,
+    /// It rather waits than computes.
+    waits: bool,
     len: usize,
     /// How long a reply its handler made, in bytes.
     made: usize,
@@ -68,14 +91,49 @@ impl Stopwatch {
     #[inline]
     #[cfg(feature = "server")]
     pub(super) fn of_call(len: usize) -> Self {
-        Stopwatch { begun: (len >= LONG_CALL).then(Instant::now), len }
+        let begun = (len >= LONG_CALL).then(|| Begun::At(Instant::now()));
+        Stopwatch { begun, len, may_block: false }
     }
 
-    /// For a call whose reply may be long.
+    /// For a call whose reply may be long; and whose handler may block its thread, where it has one of its own.
     #[inline]
-    #[cfg(feature = "progress")]
-    pub(super) fn of_reply() -> Self {
-        Stopwatch { begun: None, len: 0 }
+    #[cfg(any(feature = "progress", feature = "blocking-server"))]
+    pub(super) fn of_reply(may_block: bool) -> Self {
+        Stopwatch { begun: None, len: 0, may_block }
+    }
+
+    fn start(&mut self) {
+        let may_block = self.may_block;
+        self.begun.get_or_insert_with(|| match may_block {
+            true => Begun::After(Done::now()),
+            false => Begun::At(Instant::now()),
+        });
+    }
+}
+
+impl Begun {
+    /// How long it took, without what it waited for, and whether that is most of the time.
+    fn took(&self) -> (Duration, bool) {
+        match self {
+            Begun::At(begun) => (begun.elapsed(), false),
+            Begun::After(before) => {
+                let now = Done::now();
+                let computed = now.computed.saturating_sub(before.computed);
+                let waits = now.waits.wrapping_sub(before.waits);
+                (computed, computed < SLOW * waits)
+            }
+        }
+    }
+}
+
+impl Done {
+    /// What this thread has done up to now.
+    #[cold]
+    fn now() -> Self {
+        let computed = clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default();
+        let usage = getrusage(UsageWho::RUSAGE_THREAD);
+        let waits = usage.map_or(0, |usage| usage.voluntary_context_switches() as u32);
+        Done { computed, waits }
     }
 }
 
@@ -99,7 +157,7 @@ impl SlowMethods {
     #[inline]
     pub(super) fn start(&self, stopwatch: &mut Stopwatch, ids: (i32, i32)) {
         if self.times(ids) {
-            stopwatch.begun.get_or_insert_with(Instant::now);
+            stopwatch.start();
         }
     }
 
@@ -107,9 +165,10 @@ impl SlowMethods {
     #[inline]
     pub(super) fn stop(&self, stopwatch: &Stopwatch, processing: &Processing, polled: &Poll<Response<Body>>) {
         let made = processing.made();
-        if let Some(begun) = stopwatch.begun {
+        if let Some(begun) = &stopwatch.begun {
             let succeeded = !matches!(polled, Poll::Ready(response) if response.status.is_failure());
-            let timed = Timed { took: begun.elapsed(), len: stopwatch.len, made, succeeded };
+            let (took, waits) = begun.took();
+            let timed = Timed { took, waits, len: stopwatch.len, made, succeeded };
             self.note_time(processing.ids(), &timed);
         }
         self.note_reply(processing.ids(), made);
@@ -137,7 +196,13 @@ impl SlowMethods {
             (true, false) => &method.slow_calls,
             (false, false) => return,
         };
-        if call.took >= SLOW {
+        let waiting = method.waiting.load(Ordering::Relaxed);
+        if call.waits {
+            slow.store(0, Ordering::Relaxed);
+            method.waiting.store(QUICK_AGAIN, Ordering::Relaxed);
+        } else if waiting > 0 {
+            method.waiting.store(waiting - 1, Ordering::Relaxed);
+        } else if call.took >= SLOW {
             slow.store(QUICK_AGAIN, Ordering::Relaxed);
             self.any_slow.store(true, Ordering::Relaxed);
         } else if call.succeeded {
@@ -218,7 +283,7 @@ mod tests {
     }
 
     fn timed(took: Duration, len: usize, made: usize) -> Timed {
-        Timed { took, len, made, succeeded: true }
+        Timed { took, waits: false, len, made, succeeded: true }
     }
 
     #[test]
@@ -252,6 +317,22 @@ mod tests {
         methods.note_time((7, 700), &timed(SLOW, LONG_CALL, 0));
         assert!(methods.has(&call(700, LONG_CALL)) && !methods.has(&call(700, 0)));
         methods.note_time((7, 700), &timed(SLOW, 0, 0));
+        assert!(!methods.has(&call(700, 0)));
+    }
+
+    #[test]
+    fn a_method_that_waits_is_not_slow_until_it_has_not_waited_for_long() {
+        let methods = methods();
+        let long = |waits| Timed { waits, ..timed(SLOW, 0, LONG_REPLY) };
+        methods.note_time((7, 700), &long(true));
+        assert!(!methods.has(&call(700, 0)));
+        for _ in 0..QUICK_AGAIN {
+            methods.note_time((7, 700), &long(false));
+            assert!(!methods.has(&call(700, 0)));
+        }
+        methods.note_time((7, 700), &long(false));
+        assert!(methods.has(&call(700, 0)));
+        methods.note_time((7, 700), &long(true));
         assert!(!methods.has(&call(700, 0)));
     }
 

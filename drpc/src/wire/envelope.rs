@@ -6,7 +6,7 @@ use std::ops::Deref;
 use bytes::{Buf, Bytes};
 use prost::Message;
 use prost::encoding::WireType;
-#[cfg(any(feature = "server", feature = "progress"))]
+#[cfg(any(feature = "server", feature = "progress", feature = "blocking-server"))]
 use prost::encoding::{DecodeContext, decode_key, decode_varint, skip_field};
 
 use super::added::{CallFields, ResponseFields};
@@ -115,7 +115,7 @@ impl Call {
     }
 
     /// The IDs of module and method in a call, however it was written; `None` if it has more than a few fields, or can't be read.
-    #[cfg(any(feature = "server", feature = "progress"))]
+    #[cfg(any(feature = "server", feature = "progress", feature = "blocking-server"))]
     pub(crate) fn ids_among_few(mut message: &[u8]) -> Option<(i32, i32)> {
         // Those that are defined, and some.
         const FEW: usize = 32;

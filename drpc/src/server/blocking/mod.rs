@@ -9,9 +9,10 @@
 //! | for room for a reply | `poll(2)` | there is some, the client has left, or the session is cut (`shutdown(2)`) |
 //! | for a handler | `poll(2)` on the socket and an eventfd | the handler is woken, the client has left, or the deadline is there |
 //! | for a call's permit, for work in the background | `poll(2)` on the eventfd | it is woken |
+//! | for the turn of a slow call | likewise | it is woken; or, if it looks after those that have one, every 2 ms |
 //! | for its turn to read | a `Condvar` | it is its turn, or it was not needed for a while |
 //!
-//! So there is no thread that watches others.
+//! So there is no thread that does nothing but watch others.
 
 mod accept;
 mod background;
@@ -20,6 +21,7 @@ mod connection;
 mod parking;
 mod session;
 mod shared;
+mod slow_turns;
 mod streams;
 mod threads;
 mod turns;

@@ -26,6 +26,7 @@ use bytes::Bytes;
 use super::connection::{Connection, Stop};
 use super::parking::{Parking, Unparked};
 use super::shared::Shared;
+use super::slow_turns::SlowTurn;
 use super::streams::Streams;
 use super::turns::Turns;
 use crate::dispatch::outflow::Outflow;
@@ -41,6 +42,7 @@ use crate::server::protocol::{
     Incoming, SessionFault, bytes_of, context_of, give_up_sending, head_of, incoming, list, log_closed,
     log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
 };
+use crate::server::slow::Stopwatch;
 use crate::transport::{Spin, is_peer_gone, keeps_buffers, release_buffers};
 use crate::wire::{Body, Codec, Head, Packet, Response};
 
@@ -84,6 +86,15 @@ struct Seat {
     parking: Parking,
     /// For others to see which handler runs.
     worker: Arc<Worker>,
+}
+
+/// That a call may run.
+struct Admitted<'a> {
+    permit: Permit,
+    /// Since when it has waited, if it had to.
+    came: Option<Instant>,
+    /// Of a call that will take long.
+    turn: Option<SlowTurn<'a>>,
 }
 
 /// The replies that wait behind another.
@@ -172,11 +183,11 @@ impl SessionState {
                 reader = self.hand_over_and_answer(mine, call, &mut seat);
                 continue;
             }
-            let Some(permit) = self.wait_for_permit(&mut seat, Some(&mut *mine)) else {
+            let Some(admitted) = self.wait_for_permit(&call, &mut seat, Some(&mut *mine)) else {
                 return self.close_reading(mine);
             };
             let mut kept = self.hand_over(mine);
-            self.answer(call, permit, &mut seat, kept.as_deref_mut());
+            self.answer(call, admitted, &mut seat, kept.as_deref_mut());
             reader = kept.or_else(|| self.take_next(&mut seat));
         }
     }
@@ -230,12 +241,12 @@ impl SessionState {
     fn answer(
         self: &Arc<Self>,
         call: Kept,
-        (permit, came): (Permit, Option<Instant>),
+        Admitted { permit, came, turn }: Admitted<'_>,
         seat: &mut Seat,
         mut reader: Option<&mut Reader>,
     ) {
         let mut stream = None;
-        let response = self.carry_out(call, came, seat, reader.as_deref_mut(), &mut stream);
+        let response = self.carry_out(call, (came, turn), seat, reader.as_deref_mut(), &mut stream);
         drop(permit);
         if let Some(response) = response {
             match reader {
@@ -253,9 +264,9 @@ impl SessionState {
     #[cold]
     fn answer_kept(self: &Arc<Self>, call: Kept, seat: &mut Seat) {
         if !self.connection.cut.is_cancelled()
-            && let Some(permit) = self.wait_for_permit(seat, None)
+            && let Some(admitted) = self.wait_for_permit(&call, seat, None)
         {
-            self.answer(call, permit, seat, None);
+            self.answer(call, admitted, seat, None);
         }
     }
 
@@ -446,40 +457,65 @@ impl SessionState {
         self.server.config.limits.idle.is_some_and(|limit| reader.waited >= limit)
     }
 
-    /// Waits until the server lets the call run; gives since when it has waited, if it had to. `None` if the session is cut meanwhile.
+    /// Waits until the server lets the call run. `None` if the session is cut meanwhile.
     #[inline(always)]
     fn wait_for_permit(
         &self,
+        call: &Kept,
         seat: &mut Seat,
         reader: Option<&mut Reader>,
-    ) -> Option<(Permit, Option<Instant>)> {
-        match self.server.permits.acquire(self.session.peer().uid()) {
-            Ok(permit) => Some((permit, None)),
+    ) -> Option<Admitted<'_>> {
+        let server = &*self.server;
+        if server.slow.has(&call.message) {
+            self.flush(reader);
+            return self.wait_for_turn(&call.message, &mut seat.parking);
+        }
+        match server.permits.acquire(self.session.peer().uid()) {
+            Ok(permit) => Some(Admitted { permit, came: None, turn: None }),
             Err(waiting) => {
                 self.flush(reader);
-                self.wait_for_turn_of_call(waiting, &mut seat.parking)
+                self.wait_in_place(&waiting, &mut seat.parking)
             }
         }
     }
 
     #[cold]
-    fn wait_for_turn_of_call(
-        &self,
-        waiting: Waiting,
-        parking: &mut Parking,
-    ) -> Option<(Permit, Option<Instant>)> {
-        let came = Instant::now();
+    fn wait_in_place(&self, waiting: &Waiting, parking: &mut Parking) -> Option<Admitted<'_>> {
+        let came = Some(Instant::now());
         let waker = parking.waker();
-        let mut context = Context::from_waker(&waker);
-        let mut cut = pin!(self.connection.cut.cancelled());
+        let context = Context::from_waker(&waker);
+        let mut park = self.park_until_cut(parking, &waker);
         loop {
-            if cut.as_mut().poll(&mut context).is_ready() {
+            if let Poll::Ready(permit) = waiting.poll(&context) {
+                return Some(Admitted { permit, came, turn: None });
+            }
+            park(None)?;
+        }
+    }
+
+    /// As a call that will take long.
+    #[cold]
+    fn wait_for_turn(&self, message: &Bytes, parking: &mut Parking) -> Option<Admitted<'_>> {
+        let server = &*self.server;
+        let came = Some(Instant::now());
+        let both = server.slow_turns.with_permit(&server.permits, self.session.peer().uid());
+        let waker = parking.waker();
+        let park = self.park_until_cut(parking, &waker);
+        let (permit, turn) = server.slow_turns.wait(both, &Context::from_waker(&waker), park)?;
+        // Its method may have waited meanwhile, and so be one that has no turns.
+        let turn = Some(turn).filter(|_| server.slow.has(message));
+        Some(Admitted { permit, came, turn })
+    }
+
+    /// Parks the thread, as often as that is called; `None` if the session is cut.
+    fn park_until_cut(&self, parking: &Parking, waker: &Waker) -> impl FnMut(Option<Instant>) -> Option<()> {
+        let mut cut = Box::pin(self.connection.cut.cancelled());
+        move |deadline| {
+            if cut.as_mut().poll(&mut Context::from_waker(waker)).is_ready() {
                 return None;
             }
-            if let Poll::Ready(permit) = waiting.poll(&context) {
-                return Some((permit, Some(came)));
-            }
-            self.park(parking, None);
+            self.park(parking, deadline);
+            Some(())
         }
     }
 
@@ -497,7 +533,7 @@ impl SessionState {
     fn carry_out(
         &self,
         call: Kept,
-        came: Option<Instant>,
+        (came, turn): (Option<Instant>, Option<SlowTurn<'_>>),
         seat: &mut Seat,
         mut reader: Option<&mut Reader>,
         stream: &mut Option<Box<Outflow>>,
@@ -512,8 +548,13 @@ impl SessionState {
         if let Some(packing) = reader.as_mut().and_then(|reader| reader.packing.as_mut()) {
             packing.begin((call.module, call.method));
         }
+        let slow = &self.server.slow;
+        let mut stopwatch = Stopwatch::of_reply(true);
+        slow.start(&mut stopwatch, (call.module, call.method));
         let mut processing = self.server.service.process(context, call);
         let polled = poll_in_time(&mut processing, &mut Context::from_waker(&seat.parking.known_waker()));
+        slow.stop(&stopwatch, &processing, &polled);
+        drop(turn);
         seat.worker.rest();
         match polled {
             Poll::Ready(response) => {

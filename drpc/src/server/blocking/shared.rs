@@ -7,6 +7,7 @@ use std::task::Wake;
 
 use super::background::WorkThreads;
 use super::connection::Connection;
+use super::slow_turns::SlowTurns;
 use super::threads::Threads;
 use crate::dispatch::router::ModuleService;
 use crate::handler::session::Session;
@@ -14,6 +15,7 @@ use crate::server::config::Config;
 use crate::server::handle::Handled;
 use crate::server::permits::CallPermits;
 use crate::server::sessions::Sessions;
+use crate::server::slow::SlowMethods;
 use crate::steps::wakeup::Wakeup;
 use crate::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,6 +25,9 @@ pub(super) struct Shared {
     pub(super) config: Config,
     pub(super) sessions: Sessions<Weak<Connection>>,
     pub(super) permits: CallPermits,
+    /// Calls that will take long wait for a turn.
+    pub(super) slow: SlowMethods,
+    pub(super) slow_turns: SlowTurns,
     pub(super) threads: Arc<Threads>,
     /// What sessions leave to be done in the background.
     pub(super) background: Arc<WorkThreads>,
@@ -40,8 +45,10 @@ impl Shared {
         let service = Arc::new(service);
         Ok(Shared {
             sessions: Sessions::new(background.clone(), service.clone(), &config),
+            slow: SlowMethods::among(&service),
             service,
             permits: CallPermits::new(&config.limits),
+            slow_turns: SlowTurns::new(),
             threads,
             background,
             wakeup: Wakeup::new()?,

@@ -38,8 +38,8 @@ impl ServerBuilder {
     /// A session that finds no capacity keeps the one call that it has read, stops reading, and queues behind those that came before, so every session gets served,
     /// however much another asks for. (On a [`blocking::Server`](crate::blocking::Server) with [`Order::Concurrent`](crate::Order::Concurrent), a session whose client cancels calls or opens
     /// streams queues for as many calls as its order has, each on a thread.) A call holds its capacity until its handler is done; sending the reply takes none. A handler that calls its own server takes
-    /// capacity twice, and may wait for itself. So may a slow one, without any limit, that blocks its thread until its own server has done a [slow](crate::guide::access#limits)
-    /// call.
+    /// capacity twice, and may wait for itself. So may a slow one on a tokio server, without any limit, that blocks its thread until its own server has done a
+    /// [slow](crate::guide::access#limits) call.
     pub fn call_limit(mut self, calls: usize) -> Self {
         self.config.limits.calls = Some(calls.max(1));
         self
