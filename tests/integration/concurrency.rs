@@ -291,8 +291,8 @@ fn with_a_slow_method(then: impl Fn() + Send + Sync + 'static) -> TestServer {
     });
     let server = Driver::Threads.start(Server::builder().module(slow));
     let peer = RawPeer::connect(server.path());
-    // How long its reply is, and how long that takes, is known once it has.
-    for sequence in 1..=2 {
+    // How long its reply is, how long that takes, and what took so long, is known once it has.
+    for sequence in 1..=3 {
         peer.send_call(Wire::Chunked, 7, 705, sequence, b"");
         assert_eq!(peer.recv_response(Wire::Chunked).body.len(), 64 << 10);
     }

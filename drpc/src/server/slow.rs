@@ -30,8 +30,8 @@ const QUICK_AGAIN: u8 = 16;
 /// What is known of methods. It is changed without a lock, so that of two changes at once one may be lost.
 #[derive(Debug)]
 pub(super) struct SlowMethods {
-    /// Some have given a long reply.
-    any_long: AtomicBool,
+    /// Some have given a long reply, or taken long where they may have waited.
+    any_timed: AtomicBool,
     /// Some were slow to make one.
     any_slow: AtomicBool,
     /// Of the hundred methods of each module, in the order of their IDs.
@@ -46,7 +46,9 @@ struct Known {
     /// How many quick calls it is away from being quick where its reply is long; and where the call is.
     slow_replies: AtomicU8,
     slow_calls: AtomicU8,
-    /// How many calls that compute it is away from being one that does not wait.
+    /// Where handlers may block: how many quick calls it is away from being one whose time need not be known better; and how many that compute
+    /// from being one that does not wait.
+    suspect: AtomicU8,
     waiting: AtomicU8,
 }
 
@@ -57,13 +59,15 @@ pub(super) struct Stopwatch {
     len: usize,
     /// Its handler may block its thread, and keeps nobody from a processor while it does.
     may_block: bool,
+    /// Its thread was seen to wait.
+    pub(super) has_waited: bool,
 }
 
 /// What is known of the time before a call.
 enum Begun {
     At(Instant),
     /// What its thread had done.
-    After(Done),
+    After(Instant, Done),
 }
 
 /// What a thread has done.
@@ -76,9 +80,8 @@ struct Done {
 
 /// What a call came to that was timed.
 struct Timed {
-    took: Duration,
-    /// It rather waits than computes.
-    waits: bool,
+    took: Took,
+    /// How long its message was, in bytes.
     len: usize,
     /// How long a reply its handler made, in bytes.
     made: usize,
@@ -86,43 +89,51 @@ struct Timed {
     succeeded: bool,
 }
 
+/// How long a call took.
+enum Took {
+    Computed(Duration),
+    /// It has computed, or waited.
+    Perhaps(Duration),
+    /// It has waited rather than computed.
+    Waited,
+}
+
 impl Stopwatch {
     /// For a call of so many bytes, which runs if it is long.
     #[inline]
-    #[cfg(feature = "server")]
+    #[cfg(any(feature = "server", feature = "blocking-server"))]
     pub(super) fn of_call(len: usize) -> Self {
         let begun = (len >= LONG_CALL).then(|| Begun::At(Instant::now()));
-        Stopwatch { begun, len, may_block: false }
+        Stopwatch { begun, len, may_block: false, has_waited: false }
     }
 
-    /// For a call whose reply may be long; and whose handler may block its thread, where it has one of its own.
+    /// As [`of_call`](Self::of_call), where a handler has a thread of its own, which it may block.
     #[inline]
-    #[cfg(any(feature = "progress", feature = "blocking-server"))]
-    pub(super) fn of_reply(may_block: bool) -> Self {
-        Stopwatch { begun: None, len: 0, may_block }
+    #[cfg(feature = "blocking-server")]
+    pub(super) fn of_call_that_may_block(len: usize) -> Self {
+        Stopwatch { may_block: true, ..Self::of_call(len) }
     }
 
-    fn start(&mut self) {
-        let may_block = self.may_block;
-        self.begun.get_or_insert_with(|| match may_block {
-            true => Begun::After(Done::now()),
-            false => Begun::At(Instant::now()),
-        });
+    /// For a call whose reply may be long.
+    #[inline]
+    #[cfg(feature = "progress")]
+    pub(super) fn of_reply() -> Self {
+        Stopwatch { begun: None, len: 0, may_block: false, has_waited: false }
     }
-}
 
-impl Begun {
-    /// How long it took, without what it waited for, and whether that is most of the time.
-    fn took(&self) -> (Duration, bool) {
-        match self {
-            Begun::At(begun) => (begun.elapsed(), false),
-            Begun::After(before) => {
+    fn read(&self) -> Option<Took> {
+        Some(match self.begun.as_ref()? {
+            Begun::At(begun) if self.may_block => Took::Perhaps(begun.elapsed()),
+            Begun::At(begun) => Took::Computed(begun.elapsed()),
+            Begun::After(begun, before) => {
                 let now = Done::now();
                 let computed = now.computed.saturating_sub(before.computed);
                 let waits = now.waits.wrapping_sub(before.waits);
-                (computed, computed < SLOW * waits)
+                // While others want the processor, the time is no measure of it.
+                let waited = computed < begun.elapsed() / 2 && (self.has_waited || computed < SLOW * waits);
+                if waited { Took::Waited } else { Took::Computed(computed) }
             }
-        }
+        })
     }
 }
 
@@ -144,7 +155,7 @@ impl SlowMethods {
         let mut modules: Vec<_> =
             service.entries().iter().map(|entry| (entry.module.id(), unknown())).collect();
         modules.sort_unstable_by_key(|(id, _)| *id);
-        SlowMethods { any_long: AtomicBool::new(false), any_slow: AtomicBool::new(false), modules }
+        SlowMethods { any_timed: AtomicBool::new(false), any_slow: AtomicBool::new(false), modules }
     }
 
     /// Whether a call will take long.
@@ -153,11 +164,21 @@ impl SlowMethods {
         (message.len() >= LONG_CALL || self.any_slow.load(Ordering::Relaxed)) && self.has_called(message)
     }
 
-    /// Starts the stopwatch of a call whose method may give a long reply.
+    /// Starts the stopwatch of a call whose method may give a long reply. If it was slow by the clock and may block, it has to tell what took so long.
     #[inline]
     pub(super) fn start(&self, stopwatch: &mut Stopwatch, ids: (i32, i32)) {
-        if self.times(ids) {
-            stopwatch.start();
+        if self.any_timed.load(Ordering::Relaxed) {
+            self.start_long(stopwatch, ids);
+        }
+    }
+
+    #[cold]
+    fn start_long(&self, stopwatch: &mut Stopwatch, ids: (i32, i32)) {
+        let Some(method) = self.method(ids) else { return };
+        if stopwatch.may_block && method.suspect.load(Ordering::Relaxed) > 0 {
+            stopwatch.begun = Some(Begun::After(Instant::now(), Done::now()));
+        } else if method.is_long.load(Ordering::Relaxed) {
+            stopwatch.begun.get_or_insert_with(|| Begun::At(Instant::now()));
         }
     }
 
@@ -165,10 +186,9 @@ impl SlowMethods {
     #[inline]
     pub(super) fn stop(&self, stopwatch: &Stopwatch, processing: &Processing, polled: &Poll<Response<Body>>) {
         let made = processing.made();
-        if let Some(begun) = &stopwatch.begun {
+        if let Some(took) = stopwatch.read() {
             let succeeded = !matches!(polled, Poll::Ready(response) if response.status.is_failure());
-            let (took, waits) = begun.took();
-            let timed = Timed { took, waits, len: stopwatch.len, made, succeeded };
+            let timed = Timed { took, len: stopwatch.len, made, succeeded };
             self.note_time(processing.ids(), &timed);
         }
         self.note_reply(processing.ids(), made);
@@ -182,11 +202,6 @@ impl SlowMethods {
         }
     }
 
-    #[inline]
-    fn times(&self, ids: (i32, i32)) -> bool {
-        self.any_long.load(Ordering::Relaxed) && self.is_long(ids)
-    }
-
     /// A call was timed. If neither it nor its reply was long, that tells nothing.
     #[cold]
     fn note_time(&self, ids: (i32, i32), call: &Timed) {
@@ -196,17 +211,32 @@ impl SlowMethods {
             (true, false) => &method.slow_calls,
             (false, false) => return,
         };
-        let waiting = method.waiting.load(Ordering::Relaxed);
-        if call.waits {
-            slow.store(0, Ordering::Relaxed);
-            method.waiting.store(QUICK_AGAIN, Ordering::Relaxed);
-        } else if waiting > 0 {
-            method.waiting.store(waiting - 1, Ordering::Relaxed);
-        } else if call.took >= SLOW {
-            slow.store(QUICK_AGAIN, Ordering::Relaxed);
-            self.any_slow.store(true, Ordering::Relaxed);
-        } else if call.succeeded {
-            slow.store(slow.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
+        match call.took {
+            Took::Perhaps(took) if took >= SLOW => {
+                method.suspect.store(QUICK_AGAIN, Ordering::Relaxed);
+                self.any_timed.store(true, Ordering::Relaxed);
+            }
+            Took::Perhaps(_) => {
+                if call.succeeded {
+                    count_down(slow);
+                }
+            }
+            Took::Waited => {
+                slow.store(0, Ordering::Relaxed);
+                method.waiting.store(QUICK_AGAIN, Ordering::Relaxed);
+            }
+            Took::Computed(took) if took < SLOW => {
+                if call.succeeded {
+                    count_down(slow);
+                    count_down(&method.suspect);
+                }
+            }
+            Took::Computed(_) => {
+                if !count_down(&method.waiting) {
+                    slow.store(QUICK_AGAIN, Ordering::Relaxed);
+                    self.any_slow.store(true, Ordering::Relaxed);
+                }
+            }
         }
     }
 
@@ -214,7 +244,7 @@ impl SlowMethods {
     fn note_long(&self, ids: (i32, i32)) {
         if let Some(method) = self.method(ids) {
             method.is_long.store(true, Ordering::Relaxed);
-            self.any_long.store(true, Ordering::Relaxed);
+            self.any_timed.store(true, Ordering::Relaxed);
         }
     }
 
@@ -229,15 +259,17 @@ impl SlowMethods {
         })
     }
 
-    #[cold]
-    fn is_long(&self, ids: (i32, i32)) -> bool {
-        self.method(ids).is_some_and(|method| method.is_long.load(Ordering::Relaxed))
-    }
-
     fn method(&self, (module, method): (i32, i32)) -> Option<&Known> {
         let place = self.modules.binary_search_by_key(&module, |(id, _)| *id).ok()?;
         self.modules[place].1.get(method.rem_euclid(100) as usize)
     }
+}
+
+/// False if it was at its end.
+fn count_down(count: &AtomicU8) -> bool {
+    let now = count.load(Ordering::Relaxed);
+    count.store(now.saturating_sub(1), Ordering::Relaxed);
+    now > 0
 }
 
 #[cfg(test)]
@@ -283,7 +315,13 @@ mod tests {
     }
 
     fn timed(took: Duration, len: usize, made: usize) -> Timed {
-        Timed { took, waits: false, len, made, succeeded: true }
+        Timed { took: Took::Computed(took), len, made, succeeded: true }
+    }
+
+    fn times(methods: &SlowMethods, ids: (i32, i32)) -> bool {
+        let mut stopwatch = Stopwatch::of_call(0);
+        methods.start(&mut stopwatch, ids);
+        stopwatch.begun.is_some()
     }
 
     #[test]
@@ -291,9 +329,9 @@ mod tests {
         let methods = methods();
         let (one, other) = ((7, 700), (7, 701));
         methods.note_reply(one, LONG_REPLY - 1);
-        assert!(!methods.times(one));
+        assert!(!times(&methods, one));
         methods.note_reply(one, LONG_REPLY);
-        assert!(methods.times(one) && !methods.times(other) && !methods.has(&call(700, 0)));
+        assert!(times(&methods, one) && !times(&methods, other) && !methods.has(&call(700, 0)));
         methods.note_time((7, 700), &timed(SLOW, 0, LONG_REPLY));
         assert!(methods.has(&call(700, 0)) && !methods.has(&call(701, 0)));
         // Whatever tells nothing changes nothing.
@@ -304,10 +342,10 @@ mod tests {
         (1..QUICK_AGAIN).for_each(|_| methods.note_time((7, 700), &timed(Duration::ZERO, 0, LONG_REPLY)));
         assert!(methods.has(&call(700, 0)));
         methods.note_time((7, 700), &timed(Duration::ZERO, 0, LONG_REPLY));
-        assert!(!methods.has(&call(700, 0)) && methods.times(one));
+        assert!(!methods.has(&call(700, 0)) && times(&methods, one));
         // Of what there is not, nothing is known.
         methods.note_time((8, 800), &timed(SLOW, 0, LONG_REPLY));
-        assert!(!methods.times((8, 800)));
+        assert!(!times(&methods, (8, 800)));
     }
 
     #[test]
@@ -323,17 +361,38 @@ mod tests {
     #[test]
     fn a_method_that_waits_is_not_slow_until_it_has_not_waited_for_long() {
         let methods = methods();
-        let long = |waits| Timed { waits, ..timed(SLOW, 0, LONG_REPLY) };
-        methods.note_time((7, 700), &long(true));
-        assert!(!methods.has(&call(700, 0)));
+        let note = |took| methods.note_time((7, 700), &Timed { took, ..timed(SLOW, 0, LONG_REPLY) });
+        let is_slow = || methods.has(&call(700, 0));
+        note(Took::Waited);
         for _ in 0..QUICK_AGAIN {
-            methods.note_time((7, 700), &long(false));
-            assert!(!methods.has(&call(700, 0)));
+            note(Took::Computed(SLOW));
+            assert!(!is_slow());
         }
-        methods.note_time((7, 700), &long(false));
-        assert!(methods.has(&call(700, 0)));
-        methods.note_time((7, 700), &long(true));
-        assert!(!methods.has(&call(700, 0)));
+        note(Took::Computed(SLOW));
+        assert!(is_slow());
+        note(Took::Waited);
+        assert!(!is_slow());
+    }
+
+    #[test]
+    fn where_handlers_may_block_it_is_asked_what_took_long() {
+        let methods = methods();
+        let begins = || {
+            let mut stopwatch = Stopwatch::of_call_that_may_block(0);
+            methods.start(&mut stopwatch, (7, 700));
+            stopwatch.begun
+        };
+        let note = |took| methods.note_time((7, 700), &Timed { took, ..timed(SLOW, LONG_CALL, 0) });
+        note(Took::Perhaps(Duration::ZERO));
+        assert!(begins().is_none());
+        note(Took::Perhaps(SLOW));
+        for _ in 0..QUICK_AGAIN {
+            assert!(matches!(begins(), Some(Begun::After(..))) && !methods.has(&call(700, LONG_CALL)));
+            note(Took::Computed(Duration::ZERO));
+        }
+        assert!(begins().is_none());
+        note(Took::Computed(SLOW));
+        assert!(methods.has(&call(700, LONG_CALL)));
     }
 
     #[test]

@@ -487,7 +487,7 @@ impl SessionState {
         let mut park = self.park_until_cut(parking, &waker);
         loop {
             if let Poll::Ready(permit) = waiting.poll(&context) {
-                return Some(Admitted { permit, came, turn: None });
+                return self.unless_cut(Admitted { permit, came, turn: None });
             }
             park(None)?;
         }
@@ -498,13 +498,23 @@ impl SessionState {
     fn wait_for_turn(&self, message: &Bytes, parking: &mut Parking) -> Option<Admitted<'_>> {
         let server = &*self.server;
         let came = Some(Instant::now());
-        let both = server.slow_turns.with_permit(&server.permits, self.session.peer().uid());
-        let waker = parking.waker();
-        let park = self.park_until_cut(parking, &waker);
-        let (permit, turn) = server.slow_turns.wait(both, &Context::from_waker(&waker), park)?;
+        let mut both = server.slow_turns.with_permit(&server.permits, self.session.peer().uid());
+        let (permit, turn) = match server.slow_turns.take(&mut both) {
+            Some(taken) => taken,
+            None => {
+                let waker = parking.waker();
+                let park = self.park_until_cut(parking, &waker);
+                server.slow_turns.wait(both, &Context::from_waker(&waker), park)?
+            }
+        };
         // Its method may have waited meanwhile, and so be one that has no turns.
         let turn = Some(turn).filter(|_| server.slow.has(message));
-        Some(Admitted { permit, came, turn })
+        self.unless_cut(Admitted { permit, came, turn })
+    }
+
+    /// The session may be cut while the call waited.
+    fn unless_cut<'a>(&self, admitted: Admitted<'a>) -> Option<Admitted<'a>> {
+        (!self.connection.cut.is_cancelled()).then_some(admitted)
     }
 
     /// Parks the thread, as often as that is called; `None` if the session is cut.
@@ -539,6 +549,7 @@ impl SessionState {
         stream: &mut Option<Box<Outflow>>,
     ) -> Option<Response<Body>> {
         let Kept { message, arrived } = call;
+        let mut stopwatch = Stopwatch::of_call_that_may_block(message.len());
         let mut call = match read_call(self.codec(), &self.session, message, arrived) {
             Ok(call) => call,
             Err(response) => return Some(response),
@@ -549,12 +560,13 @@ impl SessionState {
             packing.begin((call.module, call.method));
         }
         let slow = &self.server.slow;
-        let mut stopwatch = Stopwatch::of_reply(true);
         slow.start(&mut stopwatch, (call.module, call.method));
         let mut processing = self.server.service.process(context, call);
         let polled = poll_in_time(&mut processing, &mut Context::from_waker(&seat.parking.known_waker()));
+        if let Some(turn) = turn {
+            stopwatch.has_waited = turn.has_waited();
+        }
         slow.stop(&stopwatch, &processing, &polled);
-        drop(turn);
         seat.worker.rest();
         match polled {
             Poll::Ready(response) => {

@@ -10,7 +10,7 @@ mod model;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::sync::PoisonError;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
@@ -25,8 +25,11 @@ use crate::server::permits::{Both, CallPermits, Permit};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
-/// How often one of those that wait looks after those that have run for as long.
+/// How often one of those that wait looks after those that run. Who waits at two looks, one after the other, has no turn any more.
 const LOOK: Duration = if cfg!(shuttle) { Duration::ZERO } else { Duration::from_millis(2) };
+
+/// For how long a thread has its turn at most, so that none bars those of others for ever.
+const TURN: Duration = if cfg!(shuttle) { Duration::MAX } else { Duration::from_millis(100) };
 
 /// Who has a turn, and who waits for one.
 #[derive(Debug)]
@@ -37,15 +40,18 @@ pub(super) struct SlowTurns {
     is_watched: AtomicBool,
 }
 
-/// The turn that a thread has.
+/// The turn of a thread.
 #[derive(Debug)]
 struct Held {
     thread: Pid,
     since: Instant,
-    _permit: Permit,
+    /// Until it is over, though the call is not.
+    turn: Option<Permit>,
+    /// The thread waited at the last look.
+    waits: bool,
 }
 
-/// The turn of a thread, unless it has waited meanwhile; given back when dropped.
+/// The turn of this thread; given back when dropped, if it is not over before.
 #[derive(Debug)]
 pub(super) struct SlowTurn<'a> {
     turns: &'a SlowTurns,
@@ -74,6 +80,11 @@ impl SlowTurns {
         Both::new([permits, &self.permits], uid)
     }
 
+    /// Takes both, if there is one of each now.
+    pub(super) fn take(&self, both: &mut Both) -> Option<(Permit, SlowTurn<'_>)> {
+        self.poll(both, &Context::from_waker(Waker::noop()))
+    }
+
     /// Waits for both. `park` waits until the context's waker is called, or for the deadline, and gives `None` if the call is not to run any more.
     pub(super) fn wait(
         &self,
@@ -82,48 +93,62 @@ impl SlowTurns {
         mut park: impl FnMut(Option<Instant>) -> Option<()>,
     ) -> Option<(Permit, SlowTurn<'_>)> {
         let mut watch = None;
-        loop {
-            if let Poll::Ready([permit, turn]) = both.poll(context) {
-                return Some((permit, self.begin(this_thread(), turn)));
+        let taken = loop {
+            if let Some(taken) = self.poll(&mut both, context) {
+                break Some(taken);
             }
             watch = watch.or_else(|| self.watch());
             let look_at = watch.is_some().then(|| Instant::now() + LOOK);
             if park(look_at).is_none() {
-                // It is not to be woken itself when it looks no more.
                 both.step_back();
-                return None;
+                break None;
             }
             if look_at.is_some_and(|look_at| look_at <= Instant::now()) {
                 self.look();
             }
-        }
+        };
+        // It does not wait any more, and wakes who looks in its place; also if it was itself woken for that.
+        drop(watch.or_else(|| self.watch()));
+        taken
     }
 
-    fn begin(&self, thread: Pid, turn: Permit) -> SlowTurn<'_> {
-        self.held().push(Held { thread, since: Instant::now(), _permit: turn });
-        SlowTurn { turns: self, thread }
-    }
-
-    /// Ends the turns of threads that wait.
-    fn look(&self) {
-        let now = Instant::now();
-        let is_long = |held: &&Held| now.duration_since(held.since) >= LOOK;
-        let long: Vec<_> = self.held().iter().filter(is_long).map(|held| held.thread).collect();
-        long.into_iter().filter(|thread| waits(*thread)).for_each(|thread| self.end(thread));
-    }
-
-    fn end(&self, thread: Pid) {
-        let mut held = self.held();
-        let place = held.iter().position(|held| held.thread == thread);
-        let ended = place.map(|place| held.swap_remove(place));
-        drop(held);
-        // To give it back wakes another.
-        drop(ended);
+    fn poll(&self, both: &mut Both, context: &Context<'_>) -> Option<(Permit, SlowTurn<'_>)> {
+        let Poll::Ready([permit, turn]) = both.poll(context) else { return None };
+        let thread = this_thread();
+        self.held().push(Held { thread, since: Instant::now(), turn: Some(turn), waits: false });
+        Some((permit, SlowTurn { turns: self, thread }))
     }
 
     /// Looks after those that run from now on, if nobody does.
     fn watch(&self) -> Option<Watch<'_>> {
         (!self.is_watched.swap(true, Ordering::SeqCst)).then(|| Watch(self))
+    }
+
+    /// Ends the turns of threads that wait, or have had it for long.
+    fn look(&self) {
+        let now = Instant::now();
+        let mut over = Vec::new();
+        let lasting: Vec<_> = {
+            let mut held = self.held();
+            let old = held.iter_mut().filter(|held| now.duration_since(held.since) >= TURN);
+            over.extend(old.filter_map(|held| held.turn.take()));
+            let lasts = |held: &&Held| held.turn.is_some() && now.duration_since(held.since) >= LOOK / 2;
+            held.iter().filter(lasts).map(|held| (held.thread, held.since)).collect()
+        };
+        for (thread, since) in lasting {
+            let waits = waits(thread);
+            let mut held = self.held();
+            // It may have another one by now.
+            if let Some(held) = held.iter_mut().find(|held| held.thread == thread && held.since == since) {
+                if held.waits && waits {
+                    over.extend(held.turn.take());
+                } else {
+                    held.waits = waits;
+                }
+            }
+        }
+        // To give them back wakes others.
+        drop(over);
     }
 
     fn held(&self) -> MutexGuard<'_, Vec<Held>> {
@@ -143,9 +168,22 @@ fn waits(thread: Pid) -> bool {
     state != Some(b'R')
 }
 
+impl SlowTurn<'_> {
+    /// Whether it is over since its thread waits.
+    pub(super) fn has_waited(&self) -> bool {
+        let is_own = |held: &&Held| held.thread == self.thread;
+        self.turns.held().iter().find(is_own).is_some_and(|held| held.waits && held.turn.is_none())
+    }
+}
+
 impl Drop for SlowTurn<'_> {
     fn drop(&mut self) {
-        self.turns.end(self.thread);
+        let mut held = self.turns.held();
+        let place = held.iter().position(|held| held.thread == self.thread);
+        let own = place.map(|place| held.swap_remove(place));
+        drop(held);
+        // To give it back wakes another.
+        drop(own);
     }
 }
 

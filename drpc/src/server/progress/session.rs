@@ -611,7 +611,7 @@ impl SessionState {
         if let Some(packing) = &mut self.packing {
             packing.begin((call.module, call.method));
         }
-        let mut stopwatch = Stopwatch::of_reply(false);
+        let mut stopwatch = Stopwatch::of_reply();
         core.slow.start(&mut stopwatch, (call.module, call.method));
         let mut processing = core.service.process(context, call);
         // One that waits is polled again in this step, with a waker.

@@ -12,7 +12,7 @@ use super::SlowTurns;
 use crate::server::config::Limits;
 use crate::server::permits::CallPermits;
 
-const CALLS: i32 = 4;
+const CALLS: i32 = 5;
 
 shuttle::lazy_static! {
     /// Whose handlers wait.
@@ -60,18 +60,21 @@ struct Server {
     permits: CallPermits,
     turns: SlowTurns,
     running: AtomicUsize,
-    one_is_done: Mutex<bool>,
-    done: Condvar,
+    /// How many have begun, or are done.
+    begun: Mutex<usize>,
+    done: Mutex<usize>,
+    changed: Condvar,
 }
 
 impl Server {
-    fn new(permits: usize) -> Arc<Self> {
+    fn new(permits: usize, turns: usize) -> Arc<Self> {
         Arc::new(Server {
             permits: CallPermits::new(&Limits { calls: Some(permits), ..Limits::default() }),
-            turns: SlowTurns::of(1),
+            turns: SlowTurns::of(turns),
             running: AtomicUsize::new(0),
-            one_is_done: Mutex::new(false),
-            done: Condvar::new(),
+            begun: Mutex::default(),
+            done: Mutex::default(),
+            changed: Condvar::new(),
         })
     }
 
@@ -90,15 +93,27 @@ impl Server {
 
     fn compute(&self) {
         yield_now();
-        *self.one_is_done.lock().unwrap() = true;
-        self.done.notify_all();
+        *self.done.lock().unwrap() += 1;
+        self.changed.notify_all();
     }
 
-    fn wait_for_another(&self, number: usize) {
-        let mut is_done = self.one_is_done.lock().unwrap();
+    /// A handler that waits until two others are done.
+    fn wait_for_others(&self, number: usize) {
+        self.wait_for(number, &self.done, 2);
+    }
+
+    /// A handler that waits until so many have begun.
+    fn wait_for_all(&self, number: usize, calls: usize) {
+        *self.begun.lock().unwrap() += 1;
+        self.changed.notify_all();
+        self.wait_for(number, &self.begun, calls);
+    }
+
+    fn wait_for(&self, number: usize, count: &Mutex<usize>, calls: usize) {
+        let mut now = count.lock().unwrap();
         WAITING[number].store(true, Ordering::SeqCst);
-        while !*is_done {
-            is_done = self.done.wait(is_done).unwrap();
+        while *now < calls {
+            now = self.changed.wait(now).unwrap();
         }
         WAITING[number].store(false, Ordering::SeqCst);
     }
@@ -121,16 +136,28 @@ fn give_up(_: &Token, _: Option<Instant>) -> Option<()> {
     None
 }
 
-/// Of two calls that compute, a further one that gives up, and one whose handler waits until another is done.
-fn model(park: Park) {
-    let server = Server::new(3);
+/// Of two calls that compute, a further one that gives up, and one whose handler waits for the two.
+fn some_compute(park: Park) {
+    let server = Server::new(3, 1);
+    run(&server, move |server, number| match number {
+        0 => server.call(number, park, |server| server.wait_for_others(0)),
+        1 => server.call(number, give_up, |_| ()),
+        _ => server.call(number, park, Server::compute),
+    });
+}
+
+/// Of calls whose handlers wait for each other.
+fn all_wait(turns: usize) {
+    let server = Server::new(CALLS as usize, turns);
+    run(&server, |server, number| {
+        server.call(number, wait, |server| server.wait_for_all(number as usize, CALLS as usize));
+    });
+}
+
+fn run(server: &Arc<Server>, call: impl Fn(&Server, i32) + Copy + Send + 'static) {
     let calls = (0..CALLS).map(|number| {
         let server = server.clone();
-        thread::spawn(move || match number {
-            0 => server.call(number, park, |server| server.wait_for_another(0)),
-            1 => server.call(number, give_up, Server::compute),
-            _ => server.call(number, park, Server::compute),
-        })
+        thread::spawn(move || call(&server, number))
     });
     calls.collect::<Vec<_>>().into_iter().for_each(|call| call.join().unwrap());
     assert!(server.turns.held().is_empty() && !server.turns.is_watched.load(Ordering::SeqCst));
@@ -138,14 +165,20 @@ fn model(park: Park) {
 }
 
 #[test]
-fn a_handler_that_waits_for_another_keeps_no_turn() {
-    shuttle::check_random(|| model(wait), 3_000);
+fn a_handler_that_waits_for_others_keeps_no_turn() {
+    shuttle::check_random(|| some_compute(wait), 1_000);
+}
+
+#[test]
+fn handlers_that_wait_for_each_other_keep_no_turns() {
+    shuttle::check_random(|| all_wait(1), 500);
+    shuttle::check_random(|| all_wait(2), 1_000);
 }
 
 #[test]
 #[should_panic(expected = "deadlock")]
 fn handlers_would_wait_for_ever_if_nobody_looked() {
-    shuttle::check_random(|| model(wait_without_a_deadline), 3_000);
+    shuttle::check_random(|| some_compute(wait_without_a_deadline), 3_000);
 }
 
 #[test]
@@ -155,15 +188,8 @@ fn of_calls_that_do_not_wait_one_runs_at_a_time() {
         server.compute();
         server.running.fetch_sub(1, Ordering::SeqCst);
     };
-    shuttle::check_random(
-        move || {
-            let server = Server::new(4);
-            let calls = (0..CALLS).map(|number| {
-                let server = server.clone();
-                thread::spawn(move || server.call(number, wait, compute))
-            });
-            calls.collect::<Vec<_>>().into_iter().for_each(|call| call.join().unwrap());
-        },
-        3_000,
-    );
+    let model = move || {
+        run(&Server::new(CALLS as usize, 1), move |server, number| server.call(number, wait, compute));
+    };
+    shuttle::check_random(model, 1_000);
 }
