@@ -99,26 +99,9 @@ enum Took {
 }
 
 impl Stopwatch {
-    /// For a call of so many bytes, which runs if it is long.
-    #[inline]
-    #[cfg(any(feature = "server", feature = "blocking-server"))]
-    pub(super) fn of_call(len: usize) -> Self {
+    fn new(len: usize, may_block: bool) -> Self {
         let begun = (len >= LONG_CALL).then(|| Begun::At(Instant::now()));
-        Stopwatch { begun, len, may_block: false, has_waited: false }
-    }
-
-    /// As [`of_call`](Self::of_call), where a handler has a thread of its own, which it may block.
-    #[inline]
-    #[cfg(feature = "blocking-server")]
-    pub(super) fn of_call_that_may_block(len: usize) -> Self {
-        Stopwatch { may_block: true, ..Self::of_call(len) }
-    }
-
-    /// For a call whose reply may be long.
-    #[inline]
-    #[cfg(feature = "progress")]
-    pub(super) fn of_reply() -> Self {
-        Stopwatch { begun: None, len: 0, may_block: false, has_waited: false }
+        Stopwatch { begun, len, may_block, has_waited: false }
     }
 
     fn read(&self) -> Option<Took> {
@@ -164,16 +147,35 @@ impl SlowMethods {
         (message.len() >= LONG_CALL || self.any_slow.load(Ordering::Relaxed)) && self.has_called(message)
     }
 
-    /// Starts the stopwatch of a call whose method may give a long reply. If it was slow by the clock and may block, it has to tell what took so long.
+    /// A stopwatch for a call of so many bytes, if it may tell something; it runs if the call is long.
     #[inline]
-    pub(super) fn start(&self, stopwatch: &mut Stopwatch, ids: (i32, i32)) {
-        if self.any_timed.load(Ordering::Relaxed) {
-            self.start_long(stopwatch, ids);
+    #[cfg(any(feature = "server", feature = "progress"))]
+    pub(super) fn stopwatch(&self, len: usize) -> Option<Stopwatch> {
+        self.may_tell(len).then(|| Stopwatch::new(len, false))
+    }
+
+    /// As [`stopwatch`](Self::stopwatch), where a handler has a thread of its own, which it may block.
+    #[inline]
+    #[cfg(feature = "blocking-server")]
+    pub(super) fn stopwatch_of_thread(&self, len: usize) -> Option<Stopwatch> {
+        self.may_tell(len).then(|| Stopwatch::new(len, true))
+    }
+
+    #[inline]
+    fn may_tell(&self, len: usize) -> bool {
+        len >= LONG_CALL || self.any_timed.load(Ordering::Relaxed)
+    }
+
+    /// Starts the stopwatch of a call whose method may give a long reply. If it took long and may block, it has to tell what for.
+    #[inline]
+    pub(super) fn start(&self, stopwatch: &mut Option<Stopwatch>, ids: (i32, i32)) {
+        if let Some(stopwatch) = stopwatch {
+            self.start_of(stopwatch, ids);
         }
     }
 
     #[cold]
-    fn start_long(&self, stopwatch: &mut Stopwatch, ids: (i32, i32)) {
+    fn start_of(&self, stopwatch: &mut Stopwatch, ids: (i32, i32)) {
         let Some(method) = self.method(ids) else { return };
         if stopwatch.may_block && method.suspect.load(Ordering::Relaxed) > 0 {
             stopwatch.begun = Some(Begun::After(Instant::now(), Done::now()));
@@ -184,14 +186,16 @@ impl SlowMethods {
 
     /// Notes what a call came to until its handler was done, or waits.
     #[inline]
-    pub(super) fn stop(&self, stopwatch: &Stopwatch, processing: &Processing, polled: &Poll<Response<Body>>) {
-        let made = processing.made();
-        if let Some(took) = stopwatch.read() {
-            let succeeded = !matches!(polled, Poll::Ready(response) if response.status.is_failure());
-            let timed = Timed { took, len: stopwatch.len, made, succeeded };
-            self.note_time(processing.ids(), &timed);
+    pub(super) fn stop(
+        &self,
+        stopwatch: &Option<Stopwatch>,
+        processing: &Processing,
+        polled: &Poll<Response<Body>>,
+    ) {
+        if let Some(stopwatch) = stopwatch {
+            self.note_call(stopwatch, processing, polled);
         }
-        self.note_reply(processing.ids(), made);
+        self.note_reply(processing.ids(), processing.made());
     }
 
     /// A method has made so many bytes of reply.
@@ -202,8 +206,15 @@ impl SlowMethods {
         }
     }
 
-    /// A call was timed. If neither it nor its reply was long, that tells nothing.
     #[cold]
+    fn note_call(&self, stopwatch: &Stopwatch, processing: &Processing, polled: &Poll<Response<Body>>) {
+        let Some(took) = stopwatch.read() else { return };
+        let succeeded = !matches!(polled, Poll::Ready(response) if response.status.is_failure());
+        let timed = Timed { took, len: stopwatch.len, made: processing.made(), succeeded };
+        self.note_time(processing.ids(), &timed);
+    }
+
+    /// A call was timed. If neither it nor its reply was long, that tells nothing.
     fn note_time(&self, ids: (i32, i32), call: &Timed) {
         let Some(method) = self.method(ids) else { return };
         let slow = match (call.len >= LONG_CALL, call.made >= LONG_REPLY) {
@@ -319,9 +330,9 @@ mod tests {
     }
 
     fn times(methods: &SlowMethods, ids: (i32, i32)) -> bool {
-        let mut stopwatch = Stopwatch::of_call(0);
+        let mut stopwatch = methods.stopwatch(0);
         methods.start(&mut stopwatch, ids);
-        stopwatch.begun.is_some()
+        stopwatch.is_some_and(|stopwatch| stopwatch.begun.is_some())
     }
 
     #[test]
@@ -378,9 +389,9 @@ mod tests {
     fn where_handlers_may_block_it_is_asked_what_took_long() {
         let methods = methods();
         let begins = || {
-            let mut stopwatch = Stopwatch::of_call_that_may_block(0);
+            let mut stopwatch = methods.stopwatch_of_thread(0);
             methods.start(&mut stopwatch, (7, 700));
-            stopwatch.begun
+            stopwatch.and_then(|stopwatch| stopwatch.begun)
         };
         let note = |took| methods.note_time((7, 700), &Timed { took, ..timed(SLOW, LONG_CALL, 0) });
         note(Took::Perhaps(Duration::ZERO));

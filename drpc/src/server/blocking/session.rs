@@ -86,15 +86,21 @@ struct Seat {
     parking: Parking,
     /// For others to see which handler runs.
     worker: Arc<Worker>,
+    /// The turn of a call that will take long.
+    turn: Option<SlowTurn>,
 }
 
-/// That a call may run.
-struct Admitted<'a> {
-    permit: Permit,
-    /// Since when it has waited, if it had to.
-    came: Option<Instant>,
-    /// Of a call that will take long.
-    turn: Option<SlowTurn<'a>>,
+/// That a call may run; and since when it has waited, if it had to.
+type Admitted = (Permit, Option<Instant>);
+
+impl Seat {
+    #[cold]
+    fn end_turn(&mut self, stopwatch: Option<&mut Stopwatch>) {
+        let turn = self.turn.take();
+        if let Some(stopwatch) = stopwatch {
+            stopwatch.has_waited = turn.is_some_and(|turn| turn.has_waited());
+        }
+    }
 }
 
 /// The replies that wait behind another.
@@ -175,7 +181,7 @@ impl SessionState {
 
     /// Reads a call, carries it out and answers it, again and again.
     fn work(self: &Arc<Self>) {
-        let mut seat = Seat { parking: Parking::default(), worker: self.session.add_worker() };
+        let mut seat = Seat { parking: Parking::default(), worker: self.session.add_worker(), turn: None };
         let mut reader = self.turns.take();
         while let Some(mut mine) = reader {
             let Some(call) = self.read_call_message(&mut mine) else { return self.close_reading(mine) };
@@ -241,12 +247,12 @@ impl SessionState {
     fn answer(
         self: &Arc<Self>,
         call: Kept,
-        Admitted { permit, came, turn }: Admitted<'_>,
+        (permit, came): Admitted,
         seat: &mut Seat,
         mut reader: Option<&mut Reader>,
     ) {
         let mut stream = None;
-        let response = self.carry_out(call, (came, turn), seat, reader.as_deref_mut(), &mut stream);
+        let response = self.carry_out(call, came, seat, reader.as_deref_mut(), &mut stream);
         drop(permit);
         if let Some(response) = response {
             match reader {
@@ -459,19 +465,14 @@ impl SessionState {
 
     /// Waits until the server lets the call run. `None` if the session is cut meanwhile.
     #[inline(always)]
-    fn wait_for_permit(
-        &self,
-        call: &Kept,
-        seat: &mut Seat,
-        reader: Option<&mut Reader>,
-    ) -> Option<Admitted<'_>> {
+    fn wait_for_permit(&self, call: &Kept, seat: &mut Seat, reader: Option<&mut Reader>) -> Option<Admitted> {
         let server = &*self.server;
         if server.slow.has(&call.message) {
             self.flush(reader);
-            return self.wait_for_turn(&call.message, &mut seat.parking);
+            return self.wait_for_turn(&call.message, seat);
         }
         match server.permits.acquire(self.session.peer().uid()) {
-            Ok(permit) => Some(Admitted { permit, came: None, turn: None }),
+            Ok(permit) => Some((permit, None)),
             Err(waiting) => {
                 self.flush(reader);
                 self.wait_in_place(&waiting, &mut seat.parking)
@@ -480,14 +481,14 @@ impl SessionState {
     }
 
     #[cold]
-    fn wait_in_place(&self, waiting: &Waiting, parking: &mut Parking) -> Option<Admitted<'_>> {
+    fn wait_in_place(&self, waiting: &Waiting, parking: &mut Parking) -> Option<Admitted> {
         let came = Some(Instant::now());
         let waker = parking.waker();
         let context = Context::from_waker(&waker);
         let mut park = self.park_until_cut(parking, &waker);
         loop {
             if let Poll::Ready(permit) = waiting.poll(&context) {
-                return self.unless_cut(Admitted { permit, came, turn: None });
+                return self.unless_cut((permit, came));
             }
             park(None)?;
         }
@@ -495,25 +496,26 @@ impl SessionState {
 
     /// As a call that will take long.
     #[cold]
-    fn wait_for_turn(&self, message: &Bytes, parking: &mut Parking) -> Option<Admitted<'_>> {
+    fn wait_for_turn(&self, message: &Bytes, seat: &mut Seat) -> Option<Admitted> {
         let server = &*self.server;
         let came = Some(Instant::now());
         let mut both = server.slow_turns.with_permit(&server.permits, self.session.peer().uid());
         let (permit, turn) = match server.slow_turns.take(&mut both) {
             Some(taken) => taken,
             None => {
-                let waker = parking.waker();
-                let park = self.park_until_cut(parking, &waker);
+                let waker = seat.parking.waker();
+                let park = self.park_until_cut(&seat.parking, &waker);
                 server.slow_turns.wait(both, &Context::from_waker(&waker), park)?
             }
         };
+        let admitted = self.unless_cut((permit, came))?;
         // Its method may have waited meanwhile, and so be one that has no turns.
-        let turn = Some(turn).filter(|_| server.slow.has(message));
-        self.unless_cut(Admitted { permit, came, turn })
+        seat.turn = Some(turn).filter(|_| server.slow.has(message));
+        Some(admitted)
     }
 
     /// The session may be cut while the call waited.
-    fn unless_cut<'a>(&self, admitted: Admitted<'a>) -> Option<Admitted<'a>> {
+    fn unless_cut(&self, admitted: Admitted) -> Option<Admitted> {
         (!self.connection.cut.is_cancelled()).then_some(admitted)
     }
 
@@ -543,16 +545,19 @@ impl SessionState {
     fn carry_out(
         &self,
         call: Kept,
-        (came, turn): (Option<Instant>, Option<SlowTurn<'_>>),
+        came: Option<Instant>,
         seat: &mut Seat,
         mut reader: Option<&mut Reader>,
         stream: &mut Option<Box<Outflow>>,
     ) -> Option<Response<Body>> {
         let Kept { message, arrived } = call;
-        let mut stopwatch = Stopwatch::of_call_that_may_block(message.len());
+        let mut stopwatch = self.server.slow.stopwatch_of_thread(message.len());
         let mut call = match read_call(self.codec(), &self.session, message, arrived) {
             Ok(call) => call,
-            Err(response) => return Some(response),
+            Err(response) => {
+                seat.turn = None;
+                return Some(response);
+            }
         };
         let context = context_of(&self.session, &mut call, &self.server.config, came, Instant::now);
         seat.worker.begin(call.module, call.method, call.sequence);
@@ -563,8 +568,8 @@ impl SessionState {
         slow.start(&mut stopwatch, (call.module, call.method));
         let mut processing = self.server.service.process(context, call);
         let polled = poll_in_time(&mut processing, &mut Context::from_waker(&seat.parking.known_waker()));
-        if let Some(turn) = turn {
-            stopwatch.has_waited = turn.has_waited();
+        if seat.turn.is_some() {
+            seat.end_turn(stopwatch.as_mut());
         }
         slow.stop(&stopwatch, &processing, &polled);
         seat.worker.rest();

@@ -27,7 +27,7 @@ pub(super) struct Shared {
     pub(super) permits: CallPermits,
     /// Calls that will take long wait for a turn.
     pub(super) slow: SlowMethods,
-    pub(super) slow_turns: SlowTurns,
+    pub(super) slow_turns: Arc<SlowTurns>,
     pub(super) threads: Arc<Threads>,
     /// What sessions leave to be done in the background.
     pub(super) background: Arc<WorkThreads>,

@@ -9,7 +9,7 @@ mod model;
 #[cfg(not(shuttle))]
 use std::fs;
 use std::num::NonZeroUsize;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
@@ -53,8 +53,8 @@ struct Held {
 
 /// The turn of this thread; given back when dropped, if it is not over before.
 #[derive(Debug)]
-pub(super) struct SlowTurn<'a> {
-    turns: &'a SlowTurns,
+pub(super) struct SlowTurn {
+    turns: Arc<SlowTurns>,
     thread: Pid,
 }
 
@@ -62,17 +62,17 @@ pub(super) struct SlowTurn<'a> {
 struct Watch<'a>(&'a SlowTurns);
 
 impl SlowTurns {
-    pub(super) fn new() -> Self {
+    pub(super) fn new() -> Arc<Self> {
         let processors = available_parallelism().map_or(1, NonZeroUsize::get);
         SlowTurns::of(processors.saturating_sub(1).max(1))
     }
 
-    fn of(turns: usize) -> Self {
-        SlowTurns {
+    fn of(turns: usize) -> Arc<Self> {
+        Arc::new(SlowTurns {
             permits: CallPermits::new(&Limits { calls: Some(turns), ..Limits::default() }),
             held: Mutex::default(),
             is_watched: AtomicBool::new(false),
-        }
+        })
     }
 
     /// What the permit of a call and its turn are waited for with.
@@ -81,17 +81,17 @@ impl SlowTurns {
     }
 
     /// Takes both, if there is one of each now.
-    pub(super) fn take(&self, both: &mut Both) -> Option<(Permit, SlowTurn<'_>)> {
+    pub(super) fn take(self: &Arc<Self>, both: &mut Both) -> Option<(Permit, SlowTurn)> {
         self.poll(both, &Context::from_waker(Waker::noop()))
     }
 
     /// Waits for both. `park` waits until the context's waker is called, or for the deadline, and gives `None` if the call is not to run any more.
     pub(super) fn wait(
-        &self,
+        self: &Arc<Self>,
         mut both: Both,
         context: &Context<'_>,
         mut park: impl FnMut(Option<Instant>) -> Option<()>,
-    ) -> Option<(Permit, SlowTurn<'_>)> {
+    ) -> Option<(Permit, SlowTurn)> {
         let mut watch = None;
         let taken = loop {
             if let Some(taken) = self.poll(&mut both, context) {
@@ -112,11 +112,11 @@ impl SlowTurns {
         taken
     }
 
-    fn poll(&self, both: &mut Both, context: &Context<'_>) -> Option<(Permit, SlowTurn<'_>)> {
+    fn poll(self: &Arc<Self>, both: &mut Both, context: &Context<'_>) -> Option<(Permit, SlowTurn)> {
         let Poll::Ready([permit, turn]) = both.poll(context) else { return None };
         let thread = this_thread();
         self.held().push(Held { thread, since: Instant::now(), turn: Some(turn), waits: false });
-        Some((permit, SlowTurn { turns: self, thread }))
+        Some((permit, SlowTurn { turns: self.clone(), thread }))
     }
 
     /// Looks after those that run from now on, if nobody does.
@@ -168,7 +168,7 @@ fn waits(thread: Pid) -> bool {
     state != Some(b'R')
 }
 
-impl SlowTurn<'_> {
+impl SlowTurn {
     /// Whether it is over since its thread waits.
     pub(super) fn has_waited(&self) -> bool {
         let is_own = |held: &&Held| held.thread == self.thread;
@@ -176,7 +176,7 @@ impl SlowTurn<'_> {
     }
 }
 
-impl Drop for SlowTurn<'_> {
+impl Drop for SlowTurn {
     fn drop(&mut self) {
         let mut held = self.turns.held();
         let place = held.iter().position(|held| held.thread == self.thread);

@@ -36,7 +36,6 @@ use crate::server::protocol::{
     Incoming, SessionFault, Unsent, bytes_of, context_of, drop_reply, give_up_sending, head_of, incoming,
     list, log_closed, log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
 };
-use crate::server::slow::Stopwatch;
 use crate::steps::poller::Poller;
 use crate::steps::timers::Key;
 use crate::transport::{Socket, is_peer_gone};
@@ -611,7 +610,7 @@ impl SessionState {
         if let Some(packing) = &mut self.packing {
             packing.begin((call.module, call.method));
         }
-        let mut stopwatch = Stopwatch::of_reply();
+        let mut stopwatch = core.slow.stopwatch(0);
         core.slow.start(&mut stopwatch, (call.module, call.method));
         let mut processing = core.service.process(context, call);
         // One that waits is polled again in this step, with a waker.

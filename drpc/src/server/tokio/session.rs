@@ -46,7 +46,6 @@ use crate::server::protocol::{
     Incoming, SessionFault, Unsent, bytes_of, context_of, drop_reply, give_up_sending, head_of, incoming,
     list, log_closed, log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
 };
-use crate::server::slow::Stopwatch;
 use crate::transport::{Link, PeerCredentials, is_peer_gone};
 use crate::wire::{Body, Codec, Packet, Response};
 
@@ -539,7 +538,7 @@ impl SessionLoop {
             leave_sockets_to_another_thread();
         }
         let Kept { message, arrived } = call;
-        let mut stopwatch = Stopwatch::of_call(message.len());
+        let mut stopwatch = self.server.slow.stopwatch(message.len());
         let mut call = match read_call(&self.codec, &self.session, message, arrived) {
             Ok(call) => call,
             Err(response) => return Some(response),

@@ -58,7 +58,7 @@ type Park = fn(&Token, Option<Instant>) -> Option<()>;
 
 struct Server {
     permits: CallPermits,
-    turns: SlowTurns,
+    turns: Arc<SlowTurns>,
     running: AtomicUsize,
     /// How many have begun, or are done.
     begun: Mutex<usize>,
