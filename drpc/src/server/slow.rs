@@ -2,13 +2,12 @@
 //!
 //! Timed are long calls, and those of methods that have given a long reply: they are few, and take long enough not to feel it.
 
-use std::array;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
+use std::{array, fs};
 
 use bytes::Bytes;
-use nix::sys::resource::{UsageWho, getrusage};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::dispatch::processing::Processing;
@@ -59,8 +58,6 @@ pub(super) struct Stopwatch {
     len: usize,
     /// Its handler may block its thread, and keeps nobody from a processor while it does.
     may_block: bool,
-    /// Its thread was seen to wait.
-    pub(super) has_waited: bool,
 }
 
 /// What is known of the time before a call.
@@ -74,8 +71,8 @@ enum Begun {
 struct Done {
     /// How long it had a processor.
     computed: Duration,
-    /// How often it waited for something.
-    waits: u32,
+    /// How long it could have had one, but others did.
+    delayed: Duration,
 }
 
 /// What a call came to that was timed.
@@ -101,7 +98,7 @@ enum Took {
 impl Stopwatch {
     fn new(len: usize, may_block: bool) -> Self {
         let begun = (len >= LONG_CALL).then(|| Begun::At(Instant::now()));
-        Stopwatch { begun, len, may_block, has_waited: false }
+        Stopwatch { begun, len, may_block }
     }
 
     fn read(&self) -> Option<Took> {
@@ -111,10 +108,9 @@ impl Stopwatch {
             Begun::After(begun, before) => {
                 let now = Done::now();
                 let computed = now.computed.saturating_sub(before.computed);
-                let waits = now.waits.wrapping_sub(before.waits);
-                // While others want the processor, the time is no measure of it.
-                let waited = computed < begun.elapsed() / 2 && (self.has_waited || computed < SLOW * waits);
-                if waited { Took::Waited } else { Took::Computed(computed) }
+                let delayed = now.delayed.saturating_sub(before.delayed);
+                let waited = begun.elapsed().saturating_sub(computed + delayed);
+                if waited > computed { Took::Waited } else { Took::Computed(computed) }
             }
         })
     }
@@ -125,9 +121,18 @@ impl Done {
     #[cold]
     fn now() -> Self {
         let computed = clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default();
-        let usage = getrusage(UsageWho::RUSAGE_THREAD);
-        let waits = usage.map_or(0, |usage| usage.voluntary_context_switches() as u32);
-        Done { computed, waits }
+        let delayed = fs::read_to_string("/proc/thread-self/schedstat").ok().and_then(|times| {
+            // Its own is as old as the last tick.
+            let nanos = times.split_whitespace().nth(1)?.parse().ok()?;
+            Some(Duration::from_nanos(nanos))
+        });
+        Done { computed, delayed: delayed.unwrap_or_default() }
+    }
+
+    /// What this thread had done then, when it has not waited since.
+    fn at(begun: Instant) -> Self {
+        let now = Done::now();
+        Done { computed: now.computed.saturating_sub(begun.elapsed()), ..now }
     }
 }
 
@@ -177,10 +182,14 @@ impl SlowMethods {
     #[cold]
     fn start_of(&self, stopwatch: &mut Stopwatch, ids: (i32, i32)) {
         let Some(method) = self.method(ids) else { return };
-        if stopwatch.may_block && method.suspect.load(Ordering::Relaxed) > 0 {
-            stopwatch.begun = Some(Begun::After(Instant::now(), Done::now()));
-        } else if method.is_long.load(Ordering::Relaxed) {
+        if method.is_long.load(Ordering::Relaxed) {
             stopwatch.begun.get_or_insert_with(|| Begun::At(Instant::now()));
+        }
+        if stopwatch.may_block
+            && method.suspect.load(Ordering::Relaxed) > 0
+            && let Some(Begun::At(begun)) = stopwatch.begun
+        {
+            stopwatch.begun = Some(Begun::After(begun, Done::at(begun)));
         }
     }
 
@@ -389,19 +398,19 @@ mod tests {
     fn where_handlers_may_block_it_is_asked_what_took_long() {
         let methods = methods();
         let begins = || {
-            let mut stopwatch = methods.stopwatch_of_thread(0);
+            let mut stopwatch = methods.stopwatch_of_thread(LONG_CALL);
             methods.start(&mut stopwatch, (7, 700));
             stopwatch.and_then(|stopwatch| stopwatch.begun)
         };
         let note = |took| methods.note_time((7, 700), &Timed { took, ..timed(SLOW, LONG_CALL, 0) });
         note(Took::Perhaps(Duration::ZERO));
-        assert!(begins().is_none());
+        assert!(matches!(begins(), Some(Begun::At(_))));
         note(Took::Perhaps(SLOW));
         for _ in 0..QUICK_AGAIN {
             assert!(matches!(begins(), Some(Begun::After(..))) && !methods.has(&call(700, LONG_CALL)));
             note(Took::Computed(Duration::ZERO));
         }
-        assert!(begins().is_none());
+        assert!(matches!(begins(), Some(Begun::At(_))));
         note(Took::Computed(SLOW));
         assert!(methods.has(&call(700, LONG_CALL)));
     }

@@ -42,7 +42,6 @@ use crate::server::protocol::{
     Incoming, SessionFault, bytes_of, context_of, give_up_sending, head_of, incoming, list, log_closed,
     log_idle, log_opened, not_received, read_call, refusal, without_descriptors,
 };
-use crate::server::slow::Stopwatch;
 use crate::transport::{Spin, is_peer_gone, keeps_buffers, release_buffers};
 use crate::wire::{Body, Codec, Head, Packet, Response};
 
@@ -92,16 +91,6 @@ struct Seat {
 
 /// That a call may run; and since when it has waited, if it had to.
 type Admitted = (Permit, Option<Instant>);
-
-impl Seat {
-    #[cold]
-    fn end_turn(&mut self, stopwatch: Option<&mut Stopwatch>) {
-        let turn = self.turn.take();
-        if let Some(stopwatch) = stopwatch {
-            stopwatch.has_waited = turn.is_some_and(|turn| turn.has_waited());
-        }
-    }
-}
 
 /// The replies that wait behind another.
 #[derive(Default)]
@@ -568,10 +557,8 @@ impl SessionState {
         slow.start(&mut stopwatch, (call.module, call.method));
         let mut processing = self.server.service.process(context, call);
         let polled = poll_in_time(&mut processing, &mut Context::from_waker(&seat.parking.known_waker()));
-        if seat.turn.is_some() {
-            seat.end_turn(stopwatch.as_mut());
-        }
         slow.stop(&stopwatch, &processing, &polled);
+        seat.turn = None;
         seat.worker.rest();
         match polled {
             Poll::Ready(response) => {

@@ -82,7 +82,10 @@ impl SlowTurns {
 
     /// Takes both, if there is one of each now.
     pub(super) fn take(self: &Arc<Self>, both: &mut Both) -> Option<(Permit, SlowTurn)> {
-        self.poll(both, &Context::from_waker(Waker::noop()))
+        let taken = self.poll(both, &Context::from_waker(Waker::noop()))?;
+        // It may have been chosen to look, for the moment that it was in the queue.
+        drop(self.watch());
+        Some(taken)
     }
 
     /// Waits for both. `park` waits until the context's waker is called, or for the deadline, and gives `None` if the call is not to run any more.
@@ -166,14 +169,6 @@ fn waits(thread: Pid) -> bool {
         status.get(name + 2).copied()
     });
     state != Some(b'R')
-}
-
-impl SlowTurn {
-    /// Whether it is over since its thread waits.
-    pub(super) fn has_waited(&self) -> bool {
-        let is_own = |held: &&Held| held.thread == self.thread;
-        self.turns.held().iter().find(is_own).is_some_and(|held| held.waits && held.turn.is_none())
-    }
 }
 
 impl Drop for SlowTurn {

@@ -83,9 +83,11 @@ impl Server {
         NUMBER.with(|own| own.set(number));
         let token = Arc::new(Token::default());
         let waker = Waker::from(token.clone());
-        let both = self.turns.with_permit(&self.permits, 0);
+        let mut both = self.turns.with_permit(&self.permits, 0);
         let park = |deadline| park(&token, deadline);
-        if let Some(turn) = self.turns.wait(both, &Context::from_waker(&waker), park) {
+        let taken = self.turns.take(&mut both);
+        let taken = taken.or_else(|| self.turns.wait(both, &Context::from_waker(&waker), park));
+        if let Some(turn) = taken {
             handler(self);
             drop(turn);
         }
@@ -136,7 +138,7 @@ fn give_up(_: &Token, _: Option<Instant>) -> Option<()> {
     None
 }
 
-/// Of two calls that compute, a further one that gives up, and one whose handler waits for the two.
+/// Of calls that compute, a further one that gives up, and one whose handler waits for two of the first.
 fn some_compute(park: Park) {
     let server = Server::new(3, 1);
     run(&server, move |server, number| match number {
