@@ -81,6 +81,11 @@ impl CallFields {
         (fields != CallFields::default()).then_some(fields)
     }
 
+    /// Whether it says no more than that the call is a pack.
+    pub(super) fn is_nothing_but_pack(&self) -> bool {
+        self.is_pack && *self == CallFields { is_pack: true, ..CallFields::default() }
+    }
+
     /// What stands behind the body of a call that has these fields, and passes these descriptors.
     #[inline]
     pub(super) fn tail(added: Option<&CallFields>, descriptors: &[OwnedFd]) -> Option<Box<[u8]>> {
@@ -221,6 +226,11 @@ impl ResponseFields {
             is_pack: response.pack,
         };
         (fields != ResponseFields::default()).then_some(fields)
+    }
+
+    /// Whether it says no more than that the response is a pack.
+    pub(super) fn is_nothing_but_pack(&self) -> bool {
+        self.is_pack && *self == ResponseFields { is_pack: true, ..ResponseFields::default() }
     }
 
     /// What stands behind the body of a response that has these fields, and passes these descriptors.

@@ -167,7 +167,7 @@ where
         let body = Segments::from(&self.body);
         let mut head = match &self.added {
             Some(added) if added.control == Some(Control::Item) => Head::fixed(Fixed::ItemOfCaller),
-            Some(added) if added.is_pack => Head::fixed(Fixed::Pack),
+            Some(added) if added.is_nothing_but_pack() => Head::fixed(Fixed::Pack),
             added => Head::new(CallFields::tail(added.as_deref(), body.descriptors())),
         };
         head.put_number(1, self.module.into());
@@ -245,7 +245,7 @@ where
         let body = Segments::from(&self.body);
         let mut head = match &self.added {
             Some(added) if added.part == Some(Part::Item) => Head::fixed(Fixed::ItemOfServer),
-            Some(added) if added.is_pack => Head::fixed(Fixed::Pack),
+            Some(added) if added.is_nothing_but_pack() => Head::fixed(Fixed::Pack),
             added => Head::new(ResponseFields::tail(added.as_deref(), body.descriptors())),
         };
         head.put_number(1, self.sequence);

@@ -117,6 +117,16 @@ mod tests {
     }
 
     #[test]
+    fn a_pack_that_says_more_loses_nothing() {
+        let fields = CallFields { is_pack: true, takes_many: true, ..CallFields::default() };
+        let call: Call = Call { added: Some(fields.into()), ..Call::default() };
+        assert_eq!(Call::decode(call.encode()).unwrap(), call);
+        let fields = ResponseFields { is_pack: true, takes_many: true, ..ResponseFields::default() };
+        let response: Response = Response { added: Some(fields.into()), ..Response::default() };
+        assert_eq!(Response::decode(response.encode()).unwrap(), response);
+    }
+
+    #[test]
     fn what_is_no_pack_is_left_alone() {
         let pack = |body: &'static [u8]| {
             let fields = CallFields { is_pack: true, ..CallFields::default() };
