@@ -3,6 +3,7 @@
 use std::io::pipe;
 use std::os::fd::AsFd;
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use rustix::process::{Resource, getrlimit};
 use tokio::sync::mpsc;
 
 use crate::support::{
-    Driver, Gate, Handlers, Logs, RawPeer, RunningMemory, call, frame, gated, in_order, isolated,
+    Driver, Gate, Handlers, Logs, PATIENCE, RawPeer, RunningMemory, call, frame, gated, in_order, isolated,
     open_descriptors, packets_of, patiently, raise_the_limit_of_descriptors, with_every_server,
 };
 
@@ -42,22 +43,26 @@ const STREAMS: i64 = 16;
 fn beside_an_honest_client(
     name: &str,
     builder: impl Fn() -> ServerBuilder,
-    attack: impl Fn(&RawPeer, &Attacked),
+    attack: impl Fn(&RawPeer, &Attacked<'_>),
 ) {
     isolated(&format!("budgets::{name}"), || {
         raise_the_limit_of_descriptors();
         with_every_server(|driver| {
             let server = driver.start(builder().allow_unlisted());
             let path = server.path();
-            let attacked = Attacked { driver, path: path.to_owned(), before: RunningMemory::now() };
+            let calls = Calls::default();
+            let (at, before) = (path.to_owned(), RunningMemory::now());
+            let attacked = Attacked { driver, path: at, before, calls: &calls };
             let honest = RawPeer::connect(path);
             let before = p99((0..2000).map(|_| time_of_a_call(&honest)).collect());
             thread::scope(|scope| {
                 let (stop, stopped) = channel::<()>();
+                let calls = &calls;
                 scope.spawn(move || {
                     let mut times = Vec::new();
                     while stopped.recv_timeout(Duration::ZERO) == Err(RecvTimeoutError::Timeout) {
                         times.push(time_of_a_call(&honest));
+                        calls.add_one();
                     }
                     let calls = times.len();
                     println!(
@@ -84,14 +89,34 @@ fn p99(mut times: Vec<Duration>) -> Duration {
     times.get(times.len() * 99 / 100).copied().unwrap_or_default()
 }
 
+/// How many calls the honest client has made.
+#[derive(Default)]
+struct Calls(Mutex<usize>, Condvar);
+
+impl Calls {
+    fn add_one(&self) {
+        *self.0.lock().unwrap() += 1;
+        self.1.notify_all();
+    }
+}
+
 /// A server under attack.
-struct Attacked {
+struct Attacked<'a> {
     driver: Driver,
     path: std::path::PathBuf,
     before: RunningMemory,
+    calls: &'a Calls,
 }
 
-impl Attacked {
+impl Attacked<'_> {
+    /// Goes on for a thousand calls of the honest client.
+    fn stand(&self) {
+        let calls = self.calls.0.lock().unwrap();
+        let enough = *calls + 1000;
+        let waited = self.calls.1.wait_timeout_while(calls, PATIENCE, |calls| *calls < enough).unwrap();
+        assert!(!waited.1.timed_out(), "the honest client is not served");
+    }
+
     fn connect(&self) -> RawPeer {
         RawPeer::connect(&self.path)
     }
@@ -335,6 +360,7 @@ fn items_that_are_not_read_are_bounded() {
         for peer in &peers {
             assert_eq!(peer.recv_response(Wire::Chunked).status, Status::SUCCESS);
         }
+        server.stand();
         server.assert_grown_by_less_than(BESIDE);
     });
 }

@@ -161,7 +161,8 @@ pub(crate) fn wait_for_descriptors(server: &TestServer, expected: Option<usize>)
         RawPeer::connect(server.path()).assert_served(Wire::Chunked);
         let now = open_descriptors();
         match expected {
-            Some(expected) if now == expected => return,
+            // Some may not have been closed when it was counted.
+            Some(expected) if now <= expected => return,
             None if now == last => return,
             _ => last = now,
         }
