@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use std::{array, fs};
 
 use bytes::Bytes;
+use nix::sys::resource::{UsageWho, getrusage};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::dispatch::processing::Processing;
@@ -58,6 +59,8 @@ pub(super) struct Stopwatch {
     len: usize,
     /// Its handler may block its thread, and keeps nobody from a processor while it does.
     may_block: bool,
+    /// It has a turn, so that others of its kind do not keep it.
+    has_turn: bool,
 }
 
 /// What is known of the time before a call.
@@ -73,6 +76,8 @@ struct Done {
     computed: Duration,
     /// How long it could have had one, but others did.
     delayed: Duration,
+    /// How often it waited for something.
+    waits: u32,
 }
 
 /// What a call came to that was timed.
@@ -96,9 +101,9 @@ enum Took {
 }
 
 impl Stopwatch {
-    fn new(len: usize, may_block: bool) -> Self {
+    fn new(len: usize, may_block: bool, has_turn: bool) -> Self {
         let begun = (len >= LONG_CALL).then(|| Begun::At(Instant::now()));
-        Stopwatch { begun, len, may_block }
+        Stopwatch { begun, len, may_block, has_turn }
     }
 
     fn read(&self) -> Option<Took> {
@@ -109,8 +114,15 @@ impl Stopwatch {
                 let now = Done::now();
                 let computed = now.computed.saturating_sub(before.computed);
                 let delayed = now.delayed.saturating_sub(before.delayed);
-                let waited = begun.elapsed().saturating_sub(computed + delayed);
-                if waited > computed { Took::Waited } else { Took::Computed(computed) }
+                let waits = now.waits.wrapping_sub(before.waits);
+                let elapsed = begun.elapsed();
+                // Where many compute at once, each waits for the others' locks, in the kernel's memory management if nowhere else: how long tells
+                // something only of one that has a turn.
+                let has_waited = match self.has_turn {
+                    true => elapsed.saturating_sub(computed + delayed) > 4 * computed,
+                    false => computed < SLOW * waits && computed < elapsed / 2,
+                };
+                if has_waited { Took::Waited } else { Took::Computed(computed) }
             }
         })
     }
@@ -126,7 +138,9 @@ impl Done {
             let nanos = times.split_whitespace().nth(1)?.parse().ok()?;
             Some(Duration::from_nanos(nanos))
         });
-        Done { computed, delayed: delayed.unwrap_or_default() }
+        let usage = getrusage(UsageWho::RUSAGE_THREAD);
+        let waits = usage.map_or(0, |usage| usage.voluntary_context_switches() as u32);
+        Done { computed, delayed: delayed.unwrap_or_default(), waits }
     }
 
     /// What this thread had done then, when it has not waited since.
@@ -156,14 +170,14 @@ impl SlowMethods {
     #[inline]
     #[cfg(any(feature = "server", feature = "progress"))]
     pub(super) fn stopwatch(&self, len: usize) -> Option<Stopwatch> {
-        self.may_tell(len).then(|| Stopwatch::new(len, false))
+        self.may_tell(len).then(|| Stopwatch::new(len, false, false))
     }
 
     /// As [`stopwatch`](Self::stopwatch), where a handler has a thread of its own, which it may block.
     #[inline]
     #[cfg(feature = "blocking-server")]
-    pub(super) fn stopwatch_of_thread(&self, len: usize) -> Option<Stopwatch> {
-        self.may_tell(len).then(|| Stopwatch::new(len, true))
+    pub(super) fn stopwatch_of_thread(&self, len: usize, has_turn: bool) -> Option<Stopwatch> {
+        self.may_tell(len).then(|| Stopwatch::new(len, true, has_turn))
     }
 
     #[inline]
@@ -395,10 +409,25 @@ mod tests {
     }
 
     #[test]
+    fn that_a_thread_waited_long_tells_something_of_a_call_that_has_a_turn() {
+        for has_turn in [true, false] {
+            let stopwatch = Stopwatch {
+                begun: Some(Begun::After(Instant::now(), Done::now())),
+                ..Stopwatch::new(0, true, has_turn)
+            };
+            let before = Done::now().computed;
+            while Done::now().computed < before + 5 * SLOW {}
+            // It waits once.
+            std::thread::sleep(50 * SLOW);
+            assert_eq!(matches!(stopwatch.read(), Some(Took::Waited)), has_turn);
+        }
+    }
+
+    #[test]
     fn where_handlers_may_block_it_is_asked_what_took_long() {
         let methods = methods();
         let begins = || {
-            let mut stopwatch = methods.stopwatch_of_thread(LONG_CALL);
+            let mut stopwatch = methods.stopwatch_of_thread(LONG_CALL, false);
             methods.start(&mut stopwatch, (7, 700));
             stopwatch.and_then(|stopwatch| stopwatch.begun)
         };

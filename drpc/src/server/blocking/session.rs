@@ -540,7 +540,7 @@ impl SessionState {
         stream: &mut Option<Box<Outflow>>,
     ) -> Option<Response<Body>> {
         let Kept { message, arrived } = call;
-        let mut stopwatch = self.server.slow.stopwatch_of_thread(message.len());
+        let mut stopwatch = self.server.slow.stopwatch_of_thread(message.len(), seat.turn.is_some());
         let mut call = match read_call(self.codec(), &self.session, message, arrived) {
             Ok(call) => call,
             Err(response) => {
