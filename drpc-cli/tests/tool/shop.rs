@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use drpc::server::ServerHandle;
 use drpc::{Allow, Bytes, Failure, Incoming, Server, ServerBuilder, Stream, drpc_module};
 use futures_util::{StreamExt, stream};
 
@@ -199,6 +200,7 @@ pub(crate) fn plain_shop() -> ServerBuilder {
 pub(crate) enum Serving {
     Tokio {
         _runtime: tokio::runtime::Runtime,
+        handle: ServerHandle,
     },
     /// The server runs in a thread until it is told to stop.
     Thread {
@@ -209,8 +211,22 @@ pub(crate) enum Serving {
 
 pub(crate) fn serve(server: ServerBuilder, socket: &Path) -> Serving {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.spawn(server.bind(socket).unwrap().serve());
-    Serving::Tokio { _runtime: runtime }
+    let server = server.bind(socket).unwrap();
+    let handle = server.handle();
+    runtime.spawn(server.serve());
+    Serving::Tokio { _runtime: runtime, handle }
+}
+
+impl Serving {
+    /// Waits until no call runs, and no stream is open.
+    pub(crate) fn wait_until_idle(&self) {
+        let Serving::Tokio { handle, .. } = self else { unreachable!("on tokio alone") };
+        let begun = Instant::now();
+        while handle.sessions().iter().any(|session| !session.running_calls().is_empty()) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "something still runs");
+            thread::yield_now();
+        }
+    }
 }
 
 pub(crate) fn serve_in_threads(server: ServerBuilder, socket: &Path) -> Serving {

@@ -533,7 +533,7 @@ fn a_trace_that_is_told_no_names_says_so() {
 }
 
 /// A stream that ends by itself, and one that its caller gives up.
-fn streams(socket: &Path) {
+fn streams(socket: &Path, server: &shop::Serving) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let client = drpc::Client::builder(socket)
@@ -550,8 +550,12 @@ fn streams(socket: &Path) {
             endless.next().await.unwrap().unwrap();
         }
         drop(endless);
-        // When it is answered, the cancel has been sent.
-        client.call_raw(Method::new(12, 1207, "sweep"), "", &CallOptions::new()).await.unwrap();
+        // When it is answered, the cancel has come; and when it is answered once more, the stream's end has gone.
+        let options = CallOptions::new();
+        let sweep = || client.call_raw(Method::new(12, 1207, "sweep"), "", &options);
+        sweep().await.unwrap();
+        server.wait_until_idle();
+        sweep().await.unwrap();
     });
 }
 
@@ -559,9 +563,9 @@ fn streams(socket: &Path) {
 #[test]
 fn streams_are_shown_item_by_item() {
     let folder = Folder::new();
-    let _server = shop::serve(shop::shop(), &folder.path("s.sock"));
+    let server = shop::serve(shop::shop(), &folder.path("s.sock"));
     let trace = folder.spawn("trace t.sock s.sock --reflection --method 1208 --record r.jsonl");
-    streams(&folder.path("t.sock"));
+    streams(&folder.path("t.sock"), &server);
     snapbox::assert_data_eq!(
         stdout_of(trace),
         str![[r#"
@@ -587,7 +591,7 @@ fn streams_are_shown_item_by_item() {
 
 "#]]);
     folder.drpc("show r.jsonl --html page.html --perfetto t.json").assert().code(0).stderr_eq(str![[r#"
-3 calls
+4 calls
 
 "#]]);
     let events: serde_json::Value = serde_json::from_str(&folder.read("t.json")).unwrap();
