@@ -21,7 +21,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::load::wait_for_descriptors;
+use crate::load::{serve_and_close, wait_for_descriptors};
 use crate::support::{
     Fake, Hello, HelloResponse, Kind, Logs, PATIENCE, RawPeer, SOON, TestServer, Vector, WIRES, builder,
     call, echo, greeting, interop, isolated, open_descriptors, with_descriptors_left, with_every_client,
@@ -862,7 +862,7 @@ mod proxy {
             let server = TestServer::start(Server::builder().module(interop()));
             let faults = Faults::new();
             let proxy = TestProxy::start(|path| Proxy::bind(path, server.path()).unwrap().faults(&faults));
-            RawPeer::connect(&proxy.path()).assert_served(Wire::Chunked);
+            serve_and_close(&proxy.path());
             wait_for_descriptors(&server, None);
             let before = open_descriptors();
             for round in 0..50 {
